@@ -1,0 +1,1 @@
+"""Turns manifests of prompts and images into Veo videos, in bulk, without ever paying twice."""

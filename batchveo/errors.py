@@ -1,0 +1,100 @@
+"""The exceptions that batchveo raises, each with the exit status it ends a command with.
+
+::
+
+    BatchveoError                 1
+    ├── UsageError                2   the command line or the environment is wrong
+    │   └── ManifestError         2   one or more problems in the manifests, all of them at once
+    ├── StoppedEarly              3   the run cannot go on; nothing is marked failed
+    │   ├── KeyRejected               401, or no key at all
+    │   ├── OutOfCredits              403
+    │   ├── ServiceMisplaced          404 or 405 on a submit: not the service we know
+    │   ├── BudgetReached             the next video would cost more than is left
+    │   └── DiskTrouble               the output folder or the state cannot be written
+    ├── StateLocked               4   another run holds the state
+    └── StateUnusable             2   corrupt, newer than this program, or not a state at all
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BatchveoError(Exception):
+    """Base of everything raised on purpose; ``str()`` is one clear message for a person."""
+
+    exit_status = 1
+
+
+class UsageError(BatchveoError):
+    """The command line, an option or the environment is wrong."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in a manifest: where it is, what it is, and what would be right."""
+
+    file: str
+    line: int | None
+    field: str | None
+    message: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        field = f"{self.field}: " if self.field else ""
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{place}: {field}{self.message}{hint}"
+
+
+class ManifestError(UsageError):
+    """Everything wrong in the manifests; ``problems`` holds the first few, ``total`` counts them all."""
+
+    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        lines = [str(problem) for problem in self.problems]
+        if self.total > len(lines):
+            lines.append(f"... and {self.total - len(lines)} more")
+        noun = "problem" if self.total == 1 else "problems"
+        lines.append(f"{self.total} {noun}; nothing was written or bought")
+        super().__init__("\n".join(lines))
+
+
+class StoppedEarly(BatchveoError):
+    """The run cannot go on for now; every job keeps its state and the same command goes on later."""
+
+    exit_status = 3
+
+
+class KeyRejected(StoppedEarly):
+    """The service does not accept the API key (401), or none was given."""
+
+
+class OutOfCredits(StoppedEarly):
+    """The account is empty (403)."""
+
+
+class ServiceMisplaced(StoppedEarly):
+    """The address answers, but not as the service does (404 or 405 on a submit)."""
+
+
+class BudgetReached(StoppedEarly):
+    """What is spent, in flight and in doubt leaves no room for the next video."""
+
+
+class DiskTrouble(StoppedEarly):
+    """A video or the state cannot be written: disk full, read-only, no permission."""
+
+
+class StateLocked(BatchveoError):
+    """Another run holds the state."""
+
+    exit_status = 4
+
+
+class StateUnusable(UsageError):
+    """The state file cannot be used: corrupt, written by a newer version, or something else entirely."""

@@ -1,0 +1,118 @@
+"""The records that travel between the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job stands; ``sentence`` says it to a person."""
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    IN_DOUBT = "in_doubt"
+    GENERATING = "generating"
+    DOWNLOADING = "downloading"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def sentence(self) -> str:
+        """One sentence that tells what this state means."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    JobState.PENDING: "Waits for its turn to be submitted.",
+    JobState.SUBMITTING: "Its request is on the way; the outcome is not known yet.",
+    JobState.IN_DOUBT: "Its request may or may not have been accepted; the usage log will tell.",
+    JobState.GENERATING: "Accepted and paid for; the service is making the video.",
+    JobState.DOWNLOADING: "The video is finished and is being fetched.",
+    JobState.SUCCEEDED: "The video is on disk and verified.",
+    JobState.FAILED: "The service refused this job for good, or reported an error for it.",
+    JobState.CANCELLED: "Withdrawn before it was submitted.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A local file that a request carries as a data URI, known by its content."""
+
+    sha256: str
+    media_type: str
+    path: str
+
+    @property
+    def reference(self) -> str:
+        """What stands in the request for it until it is sent."""
+        return f"{INPUT_PREFIX}{self.sha256}"
+
+
+INPUT_PREFIX = "batchveo-input:"
+"""Marks a request value that stands for an input file kept in the state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One video asked for by a manifest, fully expanded and validated.
+
+    ``id`` is derived from the normalised request, the repeat index and the manifest's own ``id``; the same
+    request in the same place always has the same one. ``name`` is as the user wrote it, ``stem`` is the name
+    made safe for every file system (no extension; what is unique among all jobs is decided by the store).
+    ``index`` is the repeat index from 0.
+    """
+
+    id: str
+    name: str
+    stem: str
+    model: str
+    request: Mapping[str, object]
+    index: int = 0
+    meta: Mapping[str, object] = field(default_factory=dict)
+    inputs: tuple[InputFile, ...] = ()
+    source: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars."""
+
+    seq: int
+    id: str
+    name: str
+    stem: str
+    state: JobState
+    model: str
+    request: Mapping[str, object]
+    index: int = 0
+    meta: Mapping[str, object] = field(default_factory=dict)
+    source: str = ""
+    line: int | None = None
+    held: bool = False
+    attempts: int = 0
+    troubles: int = 0
+    not_before: float = 0.0
+    client_request_id: str | None = None
+    generation_id: str | None = None
+    video_url: str | None = None
+    error: str | None = None
+    cost_usd: float | None = None
+    folder: str | None = None
+    file: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    created_at: float = 0.0
+    submitted_at: float | None = None
+    doubted_at: float | None = None
+    completed_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as it is sent; empty where an unvalidated model has none."""
+        prompt = self.request.get("prompt", "")
+        return prompt if isinstance(prompt, str) else str(prompt)
