@@ -101,9 +101,7 @@ def _duration(*choices: int, default: int) -> Param:
 
 
 def _resolution(*choices: str, default: str) -> Param:
-    return Param(
-        type=ParamType.STRING, choices=choices, default=default, description="Short side of the picture."
-    )
+    return Param(type=ParamType.STRING, choices=choices, default=default, description="Short side of the picture.")
 
 
 def _url(description: str, *, required: bool = False, data_uri: str | None = None) -> Param:

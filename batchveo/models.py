@@ -62,7 +62,8 @@ class JobSpec:
     ``id`` is derived from the normalised request, the repeat index and the manifest's own ``id``; the same
     request in the same place always has the same one. ``name`` is as the user wrote it, ``stem`` is the name
     made safe for every file system (no extension; what is unique among all jobs is decided by the store).
-    ``index`` is the repeat index from 0.
+    ``index`` is the repeat index from 0. ``manifest`` is the file that asked for it; ``source`` and ``line``
+    are where its prompt stands, which may be a prompts file.
     """
 
     id: str
@@ -73,6 +74,7 @@ class JobSpec:
     index: int = 0
     meta: Mapping[str, object] = field(default_factory=dict)
     inputs: tuple[InputFile, ...] = ()
+    manifest: str = ""
     source: str = ""
     line: int | None = None
 
@@ -90,6 +92,7 @@ class Job:
     request: Mapping[str, object]
     index: int = 0
     meta: Mapping[str, object] = field(default_factory=dict)
+    manifest: str = ""
     source: str = ""
     line: int | None = None
     held: bool = False

@@ -1,0 +1,5 @@
+"""``python -m batchveo``."""
+
+from batchveo.cli import main
+
+main()

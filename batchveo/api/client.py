@@ -1,0 +1,170 @@
+"""The service, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outcome
+from batchveo.api.faults import describe, poll_fault, submit_fault
+from batchveo.api.key import ApiKey
+from batchveo.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.outcomes import PollOutcome, SubmitOutcome
+
+BASE_URL = "https://api.aimlapi.com"
+GENERATIONS = "/v2/video/generations"
+CONNECT_SECONDS = 15.0
+SUBMIT_SECONDS = 120.0
+"""How long a submit may take to be answered. Generous: giving up early only makes doubts."""
+POLL_SECONDS = 30.0
+LONGEST_CALL_SECONDS = 180.0
+"""A whole call, however slowly its answer drips in."""
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes; a longer JSON answer is not read to its end."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class ServiceTrouble(BatchveoError):
+    """A question to the service got no usable answer; asking again later may help."""
+
+
+class AnswerTooLong(Exception):
+    """The body went past ``LARGEST_ANSWER``."""
+
+
+CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AnswerTooLong)
+
+
+def check_base_url(url: str) -> str:
+    """``url`` without a trailing slash; raises ``UsageError`` unless it is https, or http to this machine."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise UsageError(f"--base-url {url!r} is not the address of a service; it looks like {BASE_URL}")
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return url.rstrip("/")
+    raise UsageError(f"--base-url {url!r} must be https (http only to this machine): the key travels with it")
+
+
+class Api:
+    """The calls of the service that batchveo uses. Use as an async context manager.
+
+    ``transport`` replaces the network in tests. Redirects are never followed: the key goes to ``base_url`` and
+    nowhere else.
+    """
+
+    def __init__(
+        self,
+        key: ApiKey | None,
+        *,
+        base_url: str = BASE_URL,
+        connections: int = 100,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = check_base_url(base_url)
+        self._key = key
+        # A submit never reuses a connection: one that the server just closed would put the job in doubt.
+        fresh = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
+        kept = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        self._submits = self._client(fresh, SUBMIT_SECONDS, transport)
+        self._asks = self._client(kept, POLL_SECONDS, transport)
+
+    def _client(
+        self, limits: httpx.Limits, seconds: float, transport: httpx.AsyncBaseTransport | None
+    ) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.base_url,
+            limits=limits,
+            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Api:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
+            await self._submits.aclose()
+            await self._asks.aclose()
+
+    # -- the two calls that make a video
+
+    async def submit(self, request: Mapping[str, object], *, client_request_id: str) -> SubmitOutcome:
+        """Ask for a video; never repeats the call, never raises for what the network or the service does."""
+        headers = {**self._headers(), "X-Client-Request-Id": client_request_id}
+        try:
+            answer = await self._call(self._submits, "POST", GENERATIONS, headers=headers, json=dict(request))
+        except CALL_FAULTS as error:
+            return submit_fault(error)
+        return submit_outcome(answer)
+
+    async def poll(self, generation_id: str) -> PollOutcome:
+        """Ask how a generation stands; never raises for what the network or the service does."""
+        query = {"generation_id": generation_id}
+        try:
+            answer = await self._call(self._asks, "GET", GENERATIONS, headers=self._headers(), params=query)
+        except CALL_FAULTS as error:
+            return poll_fault(error)
+        return poll_outcome(answer, generation_id=generation_id)
+
+    # -- questions about the account and the models
+
+    async def ask(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
+        """The JSON answer of a GET; raises ``KeyRejected`` or ``ServiceTrouble``."""
+        headers = self._headers() if auth else {}
+        try:
+            answer = await self._call(self._asks, "GET", path, headers=headers, params=list(params))
+        except CALL_FAULTS as error:
+            raise ServiceTrouble(f"GET {path}: {describe(error)}") from None
+        if answer.status != 200:
+            self._refuse(path, answer)
+        body = answer.json()
+        if body is None:
+            raise ServiceTrouble(f"GET {path}: the answer is not JSON")
+        return body
+
+    def _refuse(self, path: str, answer: Answer) -> NoReturn:
+        reason = f"GET {path}: {error_reason(answer)}"
+        raise KeyRejected(reason) if answer.status == 401 else ServiceTrouble(reason)
+
+    async def balance(self) -> float:
+        """What is left on the account, in US dollars."""
+        body = await self.ask("/v2/billing")
+        try:
+            return float(body["current_balance"])
+        except (KeyError, TypeError, ValueError):
+            raise ServiceTrouble("GET /v2/billing: the answer has no current_balance") from None
+
+    # -- the one place that touches the network
+
+    async def _call(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> Answer:
+        with anyio.fail_after(LONGEST_CALL_SECONDS):
+            async with client.stream(method, path, **request) as response:
+                body = await _read(response)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(status=response.status_code, headers=headers, body=self._without_key(body))
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": self._key.header} if self._key else {}
+
+    def _without_key(self, body: bytes) -> bytes:
+        """The body should a server have put the key into it: it ends in messages, and those are kept."""
+        return self._key.scrub(body) if self._key else body
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise AnswerTooLong(f"more than {LARGEST_ANSWER} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)

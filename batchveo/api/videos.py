@@ -1,0 +1,88 @@
+"""Finished videos, over HTTP: from hosts that must never see the key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from urllib.parse import urljoin
+
+import anyio
+import httpx
+
+from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
+
+CONNECT_SECONDS = 15.0
+STALL_SECONDS = 30.0
+"""How long a download may go without a byte."""
+MOST_REDIRECTS = 5
+MOST_ADDRESSES = 4
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Videos:
+    """Opens video URLs. Knows no key. Use as an async context manager.
+
+    ``loopback`` allows URLs on this machine; ``transport`` and ``resolve`` replace the network in tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        loopback: bool = False,
+        connections: int = 16,
+        transport: httpx.AsyncBaseTransport | None = None,
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        self._loopback = loopback
+        self._resolve = resolve
+        self._client = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            timeout=httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS),
+            transport=transport,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Videos:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
+            await self._client.aclose()
+
+    @asynccontextmanager
+    async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:
+        """Begin a GET and yield its answer, body unread, redirects followed and each of them checked.
+
+        Raises ``UrlRefused``, ``OSError`` where a name does not resolve, or an ``httpx.HTTPError``.
+        """
+        async with AsyncExitStack() as stack:
+            for _ in range(MOST_REDIRECTS + 1):
+                target = await check_url(url, loopback=self._loopback, resolve=self._resolve)
+                response = await self._connect(target, headers or {})
+                stack.push_async_callback(response.aclose)
+                location = response.headers.get("location")
+                if response.status_code not in REDIRECTS or not location:
+                    yield response
+                    return
+                url = urljoin(str(target.url), location)
+        raise UrlRefused(f"the video URL redirects more than {MOST_REDIRECTS} times")
+
+    async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:
+        """Ask the addresses in turn; the name still goes into the Host header and into TLS."""
+        last: httpx.HTTPError = httpx.ConnectError(f"{target.url.host} has no address")
+        for address in target.addresses[:MOST_ADDRESSES]:
+            request = self._client.build_request(
+                "GET",
+                target.request_url(address),
+                headers={**headers, "Host": target.host_header},
+                extensions={"sni_hostname": target.url.host},
+            )
+            try:
+                return await self._client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                last = error
+        raise last

@@ -1,0 +1,91 @@
+"""The command line: parse, call one library function, print, return a status."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from batchveo import __version__
+from batchveo.errors import BatchveoError
+
+COMMANDS = (
+    "run",
+    "resume",
+    "plan",
+    "status",
+    "jobs",
+    "retry",
+    "cancel",
+    "verify",
+    "models",
+    "sandbox",
+    "schema",
+    "doctor",
+)
+
+EXIT_STATUSES = """\b
+Exit statuses:
+  0    every job succeeded
+  1    some failed, or are held in doubt
+  2    bad usage, manifest or state
+  3    stopped early: credits, key, budget, disk; run again to go on
+  4    another run holds the state
+  130  stopped by SIGINT (Ctrl-C)    143  by SIGTERM"""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it is used: ``--help`` and ``status`` start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command, in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"batchveo.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="batchveo")
+def batchveo() -> None:
+    """Turn manifests of prompts and images into Veo videos, in bulk.
+
+    Stop it at any moment and run the same command again: nothing is bought twice, no paid video is lost.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; the one place where errors end."""
+    try:
+        result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
+    except BatchveoError as error:
+        return _said(str(error), error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _said("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to complain to
+        return 0
+    except sqlite3.DatabaseError as error:
+        return _said(f"the state cannot be used: {error}", 2)
+    return result if isinstance(result, int) else 0
+
+
+def _said(text: str, status: int) -> int:
+    click.echo(f"batchveo: {text}", err=True)
+    return status

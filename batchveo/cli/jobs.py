@@ -1,0 +1,45 @@
+"""``batchveo jobs``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import json_option, option, state_option
+from batchveo.models import Job, JobState
+from batchveo.report.lines import shorten
+from batchveo.report.rows import job_row
+from batchveo.store import Store
+
+
+@click.command("jobs")
+@state_option
+@option(
+    "--state-is",
+    type=click.Choice([state.value for state in JobState]),
+    multiple=True,
+    envvar=None,
+    help="Only jobs in this state; may be given several times.",
+)
+@json_option
+def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
+    """List the jobs; --json writes one JSON object a line."""
+    with Store(state, writing=False) as store:
+        jobs = store.jobs(*map(JobState, dict.fromkeys(state_is)))
+        if as_json:
+            for job in jobs:
+                click.echo(json.dumps(job_row(job), ensure_ascii=False))
+        else:
+            _table(jobs)
+    return 0
+
+
+def _table(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        state = "held in doubt" if job.held else job.state.value.replace("_", " ")
+        cost = f"${job.cost_usd:.2f}" if job.cost_usd is not None else ""
+        what = job.file or job.error or job.generation_id or ""
+        click.echo(f"{job.id[:8]}  {state:13} {cost:>7}  {shorten(job.name, 40):40}  {shorten(what)}".rstrip())

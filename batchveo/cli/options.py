@@ -1,0 +1,69 @@
+"""The options that several commands share, each with its ``BATCHVEO_`` variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """``click.option`` whose variable follows from its long name: ``--settle``, ``BATCHVEO_SETTLE``."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "BATCHVEO_" + long.removeprefix("--").replace("-", "_").upper()
+    settings.setdefault("envvar", variable)
+    settings.setdefault("show_default", True)
+    return click.option(*names, **settings)
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several decorators as one, the first outermost."""
+
+    def apply(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return apply
+
+
+PATH = click.Path(path_type=Path)
+
+state_option = option(
+    "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
+)
+json_option = option("--json", "as_json", is_flag=True, envvar=None, help="JSON for scripts.")
+manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
+unknown_model_option = option(
+    "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
+)
+service_options = together(
+    option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
+    option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
+    option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
+)
+run_options = together(
+    state_option,
+    option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go."),
+    option("--concurrency", type=int, default=10, metavar="N", help="Generations in flight, at most."),
+    option("--rate", metavar="N/min", help="Submits a minute, at most."),
+    option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
+    option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
+    option("--poll-rate", type=float, default=10.0, metavar="N/s", help="Polls a second in all, while adaptive."),
+    option(
+        "--when-in-doubt",
+        type=click.Choice(["hold", "resubmit"]),
+        default="hold",
+        help="What becomes of a submit that the provider's log stays silent about. 'resubmit' may pay twice.",
+    ),
+    option("--settle", type=float, default=1800.0, metavar="S", help="How late the log may be before that."),
+    option("--patience", type=float, default=3600.0, metavar="S", help="How long to wait for one video."),
+    service_options,
+    click.option("-v", "--verbose", count=True, help="Say more."),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
+)

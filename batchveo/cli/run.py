@@ -1,0 +1,39 @@
+"""``batchveo run``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from batchveo import library
+from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
+from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
+
+
+@click.command("run")
+@manifests_argument
+@run_options
+@unknown_model_option
+@option("--dry-run", is_flag=True, envvar=None, help="Show the plan; write nothing, buy nothing.")
+def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
+    """Make the videos that the manifests name; the same command again goes on.
+
+    MANIFEST is a YAML, CSV or JSON Lines file, or - for standard input.
+    """
+    if dry_run:
+        from batchveo.cli.plan import show_plan
+
+        return show_plan(manifests, as_json=False, **options)
+    settings = settings_of(options)
+    result = library.run(
+        manifests,
+        state=options["state"],
+        settings=settings,
+        using=service_of(options),
+        allow_unknown_model=options["allow_unknown_model"],
+        reporter=reporter_of(options),
+        stdin=sys.stdin.buffer,
+    )
+    return conclude(result, settings.output)

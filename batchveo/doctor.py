@@ -1,0 +1,96 @@
+"""What may be wrong with a machine's set-up, looked at without changing anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from batchveo.api import Api, ServiceTrouble
+from batchveo.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.library import running, service
+from batchveo.store import Store
+
+LEAST_FREE_GIB = 5.0
+OLDEST_SQLITE = (3, 35, 0)
+"""The first with ``UPDATE … RETURNING``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine(
+    *, state: Path, output: Path, base_url: str | None, api_key_file: Path | None, sandbox: bool
+) -> Iterator[Check]:
+    """Look at Python, SQLite, the folders, the state, the key and the service, in this order."""
+    yield Check(what="Python", ok=True, found=platform.python_version())
+    yield Check(
+        what="SQLite",
+        ok=sqlite3.sqlite_version_info >= OLDEST_SQLITE,
+        found=sqlite3.sqlite_version,
+        advice="3.35 or newer is needed; a newer Python brings it",
+    )
+    yield _state(state)
+    yield _folder("state folder", state.absolute().parent)
+    yield _folder("output folder", output.absolute())
+    yield _service(base_url, api_key_file, sandbox=sandbox)
+
+
+def _state(path: Path) -> Check:
+    if not path.exists():
+        return Check(what="state", ok=True, found=f"{path} does not exist yet")
+    try:
+        with Store(path, writing=False) as store:
+            running_now = ", a run is going on" if store.is_running() else ""
+            return Check(what="state", ok=True, found=f"{path}, {store.counts().total} jobs{running_now}")
+    except (BatchveoError, sqlite3.Error) as error:
+        return Check(what="state", ok=False, found=str(error))
+
+
+def _folder(what: str, path: Path) -> Check:
+    there = path
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free / 1024**3
+    if not os.access(there, os.W_OK):
+        return Check(
+            what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option"
+        )
+    return Check(
+        what=what,
+        ok=free >= LEAST_FREE_GIB,
+        found=f"{path}, {free:.0f} GiB free",
+        advice="a thousand 1080p videos take about 20 GiB",
+    )
+
+
+def _service(base_url: str | None, key_file: Path | None, *, sandbox: bool) -> Check:
+    try:
+        using = service(base_url=base_url, key_file=key_file, sandbox=sandbox)
+        with running(using) as there:
+            balance = anyio.run(_balance, Api(there.key, base_url=there.base_url))
+        return Check(what="service", ok=True, found=f"{there.base_url} answers; balance ${balance:.2f}")
+    except UsageError as error:
+        return Check(what="API key", ok=False, found=str(error))
+    except (ServiceTrouble, KeyRejected) as error:
+        return Check(
+            what="service", ok=False, found=str(error), advice="check the address, the network and the key"
+        )
+
+
+async def _balance(api: Api) -> float:
+    async with api:
+        return await api.balance()

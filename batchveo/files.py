@@ -1,0 +1,140 @@
+"""The files of a video on disk: its ``.part``, itself, and the sidecar that explains it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from batchveo import __version__
+from batchveo.models import Job
+from batchveo.paths import distinct_stem
+
+SUFFIX = ".mp4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFile:
+    """Where the video of one job goes. The part's name holds the job's id: no two runs ever share one."""
+
+    path: Path
+    part: Path
+
+    @classmethod
+    def plan(cls, folder: Path, job: Job) -> VideoFile:
+        """Choose the place; a file there that is not this job's own is left alone and another name taken."""
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = job.stem
+        path = folder / f"{stem}{SUFFIX}"
+        taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
+        if taken and not _belongs_to(path, job):
+            stem = distinct_stem(stem, job.id)
+            path = folder / f"{stem}{SUFFIX}"
+        return cls(path=path, part=folder / f"{stem}.{job.id[:8]}.part")
+
+    @staticmethod
+    def open_part(part: Path) -> BinaryIO:
+        """An empty part to write to; a link in its place is not followed."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        return os.fdopen(os.open(part, flags, 0o644), "wb")
+
+    def finish(self, job: Job, *, size: int, sha256: str) -> None:
+        """Make the part the video: on disk for good, its sidecar beside it, then renamed.
+
+        The sidecar comes first: a video that stands under its name can always be told from a stranger's.
+        """
+        _sync(self.part)
+        sidecar = sidecar_path(self.path)
+        text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
+        part = self.part.with_suffix(".json.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(sidecar)
+        self.part.replace(self.path)
+        _sync(self.path.parent)
+
+
+def sidecar_path(video: Path) -> Path:
+    """Where the sidecar of ``video`` stands."""
+    return video.with_name(video.name.removesuffix(SUFFIX) + ".json")
+
+
+def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]:
+    """All that made a video, so that a folder explains itself without the database. Times are ISO 8601, UTC."""
+    seconds = None
+    if job.completed_at is not None and job.submitted_at is not None:
+        seconds = round(job.completed_at - job.submitted_at, 3)
+    return {
+        "file": file,
+        "name": job.name,
+        "model": job.model,
+        "prompt": job.prompt,
+        "seed": job.request.get("seed"),
+        "request": dict(job.request),
+        "meta": dict(job.meta),
+        "index": job.index,
+        "job_id": job.id,
+        "generation_id": job.generation_id,
+        "client_request_id": job.client_request_id,
+        "submitted_at": _iso(job.submitted_at),
+        "completed_at": _iso(job.completed_at),
+        "generation_seconds": seconds,
+        "cost_usd": job.cost_usd,
+        "bytes": size,
+        "sha256": sha256,
+        "made_by": f"batchveo {__version__}",
+    }
+
+
+def is_ours(path: Path, job: Job) -> tuple[int, str] | None:
+    """Size and hash of the file at ``path`` where it is this job's own video, whole; ``None`` otherwise."""
+    sidecar = _sidecar(path)
+    if sidecar is None or sidecar.get("generation_id") != job.generation_id or path.is_symlink():
+        return None
+    try:
+        size, digest = measure(path)
+    except FileNotFoundError:
+        return None
+    return (size, digest) if digest == sidecar.get("sha256") else None
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a file; ``OSError`` where it cannot be read."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return file.tell(), digest.hexdigest()
+
+
+def _belongs_to(path: Path, job: Job) -> bool:
+    sidecar = _sidecar(path)
+    return not path.is_symlink() and sidecar is not None and sidecar.get("job_id") == job.id
+
+
+def _sidecar(path: Path) -> dict[str, object] | None:
+    try:
+        content = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk has what was written to a file, or to a folder's list of names."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot sync folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _iso(when: float | None) -> str | None:
+    return None if when is None else datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,219 @@
+"""What batchveo does, as functions: the command line and notebooks call the same ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import anyio
+
+from batchveo.api import BASE_URL, Api, ApiKey, Videos, check_base_url, find_key
+from batchveo.api.client import LOOPBACK
+from batchveo.clock import Clock
+from batchveo.errors import UsageError
+from batchveo.events import Noted, Reporter, silent
+from batchveo.manifest import Manifests, Summary
+from batchveo.models import JobState
+from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.store import Added, Store
+
+StrPath = str | os.PathLike[str]
+
+DEFAULT_STATE = Path("state/batchveo.db")
+SANDBOX = "sandbox"
+"""What the state calls the embedded look-alike, whose videos must never pass for real ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Which service to speak to: its address and the key for it. ``sandbox`` starts the embedded look-alike."""
+
+    base_url: str = BASE_URL
+    key: ApiKey | None = None
+    sandbox: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the state remembers it by."""
+        return SANDBOX if self.sandbox else self.base_url
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, so that its videos may come from here too."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+
+def service(
+    *, base_url: str | None = None, key: str | None = None, key_file: Path | None = None, sandbox: bool = False
+) -> Service:
+    """The service to use; the key comes from ``key``, ``key_file`` or the environment.
+
+    Raises ``UsageError`` where there is no key, or the address is not https (http only to this machine).
+    """
+    if sandbox:
+        return Service(key=ApiKey("sandbox"), sandbox=True)
+    url = check_base_url(base_url or BASE_URL)
+    return Service(base_url=url, key=ApiKey(key) if key else find_key(key_file))
+
+
+def run(
+    manifests: Sequence[StrPath],
+    *,
+    state: StrPath = DEFAULT_STATE,
+    settings: RunSettings | None = None,
+    using: Service | None = None,
+    allow_unknown_model: bool = False,
+    reporter: Reporter = silent,
+    stdin: BinaryIO | None = None,
+) -> RunResult:
+    """Turn ``manifests`` into videos; the same call again goes on where it stopped.
+
+    Blocks until nothing is left or something stops it. Inside a running event loop (a notebook), await
+    ``run_async`` instead. Raises ``ManifestError`` with every problem before anything is written or bought,
+    ``StateLocked`` where another run holds the state.
+    """
+
+    async def call() -> RunResult:
+        return await run_async(
+            manifests,
+            state=state,
+            settings=settings,
+            using=using,
+            allow_unknown_model=allow_unknown_model,
+            reporter=reporter,
+            stdin=stdin,
+        )
+
+    return anyio.run(call)
+
+
+async def run_async(
+    manifests: Sequence[StrPath],
+    *,
+    state: StrPath = DEFAULT_STATE,
+    settings: RunSettings | None = None,
+    using: Service | None = None,
+    allow_unknown_model: bool = False,
+    reporter: Reporter = silent,
+    stdin: BinaryIO | None = None,
+) -> RunResult:
+    """``run``, to be awaited."""
+    with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+        summary = reading.check()
+        using = using or service()
+
+        def take_on(store: Store, run: int, now: float) -> None:
+            _say_expanded(reporter, summary, store.add(reading.specs(), run=run, now=now))
+
+        return await _run(Path(state), "run", take_on, settings or RunSettings(), using, reporter)
+
+
+def resume(
+    *,
+    state: StrPath = DEFAULT_STATE,
+    settings: RunSettings | None = None,
+    using: Service | None = None,
+    reporter: Reporter = silent,
+) -> RunResult:
+    """Go on with everything unfinished in the state; blocks as ``run`` does."""
+
+    async def call() -> RunResult:
+        return await resume_async(state=state, settings=settings, using=using, reporter=reporter)
+
+    return anyio.run(call)
+
+
+async def resume_async(
+    *,
+    state: StrPath = DEFAULT_STATE,
+    settings: RunSettings | None = None,
+    using: Service | None = None,
+    reporter: Reporter = silent,
+) -> RunResult:
+    """``resume``, to be awaited."""
+    path = Path(state)
+    Store(path, writing=False).close()  # a state that does not exist is a slip, not an empty one
+
+    def take_on(store: Store, run: int, now: float) -> None:  # noqa: ARG001 - one shape for both commands
+        store.take_on_all(run)
+
+    return await _run(path, "resume", take_on, settings or RunSettings(), using or service(), reporter)
+
+
+async def _run(
+    state: Path,
+    command: str,
+    take_on: Callable[[Store, int, float], None],
+    settings: RunSettings,
+    using: Service,
+    reporter: Reporter,
+) -> RunResult:
+    clock = Clock()
+    with Store(state) as store, ExitStack() as stack:
+        store.lock()
+        _check_service(store, using)
+        run = store.begin_run(command=command, service=using.name, now=clock.now())
+        take_on(store, run, clock.now())
+        using = stack.enter_context(running(using, state))
+        async with _clients(using, settings) as (api, videos):
+            going = Run(store, api, videos, settings, run=run, clock=clock, reporter=reporter)
+            result = await going.execute()
+        store.end_run(run, status=result.exit_status, now=clock.now())
+    return result
+
+
+@asynccontextmanager
+async def _clients(using: Service, settings: RunSettings) -> AsyncIterator[tuple[Api, Videos]]:
+    connections = settings.concurrency + 64
+    api = Api(using.key, base_url=using.base_url, connections=connections)
+    videos = Videos(loopback=using.is_local, connections=settings.downloads)
+    async with api, videos:
+        yield api, videos
+
+
+@contextmanager
+def running(using: Service, state: Path | None = None) -> Iterator[Service]:
+    """``using`` with an address that answers: the embedded look-alike is started where that is meant.
+
+    With ``state`` it remembers its generations, beside that file, across runs.
+    """
+    if not using.sandbox:
+        yield using
+        return
+    from batchveo.sandbox import Service as Sandbox
+    from batchveo.sandbox import running as serving
+
+    journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
+    with serving(Sandbox(journal=journal)) as url:
+        yield Service(base_url=url, key=using.key, sandbox=True)
+
+
+def _check_service(store: Store, using: Service) -> None:
+    """Refuse to mix the sandbox's videos with real ones in one state."""
+    seen = store.services()
+    if seen and (SANDBOX in seen) != using.sandbox:
+        there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
+        raise UsageError(
+            f"{store.path} holds jobs of {there}, and this run uses {here}; name another state with --state"
+        )
+
+
+def _say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
+    text = f"{added.named} jobs named, {added.new} of them new"
+    reporter(Noted(text=text))
+    if summary.repeated:
+        first = f" ({summary.first_repeated})" if summary.first_repeated else ""
+        reporter(Noted(text=f"{summary.repeated} jobs repeat an earlier one word for word; each is made{first}"))
+    if added.renamed:
+        reporter(Noted(text=f"{added.renamed} jobs not submitted yet have a new name"))
+    gone = ", ".join(f"{n} {state}" for state, n in added.no_longer_named.items())
+    if gone:
+        hint = ""
+        if JobState.PENDING in added.no_longer_named:
+            hint = "; the pending ones are left alone (`batchveo resume` makes them, `batchveo cancel` drops them)"
+        reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))

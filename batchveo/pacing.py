@@ -1,0 +1,109 @@
+"""How fast to ask: the in-flight limit, the rate, the pauses, the polls. Callers bring the time."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+DECREASE = 0.7
+"""What a 429 leaves of the in-flight limit (multiplicative decrease)."""
+
+
+class AdaptiveLimit:
+    """How many generations may be in flight: additive increase, multiplicative decrease.
+
+    Starts at ``ceiling``, the user's own limit, and never exceeds it. One episode of 429s lowers it once: those
+    that were sent before the limit was last lowered say nothing new.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self._limit = float(ceiling)
+        self._lowered_at = float("-inf")
+
+    @property
+    def value(self) -> int:
+        """The limit now, at least 1."""
+        return max(1, int(self._limit))
+
+    def accepted(self) -> None:
+        """A submit was taken: after a whole limit's worth of them there is room for one more."""
+        self._limit = min(float(self.ceiling), self._limit + 1.0 / self._limit)
+
+    def throttled(self, *, sent_at: float, now: float, in_flight: int) -> bool:
+        """A submit got 429 with ``in_flight`` generations running; tells whether the limit was lowered."""
+        if sent_at <= self._lowered_at:
+            return False
+        self._limit = max(1.0, min(self._limit * DECREASE, float(max(1, in_flight))))
+        self._lowered_at = now
+        return True
+
+
+class Pace:
+    """Spaces calls evenly: at most ``per_minute`` of them, none saved up. ``None`` sets no rate."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._next = float("-inf")
+
+    def reserve(self, now: float) -> float:
+        """Take the next place; returns the time at which it may be used."""
+        when = max(now, self._next)
+        self._next = when + self._gap
+        return when
+
+
+class Pause:
+    """A stretch of time in which nobody calls, because the service asked for it or does not answer."""
+
+    def __init__(self) -> None:
+        self.until = float("-inf")
+        self.reason = ""
+        self.troubles = 0
+
+    def extend(self, until: float, reason: str) -> None:
+        """Pause at least until then."""
+        self.troubles += 1
+        if until > self.until:
+            self.until, self.reason = until, reason
+
+    def clear(self) -> None:
+        """The service answers again."""
+        self.troubles = 0
+
+
+class Generations:
+    """How long a model's generations take, learned from those that finished."""
+
+    def __init__(self, most: int = 50) -> None:
+        self._most = most
+        self._seconds: dict[str, deque[float]] = {}
+
+    def learn(self, model: str, seconds: float) -> None:
+        """One more finished after ``seconds``."""
+        if seconds > 0:
+            self._seconds.setdefault(model, deque(maxlen=self._most)).append(seconds)
+
+    def typical(self, model: str) -> float | None:
+        """The median, in seconds; ``None`` before the first."""
+        known = self._seconds.get(model)
+        return median(known) if known else None
+
+
+FIRST_GAP, LONGEST_GAP, SHORTEST_GAP = 1.0, 15.0, 0.2
+
+
+def poll_gap(age: float, typical: float | None) -> float:
+    """Seconds until the next poll of a generation that is ``age`` seconds old.
+
+    Few while it cannot be done yet, dense around the ``typical`` time, sparse in the tail. Where nothing is
+    known, gaps grow with age.
+    """
+    if typical is None:
+        return min(max(age / 4, FIRST_GAP), LONGEST_GAP)
+    early = 0.7 * typical
+    if age < early:
+        return min(max(early - age, SHORTEST_GAP), LONGEST_GAP)
+    if age < 2 * typical:
+        return min(max(typical / 15, SHORTEST_GAP), LONGEST_GAP)
+    return min(max(age / 8, SHORTEST_GAP), LONGEST_GAP)

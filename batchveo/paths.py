@@ -1,0 +1,101 @@
+"""File names that every file system takes, made from names that people write."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+SUFFIX_ROOM = 24
+"""Bytes kept free after a stem: ``~12345678`` of a distinct stem, then ``.mp4.json.part``."""
+
+STEM_LIMIT = 255 - SUFFIX_ROOM
+"""The longest stem in UTF-8 bytes; common file systems stop at 255 bytes a name."""
+
+_TOKEN = 8
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9 _.,'()\[\]+=~#@!$%&;^`{}-]*[A-Za-z0-9_,'()\[\]+=~#@!$%&;^`{}-])?")
+_FORBIDDEN = re.compile(
+    r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]'
+    "|[" + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17)) + "]"
+)
+_ZERO_WIDTH_JOINERS = "\u200c\u200d"  # part of the spelling of emoji and of many scripts
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{device}{digit}" for device in ("COM", "LPT") for digit in "123456789¹²³"]
+)
+
+
+def safe_stem(name: str) -> str:
+    """A file stem (no extension) for ``name``, the same for the same name; unchanged where it is safe.
+
+    At most ``STEM_LIMIT`` bytes of UTF-8: a longer one is cut between characters and ends in ``~`` and the
+    first eight hex digits of the SHA-256 of the whole name. Doing it twice changes nothing more.
+    """
+    if len(name) <= STEM_LIMIT and _PLAIN.fullmatch(name) and not _is_reserved(name):
+        return name
+    stem = _with_safe_ends(_FORBIDDEN.sub("_", unicodedata.normalize("NFC", _without_format_characters(name))))
+    if len(_utf8(stem)) <= STEM_LIMIT:
+        return stem
+    return distinct_stem(stem, hashlib.sha256(_utf8(name)).hexdigest(), limit=STEM_LIMIT)
+
+
+def distinct_stem(stem: str, token: str, *, limit: int = STEM_LIMIT + 1 + _TOKEN) -> str:
+    """The stem, ``~`` and the first eight characters of ``token``, in at most ``limit`` bytes of UTF-8."""
+    return f"{_cut(stem, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
+
+
+def fold(stem: str) -> str:
+    """The key under which two stems may be one file where case or Unicode form is not told apart.
+
+    Rather too coarse than too fine: compatibility forms are one, and so are the dotted and dotless i.
+    """
+    if stem.isascii():
+        return stem.lower()
+    visible = "".join(char for char in stem if not _is_ignorable(char))
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", visible).upper().casefold())
+    return unicodedata.normalize("NFKC", once.upper().casefold())
+
+
+def _without_format_characters(name: str) -> str:
+    if name.isascii():
+        return name
+    return "".join(char for char in name if char in _ZERO_WIDTH_JOINERS or unicodedata.category(char) != "Cf")
+
+
+def _with_safe_ends(stem: str) -> str:
+    stem = stem.strip(" " + _ZERO_WIDTH_JOINERS).rstrip(" ." + _ZERO_WIDTH_JOINERS)
+    if not stem or stem.startswith((".", "-")) or _is_reserved(stem):
+        return f"_{stem}"
+    return stem
+
+
+def _is_reserved(stem: str) -> bool:
+    return stem.partition(".")[0].rstrip(" ").upper() in _RESERVED
+
+
+def _is_ignorable(char: str) -> bool:
+    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"
+
+
+def _cut(stem: str, limit: int) -> str:
+    """The beginning of ``stem`` in at most ``limit`` bytes, without half a character at its end."""
+    kept = _utf8(stem)[:limit].decode(errors="ignore")
+    if len(kept) == len(stem):
+        return stem
+    end = len(kept)
+    while end > 1 and (_joins(stem[end]) or stem[end - 1] == "\u200d"):
+        end -= 1
+    return stem[:end].rstrip(" ." + _ZERO_WIDTH_JOINERS)
+
+
+def _joins(char: str) -> bool:
+    """Whether the character belongs to the one before it: a mark, a joiner, a skin tone."""
+    return (
+        unicodedata.category(char).startswith("M")
+        or char in _ZERO_WIDTH_JOINERS
+        or "\U0001f3fb" <= char <= "\U0001f3ff"
+    )
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")

@@ -1,0 +1,1 @@
+"""How runs and states are shown."""

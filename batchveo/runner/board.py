@@ -1,0 +1,128 @@
+"""What a run has in hand: who holds a place in flight, who is due when. In memory; the state has the truth."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from itertools import count
+
+from batchveo.models import Job, JobState
+
+DOUBT_HOLDS_A_PLACE = 300.0
+"""Seconds for which a submit in doubt counts as in flight: it may well be generating."""
+
+
+class DueQueue:
+    """Jobs ordered by the time they are due, earliest first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Job]] = []
+        self._ties = count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def put(self, job: Job, due: float) -> None:
+        """Add ``job``, due at ``due``."""
+        heapq.heappush(self._heap, (due, next(self._ties), job))
+
+    @property
+    def next_due(self) -> float | None:
+        """When the first is due; ``None`` where there is none."""
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> Job | None:
+        """Take the first if it is due."""
+        if self._heap and self._heap[0][0] <= now:
+            return heapq.heappop(self._heap)[2]
+        return None
+
+
+class Board:
+    """The jobs in motion. ``begun`` is when the run began; ``patience`` is ``RunSettings.patience``."""
+
+    def __init__(self, *, begun: float, patience: float) -> None:
+        self._begun = begun
+        self._patience = patience
+        self._moving: dict[int, JobState] = {}
+        self._counts: Counter[JobState] = Counter()
+        self._late: Counter[JobState] = Counter()
+        self._late_jobs: dict[int, JobState] = {}
+        self._doubt_places: dict[int, float] = {}
+        self.polls = DueQueue()
+        self.downloads = DueQueue()
+        self.doubts: dict[int, Job] = {}
+
+    def claimed(self, job: Job) -> None:
+        """``job`` is being submitted."""
+        self._set(job, JobState.SUBMITTING)
+
+    def place(self, job: Job, *, due: float, now: float) -> None:
+        """Put ``job`` where its state says; ``due`` is when its next poll or download may begin."""
+        self._clear(job)
+        match job.state:
+            case JobState.GENERATING:
+                self._set(job, job.state, late=self._is_late(job.submitted_at, now))
+                self.polls.put(job, due)
+            case JobState.DOWNLOADING:
+                self._set(job, job.state, late=self._is_late(job.completed_at, now))
+                self.downloads.put(job, due)
+            case JobState.IN_DOUBT:
+                self._set(job, job.state)
+                self.doubts[job.seq] = job
+                if not job.held:
+                    since = now if job.doubted_at is None else job.doubted_at
+                    self._doubt_places[job.seq] = since + DOUBT_HOLDS_A_PLACE
+            case _:
+                pass
+
+    def _is_late(self, since: float | None, now: float) -> bool:
+        """Whether a job outlasts this run's patience: it is still looked after, but no longer waited for."""
+        return now - max(self._begun, since or 0.0) > self._patience
+
+    def _set(self, job: Job, state: JobState, *, late: bool = False) -> None:
+        self._moving[job.seq] = state
+        self._counts[state] += 1
+        if late:
+            self._late_jobs[job.seq] = state
+            self._late[state] += 1
+
+    def _clear(self, job: Job) -> None:
+        was = self._moving.pop(job.seq, None)
+        if was is not None:
+            self._counts[was] -= 1
+        late = self._late_jobs.pop(job.seq, None)
+        if late is not None:
+            self._late[late] -= 1
+        self.doubts.pop(job.seq, None)
+        self._doubt_places.pop(job.seq, None)
+
+    def places_taken(self, now: float) -> int:
+        """How many generations are in flight, or may be."""
+        doubts = sum(until > now for until in self._doubt_places.values())
+        return self._counts[JobState.SUBMITTING] + self.generating() + doubts
+
+    def place_frees_at(self) -> float | None:
+        """When the first doubt stops to hold its place by itself."""
+        return min(self._doubt_places.values(), default=None)
+
+    def generating(self) -> int:
+        """How many generations are known to be in flight."""
+        return self._counts[JobState.GENERATING] - self._late[JobState.GENERATING]
+
+    def downloads_waiting(self) -> int:
+        """How many finished videos are not on disk yet."""
+        return self._counts[JobState.DOWNLOADING]
+
+    def open_doubts(self) -> list[Job]:
+        """The doubts that may still settle by themselves."""
+        return [job for job in self.doubts.values() if not job.held]
+
+    def waited_for(self) -> int:
+        """How many jobs the run still waits for, doubts aside."""
+        waited = (JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
+        return sum(self._counts[state] - self._late[state] for state in waited)
+
+    def late(self) -> int:
+        """How many jobs have outlasted the run's patience."""
+        return self._late.total()

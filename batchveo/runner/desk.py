@@ -1,0 +1,114 @@
+"""Where every outcome is recorded, and where the loops of a run learn that something has changed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from batchveo.clock import Clock
+from batchveo.errors import DiskTrouble, KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
+from batchveo.events import Event, Moved, Noted, Reporter
+from batchveo.models import Job, JobState
+from batchveo.outcomes import Blocked, DiskRefused, FoundInLog, Lost, Outcome, Stop
+from batchveo.runner.board import Board
+from batchveo.states import next_state
+from batchveo.store import GenerationTaken, MoveLost, Store
+
+_STOPS: dict[Stop, type[StoppedEarly]] = {
+    Stop.KEY: KeyRejected,
+    Stop.CREDITS: OutOfCredits,
+    Stop.SERVICE: ServiceMisplaced,
+    Stop.DISK: DiskTrouble,
+}
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the loops of one run share.
+
+    ``commit`` is synchronous on purpose: between an answer and its record there is no await, so no cancellation
+    falls there.
+    """
+
+    store: Store
+    board: Board
+    clock: Clock
+    report: Reporter
+    run: int
+    jitter: Callable[[], float] = random.random
+    stopped: StoppedEarly | None = None
+    finished: set[JobState] = field(default_factory=set)
+    """The end states that jobs reached in this run."""
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.clock.now()
+
+    def commit(self, job: Job, outcome: Outcome, *, due: float | None = None) -> Job:
+        """Record what came of a step and put the job where it belongs next; returns it as it is now.
+
+        ``due`` is when the next poll may begin, where the outcome leaves the job as it is.
+        """
+        now = self.now()
+        job = self._moved(job, outcome, now)
+        self.board.place(job, due=job.not_before if due is None else due, now=now)
+        if isinstance(outcome, Blocked):
+            self.stop(_STOPS[outcome.stop](outcome.reason))
+        if isinstance(outcome, DiskRefused):
+            self.stop(DiskTrouble(outcome.reason))
+        self.notify()
+        return job
+
+    def _moved(self, job: Job, outcome: Outcome, now: float) -> Job:
+        move = next_state(job, outcome, now=now, jitter=self.jitter())
+        if move is None:
+            return job
+        try:
+            moved = self.store.apply(job, move, run=self.run, now=now)
+        except MoveLost:
+            return self.store.job(job.seq)
+        except GenerationTaken as taken:
+            return self._taken(job, outcome, str(taken), now)
+        except sqlite3.Error as error:
+            raise DiskTrouble(f"the state {self.store.path} cannot be written: {error}") from None
+        self.finished.add(moved.state)
+        self.report(Moved(job=moved, was=job.state, detail=move.detail))
+        return moved
+
+    def _taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Job:
+        """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
+        reason = f"the service names generation {generation}, which is another job's"
+        if isinstance(outcome, FoundInLog):
+            self.report(Noted(text=f"{job.name}: {reason}", warning=True))
+            return job
+        return self._moved(job, Lost(reason=reason), now)
+
+    def stop(self, why: StoppedEarly) -> None:
+        """Take no more jobs; the first reason stands."""
+        if self.stopped is None:
+            self.stopped = why
+            self.report(Noted(text=f"no more jobs are submitted: {why}", warning=True))
+        self.notify()
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to whoever watches."""
+        self.report(event)
+
+    def notify(self) -> None:
+        """Wake everyone who waits for a change."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def wait(self, until: float | None = None) -> None:
+        """Wait for a change, at the longest until ``until`` (seconds since the epoch)."""
+        changed = self._changed
+        if until is None:
+            await changed.wait()
+            return
+        with anyio.move_on_after(max(0.0, until - self.now())):
+            await changed.wait()

@@ -1,0 +1,39 @@
+"""The loop that downloads: a slot first, then the finished video that has waited longest."""
+
+from __future__ import annotations
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.models import Job
+from batchveo.outcomes import DiskRefused
+from batchveo.runner.desk import Desk
+from batchveo.runner.settings import RunSettings
+from batchveo.stages.downloader import Downloader
+
+
+class FetchLoop:
+    """Keeps up to ``settings.downloads`` downloads going."""
+
+    def __init__(self, desk: Desk, downloader: Downloader, settings: RunSettings) -> None:
+        self._desk = desk
+        self._downloader = downloader
+        self._slots = anyio.Semaphore(settings.downloads)
+
+    async def run(self, workers: TaskGroup) -> None:
+        """Download until cancelled."""
+        queue = self._desk.board.downloads
+        while True:
+            await self._slots.acquire()
+            while (job := queue.take(self._desk.now())) is None:
+                await self._desk.wait(queue.next_due)
+            workers.start_soon(self._fetch, job)
+
+    async def _fetch(self, job: Job) -> None:
+        try:
+            outcome = await self._downloader.handle(job)
+            # a disk that refused one video refuses the next; the run stops, and this one is not due again in it
+            due = float("inf") if isinstance(outcome, DiskRefused) else None
+            self._desk.commit(job, outcome, due=due)
+        finally:
+            self._slots.release()

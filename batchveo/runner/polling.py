@@ -1,0 +1,88 @@
+"""The loop that polls: every unfinished generation, when it is due, at a bounded total rate."""
+
+from __future__ import annotations
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.events import Noted
+from batchveo.models import Job, JobState
+from batchveo.outcomes import Blocked, PollOutcome, PollTrouble, StillGenerating
+from batchveo.pacing import Generations, Pace, poll_gap
+from batchveo.retry import backoff
+from batchveo.runner.desk import Desk
+from batchveo.runner.settings import RunSettings
+from batchveo.stages.poller import Poller
+
+AT_ONCE = 64
+"""Polls under way at the same time, at most."""
+TROUBLE_CAP_SECONDS = 60.0
+
+
+class PollLoop:
+    """Polls what is generating; those of earlier runs first, since they are due at once."""
+
+    def __init__(self, desk: Desk, poller: Poller, settings: RunSettings, generations: Generations) -> None:
+        self._desk = desk
+        self._poller = poller
+        self._fixed = settings.poll_interval
+        self._pace = Pace(None if settings.poll_interval else settings.poll_rate * 60.0)
+        self._generations = generations
+        self._slots = anyio.Semaphore(AT_ONCE)
+        self._troubles: dict[int, int] = {}
+        self._odd_words: set[str] = set()
+        self.blocked = False
+        """Whether the service last refused to answer polls at all (401)."""
+
+    async def run(self, workers: TaskGroup) -> None:
+        """Poll until cancelled."""
+        queue = self._desk.board.polls
+        while True:
+            await self._slots.acquire()
+            while (job := queue.take(self._desk.now())) is None:
+                await self._desk.wait(queue.next_due)
+            await self._desk.clock.sleep_until(self._pace.reserve(self._desk.now()))
+            workers.start_soon(self._poll, job)
+
+    async def _poll(self, job: Job) -> None:
+        try:
+            outcome = await self._poller.handle(job)
+            self.blocked = isinstance(outcome, Blocked)
+            self._say_odd_words(job, outcome)
+            polled = self._desk.commit(job, outcome, due=self._due(job, outcome))
+        finally:
+            self._slots.release()
+        if polled.state is not JobState.GENERATING:
+            self._troubles.pop(job.seq, None)
+            if polled.state is JobState.DOWNLOADING and polled.submitted_at is not None:
+                self._generations.learn(job.model, self._desk.now() - polled.submitted_at)
+
+    def _due(self, job: Job, outcome: PollOutcome) -> float | None:
+        """When to poll again; ``None`` where the job has gone on to another state."""
+        now = self._desk.now()
+        match outcome:
+            case StillGenerating():
+                self._troubles.pop(job.seq, None)
+                return now + self._gap(job, now)
+            case PollTrouble(retry_after=wait):
+                return now + max(wait or 0.0, self._gap(job, now), self._trouble_gap(job))
+            case Blocked():
+                return now + TROUBLE_CAP_SECONDS
+            case _:
+                return None
+
+    def _gap(self, job: Job, now: float) -> float:
+        if self._fixed is not None:
+            return self._fixed
+        age = now - (now if job.submitted_at is None else job.submitted_at)
+        return poll_gap(max(0.0, age), self._generations.typical(job.model))
+
+    def _trouble_gap(self, job: Job) -> float:
+        troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
+        return backoff(troubles, self._desk.jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
+
+    def _say_odd_words(self, job: Job, outcome: PollOutcome) -> None:
+        if isinstance(outcome, StillGenerating) and not outcome.known and outcome.word not in self._odd_words:
+            self._odd_words.add(outcome.word)
+            text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
+            self._desk.tell(Noted(text=text, warning=True))

@@ -1,0 +1,94 @@
+"""The loop that submits: room first, then pace, then a claim."""
+
+from __future__ import annotations
+
+from anyio.abc import TaskGroup
+
+from batchveo.events import Slowed
+from batchveo.models import Job
+from batchveo.outcomes import Accepted, Lost, Refused, SubmitOutcome, Throttled, TurnedAway
+from batchveo.pacing import AdaptiveLimit, Pace, Pause
+from batchveo.retry import backoff
+from batchveo.runner.desk import Desk
+from batchveo.runner.settings import RunSettings
+from batchveo.stages.submitter import Submitter
+
+LOOK_AGAIN_SECONDS = 5.0
+"""How often an idle run looks whether another process has made work (``retry``, say)."""
+THROTTLE_CAP_SECONDS = 60.0
+
+
+class SubmitLoop:
+    """Keeps as many generations in flight as the user, the service and the downloads allow."""
+
+    def __init__(self, desk: Desk, submitter: Submitter, settings: RunSettings) -> None:
+        self._desk = desk
+        self._submitter = submitter
+        self._limit = AdaptiveLimit(settings.concurrency)
+        self._pace = Pace(settings.rate)
+        self._pause = Pause()
+        # paid videos that cannot be fetched must not pile up: hosts do not keep them for ever
+        self._backlog = max(4 * settings.downloads, 2 * settings.concurrency)
+
+    async def run(self, workers: TaskGroup) -> None:
+        """Submit until cancelled or stopped."""
+        while self._desk.stopped is None:
+            if not self._has_room():
+                await self._desk.wait(self._desk.board.place_frees_at())
+            elif self._desk.now() < self._pause.until:
+                await self._desk.clock.sleep_until(self._pause.until)
+            else:
+                await self._next(workers)
+
+    def _has_room(self) -> bool:
+        board = self._desk.board
+        taken = board.places_taken(self._desk.now())
+        return taken < self._limit.value and board.downloads_waiting() < self._backlog
+
+    async def _next(self, workers: TaskGroup) -> None:
+        now = self._desk.now()
+        when = self._desk.store.next_pending(self._desk.run)
+        if when is None or when > now:
+            await self._desk.wait(now + LOOK_AGAIN_SECONDS if when is None else when)
+            return
+        await self._desk.clock.sleep_until(self._pace.reserve(now))
+        if self._desk.stopped is not None:
+            return
+        job = self._desk.store.claim(run=self._desk.run, now=self._desk.now())
+        if job is not None:
+            self._desk.board.claimed(job)
+            workers.start_soon(self._submit, job)
+
+    async def _submit(self, job: Job) -> None:
+        sent_at = self._desk.now()
+        outcome = await self._submitter.handle(job)
+        self._desk.commit(job, outcome)
+        self._adapt(outcome, sent_at)
+
+    def _adapt(self, outcome: SubmitOutcome, sent_at: float) -> None:
+        match outcome:
+            case Accepted():
+                self._limit.accepted()
+                self._pause.clear()
+            case Refused():
+                self._pause.clear()
+            case Throttled(reason=reason, retry_after=wait):
+                running = self._desk.board.generating()
+                self._limit.throttled(sent_at=sent_at, now=self._desk.now(), in_flight=running)
+                self._slow(reason, wait)
+            case TurnedAway(reason=reason, retry_after=wait):
+                self._slow(reason, wait)
+            case Lost(reason=reason):
+                self._slow(reason, None)
+            case _:
+                pass
+
+    def _slow(self, reason: str, retry_after: float | None) -> None:
+        wait = retry_after
+        if wait is None:
+            wait = backoff(self._pause.troubles + 1, self._desk.jitter(), cap=THROTTLE_CAP_SECONDS)
+        until = self._desk.now() + wait
+        if until > self._pause.until:
+            self._desk.tell(Slowed(reason=reason, until=until, limit=self._limit.value))
+        self._pause.extend(until, reason)
+        self._desk.notify()

@@ -1,0 +1,137 @@
+"""The schema of the state, as the steps that made it."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x62766A31
+"""``PRAGMA application_id`` of a state file ("bvj1"), so that another program's file is not taken for one."""
+
+migrations = Migrations("batchveo")
+
+_TABLES = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    command TEXT NOT NULL,
+    service TEXT NOT NULL,
+    version TEXT NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    ended_at REAL,
+    exit_status INTEGER
+);
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    stem TEXT NOT NULL,
+    fold TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'submitting', 'in_doubt', 'generating', 'downloading',
+                                         'succeeded', 'failed', 'cancelled')),
+    held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1) AND (held = 0 OR state = 'in_doubt')),
+    model TEXT NOT NULL,
+    request TEXT NOT NULL CHECK (json_valid(request)),
+    repeat_index INTEGER NOT NULL DEFAULT 0,
+    meta TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(meta)),
+    manifest TEXT NOT NULL DEFAULT '',
+    source TEXT NOT NULL DEFAULT '',
+    line INTEGER,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    troubles INTEGER NOT NULL DEFAULT 0,
+    not_before REAL NOT NULL DEFAULT 0,
+    client_request_id TEXT,
+    generation_id TEXT UNIQUE,
+    video_url TEXT,
+    error TEXT,
+    cost_usd REAL,
+    folder TEXT,
+    file TEXT,
+    bytes INTEGER,
+    sha256 TEXT,
+    created_at REAL NOT NULL,
+    submitted_at REAL,
+    doubted_at REAL,
+    completed_at REAL,
+    finished_at REAL,
+    CHECK (state NOT IN ('generating', 'downloading', 'succeeded') OR generation_id IS NOT NULL),
+    CHECK (state NOT IN ('submitting', 'in_doubt') OR client_request_id IS NOT NULL),
+    CHECK (state != 'succeeded' OR (file IS NOT NULL AND sha256 IS NOT NULL))
+);
+CREATE INDEX jobs_by_state ON jobs (state, held, run);
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    run INTEGER NOT NULL REFERENCES runs (id),
+    number INTEGER NOT NULL,
+    client_request_id TEXT NOT NULL UNIQUE,
+    started_at REAL NOT NULL,
+    ended_at REAL,
+    outcome TEXT,
+    detail TEXT,
+    generation_id TEXT,
+    UNIQUE (job, number)
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    run INTEGER REFERENCES runs (id),
+    at REAL NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    detail TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX events_by_job ON events (job);
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+CREATE TABLE inputs (
+    sha256 TEXT PRIMARY KEY,
+    media_type TEXT NOT NULL,
+    content BLOB NOT NULL
+);
+"""
+
+_VIEWS = """
+CREATE VIEW videos AS
+    SELECT name, folder || '/' || file AS path, model, json_extract(request, '$.prompt') AS prompt,
+           json_extract(request, '$.seed') AS seed, cost_usd, bytes, sha256, generation_id,
+           datetime(submitted_at, 'unixepoch') AS submitted, datetime(finished_at, 'unixepoch') AS finished,
+           round(completed_at - submitted_at, 1) AS generation_seconds
+    FROM jobs WHERE state = 'succeeded' ORDER BY seq;
+CREATE VIEW unfinished AS
+    SELECT seq, name, CASE held WHEN 1 THEN 'held in doubt' ELSE state END AS state, model, generation_id,
+           client_request_id, attempts, troubles, error, datetime(not_before, 'unixepoch') AS not_before
+    FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY seq;
+CREATE VIEW failures AS
+    SELECT error, model, count(*) AS jobs, min(name) AS for_example
+    FROM jobs WHERE state = 'failed' GROUP BY error, model ORDER BY jobs DESC;
+CREATE VIEW spending AS
+    SELECT model, count(*) AS videos, round(sum(cost_usd), 4) AS usd, sum(cost_usd IS NULL) AS price_unknown
+    FROM jobs WHERE completed_at IS NOT NULL GROUP BY model ORDER BY usd DESC;
+CREATE VIEW history AS
+    SELECT events.id, datetime(events.at, 'unixepoch') AS at, jobs.name, jobs.id AS job_id, from_state,
+           to_state, detail, events.run
+    FROM events JOIN jobs ON jobs.seq = events.job ORDER BY events.id;
+"""
+
+
+@migrations()
+def first_schema(db: Database) -> None:
+    """Jobs, their attempts and their history; the runs; the input files; views for a person."""
+    for statement in _statements(_TABLES + _VIEWS):
+        db.conn.execute(statement)  # executescript would commit the migration's transaction half-way
+
+
+def _statements(script: str) -> list[str]:
+    whole: list[str] = []
+    open_trigger = ""
+    for piece in script.split(";\n"):
+        text = f"{open_trigger}{piece};\n"
+        unfinished = "CREATE TRIGGER" in text and not text.rstrip().endswith("END;")
+        open_trigger = text if unfinished else ""
+        if not unfinished and piece.strip():
+            whole.append(text)
+    return whole

@@ -1,0 +1,110 @@
+"""How a state file is opened: checked, private to its owner, durable, at the newest schema."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from batchveo.errors import StateUnusable
+from batchveo.store.migrations import APPLICATION_ID, migrations
+
+BUSY_SECONDS = 30.0
+"""How long a statement waits for another process's write to end."""
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """A connection that may write; the file is made, and brought to the newest schema, where needed."""
+    try:
+        _make_private(path)
+        connection = _connect(path)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise unusable(path, error) from None
+    try:
+        _check(path, connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL, not NORMAL: an intent that is forgotten in a power cut is a video paid twice
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise unusable(path, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; the file must exist."""
+    if not path.is_file():
+        raise StateUnusable(
+            f"there is no state at {path}; `batchveo run MANIFEST` makes one, --state names another"
+        )
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.DatabaseError as error:
+        raise unusable(path, error) from None
+    try:
+        _check(path, connection)
+        if migrations.pending(Database(connection)):
+            connection.close()
+            open_for_writing(path).close()
+            return open_for_reading(path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise unusable(path, error) from None
+    except StateUnusable:
+        connection.close()
+        raise
+    return connection
+
+
+def unusable(path: Path, error: Exception) -> StateUnusable:
+    """What a person needs to hear when the file cannot be used."""
+    hint = {
+        "file is not a database": "this is not a batchveo state; --state names another",
+        "database disk image is malformed": "it is corrupt; keep a copy, and try `sqlite3 FILE .recover`",
+        "attempt to write a readonly database": "it cannot be written; check its owner and its folder",
+        "unable to open database file": "it cannot be opened; check the folder and its permissions",
+    }.get(str(error), "nothing was written")
+    return StateUnusable(f"the state {path} cannot be used: {error}: {hint}")
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file that is another program's, or a newer batchveo's, before anything is written to it."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    if application != APPLICATION_ID and not (application == 0 and empty):
+        raise StateUnusable(f"{path} is a database of another program; --state names another file")
+    known = {migration.name for migration in migrations.pending(Database(":memory:"))}
+    newer = {migration.name for migration in migrations.applied(Database(connection))} - known
+    if newer:
+        raise StateUnusable(
+            f"the state {path} was written by a newer batchveo (it has {', '.join(sorted(newer))}); "
+            "upgrade, or use another --state. Nothing was written"
+        )
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    database = Database(connection)
+    if not migrations.pending(database):
+        return
+    migrations.apply(database)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

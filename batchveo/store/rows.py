@@ -1,0 +1,54 @@
+"""Rows of the state to records, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import fields
+
+from batchveo.models import Job, JobSpec, JobState
+from batchveo.paths import fold
+
+_AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """The job a row of ``sql.COLUMNS`` holds."""
+    columns: dict[str, object] = {name: row[name] for name in _AS_THEY_ARE}
+    return Job(
+        **columns,  # type: ignore[arg-type]
+        state=JobState(row["state"]),
+        held=bool(row["held"]),
+        request=json.loads(str(row["request"])),
+        meta=json.loads(str(row["meta"])),
+        index=row["repeat_index"],
+    )
+
+
+def columns_of(job: Job) -> dict[str, object]:
+    """What ``sql.MOVE`` writes of a job."""
+    columns: dict[str, object] = {name: getattr(job, name) for name in _AS_THEY_ARE}
+    return {**columns, "state": job.state.value, "held": int(job.held)}
+
+
+def named_row(spec: JobSpec, position: int) -> dict[str, object]:
+    """What ``sql.NAME`` writes of an expanded job."""
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "stem": spec.stem,
+        "fold": fold(spec.stem),
+        "model": spec.model,
+        "request": canonical_json(spec.request),
+        "repeat_index": spec.index,
+        "meta": canonical_json(spec.meta),
+        "manifest": spec.manifest,
+        "source": spec.source,
+        "line": spec.line,
+        "position": position,
+    }
+
+
+def canonical_json(value: object) -> str:
+    """JSON as the state keeps it: one line, readable in every script."""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

@@ -1,0 +1,99 @@
+"""Every statement that reads or moves the state.
+
+A move names its from-state and its to-state; each of them compares before it sets, so that a job taken by
+someone else in the meantime is left alone.
+"""
+
+COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
+    attempts, troubles, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
+    bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at"""
+
+# -- runs
+
+BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
+    VALUES (:command, :service, :version, :host, :pid, :now) RETURNING id"""
+END_RUN = "UPDATE runs SET ended_at = :now, exit_status = :status WHERE id = :run"
+LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
+SERVICES = "SELECT DISTINCT service FROM runs"
+
+# -- expanding: what the manifests name goes into a table of this connection, then becomes jobs in bulk
+
+CREATE_NAMED = """CREATE TEMP TABLE IF NOT EXISTS named (
+    id TEXT PRIMARY KEY, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT, repeat_index INTEGER,
+    meta TEXT, manifest TEXT, source TEXT, line INTEGER, position INTEGER)"""
+CLEAR_NAMED = "DELETE FROM temp.named"
+NAME = """INSERT OR IGNORE INTO temp.named VALUES (:id, :name, :stem, :fold, :model, :request, :repeat_index,
+    :meta, :manifest, :source, :line, :position)"""
+# (none) -> pending
+ADD_NAMED = """INSERT OR IGNORE INTO jobs
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
+    SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line,
+           :run, :now
+    FROM temp.named ORDER BY position"""
+NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
+ADD_ONE = """INSERT INTO jobs
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
+    VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
+            :line, :run, :now)"""
+# pending -> pending: the run that names a job takes it on, with the name it has in the manifest now
+TAKE_ON_NAMED = """UPDATE jobs SET run = :run WHERE run != :run
+    AND state NOT IN ('succeeded', 'cancelled') AND id IN (SELECT id FROM temp.named)"""
+TAKE_ON_ALL = "UPDATE jobs SET run = :run WHERE run != :run AND state NOT IN ('succeeded', 'cancelled')"
+# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
+RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
+    FROM temp.named AS named WHERE jobs.id = named.id AND jobs.state = 'pending' AND jobs.name != named.name"""
+RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.named AS named
+    WHERE jobs.id = named.id AND jobs.meta != named.meta"""
+COUNT_NAMED = "SELECT count(*) FROM temp.named"
+NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
+    WHERE manifest IN (SELECT DISTINCT manifest FROM temp.named)
+    AND id NOT IN (SELECT id FROM temp.named) GROUP BY state"""
+ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
+HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
+INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
+
+# -- moving
+
+# pending -> submitting, in one statement; the attempt is recorded in the same transaction
+CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, run = :run,
+        submitted_at = :now,
+        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
+    WHERE seq = (SELECT seq FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
+                 AND not_before <= :now ORDER BY seq LIMIT 1)
+    RETURNING {COLUMNS}"""
+ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at)
+    VALUES (:job, :run, :number, :client_request_id, :now)"""
+END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
+    generation_id = :generation_id WHERE client_request_id = :client_request_id"""
+ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
+    VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
+# any state -> the state that states.next_state chose
+MOVE = """UPDATE jobs SET state = :state, held = :held, troubles = :troubles, not_before = :not_before,
+        generation_id = :generation_id, video_url = :video_url, error = :error, cost_usd = :cost_usd,
+        folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
+        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
+    WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
+LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
+# clocks differ between runs: no back-off may reach further than a run's own longest one
+CLAMP_NOT_BEFORE = """UPDATE jobs SET not_before = :now
+    WHERE state IN ('pending', 'generating', 'downloading', 'in_doubt') AND not_before > :latest"""
+
+# -- looking
+
+NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run"""
+JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
+JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"
+JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
+FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
+    OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
+FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+COUNTS = "SELECT state, held, count(*) AS jobs FROM jobs GROUP BY state, held"
+COUNTS_OF_RUN = "SELECT state, held, count(*) AS jobs FROM jobs WHERE run = :run GROUP BY state, held"
+SPEND = """SELECT coalesce(sum(cost_usd), 0) AS usd,
+    coalesce(sum(cost_usd IS NULL AND completed_at IS NOT NULL), 0) AS unknown FROM jobs"""
+GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
+    WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
+    ORDER BY completed_at DESC LIMIT :most"""
+SETTLED_IDS = "SELECT id FROM jobs WHERE state NOT IN ('pending', 'failed')"
+FINISHED_SINCE = "SELECT count(*) AS jobs FROM jobs WHERE state = 'succeeded' AND finished_at >= :since"
+EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"

@@ -1,0 +1,49 @@
+"""What every test stands on: virtual time, no real network, no home, no key."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from trio.testing import MockClock
+
+from batchveo.api.key import VARIABLES
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Async tests run on trio with a clock that jumps to the next deadline."""
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@pytest.fixture(autouse=True)
+def _no_key_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's key, options or home folder."""
+    import os
+
+    for variable in [*VARIABLES, *(name for name in os.environ if name.startswith("BATCHVEO_"))]:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _no_real_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine may be connected to, and only names of it resolved."""
+    connect = socket.socket.connect
+    resolve = socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise AssertionError(f"a test connects to {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    def guarded_resolve(host: object, *args: object, **kwargs: object) -> object:
+        if not str(host).startswith(LOOPBACK):
+            raise AssertionError(f"a test resolves {host}")
+        return resolve(host, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_resolve)
