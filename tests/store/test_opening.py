@@ -1,0 +1,99 @@
+"""How state files are opened, and which are refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchveo.errors import StateUnusable
+from batchveo.models import JobState
+from batchveo.store import Store
+from batchveo.store.migrations import migrations
+
+
+def schema_of(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+
+
+def test_a_fresh_state_has_every_table_and_view(tmp_path: Path) -> None:
+    """Readable with any SQLite tool."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        assert {"jobs", "attempts", "events", "runs", "inputs"} <= names
+        for view in ("videos", "unfinished", "failures", "spending", "history"):
+            assert db.execute(f"SELECT * FROM {view}").fetchall() == []
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_states_in_the_schema_are_the_states_of_the_program(tmp_path: Path) -> None:
+    """No state can be forgotten in the table's own check."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    jobs = next(sql for sql in schema_of(path) if "CREATE TABLE jobs" in sql)
+    assert all(f"'{state}'" in jobs for state in JobState)
+
+
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    """Migrations run once."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    before = schema_of(path)
+    Store(path).close()
+    assert schema_of(path) == before
+
+
+def test_a_newer_state_is_refused_untouched(tmp_path: Path) -> None:
+    """Its meaning is unknown here."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, 'from_the_future', '')",
+            [migrations.name],
+        )
+    before = path.read_bytes()
+    for writing in (True, False):
+        with pytest.raises(StateUnusable, match="newer batchveo.*from_the_future"):
+            Store(path, writing=writing)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_not_a_database(tmp_path: Path, writing: bool) -> None:
+    """A text file is left alone."""
+    path = tmp_path / "b.db"
+    path.write_bytes(b"hello, this is a text file, not a database" * 100)
+    with pytest.raises(StateUnusable, match="not a batchveo state"):
+        Store(path, writing=writing)
+    assert path.read_bytes().startswith(b"hello")
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_another_programs_database(tmp_path: Path, writing: bool) -> None:
+    """So is a database of something else."""
+    path = tmp_path / "b.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE bookmarks (url)")
+    with pytest.raises(StateUnusable, match="another program"):
+        Store(path, writing=writing)
+    assert schema_of(path) == {"CREATE TABLE bookmarks (url)"}
+
+
+def test_no_state_to_read(tmp_path: Path) -> None:
+    """Reading makes no file."""
+    with pytest.raises(StateUnusable, match="no state at"):
+        Store(tmp_path / "b.db", writing=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A clear error, not a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateUnusable):
+        Store(tmp_path / "file" / "b.db")

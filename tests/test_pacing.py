@@ -1,0 +1,101 @@
+"""How fast to ask."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchveo.pacing import LONGEST_GAP, SHORTEST_GAP, AdaptiveLimit, Generations, Pace, Pause, poll_gap
+
+
+def test_a_429_lowers_the_limit_by_a_factor() -> None:
+    """Multiplicative decrease."""
+    limit = AdaptiveLimit(10)
+    assert limit.throttled(sent_at=1, now=2, in_flight=10)
+    assert limit.value == 7
+
+
+def test_the_limit_is_what_the_service_allowed_where_that_is_less() -> None:
+    """With three running when the fourth was refused, three is the limit."""
+    limit = AdaptiveLimit(10)
+    limit.throttled(sent_at=1, now=2, in_flight=3)
+    assert limit.value == 3
+
+
+def test_one_episode_lowers_it_once() -> None:
+    """A volley of 429s to submits that left together says one thing."""
+    limit = AdaptiveLimit(10)
+    assert limit.throttled(sent_at=1, now=2, in_flight=10)
+    assert not limit.throttled(sent_at=1.5, now=2.5, in_flight=10)
+    assert limit.throttled(sent_at=2.1, now=3, in_flight=10)
+    assert limit.value == 4
+
+
+def test_it_feels_its_way_up_again_to_the_ceiling_and_no_further() -> None:
+    """Additive increase: about one more place for each limit's worth of accepted submits."""
+    limit = AdaptiveLimit(10)
+    limit.throttled(sent_at=1, now=2, in_flight=5)
+    steps = 0
+    while limit.value < 10:
+        limit.accepted()
+        steps += 1
+    assert 30 <= steps <= 45  # 5 + 6 + 7 + 8 + 9
+    for _ in range(1000):
+        limit.accepted()
+    assert limit.value == 10
+
+
+@given(st.lists(st.booleans(), max_size=200), st.integers(1, 1000))
+def test_the_limit_stays_between_one_and_the_ceiling(throttles: list[bool], ceiling: int) -> None:
+    """Whatever comes."""
+    limit = AdaptiveLimit(ceiling)
+    for now, throttled in enumerate(throttles, start=1):
+        if throttled:
+            limit.throttled(sent_at=now, now=now + 0.5, in_flight=ceiling)
+        else:
+            limit.accepted()
+        assert 1 <= limit.value <= ceiling
+
+
+def test_pace_spaces_calls_evenly_and_saves_none_up() -> None:
+    """60 a minute is one a second, also after a quiet hour."""
+    pace = Pace(60)
+    assert [pace.reserve(0.0) for _ in range(3)] == [0, 1, 2]
+    assert [pace.reserve(3600.0) for _ in range(2)] == [3600, 3601]
+
+
+def test_no_rate_no_waiting() -> None:
+    """Without a rate every place is at once."""
+    pace = Pace(None)
+    assert [pace.reserve(5.0) for _ in range(3)] == [5, 5, 5]
+
+
+def test_a_pause_is_never_shortened() -> None:
+    """The longest wait that was asked for stands."""
+    pause = Pause()
+    pause.extend(10.0, "long")
+    pause.extend(5.0, "short")
+    assert (pause.until, pause.reason, pause.troubles) == (10.0, "long", 2)
+    pause.clear()
+    assert pause.troubles == 0
+
+
+def test_generations_learn_a_median() -> None:
+    """The typical time is the median of the latest."""
+    generations = Generations(most=3)
+    assert generations.typical("m") is None
+    for seconds in (1000.0, 60.0, 90.0, 70.0):
+        generations.learn("m", seconds)
+    assert generations.typical("m") == 70.0
+
+
+@given(st.floats(0, 1e6), st.none() | st.floats(0.001, 1e5))
+def test_gaps_have_bounds(age: float, typical: float | None) -> None:
+    """No generation is polled like mad, none is forgotten."""
+    assert SHORTEST_GAP <= poll_gap(age, typical) <= LONGEST_GAP
+
+
+def test_polls_are_dense_where_completion_is_likely() -> None:
+    """Around the typical time gaps are shorter than before it and long after it."""
+    assert poll_gap(90, 90) < poll_gap(10, 90)
+    assert poll_gap(90, 90) < poll_gap(400, 90)
