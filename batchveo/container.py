@@ -20,6 +20,8 @@ def check_mp4(path: Path) -> None:
     Reads box headers only. ``OSError`` where the file cannot be read.
     """
     size = path.stat().st_size
+    if size == 0:
+        raise NotAnMp4("an empty file")
     with path.open("rb") as file:
         kinds = _kinds(file, size)
     if kinds[:1] != ["ftyp"] and "ftyp" not in kinds:

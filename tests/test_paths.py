@@ -99,11 +99,7 @@ def test_properties(name: str) -> None:
 
 
 @settings(max_examples=100)
-@given(
-    names=st.sets(
-        st.text(st.characters(categories=["L"]), min_size=240, max_size=260), min_size=2, max_size=2
-    )
-)
+@given(names=st.sets(st.text(st.characters(categories=["L"]), min_size=240, max_size=260), min_size=2, max_size=2))
 def test_cut_stems_are_distinct(names: set[str]) -> None:
     """What is cut off still shows in the stem."""
     assert len({safe_stem(name) for name in names}) == 2

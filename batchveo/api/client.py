@@ -13,6 +13,7 @@ import httpx
 from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outcome
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
+from batchveo.api.pour import TooLong, pour
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
 
@@ -33,11 +34,7 @@ class ServiceTrouble(BatchveoError):
     """A question to the service got no usable answer; asking again later may help."""
 
 
-class AnswerTooLong(Exception):
-    """The body went past ``LARGEST_ANSWER``."""
-
-
-CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AnswerTooLong)
+CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, TooLong)
 
 
 def check_base_url(url: str) -> str:
@@ -160,11 +157,6 @@ class Api:
 
 
 async def _read(response: httpx.Response) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > LARGEST_ANSWER:
-            raise AnswerTooLong(f"more than {LARGEST_ANSWER} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    body = bytearray()
+    await pour(response.aiter_bytes(), body.extend, most=LARGEST_ANSWER)
+    return bytes(body)

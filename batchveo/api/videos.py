@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx
@@ -57,11 +57,11 @@ class Videos:
     async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:
         """Begin a GET and yield its answer, body unread, redirects followed and each of them checked.
 
-        Raises ``UrlRefused``, ``OSError`` where a name does not resolve, or an ``httpx.HTTPError``.
+        Raises ``UrlRefused``, or an ``httpx.HTTPError``.
         """
         async with AsyncExitStack() as stack:
             for _ in range(MOST_REDIRECTS + 1):
-                target = await check_url(url, loopback=self._loopback, resolve=self._resolve)
+                target = await self._check(url)
                 response = await self._connect(target, headers or {})
                 stack.push_async_callback(response.aclose)
                 location = response.headers.get("location")
@@ -70,6 +70,12 @@ class Videos:
                     return
                 url = urljoin(str(target.url), location)
         raise UrlRefused(f"the video URL redirects more than {MOST_REDIRECTS} times")
+
+    async def _check(self, url: str) -> Target:
+        try:
+            return await check_url(url, loopback=self._loopback, resolve=self._resolve)
+        except OSError as error:  # the name does not resolve; not to be mistaken for trouble with the disk
+            raise httpx.ConnectError(f"{urlsplit(url).hostname}: {error}") from None
 
     async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:
         """Ask the addresses in turn; the name still goes into the Host header and into TLS."""

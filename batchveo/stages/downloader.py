@@ -11,6 +11,7 @@ from batchveo.api import Videos
 from batchveo.api.answers import Answer, retry_after
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
+from batchveo.api.pour import TooLong, pour
 from batchveo.container import NotAnMp4, check_mp4
 from batchveo.files import VideoFile, is_ours
 from batchveo.models import Job
@@ -60,7 +61,7 @@ class Downloader:
             size, digest = await self._stream(job.video_url or "", file.part)
         except UrlRefused as error:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TooLong) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
         try:
             check_mp4(file.part)
@@ -70,16 +71,15 @@ class Downloader:
 
     async def _stream(self, url: str, part: Path) -> tuple[int, str]:
         digest = hashlib.sha256()
-        size = 0
         async with self._videos.open(url) as response:
             expected = _expected_length(response)
             with VideoFile.open_part(part) as out:
-                async for chunk in response.aiter_raw():
-                    size += len(chunk)
-                    if size > LARGEST_VIDEO:
-                        raise DownloadFailed(FetchTrouble(reason=f"the body goes on beyond {LARGEST_VIDEO} bytes"))
+
+                def take(chunk: bytes) -> None:
                     digest.update(chunk)
                     out.write(chunk)
+
+                size = await pour(response.aiter_bytes(), take, most=LARGEST_VIDEO)
         if expected is not None and size != expected:
             raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {expected}"))
         return size, digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from batchveo.api import Api, ServiceTrouble
@@ -20,6 +20,28 @@ LONGEST_WINDOW_HOURS = 92 * 24
 Row = Mapping[str, Any]
 
 
+class _Found:
+    """The rows of wanted requests; a success outweighs a failure of the same request."""
+
+    def __init__(self, wanted: set[str | None]) -> None:
+        self._wanted = wanted
+        self.rows: dict[str, Row] = {}
+
+    def take(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            request = row.get("client_request_id")
+            if not isinstance(request, str) or request not in self._wanted:
+                continue
+            if request not in self.rows or row.get("status") == "succeeded":
+                self.rows[request] = row
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing further in the log could tell more."""
+        successes = sum(row.get("status") == "succeeded" for row in self.rows.values())
+        return successes == len(self._wanted)
+
+
 class Reconciler:
     """Settles doubts from the log. ``settle``: seconds after which the log's silence about a request counts."""
 
@@ -32,24 +54,12 @@ class Reconciler:
     async def sweep(self, doubts: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
         """Read the log once for all ``doubts``; raises ``ServiceTrouble`` or ``KeyRejected`` where it cannot."""
         begun = self._now()
-        wanted = {job.client_request_id for job in doubts}
-        found: dict[str, Row] = {}
-        whole = False
-        async for row in self._rows(doubts):
-            if row is None:
-                whole = True
-                break
-            request = row.get("client_request_id")
-            if not isinstance(request, str) or request not in wanted:
-                continue
-            if request not in found or row.get("status") == "succeeded":
-                found[request] = row
-                if len(found) == len(wanted) and all(r.get("status") == "succeeded" for r in found.values()):
-                    break
+        found = _Found({job.client_request_id for job in doubts})
+        whole = await self._read(doubts, found)
         return [(job, self._outcome(job, found, begun=begun, whole=whole)) for job in doubts]
 
-    def _outcome(self, job: Job, found: Mapping[str, Row], *, begun: float, whole: bool) -> LogOutcome:
-        row = found.get(job.client_request_id or "")
+    def _outcome(self, job: Job, found: _Found, *, begun: float, whole: bool) -> LogOutcome:
+        row = found.rows.get(job.client_request_id or "")
         generation = row.get("inference_id") if row else None
         if row and row.get("status") == "succeeded" and isinstance(generation, str) and generation:
             return FoundInLog(generation_id=generation)
@@ -59,8 +69,8 @@ class Reconciler:
         settled = whole and begun >= since + self._settle
         return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
 
-    async def _rows(self, doubts: Sequence[Job]) -> AsyncIterator[Row | None]:
-        """The log's rows, newest first, then ``None`` where its end was reached.
+    async def _read(self, doubts: Sequence[Job], found: _Found) -> bool:
+        """Read the log, newest first; tells whether its end was reached.
 
         Rows that arrive at the head meanwhile push others down, so one may come twice, but none is missed.
         """
@@ -69,12 +79,13 @@ class Reconciler:
         for _ in range(MOST_PAGES):
             page = [*params, ("limit", str(PAGE)), ("offset", str(offset))]
             rows, more = _page(await self._api.ask("/v2/logs", page))
-            for row in rows:
-                yield row
-            offset += len(rows)
+            found.take(rows)
+            if found.is_complete:
+                return False
             if not more or not rows:
-                yield None
-                return
+                return True
+            offset += len(rows)
+        return False
 
     def _window(self, doubts: Sequence[Job]) -> list[tuple[str, str]]:
         """A relative window, so that the service's clock counts, with an hour more than ours would need."""

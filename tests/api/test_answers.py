@@ -78,7 +78,12 @@ def test_a_strange_answer_never_counts_as_refused(status: int, body: bytes) -> N
 def test_why_the_run_stops() -> None:
     """401 is the key, 403 the credits, 404 the address."""
     stops = [submit_outcome(api_error(code)) for code in (401, 403, 404, 405)]
-    assert [s.stop for s in stops if isinstance(s, Blocked)] == [Stop.KEY, Stop.CREDITS, Stop.SERVICE, Stop.SERVICE]
+    assert [s.stop for s in stops if isinstance(s, Blocked)] == [
+        Stop.KEY,
+        Stop.CREDITS,
+        Stop.SERVICE,
+        Stop.SERVICE,
+    ]
 
 
 def body(status: str, **more: Any) -> Answer:

@@ -59,7 +59,7 @@ def test_a_newer_state_is_refused_untouched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     for writing in (True, False):
-        with pytest.raises(StateUnusable, match="newer batchveo.*from_the_future"):
+        with pytest.raises(StateUnusable, match=r"newer batchveo.*from_the_future"):
             Store(path, writing=writing)
     assert path.read_bytes() == before
 

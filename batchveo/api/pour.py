@@ -1,0 +1,40 @@
+"""How a body is read: chunk by chunk, with a bound, and left tidily when enough is enough."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+
+
+class TooLong(Exception):
+    """The body goes on beyond its bound."""
+
+
+async def pour(chunks: AsyncIterator[bytes], take: Callable[[bytes], object], *, most: int) -> int:
+    """Hand every chunk to ``take``; returns how many bytes came.
+
+    Raises ``TooLong`` after ``most`` bytes, and whatever ``take`` raises. The iterator is always left by its own
+    end or by cancellation, never in its middle: httpx nests generators, and one that is dropped half-way keeps
+    its connection until the garbage collector comes by.
+    """
+    size = 0
+    failure: Exception | None = None
+    with anyio.CancelScope() as scope:
+        async for chunk in chunks:
+            size += len(chunk)
+            if failure is None:
+                failure = _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
+            if failure is not None:
+                scope.cancel()
+    if failure is not None:
+        raise failure
+    return size
+
+
+def _took(take: Callable[[bytes], object], chunk: bytes) -> Exception | None:
+    try:
+        take(chunk)
+    except Exception as error:  # noqa: BLE001 - raised again once the iterator has been left
+        return error
+    return None

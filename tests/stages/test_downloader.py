@@ -1,0 +1,222 @@
+"""Every way a video may come, and what is left on disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import stat
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from batchveo.api import Videos
+from batchveo.files import VideoFile, sidecar_path
+from batchveo.models import Job, JobState
+from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.stages import downloader as module
+from batchveo.stages.downloader import Downloader
+from tests.factories import make_job
+from tests.test_container import WHOLE
+
+pytestmark = pytest.mark.anyio
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+async def public(host: str, port: int) -> Sequence[str]:
+    return {"cdn.example": ["93.184.216.34"], "inside.example": ["10.0.0.7"]}.get(host, [host])
+
+
+async def fetch(handler: Handler, folder: Path, job: Job | None = None) -> FetchOutcome:
+    async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
+        return await Downloader(videos, folder).handle(job or make_job(JobState.DOWNLOADING))
+
+
+def video(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, content=WHOLE)
+
+
+async def test_a_video_and_its_sidecar(tmp_path: Path) -> None:
+    """Whole, hashed, explained; nothing else is left."""
+    job = make_job(
+        JobState.DOWNLOADING,
+        request={"model": "m", "prompt": "a cat", "seed": 7},
+        meta={"split": "train"},
+        submitted_at=0.0,
+        completed_at=90.5,
+        cost_usd=1.56,
+    )
+    outcome = await fetch(video, tmp_path / "out", job)
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    assert outcome == Fetched(folder=str(tmp_path / "out"), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)
+    assert (tmp_path / "out" / "a cat.mp4").read_bytes() == WHOLE
+    sidecar = json.loads((tmp_path / "out" / "a cat.json").read_text())
+    assert sidecar["sha256"] == digest
+    assert (sidecar["seed"], sidecar["cost_usd"], sidecar["generation_seconds"]) == (7, 1.56, 90.5)
+    assert sidecar["request"] == {"model": "m", "prompt": "a cat", "seed": 7}
+    assert sidecar["submitted_at"] == "1970-01-01T00:00:00.000+00:00"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a cat.json", "a cat.mp4"]
+    assert stat.S_IMODE(sidecar_path(tmp_path / "out" / "a cat.mp4").stat().st_mode) == 0o600
+
+
+async def test_the_host_gets_no_key_and_the_checked_address(tmp_path: Path) -> None:
+    """The connection goes to the address, the name into the Host header."""
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return video(request)
+
+    await fetch(handler, tmp_path)
+    assert seen[0].url.host == "93.184.216.34"
+    assert seen[0].headers["host"] == "cdn.example"
+    assert seen[0].extensions["sni_hostname"] == "cdn.example"
+    assert not {"authorization", "cookie"} & set(seen[0].headers)
+
+
+def with_status(status: int) -> Handler:
+    return lambda request: httpx.Response(status, content=b"no")
+
+
+class Breaking(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield WHOLE[:50]
+        raise httpx.ReadError("reset by peer")
+
+
+TROUBLES: list[tuple[Handler, bool, str]] = [
+    (with_status(403), True, "HTTP 403"),
+    (with_status(404), True, "HTTP 404"),
+    (with_status(410), True, "HTTP 410"),
+    (with_status(429), False, "HTTP 429"),
+    (with_status(500), False, "HTTP 500"),
+    (with_status(503), False, "HTTP 503"),
+    (with_status(204), False, "HTTP 204"),
+    (with_status(206), False, "HTTP 206"),
+    (lambda r: httpx.Response(200, html="<html>sign in</html>"), False, "begins with"),
+    (lambda r: httpx.Response(200, content=b""), False, "an empty file"),
+    (lambda r: httpx.Response(200, content=WHOLE[:-9]), False, "cut short"),
+    (lambda r: httpx.Response(200, content=WHOLE, headers={"content-length": "9"}), False, "of 9"),
+    (lambda r: httpx.Response(200, stream=Breaking()), False, "reset by peer"),
+    (lambda r: httpx.Response(200, content=WHOLE, headers={"content-encoding": "br"}), False, "br-encoded"),
+    (lambda r: httpx.Response(302, headers={"location": "http://cdn.example/v"}), True, "not https"),
+    (lambda r: httpx.Response(302, headers={"location": "https://inside.example/v"}), True, "not a public"),
+    (lambda r: httpx.Response(302, headers={"location": "https://169.254.169.254/v"}), True, "not a public"),
+    (lambda r: httpx.Response(302, headers={"location": "file:///etc/passwd"}), True, "not an https"),
+    (lambda r: httpx.Response(302, headers={"location": "/again"}), True, "more than 5 times"),
+]
+
+
+@pytest.mark.parametrize(("handler", "stale", "reason"), TROUBLES)
+async def test_troubles_pass(tmp_path: Path, handler: Handler, stale: bool, reason: str) -> None:
+    """None of them leaves a video, none ends the job; those that smell of an old URL ask for a fresh one."""
+    outcome = await fetch(handler, tmp_path)
+    assert isinstance(outcome, FetchTrouble)
+    assert outcome.stale_url is stale
+    assert reason in outcome.reason
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+async def test_a_redirect_to_a_public_host_is_followed(tmp_path: Path) -> None:
+    """CDNs do that."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v.mp4":
+            return httpx.Response(302, headers={"location": "https://cdn.example/real"})
+        return video(request)
+
+    assert isinstance(await fetch(handler, tmp_path), Fetched)
+
+
+async def test_a_body_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the size cap."""
+    monkeypatch.setattr(module, "LARGEST_VIDEO", len(WHOLE) - 1)
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, FetchTrouble)
+    assert "more than" in outcome.reason
+
+
+async def test_a_connection_refused_passes(tmp_path: Path) -> None:
+    """The CDN may be down for an hour."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    assert isinstance(await fetch(handler, tmp_path), FetchTrouble)
+
+
+async def test_a_file_left_whole_by_a_crash_is_not_fetched_again(tmp_path: Path) -> None:
+    """Between the rename and the commit."""
+    await fetch(video, tmp_path)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("fetched again")
+
+    assert isinstance(await fetch(handler, tmp_path), Fetched)
+
+
+async def test_a_damaged_own_file_is_fetched_again(tmp_path: Path) -> None:
+    """Its name is reused: it is this job's."""
+    await fetch(video, tmp_path)
+    (tmp_path / "a cat.mp4").write_bytes(b"damaged")
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("name", ["a cat.mp4", "a cat.json"])
+async def test_a_strangers_file_is_left_alone(tmp_path: Path, name: str) -> None:
+    """The video takes another name."""
+    (tmp_path / name).write_text("precious")
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    assert outcome.file == "a cat~01234567.mp4"
+    assert (tmp_path / name).read_text() == "precious"
+
+
+async def test_links_are_not_followed(tmp_path: Path) -> None:
+    """Neither in place of the video nor of its part."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a cat.mp4").symlink_to(victim)
+    outcome = await fetch(video, out)
+    assert isinstance(outcome, Fetched)
+    assert outcome.file != "a cat.mp4"
+    job = make_job(JobState.DOWNLOADING, stem="b")
+    VideoFile.plan(out, job).part.symlink_to(victim)
+    assert isinstance(await fetch(video, out, job), DiskRefused)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+async def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """It stops the run, not the job."""
+
+    def refuse(part: Path) -> None:
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, DiskRefused)
+    assert "a cat" in outcome.reason
+
+
+async def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
+    """Likewise."""
+    (tmp_path / "out").write_text("")
+    assert isinstance(await fetch(video, tmp_path / "out"), DiskRefused)
+
+
+async def test_a_name_that_does_not_resolve_is_no_disk_trouble(tmp_path: Path) -> None:
+    """Both are OSErrors; only one is the disk's."""
+
+    async def unknown(host: str, port: int) -> Sequence[str]:
+        raise OSError(-2, "Name or service not known")
+
+    async with Videos(transport=httpx.MockTransport(video), resolve=unknown) as videos:
+        outcome = await Downloader(videos, tmp_path).handle(make_job(JobState.DOWNLOADING))
+    assert isinstance(outcome, FetchTrouble)

@@ -1,0 +1,50 @@
+"""What is sent."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from batchveo.api import Api, ApiKey
+from batchveo.models import INPUT_PREFIX, JobState
+from batchveo.outcomes import Accepted
+from batchveo.stages.submitter import Submitter, with_inputs
+from tests.factories import make_job
+
+
+def test_input_files_become_data_uris() -> None:
+    """Also inside lists; everything else goes as it is."""
+    request = {"a": INPUT_PREFIX + "12", "b": [INPUT_PREFIX + "34", "https://x"], "c": 8}
+    filled = with_inputs(request, lambda sha256: ("image/png", sha256.encode()))
+    assert filled == {
+        "a": "data:image/png;base64,MTI=",
+        "b": ["data:image/png;base64,MzQ=", "https://x"],
+        "c": 8,
+    }
+
+
+@pytest.mark.anyio
+async def test_the_committed_request_id_goes_along() -> None:
+    """The one from the claim, so that the log can be asked for it."""
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(201, json={"id": "g", "status": "queued"})
+
+    job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
+    async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
+        outcome = await Submitter(api, lambda sha256: ("", b"")).handle(job)
+    assert outcome == Accepted(generation_id="g")
+    assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
+    assert json.loads(seen[0].content) == job.request
+
+
+@pytest.mark.anyio
+async def test_an_unclaimed_job_is_not_sent() -> None:
+    """No intent, no POST."""
+    api = Api(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
+    with pytest.raises(ValueError, match="not claimed"):
+        await Submitter(api, lambda sha256: ("", b"")).handle(make_job())
