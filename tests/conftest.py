@@ -41,8 +41,9 @@ def _no_real_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     def guarded_resolve(host: object, *args: object, **kwargs: object) -> object:
-        if not str(host).startswith(LOOPBACK):
-            raise AssertionError(f"a test resolves {host}")
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if not name.startswith(LOOPBACK):
+            raise AssertionError(f"a test resolves {name}")
         return resolve(host, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)

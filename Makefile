@@ -1,0 +1,51 @@
+# `make demo` and `make test` do everything from nothing: Python 3.11+ and make are enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint coverage constraints clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "batchveo needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; costs nothing
+	$(BIN)/batchveo run manifests/quickstart.yaml --sandbox --state demo/batchveo.db --output demo/videos
+	@echo
+	@$(BIN)/batchveo jobs --state demo/batchveo.db
+	@echo
+	@ls -l demo/videos/*.mp4
+
+test: $(VENV)/dev ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev ## Check style, types and the layers of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+coverage: $(VENV)/dev ## Run the tests with branch coverage
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+constraints: ## Pin the newest versions that work together into constraints.txt
+	$(PYTHON) -m venv .venv-pins
+	.venv-pins/bin/pip install --quiet --disable-pip-version-check '.[dev]'
+	(echo '# Made by `make constraints`: versions that were tested together.'; \
+		.venv-pins/bin/pip freeze --exclude batchveo) > constraints.txt
+	rm -rf .venv-pins build
+
+clean: ## Remove the environment and the demo
+	rm -rf $(VENV) demo

@@ -1,0 +1,80 @@
+"""A whole run on virtual time against the sandbox's logic in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from batchveo.api import Api, ApiKey, Videos
+from batchveo.clock import Clock
+from batchveo.events import Event
+from batchveo.models import Job, JobSpec, JobState
+from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.sandbox import Service, Settings, transport
+from batchveo.store import Store
+from tests.factories import make_spec
+
+BASE_URL = "http://127.0.0.1:8642"
+
+
+def specs(count: int) -> list[JobSpec]:
+    """``count`` small jobs."""
+    return [make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)]
+
+
+@dataclass
+class Night:
+    """One state, one service, as many runs as a test wants."""
+
+    folder: Path
+    settings: Settings = field(default_factory=Settings)
+    events: list[Event] = field(default_factory=list)
+    clock: Clock = field(init=False)
+    service: Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(wall=lambda: 1_800_000_000.0)
+        self.service = Service(self.settings, clock=self.clock.now)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "b.db"
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        with Store(self.state) as store:
+            yield store
+
+    def jobs(self, *states: JobState) -> list[Job]:
+        with self.store() as store:
+            return list(store.jobs(*states))
+
+    async def run(self, jobs: Sequence[JobSpec] | None = None, **settings: Any) -> RunResult:
+        """Run once, to its end; ``jobs`` ``None`` resumes."""
+        chosen = RunSettings(output=self.folder / "videos", **settings)
+        with self.store() as store:
+            store.lock()
+            number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            if jobs is None:
+                store.take_on_all(number)
+            else:
+                store.add(jobs, run=number, now=self.clock.now())
+            wire = transport(self.service)
+            async with (
+                Api(ApiKey("key"), base_url=BASE_URL, transport=wire) as api,
+                Videos(loopback=True, transport=wire) as videos,
+            ):
+                going = Run(
+                    store, api, videos, chosen, run=number, clock=self.clock, reporter=self.events.append
+                )
+                return await going.execute()
+
+    async def killed(self, jobs: Sequence[JobSpec] | None, after: float, **settings: Any) -> None:
+        """Run and drop everything in the middle, as a kill would."""
+        with anyio.move_on_after(after):
+            await self.run(jobs, **settings)
