@@ -1,3 +1,107 @@
-"""Turns manifests of prompts and images into Veo videos, in bulk, without ever paying twice."""
+"""Turns manifests of prompts and images into Veo videos, in bulk, without ever paying twice.
+
+The command line's work, from Python::
+
+    import batchveo
+
+    result = batchveo.run(["manifest.yaml"], state="state/batchveo.db")
+    with batchveo.Store("state/batchveo.db", writing=False) as store:
+        for job in store.jobs(batchveo.JobState.SUCCEEDED):
+            print(job.name, job.file)
+
+In a notebook, where an event loop runs already: ``await batchveo.run_async([...])``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from batchveo.errors import (
+        BatchveoError,
+        ManifestError,
+        Problem,
+        StateLocked,
+        StateUnusable,
+        StoppedEarly,
+        UsageError,
+    )
+    from batchveo.events import Event, Moved, Noted, Reporter, Slowed, Waiting
+    from batchveo.library import Service, resume, resume_async, run, run_async, service
+    from batchveo.manifest import Manifests
+    from batchveo.models import Job, JobSpec, JobState
+    from batchveo.planning import Plan, plan
+    from batchveo.runner import Doubt, RunResult, RunSettings
+    from batchveo.schema import manifest_schema
+    from batchveo.store import Counts, Store
+    from batchveo.verifying import Verdict, verify
+
+_ROOMS = {
+    "errors": (
+        "BatchveoError",
+        "ManifestError",
+        "Problem",
+        "StateLocked",
+        "StateUnusable",
+        "StoppedEarly",
+        "UsageError",
+    ),
+    "events": ("Event", "Moved", "Noted", "Reporter", "Slowed", "Waiting"),
+    "library": ("Service", "resume", "resume_async", "run", "run_async", "service"),
+    "manifest": ("Manifests",),
+    "models": ("Job", "JobSpec", "JobState"),
+    "planning": ("Plan", "plan"),
+    "runner": ("Doubt", "RunResult", "RunSettings"),
+    "schema": ("manifest_schema",),
+    "store": ("Counts", "Store"),
+    "verifying": ("Verdict", "verify"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
+    "BatchveoError",
+    "Counts",
+    "Doubt",
+    "Event",
+    "Job",
+    "JobSpec",
+    "JobState",
+    "ManifestError",
+    "Manifests",
+    "Moved",
+    "Noted",
+    "Plan",
+    "Problem",
+    "Reporter",
+    "RunResult",
+    "RunSettings",
+    "Service",
+    "Slowed",
+    "StateLocked",
+    "StateUnusable",
+    "StoppedEarly",
+    "Store",
+    "UsageError",
+    "Verdict",
+    "Waiting",
+    "manifest_schema",
+    "plan",
+    "resume",
+    "resume_async",
+    "run",
+    "run_async",
+    "service",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: most commands need few of the rooms."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'batchveo' has no attribute {name!r}")
+    value = getattr(import_module(f"batchveo.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value

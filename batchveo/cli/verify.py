@@ -10,7 +10,7 @@ import click
 
 from batchveo.cli.options import PATH, json_option, option, state_option
 from batchveo.store import Store
-from batchveo.verify import Verdict, refetch, verify
+from batchveo.verifying import Verdict, refetch, verify
 
 
 @click.command("verify")

@@ -6,7 +6,7 @@ import time
 
 from batchveo.models import Job, JobState
 from batchveo.store import Store
-from batchveo.verify import video_path
+from batchveo.verifying import video_path
 
 RATE_WINDOW = 3600.0
 """Seconds of the past over which the rate of finished videos is measured."""

@@ -69,10 +69,10 @@ class Counts:
 class Store:
     """An open state file. Use as a context manager; one connection, one thread."""
 
-    def __init__(self, path: Path, *, writing: bool = True) -> None:
-        self.path = path
-        self._lock = RunLock(path)
-        self._db = open_for_writing(path) if writing else open_for_reading(path)
+    def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
+        self.path = Path(path)
+        self._lock = RunLock(self.path)
+        self._db = open_for_writing(self.path) if writing else open_for_reading(self.path)
 
     def __enter__(self) -> Store:
         return self

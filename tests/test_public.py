@@ -1,0 +1,32 @@
+"""What `import batchveo` offers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import batchveo
+
+
+def test_the_list_is_explicit_and_every_name_is_there() -> None:
+    """A change of the public names is made on purpose."""
+    assert batchveo.__all__ == sorted(batchveo.__all__, key=lambda n: (n[0].islower(), n))
+    assert set(batchveo.__all__) == set(batchveo._ROOM_OF)
+    for name in batchveo.__all__:
+        assert getattr(batchveo, name) is not None
+
+
+def test_no_public_name_is_hidden_by_a_room() -> None:
+    """`import batchveo.verifying` must not turn `batchveo.verify` into a module."""
+    import pkgutil
+
+    rooms = {module.name for module in pkgutil.iter_modules(batchveo.__path__)}
+    assert not rooms & set(batchveo.__all__)
+
+
+def test_importing_it_is_light() -> None:
+    """Nothing heavy comes before it is used."""
+    heavy = "httpx anyio sqlite_utils starlette uvicorn yaml trio"
+    code = f"import sys, batchveo; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
