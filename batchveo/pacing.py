@@ -58,18 +58,28 @@ class Pause:
 
     def __init__(self) -> None:
         self.until = float("-inf")
-        self.reason = ""
-        self.troubles = 0
+        self._episodes = 0
+        self._latest = float("-inf")
 
-    def extend(self, until: float, reason: str) -> None:
-        """Pause at least until then."""
-        self.troubles += 1
-        if until > self.until:
-            self.until, self.reason = until, reason
+    def episode(self, *, sent_at: float, now: float) -> int:
+        """Count a trouble; returns how many episodes came in a row.
+
+        A volley of calls that left together and failed together is one.
+        """
+        if sent_at > self._latest:
+            self._episodes += 1
+            self._latest = now
+        return self._episodes
+
+    def extend(self, until: float) -> bool:
+        """Pause at least until then; tells whether that is longer than before."""
+        longer = until > self.until
+        self.until = max(self.until, until)
+        return longer
 
     def clear(self) -> None:
         """The service answers again."""
-        self.troubles = 0
+        self._episodes = 0
 
 
 class Generations:

@@ -73,11 +73,18 @@ def test_no_rate_no_waiting() -> None:
 def test_a_pause_is_never_shortened() -> None:
     """The longest wait that was asked for stands."""
     pause = Pause()
-    pause.extend(10.0, "long")
-    pause.extend(5.0, "short")
-    assert (pause.until, pause.reason, pause.troubles) == (10.0, "long", 2)
+    assert pause.extend(10.0)
+    assert not pause.extend(5.0)
+    assert pause.until == 10.0
+
+
+def test_a_volley_of_failures_is_one_episode() -> None:
+    """Ten calls that left together and failed together do not back off ten times."""
+    pause = Pause()
+    assert [pause.episode(sent_at=1.0, now=2.0 + n / 10) for n in range(10)] == [1] * 10
+    assert pause.episode(sent_at=2.5, now=4.0) == 2
     pause.clear()
-    assert pause.troubles == 0
+    assert pause.episode(sent_at=5.0, now=6.0) == 1
 
 
 def test_generations_learn_a_median() -> None:

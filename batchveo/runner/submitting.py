@@ -15,7 +15,7 @@ from batchveo.stages.submitter import Submitter
 
 LOOK_AGAIN_SECONDS = 5.0
 """How often an idle run looks whether another process has made work (``retry``, say)."""
-THROTTLE_CAP_SECONDS = 60.0
+PAUSE_CAP_SECONDS = 60.0
 
 
 class SubmitLoop:
@@ -75,20 +75,20 @@ class SubmitLoop:
             case Throttled(reason=reason, retry_after=wait):
                 running = self._desk.board.generating()
                 self._limit.throttled(sent_at=sent_at, now=self._desk.now(), in_flight=running)
-                self._slow(reason, wait)
+                self._slow(reason, wait, sent_at)
             case TurnedAway(reason=reason, retry_after=wait):
-                self._slow(reason, wait)
+                self._slow(reason, wait, sent_at)
             case Lost(reason=reason):
-                self._slow(reason, None)
+                self._slow(reason, None, sent_at)
             case _:
                 pass
 
-    def _slow(self, reason: str, retry_after: float | None) -> None:
+    def _slow(self, reason: str, retry_after: float | None, sent_at: float) -> None:
+        now = self._desk.now()
+        episodes = self._pause.episode(sent_at=sent_at, now=now)
         wait = retry_after
         if wait is None:
-            wait = backoff(self._pause.troubles + 1, self._desk.jitter(), cap=THROTTLE_CAP_SECONDS)
-        until = self._desk.now() + wait
-        if until > self._pause.until:
-            self._desk.tell(Slowed(reason=reason, until=until, limit=self._limit.value))
-        self._pause.extend(until, reason)
+            wait = backoff(episodes, self._desk.jitter(), cap=PAUSE_CAP_SECONDS)
+        if self._pause.extend(now + wait):
+            self._desk.tell(Slowed(reason=reason, until=now + wait, limit=self._limit.value))
         self._desk.notify()
