@@ -37,10 +37,13 @@ class VideoFile:
         return cls(path=path, part=folder / f"{stem}.{job.id[:8]}.part")
 
     @staticmethod
-    def open_part(part: Path) -> BinaryIO:
-        """An empty part to write to; a link in its place is not followed."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        return os.fdopen(os.open(part, flags, 0o644), "wb")
+    def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
+        """The part to write to, after its first ``keep`` bytes; a link in its place is not followed."""
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(part, flags, 0o644), "wb")
+        file.truncate(keep)
+        file.seek(keep)
+        return file
 
     def finish(self, job: Job, *, size: int, sha256: str) -> None:
         """Make the part the video: on disk for good, its sidecar beside it, then renamed.

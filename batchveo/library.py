@@ -28,6 +28,9 @@ DEFAULT_STATE = Path("state/batchveo.db")
 SANDBOX = "sandbox"
 """What the state calls the embedded look-alike, whose videos must never pass for real ones."""
 
+SANDBOX_BALANCE = 1_000_000.0
+"""US dollars of play money: a large manifest can be tried whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -186,10 +189,11 @@ def running(using: Service, state: Path | None = None) -> Iterator[Service]:
         yield using
         return
     from batchveo.sandbox import Service as Sandbox
+    from batchveo.sandbox import Settings
     from batchveo.sandbox import running as serving
 
     journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(journal=journal)) as url:
+    with serving(Sandbox(Settings(balance=SANDBOX_BALANCE), journal=journal)) as url:
         yield Service(base_url=url, key=using.key, sandbox=True)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import httpx
 
 from batchveo.api import Videos
-from batchveo.api.answers import Answer, retry_after
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import TooLong, pour
@@ -16,27 +14,19 @@ from batchveo.container import NotAnMp4, check_mp4
 from batchveo.files import VideoFile, is_ours
 from batchveo.models import Job
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
 
 LARGEST_VIDEO = 2 * 1024**3
 """Bytes; a body that goes on beyond this is not a video of ours."""
-STALE = frozenset({401, 403, 404, 410})
-"""What a file host says of a signed URL that has expired."""
-
-
-class DownloadFailed(Exception):
-    """One try brought no whole video; ``trouble`` says what to do about it."""
-
-    def __init__(self, trouble: FetchTrouble) -> None:
-        self.trouble = trouble
-        super().__init__(trouble.reason)
 
 
 class Downloader:
-    """Downloads into one folder."""
+    """Downloads into one folder. Remembers, while it lives, how far a broken download came."""
 
     def __init__(self, videos: Videos, output: Path) -> None:
         self._videos = videos
         self._output = output
+        self._partial: dict[int, Partial] = {}
 
     async def handle(self, job: Job) -> FetchOutcome:
         """Fetch the video of ``job``: ``.part``, length, hash, container, fsync, rename.
@@ -58,47 +48,46 @@ class Downloader:
 
     async def _download(self, job: Job, file: VideoFile) -> tuple[int, str]:
         try:
-            size, digest = await self._stream(job.video_url or "", file.part)
+            size, digest = await self._stream(job, file.part)
+            check_mp4(file.part)
         except UrlRefused as error:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True)) from None
         except (httpx.HTTPError, httpx.InvalidURL, TooLong) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
-        try:
-            check_mp4(file.part)
         except NotAnMp4 as error:
             raise DownloadFailed(FetchTrouble(reason=str(error))) from None
         return size, digest
 
-    async def _stream(self, url: str, part: Path) -> tuple[int, str]:
-        digest = hashlib.sha256()
-        async with self._videos.open(url) as response:
-            expected = _expected_length(response)
-            with VideoFile.open_part(part) as out:
+    async def _stream(self, job: Job, part: Path) -> tuple[int, str]:
+        """Read the body into ``part``; where an earlier try broke off, only what is missing of it."""
+        partial = self._partial.pop(job.seq, None)
+        if partial is not None and not partial.fits(part):
+            partial = None
+        async with self._videos.open(job.video_url or "", partial.headers() if partial else None) as response:
+            body = read_head(response, partial)
+            digest = body.digest
+            size = body.start
+            with VideoFile.open_part(part, keep=body.start) as out:
 
                 def take(chunk: bytes) -> None:
-                    digest.update(chunk)
+                    nonlocal size
                     out.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
 
-                size = await pour(response.aiter_bytes(), take, most=LARGEST_VIDEO)
-        if expected is not None and size != expected:
-            raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {expected}"))
+                try:
+                    await pour(response.aiter_bytes(), take, most=LARGEST_VIDEO - body.start)
+                except httpx.HTTPError:
+                    self._remember(job, body, size)
+                    raise
+        if body.total is not None and size != body.total:
+            raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {body.total}"))
         return size, digest.hexdigest()
+
+    def _remember(self, job: Job, body: Body, size: int) -> None:
+        if body.etag is not None and size:
+            self._partial[job.seq] = Partial(etag=body.etag, size=size, digest=body.digest)
 
 
 def _fetched(file: VideoFile, size: int, digest: str) -> Fetched:
     return Fetched(folder=str(file.path.parent), file=file.path.name, bytes=size, sha256=digest)
-
-
-def _expected_length(response: httpx.Response) -> int | None:
-    """The length the host announces; raises ``DownloadFailed`` where the answer is not a plain video body."""
-    status = response.status_code
-    if status != 200:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        wait = retry_after(Answer(status=status, headers=headers, body=b""))
-        reason = f"the file host answered HTTP {status}"
-        raise DownloadFailed(FetchTrouble(reason=reason, stale_url=status in STALE, retry_after=wait))
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise DownloadFailed(FetchTrouble(reason=f"the video came {encoding}-encoded though it must not"))
-    length = response.headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() else None

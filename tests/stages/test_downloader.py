@@ -138,6 +138,99 @@ async def test_a_body_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.Mon
     assert "more than" in outcome.reason
 
 
+class Host:
+    """A file host with ranges whose connection breaks after ``breaks`` bytes, once each."""
+
+    def __init__(self, *breaks: int, etags: tuple[str, ...] = ('"v1"',), ranges: bool = True) -> None:
+        self.breaks = list(breaks)
+        self.etags = list(etags)
+        self.ranges = ranges
+        self.asked: list[str | None] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        etag = self.etags.pop(0) if len(self.etags) > 1 else self.etags[0]
+        asked = request.headers.get("range")
+        self.asked.append(asked)
+        start = 0
+        if asked and self.ranges and request.headers["if-range"] == etag:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+        headers = {"etag": etag, "content-length": str(len(WHOLE) - start)}
+        if start:
+            headers["content-range"] = f"bytes {start}-{len(WHOLE) - 1}/{len(WHOLE)}"
+        body = WHOLE[start:]
+        stream = Cut(body, self.breaks.pop(0)) if self.breaks else Cut(body, None)
+        return httpx.Response(206 if start else 200, headers=headers, stream=stream)
+
+
+class Cut(httpx.AsyncByteStream):
+    def __init__(self, body: bytes, after: int | None) -> None:
+        self._body, self._after = body, after
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body[: self._after]
+        if self._after is not None:
+            raise httpx.ReadError("reset by peer")
+
+
+async def tries(host: Handler, folder: Path, count: int) -> list[FetchOutcome]:
+    job = make_job(JobState.DOWNLOADING)
+    async with Videos(transport=httpx.MockTransport(host), resolve=public) as videos:
+        downloader = Downloader(videos, folder)
+        return [await downloader.handle(job) for _ in range(count)]
+
+
+async def test_a_broken_download_goes_on_where_it_broke(tmp_path: Path) -> None:
+    """Only what is missing is asked for; the hash is that of the whole."""
+    host = Host(50, 30)
+    outcomes = await tries(host, tmp_path, 3)
+    assert [type(outcome) for outcome in outcomes] == [FetchTrouble, FetchTrouble, Fetched]
+    assert host.asked == [None, "bytes=50-", "bytes=80-"]
+    assert isinstance(outcomes[2], Fetched)
+    assert outcomes[2].sha256 == hashlib.sha256(WHOLE).hexdigest()
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
+async def test_a_changed_file_is_fetched_from_the_start(tmp_path: Path) -> None:
+    """Another ETag: If-Range makes the host send all of it."""
+    host = Host(50, etags=('"v1"', '"v2"'))
+    assert isinstance((await tries(host, tmp_path, 2))[1], Fetched)
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
+async def test_a_host_that_ignores_ranges(tmp_path: Path) -> None:
+    """200 in place of 206: from the start."""
+    host = Host(50, ranges=False)
+    assert isinstance((await tries(host, tmp_path, 2))[1], Fetched)
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("etag", ['W/"weak"', ""])
+async def test_without_a_strong_validator_no_rest_is_asked_for(tmp_path: Path, etag: str) -> None:
+    """The rest of another version must never be joined to this one's beginning."""
+    host = Host(50, etags=(etag,))
+    await tries(host, tmp_path, 2)
+    assert host.asked == [None, None]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(206, content=b"x", headers={"content-range": "bytes 7-9/10", "etag": '"v1"'}),
+        httpx.Response(206, content=b"x", headers={"etag": '"v1"'}),
+        httpx.Response(206, content=b"x", headers={"content-range": "bytes 50-155/156", "etag": '"other"'}),
+        httpx.Response(416),
+    ],
+)
+async def test_a_rest_that_does_not_fit_is_not_joined(tmp_path: Path, answer: httpx.Response) -> None:
+    """The next try starts from the start."""
+    host = Host(50)
+    script: list[Handler] = [host, lambda request: answer, host]
+    outcomes = await tries(lambda request: script.pop(0)(request), tmp_path, 3)
+    assert [type(outcome) for outcome in outcomes] == [FetchTrouble, FetchTrouble, Fetched]
+    assert host.asked == [None, None]
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
 async def test_a_connection_refused_passes(tmp_path: Path) -> None:
     """The CDN may be down for an hour."""
 
@@ -196,7 +289,7 @@ async def test_links_are_not_followed(tmp_path: Path) -> None:
 async def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """It stops the run, not the job."""
 
-    def refuse(part: Path) -> None:
+    def refuse(part: Path, *, keep: int) -> None:
         raise OSError(code, "refused")
 
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))

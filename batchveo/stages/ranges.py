@@ -1,0 +1,102 @@
+"""Reading the head of a video's answer: whole or the rest of it, how long, under which validator.
+
+Ranges and validators follow RFC 9110, sections 8.8 and 14.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from batchveo.api.answers import Answer, retry_after
+from batchveo.outcomes import FetchTrouble
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+STALE = frozenset({401, 403, 404, 410})
+"""What a file host says of a signed URL that has expired."""
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
+
+
+class DownloadFailed(Exception):
+    """One try brought no whole video; ``trouble`` says what to do about it."""
+
+    def __init__(self, trouble: FetchTrouble) -> None:
+        self.trouble = trouble
+        super().__init__(trouble.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """How far a broken download came, and of which version of the file."""
+
+    etag: str
+    size: int
+    digest: _Hash
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, or for the whole where the file has changed."""
+        return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
+
+    def fits(self, part: Path) -> bool:
+        """Whether ``part`` is still as long as it was left."""
+        try:
+            return part.stat().st_size == self.size
+        except FileNotFoundError:
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A body about to be read: where it starts in the file, how long the file is, what was hashed so far."""
+
+    start: int
+    total: int | None
+    etag: str | None
+    digest: _Hash
+
+
+def read_head(response: httpx.Response, partial: Partial | None) -> Body:
+    """What the answer's body is; raises ``DownloadFailed`` where it is no use."""
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise DownloadFailed(FetchTrouble(reason=f"the video came {encoding}-encoded though it must not"))
+    if response.status_code == 200:
+        total = _length(response.headers.get("content-length", ""))
+        return Body(start=0, total=total, etag=_strong_etag(response), digest=hashlib.sha256())
+    if response.status_code == 206 and partial is not None:
+        return _rest(response, partial)
+    raise DownloadFailed(_refusal(response))
+
+
+def _rest(response: httpx.Response, partial: Partial) -> Body:
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+    etag = response.headers.get("etag", partial.etag)
+    if match is None or int(match[1]) != partial.size or etag != partial.etag:
+        raise DownloadFailed(FetchTrouble(reason="the rest does not fit what came before; from the start"))
+    return Body(start=partial.size, total=int(match[3]), etag=partial.etag, digest=partial.digest)
+
+
+def _refusal(response: httpx.Response) -> FetchTrouble:
+    status = response.status_code
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    wait = retry_after(Answer(status=status, headers=headers, body=b""))
+    return FetchTrouble(
+        reason=f"the file host answered HTTP {status}", stale_url=status in STALE, retry_after=wait
+    )
+
+
+def _strong_etag(response: httpx.Response) -> str | None:
+    """The validator for If-Range, which must be a strong one."""
+    etag: str = response.headers.get("etag", "")
+    return etag if etag.startswith('"') else None
+
+
+def _length(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
