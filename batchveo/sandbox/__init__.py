@@ -1,0 +1,31 @@
+"""A look-alike of the service: the same calls, the same answers and, on request, the same mishaps."""
+
+from __future__ import annotations
+
+from batchveo.sandbox.account import Charge
+from batchveo.sandbox.faults import FAULTS
+from batchveo.sandbox.generations import Generation
+from batchveo.sandbox.http import app
+from batchveo.sandbox.inprocess import transport
+from batchveo.sandbox.logs import LoggedRequest
+from batchveo.sandbox.messages import Delivery, Ending, Request, Response
+from batchveo.sandbox.server import running, serve
+from batchveo.sandbox.service import Service
+from batchveo.sandbox.settings import Settings
+
+__all__ = [
+    "FAULTS",
+    "Charge",
+    "Delivery",
+    "Ending",
+    "Generation",
+    "LoggedRequest",
+    "Request",
+    "Response",
+    "Service",
+    "Settings",
+    "app",
+    "running",
+    "serve",
+    "transport",
+]

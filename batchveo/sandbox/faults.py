@@ -1,0 +1,83 @@
+"""The mishaps that the sandbox can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from batchveo.sandbox.dice import Dice
+
+ANY_CALL: Mapping[str, str] = MappingProxyType(
+    {"401": "A call is refused as if its key were wrong; for a submit, nothing is accepted."}
+)
+BEFORE_ACCEPTING: Mapping[str, str] = MappingProxyType(
+    {
+        "403": "A submit is refused as if the account were empty.",
+        "throttle": "A submit is refused with 429.",
+        "drop-before": "A submit's connection is reset before anything is accepted.",
+        "answer-500": "A submit is refused with 500 in the API's own error body; nothing is accepted.",
+        "answer-502": "A gateway answers a submit with 502; nothing is accepted.",
+        "answer-503": "A submit is refused with 503 in the API's own error body; nothing is accepted.",
+    }
+)
+AFTER_ACCEPTING: Mapping[str, str] = MappingProxyType(
+    {
+        "lose-answer": "A submit is accepted, and its connection closed without a byte of answer.",
+        "late-answer": "A submit is accepted, and its answer comes late.",
+        "answer-502-accepted": "A submit is accepted, and a gateway answers it with 502.",
+        "answer-504-accepted": "A submit is accepted, and answered with 504.",
+        "unreadable-answer": "A submit is accepted, and answered with broken JSON without tracing headers.",
+        "no-id": "A submit is accepted, and answered without its id, in the body as in the headers.",
+    }
+)
+POLL: Mapping[str, str] = MappingProxyType(
+    {
+        "poll-500": "A poll is answered with 500 in the API's own error body.",
+        "poll-502": "A gateway answers a poll with 502.",
+        "poll-drop": "A poll's connection is reset without a byte of answer.",
+        "odd-status": "A poll reports its status in an undocumented word.",
+    }
+)
+GENERATION: Mapping[str, str] = MappingProxyType(
+    {
+        "generation-error": "A generation ends in an error and costs nothing.",
+        "poll-404": "A generation is unknown to polls for a moment after it was accepted.",
+        "late-log": "A request's row reaches the usage log ten times later than usual.",
+    }
+)
+DOWNLOAD: Mapping[str, str] = MappingProxyType(
+    {
+        "short-body": "A download's connection is closed half-way through the body.",
+        "reset-body": "A download's connection is reset half-way through the body.",
+        "ignore-range": "A download asked for in part is sent whole, with 200.",
+        "html-200": "A download is an HTML page with status 200.",
+        "empty-body": "A download is empty, with status 200.",
+        "cdn-503": "A download is refused with 503 and an HTML page.",
+        "slow-body": "A download trickles.",
+        "changed-etag": "A download is of another encoding of the video, with another ETag.",
+    }
+)
+
+FAULTS: Mapping[str, str] = MappingProxyType(
+    {**BEFORE_ACCEPTING, **AFTER_ACCEPTING, **POLL, **GENERATION, **DOWNLOAD, **ANY_CALL}
+)
+"""Every fault by its name, with one sentence on what it does."""
+
+
+class Faults:
+    """Decides which mishap befalls what; the same seed decides the same."""
+
+    def __init__(self, chances: Mapping[str, float], dice: Dice) -> None:
+        self._chances = {name: chance for name, chance in chances.items() if chance > 0}
+        self._dice = dice
+
+    def strikes(self, name: str, *event: object) -> bool:
+        """Whether this fault befalls what the event stands for, say the call and its number."""
+        chance = self._chances.get(name)
+        return chance is not None and self._dice.roll(name, *event) < chance
+
+    def pick(self, names: Iterable[str], *event: object) -> str | None:
+        """The first of these faults that befalls the event."""
+        if not self._chances:
+            return None
+        return next((name for name in names if self.strikes(name, *event)), None)

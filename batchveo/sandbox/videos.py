@@ -1,0 +1,61 @@
+"""The videos behind the generations: their names, URLs, sizes, bytes."""
+
+from __future__ import annotations
+
+from functools import cache
+from hmac import compare_digest
+
+from batchveo.sandbox.call import Call
+from batchveo.sandbox.generations import Generation
+from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.settings import Settings
+from batchveo.sandbox.world import World
+
+
+def file_name(generation: Generation) -> str:
+    """The last part of the video's URL."""
+    return f"{generation.file}.mp4"
+
+
+def file_url(world: World, call: Call, generation: Generation) -> str:
+    """A URL of the video, signed until its time runs out where the settings ask for it."""
+    url = f"{call.request.origin}/files/{file_name(generation)}"
+    if world.settings.url_ttl is None:
+        return url
+    expires = f"{call.now + world.settings.url_ttl:.3f}"
+    return f"{url}?expires={expires}&signature={_signature(world, generation, expires)}"
+
+
+def url_works(world: World, call: Call, generation: Generation) -> bool:
+    """Whether the requested URL is still good for the video."""
+    if world.settings.url_ttl is None:
+        return True
+    sent = dict(call.request.query)
+    expires = sent.get("expires", "")
+    genuine = compare_digest(sent.get("signature", "").encode(), _signature(world, generation, expires).encode())
+    return genuine and call.now < float(expires)
+
+
+def file_bytes(settings: Settings, generation: Generation, *, encoding: str = "") -> bytes:
+    """The video; another ``encoding`` has other bytes and the same size."""
+    token = f"{generation.id}\n{generation.request.get('prompt')}\n{encoding}"
+    return render(
+        token=token,
+        seconds=generation.seconds,
+        portrait=generation.portrait,
+        size=settings.video_bytes,
+    )
+
+
+def file_size(settings: Settings, generation: Generation) -> int:
+    """The video's length in bytes, without making it."""
+    return max(_plain_size(generation.seconds, portrait=generation.portrait), settings.video_bytes or 0)
+
+
+@cache
+def _plain_size(seconds: int, *, portrait: bool) -> int:
+    return len(render(token="", seconds=seconds, portrait=portrait))
+
+
+def _signature(world: World, generation: Generation, expires: str) -> str:
+    return world.names.digest("url", generation.file, expires).hex()

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from batchveo.sandbox import Service, Settings, app, running
+
+from .desk import AUTH, PATH, order
+
+
+def service(*faults: str, **settings) -> Service:
+    return Service(Settings(generation_median=0, faults=dict.fromkeys(faults, 1.0), **settings))
+
+
+def finished(http: httpx.Client) -> str:
+    """Buy a video; returns its URL."""
+    accepted = http.post(PATH, json=order()).json()
+    return http.get(PATH, params={"generation_id": accepted["id"]}).json()["video"]["url"]
+
+
+@pytest.fixture
+def http():
+    with httpx.Client(headers=AUTH, timeout=10) as client:
+        yield client
+
+
+def test_the_whole_way(http, capfd):
+    """Submit, poll, download and look over a real socket, and nothing is printed."""
+    sandbox = service()
+    with running(sandbox) as url:
+        http.base_url = url
+        video = finished(http)
+        assert video.startswith(url)
+        content = sandbox.video(sandbox.generations[0].id)
+        assert httpx.get(video).content == content
+        assert httpx.head(video).headers["content-length"] == str(len(content))
+        assert httpx.get(video, headers={"range": "bytes=-5"}).content == content[-5:]
+        etag = http.get("/v1/models").headers["etag"]
+        assert http.get("/v1/models", headers={"if-none-match": etag}).status_code == 304
+        assert sandbox.leaks == ()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_stopped_sandbox_is_gone(http):
+    """After the block nobody listens any more."""
+    with running(service()) as url:
+        assert http.get(f"{url}/v1/models").status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/v1/models")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("lose-answer", httpx.RemoteProtocolError), ("drop-before", httpx.ReadError)]
+)
+def test_lost_answers(http, capfd, fault, error):
+    """The connection ends before a byte of answer, and the next call works again."""
+    with running(service(fault)) as url:
+        with pytest.raises(error):
+            http.post(url + PATH, json=order())
+        assert http.get(f"{url}/v1/models").status_code == 200
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("short-body", httpx.RemoteProtocolError), ("reset-body", httpx.ReadError)]
+)
+def test_broken_bodies(http, capfd, fault, error):
+    """The connection ends amid the body."""
+    with running(service(fault)) as url:
+        http.base_url = url
+        video = finished(http)
+        with httpx.stream("GET", video) as answer:
+            assert answer.status_code == 200
+            with pytest.raises(error):
+                answer.read()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_slow_answers(http):
+    """A late answer and a slow body come whole in the end."""
+    sandbox = service("late-answer", "slow-body", late_by=0.05)
+    with running(sandbox) as url:
+        http.base_url = url
+        assert httpx.get(finished(http)).content == sandbox.video(sandbox.generations[0].id)
+
+
+def test_stopping_does_not_wait_for_late_answers(http, capfd):
+    """An answer that is minutes away does not hold the sandbox up."""
+    with running(service("late-answer")) as url, pytest.raises(httpx.ReadTimeout):
+        http.post(url + PATH, json=order(), timeout=0.05)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_elsewhere_the_application_works_without_hanging_up():
+    """Under another server all is the same, except that connections cannot be broken off."""
+    application = app(service("lose-answer"))
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=AUTH) as client:
+        assert (await client.get("/v1/models")).status_code == 200
+        with pytest.raises(TypeError, match="uvicorn"):
+            await client.post(PATH, json=order())
+    assert len(application.state.service.generations) == 1
+
+
+_SCRIPT = """
+from batchveo.sandbox import Service, serve
+serve(Service(), host="127.0.0.1", port=0, on_ready=lambda url: print(url, flush=True))
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_cleanly_on_a_signal(number):
+    """The blocking call returns after a signal, with nothing on stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = process.stdout.readline().strip()
+        assert httpx.get(f"{url}/v1/models").status_code == 200
+        os.kill(process.pid, number)
+        assert process.communicate(timeout=10) == ("done\n", "")
+    assert process.returncode == 0
