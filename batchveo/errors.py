@@ -10,6 +10,7 @@
     │   ├── OutOfCredits              403
     │   ├── ServiceMisplaced          404 or 405 on a submit: not the service we know
     │   ├── BudgetReached             the next video would cost more than is left
+    │   ├── PricesUnknown             a budget was set, and the service's prices cannot be had
     │   └── DiskTrouble               the output folder or the state cannot be written
     ├── StateLocked               4   another run holds the state
     └── StateUnusable             2   corrupt, newer than this program, or not a state at all
@@ -84,6 +85,10 @@ class ServiceMisplaced(StoppedEarly):
 
 class BudgetReached(StoppedEarly):
     """What is spent, in flight and in doubt leaves no room for the next video."""
+
+
+class PricesUnknown(StoppedEarly):
+    """A budget was set, and the service's prices cannot be had."""
 
 
 class DiskTrouble(StoppedEarly):

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import anyio
 
-from batchveo.api import BASE_URL, Api, ApiKey, Videos, check_base_url, find_key
+from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_base_url, find_key
 from batchveo.api.client import LOOPBACK
 from batchveo.clock import Clock
-from batchveo.errors import UsageError
+from batchveo.errors import KeyRejected, PricesUnknown, UsageError
 from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
 from batchveo.models import JobState
+from batchveo.prices import price_list
+from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.store import Added, Store
 
@@ -28,6 +30,7 @@ DEFAULT_STATE = Path("state/batchveo.db")
 SANDBOX = "sandbox"
 """What the state calls the embedded look-alike, whose videos must never pass for real ones."""
 
+PRICES_SECONDS = 30.0
 SANDBOX_BALANCE = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
 
@@ -113,7 +116,8 @@ async def run_async(
         def take_on(store: Store, run: int, now: float) -> None:
             _say_expanded(reporter, summary, store.add(reading.specs(), run=run, now=now))
 
-        return await _run(Path(state), "run", take_on, settings or RunSettings(), using, reporter)
+        settings = _with_budget(settings or RunSettings(), summary.budget)
+        return await _run(Path(state), "run", take_on, settings, using, reporter)
 
 
 def resume(
@@ -164,10 +168,28 @@ async def _run(
         take_on(store, run, clock.now())
         using = stack.enter_context(running(using, state))
         async with _clients(using, settings) as (api, videos):
-            going = Run(store, api, videos, settings, run=run, clock=clock, reporter=reporter)
+            prices = await _prices(api, store.pending_models(run), settings)
+            going = Run(store, api, videos, settings, run=run, clock=clock, prices=prices, reporter=reporter)
             result = await going.execute()
         store.end_run(run, status=result.exit_status, now=clock.now())
     return result
+
+
+def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:
+    """The caller's own budget, or else that of the manifests."""
+    return replace(settings, budget=budget) if settings.budget is None else settings
+
+
+async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> PriceList:
+    """The prices of what is still to be bought; without a budget a run does without, where it must."""
+    try:
+        with anyio.fail_after(PRICES_SECONDS):
+            return await price_list(api, models)
+    except (ServiceTrouble, KeyRejected, TimeoutError) as error:
+        if settings.budget is None or settings.assume_price is not None or not models:
+            return PriceList({})
+        text = f"a budget needs prices, and there are none: {error}; try later, or give --assume-price"
+        raise PricesUnknown(text) from None
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,9 @@ from batchveo.api import Api, ServiceTrouble
 from batchveo.errors import KeyRejected
 from batchveo.manifest import Manifests
 from batchveo.models import JobSpec
+from batchveo.prices import price_list
 from batchveo.pricing import PriceList
 from batchveo.store import Store
-
-PRICED_AT_ONCE = 50
-"""Models asked for in one call of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +88,10 @@ async def plan(
 
 
 async def _prices(api: Api, models: Sequence[str]) -> tuple[PriceList, list[str]]:
-    rows: dict[str, Mapping[str, object]] = {}
-    for start in range(0, len(models), PRICED_AT_ONCE):
-        names = [("id", name) for name in models[start : start + PRICED_AT_ONCE]]
-        try:
-            body = await api.ask("/v1/models", [*names, ("include", "pricing")], auth=False)
-        except (ServiceTrouble, KeyRejected) as error:
-            return PriceList(rows), [f"no prices: {error}"]
-        rows.update(PriceList.read(body).pricing)
-    return PriceList(rows), []
+    try:
+        return await price_list(api, models), []
+    except (ServiceTrouble, KeyRejected) as error:
+        return PriceList({}), [f"no prices: {error}"]
 
 
 async def _balance(api: Api) -> tuple[float | None, list[str]]:

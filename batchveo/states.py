@@ -33,7 +33,7 @@ S = JobState
 
 MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
-        S.PENDING: frozenset({S.SUBMITTING, S.CANCELLED}),
+        S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.CANCELLED}),
         S.SUBMITTING: frozenset({S.PENDING, S.GENERATING, S.IN_DOUBT, S.FAILED}),
         S.IN_DOUBT: frozenset({S.IN_DOUBT, S.PENDING, S.GENERATING, S.FAILED}),
         S.GENERATING: frozenset({S.DOWNLOADING, S.FAILED}),
@@ -43,8 +43,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         S.CANCELLED: frozenset({S.PENDING}),
     }
 )
-"""From each state, the states it may become. ``succeeded`` goes back to ``generating`` only when a person
-asks to fetch a missing or damaged file again, which buys nothing."""
+"""From each state, the states it may become. Two moves are a person's alone: ``pending`` to ``generating``, when
+a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again."""
 
 FRESH_URL_EVERY = 3
 """Failed downloads in a row after which the generation is polled again for a fresh URL."""
@@ -52,10 +52,14 @@ FRESH_URL_EVERY = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One step of a job: the state it goes to, and the columns that change with it."""
+    """One step of a job: the state it goes to, and the columns that change with it.
+
+    ``released``: the attempt bought nothing for certain, so the price reserved for it is free again.
+    """
 
     to: JobState
     detail: str = ""
+    released: bool = False
     set: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -77,13 +81,14 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _generating(generation, now, "accepted")
         case Throttled(reason=reason, retry_after=wait):
             # the whole run's pace answers a 429; the job itself did nothing wrong
-            return Move(to=S.PENDING, detail=reason, set={"not_before": now + (wait or 0.0)})
+            later = {"not_before": now + (wait or 0.0)}
+            return Move(to=S.PENDING, detail=reason, released=True, set=later)
         case TurnedAway():
             return _turned_away(job, outcome, now, jitter)
         case Blocked(reason=reason):
-            return Move(to=S.PENDING, detail=reason) if job.state is S.SUBMITTING else None
+            return Move(to=S.PENDING, detail=reason, released=True) if job.state is S.SUBMITTING else None
         case Refused(reason=reason) | GenerationFailed(reason=reason):
-            return Move(to=S.FAILED, detail=reason, set={"error": reason, "finished_at": now})
+            return Move(to=S.FAILED, detail=reason, released=True, set={"error": reason, "finished_at": now})
         case Lost(reason=reason):
             return Move(to=S.IN_DOUBT, detail=reason, set={"error": reason, "doubted_at": now, "held": False})
         case StillGenerating() | PollTrouble():
@@ -99,7 +104,8 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
         case FoundInLog(generation_id=generation):
             return _generating(generation, now, "found in the usage log")
         case FailedInLog(reason=reason):
-            return Move(to=S.PENDING, detail=reason, set={"not_before": now, "held": False, "error": None})
+            again = {"not_before": now, "held": False, "error": None}
+            return Move(to=S.PENDING, detail=reason, released=True, set=again)
         case AbsentFromLog():
             return _absent(job, outcome, now)
         case _:
@@ -120,7 +126,8 @@ def _generating(generation: str, now: float, detail: str) -> Move:
 def _turned_away(job: Job, outcome: TurnedAway, now: float, jitter: float) -> Move:
     troubles = job.troubles + 1
     wait = backoff(troubles, jitter) if outcome.retry_after is None else outcome.retry_after
-    return Move(to=S.PENDING, detail=outcome.reason, set={"troubles": troubles, "not_before": now + wait})
+    later = {"troubles": troubles, "not_before": now + wait}
+    return Move(to=S.PENDING, detail=outcome.reason, released=True, set=later)
 
 
 def _downloading(job: Job, outcome: Completed, now: float) -> Move:

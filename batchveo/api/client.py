@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -34,6 +35,7 @@ class ServiceTrouble(BatchveoError):
     """A question to the service got no usable answer; asking again later may help."""
 
 
+Said = TypeVar("Said", SubmitOutcome, PollOutcome)
 CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, TooLong)
 
 
@@ -99,8 +101,8 @@ class Api:
         try:
             answer = await self._call(self._submits, "POST", GENERATIONS, headers=headers, json=dict(request))
         except CALL_FAULTS as error:
-            return submit_fault(error)
-        return submit_outcome(answer)
+            return self._without_key(submit_fault(error))
+        return self._without_key(submit_outcome(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
         """Ask how a generation stands; never raises for what the network or the service does."""
@@ -108,8 +110,8 @@ class Api:
         try:
             answer = await self._call(self._asks, "GET", GENERATIONS, headers=self._headers(), params=query)
         except CALL_FAULTS as error:
-            return poll_fault(error)
-        return poll_outcome(answer, generation_id=generation_id)
+            return self._without_key(poll_fault(error))
+        return self._without_key(poll_outcome(answer, generation_id=generation_id))
 
     # -- questions about the account and the models
 
@@ -128,7 +130,7 @@ class Api:
         return body
 
     def _refuse(self, path: str, answer: Answer) -> NoReturn:
-        reason = f"GET {path}: {error_reason(answer)}"
+        reason = self._scrub(f"GET {path}: {error_reason(answer)}")
         raise KeyRejected(reason) if answer.status == 401 else ServiceTrouble(reason)
 
     async def balance(self) -> float:
@@ -146,14 +148,18 @@ class Api:
             async with client.stream(method, path, **request) as response:
                 body = await _read(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(status=response.status_code, headers=headers, body=self._without_key(body))
+        return Answer(status=response.status_code, headers=headers, body=body)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._key.header} if self._key else {}
 
-    def _without_key(self, body: bytes) -> bytes:
-        """The body should a server have put the key into it: it ends in messages, and those are kept."""
-        return self._key.scrub(body) if self._key else body
+    def _scrub(self, text: str) -> str:
+        return self._key.scrub(text) if self._key else text
+
+    def _without_key(self, outcome: Said) -> Said:
+        """The outcome, its reason without the key: a server may echo it, and reasons are kept and shown."""
+        reason = getattr(outcome, "reason", None)
+        return outcome if reason is None else replace(outcome, reason=self._scrub(reason))  # type: ignore[arg-type]
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -31,9 +31,9 @@ class ApiKey:
         """The value of the Authorization header; for requests to the service only."""
         return f"Bearer {self._value}"
 
-    def scrub(self, body: bytes) -> bytes:
-        """``body`` without the key, should a server have put it there."""
-        return body.replace(self._value.encode(), b"***")
+    def scrub(self, text: str) -> str:
+        """``text`` without the key, should a server have put it there."""
+        return text.replace(self._value, "***")
 
 
 def find_key(

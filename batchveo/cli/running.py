@@ -28,6 +28,9 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
         when_in_doubt=Doubt(options["when_in_doubt"]),
         settle=options["settle"],
         patience=options["patience"],
+        budget=options["budget"],
+        assume_price=options["assume_price"],
+        wait_for_credits=options["wait_for_credits"],
     )
 
 

@@ -123,6 +123,10 @@ class Board:
         waited = (JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
         return sum(self._counts[state] - self._late[state] for state in waited)
 
+    def in_motion(self) -> int:
+        """How many jobs may still turn out to cost less than reserved, or nothing."""
+        return self._counts[JobState.SUBMITTING] + self.generating() + len(self.open_doubts())
+
     def late(self) -> int:
         """How many jobs have outlasted the run's patience."""
         return self._late.total()

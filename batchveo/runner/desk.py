@@ -40,6 +40,9 @@ class Desk:
     report: Reporter
     run: int
     jitter: Callable[[], float] = random.random
+    waits_for_credits: bool = False
+    out_of_credits: str | None = None
+    """The service's words, while the account is empty and waited for."""
     stopped: StoppedEarly | None = None
     finished: set[JobState] = field(default_factory=set)
     """The end states that jobs reached in this run."""
@@ -58,11 +61,17 @@ class Desk:
         job = self._moved(job, outcome, now)
         self.board.place(job, due=job.not_before if due is None else due, now=now)
         if isinstance(outcome, Blocked):
-            self.stop(_STOPS[outcome.stop](outcome.reason))
+            self._blocked(outcome)
         if isinstance(outcome, DiskRefused):
             self.stop(DiskTrouble(outcome.reason))
         self.notify()
         return job
+
+    def _blocked(self, outcome: Blocked) -> None:
+        if outcome.stop is Stop.CREDITS and self.waits_for_credits:
+            self.out_of_credits = outcome.reason
+        else:
+            self.stop(_STOPS[outcome.stop](outcome.reason))
 
     def _moved(self, job: Job, outcome: Outcome, now: float) -> Job:
         move = next_state(job, outcome, now=now, jitter=self.jitter())

@@ -15,6 +15,7 @@ from batchveo.errors import DiskTrouble, KeyRejected, StoppedEarly
 from batchveo.events import Noted, Reporter, Waiting, silent
 from batchveo.models import JobState
 from batchveo.pacing import Generations
+from batchveo.pricing import PriceList
 from batchveo.runner.board import Board
 from batchveo.runner.desk import Desk
 from batchveo.runner.fetching import FetchLoop
@@ -23,6 +24,7 @@ from batchveo.runner.reconciling import ReconcileLoop
 from batchveo.runner.settings import Doubt, RunSettings
 from batchveo.runner.signals import stop_signals
 from batchveo.runner.submitting import SubmitLoop
+from batchveo.runner.wallet import Wallet
 from batchveo.stages.downloader import Downloader
 from batchveo.stages.poller import Poller
 from batchveo.stages.reconciler import Reconciler
@@ -58,17 +60,26 @@ class Run:
         *,
         run: int,
         clock: Clock,
+        prices: PriceList | None = None,
         reporter: Reporter = silent,
     ) -> None:
         self._settings = settings
         self._store = store
         self._begun = clock.now()
         board = Board(begun=self._begun, patience=settings.patience)
-        self._desk = desk = Desk(store=store, board=board, clock=clock, report=reporter, run=run)
+        self._desk = desk = Desk(
+            store=store,
+            board=board,
+            clock=clock,
+            report=reporter,
+            run=run,
+            waits_for_credits=settings.wait_for_credits,
+        )
         generations = Generations()
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         reconciler = Reconciler(api, settle=settings.settle, resubmit=resubmit, now=clock.now)
-        self._submits = SubmitLoop(desk, Submitter(api, store.input_file), settings)
+        wallet = Wallet(desk, api, prices or PriceList({}), settings)
+        self._submits = SubmitLoop(desk, Submitter(api, store.input_file), wallet, settings)
         self._polls = PollLoop(desk, Poller(api), settings, generations)
         self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute()), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)

@@ -24,7 +24,9 @@ class RunSettings:
     fetched at once. ``poll_interval``: fixed gap between polls of a generation; adaptive without it.
     ``poll_rate``: polls a second over all generations, at most, while polling adapts. ``settle``: how late the
     usage log may be before its silence counts. ``patience``: how long a run waits for one generation or one
-    download before it leaves it, unharmed, to the next run.
+    download before it leaves it, unharmed, to the next run. ``budget``: US dollars that the state may spend
+    over its whole life; what is in flight or in doubt counts as spent. ``assume_price``: US dollars for a job
+    that the price list cannot quote. ``wait_for_credits``: an empty account is waited for, not an end.
     """
 
     output: Path = Path("videos")
@@ -36,12 +38,29 @@ class RunSettings:
     when_in_doubt: Doubt = Doubt.HOLD
     settle: float = 1800.0
     patience: float = 3600.0
+    budget: float | None = None
+    assume_price: float | None = None
+    wait_for_credits: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "downloads", "rate", "poll_interval", "poll_rate", "settle", "patience"):
+        for name, least in _NUMBERS.items():
             value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
+            if value is None:
+                continue
+            if not least <= value < float("inf") or (least == 0 and name in _POSITIVE and value == 0):
                 raise UsageError(f"--{name.replace('_', '-')} {value} is out of range")
-        for name in ("concurrency", "downloads", "rate", "poll_interval", "poll_rate"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise UsageError(f"--{name.replace('_', '-')} must be more than 0")
+
+
+_POSITIVE = frozenset({"rate", "poll_interval", "poll_rate"})
+_NUMBERS = {
+    "concurrency": 1,
+    "downloads": 1,
+    "rate": 0,
+    "poll_interval": 0,
+    "poll_rate": 0,
+    "settle": 0,
+    "patience": 0,
+    "budget": 0,
+    "assume_price": 0,
+}
+"""The numbers among the settings, each with the least it may be."""

@@ -11,7 +11,9 @@ from batchveo.pacing import AdaptiveLimit, Pace, Pause
 from batchveo.retry import backoff
 from batchveo.runner.desk import Desk
 from batchveo.runner.settings import RunSettings
+from batchveo.runner.wallet import Wallet
 from batchveo.stages.submitter import Submitter
+from batchveo.store import BudgetShort
 
 LOOK_AGAIN_SECONDS = 5.0
 """How often an idle run looks whether another process has made work (``retry``, say)."""
@@ -21,8 +23,9 @@ PAUSE_CAP_SECONDS = 60.0
 class SubmitLoop:
     """Keeps as many generations in flight as the user, the service and the downloads allow."""
 
-    def __init__(self, desk: Desk, submitter: Submitter, settings: RunSettings) -> None:
+    def __init__(self, desk: Desk, submitter: Submitter, wallet: Wallet, settings: RunSettings) -> None:
         self._desk = desk
+        self._wallet = wallet
         self._submitter = submitter
         self._limit = AdaptiveLimit(settings.concurrency)
         self._pace = Pace(settings.rate)
@@ -35,6 +38,8 @@ class SubmitLoop:
         while self._desk.stopped is None:
             if not self._has_room():
                 await self._desk.wait(self._desk.board.place_frees_at())
+            elif self._desk.out_of_credits is not None:
+                await self._wallet.await_credits()
             elif self._desk.now() < self._pause.until:
                 await self._desk.clock.sleep_until(self._pause.until)
             else:
@@ -54,7 +59,11 @@ class SubmitLoop:
         await self._desk.clock.sleep_until(self._pace.reserve(now))
         if self._desk.stopped is not None:
             return
-        job = self._desk.store.claim(run=self._desk.run, now=self._desk.now())
+        try:
+            job = self._wallet.claim()
+        except BudgetShort as short:
+            await self._wallet.await_room(short)
+            return
         if job is not None:
             self._desk.board.claimed(job)
             workers.start_soon(self._submit, job)

@@ -1,5 +1,5 @@
 """The state, behind verbs."""
 
-from batchveo.store.store import Added, Counts, GenerationTaken, MoveLost, Store
+from batchveo.store.store import Added, BudgetShort, Counts, GenerationTaken, MoveLost, Store
 
-__all__ = ["Added", "Counts", "GenerationTaken", "MoveLost", "Store"]
+__all__ = ["Added", "BudgetShort", "Counts", "GenerationTaken", "MoveLost", "Store"]

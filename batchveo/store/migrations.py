@@ -71,8 +71,19 @@ CREATE TABLE attempts (
     outcome TEXT,
     detail TEXT,
     generation_id TEXT,
+    price_usd REAL,
+    micros INTEGER NOT NULL DEFAULT 0,
     UNIQUE (job, number)
 );
+CREATE TABLE money (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    micros INTEGER NOT NULL
+);
+INSERT INTO money VALUES (1, 0);
+CREATE TRIGGER an_attempt_reserves_its_price AFTER INSERT ON attempts
+    BEGIN UPDATE money SET micros = micros + NEW.micros; END;
+CREATE TRIGGER an_attempt_settles_its_price AFTER UPDATE OF micros ON attempts
+    BEGIN UPDATE money SET micros = micros + NEW.micros - OLD.micros; END;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL REFERENCES jobs (seq),

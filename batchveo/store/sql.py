@@ -54,15 +54,19 @@ INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 
 # -- moving
 
-# pending -> submitting, in one statement; the attempt is recorded in the same transaction
-CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, run = :run,
-        submitted_at = :now,
+NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
+    AND not_before <= :now ORDER BY seq LIMIT 1"""
+# pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
+CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
-    WHERE seq = (SELECT seq FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
-                 AND not_before <= :now ORDER BY seq LIMIT 1)
-    RETURNING {COLUMNS}"""
-ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at)
-    VALUES (:job, :run, :number, :client_request_id, :now)"""
+    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
+# pending, about to become generating: the attempt that someone else made
+ADOPT = f"""UPDATE jobs SET attempts = attempts + 1, client_request_id = :client_request_id, submitted_at = :now
+    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
+ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at, price_usd, micros)
+    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros)"""
+SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
+MICROS = "SELECT micros FROM money"
 END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
     generation_id = :generation_id WHERE client_request_id = :client_request_id"""
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
@@ -80,6 +84,9 @@ CLAMP_NOT_BEFORE = """UPDATE jobs SET not_before = :now
 
 # -- looking
 
+ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at FROM attempts
+    ORDER BY id"""
+PENDING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending' AND run = :run"
 NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"

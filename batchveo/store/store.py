@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,29 @@ from batchveo.store import sql
 from batchveo.store.lock import RunLock
 from batchveo.store.opening import open_for_reading, open_for_writing
 from batchveo.store.rows import columns_of, job_of, named_row
+
+Price = Callable[[Job], float | None]
+"""What a job will cost, in US dollars; ``None`` where that is not known."""
+MICRO = 1e-6
+
+
+def no_price(job: Job) -> float | None:  # noqa: ARG001 - the shape of a Price
+    """The price of those who set no budget."""
+    return None
+
+
+def micros(usd: float | None) -> int:
+    """US dollars as whole millionths, which add up without drift."""
+    return 0 if usd is None else round(usd / MICRO)
+
+
+class BudgetShort(Exception):
+    """The next job costs more than the budget has left, or nobody knows what it costs; nothing was changed."""
+
+    def __init__(self, job: Job, usd: float | None) -> None:
+        self.job = job
+        self.usd = usd
+        super().__init__(job.name)
 
 
 class MoveLost(Exception):
@@ -87,6 +110,9 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._db.in_transaction:  # a part of a larger one
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -198,18 +224,42 @@ class Store:
         with self._transaction():
             self._db.execute(sql.CLAMP_NOT_BEFORE, {"now": now, "latest": now + 3600.0})
 
-    def claim(self, *, run: int, now: float) -> Job | None:
-        """Take the next pending job for submission, its fresh client request id committed with it."""
+    def claim(self, *, run: int, now: float, price: Price = no_price, budget: float | None = None) -> Job | None:
+        """Take the next pending job for submission, its fresh client request id committed with it.
+
+        Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
+        ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
+        where the job does not fit, or has no price.
+        """
         with self._transaction():
-            nonce = secrets.token_hex(4)
-            row = self._db.execute(sql.CLAIM, {"run": run, "now": now, "nonce": nonce}).fetchone()
+            row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
             if row is None:
                 return None
-            job = job_of(row)
-            attempt = {"number": job.attempts, "client_request_id": job.client_request_id}
-            self._db.execute(sql.ADD_ATTEMPT, {"job": job.seq, "run": run, "now": now, **attempt})
+            usd = self._affordable(job_of(row), price, budget)
+            nonce = secrets.token_hex(4)
+            claim = {"seq": row["seq"], "now": now, "nonce": nonce}
+            job = job_of(self._db.execute(sql.CLAIM, claim).fetchone())
+            self._begin_attempt(job, usd, run, now)
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
+
+    def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
+        usd = price(job)
+        if budget is not None and (usd is None or self.committed() + usd > budget + MICRO / 2):
+            raise BudgetShort(job, usd)
+        return usd
+
+    def _begin_attempt(self, job: Job, usd: float | None, run: int | None, now: float) -> None:
+        attempt = {
+            "job": job.seq,
+            "run": run,
+            "number": job.attempts,
+            "client_request_id": job.client_request_id,
+            "now": now,
+            "price_usd": usd,
+            "micros": micros(usd),
+        }
+        self._db.execute(sql.ADD_ATTEMPT, attempt)
 
     def apply(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
         """Move ``job`` and record it; returns the job as it is now.
@@ -225,6 +275,10 @@ class Store:
             self._write(job, moved)
             if job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
+            if move.released:
+                self._count(moved, 0.0)
+            elif "cost_usd" in move.set and moved.cost_usd is not None:
+                self._count(moved, moved.cost_usd)
             self._event(moved, job.state, move.to, move.detail, run, now)
         return moved
 
@@ -237,6 +291,11 @@ class Store:
             raise
         if cursor.rowcount != 1:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
+
+    def _count(self, job: Job, usd: float) -> None:
+        """What the latest attempt of ``job`` counts against the budget from now on."""
+        columns = {"micros": micros(usd), "client_request_id": job.client_request_id}
+        self._db.execute(sql.SET_MICROS, columns)
 
     def _end_attempt(self, moved: Job, detail: str, now: float) -> None:
         columns = {
@@ -257,6 +316,45 @@ class Store:
         fresh = dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
         again = Move(to=JobState.PENDING, detail="retry", set={**fresh, "troubles": 0, "not_before": now})
         return self.apply(job, again, run=None, now=now)
+
+    def resubmit(self, job: Job, *, now: float) -> Job:
+        """A person says that a doubtful submit bought nothing. Its price stays reserved: they may be wrong."""
+        detail = "resolved by hand: to be submitted again"
+        again = Move(to=JobState.PENDING, detail=detail, set={"not_before": now, "error": None, "troubles": 0})
+        return self.apply(job, again, run=None, now=now)
+
+    def give_up(self, job: Job, *, now: float) -> Job:
+        """A person gives a doubtful submit up. Its price stays reserved: it may have been charged."""
+        detail = "resolved by hand: given up"
+        lost = Move(to=JobState.FAILED, detail=detail, set={"error": detail, "finished_at": now})
+        return self.apply(job, lost, run=None, now=now)
+
+    def adopt(self, job: Job, generation_id: str, *, now: float, client_request_id: str | None = None) -> Job:
+        """Give a doubtful or pending job a generation that exists already.
+
+        Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
+        """
+        found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
+        move = Move(to=JobState.GENERATING, detail="adopted", set=found)
+        with self._transaction():
+            if job.state is JobState.PENDING:
+                job = self._adopting(job, client_request_id, now)
+            return self.apply(job, move, run=None, now=now)
+
+    def _adopting(self, job: Job, client_request_id: str | None, now: float) -> Job:
+        """Record the attempt that someone else made for a pending job."""
+        request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
+        columns = {"seq": job.seq, "now": now, "client_request_id": request}
+        row = self._db.execute(sql.ADOPT, columns).fetchone()
+        if row is None:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        adopting = job_of(row)
+        self._begin_attempt(adopting, None, self._latest_run(), now)
+        return adopting
+
+    def _latest_run(self) -> int:
+        row = self.last_run()
+        return int(row["id"]) if row else self.begin_run(command="adopt", service="", now=0.0)
 
     def cancel(self, job: Job, *, now: float) -> Job:
         """Withdraw a pending job; raises ``ValueError`` or ``MoveLost``."""
@@ -303,6 +401,18 @@ class Store:
         """US dollars known to be charged, with the number of finished videos whose price is not known."""
         row = self._db.execute(sql.SPEND).fetchone()
         return float(row["usd"]), int(row["unknown"])
+
+    def attempts(self) -> Iterator[sqlite3.Row]:
+        """Every POST: ``job, client_request_id, generation_id, price_usd, outcome, started_at``, oldest first."""
+        yield from self._db.execute(sql.ATTEMPTS)
+
+    def committed(self) -> float:
+        """US dollars spent, in flight and in doubt, over the state's whole life."""
+        return int(self._db.execute(sql.MICROS).fetchone()[0]) * MICRO
+
+    def pending_models(self, run: int) -> list[str]:
+        """The models that ``run`` still has to submit to."""
+        return [row[0] for row in self._db.execute(sql.PENDING_MODELS, {"run": run})]
 
     def generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
         """The latest generation times of a model, newest first."""

@@ -12,7 +12,7 @@ import pytest
 from batchveo.api import Api, ApiKey, ServiceTrouble, check_base_url
 from batchveo.api import client as client_module
 from batchveo.errors import KeyRejected, UsageError
-from batchveo.outcomes import Accepted, Lost, PollTrouble, Refused, TurnedAway
+from batchveo.outcomes import Accepted, Completed, Lost, PollTrouble, Refused, TurnedAway
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-secret"
@@ -77,6 +77,18 @@ async def test_an_echoed_key_is_scrubbed() -> None:
     async with api(handler) as service:
         outcome = await service.submit({}, client_request_id="x")
     assert outcome == Refused(reason="HTTP 400: bad key ***")
+
+
+async def test_only_messages_are_scrubbed() -> None:
+    """A key may be so short that it stands in ids and URLs; those must stay what they are."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        done = {"status": "completed", "video": {"url": "https://cdn.example/key/k.mp4"}}
+        return httpx.Response(200, json={"id": "k-key", **done})
+
+    async with Api(ApiKey("k"), base_url="https://api.example", transport=httpx.MockTransport(handler)) as service:
+        assert await service.submit({}, client_request_id="x") == Accepted(generation_id="k-key")
+        assert await service.poll("k-key") == Completed(url="https://cdn.example/key/k.mp4")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from batchveo.api import Api, ApiKey, Videos
 from batchveo.clock import Clock
 from batchveo.events import Event
 from batchveo.models import Job, JobSpec, JobState
+from batchveo.prices import price_list
+from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.store import Store
@@ -24,7 +26,9 @@ BASE_URL = "http://127.0.0.1:8642"
 
 def specs(count: int) -> list[JobSpec]:
     """``count`` small jobs."""
-    return [make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)]
+    return [
+        make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)
+    ]
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Night:
     folder: Path
     settings: Settings = field(default_factory=Settings)
     events: list[Event] = field(default_factory=list)
+    prices: PriceList | None = None
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 
@@ -69,8 +74,18 @@ class Night:
                 Api(ApiKey("key"), base_url=BASE_URL, transport=wire) as api,
                 Videos(loopback=True, transport=wire) as videos,
             ):
+                prices = (
+                    self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
+                )
                 going = Run(
-                    store, api, videos, chosen, run=number, clock=self.clock, reporter=self.events.append
+                    store,
+                    api,
+                    videos,
+                    chosen,
+                    run=number,
+                    clock=self.clock,
+                    prices=prices,
+                    reporter=self.events.append,
                 )
                 return await going.execute()
 

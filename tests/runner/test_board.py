@@ -25,7 +25,12 @@ def test_the_earliest_due_comes_first_and_none_too_soon() -> None:
     queue.put(jobs[2], 3.0)
     assert queue.take(2.9) is None
     assert queue.next_due == 3.0
-    assert [queue.take(9.0), queue.take(9.0), queue.take(9.0), queue.take(9.0)] == [jobs[1], jobs[2], jobs[0], None]
+    assert [queue.take(9.0), queue.take(9.0), queue.take(9.0), queue.take(9.0)] == [
+        jobs[1],
+        jobs[2],
+        jobs[0],
+        None,
+    ]
 
 
 def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:

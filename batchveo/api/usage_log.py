@@ -1,0 +1,58 @@
+"""The usage log, page by page: ``GET /v2/logs``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from batchveo.api.client import Api, ServiceTrouble
+
+PAGE = 100
+"""Rows a page: the most the service gives."""
+MOST_PAGES = 20_000
+"""Pages a reading."""
+UNPACED_PAGES = 60
+PAGE_GAP_SECONDS = 0.4
+"""Between the pages after those, since the service answers 200 calls a minute."""
+LONGEST_HOURS = 92 * 24
+"""The log's longest window."""
+
+Row = Mapping[str, Any]
+
+
+def hours_since(when: float, now: float) -> int:
+    """A window that reaches back to ``when``, with an hour to spare for clocks that differ."""
+    return min(math.ceil(max(0.0, now - when) / 3600.0) + 1, LONGEST_HOURS)
+
+
+async def read_log(api: Api, *, hours: int, take: Callable[[Sequence[Row]], bool]) -> bool:
+    """Hand the log's rows to ``take``, newest first, until it says that it has enough; tells whether the end came.
+
+    The window is relative, so that the service's clock counts. Rows that arrive at the head meanwhile push
+    others down, so one may come twice, but none is missed. Raises ``ServiceTrouble`` or ``KeyRejected``.
+    """
+    offset = 0
+    for number in range(MOST_PAGES):
+        if number >= UNPACED_PAGES:
+            await anyio.sleep(PAGE_GAP_SECONDS)
+        params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
+        rows, more = _page(await api.ask("/v2/logs", params))
+        if take(rows):
+            return False
+        if not more or not rows:
+            return True
+        offset += len(rows)
+    return False
+
+
+def _page(body: object) -> tuple[list[Row], bool]:
+    rows = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(rows, list):
+        raise ServiceTrouble("GET /v2/logs: the answer has no rows")
+    pagination = body.get("pagination")
+    more = isinstance(pagination, dict) and pagination.get("has_more") is True
+    # a row that is no object still takes a place, so that the offset stays right
+    return [row if isinstance(row, dict) else {} for row in rows], more

@@ -1,0 +1,123 @@
+"""The state held against the provider's own ledger and log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batchveo.api import Api
+from batchveo.api.ledger import read_charges
+from batchveo.api.usage_log import Row, hours_since, read_log
+from batchveo.models import Job, JobState
+from batchveo.store import Store
+from batchveo.verifying import video_path
+
+SAME_USD = 0.005
+"""Prices that differ by less are the same."""
+ONE_HOUR = 3600.0
+
+
+class Kind(StrEnum):
+    """What may be off, each with the words for it."""
+
+    BOUGHT_TWICE = "bought twice"
+    NOT_ON_DISK = "bought, but not on disk"
+    NEVER_CHARGED = "on disk, but never charged"
+    PRICE_DIFFERS = "charged otherwise than expected"
+    UNKNOWN = "a generation nobody here asked for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is off. ``usd`` is what the ledger says was charged."""
+
+    kind: Kind
+    generation_id: str
+    usd: float | None
+    job: Job | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the provider says: charges by generation id, generation ids by client request id."""
+
+    charges: Mapping[str, float]
+    requests: Mapping[str, str]
+
+
+async def read_books(api: Api, *, since: float, now: float) -> Books:
+    """Read ledger and log back to ``since``; raises ``ServiceTrouble`` or ``KeyRejected``."""
+    requests: dict[str, str] = {}
+
+    def take(rows: Sequence[Row]) -> bool:
+        for row in rows:
+            request, generation = row.get("client_request_id"), row.get("inference_id")
+            if row.get("status") == "succeeded" and isinstance(request, str) and isinstance(generation, str):
+                requests[request] = generation
+        return False
+
+    await read_log(api, hours=hours_since(since, now), take=take)
+    return Books(charges=await read_charges(api, since=since - ONE_HOUR), requests=requests)
+
+
+async def audit(store: Store, api: Api, *, now: float) -> list[Finding]:
+    """Everything that is off between the state and the provider; raises ``ServiceTrouble`` or ``KeyRejected``."""
+    first = next(store.attempts(), None)
+    books = await read_books(api, since=float(first["started_at"]) if first else now, now=now)
+    return list(compare(store, books))
+
+
+def compare(store: Store, books: Books) -> Iterator[Finding]:
+    """Hold the state against the books."""
+    jobs = {job.seq: job for job in store.jobs() if job.attempts}
+    prices: dict[int, float] = {}
+    bought: dict[int, set[str]] = {seq: set() for seq in jobs}
+    for attempt in store.attempts():
+        for generation in (attempt["generation_id"], books.requests.get(attempt["client_request_id"])):
+            if generation:
+                bought[attempt["job"]].add(generation)
+        if attempt["price_usd"] is not None:
+            prices[attempt["job"]] = attempt["price_usd"]
+    for seq, job in jobs.items():
+        yield from _job_findings(job, bought[seq], prices.get(seq), books.charges)
+    ours = set().union(*bought.values(), *({job.generation_id} for job in jobs.values()))
+    for generation, usd in books.charges.items():
+        if generation not in ours:
+            yield Finding(kind=Kind.UNKNOWN, generation_id=generation, usd=usd)
+
+
+def _job_findings(
+    job: Job, generations: set[str], price: float | None, charges: Mapping[str, float]
+) -> Iterator[Finding]:
+    charged = sorted(generation for generation in generations if generation in charges)
+    own = job.generation_id if job.generation_id in charges else next(iter(charged), None)
+    for generation in charged:
+        if generation != own:
+            yield _finding(Kind.BOUGHT_TWICE, job, generation, charges, f"beside {own}")
+    missing = _missing(job)
+    if missing and own is not None:
+        yield _finding(Kind.NOT_ON_DISK, job, own, charges, missing)
+    if job.state is JobState.SUCCEEDED and job.generation_id and job.generation_id not in charges:
+        yield _finding(Kind.NEVER_CHARGED, job, job.generation_id, charges, "")
+    expected = price if job.cost_usd is None else job.cost_usd
+    for said in {price, expected} - {None}:
+        if job.generation_id in charges and abs(charges[job.generation_id] - float(said or 0.0)) > SAME_USD:
+            yield _finding(Kind.PRICE_DIFFERS, job, str(job.generation_id), charges, f"expected ${said:.4f}")
+
+
+def _missing(job: Job) -> str | None:
+    """Why the job's video is not on disk; ``None`` where it is."""
+    if job.state is not JobState.SUCCEEDED:
+        return f"the job is {'held in doubt' if job.held else job.state.replace('_', ' ')}"
+    path = video_path(job)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return None if size == job.bytes else f"{path} has {size} bytes, recorded were {job.bytes}"
+
+
+def _finding(kind: Kind, job: Job, generation: str, charges: Mapping[str, float], detail: str) -> Finding:
+    return Finding(kind=kind, generation_id=generation, usd=charges.get(generation), job=job, detail=detail)

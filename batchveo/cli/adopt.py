@@ -1,0 +1,107 @@
+"""``batchveo adopt``."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger
+from batchveo.api import Api
+from batchveo.cli.options import option, service_options, state_option, unknown_model_option
+from batchveo.cli.running import service_of
+from batchveo.cli.selecting import selected
+from batchveo.errors import UsageError
+from batchveo.library import Service
+from batchveo.manifest import Manifests
+from batchveo.store import GenerationTaken, Store
+
+
+@click.command("adopt")
+@click.argument("generation_ids", nargs=-1, metavar="[GENERATION_ID]...")
+@state_option
+@option("--job", "job_key", envvar=None, metavar="JOB", help="The pending or doubtful job the generation is for.")
+@option("--manifest", "manifests", multiple=True, envvar=None, metavar="FILE", help="Expand this first.")
+@option("--from-log", "period", envvar=None, metavar="PERIOD", help="Look back so far in the usage log: 24h, 7d.")
+@service_options
+@unknown_model_option
+def command(
+    generation_ids: tuple[str, ...],
+    state: Path,
+    job_key: str | None,
+    manifests: tuple[str, ...],
+    period: str | None,
+    **options: Any,
+) -> int:
+    """Take in generations that are bought already; `resume` then fetches them.
+
+    \b
+    A lost state file:  adopt --manifest night.yaml --from-log 7d
+    A known id:         adopt GENERATION_ID [--job JOB]
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
+    if bool(generation_ids) == (period is not None):
+        raise UsageError("give generation ids, or --from-log PERIOD")
+    if job_key is not None and len(generation_ids) != 1:
+        raise UsageError("--job is for one generation id")
+    using = service_of(options)
+    with Store(state) as store:
+        run = store.begin_run(command="adopt", service=using.name, now=time.time())
+        _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
+        adopted = _from_log(store, using, hours_of(period)) if period else None
+        if adopted is None:
+            adopted = _by_hand(store, generation_ids, job_key, run)
+        store.end_run(run, status=0, now=time.time())
+    _say(adopted)
+    return 0
+
+
+def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
+    if manifests:
+        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading:
+            reading.check()
+            store.add(reading.specs(), run=run, now=time.time())
+
+
+def _from_log(store: Store, using: Service, hours: int) -> Adopted:
+    async def call() -> Adopted:
+        async with Api(using.key, base_url=using.base_url) as api:
+            return await adopt_from_log(store, api, hours=hours, now=time.time())
+
+    return anyio.run(call)
+
+
+def _by_hand(store: Store, generation_ids: tuple[str, ...], job_key: str | None, run: int) -> Adopted:
+    adopted = Adopted()
+    for generation in generation_ids:
+        try:
+            if job_key is None:
+                adopted.jobs.append(adopt_stranger(store, generation, run=run, now=time.time()))
+            else:
+                (job,) = selected(store, [job_key])
+                adopted.jobs.append(store.adopt(job, generation, now=time.time()))
+        except GenerationTaken:
+            raise UsageError(f"generation {generation} belongs to a job here already") from None
+        except ValueError as error:
+            raise UsageError(f"{job_key!r} cannot take it: {error}") from None
+    return adopted
+
+
+def hours_of(period: str) -> int:
+    """``24h`` or ``7d`` as hours; raises ``UsageError``."""
+    match = re.fullmatch(r"([1-9]\d{0,4})([hd])", period.strip())
+    if match is None:
+        raise UsageError(f"--from-log {period!r}: write it as 24h or 7d")
+    return int(match[1]) * (24 if match[2] == "d" else 1)
+
+
+def _say(adopted: Adopted) -> None:
+    click.echo(f"{len(adopted.jobs)} generations adopted; `batchveo resume` fetches them", err=True)
+    for generation in adopted.surplus:
+        click.echo(f"left alone: {generation} was bought for a job that has another generation", err=True)
+    for generation in adopted.unknown:
+        click.echo(f"left alone: {generation} is for a job that no manifest here names", err=True)

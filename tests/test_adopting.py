@@ -1,0 +1,86 @@
+"""Generations that exist, taken into a state that does not know them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger
+from batchveo.api import Api, ApiKey
+from batchveo.models import JobState
+from batchveo.sandbox import Settings, transport
+from batchveo.store import GenerationTaken, Store
+from tests.factories import make_spec
+from tests.runner.nights import BASE_URL, Night, specs
+
+pytestmark = pytest.mark.anyio
+S = JobState
+
+
+def night(folder: Path) -> Night:
+    return Night(folder, Settings(generation_median=60.0, log_lag=5.0))
+
+
+async def from_log(night: Night, store: Store) -> Adopted:
+    async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
+        return await adopt_from_log(store, api, hours=24, now=night.clock.now())
+
+
+async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: Path) -> None:
+    """Every video is fetched again, none is bought again."""
+    n = night(tmp_path)
+    await n.run(specs(8))
+    for path in tmp_path.glob("b.db*"):
+        path.unlink()
+    with n.store() as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add(specs(8), run=run, now=1.0)
+        adopted = await from_log(n, store)
+        assert len(adopted.jobs) == 8
+        assert not (await from_log(n, store)).jobs
+    assert (await n.run(None)).exit_status == 0
+    assert len(n.service.generations) == 8
+    assert len(n.jobs(S.SUCCEEDED)) == 8
+
+
+async def test_what_no_manifest_names_is_told(tmp_path: Path) -> None:
+    """And left alone."""
+    n = night(tmp_path)
+    await n.run(specs(3))
+    for path in tmp_path.glob("b.db*"):
+        path.unlink()
+    with n.store() as store:
+        store.add(specs(2), run=store.begin_run(command="adopt", service="s", now=1.0), now=1.0)
+        adopted = await from_log(n, store)
+    assert (len(adopted.jobs), len(adopted.unknown), adopted.surplus) == (2, 1, [])
+
+
+async def test_a_stranger_becomes_a_job_of_its_own(tmp_path: Path) -> None:
+    """Known by its id, once; and fetched like any other."""
+    n = night(tmp_path)
+    await n.run(specs(1))
+    generation = n.service.generations[0].id
+    other = Night(tmp_path / "other", n.settings)
+    other.service = n.service
+    (tmp_path / "other").mkdir()
+    with other.store() as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        job = adopt_stranger(store, generation, run=run, now=1.0)
+        assert adopt_stranger(store, generation, run=run, now=1.0).id == job.id
+    assert (await other.run(None)).exit_status == 0
+    assert [(job.state, job.name) for job in other.jobs()] == [(S.SUCCEEDED, generation)]
+
+
+def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
+    """Not for a second job, and not for a job that has been bought."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
+        first, second = store.jobs()
+        taken = store.adopt(first, "g-1", now=2.0)
+        with pytest.raises(GenerationTaken):
+            store.adopt(second, "g-1", now=2.0)
+        assert store.job(second.seq) == second
+        with pytest.raises(ValueError, match="table of moves"):
+            store.adopt(taken, "g-2", now=2.0)
