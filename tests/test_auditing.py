@@ -84,6 +84,7 @@ def test_a_doubt_that_was_charged_is_bought_and_not_on_disk(store: Store) -> Non
     store.add([make_spec("a")], run=1, now=1.0)
     job = store.claim(run=1, now=2.0)
     assert job is not None
+    store.mark_sent(job, now=2.5)
     store.recover(run=1, now=3.0)
     assert found(store, {"g-x": 1.0}, {str(job.client_request_id): "g-x"}) == [Kind.NOT_ON_DISK]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -66,6 +66,8 @@ class Api:
     ) -> None:
         self.base_url = check_base_url(base_url)
         self._key = key
+        # a transport of someone else's may not tell when it sends
+        self._untraced = transport is not None
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
         fresh = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
         kept = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -95,13 +97,33 @@ class Api:
 
     # -- the two calls that make a video
 
-    async def submit(self, request: Mapping[str, object], *, client_request_id: str) -> SubmitOutcome:
-        """Ask for a video; never repeats the call, never raises for what the network or the service does."""
+    async def submit(
+        self,
+        request: Mapping[str, object],
+        *,
+        client_request_id: str,
+        leaving: Callable[[], None] = lambda: None,
+    ) -> SubmitOutcome:
+        """Ask for a video; never repeats the call, never raises for what the network or the service does.
+
+        ``leaving`` is called once, before the first byte of the request leaves: with the connection made, and
+        so as late as it can be.
+        """
         headers = {**self._headers(), "X-Client-Request-Id": client_request_id}
+        departure = Departure(leaving)
+        if self._untraced:
+            departure.leave()
         try:
-            answer = await self._call(self._submits, "POST", GENERATIONS, headers=headers, json=dict(request))
+            answer = await self._call(
+                self._submits,
+                "POST",
+                GENERATIONS,
+                headers=headers,
+                json=dict(request),
+                extensions={"trace": departure.trace},
+            )
         except CALL_FAULTS as error:
-            return self._without_key(submit_fault(error))
+            return self._without_key(submit_fault(error, sent=departure.left))
         return self._without_key(submit_outcome(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
@@ -160,6 +182,25 @@ class Api:
         """The outcome, its reason without the key: a server may echo it, and reasons are kept and shown."""
         reason = getattr(outcome, "reason", None)
         return outcome if reason is None else replace(outcome, reason=self._scrub(reason))  # type: ignore[arg-type]
+
+
+class Departure:
+    """Notices, by httpcore's trace, that a request is about to leave."""
+
+    def __init__(self, leaving: Callable[[], None]) -> None:
+        self._leaving = leaving
+        self.left = False
+
+    def leave(self) -> None:
+        """The request leaves now."""
+        if not self.left:
+            self._leaving()
+            self.left = True
+
+    async def trace(self, event: str, info: Mapping[str, object]) -> None:  # noqa: ARG002 - httpcore's signature
+        """What httpcore calls at every step."""
+        if event.endswith("send_request_headers.started"):
+            self.leave()
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -18,9 +18,12 @@ NEVER_SENT = (
 """Faults before the first byte of the request: name look-up, connection, TLS, a proxy that did not connect."""
 
 
-def submit_fault(error: Exception) -> SubmitOutcome:
-    """A submit without an answer: turned away where it cannot have arrived, lost in every other case."""
-    if isinstance(error, NEVER_SENT):
+def submit_fault(error: Exception, *, sent: bool = True) -> SubmitOutcome:
+    """A submit without an answer: turned away where it cannot have arrived, lost in every other case.
+
+    ``sent`` tells whether its first byte may have left.
+    """
+    if not sent or isinstance(error, NEVER_SENT):
         return TurnedAway(reason=describe(error))
     return Lost(reason=f"no answer to the submit: {describe(error)}")
 

@@ -97,6 +97,13 @@ class Desk:
             return job
         return self._moved(job, Lost(reason=reason), now)
 
+    def mark_sent(self, job: Job) -> None:
+        """Record that the request of ``job`` is about to leave."""
+        try:
+            self.store.mark_sent(job, now=self.now())
+        except sqlite3.Error as error:
+            raise DiskTrouble(f"the state {self.store.path} cannot be written: {error}") from None
+
     def stop(self, why: StoppedEarly) -> None:
         """Take no more jobs; the first reason stands."""
         if self.stopped is None:

@@ -79,7 +79,7 @@ class Run:
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         reconciler = Reconciler(api, settle=settings.settle, resubmit=resubmit, now=clock.now)
         wallet = Wallet(desk, api, prices or PriceList({}), settings)
-        self._submits = SubmitLoop(desk, Submitter(api, store.input_file), wallet, settings)
+        self._submits = SubmitLoop(desk, Submitter(api, store.input_file, desk.mark_sent), wallet, settings)
         self._polls = PollLoop(desk, Poller(api), settings, generations)
         self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute()), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)
@@ -105,8 +105,9 @@ class Run:
         """Put on the board what earlier runs left: doubts first, then what is generating or finished."""
         now = self._desk.now()
         recovered = self._store.recover(run=self._desk.run, now=now)
-        if recovered:
-            text = f"{len(recovered)} submits were cut off by the end of the last run; looking them up in the log"
+        doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
+        if doubts:
+            text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
             self._desk.tell(Noted(text=text, warning=True))
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._desk.board.place(job, due=now, now=now)

@@ -11,21 +11,26 @@ from batchveo.outcomes import SubmitOutcome
 
 InputFiles = Callable[[str], tuple[str, bytes]]
 """From the SHA-256 of an input file to its media type and content."""
+MarkSent = Callable[[Job], None]
+"""Records, before the first byte leaves, that the request of a job may have arrived from now on."""
 
 
 class Submitter:
     """Submits claimed jobs."""
 
-    def __init__(self, api: Api, input_file: InputFiles) -> None:
+    def __init__(self, api: Api, input_file: InputFiles, mark_sent: MarkSent) -> None:
         self._api = api
         self._input_file = input_file
+        self._mark_sent = mark_sent
 
     async def handle(self, job: Job) -> SubmitOutcome:
         """Submit ``job`` under the client request id that was committed with its claim."""
         if job.client_request_id is None:
             raise ValueError(f"job {job.id} was not claimed")
         request = with_inputs(job.request, self._input_file)
-        return await self._api.submit(request, client_request_id=job.client_request_id)
+        return await self._api.submit(
+            request, client_request_id=job.client_request_id, leaving=lambda: self._mark_sent(job)
+        )
 
 
 def with_inputs(request: Mapping[str, object], input_file: InputFiles) -> dict[str, object]:

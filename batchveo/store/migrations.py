@@ -67,6 +67,7 @@ CREATE TABLE attempts (
     number INTEGER NOT NULL,
     client_request_id TEXT NOT NULL UNIQUE,
     started_at REAL NOT NULL,
+    sent_at REAL,
     ended_at REAL,
     outcome TEXT,
     detail TEXT,

@@ -65,6 +65,8 @@ ADOPT = f"""UPDATE jobs SET attempts = attempts + 1, client_request_id = :client
     WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
 ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at, price_usd, micros)
     VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros)"""
+# submitting -> submitting: from here on the request may have arrived
+MARK_SENT = "UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id"
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
 MICROS = "SELECT micros FROM money"
 END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
@@ -78,6 +80,7 @@ MOVE = """UPDATE jobs SET state = :state, held = :held, troubles = :troubles, no
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
 LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
+WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
 # clocks differ between runs: no back-off may reach further than a run's own longest one
 CLAMP_NOT_BEFORE = """UPDATE jobs SET not_before = :now
     WHERE state IN ('pending', 'generating', 'downloading', 'in_doubt') AND not_before > :latest"""

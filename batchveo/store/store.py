@@ -210,15 +210,25 @@ class Store:
     # -- moving
 
     def recover(self, *, run: int, now: float) -> list[Job]:
-        """Put what a dead run left in ``submitting`` in doubt: its requests may have arrived."""
+        """Settle what a dead run left in ``submitting``: in doubt where its request was about to leave.
+
+        Where not even that was recorded, no byte left, and the job is pending again.
+        """
         self._clamp(now)
         left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
-        doubt = Move(
-            to=JobState.IN_DOUBT,
-            detail="the run ended before the answer was recorded",
-            set={"doubted_at": now, "error": "the run ended before the answer was recorded"},
-        )
-        return [self.apply(job, doubt, run=run, now=now) for job in left]
+        why = "the run ended before the answer was recorded"
+        doubt = Move(to=JobState.IN_DOUBT, detail=why, set={"doubted_at": now, "error": why})
+        unsent = Move(to=JobState.PENDING, detail="the run ended before the request left", released=True)
+        return [self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now) for job in left]
+
+    def _was_sent(self, job: Job) -> bool:
+        row = self._db.execute(sql.WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
+        return row is None or bool(row[0])
+
+    def mark_sent(self, job: Job, *, now: float) -> None:
+        """Record that the request of a claimed job is about to leave; from here on it may have arrived."""
+        with self._transaction():
+            self._db.execute(sql.MARK_SENT, {"client_request_id": job.client_request_id, "now": now})
 
     def _clamp(self, now: float) -> None:
         with self._transaction():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ async def test_a_rate_spaces_the_submits(tmp_path: Path) -> None:
     n = night(tmp_path)
     await n.run(specs(6), rate=6.0)
     times = sorted(generation.submitted_at for generation in n.service.generations)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert all(gap >= 9.99 for gap in gaps)
 
 
@@ -259,8 +260,8 @@ async def test_one_answer_for_two_jobs_is_not_believed(tmp_path: Path, monkeypat
     submit = Api.submit
     first: list[str] = []
 
-    async def confused(self: Api, request: Any, *, client_request_id: str) -> Any:
-        outcome = await submit(self, request, client_request_id=client_request_id)
+    async def confused(self: Api, request: Any, **options: Any) -> Any:
+        outcome = await submit(self, request, **options)
         if isinstance(outcome, Accepted):
             first.append(outcome.generation_id)
             return Accepted(generation_id=first[0])

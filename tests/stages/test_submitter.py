@@ -36,7 +36,7 @@ async def test_the_committed_request_id_goes_along() -> None:
 
     job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
     async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
-        outcome = await Submitter(api, lambda sha256: ("", b"")).handle(job)
+        outcome = await Submitter(api, lambda sha256: ("", b""), lambda job: None).handle(job)
     assert outcome == Accepted(generation_id="g")
     assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
     assert json.loads(seen[0].content) == job.request
@@ -47,4 +47,4 @@ async def test_an_unclaimed_job_is_not_sent() -> None:
     """No intent, no POST."""
     api = Api(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
     with pytest.raises(ValueError, match="not claimed"):
-        await Submitter(api, lambda sha256: ("", b"")).handle(make_job())
+        await Submitter(api, lambda sha256: ("", b""), lambda job: None).handle(make_job())

@@ -213,10 +213,19 @@ def test_one_generation_serves_one_job(store: Store, run: int) -> None:
 def test_what_a_dead_run_left_submitting_is_in_doubt(store: Store, run: int) -> None:
     """Never pending: its request may have arrived."""
     store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
-    claimed(store, run)
+    store.mark_sent(claimed(store, run), now=6.0)
     recovered = store.recover(run=run, now=99.0)
     assert [(job.name, job.state, job.doubted_at) for job in recovered] == [("a", S.IN_DOUBT, 99.0)]
     assert store.counts()[S.PENDING] == 1
+
+
+def test_what_certainly_never_left_is_pending_again(store: Store, run: int) -> None:
+    """The mark is made before the first byte leaves; without it nothing did, and no price stays reserved."""
+    store.add([make_spec("a")], run=run, now=1.0)
+    store.claim(run=run, now=2.0, price=lambda job: 3.0)
+    assert store.committed() == pytest.approx(3.0)
+    assert [job.state for job in store.recover(run=run, now=99.0)] == [S.PENDING]
+    assert store.committed() == 0.0
 
 
 def test_a_wait_from_a_clock_ahead_is_clamped(store: Store, run: int) -> None:
