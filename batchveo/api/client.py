@@ -106,8 +106,8 @@ class Api:
     ) -> SubmitOutcome:
         """Ask for a video; never repeats the call, never raises for what the network or the service does.
 
-        ``leaving`` is called once, before the first byte of the request leaves: with the connection made, and
-        so as late as it can be.
+        ``leaving`` is called once, before the first byte of the body leaves, and so as late as it can be:
+        headers alone buy nothing.
         """
         headers = {**self._headers(), "X-Client-Request-Id": client_request_id}
         departure = Departure(leaving)
@@ -185,7 +185,7 @@ class Api:
 
 
 class Departure:
-    """Notices, by httpcore's trace, that a request is about to leave."""
+    """Notices, by httpcore's trace, that the body of a request is about to leave."""
 
     def __init__(self, leaving: Callable[[], None]) -> None:
         self._leaving = leaving
@@ -199,7 +199,7 @@ class Departure:
 
     async def trace(self, event: str, info: Mapping[str, object]) -> None:  # noqa: ARG002 - httpcore's signature
         """What httpcore calls at every step."""
-        if event.endswith("send_request_headers.started"):
+        if event.endswith("send_request_body.started"):
             self.leave()
 
 
