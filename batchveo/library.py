@@ -72,7 +72,7 @@ def run(
     *,
     state: StrPath = DEFAULT_STATE,
     settings: RunSettings | None = None,
-    using: Service | None = None,
+    using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
@@ -103,7 +103,7 @@ async def run_async(
     *,
     state: StrPath = DEFAULT_STATE,
     settings: RunSettings | None = None,
-    using: Service | None = None,
+    using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
@@ -111,13 +111,14 @@ async def run_async(
     """``run``, to be awaited."""
     with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
         summary = reading.check()
-        using = using or service()
+        # the service comes second: whoever has no key yet still hears all that is wrong with the manifest
+        chosen = using() if callable(using) else using or service()
 
         def take_on(store: Store, run: int, now: float) -> None:
             _say_expanded(reporter, summary, store.add(reading.specs(), run=run, now=now))
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
-        return await _run(Path(state), "run", take_on, settings, using, reporter)
+        return await _run(Path(state), "run", take_on, settings, chosen, reporter)
 
 
 def resume(

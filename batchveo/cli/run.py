@@ -31,7 +31,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
         manifests,
         state=options["state"],
         settings=settings,
-        using=service_of(options),
+        using=lambda: service_of(options),
         allow_unknown_model=options["allow_unknown_model"],
         reporter=reporter_of(options),
         stdin=sys.stdin.buffer,

@@ -102,9 +102,9 @@ class Board:
         doubts = sum(until > now for until in self._doubt_places.values())
         return self._counts[JobState.SUBMITTING] + self.generating() + doubts
 
-    def place_frees_at(self) -> float | None:
-        """When the first doubt stops to hold its place by itself."""
-        return min(self._doubt_places.values(), default=None)
+    def place_frees_at(self, now: float) -> float | None:
+        """When the next doubt stops to hold its place by itself."""
+        return min((until for until in self._doubt_places.values() if until > now), default=None)
 
     def generating(self) -> int:
         """How many generations are known to be in flight."""

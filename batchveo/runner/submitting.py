@@ -37,7 +37,7 @@ class SubmitLoop:
         """Submit until cancelled or stopped."""
         while self._desk.stopped is None:
             if not self._has_room():
-                await self._desk.wait(self._desk.board.place_frees_at())
+                await self._desk.wait(self._desk.board.place_frees_at(self._desk.now()))
             elif self._desk.out_of_credits is not None:
                 await self._wallet.await_credits()
             elif self._desk.now() < self._pause.until:

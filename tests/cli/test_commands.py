@@ -1,0 +1,287 @@
+"""The commands, as a user's shell sees them: output, errors, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from batchveo.sandbox import Service, Settings, running
+
+MANIFEST = """
+defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
+jobs:
+  - {name: dragon, prompt: A dragon}
+  - {name: "fox {index}", prompt: "A fox", repeat: 2, seed: "{index}"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(MANIFEST)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(Settings(generation_median=0.1, log_lag=0.1))
+
+
+@pytest.fixture
+def url(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
+    with running(service) as url:
+        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
+        monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
+        yield url
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert status_of(["jobs", "--json", *arguments]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """run, run again, jobs, status, verify: the contract's fields and statuses."""
+    assert status_of(["run", "m.yaml"]) == 0
+    assert status_of(["run", "m.yaml"]) == 0
+    assert len(service.generations) == 3
+    jobs = rows(capsys)
+    assert [job["name"] for job in jobs] == ["dragon", "fox 0", "fox 1"]
+    fields = (
+        "id name state model prompt generation_id client_request_id file bytes sha256 cost_usd attempts error"
+    )
+    assert list(jobs[0])[:13] == fields.split()
+    assert jobs[0]["state"] == "succeeded"
+    assert jobs[0]["attempts"] == 1
+    assert jobs[0]["cost_usd"] == pytest.approx(0.78)
+    assert Path(str(jobs[0]["file"])).stat().st_size == jobs[0]["bytes"]
+    assert rows(capsys, "--state-is", "failed") == []
+    assert status_of(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["counts"]["succeeded"] == status["total"] == 3
+    assert status["spend_usd"] == pytest.approx(3 * 0.78)
+    assert not status["running"]
+    assert status_of(["status"]) == 0
+    assert "3 jobs" in capsys.readouterr().out
+    assert status_of(["verify"]) == 0
+    assert status_of(["audit"]) == 0
+
+
+def test_the_key_is_nowhere(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Not in the state, the sidecars, the output."""
+    assert status_of(["run", "m.yaml", "-v"]) == 0
+    status_of(["jobs"])
+    out = capsys.readouterr()
+    assert "sk-secret" not in out.out + out.err
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert b"sk-secret" not in path.read_bytes()
+
+
+def test_a_bad_manifest_writes_and_sends_nothing(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, every problem with its line."""
+    Path("bad.yaml").write_text("jobs:\n  - {model: google/veo4, prompt: x}\n  - {model: veo2, promt: x}\n")
+    assert status_of(["run", "bad.yaml"]) == 2
+    err = capsys.readouterr().err
+    assert "bad.yaml:2: model" in err
+    assert "bad.yaml:3: promt" in err
+    assert not Path("state").exists()
+    assert not service.requests()
+
+
+def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 2, and what would be right."""
+    cases = [
+        (["run"], "Missing argument"),
+        (["run", "m.yaml", "--concurrency", "0"], "--concurrency"),
+        (["run", "m.yaml", "--rate", "fast"], "30/min"),
+        (["run", "m.yaml", "--base-url", "http://example.org"], "must be https"),
+        (["run", "missing.yaml"], "no such file"),
+        (["run", "m.yaml"], "AIMLAPI_API_KEY"),
+        (["frobnicate"], "No such command"),
+        (["status"], "no state at"),
+        (["resume", "--sandbox"], "no state at"),
+        (["cancel"], "--all"),
+        (["jobs", "--state-is", "lost"], "pending"),
+        (["sandbox", "--fault", "nonsense=1"], "--fault"),
+    ]
+    for arguments, words in cases:
+        assert status_of(arguments) == 2, arguments
+        assert words in capsys.readouterr().err, arguments
+    assert not Path("state").exists()
+
+
+def test_a_bad_key_is_status_3(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is marked failed; a good key goes on."""
+    with running(Service(Settings(key="good-key-good-key"))) as other:
+        assert status_of(["run", "m.yaml", "--base-url", other]) == 3
+        assert {job["state"] for job in rows(capsys)} == {"pending"}
+        Path("key").write_text("good-key-good-key\n")
+        assert status_of(["run", "m.yaml", "--base-url", other, "--api-key-file", "key"]) == 0
+
+
+def test_failed_jobs_are_status_1_and_can_be_retried(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """retry puts them back; resume makes them."""
+    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
+    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
+    with running(Service(Settings(generation_median=0.1, faults={"generation-error": 1.0}))) as url:
+        assert status_of(["run", "m.yaml", "--base-url", url]) == 1
+        assert len(rows(capsys, "--state-is", "failed")) == 3
+        assert status_of(["run", "m.yaml", "--base-url", url]) == 1
+    with running(Service(Settings(generation_median=0.1))) as url:
+        assert status_of(["retry", "dragon"]) == 0
+        assert status_of(["retry", "dragon"]) == 2
+        assert status_of(["retry"]) == 0
+        assert status_of(["resume", "--base-url", url]) == 0
+
+
+def test_a_doubt_is_held_and_resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand, each of the three ways."""
+    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
+    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
+    monkeypatch.setenv("BATCHVEO_SETTLE", "0.1")
+    with running(Service(Settings(faults={"drop-before": 1.0}))) as url:
+        assert status_of(["run", "m.yaml", "--base-url", url]) == 1
+    assert all(job["held"] for job in rows(capsys, "--state-is", "in_doubt"))
+    with running(Service(Settings(generation_median=0.1))) as url:
+        assert status_of(["resolve", "dragon"]) == 2
+        assert status_of(["resolve", "dragon", "--resubmit"]) == 0
+        assert status_of(["resolve", "fox 0", "--fail"]) == 0
+        assert status_of(["resolve", "fox 1", "--generation-id", "g-1"]) == 0
+        assert status_of(["resolve", "fox 1", "--fail"]) == 2
+        assert [job["state"] for job in rows(capsys)] == ["pending", "failed", "generating"]
+
+
+def test_cancelled_jobs_are_not_made(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Withdrawn before they are submitted."""
+    with running(Service(Settings(key="another-key"))) as other:
+        status_of(["run", "m.yaml", "--base-url", other])
+    assert status_of(["cancel", "dragon"]) == 0
+    assert status_of(["run", "m.yaml"]) == 0
+    assert [job["state"] for job in rows(capsys)] == ["cancelled", "succeeded", "succeeded"]
+    assert status_of(["cancel", "fox 0"]) == 2
+
+
+def test_lost_files_are_fetched_again(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """verify finds them; --refetch costs nothing."""
+    status_of(["run", "m.yaml"])
+    Path("videos/dragon.mp4").unlink()
+    Path("videos/fox 0.mp4").write_bytes(b"damaged")
+    capsys.readouterr()
+    assert status_of(["verify", "--json"]) == 1
+    problems = [json.loads(line)["problem"] for line in capsys.readouterr().out.splitlines()]
+    assert problems == ["missing", "7 bytes, recorded were 47817", None]
+    assert status_of(["verify", "--refetch"]) == 1
+    assert status_of(["resume"]) == 0
+    assert status_of(["verify"]) == 0
+    assert len(service.generations) == 3
+
+
+def test_a_lost_state_is_adopted_from_the_log(url: str, service: Service) -> None:
+    """Nothing is bought again."""
+    status_of(["run", "m.yaml"])
+    for path in Path("state").iterdir():
+        path.unlink()
+    assert status_of(["adopt", "--manifest", "m.yaml", "--from-log", "24h"]) == 0
+    assert status_of(["run", "m.yaml"]) == 0
+    assert len(service.generations) == 3
+
+
+def test_plan_prices_and_writes_nothing(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """As text and as JSON; --dry-run is the same."""
+    assert status_of(["plan", "m.yaml", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["jobs"], plan["new"], plan["unpriced"]) == (3, 3, 0)
+    assert plan["estimated_usd"] == pytest.approx(3 * 0.78)
+    assert plan["balance_usd"] == 1000.0
+    assert status_of(["run", "m.yaml", "--dry-run"]) == 0
+    assert "$2.34" in capsys.readouterr().out
+    assert not Path("state").exists()
+    assert not service.requests()
+
+
+def test_a_budget_is_status_3(url: str, service: Service) -> None:
+    """From the option, or from the manifest."""
+    assert status_of(["run", "m.yaml", "--budget", "1.60"]) == 3
+    assert len(service.generations) == 2
+    Path("b.yaml").write_text("budget: 1.0\n" + MANIFEST)
+    assert status_of(["run", "b.yaml"]) == 3
+    assert len(service.generations) == 2
+
+
+def test_sandbox_and_real_jobs_do_not_mix(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state that holds the one is refused to the other."""
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 0
+    assert status_of(["run", "m.yaml"]) == 2
+    assert "name another state" in capsys.readouterr().err
+
+
+def test_a_second_run_is_status_4(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the pid of the first."""
+    from batchveo.store import Store
+
+    with Store("state/batchveo.db") as store:
+        store.lock()
+        store.begin_run(command="run", service=url, now=1.0)
+        assert status_of(["run", "m.yaml"]) == 4
+    assert f"pid {os.getpid()}" in capsys.readouterr().err
+
+
+def test_a_damaged_state_is_status_2(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clear error; nothing is written."""
+    Path("state").mkdir()
+    Path("state/batchveo.db").write_bytes(b"not a database, whatever its name says" * 50)
+    for command in (["run", "m.yaml"], ["status"], ["jobs"], ["verify"]):
+        assert status_of(command) == 2
+        assert "not a batchveo state" in capsys.readouterr().err
+
+
+def test_a_state_damaged_within_is_an_error_too(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found when it is read."""
+    status_of(["run", "m.yaml"])
+    with closing(sqlite3.connect("state/batchveo.db")) as db, db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(Path("state/batchveo.db").read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 512] = b"\xff" * 512
+    Path("state/batchveo.db").write_bytes(content)
+    assert status_of(["jobs"]) == 2
+    assert "state" in capsys.readouterr().err
+
+
+def test_what_needs_no_service(capsys: pytest.CaptureFixture[str]) -> None:
+    """models, schema, help, version."""
+    assert status_of(["models"]) == 0
+    assert "google/veo-3.1-i2v-fast" in capsys.readouterr().out
+    assert status_of(["models", "lite", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    assert status_of(["models", "reference"]) == 0
+    assert "image_urls" in capsys.readouterr().out
+    assert status_of(["models", "nothing"]) == 1
+    for arguments in (["schema"], ["schema", "--line"]):
+        assert status_of(arguments) == 0
+        assert json.loads(capsys.readouterr().out)["$schema"]
+    assert status_of(["--version"]) == 0
+    assert status_of(["--help"]) == 0
+    assert "Exit statuses" in capsys.readouterr().out
+
+
+def test_doctor(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says what is well, and what is not."""
+    assert status_of(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "balance $1000.00" in out
+    assert "WRONG" not in out
+    monkeypatch.delenv("AIMLAPI_API_KEY")
+    assert status_of(["doctor"]) == 1
+    assert "API key" in capsys.readouterr().out
+    assert status_of(["doctor", "--sandbox"]) == 0
+    assert not Path("state").exists()

@@ -1,0 +1,136 @@
+"""A run that dies at a named point: ``python -m tests.crash.child POINT NTH MANIFEST URL``.
+
+The points are wrapped around the program's own steps from outside; the program knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import batchveo
+from batchveo.api.client import Api
+from batchveo.files import VideoFile
+from batchveo.models import JobState
+from batchveo.stages import downloader
+from batchveo.stages.poller import Poller
+from batchveo.store import Store
+
+POINTS = (
+    "before-intent",
+    "after-intent",
+    "after-mark",
+    "after-post",
+    "before-id-commit",
+    "after-id-commit",
+    "during-poll",
+    "mid-download",
+    "before-rename",
+    "after-rename",
+    "before-final-commit",
+    "after-final-commit",
+)
+
+
+class Countdown:
+    """Dies at the ``nth`` passing, without any farewell."""
+
+    def __init__(self, nth: int) -> None:
+        self._left = nth
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os._exit(77)
+
+
+def around(owner: Any, name: str, *, before: Callable[[], None] | None, after: Callable[[], None] | None) -> None:
+    """Wrap a plain method."""
+    real = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before()
+        result = real(*args, **kwargs)
+        if after:
+            after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def around_async(
+    owner: Any, name: str, *, before: Callable[[], None] | None = None, after: Callable[[], None] | None = None
+) -> None:
+    """Wrap a coroutine method."""
+    real = getattr(owner, name)
+
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before()
+        result = await real(*args, **kwargs)
+        if after:
+            after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
+    """Wrap the commit of a move to ``to``."""
+    real = Store.apply
+
+    def wrapped(self: Store, job: Any, move: Any, **kwargs: Any) -> Any:
+        if before and move.to is to:
+            die()
+        result = real(self, job, move, **kwargs)
+        if not before and move.to is to:
+            die()
+        return result
+
+    Store.apply = wrapped  # type: ignore[method-assign]
+
+
+def install(point: str, die: Callable[[], None]) -> None:
+    """Put ``die`` at the named point."""
+    match point:
+        case "before-intent":
+            around(Store, "claim", before=die, after=None)
+        case "after-intent":
+            around(Store, "claim", before=None, after=die)
+        case "after-mark":
+            around(Store, "mark_sent", before=None, after=die)
+        case "after-post":
+            around_async(Api, "submit", after=die)
+        case "before-id-commit":
+            around_move(JobState.GENERATING, die=die, before=True)
+        case "after-id-commit":
+            around_move(JobState.GENERATING, die=die, before=False)
+        case "during-poll":
+            around_async(Poller, "handle", after=die)
+        case "mid-download":
+            around(downloader, "check_mp4", before=die, after=None)
+        case "before-rename":
+            around(VideoFile, "finish", before=die, after=None)
+        case "after-rename":
+            around(VideoFile, "finish", before=None, after=die)
+        case "before-final-commit":
+            around_move(JobState.SUCCEEDED, die=die, before=True)
+        case "after-final-commit":
+            around_move(JobState.SUCCEEDED, die=die, before=False)
+        case _:
+            raise ValueError(point)
+
+
+def main(point: str, nth: str, manifest: str, url: str) -> int:
+    """Run, and die on the way."""
+    if point != "none":
+        install(point, Countdown(int(nth)))
+    settings = batchveo.RunSettings(concurrency=4, poll_interval=0.05, settle=1.5)
+    return batchveo.run([manifest], settings=settings, using=batchveo.service(base_url=url, key="key")).exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""Processes that really die, over real sockets and a real state file; the sandbox's ledger is the judge."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from batchveo.models import Job, JobState
+from batchveo.sandbox import Service, Settings, running
+from batchveo.store import Store
+from batchveo.verifying import verify
+from tests.crash.child import POINTS
+
+MANIFEST = """
+jobs:
+  - {model: veo2, prompt: "A fox, {index}", name: "fox-{index}", repeat: 8}
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def child(folder: Path, point: str, nth: int, url: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.crash.child", point, str(nth), "m.yaml", url]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
+
+
+def finished(process: subprocess.Popen[bytes]) -> int:
+    _, errors = process.communicate(timeout=30)
+    assert b"Traceback" not in errors, errors.decode()
+    return process.returncode
+
+
+def jobs_of(folder: Path) -> list[Job]:
+    with Store(folder / "state/batchveo.db", writing=False) as store:
+        assert all(verdict.problem is None for verdict in verify(store))
+        return list(store.jobs())
+
+
+def assert_nothing_bought_twice_or_lost(folder: Path, service: Service) -> None:
+    jobs = {job.id: job for job in jobs_of(folder)}
+    bought = [str(generation.client_request_id).split(".")[1] for generation in service.generations]
+    assert len(bought) == len(set(bought))
+    assert len(service.charges()) == len(bought)
+    for job_id in bought:
+        assert jobs[job_id].state is JobState.SUCCEEDED
+    for job in jobs.values():
+        assert job.state is JobState.SUCCEEDED or (job.held and job.id not in bought)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_death_at_a_named_point(tmp_path: Path, point: str) -> None:
+    """In the middle of several jobs; then a run to the end."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    service = Service(Settings(generation_median=0.2, log_lag=0.3))
+    with running(service) as url:
+        assert finished(child(tmp_path, point, 3, url)) == 77
+        status = finished(child(tmp_path, "none", 0, url))
+    held = [job for job in jobs_of(tmp_path) if job.held]
+    assert status == (1 if held else 0)
+    assert not held or point == "after-mark"  # only there nobody can know whether the request arrived
+    assert_nothing_bought_twice_or_lost(tmp_path, service)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
+    """Four kills, then a run to the end."""
+    rng = random.Random(seed)
+    (tmp_path / "m.yaml").write_text(MANIFEST.replace("8", "30"))
+    service = Service(Settings(generation_median=0.2, log_lag=0.3, faults={"lose-answer": 0.1, "reset-body": 0.1}))
+    with running(service) as url:
+        for _ in range(4):
+            process = child(tmp_path, "none", 0, url)
+            time.sleep(rng.uniform(0.5, 1.3))
+            process.send_signal(signal.SIGKILL)
+            finished(process)
+        assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
+    assert_nothing_bought_twice_or_lost(tmp_path, service)
+
+
+def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:
+    """While the first lives the second is refused with its pid; after its death it is not."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    with running(Service(Settings(generation_median=60.0))) as url:
+        first = child(tmp_path, "none", 0, url)
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "state/batchveo.db.lock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        second = subprocess.run(
+            [sys.executable, "-m", "batchveo", "run", "m.yaml", "--base-url", url],
+            cwd=tmp_path,
+            env={**os.environ, "AIMLAPI_API_KEY": "key"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 4
+        assert f"pid {first.pid}" in second.stderr
+        first.kill()
+        first.communicate()
+        third = child(tmp_path, "none", 0, url)
+        time.sleep(1.2)
+        third.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert finished(third) == 143
+        assert time.monotonic() - begun < 5

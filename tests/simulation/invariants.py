@@ -1,0 +1,68 @@
+"""What must hold after every run of every night."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from batchveo.container import check_mp4
+from batchveo.files import measure
+from batchveo.models import Job, JobState
+from batchveo.sandbox import Generation
+from batchveo.verifying import video_path
+from tests.runner.nights import Night
+from tests.simulation.world import PRICE, Plan
+
+S = JobState
+
+
+def hold_always(plan: Plan, night: Night) -> None:
+    """At any moment, also right after a crash."""
+    jobs = night.jobs()
+    bought = _bought(night)
+    budget = plan.run["budget"]
+    if budget is not None:
+        alive = sum(len(generations) for generations in bought.values())
+        assert alive * PRICE <= budget + 0.01, f"{alive} videos bought on a budget of {budget}"
+    for job in jobs:
+        generations = bought.get(job.id, [])
+        assert len(generations) <= 1, f"{job.name} was bought {len(generations)} times"
+        if job.state is S.SUCCEEDED:
+            _check_file(job)
+        if job.state is S.FAILED:
+            assert not generations, f"{job.name} failed though it was bought: {job.error}"
+    assert not night.service.leaks
+    with night.store() as store:
+        committed = sum(row[0] for row in store._db.execute("SELECT micros FROM attempts"))
+        assert store._db.execute("SELECT micros FROM money").fetchone()[0] == committed
+
+
+def hold_in_the_end(plan: Plan, night: Night) -> None:
+    """When nothing more can happen."""
+    jobs = {job.id: job for job in night.jobs()}
+    for job_id, generations in _bought(night).items():
+        job = jobs[job_id]
+        assert job.state is S.SUCCEEDED, f"{job.name} is {job.state}, but {generations[0].id} was bought"
+        assert job.generation_id == generations[0].id
+    for job in jobs.values():
+        assert job.state in (S.SUCCEEDED, S.FAILED, S.PENDING, S.IN_DOUBT)
+        if job.state is S.PENDING:
+            assert plan.run["budget"] is not None or {"401", "403"} & set(plan.service.faults)
+        if job.state is S.IN_DOUBT:
+            assert job.held
+    assert not list((night.folder / "videos").glob("*.json.part"))
+
+
+def _bought(night: Night) -> dict[str, list[Generation]]:
+    """The generations that are, or will be, charged, by job id."""
+    bought: dict[str, list[Generation]] = defaultdict(list)
+    for generation in night.service.generations:
+        if generation.failure is None:
+            job_id = str(generation.client_request_id).split(".")[1]
+            bought[job_id].append(generation)
+    return bought
+
+
+def _check_file(job: Job) -> None:
+    path = video_path(job)
+    assert measure(path) == (job.bytes, job.sha256)
+    check_mp4(path)

@@ -1,0 +1,148 @@
+"""One simulated night: everything that happens in it follows from one seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import anyio
+
+from batchveo.files import VideoFile
+from batchveo.models import Job
+from batchveo.runner import Doubt
+from batchveo.sandbox import FAULTS, Settings
+from batchveo.states import Move
+from batchveo.store import Store
+from tests.runner.nights import Night, specs
+
+PRICE = 2.275
+"""US dollars of one of the night's videos in the sandbox's list."""
+CALM = frozenset({"401", "403"})
+"""Faults that stop a whole run; they are drawn apart, and seldom."""
+MOST_RUNS = 40
+
+
+class Crash(BaseException):
+    """The process dies here: nothing after this point happens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the seed decided."""
+
+    seed: int
+    jobs: int
+    run: dict[str, Any]
+    service: Settings
+    kills: tuple[float, ...]
+    crash_chance: float
+
+
+def plan_of(seed: int) -> Plan:
+    """The night of ``seed``."""
+    rng = random.Random(seed)
+    lag = rng.choice([0.0, 1.0, 5.0, 20.0, 60.0])
+    jobs = rng.randint(2, 9)
+    names = rng.sample(sorted(set(FAULTS) - CALM), k=rng.randint(0, 6))
+    faults = {name: rng.choice([0.05, 0.2, 0.5]) for name in names}
+    if rng.random() < 0.15:
+        faults[rng.choice(sorted(CALM))] = 0.05
+    budget = rng.choice([None, None, round(rng.uniform(0, jobs + 1) * PRICE, 2)])
+    return Plan(
+        seed=seed,
+        jobs=jobs,
+        run={
+            "concurrency": rng.randint(1, 6),
+            "downloads": rng.randint(1, 3),
+            "budget": budget,
+            # longer than the latest row of the log: silence must not count before the log has had its time
+            "settle": 12 * lag + rng.choice([5.0, 60.0]),
+            "patience": 1800.0,
+            "when_in_doubt": rng.choice([Doubt.HOLD, Doubt.HOLD, Doubt.RESUBMIT]),
+            "poll_interval": rng.choice([None, None, 5.0]),
+        },
+        service=Settings(
+            generation_median=rng.choice([2.0, 30.0, 90.0]),
+            log_lag=lag,
+            latency=rng.choice([0.0, 0.1, 2.0]),
+            late_by=rng.choice([10.0, 150.0]),
+            concurrency=rng.choice([None, None, 2]),
+            rate_per_minute=rng.choice([None, None, 6]),
+            retry_after=rng.random() < 0.5,
+            url_ttl=rng.choice([None, None, 3.0]),
+            faults=faults,
+            seed=seed,
+        ),
+        kills=tuple(rng.choice([0.0, 0.05, 1.0, 10.0, 45.0, 100.0, 200.0]) for _ in range(rng.randint(0, 4))),
+        crash_chance=rng.choice([0.0, 0.0, 0.02, 0.1]),
+    )
+
+
+async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
+    """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
+    night = Night(folder, plan.service)
+    jobs = specs(plan.jobs)
+    rng = random.Random(plan.seed + 1)
+    with _crash_points(rng, plan.crash_chance):
+        for kill in plan.kills:
+            try:
+                await night.killed(jobs, after=kill, **plan.run)
+            except BaseExceptionGroup as group:
+                _only_crashes(group)
+            except Crash:
+                pass
+            after_run(night)
+    for _ in range(MOST_RUNS):
+        before = [(job.state, job.held) for job in night.jobs()]
+        await night.run(jobs, **plan.run)
+        after_run(night)
+        if [(job.state, job.held) for job in night.jobs()] == before:
+            return night
+        await anyio.sleep(30)
+    raise AssertionError("the night does not come to an end")
+
+
+def _only_crashes(group: BaseExceptionGroup[BaseException]) -> None:
+    rest = group.split(Crash)[1]
+    if rest is not None:
+        raise rest
+
+
+@contextmanager
+def _crash_points(rng: random.Random, chance: float) -> Iterator[None]:
+    """Let the process die before or after each commit, and around the rename, now and then."""
+
+    def maybe() -> None:
+        if rng.random() < chance:
+            raise Crash
+
+    claim, apply, finish = Store.claim, Store.apply, VideoFile.finish
+
+    def crashing_claim(self: Store, **options: Any) -> Job | None:
+        maybe()  # before the intent
+        job = claim(self, **options)
+        maybe()  # after the intent, before the POST
+        return job
+
+    def crashing_apply(self: Store, job: Job, move: Move, **options: Any) -> Job:
+        maybe()  # after the answer, before its commit
+        moved = apply(self, job, move, **options)
+        maybe()  # after the commit
+        return moved
+
+    def crashing_finish(self: VideoFile, job: Job, **options: Any) -> None:
+        maybe()  # after the download, before the rename
+        finish(self, job, **options)
+        maybe()  # after the rename, before the final commit
+
+    with (
+        mock.patch.object(Store, "claim", crashing_claim),
+        mock.patch.object(Store, "apply", crashing_apply),
+        mock.patch.object(VideoFile, "finish", crashing_finish),
+    ):
+        yield
