@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+SEEDS ?= 1000
+FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage constraints clean
+.PHONY: help demo test lint simulate coverage constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +37,9 @@ lint: $(VENV)/dev ## Check style, types and the layers of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+simulate: $(VENV)/dev ## Live through simulated nights: make simulate SEEDS=1000 FIRST=0
+	$(BIN)/python -m tests.simulation.night $(SEEDS) $(FIRST)
 
 coverage: $(VENV)/dev ## Run the tests with branch coverage
 	$(BIN)/coverage run -m pytest

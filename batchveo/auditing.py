@@ -101,10 +101,10 @@ def _job_findings(
         yield _finding(Kind.NOT_ON_DISK, job, own, charges, missing)
     if job.state is JobState.SUCCEEDED and job.generation_id and job.generation_id not in charges:
         yield _finding(Kind.NEVER_CHARGED, job, job.generation_id, charges, "")
-    expected = price if job.cost_usd is None else job.cost_usd
-    for said in {price, expected} - {None}:
-        if job.generation_id in charges and abs(charges[job.generation_id] - float(said or 0.0)) > SAME_USD:
-            yield _finding(Kind.PRICE_DIFFERS, job, str(job.generation_id), charges, f"expected ${said:.4f}")
+    for expected in (job.cost_usd, price):
+        if own is not None and expected is not None and abs(charges[own] - expected) > SAME_USD:
+            yield _finding(Kind.PRICE_DIFFERS, job, own, charges, f"expected ${expected:.4f}")
+            return
 
 
 def _missing(job: Job) -> str | None:

@@ -55,9 +55,7 @@ def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str])
     assert len(service.generations) == 3
     jobs = rows(capsys)
     assert [job["name"] for job in jobs] == ["dragon", "fox 0", "fox 1"]
-    fields = (
-        "id name state model prompt generation_id client_request_id file bytes sha256 cost_usd attempts error"
-    )
+    fields = "id name state model prompt generation_id client_request_id file bytes sha256 cost_usd attempts error"
     assert list(jobs[0])[:13] == fields.split()
     assert jobs[0]["state"] == "succeeded"
     assert jobs[0]["attempts"] == 1
@@ -86,7 +84,9 @@ def test_the_key_is_nowhere(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
             assert b"sk-secret" not in path.read_bytes()
 
 
-def test_a_bad_manifest_writes_and_sends_nothing(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_manifest_writes_and_sends_nothing(
+    url: str, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Status 2, every problem with its line."""
     Path("bad.yaml").write_text("jobs:\n  - {model: google/veo4, prompt: x}\n  - {model: veo2, promt: x}\n")
     assert status_of(["run", "bad.yaml"]) == 2
@@ -128,7 +128,9 @@ def test_a_bad_key_is_status_3(url: str, service: Service, capsys: pytest.Captur
         assert status_of(["run", "m.yaml", "--base-url", other, "--api-key-file", "key"]) == 0
 
 
-def test_failed_jobs_are_status_1_and_can_be_retried(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_jobs_are_status_1_and_can_be_retried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """retry puts them back; resume makes them."""
     monkeypatch.setenv("AIMLAPI_API_KEY", "k")
     monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from tests.simulation.invariants import hold_always, hold_in_the_end
 from tests.simulation.world import live, plan_of
 
-FAST = Path("/dev/shm")  # noqa: S108 - a private folder is made in it; no disk, so that nights are quick
+FAST = Path("/dev/shm")
 
 
 def live_through(seed: int) -> None:

@@ -1,0 +1,118 @@
+"""Manifests as the rest of the program sees them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from batchveo.errors import ManifestError
+from batchveo.manifest.inputs import Inputs
+from batchveo.manifest.reading import Reading
+from batchveo.manifest.register import Register
+from batchveo.manifest.sources import Opener, Source, source_of
+from batchveo.models import JobSpec
+
+_SAMPLE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What manifests ask for.
+
+    ``repeated`` counts the jobs whose request stands word for word earlier in the same file (each is still a
+    job of its own); ``first_repeated`` names the first of them and what it repeats. ``sample`` has the first
+    few jobs. ``budget`` is in US dollars, the sum over all manifests that set one.
+    """
+
+    jobs: int
+    by_model: Mapping[str, int]
+    repeated: int
+    first_repeated: str | None
+    sample: tuple[JobSpec, ...]
+    budget: float | None
+
+
+class Manifests:
+    """The manifests of one call, read as often as needed in little memory.
+
+    ``sources`` are paths, or ``-`` for standard input (``stdin``), which is kept in a temporary file until
+    ``close``. The same file named twice is read once.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str | os.PathLike[str]],
+        *,
+        allow_unknown_model: bool = False,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        named = {source.identity: source for source in map(source_of, reversed(sources))}
+        self._sources: list[Source] = list(reversed(named.values()))
+        self._opener = Opener(stdin)
+        self._inputs = Inputs()
+        self._any_model = allow_unknown_model
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Throw away what was kept of standard input."""
+        self._opener.close()
+
+    def check(self) -> Summary:
+        """Read everything. Raises ``ManifestError`` with all problems at once, the first hundred in words."""
+        reading = self._reading()
+        by_model: Counter[str] = Counter()
+        sample: list[JobSpec] = []
+        for job in reading.jobs():
+            by_model[job.model] += 1
+            if len(sample) < _SAMPLE:
+                sample.append(job)
+        self._settle(reading)
+        return Summary(
+            jobs=by_model.total(),
+            by_model=dict(by_model),
+            repeated=reading.register.repeated,
+            first_repeated=self._first_repeated(reading.register),
+            sample=tuple(sample),
+            budget=sum(reading.budgets) if reading.budgets else None,
+        )
+
+    def specs(self) -> Iterator[JobSpec]:
+        """All jobs, streaming, anew at each call.
+
+        Raises ``ManifestError`` at the end if something was wrong: call ``check`` before anything is bought.
+        """
+        reading = self._reading()
+        yield from reading.jobs()
+        self._settle(reading)
+
+    def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:
+        register = Register(wanted, several=len(self._sources) > 1)
+        return Reading(self._sources, self._opener, self._inputs, register, any_model=self._any_model)
+
+    def _settle(self, reading: Reading) -> None:
+        """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""
+        if reading.register.clashes:
+            second = self._reading(reading.register.clashing)
+            for _ in second.jobs():
+                pass
+            reading.register.report(reading.problems, second.register)
+        if reading.problems.total:
+            raise ManifestError(reading.problems.kept, reading.problems.total)
+
+    def _first_repeated(self, register: Register) -> str | None:
+        if register.first_repeat is None:
+            return None
+        first_id, place = register.first_repeat
+        first = next(job for job in self.specs() if job.id == first_id)
+        return f"{place} repeats {first.source}:{first.line}"

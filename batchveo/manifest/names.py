@@ -1,0 +1,69 @@
+"""The names of jobs: made from prompts where none is given, and no two alike."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+SLUG_LIMIT = 48
+"""The most characters that a name made from a prompt takes from it."""
+
+_ID_SHOWN = 8
+_ASCII_WORDS = re.compile(r"[A-Za-z0-9]+")
+
+
+def slug(prompt: str) -> str:
+    """The first words of a prompt, joined by ``-``; every script keeps its letters and marks."""
+    beginning = prompt[: 4 * SLUG_LIMIT]
+    words = _ASCII_WORDS.findall(beginning) if beginning.isascii() else _words(beginning)
+    text = "-".join(words)
+    if len(text) > SLUG_LIMIT:
+        text = text[: SLUG_LIMIT + 1].rpartition("-")[0] or text[:SLUG_LIMIT]
+    return text.lower()
+
+
+def _words(text: str) -> list[str]:
+    kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in text)
+    return "".join(kept).split()
+
+
+class Place(NamedTuple):
+    """Where something stands."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Names:
+    """What is taken already, as hashes: a million names take little room.
+
+    A clash is therefore looked up in a second reading with its names as ``wanted``; ``first`` then tells who
+    took them, and as the how-manieth.
+    """
+
+    def __init__(self, wanted: frozenset[str] = frozenset()) -> None:
+        self.first: dict[str, tuple[int, Place]] = {}
+        self.asked = 0
+        self._taken: set[int] = set()
+        self._wanted = wanted
+
+    def take(self, name: str, place: Place) -> bool:
+        """Take a name; false where it is taken already."""
+        self.asked += 1
+        if name in self._wanted:
+            self.first.setdefault(name, (self.asked, place))
+        key = hash(name) >> 4
+        if key in self._taken:
+            return False
+        self._taken.add(key)
+        return True
+
+    def take_default(self, prompt: str, job_id: str, place: Place) -> str:
+        """Take a name made from the prompt and the id, with more of the id where that is taken."""
+        start = f"{slug(prompt)}-".removeprefix("-")
+        name = start + job_id[:_ID_SHOWN]
+        return name if self.take(name, place) else start + job_id

@@ -1,0 +1,65 @@
+"""What the readers of the file formats hand on: plain values with their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from batchveo.manifest.problems import Fault
+
+DEPTH_LIMIT = 64
+"""How deeply lists and mappings may be nested in one job."""
+
+_NO_LINES: Mapping[str, int] = MappingProxyType({})
+
+
+class Table(dict[str, object]):
+    """A mapping of a YAML file; ``lines`` has the line of each key, counted from 1."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+
+class Entry(NamedTuple):
+    """One job as written. A tuple rather than a dataclass: a million of them pass here."""
+
+    line: int
+    fields: dict[str, object]
+    lines: Mapping[str, int] = _NO_LINES
+    """The line of each field where the format knows it; the others stand on ``line``."""
+
+
+class Defaults(NamedTuple):
+    """The ``defaults`` of a manifest."""
+
+    line: int
+    fields: dict[str, object]
+    lines: Mapping[str, int] = _NO_LINES
+
+
+class Budget(NamedTuple):
+    """The ``budget`` of a manifest, not yet checked."""
+
+    line: int
+    value: object
+
+
+Item = Entry | Defaults | Budget
+
+
+def plain(value: object, depth: int = 0) -> object:
+    """A value that is carried along as it is, made of plain lists and dicts.
+
+    Raises ``Fault`` for what is nested too deeply.
+    """
+    if depth > DEPTH_LIMIT:
+        raise Fault(f"is nested more than {DEPTH_LIMIT} levels deep")
+    if isinstance(value, dict):
+        return {key: plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item, depth + 1) for item in value]
+    return value

@@ -1,0 +1,179 @@
+"""What the jobs of one entry have in common, and what is filled in for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from batchveo.catalog import MODELS
+from batchveo.manifest.drafts import Draft, Drafter
+from batchveo.manifest.inputs import Inputs
+from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.rules import PARAMETERS, Rules, text
+from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
+from batchveo.models import InputFile
+
+BLANK = (Template, TemplateList)
+_USUAL = (str, int)
+
+
+class Recipe(NamedTuple):
+    """How an entry's requests to one model are made; a tuple because a million of them pass."""
+
+    rules: Rules
+    fixed: dict[str, object]
+    inputs: list[InputFile]
+    blanks: dict[str, Blank]
+    axes: dict[str, list[object]]
+    """For each matrix variable that sets a parameter what its values come to: accepted ones, or blanks."""
+
+
+class Recipes:
+    """Makes the recipes of one file, and reports what is wrong on the way."""
+
+    def __init__(self, drafter: Drafter, folder: Path, inputs: Inputs, *, cells: bool, any_model: bool) -> None:
+        self._drafter = drafter
+        self._say = drafter.say
+        self._folder = folder
+        self._inputs = inputs
+        self._cells = cells
+        self._any_model = any_model
+        self._rules: dict[str, Rules] = {}
+
+    def of(self, draft: Draft) -> dict[object, Recipe]:
+        """A recipe for each model of the draft. It is whole only if nothing was reported meanwhile."""
+        if not draft.matrix:
+            rules = self._rules_of(draft, draft.model, "model")
+            return {} if rules is None else {draft.model: self._recipe(draft, rules)}
+        recipes = {}
+        field = "matrix.model" if "model" in draft.matrix else "model"
+        for model in draft.matrix.get("model", [draft.model]):
+            rules = self._rules_of(draft, model, field)
+            if rules is not None:
+                recipes[model] = self._recipe(draft, rules)
+        return recipes
+
+    def _rules_of(self, draft: Draft, name: object, field: str) -> Rules | None:
+        """The rules of a model; ``None`` where what is wrong with its name was reported."""
+        rules = self._rules.get(name) if isinstance(name, str) else None
+        if rules is None:
+            try:
+                known = _model_name(name, any_model=self._any_model)
+            except Fault as fault:
+                self._say(draft.entry, field, fault)
+                return None
+            rules = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            self._rules[known] = rules
+        return rules
+
+    def _recipe(self, draft: Draft, rules: Rules) -> Recipe:
+        recipe = Recipe(rules, {"model": rules.name}, [], {}, {})
+        for key, value in draft.params.items():
+            if key in draft.matrix:
+                continue
+            setting = self._setting(draft, rules, key, key, value)
+            if isinstance(setting, _USUAL):
+                recipe.fixed[key] = setting
+            elif isinstance(setting, BLANK):
+                recipe.blanks[key] = setting
+            else:
+                recipe.fixed[key] = attached(setting, recipe.inputs)
+        if draft.matrix:
+            self._add_axes(draft, recipe)
+        self._check_required(draft, recipe)
+        if recipe.blanks or recipe.axes or isinstance(draft.name, Template):
+            self._check_placeholders(draft, recipe)
+        return recipe
+
+    def _setting(self, draft: Draft, rules: Rules, field: str, key: str, value: object) -> object:
+        """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
+        try:
+            rule = rules.get(key)
+            if rule is None:
+                raise self._not_taken(draft, rules, key)
+            return rule.written(value, in_cell=self._cells)
+        except Fault as fault:
+            self._say(draft.entry, field, fault)
+            return None
+
+    def _not_taken(self, draft: Draft, rules: Rules, key: str) -> Fault:
+        fault = rules.unknown(key)
+        if self._drafter.is_default(draft.entry, key):
+            fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
+        return fault
+
+    def _add_axes(self, draft: Draft, recipe: Recipe) -> None:
+        used = {name for blank in recipe.blanks.values() for name in blank.names}
+        for name, values in draft.matrix.items():
+            free = recipe.rules.model is None and name not in used
+            if name != "model" and (name in PARAMETERS or free):
+                field = f"matrix.{name}"
+                settings = [self._setting(draft, recipe.rules, field, name, value) for value in values]
+                recipe.axes[name] = settings
+
+    def _check_required(self, draft: Draft, recipe: Recipe) -> None:
+        for name in recipe.rules.required:
+            if name in draft.params or name in draft.matrix:
+                continue
+            if name != "prompt" or draft.prompts_file is None:
+                self._say(draft.entry, name, Fault(f"is missing; {recipe.rules.name} needs it"))
+        prompt = recipe.blanks.get("prompt", recipe.fixed.get("prompt"))
+        if draft.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
+            fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
+            self._say(draft.entry, "prompt", fault)
+
+    def _check_placeholders(self, draft: Draft, recipe: Recipe) -> None:
+        blanks: dict[str, list[object]] = {key: [blank] for key, blank in recipe.blanks.items()}
+        blanks |= {f"matrix.{key}": settings for key, settings in recipe.axes.items()}
+        for field, settings in blanks.items():
+            self._check_names(draft, field, settings, draft.variables())
+        if isinstance(draft.name, Template):
+            request = [*recipe.fixed, *recipe.blanks, *recipe.axes]
+            known = dict.fromkeys([*draft.variables(), "prompt", *request])
+            self._check_names(draft, "name", [draft.name], list(known))
+
+    def _check_names(self, draft: Draft, field: str, settings: list[object], known: list[str]) -> None:
+        for setting in settings:
+            try:
+                check_names(names_in(setting), known)
+            except Fault as fault:
+                self._say(draft.entry, field, fault)
+
+
+def _model_name(name: object, *, any_model: bool) -> str:
+    if name is None:
+        raise Fault("is missing", "name one of those that batchveo models lists")
+    if not isinstance(name, str):
+        raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
+    if name not in MODELS and not any_model:
+        guess = closest(name, MODELS)
+        hint = "--allow-unknown-model sends it as it is"
+        raise Fault(f"{shown(name)} is not a known model", f"{guess} {hint}" if guess else hint)
+    return text(name)
+
+
+def used_by(draft: Draft, recipes: Collection[Recipe]) -> set[str]:
+    """The matrix variables that set something or fill a placeholder, and other names."""
+    used = {"model", *names_in(draft.name)}
+    for recipe in recipes:
+        used.update(recipe.axes)
+        for setting in chain(recipe.blanks.values(), *recipe.axes.values()):
+            used.update(names_in(setting))
+    return used
+
+
+def names_in(setting: object) -> tuple[str, ...]:
+    """The placeholders of a blank; none of anything else."""
+    return setting.names if isinstance(setting, BLANK) else ()
+
+
+def attached(value: object, inputs: list[InputFile]) -> object:
+    """The value as it stands in a request; the files in it go to ``inputs``."""
+    if isinstance(value, InputFile):
+        inputs.append(value)
+        return value.reference
+    if isinstance(value, list):
+        return [attached(item, inputs) for item in value]
+    return value

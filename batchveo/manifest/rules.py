@@ -1,0 +1,215 @@
+"""What each parameter of a model takes: functions from the value written to the value sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from batchveo.catalog import MODELS, Model, Param, ParamType
+from batchveo.manifest import urls
+from batchveo.manifest.inputs import Inputs, models_taking_files
+from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.raw import plain
+from batchveo.manifest.templates import Blank, blank_in_list, has_braces, parsed
+from batchveo.manifest.yaml_scalars import resolved
+
+JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "meta", "model")
+"""The keys of a job that are not sent as they are."""
+
+PARAMETERS = frozenset(name for model in MODELS.values() for name in model.params)
+"""Every parameter that some known model takes."""
+
+_TEMPLATED = frozenset(("prompt", "negative_prompt", "seed"))
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DIGITS = re.compile(r"[-+]?[0-9]{1,100}")
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one parameter is treated.
+
+    ``accept`` turns a written value into the one sent (or an ``InputFile``), ``read`` turns text (a cell, a
+    filled template) into a value to accept; both raise ``Fault``.
+    """
+
+    accept: Callable[[object], object]
+    read: Callable[[str], object] = str
+    templated: bool = False
+    holds_urls: bool = False
+    is_list: bool = False
+
+    def written(self, value: object, *, in_cell: bool) -> object:
+        """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
+        if isinstance(value, str):
+            if self.templated and not self.is_list and has_braces(value):
+                return parsed(value)
+            if in_cell:
+                value = self.read(value)
+        if self.is_list and (blank := blank_in_list(value)):
+            return blank
+        return self.accept(value)
+
+    def filled(self, blank: Blank, values: Mapping[str, object]) -> object:
+        """The accepted value that a blank makes with these values. Raises ``Fault``."""
+        text = blank.filled(values)
+        return self.accept(self.read(text) if isinstance(text, str) else text)
+
+
+class Rules:
+    """The rules of one model; of a model that is not in the catalogue where ``model`` is ``None``."""
+
+    def __init__(self, name: str, model: Model | None, folder: Path, inputs: Inputs) -> None:
+        self.name = name
+        self.model = model
+        self.required = model.required if model else ()
+        params = model.params if model else {}
+        self._by_name = {name: _rule(name, param, folder, inputs) for name, param in params.items()}
+
+    def get(self, name: str) -> Rule | None:
+        """The rule of a parameter; ``None`` where the model has no such one."""
+        rule = self._by_name.get(name)
+        if rule is None and self.model is None:
+            rule = self._by_name[name] = _free_rule(name)
+        return rule
+
+    def unknown(self, name: str) -> Fault:
+        """What to say about a key that the model does not take."""
+        takes = (*self._by_name, *JOB_KEYS)
+        others = [other.id for other in MODELS.values() if name in other.params]
+        message = f"{self.name} takes no such parameter"
+        if name.startswith("meta."):
+            return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
+        if others:
+            return Fault(message, f"taken by {', '.join(others)}")
+        return Fault(message, closest(name, takes) or f"it takes {', '.join(self._by_name)}")
+
+    def check_together(self, request: dict[str, object]) -> None:
+        """Raise ``Fault`` for values that are right alone and wrong together."""
+        model = self.model
+        if model is None or model.last_frame_duration is None or "last_image_url" not in request:
+            return
+        duration = request.get("duration", model.params["duration"].default)
+        if duration != model.last_frame_duration:
+            raise Fault(f"{duration} does not go with last_image_url", f"duration: {model.last_frame_duration}")
+
+
+def text(value: object, *, may_be_empty: bool = False) -> str:
+    """Text without control characters. Raises ``Fault``."""
+    if not isinstance(value, str):
+        raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
+    if not may_be_empty and not value.strip():
+        raise Fault("is empty", "write something, or leave it out")
+    if not value.isprintable() and (control := _CONTROL.search(value)):
+        raise Fault(f"holds the control character {control[0]!r}", "remove it")
+    return value
+
+
+def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
+    templated = name in _TEMPLATED
+    match param.type:
+        case ParamType.STRING if param.choices:
+            known = {str(choice).casefold(): choice for choice in param.choices}
+            return Rule(accept=partial(_choice, known), templated=templated)
+        case ParamType.STRING:
+            return Rule(accept=partial(text, may_be_empty=not param.required), templated=templated)
+        case ParamType.INTEGER:
+            return Rule(accept=partial(_integer, param.choices), read=_read_integer, templated=templated)
+        case ParamType.BOOLEAN:
+            return Rule(accept=_boolean, read=_read_boolean)
+        case ParamType.URL:
+            accept = partial(_address, name, param, folder, inputs)
+            return Rule(accept=accept, templated=True, holds_urls=True)
+        case ParamType.URL_LIST:
+            each = partial(_address, name, param, folder, inputs)
+            accept_all = partial(_addresses, each)
+            return Rule(accept=accept_all, read=_read_list, templated=True, holds_urls=True, is_list=True)
+
+
+def _free_rule(name: str) -> Rule:
+    if name in {"prompt", "negative_prompt"}:
+        return Rule(accept=text, templated=True)
+    if name.endswith("_urls"):
+        return Rule(accept=plain, read=_read_list, templated=True, is_list=True)
+    return Rule(accept=plain, read=resolved, templated=name == "seed" or name.endswith("_url"))
+
+
+def _choice(known: dict[str, str | int], value: object) -> str | int:
+    found = known.get(value.casefold()) if isinstance(value, str) else None
+    if found is None:
+        options = [str(choice) for choice in known.values()]
+        raise Fault(f"{shown(value)} is not among {', '.join(options)}", closest(str(value), options))
+    return found
+
+
+def _integer(choices: tuple[str | int, ...], value: object) -> int:
+    if type(value) is not int:
+        raise Fault(f"must be a whole number, not {shown(value)}", _integer_hint(value))
+    if choices and value not in choices:
+        raise Fault(f"{value} is not among {', '.join(map(str, choices))}")
+    return value
+
+
+def _integer_hint(value: object) -> str | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return "remove the quotes"
+    if isinstance(value, float) and value.is_integer():
+        return f"write {value:.0f}"
+    if isinstance(value, str) and "{" in value:
+        return "no placeholders here; a matrix variable of this name sets it"
+    return None
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Fault(f"must be true or false, not {shown(value)}", "write true or false, without quotes")
+    return value
+
+
+def _address(name: str, param: Param, folder: Path, inputs: Inputs, value: object) -> object:
+    if not isinstance(value, str):
+        raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
+    kind = urls.kind_of(value)
+    if kind is urls.Address.WEB:
+        return value
+    if param.data_uri is None:
+        raise _no_files(name, value, kind)
+    if kind is urls.Address.PATH:
+        return inputs.file(value, folder, param.data_uri)
+    urls.check_data(value, param.data_uri)
+    return value
+
+
+def _no_files(name: str, value: str, kind: urls.Address) -> Fault:
+    what = "a data URI" if kind is urls.Address.DATA else "a local file"
+    others = models_taking_files(name)
+    instead = f", or a model that takes {what} here: {', '.join(others)}" if others else ""
+    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
+
+
+def _addresses(each: Callable[[object], object], value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{value}]")
+    if not value:
+        raise Fault("is an empty list", "name at least one URL")
+    return [each(item) for item in value]
+
+
+def _read_integer(cell: str) -> int:
+    if not _DIGITS.fullmatch(cell.strip()):
+        raise Fault(f"{shown(cell)} is not a whole number")
+    return int(cell)
+
+
+def _read_boolean(cell: str) -> bool:
+    try:
+        return _WORDS[cell.strip().lower()]
+    except KeyError:
+        raise Fault(f"{shown(cell)} is neither true nor false", "true, false, yes, no, 1 or 0") from None
+
+
+def _read_list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split("|")]

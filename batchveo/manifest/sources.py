@@ -1,0 +1,168 @@
+"""Where manifests come from: files by their extension, standard input by what it begins with."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from batchveo.manifest.problems import Fault
+
+STDIN = "-"
+_SPOOL_IN_MEMORY = 1024 * 1024
+_PEEK = 4096
+
+
+class Format(Enum):
+    """The format of a manifest."""
+
+    YAML = "YAML"
+    JSON = "JSON"
+    JSON_LINES = "JSON Lines"
+    CSV = "CSV"
+    TSV = "TSV"
+
+
+_BY_EXTENSION = {
+    ".yaml": Format.YAML,
+    ".yml": Format.YAML,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
+    ".json": Format.JSON,
+}
+_CSV_HEADER = re.compile(r'"?[A-Za-z_][\w.]*"?(?:[ ]*[,;\t][ ]*"?[A-Za-z_][\w.]*"?)*')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One manifest: ``label`` is how it was named, ``folder`` is what paths in it are relative to."""
+
+    label: str
+    folder: Path
+    path: Path | None
+
+    @property
+    def identity(self) -> str:
+        """What two names of one manifest have in common."""
+        return STDIN if self.path is None else os.path.realpath(self.path)
+
+    def beside(self, path: str) -> str:
+        """The label of a file named in this manifest."""
+        return str(self.folder / path)
+
+
+def source_of(given: str | os.PathLike[str]) -> Source:
+    """The source that an argument names; ``-`` is standard input."""
+    label = os.fspath(given)
+    if label == STDIN:
+        return Source(label="<stdin>", folder=Path(), path=None)
+    path = Path(label)
+    return Source(label=label, folder=path.parent, path=path)
+
+
+class Opener:
+    """Opens sources, again and again; keeps standard input in a temporary file for that."""
+
+    def __init__(self, stdin: BinaryIO | None = None) -> None:
+        self._stdin = stdin
+        self._spool: IO[bytes] | None = None
+
+    def close(self) -> None:
+        """Throw away what was kept of standard input."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
+    @contextmanager
+    def open(self, source: Source) -> Iterator[tuple[BinaryIO, Format]]:
+        """The bytes of a source from their beginning, and their format. Raises ``Fault``."""
+        if source.path is None:
+            yield self._spooled(), _format_by_content(self._spooled())
+            return
+        form = _format_by_name(source.path)
+        with opened(source.path) as stream:
+            yield stream, form
+
+    def _spooled(self) -> BinaryIO:
+        if self._spool is None:
+            self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed by close()
+            shutil.copyfileobj(self._stdin or sys.stdin.buffer, self._spool)
+        self._spool.seek(0)
+        return cast("BinaryIO", self._spool)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular text file, open for reading bytes. Raises ``Fault`` saying why it cannot be read."""
+    try:
+        stream = _open_regular(path)
+    except (OSError, ValueError) as error:
+        raise Fault(_reason(error)) from error
+    with stream:
+        _refuse_binary(stream.peek(_PEEK)[:_PEEK])
+        yield stream
+
+
+def _open_regular(path: Path) -> io.BufferedReader:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise Fault("is a folder", "name a manifest file in it")
+    if not stat.S_ISREG(mode):
+        raise Fault("is not a regular file, and has to be read twice", "pipe it in and write - for it")
+    return path.open("rb")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def _refuse_binary(start: bytes) -> None:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Fault("is UTF-16, not UTF-8 text", "save the file as UTF-8", line=1)
+    if b"\0" in start:
+        raise Fault("is not a text file", line=1 + start[: start.index(b"\0")].count(b"\n"))
+
+
+def _format_by_name(path: Path) -> Format:
+    try:
+        return _BY_EXTENSION[path.suffix.lower()]
+    except KeyError:
+        known = " ".join(_BY_EXTENSION)
+        raise Fault("the format cannot be told from the extension", f"one of {known}") from None
+
+
+def _format_by_content(stream: BinaryIO) -> Format:
+    """What standard input holds, told by its first line that is not blank.
+
+    ``{`` alone or a leading ``[`` begin a JSON document, any other ``{`` JSON Lines; a line of nothing but
+    column names is the header of a CSV; all else is YAML.
+    """
+    start = stream.read(_PEEK)
+    stream.seek(0)
+    _refuse_binary(start)
+    line = _first_line(start)
+    if line == "{" or line.startswith("["):
+        return Format.JSON
+    if line.startswith("{"):
+        return Format.JSON_LINES
+    return Format.CSV if _CSV_HEADER.fullmatch(line) else Format.YAML
+
+
+def _first_line(start: bytes) -> str:
+    lines = (line.strip() for line in start.removeprefix(codecs.BOM_UTF8).splitlines())
+    return next(filter(None, lines), b"").decode(errors="replace")

@@ -1,0 +1,112 @@
+"""Bytes of a file as text, with the line wherever they are not."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO
+
+from batchveo.manifest.problems import FatalFault, Fault
+
+LINE_LIMIT = 16 * 1024 * 1024
+"""The longest line in bytes, of CSV, JSON Lines and prompts files."""
+
+ITEM_LIMIT = 64 * 1024 * 1024
+"""The most text in bytes that one YAML or JSON job may take."""
+
+_NOT_UTF8 = "is not UTF-8 text"
+_SAVE_AS = "save the file as UTF-8"
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPED_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_CUT_ESCAPE = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
+_LONGEST_CUT = 11
+
+
+def lines(stream: BinaryIO) -> Iterator[str]:
+    """The lines of a UTF-8 stream with their line feeds; a byte order mark is dropped, CR LF becomes LF.
+
+    Raises ``Fault`` with the line for bytes that are not UTF-8 and for a line beyond ``LINE_LIMIT``.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, LINE_LIMIT), b""), 1):
+        if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
+            raise Fault(f"is longer than {LINE_LIMIT >> 20} MiB", "is a line break missing?", line=number)
+        yield decoded(line, number)
+
+
+def decoded(line: bytes, number: int) -> str:
+    """One line as text; raises ``Fault`` where it is not."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise Fault(_NOT_UTF8, _SAVE_AS, line=number) from None
+    if number == 1:
+        text = text.removeprefix("\ufeff")
+    if text.endswith("\r\n"):
+        text = text[:-2] + "\n"
+    return text
+
+
+class YamlText:
+    """A stream for the YAML parser: text checked on the way, and bounded between two ``item_done``.
+
+    With ``json``, surrogate pairs written as two escapes, which YAML does not know, become the
+    character they stand for.
+    """
+
+    def __init__(self, stream: BinaryIO, *, json: bool = False) -> None:
+        self._stream = stream
+        self._json = json
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._line = 1
+        self._fed = 0
+        self._held = ""
+
+    def item_done(self) -> None:
+        """Begin to count anew: an item is complete."""
+        self._fed = 0
+
+    def read(self, size: int) -> str:
+        """The next piece of text, of about ``size`` characters; empty at the end."""
+        while raw := self._stream.read(size):
+            self._fed += len(raw)
+            if self._fed > ITEM_LIMIT:
+                raise FatalFault(f"one job takes more than {ITEM_LIMIT >> 20} MiB", line=self._line)
+            if text := self._whole_escapes(self._decoded(raw)):
+                return text
+        rest, self._held = self._held + self._decoded(b""), ""
+        return rest
+
+    def _decoded(self, raw: bytes) -> str:
+        try:
+            text = self._decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            bad_line = self._line + error.object.count(b"\n", 0, error.start)
+            raise FatalFault(_NOT_UTF8, _SAVE_AS, line=bad_line) from None
+        if unprintable := _UNPRINTABLE.search(text):
+            raise FatalFault(
+                f"holds the control character {unprintable[0]!r}",
+                "remove it, or write it as an escape in double quotes",
+                line=self._line + text.count("\n", 0, unprintable.start()),
+            )
+        self._line += text.count("\n")
+        return text
+
+    def _whole_escapes(self, text: str) -> str:
+        """The text up to an escape that may go on in the next piece, with surrogate pairs joined."""
+        if not self._json:
+            return text
+        text = self._held + text
+        cut = len(text)
+        if escape := _CUT_ESCAPE.search(text, max(0, cut - _LONGEST_CUT)):
+            cut = escape.start()
+        while cut < len(text) and cut > 0 and text[cut - 1] == "\\":
+            cut -= 1
+        self._held = text[cut:]
+        return _ESCAPED_PAIR.sub(_pair, text[:cut])
+
+
+def _pair(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return f"{match[1]}{chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))}"
