@@ -17,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from batchveo.version import __version__
 
 if TYPE_CHECKING:
     from batchveo.errors import (
@@ -87,6 +87,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "UsageError",
     "Verdict",
     "Waiting",
+    "__version__",
     "manifest_schema",
     "plan",
     "resume",

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from batchveo import __version__
 from batchveo.models import Job
 from batchveo.paths import distinct_stem
+from batchveo.version import __version__
 
 SUFFIX = ".mp4"
 

@@ -10,8 +10,8 @@ import batchveo
 
 def test_the_list_is_explicit_and_every_name_is_there() -> None:
     """A change of the public names is made on purpose."""
-    assert batchveo.__all__ == sorted(batchveo.__all__, key=lambda n: (n[0].islower(), n))
-    assert set(batchveo.__all__) == set(batchveo._ROOM_OF)
+    assert batchveo.__all__ == sorted(batchveo.__all__, key=lambda n: (not n[0].isupper(), n))
+    assert set(batchveo.__all__) == {*batchveo._ROOM_OF, "__version__"}
     for name in batchveo.__all__:
         assert getattr(batchveo, name) is not None
 

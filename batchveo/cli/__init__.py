@@ -9,8 +9,8 @@ from importlib import import_module
 
 import click
 
-from batchveo import __version__
 from batchveo.errors import BatchveoError
+from batchveo.version import __version__
 
 COMMANDS = (
     "run",

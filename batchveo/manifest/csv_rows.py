@@ -113,7 +113,8 @@ def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[in
                 yield line, row
             line = skipped + rows.line_num + 1
     except csv.Error as error:
-        raise Fault(f"not valid CSV: {error}", "is a quote left open?", line=line) from None
+        hint = "save it with usual line ends" if "new-line" in str(error) else "is a quote left open?"
+        raise Fault(f"not valid CSV: {error}", hint, line=line) from None
 
 
 def _delimiter(header: str) -> str:

@@ -11,7 +11,7 @@ from batchveo.catalog import MODELS
 from batchveo.manifest.drafts import Draft, Drafter
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
-from batchveo.manifest.rules import PARAMETERS, Rules, text
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
 from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
 from batchveo.models import InputFile
 
@@ -46,7 +46,10 @@ class Recipes:
         """A recipe for each model of the draft. It is whole only if nothing was reported meanwhile."""
         if not draft.matrix:
             rules = self._rules_of(draft, draft.model, "model")
-            return {} if rules is None else {draft.model: self._recipe(draft, rules)}
+            if rules is not None:
+                return {draft.model: self._recipe(draft, rules)}
+            self._check_keys(draft)
+            return {}
         recipes = {}
         field = "matrix.model" if "model" in draft.matrix else "model"
         for model in draft.matrix.get("model", [draft.model]):
@@ -67,6 +70,12 @@ class Recipes:
             rules = Rules(known, MODELS.get(known), self._folder, self._inputs)
             self._rules[known] = rules
         return rules
+
+    def _check_keys(self, draft: Draft) -> None:
+        """What can be said of a job whose model is not known: keys that no model takes."""
+        for key in [key for key in draft.params if key not in PARAMETERS]:
+            fault = Fault("no model takes such a parameter", closest(key, [*PARAMETERS, *JOB_KEYS]))
+            self._say(draft.entry, key, fault)
 
     def _recipe(self, draft: Draft, rules: Rules) -> Recipe:
         recipe = Recipe(rules, {"model": rules.name}, [], {}, {})

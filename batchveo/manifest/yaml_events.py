@@ -14,7 +14,7 @@ import yaml
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item, Table
 from batchveo.manifest.text import YamlText
-from batchveo.manifest.yaml_nodes import Nodes, line_of, twice
+from batchveo.manifest.yaml_nodes import Nodes, line_of, refuse_tag, twice
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024
@@ -81,8 +81,10 @@ class _Document:
             return
         top = self._nodes.next()
         if isinstance(top, yaml.SequenceStartEvent):
+            refuse_tag(top, "seq")
             yield from self._jobs()
         elif isinstance(top, yaml.MappingStartEvent):
+            refuse_tag(top, "map")
             yield from self._sections()
         elif not (isinstance(top, yaml.ScalarEvent) and not top.value):
             raise Fault("holds no mapping with jobs", "write jobs: and a list below it", line=line_of(top))
@@ -99,6 +101,7 @@ class _Document:
             seen[key] = line
             start = self._nodes.next()
             if key == "jobs" and isinstance(start, yaml.SequenceStartEvent):
+                refuse_tag(start, "seq")
                 yield from self._jobs()
             else:
                 yield from self._section(key, line, start)

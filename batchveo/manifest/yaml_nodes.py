@@ -17,6 +17,8 @@ NODE_LIMIT = 100_000
 ANCHORED_LIMIT = 1_000_000
 """How many values may stand under anchors in one file; those are kept."""
 
+_HOPELESS_DEPTH = 10 * DEPTH_LIMIT  # the parser's time grows with the square of the depth
+_TOO_DEEP = f"is nested more than {DEPTH_LIMIT} levels deep"
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_CORE}{name}" for name in ("int", "float", "bool", "null")}
 
@@ -37,6 +39,8 @@ class Nodes:
         event = next(self._events)
         if isinstance(event, yaml.CollectionStartEvent):
             self._depth += 1
+            if self._depth > _HOPELESS_DEPTH:
+                raise FatalFault(_TOO_DEEP, line=line_of(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             self._depth -= 1
         return event
@@ -85,13 +89,13 @@ class Nodes:
 
     def _value(self, event: yaml.Event, depth: int) -> object:
         if depth > DEPTH_LIMIT:
-            raise Fault(f"is nested more than {DEPTH_LIMIT} levels deep", line=line_of(event))
+            raise Fault(_TOO_DEEP, line=line_of(event))
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
-            _refuse_tag(event, "seq")
+            refuse_tag(event, "seq")
             return self._list(depth)
-        _refuse_tag(event, "map")
+        refuse_tag(event, "map")
         return self._table(depth)
 
     def _list(self, depth: int) -> list[object]:
@@ -157,6 +161,13 @@ def line_of(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
+def refuse_tag(event: yaml.Event, allowed: str) -> None:
+    """Raise ``Fault`` for any tag but the core schema's own for such a value."""
+    tag = getattr(event, "tag", None)
+    if tag not in {None, "!", f"{_CORE}{allowed}"}:
+        raise Fault(f"the tag {tag} is not known here", "remove it", line=line_of(event))
+
+
 def _scalar(event: yaml.ScalarEvent) -> object:
     if event.tag in _SCALAR_TAGS or (event.tag is None and event.implicit[0]):
         try:
@@ -164,11 +175,5 @@ def _scalar(event: yaml.ScalarEvent) -> object:
         except Fault as fault:
             fault.line = line_of(event)
             raise
-    _refuse_tag(event, "str")
+    refuse_tag(event, "str")
     return event.value
-
-
-def _refuse_tag(event: yaml.Event, allowed: str) -> None:
-    tag = getattr(event, "tag", None)
-    if tag not in {None, "!", f"{_CORE}{allowed}"}:
-        raise Fault(f"the tag {tag} is not known here", "remove it", line=line_of(event))

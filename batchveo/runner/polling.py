@@ -17,6 +17,7 @@ from batchveo.stages.poller import Poller
 AT_ONCE = 64
 """Polls under way at the same time, at most."""
 TROUBLE_CAP_SECONDS = 60.0
+REFUSALS_BELIEVED = 3
 
 
 class PollLoop:
@@ -31,8 +32,7 @@ class PollLoop:
         self._slots = anyio.Semaphore(AT_ONCE)
         self._troubles: dict[int, int] = {}
         self._odd_words: set[str] = set()
-        self.blocked = False
-        """Whether the service last refused to answer polls at all (401)."""
+        self._refusals = 0
 
     async def run(self, workers: TaskGroup) -> None:
         """Poll until cancelled."""
@@ -47,7 +47,7 @@ class PollLoop:
     async def _poll(self, job: Job) -> None:
         try:
             outcome = await self._poller.handle(job)
-            self.blocked = isinstance(outcome, Blocked)
+            outcome = self._believed(outcome)
             self._say_odd_words(job, outcome)
             polled = self._desk.commit(job, outcome, due=self._due(job, outcome))
         finally:
@@ -56,6 +56,19 @@ class PollLoop:
             self._troubles.pop(job.seq, None)
             if polled.state is JobState.DOWNLOADING and polled.submitted_at is not None:
                 self._generations.learn(job.model, self._desk.now() - polled.submitted_at)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the service refuses to answer polls at all (401)."""
+        return self._refusals >= REFUSALS_BELIEVED
+
+    def _believed(self, outcome: PollOutcome) -> PollOutcome:
+        """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
+        if not isinstance(outcome, Blocked):
+            self._refusals = 0
+            return outcome
+        self._refusals += 1
+        return outcome if self.blocked else PollTrouble(reason=outcome.reason)
 
     def _due(self, job: Job, outcome: PollOutcome) -> float | None:
         """When to poll again; ``None`` where the job has gone on to another state."""
@@ -67,7 +80,7 @@ class PollLoop:
             case PollTrouble(retry_after=wait):
                 return now + max(wait or 0.0, self._gap(job, now), self._trouble_gap(job))
             case Blocked():
-                return now + TROUBLE_CAP_SECONDS
+                return now + self._trouble_gap(job)
             case _:
                 return None
 

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batchveo import __version__
 from batchveo.errors import StateLocked, UsageError
 from batchveo.models import InputFile, Job, JobSpec, JobState
 from batchveo.paths import distinct_stem, fold
@@ -25,6 +24,7 @@ from batchveo.store import sql
 from batchveo.store.lock import RunLock
 from batchveo.store.opening import open_for_reading, open_for_writing
 from batchveo.store.rows import columns_of, job_of, named_row
+from batchveo.version import __version__
 
 Price = Callable[[Job], float | None]
 """What a job will cost, in US dollars; ``None`` where that is not known."""

@@ -52,6 +52,8 @@ BAD = [
     Bad("a.yaml", f"- {T2V}\n  meta: {'[' * 10_000}{']' * 10_000}", 2, None, "nested more than 64"),
     Bad("a.yaml", f"- {T2V}\n  seed: .inf", 2, None, "not a finite number"),
     Bad("a.yaml", "- prompt: a\x07b", 1, None, "control character"),
+    Bad("a.yaml", "[" * 100_000, 1, None, "nested more than 64"),
+    Bad("a.yaml", "!!set {jobs: []}", 1, None, "tag"),
     # JSON Lines
     Bad("a.jsonl", '{"prompt": "A cat"', 1, None, "not valid JSON", "each line"),
     Bad("a.jsonl", '{\n"prompt": "A cat"}', 1, None, "not valid JSON", ".json"),

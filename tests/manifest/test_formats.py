@@ -98,6 +98,18 @@ def test_one_bad_job_does_not_hide_the_next(tmp_path: Path) -> None:
     assert [problem.line for problem in problems(path)] == [1, 2, 3, 4]
 
 
+def test_everything_in_one_go(tmp_path: Path) -> None:
+    """One job may be wrong in many ways, even where its model is not known."""
+    path = tmp_path / "a.yaml"
+    path.write_text("- model: nope\n  promt: A\n  repeat: x\n  matrix:\n    a: []\n")
+    assert {(problem.line, problem.field) for problem in problems(path)} == {
+        (1, "model"),
+        (2, "promt"),
+        (3, "repeat"),
+        (5, "matrix.a"),
+    }
+
+
 def test_defaults_after_jobs(tmp_path: Path) -> None:
     """Where the defaults stand makes no difference."""
     [job] = jobs(tmp_path, f"jobs:\n- prompt: A\ndefaults: {{model: {T2V}, seed: 4}}\n")
@@ -119,7 +131,8 @@ def test_csv_cells_are_typed_by_their_parameter(tmp_path: Path) -> None:
     [job] = jobs(
         tmp_path,
         "model,prompt,generate_audio,image_urls,duration,seed,meta.split,meta.n,name\n"
-        "google/veo-3.1-reference-to-video,12,No,https://a.b/1|https://a.b/2 ,8,,train,1,{meta.split}-{duration}\n",
+        "google/veo-3.1-reference-to-video,12,No,https://a.b/1|https://a.b/2 ,8,,train,1,"
+        "{meta.split}-{duration}\n",
         "a.csv",
     )
     assert job.request == {
