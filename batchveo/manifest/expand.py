@@ -131,12 +131,13 @@ class Expander:
             copy = 1 if line is None else line.line.copy
             return self._maker.job(Making(draft, request, inputs, values, place, index, copy))
         except Fault as fault:
-            self._complain(draft, field, fault, line)
+            self._complain(draft, recipe, field, fault, line)
             return None
 
-    def _complain(self, draft: Draft, field: str, fault: Fault, line: _Line | None) -> None:
+    def _complain(self, draft: Draft, recipe: Recipe, field: str, fault: Fault, line: _Line | None) -> None:
         """Report what filling brought up: once a field, and once a line of a prompts file."""
-        from_line = line is not None and (field == "prompt" or "line" in names_in(draft.params.get(field)))
+        used = names_in(draft.name if field == "name" else recipe.blanks.get(field))
+        from_line = field == "prompt" or not {"line", "prompt"}.isdisjoint(used)
         said = (field, line.line.number if line is not None and from_line else 0)
         if said in self._said:
             return

@@ -150,6 +150,17 @@ def test_problems_of_a_prompts_file(tmp_path: Path) -> None:
     ]
 
 
+def test_lines_in_other_fields(tmp_path: Path) -> None:
+    """A line may fill an address as well, and is named where that comes out wrong."""
+    (tmp_path / "lines.txt").write_text("cat.png\nno such.png\n")
+    (tmp_path / "a.yaml").write_text(
+        "- model: google/veo-3.1-i2v\n  prompt: 'Move, {line}'\n  prompts_file: lines.txt\n"
+        "  image_url: 'https://a.b/{line}'\n  repeat: 2\n"
+    )
+    [problem] = problems(tmp_path / "a.yaml")
+    assert (Path(problem.file).name, problem.line, problem.field) == ("lines.txt", 2, "image_url")
+
+
 def test_repeated_lines_are_jobs_of_their_own(tmp_path: Path) -> None:
     """The same line twice is two jobs, the second told apart by its number; and a note is made of it."""
     (tmp_path / "lines.txt").write_text("a\nb\na\na\n")
