@@ -1,0 +1,115 @@
+"""The docs name everything there is, and their examples work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from batchveo.cli import COMMANDS, batchveo
+from batchveo.manifest import Manifests
+from batchveo.models import JobState
+
+ROOT = Path(__file__).parents[1]
+COMMANDS_MD = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def command(name: str) -> click.Command:
+    found = batchveo.get_command(click.Context(batchveo), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    """In docs/commands.md, under a heading of its own or the one it refers to."""
+    assert re.search(rf"^## {name}\b", COMMANDS_MD, re.MULTILINE)
+    for parameter in command(name).params:
+        for option in parameter.opts:
+            assert not option.startswith("--") or option in COMMANDS_MD, f"{name} {option}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    """By its name."""
+    assert f"`{name}`" in README
+
+
+def test_every_state_and_exit_status_is_documented() -> None:
+    """In the words of the program."""
+    for state in JobState:
+        assert f"`{state.value}`" in COMMANDS_MD
+        assert state.sentence.split(";")[0].rstrip(".").lower() in COMMANDS_MD.lower()
+    for status in ("0", "1", "2", "3", "4", "130"):
+        assert re.search(rf"^\| {status}\b", COMMANDS_MD, re.MULTILINE)
+
+
+def test_every_option_with_a_variable_has_its_own() -> None:
+    """--settle is BATCHVEO_SETTLE, and no two options share one within a command."""
+    for name in COMMANDS:
+        variables = [p.envvar for p in command(name).params if isinstance(p, click.Option) and p.envvar]
+        assert len(variables) == len(set(map(str, variables)))
+        assert all(str(variable).startswith("BATCHVEO_") for variable in variables)
+
+
+def blocks(path: str, language: str) -> list[str]:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("path", "language", "suffix"),
+    [
+        ("README.md", "yaml", ".yaml"),
+        ("docs/manifest.md", "yaml", ".yaml"),
+        ("docs/manifest.md", "csv", ".csv"),
+        ("docs/manifest.md", "json", ".jsonl"),
+    ],
+)
+def test_manifests_in_the_docs_are_valid(path: str, language: str, suffix: str, tmp_path: Path) -> None:
+    """Each as it stands there."""
+    examples = blocks(path, language)
+    assert examples
+    for example in examples:
+        file = tmp_path / f"m{suffix}"
+        file.write_text(example, encoding="utf-8")
+        with Manifests([file]) as reading:
+            assert reading.check().jobs > 0
+
+
+def test_tests_named_in_the_guarantees_exist() -> None:
+    """A guarantee without its test is none."""
+    text = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    for name in re.findall(r"`(test_[a-z_0-9]+)…?`", text):
+        assert f"def {name}" in tests, name
+    for path in re.findall(r"`(tests/[a-z_/.]+)`", text):
+        assert (ROOT / path).exists(), path
+    for point in re.findall(r"`((?:before|after|during|mid)-[a-z-]+)`", text):
+        assert f'"{point}"' in tests, point
+
+
+def test_example_manifests_are_valid() -> None:
+    """Every file in manifests/."""
+    for path in sorted((ROOT / "manifests").iterdir()):
+        if path.suffix != ".txt":
+            with Manifests([path]) as reading:
+                assert reading.check().jobs > 0
+
+
+def test_the_readme_python_example_names_what_exists() -> None:
+    """Every `batchveo.NAME` in it."""
+    import batchveo as package
+
+    for example in blocks("README.md", "python"):
+        for name in re.findall(r"batchveo\.([A-Za-z_]+)", example):
+            assert hasattr(package, name)
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """What stands in the README is what is checked."""
+    assert "make test" in README.split("```")[1]
+    assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
