@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ import anyio
 
 from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_base_url, find_key
 from batchveo.api.client import LOOPBACK
+from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
 from batchveo.errors import KeyRejected, PricesUnknown, UsageError
 from batchveo.events import Noted, Reporter, silent
@@ -31,6 +33,8 @@ SANDBOX = "sandbox"
 """What the state calls the embedded look-alike, whose videos must never pass for real ones."""
 
 PRICES_SECONDS = 30.0
+LEDGER_SECONDS = 30.0
+LEDGER_REACH_SECONDS = 7 * 24 * 3600.0
 SANDBOX_BALANCE = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
 
@@ -171,9 +175,26 @@ async def _run(
         async with _clients(using, settings) as (api, videos):
             prices = await _prices(api, store.pending_models(run), settings)
             going = Run(store, api, videos, settings, run=run, clock=clock, prices=prices, reporter=reporter)
+            begun = clock.now()
             result = await going.execute()
-        store.end_run(run, status=result.exit_status, now=clock.now())
+            await _learn_costs(store, api, since=begun)
+        with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
+            store.end_run(run, status=result.exit_status, now=clock.now())
     return result
+
+
+async def _learn_costs(store: Store, api: Api, *, since: float) -> None:
+    """Ask the ledger for the prices that no answer told; it may be late, and the next run asks again."""
+    unpriced = store.unpriced()
+    if not unpriced:
+        return
+    with (
+        suppress(ServiceTrouble, KeyRejected, TimeoutError, sqlite3.DatabaseError),
+        anyio.fail_after(LEDGER_SECONDS),
+    ):
+        charges = await read_charges(api, since=since - LEDGER_REACH_SECONDS)
+        for generation in unpriced.keys() & charges.keys():
+            store.set_cost(unpriced[generation], charges[generation])
 
 
 def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:

@@ -9,26 +9,27 @@ from importlib import import_module
 
 import click
 
-from batchveo.errors import BatchveoError
+from batchveo.errors import BatchveoError, ManifestError
 from batchveo.version import __version__
 
-COMMANDS = (
-    "run",
-    "resume",
-    "plan",
-    "status",
-    "jobs",
-    "retry",
-    "cancel",
-    "resolve",
-    "adopt",
-    "audit",
-    "verify",
-    "models",
-    "sandbox",
-    "schema",
-    "doctor",
-)
+COMMANDS = {
+    "run": "Make the videos that the manifests name; again: go on.",
+    "resume": "Go on with everything unfinished in the state.",
+    "plan": "Check, count and price manifests; buy nothing.",
+    "status": "Count the jobs by state; show spend and speed.",
+    "jobs": "List the jobs; --json for scripts.",
+    "retry": "Put failed jobs back to pending.",
+    "cancel": "Withdraw pending jobs before they are submitted.",
+    "resolve": "Settle jobs in doubt by hand.",
+    "adopt": "Take in generations that are bought already.",
+    "audit": "Hold the state against the provider's books.",
+    "verify": "Check every finished video on disk.",
+    "models": "List the models and their parameters.",
+    "sandbox": "Serve a look-alike of the service, to try things.",
+    "schema": "Print the JSON Schema of a manifest.",
+    "doctor": "Say what is wrong with this machine's set-up.",
+}
+"""Every command with its line in ``--help``, which thus needs none of their modules."""
 
 EXIT_STATUSES = """\b
 Exit statuses:
@@ -55,6 +56,11 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in ``--help``."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
 
 @click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="batchveo")
@@ -74,6 +80,9 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; the one place where errors end."""
     try:
         result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
+    except ManifestError as error:
+        click.echo(str(error), err=True)  # one file:line a line, as editors and greps like it
+        return error.exit_status
     except BatchveoError as error:
         return _said(str(error), error.exit_status)
     except click.ClickException as error:

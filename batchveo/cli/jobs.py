@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from batchveo.cli.options import json_option, option, state_option
+from batchveo.files import SUFFIX
 from batchveo.models import Job, JobState
 from batchveo.report.lines import shorten
 from batchveo.report.rows import job_row
@@ -38,8 +40,17 @@ def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
 
 
 def _table(jobs: Iterable[Job]) -> None:
+    width = shutil.get_terminal_size((100, 24)).columns
     for job in jobs:
         state = "held in doubt" if job.held else job.state.value.replace("_", " ")
         cost = f"${job.cost_usd:.2f}" if job.cost_usd is not None else ""
-        what = job.file or job.error or job.generation_id or ""
-        click.echo(f"{job.id[:8]}  {state:13} {cost:>7}  {shorten(job.name, 40):40}  {shorten(what)}".rstrip())
+        what = job.error or job.generation_id or ""
+        line = f"{job.id[:8]}  {state:13} {cost:>7}  " + (_file(job) or f"{job.name}: {what}")
+        click.echo(shorten(line, width, squeeze=False).rstrip(" :"))
+
+
+def _file(job: Job) -> str | None:
+    """The video's file, with the name as it was written where the file system made another of it."""
+    if job.file is None or job.file == f"{job.name}{SUFFIX}":
+        return job.file
+    return f"{job.file}  ({job.name})"

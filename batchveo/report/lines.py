@@ -63,7 +63,8 @@ def _cost(job: Job) -> str:
     return "" if job.cost_usd is None else f" (${job.cost_usd:.2f})"
 
 
-def shorten(text: str, width: int = 60) -> str:
-    """``text`` on one line, cut to ``width`` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+def shorten(text: str, width: int = 60, *, squeeze: bool = True) -> str:
+    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one blank of several."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(line.split()) if squeeze else line
     return line if len(line) <= width else line[: width - 1] + "…"

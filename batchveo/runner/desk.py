@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -83,11 +82,17 @@ class Desk:
             return self.store.job(job.seq)
         except GenerationTaken as taken:
             return self._taken(job, outcome, str(taken), now)
-        except sqlite3.Error as error:
-            raise DiskTrouble(f"the state {self.store.path} cannot be written: {error}") from None
         self.finished.add(moved.state)
         self.report(Moved(job=moved, was=job.state, detail=move.detail))
+        if moved.state is JobState.SUCCEEDED:
+            self._say_same_file(moved)
         return moved
+
+    def _say_same_file(self, job: Job) -> None:
+        twin = self.store.same_file(job)
+        if twin is not None:
+            text = f"{job.name}: byte for byte the same video as {twin.name}"
+            self.report(Noted(text=text, warning=True))
 
     def _taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Job:
         """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
@@ -98,11 +103,8 @@ class Desk:
         return self._moved(job, Lost(reason=reason), now)
 
     def mark_sent(self, job: Job) -> None:
-        """Record that the request of ``job`` is about to leave."""
-        try:
-            self.store.mark_sent(job, now=self.now())
-        except sqlite3.Error as error:
-            raise DiskTrouble(f"the state {self.store.path} cannot be written: {error}") from None
+        """Record that the request of ``job`` is about to leave; where that fails, it does not leave."""
+        self.store.mark_sent(job, now=self.now())
 
     def stop(self, why: StoppedEarly) -> None:
         """Take no more jobs; the first reason stands."""

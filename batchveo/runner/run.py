@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from batchveo.stages.reconciler import Reconciler
 from batchveo.stages.submitter import Submitter
 from batchveo.store import Counts, Store
 
+BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""Errors of the database that no disk is to blame for."""
 GRACE_SECONDS = 4.0
 """How long calls under way may take after the first stop signal; the whole exit stays within five seconds."""
 
@@ -99,6 +102,10 @@ class Run:
                     watch.cancel_scope.cancel()
         except StoppedEarly as error:
             self._desk.stop(error)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, BUGS):
+                raise
+            self._desk.stop(DiskTrouble(f"the state {self._store.path} cannot be written: {error}"))
         return self._result()
 
     def _take_stock(self) -> None:

@@ -60,6 +60,7 @@ CREATE TABLE jobs (
     CHECK (state != 'succeeded' OR (file IS NOT NULL AND sha256 IS NOT NULL))
 );
 CREATE INDEX jobs_by_state ON jobs (state, held, run);
+CREATE INDEX jobs_by_hash ON jobs (sha256) WHERE sha256 IS NOT NULL;
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL REFERENCES jobs (seq),

@@ -94,6 +94,9 @@ NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND h
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
+SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
+UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
+SET_COST = "UPDATE jobs SET cost_usd = :usd WHERE seq = :seq AND cost_usd IS NULL"
 FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"

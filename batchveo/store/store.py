@@ -389,6 +389,21 @@ class Store:
         """The job numbered ``seq``."""
         return job_of(self._db.execute(sql.JOB, {"seq": seq}).fetchone())
 
+    def same_file(self, job: Job) -> Job | None:
+        """Another job whose video is byte for byte that of ``job``."""
+        row = self._db.execute(sql.SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
+        return None if row is None else job_of(row)
+
+    def unpriced(self) -> dict[str, int]:
+        """The completed generations whose price nobody told, with the number of their job."""
+        return {row["generation_id"]: row["seq"] for row in self._db.execute(sql.UNPRICED)}
+
+    def set_cost(self, seq: int, usd: float) -> None:
+        """Record the price of a completed generation, as the ledger tells it."""
+        with self._transaction():
+            self._db.execute(sql.SET_COST, {"seq": seq, "usd": usd})
+            self._count(self.job(seq), usd)
+
     def find(self, key: str) -> Sequence[Job]:
         """The jobs meant by ``key``: an id or its beginning, a name, a generation or client request id."""
         rows = self._db.execute(sql.FIND, {"key": key}).fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from batchveo.events import Moved, Noted, Slowed, Waiting
 from batchveo.models import JobState
 from batchveo.runner import Doubt
 from batchveo.sandbox import Settings
+from batchveo.store import Store
 from tests.factories import make_spec
 from tests.runner.nights import Night, specs
+from tests.test_container import WHOLE
 
 pytestmark = pytest.mark.anyio
 S = JobState
@@ -222,6 +225,40 @@ async def test_a_full_disk_pauses_the_run(tmp_path: Path) -> None:
     (tmp_path / "videos").unlink()
     assert (await n.run(specs(4))).exit_status == 0
     assert_whole(n, 4)
+
+
+@pytest.mark.parametrize("method", ["claim", "mark_sent", "apply"])
+async def test_a_state_that_cannot_be_written_pauses_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Status 3; whatever was bought in that moment is found again."""
+    n = night(tmp_path)
+    real = getattr(Store, method)
+    calls = 0
+
+    def full(self: Store, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Store, method, full)
+    result = await n.run(specs(8), concurrency=2)
+    assert isinstance(result.stopped, DiskTrouble)
+    assert result.exit_status == 3
+    monkeypatch.undo()
+    assert (await n.run(specs(8), concurrency=2)).exit_status == 0
+    assert_whole(n, 8)
+
+
+async def test_the_same_file_twice_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two generations with one content are worth a look."""
+    n = night(tmp_path)
+    monkeypatch.setattr("batchveo.sandbox.calls.download.file_bytes", lambda *a, **k: WHOLE)
+    monkeypatch.setattr("batchveo.sandbox.calls.download.file_size", lambda *a, **k: len(WHOLE))
+    await n.run(specs(2))
+    assert [e.text for e in n.events if isinstance(e, Noted) and "byte for byte" in e.text]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5, 5.0, 60.0, 95.0, 130.0])

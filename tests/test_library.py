@@ -1,0 +1,64 @@
+"""The same things from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+import batchveo
+from batchveo.sandbox import Service, Settings, running
+
+MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
+
+
+def test_run_from_a_script_and_from_a_notebook(tmp_path: Path) -> None:
+    """Blocking, or awaited; typed results, no printing."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST)
+    service = Service(Settings(generation_median=0.1))
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
+    events: list[batchveo.Event] = []
+    with running(service) as url:
+        using = batchveo.service(base_url=url, key="key")
+        result = batchveo.run(
+            [manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=events.append
+        )
+        assert result.exit_status == 0
+
+        async def notebook() -> batchveo.RunResult:
+            return await batchveo.run_async(
+                [manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=events.append
+            )
+
+        assert anyio.run(notebook).exit_status == 0
+        assert batchveo.resume(state=tmp_path / "s.db", settings=settings, using=using).exit_status == 0
+    assert len(service.generations) == 2
+    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
+        assert [job.name for job in store.jobs(batchveo.JobState.SUCCEEDED)] == ["fox-0", "fox-1"]
+        assert all(verdict.problem is None for verdict in batchveo.verify(store))
+
+
+def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of the run."""
+    monkeypatch.setattr("batchveo.api.answers._cost_usd", lambda body, answer: None)
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST)
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
+    with running(Service(Settings(generation_median=0.1))) as url:
+        using = batchveo.service(base_url=url, key="key")
+        assert batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using).exit_status == 0
+    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
+        assert [job.cost_usd for job in store.jobs()] == [2.275, 2.275]
+        assert store.committed() == pytest.approx(4.55)
+
+
+def test_a_manifest_with_problems_raises_them_all(tmp_path: Path) -> None:
+    """Before a key is asked for, or anything written."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text("jobs:\n  - {model: veo3, prompt: x}\n  - {model: veo2}\n")
+    with pytest.raises(batchveo.ManifestError) as caught:
+        batchveo.run([manifest], state=tmp_path / "s.db")
+    assert [problem.line for problem in caught.value.problems] == [2, 3]
+    assert not (tmp_path / "s.db").exists()
