@@ -1,5 +1,8 @@
 """The state, behind verbs."""
 
-from batchveo.store.store import Added, BudgetShort, Counts, GenerationTaken, MoveLost, Store
+from batchveo.store.expanding import Added
+from batchveo.store.looking import Counts
+from batchveo.store.moving import BudgetShort, GenerationTaken, MoveLost
+from batchveo.store.store import Store
 
 __all__ = ["Added", "BudgetShort", "Counts", "GenerationTaken", "MoveLost", "Store"]

@@ -1,0 +1,64 @@
+"""Moves that only a person may make."""
+
+from __future__ import annotations
+
+from batchveo.models import Job, JobState
+from batchveo.states import Move
+from batchveo.store import sql
+from batchveo.store.moving import MoveLost, Moving
+from batchveo.store.rows import job_of
+from batchveo.store.runs import Runs
+
+
+class ByHand(Moving, Runs):
+    """Verbs of ``retry``, ``cancel``, ``resolve`` and ``adopt``."""
+
+    def retry(self, job: Job, *, now: float) -> Job:
+        """Let a failed or cancelled job be bought anew; raises ``ValueError`` or ``MoveLost``."""
+        fresh = dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
+        again = Move(to=JobState.PENDING, detail="retry", set={**fresh, "troubles": 0, "not_before": now})
+        return self.apply(job, again, run=None, now=now)
+
+    def resubmit(self, job: Job, *, now: float) -> Job:
+        """A person says that a doubtful submit bought nothing. Its price stays reserved: they may be wrong."""
+        detail = "resolved by hand: to be submitted again"
+        again = Move(to=JobState.PENDING, detail=detail, set={"not_before": now, "error": None, "troubles": 0})
+        return self.apply(job, again, run=None, now=now)
+
+    def give_up(self, job: Job, *, now: float) -> Job:
+        """A person gives a doubtful submit up. Its price stays reserved: it may have been charged."""
+        detail = "resolved by hand: given up"
+        lost = Move(to=JobState.FAILED, detail=detail, set={"error": detail, "finished_at": now})
+        return self.apply(job, lost, run=None, now=now)
+
+    def adopt(self, job: Job, generation_id: str, *, now: float, client_request_id: str | None = None) -> Job:
+        """Give a doubtful or pending job a generation that exists already.
+
+        Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
+        """
+        found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
+        move = Move(to=JobState.GENERATING, detail="adopted", set=found)
+        with self._transaction():
+            if job.state is JobState.PENDING:
+                job = self._adopting(job, client_request_id, now)
+            return self.apply(job, move, run=None, now=now)
+
+    def _adopting(self, job: Job, client_request_id: str | None, now: float) -> Job:
+        """Record the attempt that someone else made for a pending job."""
+        request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
+        columns = {"seq": job.seq, "now": now, "client_request_id": request}
+        row = self._db.execute(sql.ADOPT, columns).fetchone()
+        if row is None:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        adopting = job_of(row)
+        self._begin_attempt(adopting, None, self._latest_run(), now)
+        return adopting
+
+    def _latest_run(self) -> int:
+        row = self.last_run()
+        return int(row["id"]) if row else self.begin_run(command="adopt", service="", now=0.0)
+
+    def cancel(self, job: Job, *, now: float) -> Job:
+        """Withdraw a pending job; raises ``ValueError`` or ``MoveLost``."""
+        withdrawn = Move(to=JobState.CANCELLED, detail="cancelled", set={"finished_at": now})
+        return self.apply(job, withdrawn, run=None, now=now)

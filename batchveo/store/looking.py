@@ -1,0 +1,117 @@
+"""What can be asked of the state."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from batchveo.models import Job, JobState
+from batchveo.store import sql
+from batchveo.store.connection import Connection
+from batchveo.store.rows import job_of
+
+MICRO = 1e-6
+"""Money is counted in whole millionths of a US dollar, which add up without drift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many jobs stand where. ``held`` is a part of ``by_state[IN_DOUBT]``."""
+
+    by_state: Mapping[JobState, int]
+    held: int = 0
+
+    def __getitem__(self, state: JobState) -> int:
+        return self.by_state.get(state, 0)
+
+    @property
+    def total(self) -> int:
+        """All jobs."""
+        return sum(self.by_state.values())
+
+
+class Looking(Connection):
+    """The questions."""
+
+    def next_pending(self, run: int) -> float | None:
+        """When the first pending job of ``run`` may be claimed; ``None`` where none is left."""
+        when: float | None = self._db.execute(sql.NEXT_PENDING, {"run": run}).fetchone()[0]
+        return when
+
+    def jobs(self, *states: JobState) -> Iterator[Job]:
+        """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""
+        if not states:
+            yield from map(job_of, self._db.execute(sql.JOBS))
+        for state in states:
+            yield from map(job_of, self._db.execute(sql.JOBS_IN_STATE, {"state": state.value}))
+
+    def job(self, seq: int) -> Job:
+        """The job numbered ``seq``."""
+        return job_of(self._db.execute(sql.JOB, {"seq": seq}).fetchone())
+
+    def same_file(self, job: Job) -> Job | None:
+        """Another job whose video is byte for byte that of ``job``."""
+        row = self._db.execute(sql.SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
+        return None if row is None else job_of(row)
+
+    def unpriced(self) -> dict[str, int]:
+        """The completed generations whose price nobody told, with the number of their job."""
+        return {row["generation_id"]: row["seq"] for row in self._db.execute(sql.UNPRICED)}
+
+    def find(self, key: str) -> Sequence[Job]:
+        """The jobs meant by ``key``: an id or its beginning, a name, a generation or client request id."""
+        rows = self._db.execute(sql.FIND, {"key": key}).fetchall()
+        if not rows and len(key) >= 4:
+            rows = self._db.execute(sql.FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
+        return [job_of(row) for row in rows]
+
+    def counts(self, *, run: int | None = None) -> Counts:
+        """How many jobs stand where, in the whole state or among those that ``run`` took on."""
+        query = sql.COUNTS if run is None else sql.COUNTS_OF_RUN
+        by_state: dict[JobState, int] = {}
+        held = 0
+        for row in self._db.execute(query, {} if run is None else {"run": run}):
+            state = JobState(row["state"])
+            by_state[state] = by_state.get(state, 0) + row["jobs"]
+            held += row["jobs"] if row["held"] else 0
+        return Counts(by_state=by_state, held=held)
+
+    def spend(self) -> tuple[float, int]:
+        """US dollars known to be charged, with the number of finished videos whose price is not known."""
+        row = self._db.execute(sql.SPEND).fetchone()
+        return float(row["usd"]), int(row["unknown"])
+
+    def attempts(self) -> Iterator[sqlite3.Row]:
+        """Every POST: ``job, client_request_id, generation_id, price_usd, outcome, started_at``, oldest first."""
+        yield from self._db.execute(sql.ATTEMPTS)
+
+    def committed(self) -> float:
+        """US dollars spent, in flight and in doubt, over the state's whole life."""
+        return int(self._db.execute(sql.MICROS).fetchone()[0]) * MICRO
+
+    def pending_models(self, run: int) -> list[str]:
+        """The models that ``run`` still has to submit to."""
+        return [row[0] for row in self._db.execute(sql.PENDING_MODELS, {"run": run})]
+
+    def generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
+        """The latest generation times of a model, newest first."""
+        rows = self._db.execute(sql.GENERATION_SECONDS, {"model": model, "most": most})
+        return [float(row["seconds"]) for row in rows]
+
+    def settled_ids(self) -> set[str]:
+        """The ids of the jobs that are bought, being bought, or withdrawn."""
+        return {row[0] for row in self._db.execute(sql.SETTLED_IDS)}
+
+    def finished_since(self, since: float) -> int:
+        """Videos finished at or after ``since``."""
+        return int(self._db.execute(sql.FINISHED_SINCE, {"since": since}).fetchone()["jobs"])
+
+    def history(self, job: Job) -> list[sqlite3.Row]:
+        """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
+        return self._db.execute(sql.EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
+
+    def last_run(self) -> sqlite3.Row | None:
+        """The latest run: ``id, command, service, host, pid, started_at, ended_at``."""
+        row: sqlite3.Row | None = self._db.execute(sql.LAST_RUN).fetchone()
+        return row

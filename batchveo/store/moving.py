@@ -1,0 +1,166 @@
+"""How jobs move: each move compares the state it comes from, in one transaction with its record."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchveo.models import Job, JobState
+from batchveo.states import MOVES, Move
+from batchveo.store import sql
+from batchveo.store.looking import MICRO, Looking
+from batchveo.store.rows import columns_of, job_of
+
+Price = Callable[[Job], float | None]
+"""What a job will cost, in US dollars; ``None`` where that is not known."""
+
+
+def no_price(job: Job) -> float | None:  # noqa: ARG001 - the shape of a Price
+    """The price of those who set no budget."""
+    return None
+
+
+def micros(usd: float | None) -> int:
+    """US dollars as whole millionths, which add up without drift."""
+    return 0 if usd is None else round(usd / MICRO)
+
+
+class BudgetShort(Exception):
+    """The next job costs more than the budget has left, or nobody knows what it costs; nothing was changed."""
+
+    def __init__(self, job: Job, usd: float | None) -> None:
+        self.job = job
+        self.usd = usd
+        super().__init__(job.name)
+
+
+class MoveLost(Exception):
+    """Another process moved this job first; nothing was changed."""
+
+
+class GenerationTaken(Exception):
+    """Another job already has this generation id; nothing was changed."""
+
+
+class Moving(Looking):
+    """Verbs of a run that move jobs."""
+
+    def recover(self, *, run: int, now: float) -> list[Job]:
+        """Settle what a dead run left in ``submitting``: in doubt where its request was about to leave.
+
+        Where not even that was recorded, no byte left, and the job is pending again.
+        """
+        self._clamp(now)
+        left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
+        why = "the run ended before the answer was recorded"
+        doubt = Move(to=JobState.IN_DOUBT, detail=why, set={"doubted_at": now, "error": why})
+        unsent = Move(to=JobState.PENDING, detail="the run ended before the request left", released=True)
+        return [self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now) for job in left]
+
+    def _was_sent(self, job: Job) -> bool:
+        row = self._db.execute(sql.WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
+        return row is None or bool(row[0])
+
+    def mark_sent(self, job: Job, *, now: float) -> None:
+        """Record that the request of a claimed job is about to leave; from here on it may have arrived."""
+        with self._transaction():
+            self._db.execute(sql.MARK_SENT, {"client_request_id": job.client_request_id, "now": now})
+
+    def _clamp(self, now: float) -> None:
+        with self._transaction():
+            self._db.execute(sql.CLAMP_NOT_BEFORE, {"now": now, "latest": now + 3600.0})
+
+    def claim(self, *, run: int, now: float, price: Price = no_price, budget: float | None = None) -> Job | None:
+        """Take the next pending job for submission, its fresh client request id committed with it.
+
+        Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
+        ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
+        where the job does not fit, or has no price.
+        """
+        with self._transaction():
+            row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
+            if row is None:
+                return None
+            usd = self._affordable(job_of(row), price, budget)
+            nonce = secrets.token_hex(4)
+            claim = {"seq": row["seq"], "now": now, "nonce": nonce}
+            job = job_of(self._db.execute(sql.CLAIM, claim).fetchone())
+            self._begin_attempt(job, usd, run, now)
+            self._event(job, JobState.PENDING, job.state, "", run, now)
+        return job
+
+    def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
+        usd = price(job)
+        if budget is not None and (usd is None or self.committed() + usd > budget + MICRO / 2):
+            raise BudgetShort(job, usd)
+        return usd
+
+    def _begin_attempt(self, job: Job, usd: float | None, run: int | None, now: float) -> None:
+        attempt = {
+            "job": job.seq,
+            "run": run,
+            "number": job.attempts,
+            "client_request_id": job.client_request_id,
+            "now": now,
+            "price_usd": usd,
+            "micros": micros(usd),
+        }
+        self._db.execute(sql.ADD_ATTEMPT, attempt)
+
+    def apply(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
+        """Move ``job`` and record it; returns the job as it is now.
+
+        Raises ``MoveLost`` where the job is no longer what ``job`` says, ``GenerationTaken`` where the
+        move's generation id belongs to another job, ``ValueError`` where the table has no such move.
+        """
+        if move.to not in MOVES[job.state]:
+            raise ValueError(f"{job.state} -> {move.to} is not in the table of moves")
+        moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
+        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
+        with self._transaction():
+            self._write(job, moved)
+            if job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
+                self._end_attempt(moved, move.detail, now)
+            if move.released:
+                self._count(moved, 0.0)
+            elif "cost_usd" in move.set and moved.cost_usd is not None:
+                self._count(moved, moved.cost_usd)
+            self._event(moved, job.state, move.to, move.detail, run, now)
+        return moved
+
+    def _write(self, job: Job, moved: Job) -> None:
+        try:
+            cursor = self._db.execute(sql.MOVE, {**columns_of(moved), "from_state": job.state.value})
+        except sqlite3.IntegrityError as error:
+            if "generation_id" in str(error):
+                raise GenerationTaken(moved.generation_id) from None
+            raise
+        if cursor.rowcount != 1:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+
+    def _count(self, job: Job, usd: float) -> None:
+        """What the latest attempt of ``job`` counts against the budget from now on."""
+        columns = {"micros": micros(usd), "client_request_id": job.client_request_id}
+        self._db.execute(sql.SET_MICROS, columns)
+
+    def _end_attempt(self, moved: Job, detail: str, now: float) -> None:
+        columns = {
+            "now": now,
+            "outcome": moved.state.value,
+            "detail": detail,
+            "generation_id": moved.generation_id,
+            "client_request_id": moved.client_request_id,
+        }
+        self._db.execute(sql.END_ATTEMPT, columns)
+
+    def _event(self, job: Job, was: JobState, to: JobState, detail: str, run: int | None, now: float) -> None:
+        columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
+        self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
+
+    def set_cost(self, seq: int, usd: float) -> None:
+        """Record the price of a completed generation, as the ledger tells it."""
+        with self._transaction():
+            self._db.execute(sql.SET_COST, {"seq": seq, "usd": usd})
+            self._count(self.job(seq), usd)

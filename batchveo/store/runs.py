@@ -1,0 +1,63 @@
+"""The runs of a state: who holds it, when, with which service."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from batchveo.errors import StateLocked
+from batchveo.store import sql
+from batchveo.store.looking import Looking
+from batchveo.version import __version__
+
+
+class Runs(Looking):
+    """Verbs of the run itself."""
+
+    def lock(self) -> None:
+        """Make this the one run of the state; raises ``StateLocked`` with the other's pid and host."""
+        try:
+            self._lock.acquire()
+        except StateLocked:
+            row = self._db.execute(sql.LAST_RUN).fetchone()
+            who = f" (pid {row['pid']} on {row['host']})" if row else ""
+            raise StateLocked(f"another run holds {self.path}{who}") from None
+
+    def is_running(self) -> bool:
+        """Whether a run goes on now, as far as can be told without disturbing it."""
+        row = self.last_run()
+        if row is None or row["ended_at"] is not None:
+            return False
+        return row["host"] != socket.gethostname() or _is_alive(int(row["pid"]))
+
+    def begin_run(self, *, command: str, service: str, now: float) -> int:
+        """Record that a run begins; returns its number."""
+        columns = {
+            "command": command,
+            "service": service,
+            "version": __version__,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "now": now,
+        }
+        with self._transaction():
+            return int(self._db.execute(sql.BEGIN_RUN, columns).fetchone()[0])
+
+    def end_run(self, run: int, *, status: int, now: float) -> None:
+        """Record how a run ended."""
+        with self._transaction():
+            self._db.execute(sql.END_RUN, {"run": run, "status": status, "now": now})
+
+    def services(self) -> set[str]:
+        """The addresses this state's runs have spoken to."""
+        return {row[0] for row in self._db.execute(sql.SERVICES)}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
