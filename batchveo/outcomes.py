@@ -108,11 +108,16 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchTrouble:
-    """Download: no whole video this time. ``stale_url`` asks for a fresh URL by polling again."""
+    """Download: no whole video this time. ``stale_url`` asks for a fresh URL by polling again.
+
+    ``tries``: how many in a row before this run sets the video aside, for the next one to try again: what a host
+    sends on purpose does not change by waiting, what a network does to it may. ``None``: patience decides.
+    """
 
     reason: str
     stale_url: bool = False
     retry_after: float | None = None
+    tries: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

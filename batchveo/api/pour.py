@@ -11,6 +11,30 @@ class TooLong(Exception):
     """The body goes on beyond its bound."""
 
 
+class Stalled(Exception):
+    """The body trickles so slowly that it might as well stand still."""
+
+
+class Flow:
+    """Notices a trickle: fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``. There is no limit to the whole."""
+
+    LEAST_BYTES = 256
+    WINDOW_SECONDS = 30.0
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._bytes = 0
+
+    def add(self, size: int, now: float) -> None:
+        """Count a chunk; raises ``Stalled``."""
+        self._bytes += size
+        if now - self._since < self.WINDOW_SECONDS:
+            return
+        if self._bytes < self.LEAST_BYTES:
+            raise Stalled(f"{self._bytes} bytes came in {now - self._since:.0f} s")
+        self._since, self._bytes = now, 0
+
+
 async def pour(chunks: AsyncIterator[bytes], take: Callable[[bytes], object], *, most: int) -> int:
     """Hand every chunk to ``take``; returns how many bytes came.
 

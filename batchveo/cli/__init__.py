@@ -94,7 +94,9 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to complain to
         return 0
     except sqlite3.DatabaseError as error:
-        return _said(f"the state cannot be used: {error}", 2)
+        from batchveo.store.opening import is_full
+
+        return _said(f"the state cannot be used: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0
 
 

@@ -65,7 +65,7 @@ run_options = together(
     option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
     option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
-    option("--patience", type=float, default=3600, metavar="S", help="How long to wait for one video."),
+    option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
     service_options,
     click.option("-v", "--verbose", count=True, help="Say more."),
     click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),

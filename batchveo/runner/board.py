@@ -49,6 +49,7 @@ class Board:
         self._late: Counter[JobState] = Counter()
         self._late_jobs: dict[int, JobState] = {}
         self._doubt_places: dict[int, float] = {}
+        self._aside: set[int] = set()
         self.polls = DueQueue()
         self.downloads = DueQueue()
         self.doubts: dict[int, Job] = {}
@@ -60,6 +61,9 @@ class Board:
     def place(self, job: Job, *, due: float, now: float) -> None:
         """Put ``job`` where its state says; ``due`` is when its next poll or download may begin."""
         self._clear(job)
+        if job.seq in self._aside and job.state in (JobState.GENERATING, JobState.DOWNLOADING):
+            self._set(job, job.state, late=True)
+            return
         match job.state:
             case JobState.GENERATING:
                 self._set(job, job.state, late=self._is_late(job.submitted_at, now))
@@ -75,6 +79,10 @@ class Board:
                     self._doubt_places[job.seq] = since + DOUBT_HOLDS_A_PLACE
             case _:
                 pass
+
+    def set_aside(self, job: Job) -> None:
+        """Leave ``job`` to the next run, once it is placed again."""
+        self._aside.add(job.seq)
 
     def _is_late(self, since: float | None, now: float) -> bool:
         """Whether a job outlasts this run's patience: it is still looked after, but no longer waited for."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import anyio
 from anyio.abc import TaskGroup
 
+from batchveo.events import Noted
 from batchveo.models import Job
-from batchveo.outcomes import DiskRefused
+from batchveo.outcomes import DiskRefused, FetchTrouble
 from batchveo.runner.desk import Desk
 from batchveo.runner.settings import RunSettings
 from batchveo.stages.downloader import Downloader
@@ -29,11 +30,22 @@ class FetchLoop:
                 await self._desk.wait(queue.next_due)
             workers.start_soon(self._fetch, job)
 
+    def _set_aside(self, job: Job, trouble: FetchTrouble) -> None:
+        self._desk.board.set_aside(job)
+        text = f"{job.name}: set aside, the next run tries again: {trouble.reason}"
+        self._desk.tell(Noted(text=text, warning=True))
+
     async def _fetch(self, job: Job) -> None:
         try:
             outcome = await self._downloader.handle(job)
             # a disk that refused one video refuses the next; the run stops, and this one is not due again in it
             due = float("inf") if isinstance(outcome, DiskRefused) else None
+            if (
+                isinstance(outcome, FetchTrouble)
+                and outcome.tries is not None
+                and job.troubles + 1 >= outcome.tries
+            ):
+                self._set_aside(job, outcome)
             self._desk.commit(job, outcome, due=due)
         finally:
             self._slots.release()

@@ -37,7 +37,7 @@ class RunSettings:
     poll_rate: float = 10.0
     when_in_doubt: Doubt = Doubt.HOLD
     settle: float = 1800.0
-    patience: float = 3600.0
+    patience: float = 7200.0
     budget: float | None = None
     assume_price: float | None = None
     wait_for_credits: bool = False

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import httpx
 
 from batchveo.api import Videos
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
-from batchveo.api.pour import TooLong, pour
+from batchveo.api.pour import Flow, Stalled, TooLong, pour
 from batchveo.container import NotAnMp4, check_mp4
 from batchveo.files import VideoFile, is_ours
 from batchveo.models import Job
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
 from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
 
-LARGEST_VIDEO = 2 * 1024**3
-"""Bytes; a body that goes on beyond this is not a video of ours."""
+LARGEST_VIDEO = 512 * 1024**2
+"""Bytes; a body that goes on beyond this is not a video of ours: eight seconds take some 30 MB."""
+REFUSED_TRIES = 3
+"""How often a run looks at a URL that must not be fetched from, or a body that does not end."""
+CONTENT_TRIES = 8
+"""How often a run fetches what turns out to be no video."""
 
 
 class Downloader:
@@ -51,11 +56,13 @@ class Downloader:
             size, digest = await self._stream(job, file.part)
             check_mp4(file.part)
         except UrlRefused as error:
-            raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True)) from None
-        except (httpx.HTTPError, httpx.InvalidURL, TooLong) as error:
+            raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
+        except TooLong as error:
+            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=REFUSED_TRIES)) from None
+        except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
         except NotAnMp4 as error:
-            raise DownloadFailed(FetchTrouble(reason=str(error))) from None
+            raise DownloadFailed(FetchTrouble(reason=str(error), tries=CONTENT_TRIES)) from None
         return size, digest
 
     async def _stream(self, job: Job, part: Path) -> tuple[int, str]:
@@ -65,7 +72,10 @@ class Downloader:
             partial = None
         async with self._videos.open(job.video_url or "", partial.headers() if partial else None) as response:
             body = read_head(response, partial)
+            if body.total is not None and body.total > LARGEST_VIDEO:
+                raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
             digest = body.digest
+            flow = Flow(anyio.current_time())
             size = body.start
             with VideoFile.open_part(part, keep=body.start) as out:
 
@@ -74,10 +84,11 @@ class Downloader:
                     out.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
+                    flow.add(len(chunk), anyio.current_time())
 
                 try:
                     await pour(response.aiter_bytes(), take, most=LARGEST_VIDEO - body.start)
-                except httpx.HTTPError:
+                except (httpx.HTTPError, Stalled):
                     self._remember(job, body, size)
                     raise
         if body.total is not None and size != body.total:

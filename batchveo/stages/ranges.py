@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STALE = frozenset({401, 403, 404, 410})
 """What a file host says of a signed URL that has expired."""
+GONE_TRIES = 12
+"""How often a run asks for a fresh URL that turns out to be stale again."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
@@ -87,9 +89,9 @@ def _refusal(response: httpx.Response) -> FetchTrouble:
     status = response.status_code
     headers = {name.lower(): value for name, value in response.headers.items()}
     wait = retry_after(Answer(status=status, headers=headers, body=b""))
-    return FetchTrouble(
-        reason=f"the file host answered HTTP {status}", stale_url=status in STALE, retry_after=wait
-    )
+    reason = f"the file host answered HTTP {status}"
+    tries = GONE_TRIES if status in STALE else None
+    return FetchTrouble(reason=reason, stale_url=status in STALE, retry_after=wait, tries=tries)
 
 
 def _strong_etag(response: httpx.Response) -> str | None:

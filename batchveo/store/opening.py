@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from batchveo.errors import StateUnusable
+from batchveo.errors import BatchveoError, DiskTrouble, StateUnusable
 from batchveo.store.migrations import APPLICATION_ID, migrations
 
 BUSY_SECONDS = 30.0
@@ -64,8 +65,10 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def unusable(path: Path, error: Exception) -> StateUnusable:
-    """What a person needs to hear when the file cannot be used."""
+def unusable(path: Path, error: Exception) -> BatchveoError:
+    """What a person needs to hear when the file cannot be used: a full disk passes, the rest does not."""
+    if is_full(error):
+        return DiskTrouble(f"the state {path} cannot be written: {error}")
     hint = {
         "file is not a database": "this is not a batchveo state; --state names another",
         "database disk image is malformed": "it is corrupt; keep a copy, and try `sqlite3 FILE .recover`",
@@ -73,6 +76,12 @@ def unusable(path: Path, error: Exception) -> StateUnusable:
         "unable to open database file": "it cannot be opened; check the folder and its permissions",
     }.get(str(error), "nothing was written")
     return StateUnusable(f"the state {path} cannot be used: {error}: {hint}")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the disk has no room; SQLite says so in words only, and of a file size limit as an I/O error."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return full or str(error) in ("database or disk is full", "disk I/O error")
 
 
 def _make_private(path: Path) -> None:

@@ -46,6 +46,10 @@ class Night:
         self.clock = Clock(wall=lambda: 1_800_000_000.0)
         self.service = Service(self.settings, clock=self.clock.now)
 
+    def heal(self) -> None:
+        """From now on no fault strikes."""
+        self.service._world.faults._chances.clear()
+
     @property
     def state(self) -> Path:
         return self.folder / "b.db"

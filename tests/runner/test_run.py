@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from batchveo.errors import DiskTrouble, KeyRejected, OutOfCredits
@@ -155,6 +156,34 @@ async def test_faults_of_downloads_pass(tmp_path: Path, fault: str) -> None:
     n = night(tmp_path, faults={fault: 0.5})
     assert (await n.run(specs(10))).exit_status == 0
     assert_whole(n, 10)
+
+
+@pytest.mark.parametrize("fault", ["html-200", "empty-body"])
+async def test_a_video_that_is_none_does_not_hold_the_night(tmp_path: Path, fault: str) -> None:
+    """After some tries it is set aside; the next run, with a better host, fetches it."""
+    n = night(tmp_path, faults={fault: 1.0})
+    result = await n.run(specs(3))
+    assert (result.exit_status, result.late) == (3, 3)
+    assert result.seconds < 900
+    assert {job.state for job in n.jobs()} <= {S.GENERATING, S.DOWNLOADING}
+    n.heal()
+    assert (await n.run(specs(3))).exit_status == 0
+    assert_whole(n, 3)
+
+
+async def test_an_hour_without_the_file_host_is_waited_out(tmp_path: Path) -> None:
+    """With the patience to match; every video arrives in the same run."""
+    n = night(tmp_path, faults={"cdn-503": 1.0})
+
+    async def back() -> None:
+        await anyio.sleep(3600)
+        n.heal()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(back)
+        result = await n.run(specs(3))
+    assert result.exit_status == 0
+    assert_whole(n, 3)
 
 
 async def test_expired_urls_are_asked_for_again(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
 from batchveo.api import Videos
+from batchveo.api.pour import Flow
 from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
@@ -133,9 +135,38 @@ async def test_a_redirect_to_a_public_host_is_followed(tmp_path: Path) -> None:
 async def test_a_body_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the size cap."""
     monkeypatch.setattr(module, "LARGEST_VIDEO", len(WHOLE) - 1)
-    outcome = await fetch(video, tmp_path)
+    outcome = await fetch(lambda request: httpx.Response(200, stream=Cut(WHOLE, None)), tmp_path)
     assert isinstance(outcome, FetchTrouble)
     assert "more than" in outcome.reason
+    announced = await fetch(video, tmp_path)
+    assert isinstance(announced, FetchTrouble)
+    assert "announced" in announced.reason
+
+
+class Trickle(httpx.AsyncByteStream):
+    def __init__(self, chunk: int, gap: float) -> None:
+        self._chunk, self._gap = chunk, gap
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(WHOLE), self._chunk):
+            await anyio.sleep(self._gap)
+            yield WHOLE[start : start + self._chunk]
+
+
+async def test_a_slow_download_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the whole takes."""
+    monkeypatch.setattr(Flow, "LEAST_BYTES", 10)
+    outcome = await fetch(lambda request: httpx.Response(200, stream=Trickle(10, 25.0)), tmp_path)
+    assert isinstance(outcome, Fetched)
+
+
+async def test_a_trickle_is_a_stall(tmp_path: Path) -> None:
+    """A byte now and then must not hold a download for ever."""
+    begun = anyio.current_time()
+    outcome = await fetch(lambda request: httpx.Response(200, stream=Trickle(1, 10.0)), tmp_path)
+    assert isinstance(outcome, FetchTrouble)
+    assert "bytes came in" in outcome.reason
+    assert anyio.current_time() - begun < 60
 
 
 class Host:
