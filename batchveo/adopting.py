@@ -77,6 +77,4 @@ def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float) ->
         request={"model": model, "prompt": ""},
         manifest="adopted",
     )
-    store.add([spec], run=run, now=now)
-    (job,) = store.find(spec.id)
-    return job if job.generation_id == generation_id else store.adopt(job, generation_id, now=now)
+    return store.adopt_new(spec, generation_id, run=run, now=now)

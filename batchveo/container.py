@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+MOST_BOXES = 10_000
 _HEADER = 8
 _LARGE_HEADER = 16
 
@@ -36,6 +37,8 @@ def _kinds(file: BinaryIO, size: int) -> list[str]:
     kinds: list[str] = []
     offset = 0
     while offset < size:
+        if len(kinds) == MOST_BOXES:
+            raise NotAnMp4(f"an MP4 of more than {MOST_BOXES} boxes")
         file.seek(offset)
         kind, length = _box(file.read(_LARGE_HEADER), size - offset)
         if not kinds and kind not in ("ftyp", "styp", "free", "skip", "wide"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +17,13 @@ from batchveo.paths import distinct_stem
 from batchveo.version import __version__
 
 SUFFIX = ".mp4"
+LARGEST_SIDECAR = 64 * 1024 * 1024
+"""Bytes; what is larger was not written by us, data URIs being kept in the state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile:
-    """Where the video of one job goes. The part's name holds the job's id: no two runs ever share one."""
+    """Where the video of one job goes. The part is named after the generation: no two runs ever share one."""
 
     path: Path
     part: Path
@@ -28,13 +32,13 @@ class VideoFile:
     def plan(cls, folder: Path, job: Job) -> VideoFile:
         """Choose the place; a file there that is not this job's own is left alone and another name taken."""
         folder.mkdir(parents=True, exist_ok=True)
-        stem = job.stem
-        path = folder / f"{stem}{SUFFIX}"
-        taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
-        if taken and not _belongs_to(path, job):
-            stem = distinct_stem(stem, job.id)
+        token = _token(job)
+        for stem in (job.stem, distinct_stem(job.stem, job.id), distinct_stem(job.stem, token)):
             path = folder / f"{stem}{SUFFIX}"
-        return cls(path=path, part=folder / f"{stem}.{job.id[:8]}.part")
+            taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
+            if not taken or _belongs_to(path, job):
+                return cls(path=path, part=folder / f"{stem}.{token[:8]}.part")
+        raise FileExistsError(errno.EEXIST, "every name for this video is another file's", str(path))
 
     @staticmethod
     def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
@@ -53,7 +57,7 @@ class VideoFile:
         _sync(self.part)
         sidecar = sidecar_path(self.path)
         text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
-        part = self.part.with_suffix(".json.part")
+        part = self.part.with_name(f".{_token(job)}.json.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as out:
             out.write(text)
@@ -117,13 +121,25 @@ def measure(path: Path) -> tuple[int, str]:
 
 def _belongs_to(path: Path, job: Job) -> bool:
     sidecar = _sidecar(path)
-    return not path.is_symlink() and sidecar is not None and sidecar.get("job_id") == job.id
+    if path.is_symlink() or sidecar is None:
+        return False
+    # the same job of another state file is a stranger: its video was paid for too
+    return sidecar.get("job_id") == job.id and sidecar.get("generation_id") == job.generation_id
+
+
+def _token(job: Job) -> str:
+    """What names the files of one generation on their way."""
+    return hashlib.sha256(f"{job.id} {job.generation_id}".encode()).hexdigest()[:20]
 
 
 def _sidecar(path: Path) -> dict[str, object] | None:
+    sidecar = sidecar_path(path)
     try:
-        content = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        status = sidecar.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_SIDECAR:
+            return None
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_ba
 from batchveo.api.client import LOOPBACK
 from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
-from batchveo.errors import KeyRejected, PricesUnknown, UsageError
+from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown, UsageError
 from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
 from batchveo.models import JobState
@@ -168,9 +169,13 @@ async def _run(
     clock = Clock()
     with Store(state) as store, ExitStack() as stack:
         store.lock()
-        _check_service(store, using)
+        check_service(store, using)
         run = store.begin_run(command=command, service=using.name, now=clock.now())
         take_on(store, run, clock.now())
+        if command == "resume" and settings.budget is None:
+            settings = replace(settings, budget=store.last_budget(run))
+        store.set_budget(run, settings.budget)
+        check_folder(settings.output)
         using = stack.enter_context(running(using, state))
         async with _clients(using, settings) as (api, videos):
             prices = await _prices(api, store.pending_models(run), settings)
@@ -241,7 +246,17 @@ def running(using: Service, state: Path | None = None) -> Iterator[Service]:
         yield Service(base_url=url, key=using.key, sandbox=True)
 
 
-def _check_service(store: Store, using: Service) -> None:
+def check_folder(output: Path) -> None:
+    """Raise ``DiskTrouble`` unless a file can be made in ``output``: better now than after the first purchase."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+
+
+def check_service(store: Store, using: Service) -> None:
     """Refuse to mix the sandbox's videos with real ones in one state."""
     seen = store.services()
     if seen and (SANDBOX in seen) != using.sandbox:
@@ -252,16 +267,25 @@ def _check_service(store: Store, using: Service) -> None:
 
 
 def _say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
-    text = f"{added.named} jobs named, {added.new} of them new"
+    done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
+    text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"
+    if cancelled:
+        text += f", {cancelled} cancelled and skipped (`batchveo retry JOB` brings them back)"
     reporter(Noted(text=text))
     if summary.repeated:
         first = f" ({summary.first_repeated})" if summary.first_repeated else ""
-        reporter(Noted(text=f"{summary.repeated} jobs repeat an earlier one word for word; each is made{first}"))
+        text = f"{counted(summary.repeated, 'job')} said word for word before; each is made and paid for{first}"
+        reporter(Noted(text=text, warning=True))
     if added.renamed:
-        reporter(Noted(text=f"{added.renamed} jobs not submitted yet have a new name"))
+        reporter(Noted(text=f"{counted(added.renamed, 'job')} not submitted yet got a new name"))
     gone = ", ".join(f"{n} {state}" for state, n in added.no_longer_named.items())
     if gone:
         hint = ""
         if JobState.PENDING in added.no_longer_named:
             hint = "; the pending ones are left alone (`batchveo resume` makes them, `batchveo cancel` drops them)"
         reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

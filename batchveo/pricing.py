@@ -6,13 +6,14 @@ combination of parameters) or ``variable`` (no quote). A rate is always ``price`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batchveo.catalog import MODELS
 
+LARGEST = 1e6
+"""No number of a price list is larger."""
 PER_SECOND = frozenset({"second", "seconds", "sec", "s"})
 PER_VIDEO = frozenset({"video", "videos", "generation", "generations", "request", "requests", "item", "call"})
 
@@ -86,10 +87,8 @@ def _rate(row: Mapping[str, Any], asked: Mapping[str, object]) -> float | None:
     unit = _word(row.get("unit") or row.get("measure") or row.get("name"))
     if price is None or not per:
         return None
-    if unit in PER_VIDEO:
-        return price / per
-    seconds = _number(asked.get("duration"))
-    return price / per * seconds if unit in PER_SECOND and seconds else None
+    seconds = _number(asked.get("duration")) if unit in PER_SECOND else float(unit in PER_VIDEO)
+    return _number(price / per * seconds) if seconds else None
 
 
 def _number(value: object) -> float | None:
@@ -97,6 +96,6 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= LARGEST else None

@@ -46,6 +46,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 """From each state, the states it may become. Two moves are a person's alone: ``pending`` to ``generating``, when
 a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again."""
 
+LEAST_WAIT_CAP = 5.0
+"""Seconds up to which back-off grows where the service names a wait of its own."""
 FRESH_URL_EVERY = 3
 """Failed downloads in a row after which the generation is polled again for a fresh URL."""
 
@@ -81,7 +83,7 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _generating(generation, now, "accepted")
         case Throttled(reason=reason, retry_after=wait):
             # the whole run's pace answers a 429; the job itself did nothing wrong
-            later = {"not_before": now + (wait or 0.0)}
+            later = {"not_before": now + max(wait or 0.0, 0.0)}
             return Move(to=S.PENDING, detail=reason, released=True, set=later)
         case TurnedAway():
             return _turned_away(job, outcome, now, jitter)
@@ -125,9 +127,16 @@ def _generating(generation: str, now: float, detail: str) -> Move:
 
 def _turned_away(job: Job, outcome: TurnedAway, now: float, jitter: float) -> Move:
     troubles = job.troubles + 1
-    wait = backoff(troubles, jitter) if outcome.retry_after is None else outcome.retry_after
+    wait = _wait(troubles, outcome.retry_after, jitter)
     later = {"troubles": troubles, "not_before": now + wait}
     return Move(to=S.PENDING, detail=outcome.reason, released=True, set=later)
+
+
+def _wait(troubles: int, retry_after: float | None, jitter: float) -> float:
+    """Seconds until the next try: as the service asks, but never so short that a wrong answer makes a storm."""
+    if retry_after is None:
+        return backoff(troubles, jitter)
+    return max(retry_after, backoff(troubles, jitter, cap=LEAST_WAIT_CAP))
 
 
 def _downloading(job: Job, outcome: Completed, now: float) -> Move:
@@ -154,7 +163,7 @@ def _succeeded(outcome: Fetched, now: float) -> Move:
 
 def _fetch_again(job: Job, outcome: FetchTrouble, now: float, jitter: float) -> Move:
     troubles = job.troubles + 1
-    wait = backoff(troubles, jitter) if outcome.retry_after is None else outcome.retry_after
+    wait = _wait(troubles, outcome.retry_after, jitter)
     fresh = outcome.stale_url or troubles % FRESH_URL_EVERY == 0
     columns = {"troubles": troubles, "not_before": now + wait, "error": outcome.reason}
     return Move(to=S.GENERATING if fresh else S.DOWNLOADING, detail=outcome.reason, set=columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger
@@ -72,6 +73,30 @@ async def test_a_stranger_becomes_a_job_of_its_own(tmp_path: Path) -> None:
     assert [(job.state, job.name) for job in other.jobs()] == [(S.SUCCEEDED, generation)]
 
 
+async def test_a_doubt_sent_again_by_hand_can_still_be_adopted(tmp_path: Path) -> None:
+    """The person was wrong, the log knows better, and nothing more is bought."""
+    n = Night(tmp_path, Settings(generation_median=60.0, log_lag=400.0, faults={"lose-answer": 1.0}))
+    await n.run(specs(1), settle=5.0)
+    with n.store() as store:
+        (job,) = store.jobs(S.IN_DOUBT)
+        store.resubmit(job, now=n.clock.now())
+        await anyio.sleep(500)
+        assert len((await from_log(n, store)).jobs) == 1
+    assert (await n.run(None)).exit_status == 0
+    assert len(n.service.generations) == 1
+
+
+def test_a_refused_stranger_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Both or neither: no pending job with an empty prompt."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add([make_spec("a")], run=run, now=1.0)
+        store.adopt(next(store.jobs()), "g-1", now=2.0)
+        with pytest.raises(GenerationTaken):
+            adopt_stranger(store, "g-1", run=run, now=3.0)
+        assert store.counts().total == 1
+
+
 def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
     """Not for a second job, and not for a job that has been bought."""
     with Store(tmp_path / "b.db") as store:
@@ -82,5 +107,5 @@ def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
         with pytest.raises(GenerationTaken):
             store.adopt(second, "g-1", now=2.0)
         assert store.job(second.seq) == second
-        with pytest.raises(ValueError, match="table of moves"):
+        with pytest.raises(ValueError, match="only pending and doubtful"):
             store.adopt(taken, "g-2", now=2.0)

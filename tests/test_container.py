@@ -51,6 +51,7 @@ def test_whole_files(tmp_path: Path, content: bytes) -> None:
         (box(b"ftyp", b"isom") + box(b"moov"), "without media data"),
         (box(b"ftyp", b"isom") + box(b"mdat"), "without its index"),
         (box(b"ftyp", b"isom") + struct.pack(">I4s", 3, b"moov"), "box of 3 bytes"),
+        (box(b"ftyp") + box(b"free") * 10_001, "more than 10000 boxes"),
         (box(b"free") + box(b"moov") + box(b"mdat"), "file type"),
     ],
 )

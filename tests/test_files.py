@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+
+import pytest
 
 from batchveo.files import VideoFile, is_ours, measure, sidecar_path
 from batchveo.models import JobState
+from batchveo.paths import safe_stem
 from tests.factories import make_job
 
 
@@ -36,6 +40,38 @@ def test_an_unreadable_sidecar_is_a_strangers(tmp_path: Path) -> None:
     file = finished(tmp_path)
     sidecar_path(file.path).write_text("[]")
     assert VideoFile.plan(tmp_path, make_job(JobState.DOWNLOADING)).path != file.path
+
+
+def test_the_same_job_of_another_state_is_a_stranger(tmp_path: Path) -> None:
+    """Two state files, one folder, one manifest: both videos were paid for, both stay."""
+    first = finished(tmp_path, b"first")
+    second = finished(tmp_path, b"second", generation_id="g-2")
+    third = finished(tmp_path, b"third", generation_id="g-3")
+    assert [f.path.read_bytes() for f in (first, second, third)] == [b"first", b"second", b"third"]
+
+
+def test_when_every_name_is_taken_nothing_is_overwritten(tmp_path: Path) -> None:
+    """An error, not a loss."""
+    for generation in ("g-1", "g-2", "g-3"):
+        finished(tmp_path, generation_id=generation)
+    job = make_job(JobState.DOWNLOADING, generation_id="g-4")
+    taken = VideoFile.plan(tmp_path, job).path
+    taken.write_text("precious")
+    with pytest.raises(FileExistsError):
+        VideoFile.plan(tmp_path, job)
+
+
+def test_a_sidecar_that_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
+    """A FIFO would hold the run for ever."""
+    os.mkfifo(tmp_path / "a cat.json")
+    assert VideoFile.plan(tmp_path, make_job(JobState.DOWNLOADING)).path.name != "a cat.mp4"
+
+
+def test_the_longest_stem_leaves_room_for_every_suffix(tmp_path: Path) -> None:
+    """Also where the name is taken and a token is added."""
+    stem = safe_stem("x" * 300)
+    (tmp_path / f"{stem}.mp4").write_text("a stranger's")
+    assert finished(tmp_path, stem=stem).path.exists()
 
 
 def test_parts_of_two_jobs_never_meet(tmp_path: Path) -> None:

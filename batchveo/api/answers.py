@@ -7,12 +7,11 @@ so many words is known not to have been bought.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from batchveo.outcomes import (
     Accepted,
@@ -39,6 +38,9 @@ FAILED_WORDS = frozenset({"failed"})
 
 LONGEST_RETRY_AFTER = 600.0
 """Seconds; a longer ``Retry-After`` is cut to this, so that a wrong header does not end a night."""
+LARGEST_USD = 1e6
+"""No video costs more."""
+LONGEST_URL = 16_384
 LONGEST_MESSAGE = 400
 LONGEST_ID = 512
 
@@ -74,7 +76,7 @@ def submit_outcome(answer: Answer) -> SubmitOutcome:
             return Blocked(stop=Stop.CREDITS, reason=reason)
         case 404 | 405:
             return Blocked(stop=Stop.SERVICE, reason=reason)
-        case 400 | 413 | 415 | 422:
+        case 400 | 413 | 415 | 422 if isinstance(answer.json(), dict):
             return Refused(reason=reason)
         case 500 | 503 if is_api_error(answer):
             return TurnedAway(reason=reason, retry_after=retry_after(answer))
@@ -93,9 +95,14 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
     body = answer.json()
     if not isinstance(body, dict) or not isinstance(body.get("status"), str):
         return PollTrouble(reason=f"unreadable answer to a poll (HTTP {answer.status})")
-    if body.get("id") not in (None, generation_id):
+    if not _same(body.get("id"), generation_id):
         return PollTrouble(reason="the answer speaks of another generation")
     return _status_outcome(body, answer)
+
+
+def _same(said: object, generation_id: str) -> bool:
+    """Whether an answer speaks of this generation; some leave the ``:model`` of an id away."""
+    return said is None or (isinstance(said, str) and said.partition(":")[0] == generation_id.partition(":")[0])
 
 
 def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
@@ -112,16 +119,18 @@ def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
 def _generation_id(answer: Answer) -> str | None:
     body = answer.json()
     given = body.get("id") if isinstance(body, dict) else None
-    for candidate in (given, answer.headers.get("x-inference-id")):
-        if isinstance(candidate, str) and 0 < len(candidate) <= LONGEST_ID and candidate.isprintable():
-            return candidate
-    return None
+    return next(filter(is_id, (given, answer.headers.get("x-inference-id"))), None)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value can be a generation id: opaque, but printable and of sensible length."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def _video_url(body: Mapping[str, Any]) -> str | None:
     video = body.get("video")
     url = video.get("url") if isinstance(video, dict) else None
-    return url if isinstance(url, str) and url else None
+    return url if isinstance(url, str) and url.isprintable() and 0 < len(url) <= LONGEST_URL else None
 
 
 def _cost_usd(body: Mapping[str, Any], answer: Answer) -> float | None:
@@ -129,16 +138,17 @@ def _cost_usd(body: Mapping[str, Any], answer: Answer) -> float | None:
     usage = meta.get("usage") if isinstance(meta := body.get("meta"), dict) else None
     credits_used = usage.get("credits_used") if isinstance(usage, dict) else None
     if isinstance(credits_used, int | float) and not isinstance(credits_used, bool):
-        return _amount(credits_used / CREDITS_PER_USD)
-    return _amount(answer.headers.get("x-aimlapi-usd-spent"))
+        return amount(credits_used, CREDITS_PER_USD)
+    return amount(answer.headers.get("x-aimlapi-usd-spent"))
 
 
-def _amount(value: object) -> float | None:
+def amount(value: object, per: float = 1.0) -> float | None:
+    """US dollars, or ``None`` for what cannot be a price. Zero is none: it may be that of the question itself."""
     try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = float(value) / per  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 < number <= LARGEST_USD else None
 
 
 def _provider_reason(body: Mapping[str, Any]) -> str:
@@ -175,7 +185,7 @@ def retry_after(answer: Answer) -> float | None:
     try:
         # measured against the server's own clock, since ours may differ
         wait = parsedate_to_datetime(value) - parsedate_to_datetime(answer.headers["date"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return min(max(wait.total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 

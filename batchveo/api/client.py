@@ -36,7 +36,8 @@ class ServiceTrouble(BatchveoError):
 
 
 Said = TypeVar("Said", SubmitOutcome, PollOutcome)
-CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, TooLong)
+# OSError: TLS errors in the middle of a connection reach us as what they are
+CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
 
 def check_base_url(url: str) -> str:
@@ -83,6 +84,7 @@ class Api:
             timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             transport=transport,
             follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
         )
 
     async def __aenter__(self) -> Api:
@@ -152,7 +154,7 @@ class Api:
         return body
 
     def _refuse(self, path: str, answer: Answer) -> NoReturn:
-        reason = self._scrub(f"GET {path}: {error_reason(answer)}")
+        reason = f"GET {path}: {error_reason(answer)}"
         raise KeyRejected(reason) if answer.status == 401 else ServiceTrouble(reason)
 
     async def balance(self) -> float:
@@ -160,7 +162,7 @@ class Api:
         body = await self.ask("/v2/billing")
         try:
             return float(body["current_balance"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ServiceTrouble("GET /v2/billing: the answer has no current_balance") from None
 
     # -- the one place that touches the network
@@ -168,20 +170,23 @@ class Api:
     async def _call(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> Answer:
         with anyio.fail_after(LONGEST_CALL_SECONDS):
             async with client.stream(method, path, **request) as response:
-                body = await _read(response)
-        headers = {name.lower(): value for name, value in response.headers.items()}
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                body = await _body(response)
+        if not response.is_success and self._key:
+            body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
         return Answer(status=response.status_code, headers=headers, body=body)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._key.header} if self._key else {}
 
-    def _scrub(self, text: str) -> str:
-        return self._key.scrub(text) if self._key else text
-
     def _without_key(self, outcome: Said) -> Said:
-        """The outcome, its reason without the key: a server may echo it, and reasons are kept and shown."""
-        reason = getattr(outcome, "reason", None)
-        return outcome if reason is None else replace(outcome, reason=self._scrub(reason))  # type: ignore[arg-type]
+        """The outcome without the key in its words: a server may echo it, and words are kept and shown."""
+        for name in ("reason", "word"):
+            said = getattr(outcome, name, None)
+            if said is not None and self._key is not None:
+                clean = self._key.scrub(said.encode()).decode()
+                outcome = replace(outcome, **{name: clean})  # type: ignore[arg-type]
+        return outcome
 
 
 class Departure:
@@ -203,7 +208,20 @@ class Departure:
             self.leave()
 
 
+async def _body(response: httpx.Response) -> bytes:
+    """The body; of an answer that breaks off after naming the generation, what came of it."""
+    try:
+        return await _read(response)
+    except httpx.HTTPError:
+        if response.is_success and response.headers.get("x-inference-id"):
+            return b""
+        raise
+
+
 async def _read(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # asked not to; and a small body may unfold to gigabytes
+        raise httpx.DecodingError("the answer is compressed though it must not be", request=response.request)
     body = bytearray()
     await pour(response.aiter_bytes(), body.extend, most=LARGEST_ANSWER)
     return bytes(body)

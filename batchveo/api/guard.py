@@ -53,9 +53,10 @@ async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resol
     """
     try:
         parsed = httpx.URL(url)
+        host = parsed.host
     except (httpx.InvalidURL, ValueError) as error:
         raise UrlRefused(f"the video URL cannot be read: {error}") from None
-    usable = parsed.scheme in ("https", "http") and parsed.host and 0 < (parsed.port or 443) < 65536
+    usable = parsed.scheme in ("https", "http") and host and 0 < (parsed.port or 443) < 65536
     if not usable or parsed.userinfo:
         raise UrlRefused(f"the video URL is not an https URL: {parsed.scheme}://{parsed.host}")
     addresses = await resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))

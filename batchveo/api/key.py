@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,9 +32,9 @@ class ApiKey:
         """The value of the Authorization header; for requests to the service only."""
         return f"Bearer {self._value}"
 
-    def scrub(self, text: str) -> str:
-        """``text`` without the key, should a server have put it there."""
-        return text.replace(self._value, "***")
+    def scrub(self, text: bytes) -> bytes:
+        """``text`` without the key in any case of letters, should a server have put it there."""
+        return re.sub(re.escape(self._value.encode()), b"***", text, flags=re.IGNORECASE)
 
 
 def find_key(

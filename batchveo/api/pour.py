@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import anyio
+import httpx
 
 
 class TooLong(Exception):
@@ -45,12 +46,15 @@ async def pour(chunks: AsyncIterator[bytes], take: Callable[[bytes], object], *,
     size = 0
     failure: Exception | None = None
     with anyio.CancelScope() as scope:
-        async for chunk in chunks:
-            size += len(chunk)
-            if failure is None:
-                failure = _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
-            if failure is not None:
-                scope.cancel()
+        try:
+            async for chunk in chunks:
+                size += len(chunk)
+                if failure is None:
+                    failure = _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
+                if failure is not None:
+                    scope.cancel()
+        except OSError as error:  # TLS errors come as they are; only ``take`` may speak of the disk
+            raise httpx.ReadError(str(error)) from error
     if failure is not None:
         raise failure
     return size

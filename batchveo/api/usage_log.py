@@ -12,7 +12,7 @@ from batchveo.api.client import Api, ServiceTrouble
 
 PAGE = 100
 """Rows a page: the most the service gives."""
-MOST_PAGES = 20_000
+MOST_PAGES = 5_000
 """Pages a reading."""
 UNPACED_PAGES = 60
 PAGE_GAP_SECONDS = 0.4
@@ -39,20 +39,28 @@ async def read_log(api: Api, *, hours: int, take: Callable[[Sequence[Row]], bool
         if number >= UNPACED_PAGES:
             await anyio.sleep(PAGE_GAP_SECONDS)
         params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
-        rows, more = _page(await api.ask("/v2/logs", params))
+        rows, more = _page(await api.ask("/v2/logs", params), offset)
         if take(rows):
             return False
-        if not more or not rows:
+        if not more:
             return True
+        if not rows:  # more is promised and nothing comes: not an end to be believed
+            return False
         offset += len(rows)
     return False
 
 
-def _page(body: object) -> tuple[list[Row], bool]:
+def _page(body: object, offset: int) -> tuple[list[Row], bool]:
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(rows, list):
         raise ServiceTrouble("GET /v2/logs: the answer has no rows")
-    pagination = body.get("pagination")
-    more = isinstance(pagination, dict) and pagination.get("has_more") is True
     # a row that is no object still takes a place, so that the offset stays right
-    return [row if isinstance(row, dict) else {} for row in rows], more
+    return [row if isinstance(row, dict) else {} for row in rows], _more(body.get("pagination"), offset, len(rows))
+
+
+def _more(pagination: object, offset: int, rows: int) -> bool:
+    """Whether further pages follow; where the answer is not clear about it, a full page means yes."""
+    if not isinstance(pagination, dict) or "has_more" not in pagination:
+        return rows >= PAGE
+    total = pagination.get("total")
+    return bool(pagination["has_more"]) or (isinstance(total, int) and total > offset + rows > offset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
@@ -59,16 +59,17 @@ class Videos:
 
         Raises ``UrlRefused``, or an ``httpx.HTTPError``.
         """
-        async with AsyncExitStack() as stack:
-            for _ in range(MOST_REDIRECTS + 1):
-                target = await self._check(url)
-                response = await self._connect(target, headers or {})
-                stack.push_async_callback(response.aclose)
+        for _ in range(MOST_REDIRECTS + 1):
+            target = await self._check(url)
+            response = await self._connect(target, headers or {})
+            try:
                 location = response.headers.get("location")
                 if response.status_code not in REDIRECTS or not location:
                     yield response
                     return
-                url = urljoin(str(target.url), location)
+            finally:  # a redirect gives its connection back before the next one is made
+                await response.aclose()
+            url = _joined(target, location)
         raise UrlRefused(f"the video URL redirects more than {MOST_REDIRECTS} times")
 
     async def _check(self, url: str) -> Target:
@@ -91,4 +92,15 @@ class Videos:
                 return await self._client.send(request, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = error
+            except ValueError as error:  # httpx looks at where a redirect leads, though it does not follow it
+                raise UrlRefused(f"the video URL cannot be read: {error}") from None
+            except OSError as error:
+                last = httpx.ConnectError(f"{target.url.host}: {error}")
         raise last
+
+
+def _joined(target: Target, location: str) -> str:
+    try:
+        return urljoin(str(target.url), location)
+    except ValueError as error:
+        raise UrlRefused(f"the video URL redirects to nonsense: {error}") from None

@@ -17,7 +17,7 @@ from batchveo.cli.options import option, service_options, state_option, unknown_
 from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
-from batchveo.library import Service
+from batchveo.library import Service, check_service
 from batchveo.manifest import Manifests
 from batchveo.store import GenerationTaken, Store
 
@@ -50,6 +50,7 @@ def command(
         raise UsageError("--job is for one generation id")
     using = service_of(options)
     with Store(state) as store:
+        check_service(store, using)
         run = store.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
         adopted = _from_log(store, using, hours_of(period)) if period else None

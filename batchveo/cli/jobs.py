@@ -23,7 +23,6 @@ from batchveo.store import Store
     "--state-is",
     type=click.Choice([state.value for state in JobState]),
     multiple=True,
-    envvar=None,
     help="Only jobs in this state; may be given several times.",
 )
 @json_option

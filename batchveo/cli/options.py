@@ -37,7 +37,7 @@ PATH = click.Path(path_type=Path)
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
 )
-json_option = option("--json", "as_json", is_flag=True, envvar=None, help="JSON for scripts.")
+json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
 unknown_model_option = option(
     "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
@@ -67,6 +67,6 @@ run_options = together(
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
     service_options,
-    click.option("-v", "--verbose", count=True, help="Say more."),
-    click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
+    option("-v", "--verbose", count=True, show_default=False, help="Say more."),
+    option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
 )

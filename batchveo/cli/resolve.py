@@ -21,7 +21,7 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 @option("--generation-id", envvar=None, metavar="ID", help="It bought this generation: fetch it.")
 @option("--fail", is_flag=True, envvar=None, help="Give it up.")
 def command(jobs: tuple[str, ...], state: Path, *, resubmit: bool, generation_id: str | None, fail: bool) -> int:
-    """Settle JOBs that are in doubt, by hand, one way for all of them.
+    """Settle JOBs that are in doubt, by hand, one way for all of them; --fail gives up generating ones too.
 
     The provider's site lists what your key has generated. --resubmit pays twice if the first submit arrived.
     """
@@ -30,15 +30,16 @@ def command(jobs: tuple[str, ...], state: Path, *, resubmit: bool, generation_id
     Store(state, writing=False).close()
     with Store(state) as store:
         chosen = list(selected(store, jobs))
-        _check(chosen, generation_id)
+        _check(chosen, generation_id, fail=fail)
         for job in chosen:
             moved = _resolved(store, job, generation_id, resubmit=resubmit)
             click.echo(f"{moved.name}: {moved.state.value}", err=True)
     return 0
 
 
-def _check(chosen: list[Job], generation_id: str | None) -> None:
-    wrong = [f"{job.name!r} is {job.state}, not in doubt" for job in chosen if job.state is not JobState.IN_DOUBT]
+def _check(chosen: list[Job], generation_id: str | None, *, fail: bool) -> None:
+    open_states = {JobState.IN_DOUBT, JobState.GENERATING} if fail else {JobState.IN_DOUBT}
+    wrong = [f"{job.name!r} is {job.state}, not in doubt" for job in chosen if job.state not in open_states]
     if wrong:
         raise UsageError("; ".join(wrong))
     if generation_id is not None and (len(chosen) != 1 or not generation_id.strip()):

@@ -16,7 +16,7 @@ from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 @manifests_argument
 @run_options
 @unknown_model_option
-@option("--dry-run", is_flag=True, envvar=None, help="Show the plan; write nothing, buy nothing.")
+@option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
     """Make the videos that the manifests name; the same command again goes on.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -59,13 +60,16 @@ def conclude(result: RunResult, output: Path) -> int:
     """Say how the run ended; returns its exit status."""
     counts = result.counts
     parts = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
-    click.echo(f"{', '.join(parts) or 'no jobs'} in {_duration(result.seconds)}; videos in {output}", err=True)
+    what = ", ".join(parts) or "nothing left to do"
+    _say(f"{what} after {_duration(result.seconds)}; videos in {output}")
     if result.stopped is not None:
-        click.echo(f"stopped early: {result.stopped}; the same command goes on", err=True)
+        _say(f"stopped early: {result.stopped}; the same command goes on when that is mended")
+    if counts[JobState.FAILED]:
+        _say("`batchveo retry` puts the failed ones back to pending")
     if counts.held:
-        click.echo(f"{counts.held} held in doubt: the provider's log does not know them", err=True)
+        _say(f"{counts.held} held in doubt: the provider's log does not know them")
     if result.late:
-        click.echo(f"{result.late} still unfinished at the service; the same command asks again", err=True)
+        _say(f"{result.late} still unfinished at the service; the same command asks again")
     return result.exit_status
 
 
@@ -75,3 +79,8 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
+        click.echo(text, err=True)

@@ -15,12 +15,13 @@ from batchveo.report.rows import status_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
+LEAST_USD = 0.005
 
 
 @click.command("status")
 @state_option
 @json_option
-@option("--watch", is_flag=True, envvar=None, help="Show it again every two seconds until Ctrl-C.")
+@option("--watch", is_flag=True, help="Show it again every two seconds until Ctrl-C.")
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spend, speed and what is in doubt."""
     with Store(state, writing=False) as store:
@@ -43,7 +44,9 @@ def _text(row: dict[str, Any]) -> str:
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>8}  {state.sentence}" for state, n in counts]
     unknown = f" and {row['price_unknown']} videos of unknown price" if row["price_unknown"] else ""
-    lines.append(f"spent ${row['spend_usd']:.2f}{unknown}")
+    ahead = row["committed_usd"] - row["spend_usd"]
+    flying = f", ${ahead:.2f} more in flight or in doubt" if ahead > LEAST_USD else ""
+    lines.append(f"spent ${row['spend_usd']:.2f}{unknown}{flying}")
     if row["running"] and row["videos_per_hour"]:
         eta = f", about {row['eta_seconds'] / 60:.0f} min left" if row["eta_seconds"] else ""
         lines.append(f"{row['videos_per_hour']:.0f} videos an hour{eta}")

@@ -15,7 +15,7 @@ from batchveo.verifying import Verdict, refetch, verify
 
 @click.command("verify")
 @state_option
-@option("--output", type=PATH, envvar=None, metavar="DIR", help="Where the videos are now, if they were moved.")
+@option("--output", type=PATH, metavar="DIR", help="Where the videos are now, if they were moved.")
 @option("--refetch", "fetch_again", is_flag=True, envvar=None, help="Let the next run fetch again what is wrong.")
 @json_option
 def command(state: Path, output: Path | None, *, fetch_again: bool, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -26,8 +27,9 @@ class LineReporter:
         text = line_of(event, verbosity=self._verbosity)
         if text is not None:
             stamp = time.strftime("%H:%M:%S", time.localtime(self._clock()))
-            self._out.write(f"{stamp} {text}\n")
-            self._out.flush()
+            with contextlib.suppress(OSError, ValueError):  # whoever read along has gone; the run goes on
+                self._out.write(f"{stamp} {text}\n")
+                self._out.flush()
 
 
 def line_of(event: Event, *, verbosity: int = 0) -> str | None:

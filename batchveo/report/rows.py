@@ -54,6 +54,7 @@ def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
         "counts": {state.value: counts[state] for state in JobState},
         "held": counts.held,
         "spend_usd": round(usd, 6),
+        "committed_usd": round(store.committed(), 6),
         "price_unknown": unknown,
         "running": store.is_running(),
         "videos_per_hour": round(rate * 3600.0, 2),

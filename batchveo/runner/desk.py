@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
 
+from batchveo.api.faults import describe
 from batchveo.clock import Clock
 from batchveo.errors import DiskTrouble, KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.events import Event, Moved, Noted, Reporter
 from batchveo.models import Job, JobState
-from batchveo.outcomes import Blocked, DiskRefused, FoundInLog, Lost, Outcome, Stop
+from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Lost, Outcome, Stop
 from batchveo.runner.board import Board
-from batchveo.states import next_state
+from batchveo.states import Move, next_state
 from batchveo.store import GenerationTaken, MoveLost, Store
+
+UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, OSError, MemoryError)
+"""What a stage does not raise, unless an answer was so strange that nobody thought of it: one job's trouble, never
+the end of a night. Errors of the state are not among them; those end the run."""
 
 _STOPS: dict[Stop, type[StoppedEarly]] = {
     Stop.KEY: KeyRejected,
@@ -82,8 +89,13 @@ class Desk:
             return self.store.job(job.seq)
         except GenerationTaken as taken:
             return self._taken(job, outcome, str(taken), now)
+        except sqlite3.Error:
+            if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
+                text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
+                self.tell(Noted(text=text, warning=True))
+            raise
         self.finished.add(moved.state)
-        self.report(Moved(job=moved, was=job.state, detail=move.detail))
+        self.tell(Moved(job=moved, was=job.state, detail=move.detail))
         if moved.state is JobState.SUCCEEDED:
             self._say_same_file(moved)
         return moved
@@ -92,14 +104,19 @@ class Desk:
         twin = self.store.same_file(job)
         if twin is not None:
             text = f"{job.name}: byte for byte the same video as {twin.name}"
-            self.report(Noted(text=text, warning=True))
+            self.tell(Noted(text=text, warning=True))
 
     def _taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Job:
         """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
         reason = f"the service names generation {generation}, which is another job's"
         if isinstance(outcome, FoundInLog):
-            self.report(Noted(text=f"{job.name}: {reason}", warning=True))
-            return job
+            if job.held:
+                return job
+            hold = Move(to=JobState.IN_DOUBT, detail=reason, set={"held": True, "error": reason})
+            held = self.store.apply(job, hold, run=self.run, now=now)
+            self.tell(Moved(job=held, was=job.state, detail=reason))
+            self.finished.add(held.state)
+            return held
         return self._moved(job, Lost(reason=reason), now)
 
     def mark_sent(self, job: Job) -> None:
@@ -110,12 +127,19 @@ class Desk:
         """Take no more jobs; the first reason stands."""
         if self.stopped is None:
             self.stopped = why
-            self.report(Noted(text=f"no more jobs are submitted: {why}", warning=True))
+            self.tell(Noted(text=f"no more jobs are submitted: {why}", warning=True))
         self.notify()
 
     def tell(self, event: Event) -> None:
-        """Hand an event to whoever watches."""
-        self.report(event)
+        """Hand an event to whoever watches; their troubles are theirs, and never the run's."""
+        with contextlib.suppress(Exception):
+            self.report(event)
+
+    def unexpected(self, job: Job, error: Exception) -> str:
+        """Say that a stage raised what it should not; returns the reason in words."""
+        reason = f"unexpected {describe(error)}"
+        self.tell(Noted(text=f"{job.name}: {reason}; please report this", warning=True))
+        return reason
 
     def notify(self) -> None:
         """Wake everyone who waits for a change."""

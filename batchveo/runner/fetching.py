@@ -7,10 +7,12 @@ from anyio.abc import TaskGroup
 
 from batchveo.events import Noted
 from batchveo.models import Job
-from batchveo.outcomes import DiskRefused, FetchTrouble
-from batchveo.runner.desk import Desk
+from batchveo.outcomes import DiskRefused, FetchOutcome, FetchTrouble
+from batchveo.runner.desk import UNEXPECTED, Desk
 from batchveo.runner.settings import RunSettings
 from batchveo.stages.downloader import Downloader
+
+UNEXPECTED_TRIES = 3
 
 
 class FetchLoop:
@@ -35,9 +37,15 @@ class FetchLoop:
         text = f"{job.name}: set aside, the next run tries again: {trouble.reason}"
         self._desk.tell(Noted(text=text, warning=True))
 
+    async def _fetched(self, job: Job) -> FetchOutcome:
+        try:
+            return await self._downloader.handle(job)
+        except UNEXPECTED as error:
+            return FetchTrouble(reason=self._desk.unexpected(job, error), stale_url=True, tries=UNEXPECTED_TRIES)
+
     async def _fetch(self, job: Job) -> None:
         try:
-            outcome = await self._downloader.handle(job)
+            outcome = await self._fetched(job)
             # a disk that refused one video refuses the next; the run stops, and this one is not due again in it
             due = float("inf") if isinstance(outcome, DiskRefused) else None
             if (

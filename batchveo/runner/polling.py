@@ -10,7 +10,7 @@ from batchveo.models import Job, JobState
 from batchveo.outcomes import Blocked, PollOutcome, PollTrouble, StillGenerating
 from batchveo.pacing import Generations, Pace, poll_gap
 from batchveo.retry import backoff
-from batchveo.runner.desk import Desk
+from batchveo.runner.desk import UNEXPECTED, Desk
 from batchveo.runner.settings import RunSettings
 from batchveo.stages.poller import Poller
 
@@ -18,6 +18,8 @@ AT_ONCE = 64
 """Polls under way at the same time, at most."""
 TROUBLE_CAP_SECONDS = 60.0
 REFUSALS_BELIEVED = 3
+TROUBLES_SAID = 5
+"""Failed polls of one generation in a row after which a person is told."""
 
 
 class PollLoop:
@@ -46,8 +48,7 @@ class PollLoop:
 
     async def _poll(self, job: Job) -> None:
         try:
-            outcome = await self._poller.handle(job)
-            outcome = self._believed(outcome)
+            outcome = self._believed(await self._asked(job))
             self._say_odd_words(job, outcome)
             polled = self._desk.commit(job, outcome, due=self._due(job, outcome))
         finally:
@@ -56,6 +57,12 @@ class PollLoop:
             self._troubles.pop(job.seq, None)
             if polled.state is JobState.DOWNLOADING and polled.submitted_at is not None:
                 self._generations.learn(job.model, self._desk.now() - polled.submitted_at)
+
+    async def _asked(self, job: Job) -> PollOutcome:
+        try:
+            return await self._poller.handle(job)
+        except UNEXPECTED as error:
+            return PollTrouble(reason=self._desk.unexpected(job, error))
 
     @property
     def blocked(self) -> bool:
@@ -77,10 +84,10 @@ class PollLoop:
             case StillGenerating():
                 self._troubles.pop(job.seq, None)
                 return now + self._gap(job, now)
-            case PollTrouble(retry_after=wait):
-                return now + max(wait or 0.0, self._gap(job, now), self._trouble_gap(job))
-            case Blocked():
-                return now + self._trouble_gap(job)
+            case PollTrouble(retry_after=wait, reason=reason):
+                return now + max(wait or 0.0, self._gap(job, now), self._trouble_gap(job, reason))
+            case Blocked(reason=reason):
+                return now + self._trouble_gap(job, reason)
             case _:
                 return None
 
@@ -90,8 +97,10 @@ class PollLoop:
         age = now - (now if job.submitted_at is None else job.submitted_at)
         return poll_gap(max(0.0, age), self._generations.typical(job.model))
 
-    def _trouble_gap(self, job: Job) -> float:
+    def _trouble_gap(self, job: Job, reason: str) -> float:
         troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
+        if troubles == TROUBLES_SAID:
+            self._desk.tell(Noted(text=f"{job.name}: polls keep failing: {reason}", warning=True))
         return backoff(troubles, self._desk.jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
 
     def _say_odd_words(self, job: Job, outcome: PollOutcome) -> None:

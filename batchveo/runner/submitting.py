@@ -9,10 +9,11 @@ from batchveo.models import Job
 from batchveo.outcomes import Accepted, Lost, Refused, SubmitOutcome, Throttled, TurnedAway
 from batchveo.pacing import AdaptiveLimit, Pace, Pause
 from batchveo.retry import backoff
-from batchveo.runner.desk import Desk
+from batchveo.runner.desk import UNEXPECTED, Desk
 from batchveo.runner.settings import RunSettings
 from batchveo.runner.wallet import Wallet
 from batchveo.stages.submitter import Submitter
+from batchveo.states import LEAST_WAIT_CAP
 from batchveo.store import BudgetShort
 
 LOOK_AGAIN_SECONDS = 5.0
@@ -70,7 +71,10 @@ class SubmitLoop:
 
     async def _submit(self, job: Job) -> None:
         sent_at = self._desk.now()
-        outcome = await self._submitter.handle(job)
+        try:
+            outcome = await self._submitter.handle(job)
+        except UNEXPECTED as error:
+            outcome = Lost(reason=self._desk.unexpected(job, error))
         self._desk.commit(job, outcome)
         self._adapt(outcome, sent_at)
 
@@ -95,9 +99,8 @@ class SubmitLoop:
     def _slow(self, reason: str, retry_after: float | None, sent_at: float) -> None:
         now = self._desk.now()
         episodes = self._pause.episode(sent_at=sent_at, now=now)
-        wait = retry_after
-        if wait is None:
-            wait = backoff(episodes, self._desk.jitter(), cap=PAUSE_CAP_SECONDS)
+        cap = PAUSE_CAP_SECONDS if retry_after is None else LEAST_WAIT_CAP
+        wait = max(retry_after or 0.0, backoff(episodes, self._desk.jitter(), cap=cap))
         if self._pause.extend(now + wait):
             self._desk.tell(Slowed(reason=reason, until=now + wait, limit=self._limit.value))
         self._desk.notify()

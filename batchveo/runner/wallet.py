@@ -13,6 +13,7 @@ from batchveo.store import BudgetShort
 
 BALANCE_GAP_SECONDS = 60.0
 """How often an empty account is looked at."""
+LOOKS = 10
 TOP_UP_USD = 0.005
 
 
@@ -52,14 +53,16 @@ class Wallet:
         text = f"{self._desk.out_of_credits}; waiting for a top-up"
         self._desk.tell(Noted(text=text, warning=True))
         empty = await self._balance()
-        while self._desk.stopped is None:
+        for _ in range(LOOKS):
             await self._desk.clock.sleep_until(self._desk.now() + BALANCE_GAP_SECONDS)
+            if self._desk.stopped is not None:
+                return
             balance = await self._balance()
-            if empty is None:
-                empty = balance
-            elif balance is not None and balance > empty + TOP_UP_USD:
+            if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
                 self._desk.tell(Noted(text=f"the balance is ${balance:.2f}; going on"))
                 break
+            empty = balance if empty is None else empty
+        # after so many looks one submit is tried anyway: the top-up may have come before the first of them
         self._desk.out_of_credits = None
 
     async def _balance(self) -> float | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from batchveo.api import Api
+from batchveo.api.answers import is_id
 from batchveo.api.usage_log import Row, hours_since, read_log
 from batchveo.models import Job
 from batchveo.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
 
+A_DAY = 24
+"""Hours."""
+
 
 class _Found:
-    """The rows of wanted requests; a success outweighs a failure of the same request."""
+    """The rows of wanted requests. One that names a generation outweighs all others of the same request."""
 
     def __init__(self, wanted: set[str | None]) -> None:
         self._wanted = wanted
@@ -23,16 +28,30 @@ class _Found:
             request = row.get("client_request_id")
             if not isinstance(request, str) or request not in self._wanted:
                 continue
-            if request not in self.rows or row.get("status") == "succeeded":
+            if request not in self.rows or _generation(row):
                 self.rows[request] = row
-        successes = sum(row.get("status") == "succeeded" for row in self.rows.values())
-        return bool(successes == len(self._wanted))
+        return sum(_generation(row) is not None for row in self.rows.values()) == len(self._wanted)
+
+
+def _generation(row: Row) -> str | None:
+    """The generation that a row tells of: whatever has not failed may have been bought."""
+    generation = row.get("inference_id")
+    return generation if row.get("status") != "failed" and is_id(generation) else None
 
 
 class Reconciler:
     """Settles doubts from the log. ``settle``: seconds after which the log's silence about a request counts."""
 
-    def __init__(self, api: Api, *, settle: float, resubmit: bool, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        settle: float,
+        resubmit: bool,
+        now: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._wall = wall
         self._api = api
         self._settle = settle
         self._resubmit = resubmit
@@ -42,17 +61,27 @@ class Reconciler:
         """Read the log once for all ``doubts``; raises ``ServiceTrouble`` or ``KeyRejected`` where it cannot."""
         begun = self._now()
         found = _Found({job.client_request_id for job in doubts})
-        oldest = min(job.created_at if job.submitted_at is None else job.submitted_at for job in doubts)
-        whole = await read_log(self._api, hours=hours_since(oldest, begun), take=found.take)
+        whole = await read_log(self._api, hours=self._hours(doubts, begun), take=found.take)
         return [(job, self._outcome(job, found, begun=begun, whole=whole)) for job in doubts]
+
+    def _hours(self, doubts: Sequence[Job], now: float) -> int:
+        """How far back to read: to the oldest doubt, and a day at least where silence is about to count.
+
+        This machine may have slept, or its clock been set, between the request and now.
+        """
+        oldest = min(job.created_at if job.submitted_at is None else job.submitted_at for job in doubts)
+        hours = hours_since(oldest, max(now, self._wall()))
+        counts = any(now >= (job.doubted_at or now) + self._settle for job in doubts)
+        return max(hours, A_DAY) if counts else hours
 
     def _outcome(self, job: Job, found: _Found, *, begun: float, whole: bool) -> LogOutcome:
         row = found.rows.get(job.client_request_id or "")
-        generation = row.get("inference_id") if row else None
-        if row and row.get("status") == "succeeded" and isinstance(generation, str) and generation:
+        generation = _generation(row) if row else None
+        if generation is not None:
             return FoundInLog(generation_id=generation)
         if row and row.get("status") == "failed":
             return FailedInLog(reason="the usage log says that the request failed; nothing was bought")
         since = job.doubted_at if job.doubted_at is not None else begun
-        settled = whole and begun >= since + self._settle
-        return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
+        settled = (whole or row is not None) and begun >= since + self._settle
+        # a row without a usable id is no silence: something was asked for, and may have been bought
+        return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit and row is None)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from batchveo.models import Job, JobState
+from batchveo.models import Job, JobSpec, JobState
 from batchveo.states import Move
 from batchveo.store import sql
+from batchveo.store.expanding import Expanding
 from batchveo.store.moving import MoveLost, Moving
 from batchveo.store.rows import job_of
 from batchveo.store.runs import Runs
 
 
-class ByHand(Moving, Runs):
+class ByHand(Moving, Expanding, Runs):
     """Verbs of ``retry``, ``cancel``, ``resolve`` and ``adopt``."""
 
     def retry(self, job: Job, *, now: float) -> Job:
@@ -31,11 +32,20 @@ class ByHand(Moving, Runs):
         lost = Move(to=JobState.FAILED, detail=detail, set={"error": detail, "finished_at": now})
         return self.apply(job, lost, run=None, now=now)
 
+    def adopt_new(self, spec: JobSpec, generation_id: str, *, run: int, now: float) -> Job:
+        """Make a job for a generation that nobody here asked for: both or neither. Raises as ``adopt`` does."""
+        with self._transaction():
+            self.add([spec], run=run, now=now)
+            (job,) = self.find(spec.id)
+            return job if job.generation_id == generation_id else self.adopt(job, generation_id, now=now)
+
     def adopt(self, job: Job, generation_id: str, *, now: float, client_request_id: str | None = None) -> Job:
         """Give a doubtful or pending job a generation that exists already.
 
         Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
         """
+        if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
+            raise ValueError(f"{job.name!r} is {job.state}; only pending and doubtful jobs take a generation")
         found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
         move = Move(to=JobState.GENERATING, detail="adopted", set=found)
         with self._transaction():
@@ -46,12 +56,14 @@ class ByHand(Moving, Runs):
     def _adopting(self, job: Job, client_request_id: str | None, now: float) -> Job:
         """Record the attempt that someone else made for a pending job."""
         request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
-        columns = {"seq": job.seq, "now": now, "client_request_id": request}
+        known = self._db.execute(sql.ATTEMPT, {"client_request_id": request}).fetchone() is not None
+        columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
         row = self._db.execute(sql.ADOPT, columns).fetchone()
         if row is None:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
         adopting = job_of(row)
-        self._begin_attempt(adopting, None, self._latest_run(), now)
+        if not known:
+            self._begin_attempt(adopting, None, self._latest_run(), now)
         return adopting
 
     def _latest_run(self) -> int:

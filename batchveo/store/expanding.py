@@ -22,6 +22,7 @@ class Added:
     named: int = 0
     new: int = 0
     renamed: int = 0
+    by_state: Mapping[JobState, int] = field(default_factory=dict)
     no_longer_named: Mapping[JobState, int] = field(default_factory=dict)
 
     @property
@@ -48,8 +49,9 @@ class Expanding(Connection):
             new = self._db.execute(sql.ADD_NAMED, stamp).rowcount + self._add_namesakes(stamp)
             self._db.execute(sql.TAKE_ON_NAMED, stamp)
             named = self._db.execute(sql.COUNT_NAMED).fetchone()[0]
+            states = {JobState(row["state"]): row["jobs"] for row in self._db.execute(sql.NAMED_BY_STATE)}
             gone = {JobState(row["state"]): row["jobs"] for row in self._db.execute(sql.NO_LONGER_NAMED)}
-        return Added(named=named, new=new, renamed=renamed, no_longer_named=gone)
+        return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone)
 
     def _named_rows(self, specs: Iterable[JobSpec]) -> Iterator[dict[str, object]]:
         for position, spec in enumerate(specs):

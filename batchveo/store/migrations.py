@@ -19,7 +19,8 @@ CREATE TABLE runs (
     pid INTEGER NOT NULL,
     started_at REAL NOT NULL,
     ended_at REAL,
-    exit_status INTEGER
+    exit_status INTEGER,
+    budget_usd REAL
 );
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,

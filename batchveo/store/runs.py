@@ -25,10 +25,11 @@ class Runs(Looking):
 
     def is_running(self) -> bool:
         """Whether a run goes on now, as far as can be told without disturbing it."""
-        row = self.last_run()
-        if row is None or row["ended_at"] is not None:
-            return False
-        return row["host"] != socket.gethostname() or _is_alive(int(row["pid"]))
+        host = socket.gethostname()
+        rows = self._db.execute(sql.OPEN_RUNS).fetchall()
+        # of another machine's runs only the latest can still be alive: each of ours found the lock free
+        elsewhere = bool(rows) and rows[0]["host"] != host
+        return elsewhere or any(row["host"] == host and _is_alive(int(row["pid"])) for row in rows)
 
     def begin_run(self, *, command: str, service: str, now: float) -> int:
         """Record that a run begins; returns its number."""
@@ -47,6 +48,16 @@ class Runs(Looking):
         """Record how a run ended."""
         with self._transaction():
             self._db.execute(sql.END_RUN, {"run": run, "status": status, "now": now})
+
+    def last_budget(self, run: int) -> float | None:
+        """The budget of the run before ``run``, in US dollars."""
+        row = self._db.execute(sql.LAST_BUDGET, {"run": run}).fetchone()
+        return row["budget_usd"] if row else None
+
+    def set_budget(self, run: int, budget: float | None) -> None:
+        """Record the budget of a run, for ``resume`` to keep to."""
+        with self._transaction():
+            self._db.execute(sql.SET_BUDGET, {"run": run, "budget": budget})
 
     def services(self) -> set[str]:
         """The addresses this state's runs have spoken to."""

@@ -13,6 +13,14 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
 BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
     VALUES (:command, :service, :version, :host, :pid, :now) RETURNING id"""
 END_RUN = "UPDATE runs SET ended_at = :now, exit_status = :status WHERE id = :run"
+OPEN_RUNS = """SELECT id, host, pid FROM runs WHERE ended_at IS NULL AND command IN ('run', 'resume')
+    ORDER BY id DESC LIMIT 20"""
+LAST_BUDGET = (
+    "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
+)
+SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
+NAMED_BY_STATE = """SELECT state, count(*) AS jobs FROM jobs WHERE id IN (SELECT id FROM temp.named)
+    GROUP BY state"""
 LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 
@@ -61,12 +69,14 @@ CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submi
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
     WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
 # pending, about to become generating: the attempt that someone else made
-ADOPT = f"""UPDATE jobs SET attempts = attempts + 1, client_request_id = :client_request_id, submitted_at = :now
+ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
+        submitted_at = :now
     WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
 ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at, price_usd, micros)
     VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros)"""
 # submitting -> submitting: from here on the request may have arrived
 MARK_SENT = "UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id"
+ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
 MICROS = "SELECT micros FROM money"
 END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,

@@ -57,6 +57,9 @@ SUBMITS = [
     (api_error(502), Lost),
     (api_error(504), Lost),
     (answer(408, b""), Lost),
+    (answer(400, b"<html>a firewall</html>"), Lost),
+    (answer(201, {"id": "x" * 1000}), Lost),
+    (answer(201, {"id": "a\u0000b"}), Lost),
     (answer(520, b""), Lost),
 ]
 
@@ -125,11 +128,29 @@ def test_the_price_may_come_in_a_header() -> None:
     assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=0.5)
 
 
-@pytest.mark.parametrize("credits_used", ["x", True, -1, None, float("nan")])
+@pytest.mark.parametrize("credits_used", ["x", True, -1, 0, None, float("nan"), 10**400, 1e300])
 def test_a_senseless_price_is_no_price(credits_used: Any) -> None:
     """It costs the price, not the video."""
     done = body("completed", video={"url": "u"}, meta={"usage": {"credits_used": credits_used}})
     assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=None)
+
+
+def test_a_price_of_zero_is_no_price() -> None:
+    """It may be that of the poll itself, and would set the reserved money free."""
+    done = answer(200, {"id": "g", "status": "completed", "video": {"url": "u"}}, x_aimlapi_usd_spent="0")
+    assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=None)
+
+
+@pytest.mark.parametrize("url", ["https://x/\ud800", "https://x/\n", "x" * 20_000, 7, ""])
+def test_a_senseless_url_is_asked_for_again(url: Any) -> None:
+    """It must not reach the state."""
+    assert isinstance(poll_outcome(body("completed", video={"url": url}), generation_id="g"), PollTrouble)
+
+
+def test_an_id_without_its_model_is_the_same_id() -> None:
+    """Some answers leave the `:model` away."""
+    done = answer(200, {"id": "5246", "status": "queued"})
+    assert isinstance(poll_outcome(done, generation_id="5246:google/veo3"), StillGenerating)
 
 
 def test_errors_of_the_generation() -> None:
@@ -160,7 +181,16 @@ def test_an_answer_about_another_generation_is_not_believed() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("1.5", 1.5), ("999999", 600.0), ("soon", None), ("-3", None), ("", None), ("1e9", None)],
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("999999", 600.0),
+        ("soon", None),
+        ("-3", None),
+        ("", None),
+        ("1e9", None),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
     """Seconds, within reason."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -77,6 +79,64 @@ async def test_an_echoed_key_is_scrubbed() -> None:
     async with api(handler) as service:
         outcome = await service.submit({}, client_request_id="x")
     assert outcome == Refused(reason="HTTP 400: bad key ***")
+
+
+async def test_a_cut_message_holds_no_half_key() -> None:
+    """The key goes before the message is cut."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, json={"message": "x" * 380 + KEY * 3, "statusCode": 400})
+
+    async with api(handler) as service:
+        outcome = await service.submit({}, client_request_id="x")
+    assert isinstance(outcome, Refused)
+    assert "sk-" not in outcome.reason
+
+
+async def test_a_compressed_answer_is_not_unfolded() -> None:
+    """A small body may become gigabytes."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "identity"
+        bomb = gzip.compress(gzip.compress(b"0" * 10_000_000))
+        return httpx.Response(200, headers={"content-encoding": "gzip, gzip"}, stream=Once(bomb))
+
+    async with api(handler) as service:
+        assert isinstance(await service.poll("g"), PollTrouble)
+
+
+class Once(httpx.AsyncByteStream):
+    def __init__(self, body: bytes, error: Exception | None = None) -> None:
+        self._body, self._error = body, error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+        if self._error:
+            raise self._error
+
+
+async def test_an_answer_cut_after_naming_the_generation_is_an_acceptance() -> None:
+    """The header has the id."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        cut = Once(b'{"id": "g', httpx.RemoteProtocolError("cut"))
+        return httpx.Response(201, headers={"x-inference-id": "g-1"}, stream=cut)
+
+    async with api(handler) as service:
+        assert await service.submit({}, client_request_id="x") == Accepted(generation_id="g-1")
+
+
+async def test_a_tls_error_is_a_fault_of_the_network() -> None:
+    """It comes as an OSError."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise ssl.SSLError(1, "bad record mac")
+
+    async with api(handler) as service:
+        assert isinstance(await service.submit({}, client_request_id="x"), Lost)
+        assert isinstance(await service.poll("g"), PollTrouble)
+        with pytest.raises(ServiceTrouble):
+            await service.ask("/v2/logs")
 
 
 async def test_only_messages_are_scrubbed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 
 import anyio
@@ -68,10 +69,10 @@ async def test_a_mark_that_cannot_be_made_keeps_the_request_here() -> None:
         listener.settimeout(5)
 
         def leaving() -> None:
-            raise OSError("disk full")
+            raise sqlite3.OperationalError("disk full")
 
         async with Api(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
-            with pytest.raises(OSError, match="disk full"):
+            with pytest.raises(sqlite3.OperationalError, match="disk full"):
                 await api.submit({}, client_request_id="x", leaving=leaving)
         connection, _ = listener.accept()
         with connection:

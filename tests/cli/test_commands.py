@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -194,6 +196,44 @@ def test_a_lost_state_is_adopted_from_the_log(url: str, service: Service) -> Non
         path.unlink()
     assert status_of(["adopt", "--manifest", "m.yaml", "--from-log", "24h"]) == 0
     assert status_of(["run", "m.yaml"]) == 0
+    assert len(service.generations) == 3
+
+
+def test_a_video_is_not_taken_from_its_job(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """adopt is for jobs that have none."""
+    status_of(["run", "m.yaml"])
+    assert status_of(["adopt", "typo", "--job", "dragon"]) == 2
+    assert status_of(["verify"]) == 0
+    assert "3 videos checked" in capsys.readouterr().err
+
+
+def test_resume_keeps_to_the_budget_of_the_run(url: str, service: Service) -> None:
+    """Also where the manifest set it."""
+    Path("b.yaml").write_text("budget: 1.0\n" + MANIFEST)
+    assert status_of(["run", "b.yaml"]) == 3
+    assert status_of(["resume"]) == 3
+    assert len(service.generations) == 1
+    assert status_of(["resume", "--budget", "100"]) == 0
+
+
+def test_an_output_that_cannot_be_written_is_found_before_anything_is_bought(url: str, service: Service) -> None:
+    """A typo must not cost ten videos."""
+    assert status_of(["run", "m.yaml", "--output", "m.yaml"]) == 3
+    assert not service.requests()
+    assert status_of(["run", "m.yaml"]) == 0
+
+
+def test_a_reader_that_goes_away_changes_nothing(url: str, service: Service) -> None:
+    """`batchveo run … 2>&1 | head -1`."""
+    process = subprocess.run(
+        f"{sys.executable} -m batchveo run m.yaml -v 2>&1 | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    assert process.returncode == 0
     assert len(service.generations) == 3
 
 

@@ -339,6 +339,87 @@ async def test_one_answer_for_two_jobs_is_not_believed(tmp_path: Path, monkeypat
     assert len({job.generation_id for job in n.jobs()}) == 5
 
 
+@pytest.mark.parametrize("stage", ["Submitter", "Poller", "Downloader"])
+async def test_what_nobody_thought_of_is_one_jobs_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """An exception out of a stage is said, and the night goes on."""
+    from batchveo.runner import run as module
+
+    n = night(tmp_path)
+    kind = getattr(module, stage)
+    real = kind.handle
+    calls = 0
+
+    async def strange(self: Any, job: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OverflowError("int too large to convert to float")
+        return await real(self, job)
+
+    monkeypatch.setattr(kind, "handle", strange)
+    result = await n.run(specs(5), settle=60.0)
+    said = [e.text for e in n.events if isinstance(e, Noted) and "please report" in e.text]
+    assert len(said) == 1
+    if stage == "Submitter":  # it may have been sent: in doubt, and unknown to the log
+        assert (result.exit_status, len(n.service.generations)) == (1, 4)
+    else:
+        assert_whole(n, 5)
+
+
+async def test_a_reporter_that_fails_is_not_the_runs_trouble(tmp_path: Path) -> None:
+    """Whoever read along may have gone."""
+    n = night(tmp_path)
+
+    class Gone(list[Any]):
+        def append(self, event: Any) -> None:
+            raise BrokenPipeError
+
+    n.events = Gone()
+    assert (await n.run(specs(3))).exit_status == 0
+    assert_whole(n, 3)
+
+
+async def test_a_log_that_cannot_be_read_does_not_hold_the_run_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doubts are held, for a person or a better day."""
+    n = night(tmp_path, faults={"lose-answer": 1.0}, log_calls_per_minute=0)
+    result = await n.run(specs(2), settle=60.0)
+    assert result.exit_status == 1
+    assert [(job.state, job.held) for job in n.jobs()] == [(S.IN_DOUBT, True)] * 2
+    assert result.seconds < 3600
+
+
+async def test_a_log_that_names_one_generation_twice_holds_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may make one video of two equal requests."""
+    from batchveo.stages import reconciler
+
+    n = night(tmp_path, faults={"lose-answer": 1.0})
+    first: list[str] = []
+
+    def one(row: Any) -> Any:
+        generation = row.get("inference_id")
+        first.append(generation)
+        return first[0]
+
+    monkeypatch.setattr(reconciler, "_generation", one)
+    result = await n.run(specs(2), settle=60.0)
+    assert result.exit_status == 1
+    assert sorted(job.state for job in n.jobs()) == [S.IN_DOUBT, S.SUCCEEDED]
+
+
+async def test_a_retry_after_of_zero_makes_no_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service may be wrong about itself."""
+    monkeypatch.setattr("batchveo.api.answers.retry_after", lambda answer: 0.0)
+    n = night(tmp_path, faults={"throttle": 1.0})
+    await n.killed(specs(3), after=60.0)
+    assert n.service.calls["submit"] < 60
+
+
 async def test_videos_that_cannot_be_fetched_do_not_pile_up(tmp_path: Path) -> None:
     """With the file host down the run stops buying at a backlog, and goes on when it is back."""
     n = night(tmp_path, faults={"cdn-503": 1.0})

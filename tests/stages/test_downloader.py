@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ TROUBLES: list[tuple[Handler, bool, str]] = [
     (lambda r: httpx.Response(302, headers={"location": "https://169.254.169.254/v"}), True, "not a public"),
     (lambda r: httpx.Response(302, headers={"location": "file:///etc/passwd"}), True, "not an https"),
     (lambda r: httpx.Response(302, headers={"location": "/again"}), True, "more than 5 times"),
+    (lambda r: httpx.Response(302, headers={"location": "http://["}), True, "nonsense"),
+    (lambda r: httpx.Response(302, headers={"location": "https://xn--999999999/"}), True, "cannot be read"),
 ]
 
 
@@ -119,6 +122,41 @@ async def test_troubles_pass(tmp_path: Path, handler: Handler, stale: bool, reas
     assert outcome.stale_url is stale
     assert reason in outcome.reason
     assert not list(tmp_path.glob("*.mp4"))
+
+
+class Watched(httpx.AsyncByteStream):
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"moved"
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_redirect_gives_its_connection_back_first(tmp_path: Path) -> None:
+    """Else a few redirects starve the pool."""
+    moved = Watched()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v.mp4":
+            return httpx.Response(302, headers={"location": "/real"}, stream=moved)
+        assert moved.closed
+        return video(request)
+
+    assert isinstance(await fetch(handler, tmp_path), Fetched)
+
+
+async def test_a_tls_error_is_not_the_disks_fault(tmp_path: Path) -> None:
+    """Both are OSErrors; one stops the run."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise ssl.SSLError(1, "bad record mac")
+
+    assert isinstance(await fetch(handler, tmp_path), FetchTrouble)
+    broken = Cut(WHOLE, 10, ssl.SSLError(1, "bad record mac"))
+    assert isinstance(await fetch(lambda request: httpx.Response(200, stream=broken), tmp_path), FetchTrouble)
 
 
 async def test_a_redirect_to_a_public_host_is_followed(tmp_path: Path) -> None:
@@ -194,13 +232,13 @@ class Host:
 
 
 class Cut(httpx.AsyncByteStream):
-    def __init__(self, body: bytes, after: int | None) -> None:
-        self._body, self._after = body, after
+    def __init__(self, body: bytes, after: int | None, error: Exception | None = None) -> None:
+        self._body, self._after, self._error = body, after, error or httpx.ReadError("reset by peer")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self._body[: self._after]
         if self._after is not None:
-            raise httpx.ReadError("reset by peer")
+            raise self._error
 
 
 async def tries(host: Handler, folder: Path, count: int) -> list[FetchOutcome]:

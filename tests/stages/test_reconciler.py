@@ -48,7 +48,7 @@ async def sweep(
     log: Any, *doubts: Job, now: float = 100.0, settle: float = 1800, resubmit: bool = False
 ) -> list[LogOutcome]:
     async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(log)) as api:
-        reconciler = Reconciler(api, settle=settle, resubmit=resubmit, now=lambda: now)
+        reconciler = Reconciler(api, settle=settle, resubmit=resubmit, now=lambda: now, wall=lambda: 0.0)
         found: list[LogOutcome] = [outcome for _, outcome in await reconciler.sweep(doubts)]
         return found
 
@@ -81,7 +81,7 @@ async def test_it_stops_reading_when_all_are_found() -> None:
 async def test_the_window_reaches_back_to_the_oldest_doubt() -> None:
     """With an hour to spare, by the service's own clock."""
     log = Log([])
-    await sweep(log, doubt("a", submitted_at=0.0), doubt("b", submitted_at=9000.0), now=9001.0)
+    await sweep(log, doubt("a", submitted_at=0.0), doubt("b", submitted_at=9000.0), now=9001.0, settle=1e6)
     assert log.calls[0]["period"] == "4h"
 
 
@@ -126,6 +126,52 @@ async def test_strange_rows_are_passed_over() -> None:
     """No row makes the sweep fail, and a success without an id is no find."""
     rows: list[Any] = [None, 7, {}, {"client_request_id": 3}, {"client_request_id": "a", "status": "succeeded"}]
     assert await sweep(Log(rows), doubt("a")) == [AbsentFromLog(settled=False)]
+
+
+@pytest.mark.parametrize("pagination", [{"has_more": True}, {"has_more": 1}, {"has_more": False, "total": 500}])
+async def test_an_end_that_is_not_clear_is_none(pagination: dict[str, Any]) -> None:
+    """More is promised, and nothing comes: that is not silence."""
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["offset"])
+        rows = [row("x")] * 100 if len(asked) == 1 else []
+        return httpx.Response(200, json={"data": rows, "pagination": pagination})
+
+    outcome = await sweep(handler, doubt("a"), now=9999.0, resubmit=True)
+    assert asked == ["0", "100"]
+    if pagination["has_more"]:
+        assert outcome == [AbsentFromLog(settled=False)]
+
+
+async def test_a_full_page_without_pagination_is_not_the_end() -> None:
+    """Nor is it read again and again."""
+    pages = [[row("x")] * 100, [row("a")]]
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"data": pages.pop(0)})
+
+    assert await sweep(handler, doubt("a")) == [FoundInLog(generation_id="g-a")]
+
+
+@pytest.mark.parametrize("strange", [{"inference_id": None}, {"inference_id": 7}, {"inference_id": ""}])
+async def test_a_row_without_an_id_is_evidence_not_silence(strange: dict[str, Any]) -> None:
+    """It is held after its time, never submitted again by itself; other doubts do not hide it."""
+    rows = [{**row("a"), **strange}, row("b")]
+    outcomes = await sweep(Log(rows), doubt("a"), doubt("b"), now=9999.0, resubmit=True)
+    assert outcomes == [AbsentFromLog(settled=True, resubmit=False), FoundInLog(generation_id="g-b")]
+
+
+async def test_a_row_of_another_status_with_an_id_is_a_generation() -> None:
+    """Whatever has not failed may have been bought."""
+    assert await sweep(Log([row("a", status="processing")]), doubt("a")) == [FoundInLog(generation_id="g-a")]
+
+
+async def test_silence_counts_only_over_a_day_at_least() -> None:
+    """The machine may have slept since, or its clock been set."""
+    log = Log([])
+    await sweep(log, doubt("a", submitted_at=9990.0), now=10_000.0, settle=1.0)
+    assert log.calls[0]["period"] == "24h"
 
 
 async def test_a_success_outweighs_a_failure_of_the_same_request() -> None:
