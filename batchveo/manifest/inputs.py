@@ -58,7 +58,10 @@ def media_type(start: bytes) -> str | None:
 def _as_path(value: str) -> str:
     if not value.lower().startswith("file:"):
         return value
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise Fault(f"{shown(value)} is not a file URL", "file:///path, or a plain path") from None
     if parts.netloc not in {"", "localhost"}:
         raise Fault(f"{shown(value)} names a file on another host", "file:///path, or a plain path")
     return unquote(parts.path)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from batchveo.manifest import text
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.raw import Entry
+from batchveo.manifest.yaml_scalars import whole
 
 
 def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
@@ -68,4 +69,6 @@ def _finite(digits: str) -> float:
     return value
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite).decode
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=whole
+).decode

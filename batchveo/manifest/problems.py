@@ -78,10 +78,13 @@ class Problems:
 def closest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean …`` for a word that is close to known ones; ``None`` where none is."""
     by_fold = {name.casefold(): name for name in known}
+    # a model is easily called without its maker
+    by_fold = {name.rpartition("/")[2]: whole for name, whole in by_fold.items()} | by_fold
     matches = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
     if not matches:
         return None
-    return "did you mean " + " or ".join(by_fold[match] for match in matches) + "?"
+    meant = dict.fromkeys(by_fold[match] for match in matches)
+    return "did you mean " + " or ".join(meant) + "?"
 
 
 def shown(value: object, limit: int = 60) -> str:

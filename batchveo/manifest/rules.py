@@ -212,4 +212,4 @@ def _read_boolean(cell: str) -> bool:
 
 
 def _read_list(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split("|")]
+    return [part.strip() for part in cell.split("|") if part.strip()]

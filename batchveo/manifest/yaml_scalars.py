@@ -12,6 +12,7 @@ from batchveo.manifest.problems import Fault, shown
 
 Scalar = str | int | float | bool | None
 
+LARGEST = 2**63 - 1
 _FIRST = frozenset("-+.0123456789~nNtTfF")
 _WORDS: dict[str, bool | None] = {
     "": None,
@@ -41,11 +42,18 @@ def resolved(text: str) -> Scalar:
 
 
 def _integer(text: str) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    return whole(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def whole(text: str, base: int = 10) -> int:
+    """A whole number of at most 64 bits, which every place takes that it may go to. Raises ``Fault``."""
     try:
-        return int(text, base)
+        number = int(text, base)
     except ValueError:
-        raise Fault(f"{shown(text)} is too long for a number", "put text in quotes") from None
+        number = LARGEST + 1
+    if abs(number) > LARGEST:
+        raise Fault(f"{shown(text)} is too long for a number", "put text in quotes")
+    return number
 
 
 def _finite(text: str) -> float:

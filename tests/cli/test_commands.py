@@ -160,8 +160,9 @@ def test_a_doubt_is_held_and_resolved(monkeypatch: pytest.MonkeyPatch, capsys: p
         assert status_of(["resolve", "dragon", "--resubmit"]) == 0
         assert status_of(["resolve", "fox 0", "--fail"]) == 0
         assert status_of(["resolve", "fox 1", "--generation-id", "g-1"]) == 0
-        assert status_of(["resolve", "fox 1", "--fail"]) == 2
         assert [job["state"] for job in rows(capsys)] == ["pending", "failed", "generating"]
+        assert status_of(["resolve", "fox 1", "--resubmit"]) == 2
+        assert status_of(["resolve", "fox 1", "--fail"]) == 0
 
 
 def test_cancelled_jobs_are_not_made(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
