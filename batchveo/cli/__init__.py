@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -73,7 +74,13 @@ def batchveo() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    sys.exit(status_of(arguments))
+    status = status_of(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # its reader has gone; Python must not fail on it once more at its own end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
 
 
 def status_of(arguments: Sequence[str] | None = None) -> int:
@@ -91,8 +98,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _said("interrupted", 130)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to complain to
-        return 0
+        return 0  # whoever read our output has gone; there is nobody to complain to
     except sqlite3.DatabaseError as error:
         from batchveo.store.opening import is_full
 
