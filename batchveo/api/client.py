@@ -12,6 +12,7 @@ import anyio
 import httpx
 
 from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outcome
+from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
 from batchveo.api.pour import TooLong, pour
@@ -26,6 +27,8 @@ SUBMIT_SECONDS = 120.0
 POLL_SECONDS = 30.0
 LONGEST_CALL_SECONDS = 180.0
 """A whole call, however slowly its answer drips in."""
+LOG_CALLS_PER_MINUTE = 150
+"""Calls of the usage log, all readers of this process together; the service answers 200 to an account."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a longer JSON answer is not read to its end."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,6 +70,7 @@ class Api:
     ) -> None:
         self.base_url = check_base_url(base_url)
         self._key = key
+        self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
         # a transport of someone else's may not tell when it sends
         self._untraced = transport is not None
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.

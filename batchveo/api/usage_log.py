@@ -6,17 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anyio
-
 from batchveo.api.client import Api, ServiceTrouble
 
 PAGE = 100
 """Rows a page: the most the service gives."""
 MOST_PAGES = 5_000
 """Pages a reading."""
-UNPACED_PAGES = 60
-PAGE_GAP_SECONDS = 0.4
-"""Between the pages after those, since the service answers 200 calls a minute."""
 LONGEST_HOURS = 92 * 24
 """The log's longest window."""
 
@@ -35,9 +30,8 @@ async def read_log(api: Api, *, hours: int, take: Callable[[Sequence[Row]], bool
     others down, so one may come twice, but none is missed. Raises ``ServiceTrouble`` or ``KeyRejected``.
     """
     offset = 0
-    for number in range(MOST_PAGES):
-        if number >= UNPACED_PAGES:
-            await anyio.sleep(PAGE_GAP_SECONDS)
+    for _ in range(MOST_PAGES):
+        await api.log_calls.take()
         params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
         rows, more = _page(await api.ask("/v2/logs", params), offset)
         if take(rows):

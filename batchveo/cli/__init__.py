@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -97,8 +98,8 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _said("interrupted", 130)
-    except BrokenPipeError:
-        return 0  # whoever read our output has gone; there is nobody to complain to
+    except OSError as error:  # the terminal, or the file that standard output goes to
+        return _said(f"cannot write: {error.strerror}", 1)
     except sqlite3.DatabaseError as error:
         from batchveo.store.opening import is_full
 
@@ -107,5 +108,6 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
 
 
 def _said(text: str, status: int) -> int:
-    click.echo(f"batchveo: {text}", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"batchveo: {text}", err=True)
     return status

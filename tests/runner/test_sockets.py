@@ -65,6 +65,22 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
         assert [job.state for job in store.jobs()] == [S.PENDING] * 3
 
 
+def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
+    """Calls under way are cut; what they may have bought is looked up by the next run."""
+    service = Service(Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=60.0))
+    with running(service) as url:
+        timers = [threading.Timer(0.6 + n / 4, lambda: signal.raise_signal(signal.SIGINT)) for n in range(2)]
+        for timer in timers:
+            timer.start()
+        result = run_once(tmp_path, url, 2)
+        assert result.exit_status == 130
+        assert result.seconds < 3
+        with Store(tmp_path / "b.db") as store:
+            assert store.counts()[S.SUBMITTING] == 2
+        assert run_once(tmp_path, url, 2).exit_status == 0
+    assert len(service.generations) == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_ends_the_run_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     """Calls under way end, ids are kept, the next run goes on."""
