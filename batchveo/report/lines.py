@@ -52,7 +52,7 @@ _QUIET = {JobState.FAILED, JobState.IN_DOUBT}
 def _move_line(job: Job, was: JobState, detail: str, verbosity: int) -> str | None:
     name = shorten(job.name)
     if job.state is JobState.SUCCEEDED:
-        return f"done: {job.file}{_cost(job)}" if verbosity >= 0 else None
+        return f"done: {shorten(str(job.file), 100)}{_cost(job)}" if verbosity >= 0 else None
     if job.state in _QUIET or was is JobState.IN_DOUBT:
         word = "held in doubt" if job.held else str(job.state).replace("_", " ")
         return f"{word}: {name}: {detail}"
