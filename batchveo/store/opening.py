@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -102,7 +103,8 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not (application == 0 and empty):
         raise StateUnusable(f"{path} is a database of another program; --state names another file")
-    known = {migration.name for migration in migrations.pending(Database(":memory:"))}
+    with closing(sqlite3.connect(":memory:")) as nothing:
+        known = {migration.name for migration in migrations.pending(Database(nothing))}
     newer = {migration.name for migration in migrations.applied(Database(connection))} - known
     if newer:
         raise StateUnusable(

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -179,7 +180,8 @@ def test_a_life_is_recorded_from_claim_to_file(store: Store, run: int) -> None:
     assert store.job(job.seq) == job
     assert store.spend() == (0.4, 0)
     assert store.generation_seconds("google/veo3") == [65.0]
-    attempt = sqlite3.connect(store.path).execute("SELECT outcome, generation_id FROM attempts").fetchone()
+    with closing(sqlite3.connect(store.path)) as db:
+        attempt = db.execute("SELECT outcome, generation_id FROM attempts").fetchone()
     assert attempt == ("generating", "g-1")
 
 
