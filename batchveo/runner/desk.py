@@ -61,7 +61,7 @@ class Desk:
     def commit(self, job: Job, outcome: Outcome, *, due: float | None = None) -> Job:
         """Record what came of a step and put the job where it belongs next; returns it as it is now.
 
-        ``due`` is when the next poll may begin, where the outcome leaves the job as it is.
+        ``due`` is when its next poll or download may begin; the job's own ``not_before`` without it.
         """
         now = self.now()
         job = self._moved(job, outcome, now)

@@ -46,6 +46,11 @@ class PollLoop:
             await self._desk.clock.sleep_until(self._pace.reserve(self._desk.now()))
             workers.start_soon(self._poll, job)
 
+    def first_due(self, job: Job) -> float:
+        """When to poll a generation that was accepted this moment: it cannot be done yet."""
+        now = self._desk.now()
+        return now + (self._fixed or poll_gap(0.0, self._generations.typical(job.model)))
+
     async def _poll(self, job: Job) -> None:
         try:
             outcome = self._believed(await self._asked(job))

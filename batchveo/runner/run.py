@@ -82,8 +82,9 @@ class Run:
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         reconciler = Reconciler(api, settle=settings.settle, resubmit=resubmit, now=clock.now)
         wallet = Wallet(desk, api, prices or PriceList({}), settings)
-        self._submits = SubmitLoop(desk, Submitter(api, store.input_file, desk.mark_sent), wallet, settings)
         self._polls = PollLoop(desk, Poller(api), settings, generations)
+        submitter = Submitter(api, store.input_file, desk.mark_sent)
+        self._submits = SubmitLoop(desk, submitter, wallet, settings, first_poll=self._polls.first_due)
         self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute()), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)
         self._generations = generations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from anyio.abc import TaskGroup
 
 from batchveo.events import Slowed
@@ -24,8 +26,17 @@ PAUSE_CAP_SECONDS = 60.0
 class SubmitLoop:
     """Keeps as many generations in flight as the user, the service and the downloads allow."""
 
-    def __init__(self, desk: Desk, submitter: Submitter, wallet: Wallet, settings: RunSettings) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        submitter: Submitter,
+        wallet: Wallet,
+        settings: RunSettings,
+        *,
+        first_poll: Callable[[Job], float],
+    ) -> None:
         self._desk = desk
+        self._first_poll = first_poll
         self._wallet = wallet
         self._submitter = submitter
         self._limit = AdaptiveLimit(settings.concurrency)
@@ -75,7 +86,7 @@ class SubmitLoop:
             outcome = await self._submitter.handle(job)
         except UNEXPECTED as error:
             outcome = Lost(reason=self._desk.unexpected(job, error))
-        self._desk.commit(job, outcome)
+        self._desk.commit(job, outcome, due=self._first_poll(job) if isinstance(outcome, Accepted) else None)
         self._adapt(outcome, sent_at)
 
     def _adapt(self, outcome: SubmitOutcome, sent_at: float) -> None:
