@@ -182,7 +182,8 @@ async def _run(
             going = Run(store, api, videos, settings, run=run, clock=clock, prices=prices, reporter=reporter)
             begun = clock.now()
             result = await going.execute()
-            await _learn_costs(store, api, since=begun)
+            if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
+                await _learn_costs(store, api, since=begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
             store.end_run(run, status=result.exit_status, now=clock.now())
     return result

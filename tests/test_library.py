@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import anyio
@@ -52,6 +53,29 @@ def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkey
     with batchveo.Store(tmp_path / "s.db", writing=False) as store:
         assert [job.cost_usd for job in store.jobs()] == [2.275, 2.275]
         assert store.committed() == pytest.approx(4.55)
+
+
+def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has five seconds to end; the next run asks."""
+    monkeypatch.setattr("batchveo.api.answers._cost_usd", lambda body, answer: None)
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST.replace("repeat: 2", "repeat: 30"))
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05, concurrency=1)
+    service = Service(Settings(generation_median=0.1))
+
+    def interrupt(event: batchveo.Event) -> None:
+        if isinstance(event, batchveo.Moved) and event.job.state is batchveo.JobState.SUCCEEDED:
+            signal.raise_signal(signal.SIGTERM)
+
+    with running(service) as url:
+        using = batchveo.service(base_url=url, key="key")
+        result = batchveo.run(
+            [manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=interrupt
+        )
+    assert result.exit_status == 143
+    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
+        assert store.unpriced()
+    assert service.calls["transactions"] == 0
 
 
 def test_a_manifest_with_problems_raises_them_all(tmp_path: Path) -> None:
