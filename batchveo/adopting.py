@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batchveo.api import Api
-from batchveo.api.usage_log import Row, read_log
+from batchveo.api.usage_log import Row, read_log, success_of
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.paths import safe_stem
 from batchveo.store import GenerationTaken, Store
@@ -34,12 +34,10 @@ async def adopt_from_log(store: Store, api: Api, *, hours: int, now: float) -> A
     rows: dict[str, tuple[str, str]] = {}
 
     def take(page: Sequence[Row]) -> bool:
-        for row in page:
-            request, generation = row.get("client_request_id"), row.get("inference_id")
-            if row.get("status") == "succeeded" and isinstance(request, str) and isinstance(generation, str):
-                match = _OURS.fullmatch(request)
-                if match and generation:
-                    rows.setdefault(generation, (match[1], request))
+        for request, generation in filter(None, map(success_of, page)):
+            match = _OURS.fullmatch(request)
+            if match and generation:
+                rows.setdefault(generation, (match[1], request))
         return False
 
     await read_log(api, hours=hours, take=take)

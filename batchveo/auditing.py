@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from batchveo.api import Api
 from batchveo.api.ledger import read_charges
-from batchveo.api.usage_log import Row, hours_since, read_log
+from batchveo.api.usage_log import Row, hours_since, read_log, success_of
 from batchveo.models import Job, JobState
 from batchveo.store import Store
 from batchveo.verifying import video_path
@@ -52,10 +52,7 @@ async def read_books(api: Api, *, since: float, now: float) -> Books:
     requests: dict[str, str] = {}
 
     def take(rows: Sequence[Row]) -> bool:
-        for row in rows:
-            request, generation = row.get("client_request_id"), row.get("inference_id")
-            if row.get("status") == "succeeded" and isinstance(request, str) and isinstance(generation, str):
-                requests[request] = generation
+        requests.update(filter(None, map(success_of, rows)))
         return False
 
     await read_log(api, hours=hours_since(since, now), take=take)

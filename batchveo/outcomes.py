@@ -16,7 +16,6 @@ class Stop(StrEnum):
     KEY = "key"
     CREDITS = "credits"
     SERVICE = "service"
-    DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,14 @@ LONGEST_HOURS = 92 * 24
 Row = Mapping[str, Any]
 
 
+def success_of(row: Row) -> tuple[str, str] | None:
+    """Client request id and generation id of a row that tells of a success under a request id of someone's."""
+    request, generation = row.get("client_request_id"), row.get("inference_id")
+    if row.get("status") == "succeeded" and isinstance(request, str) and isinstance(generation, str):
+        return request, generation
+    return None
+
+
 def hours_since(when: float, now: float) -> int:
     """A window that reaches back to ``when``, with an hour to spare for clocks that differ."""
     return min(math.ceil(max(0.0, now - when) / 3600.0) + 1, LONGEST_HOURS)

@@ -25,8 +25,7 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
     """
     if bool(jobs) == everything:
         raise UsageError("name the jobs to cancel, or give --all")
-    Store(state, writing=False).close()
-    with Store(state) as store:
+    with Store.existing(state) as store:
         chosen = list(store.jobs(JobState.PENDING) if everything else selected(store, jobs))
         wrong = [job for job in chosen if job.state is not JobState.PENDING]
         if wrong:

@@ -27,8 +27,7 @@ def command(jobs: tuple[str, ...], state: Path, *, resubmit: bool, generation_id
     """
     if sum((resubmit, generation_id is not None, fail)) != 1:
         raise UsageError("give one of --resubmit, --generation-id ID and --fail")
-    Store(state, writing=False).close()
-    with Store(state) as store:
+    with Store.existing(state) as store:
         chosen = list(selected(store, jobs))
         _check(chosen, generation_id, fail=fail)
         for job in chosen:

@@ -22,8 +22,7 @@ def command(jobs: tuple[str, ...], state: Path) -> int:
 
     JOB is an id or its beginning, or a name. `run` or `resume` then submits them again.
     """
-    Store(state, writing=False).close()
-    with Store(state) as store:
+    with Store.existing(state) as store:
         chosen = list(selected(store, jobs)) if jobs else list(store.jobs(JobState.FAILED))
         wrong = [job for job in chosen if job.state not in (JobState.FAILED, JobState.CANCELLED)]
         if wrong:

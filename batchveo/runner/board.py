@@ -44,10 +44,9 @@ class Board:
     def __init__(self, *, begun: float, patience: float) -> None:
         self._begun = begun
         self._patience = patience
-        self._moving: dict[int, JobState] = {}
-        self._counts: Counter[JobState] = Counter()
-        self._late: Counter[JobState] = Counter()
-        self._late_jobs: dict[int, JobState] = {}
+        self._moving: dict[int, tuple[JobState, bool]] = {}
+        """Every job in motion: its state, and whether it is late."""
+        self._counts: Counter[tuple[JobState, bool]] = Counter()
         self._doubt_places: dict[int, float] = {}
         self._aside: set[int] = set()
         self.polls = DueQueue()
@@ -89,26 +88,20 @@ class Board:
         return now - max(self._begun, since or 0.0) > self._patience
 
     def _set(self, job: Job, state: JobState, *, late: bool = False) -> None:
-        self._moving[job.seq] = state
-        self._counts[state] += 1
-        if late:
-            self._late_jobs[job.seq] = state
-            self._late[state] += 1
+        self._moving[job.seq] = (state, late)
+        self._counts[state, late] += 1
 
     def _clear(self, job: Job) -> None:
         was = self._moving.pop(job.seq, None)
         if was is not None:
             self._counts[was] -= 1
-        late = self._late_jobs.pop(job.seq, None)
-        if late is not None:
-            self._late[late] -= 1
         self.doubts.pop(job.seq, None)
         self._doubt_places.pop(job.seq, None)
 
     def places_taken(self, now: float) -> int:
         """How many generations are in flight, or may be."""
         doubts = sum(until > now for until in self._doubt_places.values())
-        return self._counts[JobState.SUBMITTING] + self.generating() + doubts
+        return self._counts[JobState.SUBMITTING, False] + self.generating() + doubts
 
     def place_frees_at(self, now: float) -> float | None:
         """When the next doubt stops to hold its place by itself."""
@@ -116,11 +109,11 @@ class Board:
 
     def generating(self) -> int:
         """How many generations are known to be in flight."""
-        return self._counts[JobState.GENERATING] - self._late[JobState.GENERATING]
+        return self._counts[JobState.GENERATING, False]
 
     def downloads_waiting(self) -> int:
         """How many finished videos are not on disk yet."""
-        return self._counts[JobState.DOWNLOADING]
+        return self._counts[JobState.DOWNLOADING, False] + self._counts[JobState.DOWNLOADING, True]
 
     def open_doubts(self) -> list[Job]:
         """The doubts that may still settle by themselves."""
@@ -129,12 +122,12 @@ class Board:
     def waited_for(self) -> int:
         """How many jobs the run still waits for, doubts aside."""
         waited = (JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
-        return sum(self._counts[state] - self._late[state] for state in waited)
+        return sum(self._counts[state, False] for state in waited)
 
     def in_motion(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""
-        return self._counts[JobState.SUBMITTING] + self.generating() + len(self.open_doubts())
+        return self._counts[JobState.SUBMITTING, False] + self.generating() + len(self.open_doubts())
 
     def late(self) -> int:
         """How many jobs have outlasted the run's patience."""
-        return self._late.total()
+        return sum(number for (_, late), number in self._counts.items() if late)

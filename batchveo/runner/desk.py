@@ -28,7 +28,6 @@ _STOPS: dict[Stop, type[StoppedEarly]] = {
     Stop.KEY: KeyRejected,
     Stop.CREDITS: OutOfCredits,
     Stop.SERVICE: ServiceMisplaced,
-    Stop.DISK: DiskTrouble,
 }
 
 
@@ -84,7 +83,7 @@ class Desk:
         if move is None:
             return job
         try:
-            moved = self.store.apply(job, move, run=self.run, now=now)
+            return self._recorded(job, move, now)
         except MoveLost:
             return self.store.job(job.seq)
         except GenerationTaken as taken:
@@ -94,6 +93,9 @@ class Desk:
                 text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
                 self.tell(Noted(text=text, warning=True))
             raise
+
+    def _recorded(self, job: Job, move: Move, now: float) -> Job:
+        moved = self.store.apply(job, move, run=self.run, now=now)
         self.finished.add(moved.state)
         self.tell(Moved(job=moved, was=job.state, detail=move.detail))
         if moved.state is JobState.SUCCEEDED:
@@ -113,10 +115,7 @@ class Desk:
             if job.held:
                 return job
             hold = Move(to=JobState.IN_DOUBT, detail=reason, set={"held": True, "error": reason})
-            held = self.store.apply(job, hold, run=self.run, now=now)
-            self.tell(Moved(job=held, was=job.state, detail=reason))
-            self.finished.add(held.state)
-            return held
+            return self._recorded(job, hold, now)
         return self._moved(job, Lost(reason=reason), now)
 
     def mark_sent(self, job: Job) -> None:

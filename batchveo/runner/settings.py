@@ -47,7 +47,7 @@ class RunSettings:
             value = getattr(self, name)
             if value is None:
                 continue
-            if not least <= value < float("inf") or (least == 0 and name in _POSITIVE and value == 0):
+            if not least <= value < float("inf") or (value == 0 and name in _POSITIVE):
                 raise UsageError(f"--{name.replace('_', '-')} {value} is out of range")
 
 

@@ -20,6 +20,12 @@ class Connection:
         self._lock = RunLock(self.path)
         self._db = open_for_writing(self.path) if writing else open_for_reading(self.path)
 
+    @classmethod
+    def existing(cls, path: str | os.PathLike[str]) -> Self:
+        """Open for writing a state that must be there: making an empty one would hide a slip."""
+        cls(path, writing=False).close()
+        return cls(path)
+
     def __enter__(self) -> Self:
         return self
 
