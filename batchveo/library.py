@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_base_url, find_key
-from batchveo.api.client import LOOPBACK
+from batchveo.api.lanes import LOOPBACK
 from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown, UsageError
@@ -177,7 +177,7 @@ async def _run(
         store.set_budget(run, settings.budget)
         check_folder(settings.output)
         using = stack.enter_context(running(using, state))
-        async with _clients(using, settings) as (api, videos):
+        async with _clients(using) as (api, videos):
             prices = await _prices(api, store.pending_models(run), settings)
             going = Run(store, api, videos, settings, run=run, clock=clock, prices=prices, reporter=reporter)
             begun = clock.now()
@@ -221,11 +221,8 @@ async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> Pri
 
 
 @asynccontextmanager
-async def _clients(using: Service, settings: RunSettings) -> AsyncIterator[tuple[Api, Videos]]:
-    connections = settings.concurrency + 64
-    api = Api(using.key, base_url=using.base_url, connections=connections)
-    videos = Videos(loopback=using.is_local, connections=settings.downloads)
-    async with api, videos:
+async def _clients(using: Service) -> AsyncIterator[tuple[Api, Videos]]:
+    async with Api(using.key, base_url=using.base_url) as api, Videos(loopback=using.is_local) as videos:
         yield api, videos
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import anyio
+import anyio.lowlevel
 import httpx
 
 from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outcome
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
+from batchveo.api.lanes import HEADERS, LOOPBACK, Lanes, proxy_of, send, timeouts
 from batchveo.api.pour import TooLong, pour
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
@@ -31,7 +34,6 @@ LOG_CALLS_PER_MINUTE = 150
 """Calls of the usage log, all readers of this process together; the service answers 200 to an account."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a longer JSON answer is not read to its end."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ServiceTrouble(BatchveoError):
@@ -39,7 +41,11 @@ class ServiceTrouble(BatchveoError):
 
 
 Said = TypeVar("Said", SubmitOutcome, PollOutcome)
+Leaving = Callable[[], Awaitable[None]]
+"""What to do before the first byte of a submit's body leaves."""
 # OSError: TLS errors in the middle of a connection reach us as what they are
+_SUBMIT_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
+_ASK_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
 CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
 
@@ -65,7 +71,6 @@ class Api:
         key: ApiKey | None,
         *,
         base_url: str = BASE_URL,
-        connections: int = 100,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = check_base_url(base_url)
@@ -73,33 +78,22 @@ class Api:
         self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
         # a transport of someone else's may not tell when it sends
         self._untraced = transport is not None
+        proxy = proxy_of(self.base_url)
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
-        fresh = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
-        kept = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._submits = self._client(fresh, SUBMIT_SECONDS, transport)
-        self._asks = self._client(kept, POLL_SECONDS, transport)
-
-    def _client(
-        self, limits: httpx.Limits, seconds: float, transport: httpx.AsyncBaseTransport | None
-    ) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.base_url,
-            limits=limits,
-            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
-            transport=transport,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},
-        )
+        self._submits = transport or Lanes(keep=False, proxy=proxy)
+        self._asks = transport or Lanes(proxy=proxy)
+        self._headers = HEADERS | ({"Authorization": key.header} if key else {})
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Api:
+        for wire in {self._submits, self._asks}:
+            await self._open.enter_async_context(wire)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
-            await self._submits.aclose()
-            await self._asks.aclose()
+        await self._open.aclose()
 
     # -- the two calls that make a video
 
@@ -108,35 +102,33 @@ class Api:
         request: Mapping[str, object],
         *,
         client_request_id: str,
-        leaving: Callable[[], None] = lambda: None,
+        leaving: Leaving = anyio.lowlevel.checkpoint,
     ) -> SubmitOutcome:
         """Ask for a video; never repeats the call, never raises for what the network or the service does.
 
-        ``leaving`` is called once, before the first byte of the body leaves, and so as late as it can be:
+        ``leaving`` is awaited once, before the first byte of the body leaves, and so as late as it can be:
         headers alone buy nothing.
         """
-        headers = {**self._headers(), "X-Client-Request-Id": client_request_id}
         departure = Departure(leaving)
         if self._untraced:
-            departure.leave()
+            await departure.leave()
+        sending = httpx.Request(
+            "POST",
+            f"{self.base_url}{GENERATIONS}",
+            headers={**self._headers, "X-Client-Request-Id": client_request_id},
+            json=request,
+            extensions={"trace": departure.trace, "timeout": _SUBMIT_TIMEOUTS},
+        )
         try:
-            answer = await self._call(
-                self._submits,
-                "POST",
-                GENERATIONS,
-                headers=headers,
-                json=dict(request),
-                extensions={"trace": departure.trace},
-            )
+            answer = await self._call(self._submits, sending)
         except CALL_FAULTS as error:
             return self._without_key(submit_fault(error, sent=departure.left))
         return self._without_key(submit_outcome(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
         """Ask how a generation stands; never raises for what the network or the service does."""
-        query = {"generation_id": generation_id}
         try:
-            answer = await self._call(self._asks, "GET", GENERATIONS, headers=self._headers(), params=query)
+            answer = await self._get(GENERATIONS, [("generation_id", generation_id)])
         except CALL_FAULTS as error:
             return self._without_key(poll_fault(error))
         return self._without_key(poll_outcome(answer, generation_id=generation_id))
@@ -145,9 +137,8 @@ class Api:
 
     async def ask(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
         """The JSON answer of a GET; raises ``KeyRejected`` or ``ServiceTrouble``."""
-        headers = self._headers() if auth else {}
         try:
-            answer = await self._call(self._asks, "GET", path, headers=headers, params=list(params))
+            answer = await self._get(path, params, auth=auth)
         except CALL_FAULTS as error:
             raise ServiceTrouble(f"GET {path}: {describe(error)}") from None
         if answer.status != 200:
@@ -171,17 +162,24 @@ class Api:
 
     # -- the one place that touches the network
 
-    async def _call(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> Answer:
+    async def _get(self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True) -> Answer:
+        query = f"?{urlencode(params)}" if params else ""
+        request = httpx.Request(
+            "GET",
+            f"{self.base_url}{path}{query}",
+            headers=self._headers if auth else HEADERS,
+            extensions={"timeout": _ASK_TIMEOUTS},
+        )
+        return await self._call(self._asks, request)
+
+    async def _call(self, wire: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
         with anyio.fail_after(LONGEST_CALL_SECONDS):
-            async with client.stream(method, path, **request) as response:
+            async with aclosing(await send(wire, request)) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 body = await _body(response)
         if not response.is_success and self._key:
             body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
         return Answer(status=response.status_code, headers=headers, body=body)
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": self._key.header} if self._key else {}
 
     def _without_key(self, outcome: Said) -> Said:
         """The outcome without the key in its words: a server may echo it, and words are kept and shown."""
@@ -196,20 +194,20 @@ class Api:
 class Departure:
     """Notices, by httpcore's trace, that the body of a request is about to leave."""
 
-    def __init__(self, leaving: Callable[[], None]) -> None:
+    def __init__(self, leaving: Leaving) -> None:
         self._leaving = leaving
         self.left = False
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """The request leaves now."""
         if not self.left:
-            self._leaving()
+            await self._leaving()
             self.left = True
 
     async def trace(self, event: str, info: Mapping[str, object]) -> None:  # noqa: ARG002 - httpcore's signature
         """What httpcore calls at every step."""
         if event.endswith("send_request_body.started"):
-            self.leave()
+            await self.leave()
 
 
 async def _body(response: httpx.Response) -> bytes:

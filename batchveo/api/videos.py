@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
-import anyio
 import httpx
 
 from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
+from batchveo.api.lanes import HEADERS, Lanes, proxy_of, send, timeouts
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
 """How long a download may go without a byte."""
+_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=STALL_SECONDS)
 MOST_REDIRECTS = 5
 MOST_ADDRESSES = 4
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -30,28 +31,33 @@ class Videos:
         self,
         *,
         loopback: bool = False,
-        connections: int = 16,
         transport: httpx.AsyncBaseTransport | None = None,
         resolve: Resolve = system_resolve,
     ) -> None:
         self._loopback = loopback
         self._resolve = resolve
-        self._client = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            timeout=httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS),
-            transport=transport,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},
-        )
+        self._transport = transport
+        self._lanes: dict[str | None, Lanes] = {}
+        """By proxy."""
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Videos:
+        if self._transport is not None:
+            await self._open.enter_async_context(self._transport)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
-            await self._client.aclose()
+        await self._open.aclose()
+
+    async def _wire(self, target: Target) -> httpx.AsyncBaseTransport:
+        if self._transport is not None:
+            return self._transport
+        proxy = proxy_of(str(target.url))
+        if proxy not in self._lanes:
+            self._lanes[proxy] = await self._open.enter_async_context(Lanes(proxy=proxy))
+        return self._lanes[proxy]
 
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:
@@ -80,20 +86,19 @@ class Videos:
 
     async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:
         """Ask the addresses in turn; the name still goes into the Host header and into TLS."""
+        wire = await self._wire(target)
         last: httpx.HTTPError = httpx.ConnectError(f"{target.url.host} has no address")
         for address in target.addresses[:MOST_ADDRESSES]:
-            request = self._client.build_request(
+            request = httpx.Request(
                 "GET",
                 target.request_url(address),
-                headers={**headers, "Host": target.host_header},
-                extensions={"sni_hostname": target.url.host},
+                headers={**HEADERS, **headers, "Host": target.host_header},
+                extensions={"sni_hostname": target.url.host, "timeout": _TIMEOUTS},
             )
             try:
-                return await self._client.send(request, stream=True)
+                return await send(wire, request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = error
-            except ValueError as error:  # httpx looks at where a redirect leads, though it does not follow it
-                raise UrlRefused(f"the video URL cannot be read: {error}") from None
             except OSError as error:
                 last = httpx.ConnectError(f"{target.url.host}: {error}")
         raise last

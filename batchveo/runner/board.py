@@ -6,6 +6,9 @@ import heapq
 from collections import Counter
 from itertools import count
 
+import anyio
+
+from batchveo.clock import Clock
 from batchveo.models import Job, JobState
 
 DOUBT_HOLDS_A_PLACE = 300.0
@@ -18,24 +21,26 @@ class DueQueue:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Job]] = []
         self._ties = count()
+        self._sooner = anyio.Event()
+        """Set when what was put is due before all else."""
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def put(self, job: Job, due: float) -> None:
         """Add ``job``, due at ``due``."""
-        heapq.heappush(self._heap, (due, next(self._ties), job))
+        item = (due, next(self._ties), job)
+        heapq.heappush(self._heap, item)
+        if self._heap[0] is item:
+            self._sooner.set()
 
-    @property
-    def next_due(self) -> float | None:
-        """When the first is due; ``None`` where there is none."""
-        return self._heap[0][0] if self._heap else None
-
-    def take(self, now: float) -> Job | None:
-        """Take the first if it is due."""
-        if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
-        return None
+    async def take(self, clock: Clock) -> Job:
+        """Wait until the first is due, and take it."""
+        while not self._heap or self._heap[0][0] > clock.now():
+            self._sooner = anyio.Event()
+            with anyio.move_on_after(self._heap[0][0] - clock.now() if self._heap else float("inf")):
+                await self._sooner.wait()
+        return heapq.heappop(self._heap)[2]
 
 
 class Board:
@@ -57,9 +62,17 @@ class Board:
         """``job`` is being submitted."""
         self._set(job, JobState.SUBMITTING)
 
-    def place(self, job: Job, *, due: float, now: float) -> None:
-        """Put ``job`` where its state says; ``due`` is when its next poll or download may begin."""
+    def place(self, job: Job, *, due: float, now: float) -> bool:
+        """Put ``job`` where its state says; ``due`` is when its next poll or download may begin.
+
+        Tells whether it has moved, which changes what the run may do next.
+        """
+        was = self._moving.get(job.seq)
         self._clear(job)
+        self._put(job, due=due, now=now)
+        return self._moving.get(job.seq) != was or job.state is JobState.IN_DOUBT
+
+    def _put(self, job: Job, *, due: float, now: float) -> None:
         if job.seq in self._aside and job.state in (JobState.GENERATING, JobState.DOWNLOADING):
             self._set(job, job.state, late=True)
             return

@@ -28,9 +28,7 @@ class FetchLoop:
         queue = self._desk.board.downloads
         while True:
             await self._slots.acquire()
-            while (job := queue.take(self._desk.now())) is None:
-                await self._desk.wait(queue.next_due)
-            workers.start_soon(self._fetch, job)
+            workers.start_soon(self._fetch, await queue.take(self._desk.clock))
 
     def _set_aside(self, job: Job, trouble: FetchTrouble) -> None:
         self._desk.board.set_aside(job)
@@ -45,6 +43,7 @@ class FetchLoop:
 
     async def _fetch(self, job: Job) -> None:
         try:
+            await self._desk.durable()
             outcome = await self._fetched(job)
             # a disk that refused one video refuses the next; the run stops, and this one is not due again in it
             due = float("inf") if isinstance(outcome, DiskRefused) else None
@@ -54,6 +53,6 @@ class FetchLoop:
                 and job.troubles + 1 >= outcome.tries
             ):
                 self._set_aside(job, outcome)
-            self._desk.commit(job, outcome, due=due)
+            await self._desk.commit(job, outcome, due=due)
         finally:
             self._slots.release()

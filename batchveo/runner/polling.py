@@ -41,8 +41,7 @@ class PollLoop:
         queue = self._desk.board.polls
         while True:
             await self._slots.acquire()
-            while (job := queue.take(self._desk.now())) is None:
-                await self._desk.wait(queue.next_due)
+            job = await queue.take(self._desk.clock)
             await self._desk.clock.sleep_until(self._pace.reserve(self._desk.now()))
             workers.start_soon(self._poll, job)
 
@@ -53,9 +52,10 @@ class PollLoop:
 
     async def _poll(self, job: Job) -> None:
         try:
+            await self._desk.durable()
             outcome = self._believed(await self._asked(job))
             self._say_odd_words(job, outcome)
-            polled = self._desk.commit(job, outcome, due=self._due(job, outcome))
+            polled = await self._desk.commit(job, outcome, due=self._due(job, outcome))
         finally:
             self._slots.release()
         if polled.state is not JobState.GENERATING:

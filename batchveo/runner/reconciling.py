@@ -60,7 +60,7 @@ class ReconcileLoop:
             outcomes = self._unread(doubts, error)
         for job, outcome in outcomes:
             if self._desk.board.doubts.get(job.seq) is job and not _says_nothing(outcome):
-                self._desk.commit(job, outcome)
+                await self._desk.commit(job, outcome)
         self._known = set(self._desk.board.doubts)
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()

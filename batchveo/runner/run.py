@@ -93,9 +93,9 @@ class Run:
 
     async def execute(self) -> RunResult:
         """Run to the end; raises only for bugs."""
-        self._take_stock()
         try:
-            with stop_signals() as signals, _single_error():
+            with self._store.sharing(), stop_signals() as signals, _single_error():
+                self._take_stock()
                 async with anyio.create_task_group() as watch:
                     if signals is not None:
                         watch.start_soon(self._listen, signals)
@@ -117,6 +117,7 @@ class Run:
         if doubts:
             text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
             self._desk.tell(Noted(text=text, warning=True))
+        self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._desk.board.place(job, due=now, now=now)
             if self._generations.typical(job.model) is None:
@@ -201,15 +202,17 @@ def _single_error() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        stops = group.subgroup(StoppedEarly)
-        lone = _only_leaf(stops or group)
-        if lone is None:
-            raise
-        raise lone from None
+        errors = list(_leaves(group))
+        stops = [error for error in errors if isinstance(error, StoppedEarly)]
+        # one write that fails, fails for every call that shared it
+        if stops or len(errors) == 1 or all(isinstance(error, sqlite3.Error) for error in errors):
+            raise [*stops, *errors][0] from None
+        raise
 
 
-def _only_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    first = group.exceptions[0]
-    if isinstance(first, BaseExceptionGroup):
-        return _only_leaf(first)
-    return first if len(group.exceptions) == 1 or isinstance(first, StoppedEarly) else None
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -81,12 +81,14 @@ class SubmitLoop:
             workers.start_soon(self._submit, job)
 
     async def _submit(self, job: Job) -> None:
+        await self._desk.durable()
         sent_at = self._desk.now()
         try:
             outcome = await self._submitter.handle(job)
         except UNEXPECTED as error:
             outcome = Lost(reason=self._desk.unexpected(job, error))
-        self._desk.commit(job, outcome, due=self._first_poll(job) if isinstance(outcome, Accepted) else None)
+        due = self._first_poll(job) if isinstance(outcome, Accepted) else None
+        await self._desk.commit(job, outcome, due=due)
         self._adapt(outcome, sent_at)
 
     def _adapt(self, outcome: SubmitOutcome, sent_at: float) -> None:

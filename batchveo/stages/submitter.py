@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from batchveo.api import Api
 from batchveo.models import INPUT_PREFIX, Job
@@ -11,8 +11,8 @@ from batchveo.outcomes import SubmitOutcome
 
 InputFiles = Callable[[str], tuple[str, bytes]]
 """From the SHA-256 of an input file to its media type and content."""
-MarkSent = Callable[[Job], None]
-"""Records, before the first byte leaves, that the request of a job may have arrived from now on."""
+MarkSent = Callable[[Job], Awaitable[None]]
+"""Records for good, before the first byte leaves, that the request of a job may have arrived from now on."""
 
 
 class Submitter:

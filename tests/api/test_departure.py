@@ -26,8 +26,12 @@ async def test_a_refused_connection_leaves_no_mark() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         marks: list[int] = []
+
+        async def leaving() -> None:
+            marks.append(1)
+
         async with Api(ApiKey("k"), base_url=url) as api:
-            outcome = await api.submit({}, client_request_id="x", leaving=lambda: marks.append(1))
+            outcome = await api.submit({}, client_request_id="x", leaving=leaving)
     assert isinstance(outcome, TurnedAway)
     assert marks == []
 
@@ -50,7 +54,7 @@ async def test_the_mark_comes_with_the_connection_made_and_before_the_bytes() ->
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
 
-        def leaving() -> None:
+        async def leaving() -> None:
             marks.append((int(accepted.wait(5)), len(seen)))
             marked.set()
 
@@ -68,7 +72,7 @@ async def test_a_mark_that_cannot_be_made_keeps_the_request_here() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(5)
 
-        def leaving() -> None:
+        async def leaving() -> None:
             raise sqlite3.OperationalError("disk full")
 
         async with Api(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:

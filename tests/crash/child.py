@@ -14,22 +14,28 @@ import batchveo
 from batchveo.api.client import Api
 from batchveo.files import VideoFile
 from batchveo.models import JobState
+from batchveo.runner.desk import Desk
 from batchveo.stages import downloader
 from batchveo.stages.poller import Poller
+from batchveo.stages.submitter import Submitter
 from batchveo.store import Store
 
 POINTS = (
     "before-intent",
+    "intent-not-flushed",
     "after-intent",
+    "mark-not-flushed",
     "after-mark",
     "after-post",
     "before-id-commit",
+    "id-not-flushed",
     "after-id-commit",
     "during-poll",
     "mid-download",
     "before-rename",
     "after-rename",
     "before-final-commit",
+    "final-not-flushed",
     "after-final-commit",
 )
 
@@ -78,8 +84,21 @@ def around_async(
     setattr(owner, name, wrapped)
 
 
+def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
+    """Die once a move to ``to`` is safe on disk."""
+    real = Desk.commit
+
+    async def wrapped(self: Desk, *args: Any, **kwargs: Any) -> Any:
+        moved = await real(self, *args, **kwargs)
+        if moved.state is to:
+            die()
+        return moved
+
+    Desk.commit = wrapped  # type: ignore[method-assign]
+
+
 def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
-    """Wrap the commit of a move to ``to``."""
+    """Wrap the writing of a move to ``to``."""
     real = Store.apply
 
     def wrapped(self: Store, job: Any, move: Any, **kwargs: Any) -> Any:
@@ -98,16 +117,22 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
     match point:
         case "before-intent":
             around(Store, "claim", before=die, after=None)
-        case "after-intent":
+        case "intent-not-flushed":
             around(Store, "claim", before=None, after=die)
-        case "after-mark":
+        case "after-intent":
+            around_async(Submitter, "handle", before=die)
+        case "mark-not-flushed":
             around(Store, "mark_sent", before=None, after=die)
+        case "after-mark":
+            around_async(Desk, "mark_sent", after=die)
         case "after-post":
             around_async(Api, "submit", after=die)
         case "before-id-commit":
             around_move(JobState.GENERATING, die=die, before=True)
-        case "after-id-commit":
+        case "id-not-flushed":
             around_move(JobState.GENERATING, die=die, before=False)
+        case "after-id-commit":
+            around_commit(JobState.GENERATING, die=die)
         case "during-poll":
             around_async(Poller, "handle", after=die)
         case "mid-download":
@@ -118,8 +143,10 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
             around(VideoFile, "finish", before=None, after=die)
         case "before-final-commit":
             around_move(JobState.SUCCEEDED, die=die, before=True)
-        case "after-final-commit":
+        case "final-not-flushed":
             around_move(JobState.SUCCEEDED, die=die, before=False)
+        case "after-final-commit":
+            around_commit(JobState.SUCCEEDED, die=die)
         case _:
             raise ValueError(point)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def finished(process: subprocess.Popen[bytes]) -> int:
     _, errors = process.communicate(timeout=30)
     assert b"Traceback" not in errors, errors.decode()
     return process.returncode
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Poll for what another process does; 20 s at the longest."""
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def jobs_of(folder: Path) -> list[Job]:
@@ -87,12 +95,10 @@ def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
 def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:
     """While the first lives the second is refused with its pid; after its death it is not."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
-    with running(Service(Settings(generation_median=60.0))) as url:
+    service = Service(Settings(generation_median=60.0))
+    with running(service) as url:
         first = child(tmp_path, "none", 0, url)
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "state/batchveo.db.lock").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        wait_for(lambda: service.calls["poll"] > 0)
         second = subprocess.run(
             [sys.executable, "-m", "batchveo", "run", "m.yaml", "--base-url", url],
             cwd=tmp_path,
@@ -106,8 +112,9 @@ def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:
         assert f"pid {first.pid}" in second.stderr
         first.kill()
         first.communicate()
+        polls = service.calls["poll"]
         third = child(tmp_path, "none", 0, url)
-        time.sleep(1.2)
+        wait_for(lambda: service.calls["poll"] > polls + 4)
         third.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert finished(third) == 143

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +93,21 @@ class Night:
                 )
                 return await going.execute()
 
-    async def killed(self, jobs: Sequence[JobSpec] | None, after: float, **settings: Any) -> None:
-        """Run and drop everything in the middle, as a kill would."""
-        with anyio.move_on_after(after):
+    async def killed(
+        self,
+        jobs: Sequence[JobSpec] | None,
+        after: float,
+        dying: Callable[[], None] = lambda: None,
+        **settings: Any,
+    ) -> None:
+        """Run and drop everything in the middle, as a kill would; ``dying`` is called just before."""
+
+        async def kill() -> None:
+            await anyio.sleep(after)
+            dying()
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(kill)
             await self.run(jobs, **settings)
+            tasks.cancel_scope.cancel()

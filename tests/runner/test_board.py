@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.models import JobState
+from batchveo.clock import Clock
+from batchveo.models import Job, JobState
 from batchveo.runner.board import DOUBT_HOLDS_A_PLACE, Board, DueQueue
 from tests.factories import make_job
 
@@ -16,21 +19,25 @@ def board() -> Board:
     return Board(begun=100.0, patience=60.0)
 
 
-def test_the_earliest_due_comes_first_and_none_too_soon() -> None:
-    """Ties keep their order."""
+@pytest.mark.anyio
+async def test_the_earliest_due_comes_first_and_none_too_soon() -> None:
+    """Ties keep their order; what is due sooner than all else wakes who waits."""
+    clock = Clock(wall=lambda: 0.0)
     queue = DueQueue()
-    jobs = [make_job(seq=n) for n in range(3)]
-    queue.put(jobs[0], 5.0)
-    queue.put(jobs[1], 3.0)
-    queue.put(jobs[2], 3.0)
-    assert queue.take(2.9) is None
-    assert queue.next_due == 3.0
-    assert [queue.take(9.0), queue.take(9.0), queue.take(9.0), queue.take(9.0)] == [
-        jobs[1],
-        jobs[2],
-        jobs[0],
-        None,
-    ]
+    jobs = [make_job(seq=n) for n in range(4)]
+    queue.put(jobs[0], 50.0)
+    taken: list[tuple[Job, float]] = []
+
+    async def take() -> None:
+        taken.extend([(await queue.take(clock), clock.now()) for _ in jobs])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await clock.sleep_until(10.0)
+        queue.put(jobs[1], 30.0)
+        queue.put(jobs[2], 30.0)
+        queue.put(jobs[3], 5.0)
+    assert taken == [(jobs[3], 10.0), (jobs[1], 30.0), (jobs[2], 30.0), (jobs[0], 50.0)]
 
 
 def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:

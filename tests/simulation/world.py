@@ -89,10 +89,11 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
     night = Night(folder, plan.service)
     jobs = specs(plan.jobs)
     rng = random.Random(plan.seed + 1)
-    with _crash_points(rng, plan.crash_chance):
+    with _crash_points(rng, plan.crash_chance) as process:
         for kill in plan.kills:
+            process.dead = False
             try:
-                await night.killed(jobs, after=kill, **plan.run)
+                await night.killed(jobs, after=kill, dying=process.die, **plan.run)
             except BaseExceptionGroup as group:
                 _only_crashes(group)
             except Crash:
@@ -115,15 +116,32 @@ def _only_crashes(group: BaseExceptionGroup[BaseException]) -> None:
         raise rest
 
 
+class Process:
+    """The one that dies; a dead one puts nothing more on disk."""
+
+    dead = False
+
+    def die(self) -> None:
+        self.dead = True
+
+
 @contextmanager
-def _crash_points(rng: random.Random, chance: float) -> Iterator[None]:
-    """Let the process die before or after each commit, and around the rename, now and then."""
+def _crash_points(rng: random.Random, chance: float) -> Iterator[Process]:
+    """Let the process die before or after each write, each flush, and around the rename, now and then."""
+    process = Process()
 
     def maybe() -> None:
-        if rng.random() < chance:
+        if process.dead or rng.random() < chance:
+            process.die()
             raise Crash
 
-    claim, apply, finish = Store.claim, Store.apply, VideoFile.finish
+    claim, apply, mark_sent, flush, finish = (
+        Store.claim,
+        Store.apply,
+        Store.mark_sent,
+        Store.flush,
+        VideoFile.finish,
+    )
 
     def crashing_claim(self: Store, **options: Any) -> Job | None:
         maybe()  # before the intent
@@ -137,6 +155,16 @@ def _crash_points(rng: random.Random, chance: float) -> Iterator[None]:
         maybe()  # after the commit
         return moved
 
+    def crashing_mark(self: Store, job: Job, **options: Any) -> None:
+        maybe()
+        mark_sent(self, job, **options)
+        maybe()  # the mark is written, the body has not left
+
+    def crashing_flush(self: Store) -> None:
+        maybe()  # all that was written since the last flush is gone
+        flush(self)
+        maybe()  # it is safe, and nobody has acted on it
+
     def crashing_finish(self: VideoFile, job: Job, **options: Any) -> None:
         maybe()  # after the download, before the rename
         finish(self, job, **options)
@@ -145,6 +173,8 @@ def _crash_points(rng: random.Random, chance: float) -> Iterator[None]:
     with (
         mock.patch.object(Store, "claim", crashing_claim),
         mock.patch.object(Store, "apply", crashing_apply),
+        mock.patch.object(Store, "mark_sent", crashing_mark),
+        mock.patch.object(Store, "flush", crashing_flush),
         mock.patch.object(VideoFile, "finish", crashing_finish),
     ):
-        yield
+        yield process

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from batchveo.api import Api, ApiKey
-from batchveo.models import INPUT_PREFIX, JobState
+from batchveo.models import INPUT_PREFIX, Job, JobState
 from batchveo.outcomes import Accepted
 from batchveo.stages.submitter import Submitter, with_inputs
 from tests.factories import make_job
@@ -25,6 +25,10 @@ def test_input_files_become_data_uris() -> None:
     }
 
 
+async def marked(job: Job) -> None:
+    """Nothing is recorded here."""
+
+
 @pytest.mark.anyio
 async def test_the_committed_request_id_goes_along() -> None:
     """The one from the claim, so that the log can be asked for it."""
@@ -36,7 +40,7 @@ async def test_the_committed_request_id_goes_along() -> None:
 
     job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
     async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
-        outcome = await Submitter(api, lambda sha256: ("", b""), lambda job: None).handle(job)
+        outcome = await Submitter(api, lambda sha256: ("", b""), marked).handle(job)
     assert outcome == Accepted(generation_id="g")
     assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
     assert json.loads(seen[0].content) == job.request
@@ -47,4 +51,4 @@ async def test_an_unclaimed_job_is_not_sent() -> None:
     """No intent, no POST."""
     api = Api(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
     with pytest.raises(ValueError, match="not claimed"):
-        await Submitter(api, lambda sha256: ("", b""), lambda job: None).handle(make_job())
+        await Submitter(api, lambda sha256: ("", b""), marked).handle(make_job())
