@@ -152,12 +152,16 @@ class Run:
             return False
         if stopped is not None:
             return True
-        return not board.open_doubts() and self._store.next_pending(self._desk.run) is None
+        return not board.open_doubts() and self._store.next_pending(self._desk.run, now=self._desk.now()) is None
 
     def _say_waiting(self) -> None:
         board = self._desk.board
         doubts = board.open_doubts()
-        waits = bool(doubts) and not board.waited_for() and self._store.next_pending(self._desk.run) is None
+        waits = (
+            bool(doubts)
+            and not board.waited_for()
+            and self._store.next_pending(self._desk.run, now=self._desk.now()) is None
+        )
         if waits and not self._said_waiting:
             since = max(job.doubted_at or self._begun for job in doubts)
             self._desk.tell(Waiting(doubts=len(doubts), until=since + self._settings.settle))

@@ -64,7 +64,7 @@ class SubmitLoop:
 
     async def _next(self, workers: TaskGroup) -> None:
         now = self._desk.now()
-        when = self._desk.store.next_pending(self._desk.run)
+        when = self._desk.store.next_pending(self._desk.run, now=now)
         if when is None or when > now:
             await self._desk.wait(now + LOOK_AGAIN_SECONDS if when is None else when)
             return

@@ -47,6 +47,7 @@ class Expanding(Connection):
             renamed = self._db.execute(sql.RENAME_PENDING).rowcount
             self._db.execute(sql.RELABEL)
             new = self._db.execute(sql.ADD_NAMED, stamp).rowcount + self._add_namesakes(stamp)
+            self._db.execute(sql.TALLY_NEW, {"new": new})
             self._db.execute(sql.TAKE_ON_NAMED, stamp)
             named = self._db.execute(sql.COUNT_NAMED).fetchone()[0]
             states = {JobState(row["state"]): row["jobs"] for row in self._db.execute(sql.NAMED_BY_STATE)}

@@ -34,8 +34,10 @@ class Counts:
 class Looking(Connection):
     """The questions."""
 
-    def next_pending(self, run: int) -> float | None:
+    def next_pending(self, run: int, *, now: float) -> float | None:
         """When the first pending job of ``run`` may be claimed; ``None`` where none is left."""
+        if self._db.execute(sql.DUE_PENDING, {"run": run, "now": now}).fetchone():
+            return now
         when: float | None = self._db.execute(sql.NEXT_PENDING, {"run": run}).fetchone()[0]
         return when
 
@@ -80,7 +82,7 @@ class Looking(Connection):
     def spend(self) -> tuple[float, int]:
         """US dollars known to be charged, with the number of finished videos whose price is not known."""
         row = self._db.execute(sql.SPEND).fetchone()
-        return float(row["usd"]), int(row["unknown"])
+        return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
 
     def attempts(self) -> Iterator[sqlite3.Row]:
         """Every POST: ``job, client_request_id, generation_id, price_usd, outcome, started_at``, oldest first."""

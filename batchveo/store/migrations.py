@@ -139,6 +139,49 @@ def first_schema(db: Database) -> None:
         db.conn.execute(statement)  # executescript would commit the migration's transaction half-way
 
 
+_TOTALS = """
+CREATE TABLE tallies (
+    state TEXT NOT NULL,
+    held INTEGER NOT NULL,
+    jobs INTEGER NOT NULL,
+    PRIMARY KEY (state, held)
+) WITHOUT ROWID;
+INSERT INTO tallies SELECT state, held, count(*) FROM jobs GROUP BY state, held;
+INSERT OR IGNORE INTO tallies VALUES ('pending', 0, 0);
+CREATE TRIGGER a_move_is_tallied AFTER UPDATE OF state, held ON jobs
+    WHEN NEW.state != OLD.state OR NEW.held != OLD.held
+    BEGIN
+        UPDATE tallies SET jobs = jobs - 1 WHERE state = OLD.state AND held = OLD.held;
+        INSERT INTO tallies VALUES (NEW.state, NEW.held, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END;
+ALTER TABLE money ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE money ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+UPDATE money SET
+    spent = (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
+    unpriced = (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL);
+CREATE TRIGGER a_price_is_added_up AFTER UPDATE OF cost_usd, completed_at ON jobs
+    WHEN NEW.cost_usd IS NOT OLD.cost_usd OR NEW.completed_at IS NOT OLD.completed_at
+    BEGIN
+        UPDATE money SET
+            spent = spent + CAST(round(coalesce(NEW.cost_usd, 0) * 1e6) AS INTEGER)
+                          - CAST(round(coalesce(OLD.cost_usd, 0) * 1e6) AS INTEGER),
+            unpriced = unpriced + (NEW.completed_at IS NOT NULL AND NEW.cost_usd IS NULL)
+                                - (OLD.completed_at IS NOT NULL AND OLD.cost_usd IS NULL);
+    END;
+CREATE INDEX jobs_put_off ON jobs (run, not_before) WHERE state = 'pending' AND not_before > 0;
+CREATE INDEX jobs_by_completion ON jobs (model, completed_at) WHERE completed_at IS NOT NULL;
+CREATE INDEX jobs_by_finish ON jobs (finished_at) WHERE state = 'succeeded';
+CREATE INDEX jobs_unpriced ON jobs (seq) WHERE completed_at IS NOT NULL AND cost_usd IS NULL;
+"""
+
+
+@migrations()
+def totals(db: Database) -> None:
+    """Counts and sums kept up to date, and indices for what a run asks: the same speed at a million jobs."""
+    for statement in _statements(_TOTALS):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

@@ -70,7 +70,8 @@ class Moving(Looking):
 
     def _clamp(self, now: float) -> None:
         with self._transaction():
-            self._db.execute(sql.CLAMP_NOT_BEFORE, {"now": now, "latest": now + 3600.0})
+            for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNDER_WAY):
+                self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim(self, *, run: int, now: float, price: Price = no_price, budget: float | None = None) -> Job | None:
         """Take the next pending job for submission, its fresh client request id committed with it.

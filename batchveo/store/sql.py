@@ -8,6 +8,9 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     attempts, troubles, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
     bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at"""
 
+UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
+"""States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""
+
 # -- runs
 
 BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
@@ -46,7 +49,7 @@ ADD_ONE = """INSERT INTO jobs
 # pending -> pending: the run that names a job takes it on, with the name it has in the manifest now
 TAKE_ON_NAMED = """UPDATE jobs SET run = :run WHERE run != :run
     AND state NOT IN ('succeeded', 'cancelled') AND id IN (SELECT id FROM temp.named)"""
-TAKE_ON_ALL = "UPDATE jobs SET run = :run WHERE run != :run AND state NOT IN ('succeeded', 'cancelled')"
+TAKE_ON_ALL = f"UPDATE jobs SET run = :run WHERE state IN ({UNFINISHED}) AND run != :run"
 # pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
 RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
     FROM temp.named AS named WHERE jobs.id = named.id AND jobs.state = 'pending' AND jobs.name != named.name"""
@@ -92,15 +95,22 @@ MOVE = """UPDATE jobs SET state = :state, held = :held, troubles = :troubles, no
 LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
 WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
 # clocks differ between runs: no back-off may reach further than a run's own longest one
-CLAMP_NOT_BEFORE = """UPDATE jobs SET not_before = :now
-    WHERE state IN ('pending', 'generating', 'downloading', 'in_doubt') AND not_before > :latest"""
+CLAMP_PENDING = """UPDATE jobs SET not_before = :now
+    WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
+CLAMP_UNDER_WAY = """UPDATE jobs SET not_before = :now
+    WHERE state IN ('generating', 'downloading', 'in_doubt') AND not_before > :latest"""
+# (none) -> pending, in bulk: what the trigger on moves does not see
+TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"
 
 # -- looking
 
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at FROM attempts
     ORDER BY id"""
 PENDING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending' AND run = :run"
-NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run"""
+DUE_PENDING = """SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
+    AND not_before <= :now LIMIT 1"""
+NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
+    AND not_before > 0"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
@@ -110,10 +120,9 @@ SET_COST = "UPDATE jobs SET cost_usd = :usd WHERE seq = :seq AND cost_usd IS NUL
 FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
-COUNTS = "SELECT state, held, count(*) AS jobs FROM jobs GROUP BY state, held"
+COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
 COUNTS_OF_RUN = "SELECT state, held, count(*) AS jobs FROM jobs WHERE run = :run GROUP BY state, held"
-SPEND = """SELECT coalesce(sum(cost_usd), 0) AS usd,
-    coalesce(sum(cost_usd IS NULL AND completed_at IS NOT NULL), 0) AS unknown FROM jobs"""
+SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
     ORDER BY completed_at DESC LIMIT :most"""

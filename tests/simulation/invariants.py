@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+
+import pytest
 
 from batchveo.container import check_mp4
 from batchveo.files import measure
 from batchveo.models import Job, JobState
 from batchveo.sandbox import Generation
+from batchveo.store.sql import COUNTS
 from batchveo.verifying import video_path
 from tests.runner.nights import Night
 from tests.simulation.world import PRICE, Plan
@@ -34,6 +37,12 @@ def hold_always(plan: Plan, night: Night) -> None:
     with night.store() as store:
         committed = sum(row[0] for row in store._db.execute("SELECT micros FROM attempts"))
         assert store._db.execute("SELECT micros FROM money").fetchone()[0] == committed
+        counted = Counter((job.state, job.held) for job in jobs)
+        tallied = {(S(row[0]), bool(row[1])): row[2] for row in store._db.execute(COUNTS)}
+        assert tallied == counted
+        known = [job.cost_usd for job in jobs if job.cost_usd is not None]
+        unknown = sum(job.cost_usd is None and job.completed_at is not None for job in jobs)
+        assert store.spend() == (pytest.approx(sum(known)), unknown)
 
 
 def hold_in_the_end(plan: Plan, night: Night) -> None:

@@ -161,7 +161,7 @@ def test_not_before_is_kept(store: Store, run: int) -> None:
     store.add([make_spec("a")], run=run, now=1.0)
     store.apply(claimed(store, run), Move(to=S.PENDING, set={"not_before": 50.0}), run=run, now=6.0)
     assert store.claim(run=run, now=49.0) is None
-    assert store.next_pending(run) == 50.0
+    assert store.next_pending(run, now=49.0) == 50.0
     assert claimed(store, run, now=50.0).name == "a"
 
 
@@ -235,7 +235,7 @@ def test_a_wait_from_a_clock_ahead_is_clamped(store: Store, run: int) -> None:
     store.add([make_spec("a")], run=run, now=1.0)
     store.apply(claimed(store, run), Move(to=S.PENDING, set={"not_before": 1e9}), run=run, now=6.0)
     store.recover(run=run, now=100.0)
-    assert store.next_pending(run) == 100.0
+    assert store.next_pending(run, now=100.0) == 100.0
 
 
 def test_held_jobs_are_counted_apart(store: Store, run: int) -> None:
