@@ -18,9 +18,11 @@ from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_ba
 from batchveo.api.lanes import LOOPBACK
 from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
+from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown, UsageError
 from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
+from batchveo.metrics import recent_durations
 from batchveo.models import JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
@@ -179,7 +181,17 @@ async def _run(
         using = stack.enter_context(running(using, state))
         async with _clients(using) as (api, videos):
             prices = await _prices(api, store.pending_models(run), settings)
-            going = Run(store, api, videos, settings, run=run, clock=clock, prices=prices, reporter=reporter)
+            going = Run(
+                store,
+                api,
+                videos,
+                settings,
+                run=run,
+                clock=clock,
+                prices=prices,
+                durations=await _durations(api, store, run, settings),
+                reporter=reporter,
+            )
             begun = clock.now()
             result = await going.execute()
             if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
@@ -218,6 +230,19 @@ async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> Pri
             return PriceList({})
         text = f"a budget needs prices, and there are none: {error}; try later, or give --assume-price"
         raise PricesUnknown(text) from None
+
+
+async def _durations(api: Api, store: Store, run: int, settings: RunSettings) -> Durations:
+    """What the service tells of its generation times, where polls are planned by them."""
+    durations = Durations()
+    if settings.poll_interval is None:
+        models = {
+            *store.pending_models(run),
+            *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING)),
+        }
+        for model, expected in (await recent_durations(api, sorted(models))).items():
+            durations.guess(model, expected)
+    return durations
 
 
 @asynccontextmanager

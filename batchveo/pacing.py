@@ -1,9 +1,6 @@
-"""How fast to ask: the in-flight limit, the rate, the pauses, the polls. Callers bring the time."""
+"""How fast to ask: the in-flight limit, the rate, the pauses. Callers bring the time."""
 
 from __future__ import annotations
-
-from collections import deque
-from statistics import median
 
 DECREASE = 0.7
 """What a 429 leaves of the in-flight limit (multiplicative decrease)."""
@@ -80,40 +77,3 @@ class Pause:
     def clear(self) -> None:
         """The service answers again."""
         self._episodes = 0
-
-
-class Generations:
-    """How long a model's generations take, learned from those that finished."""
-
-    def __init__(self, most: int = 50) -> None:
-        self._most = most
-        self._seconds: dict[str, deque[float]] = {}
-
-    def learn(self, model: str, seconds: float) -> None:
-        """One more finished after ``seconds``."""
-        if seconds > 0:
-            self._seconds.setdefault(model, deque(maxlen=self._most)).append(seconds)
-
-    def typical(self, model: str) -> float | None:
-        """The median, in seconds; ``None`` before the first."""
-        known = self._seconds.get(model)
-        return median(known) if known else None
-
-
-FIRST_GAP, LONGEST_GAP, SHORTEST_GAP = 1.0, 15.0, 0.2
-
-
-def poll_gap(age: float, typical: float | None) -> float:
-    """Seconds until the next poll of a generation that is ``age`` seconds old.
-
-    Few while it cannot be done yet, dense around the ``typical`` time, sparse in the tail. Where nothing is
-    known, gaps grow with age.
-    """
-    if typical is None:
-        return min(max(age / 4, FIRST_GAP), LONGEST_GAP)
-    early = 0.7 * typical
-    if age < early:
-        return min(max(early - age, SHORTEST_GAP), LONGEST_GAP)
-    if age < 2 * typical:
-        return min(max(typical / 15, SHORTEST_GAP), LONGEST_GAP)
-    return min(max(age / 8, SHORTEST_GAP), LONGEST_GAP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.pacing import LONGEST_GAP, SHORTEST_GAP, AdaptiveLimit, Generations, Pace, Pause, poll_gap
+from batchveo.pacing import AdaptiveLimit, Pace, Pause
 
 
 def test_a_429_lowers_the_limit_by_a_factor() -> None:
@@ -85,24 +85,3 @@ def test_a_volley_of_failures_is_one_episode() -> None:
     assert pause.episode(sent_at=2.5, now=4.0) == 2
     pause.clear()
     assert pause.episode(sent_at=5.0, now=6.0) == 1
-
-
-def test_generations_learn_a_median() -> None:
-    """The typical time is the median of the latest."""
-    generations = Generations(most=3)
-    assert generations.typical("m") is None
-    for seconds in (1000.0, 60.0, 90.0, 70.0):
-        generations.learn("m", seconds)
-    assert generations.typical("m") == 70.0
-
-
-@given(st.floats(0, 1e6), st.none() | st.floats(0.001, 1e5))
-def test_gaps_have_bounds(age: float, typical: float | None) -> None:
-    """No generation is polled like mad, none is forgotten."""
-    assert SHORTEST_GAP <= poll_gap(age, typical) <= LONGEST_GAP
-
-
-def test_polls_are_dense_where_completion_is_likely() -> None:
-    """Around the typical time gaps are shorter than before it and long after it."""
-    assert poll_gap(90, 90) < poll_gap(10, 90)
-    assert poll_gap(90, 90) < poll_gap(400, 90)

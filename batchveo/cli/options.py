@@ -53,7 +53,9 @@ run_options = together(
     option("--rate", metavar="N/min", help="Submits a minute, at most."),
     option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
     option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
-    option("--poll-rate", type=float, default=10, metavar="N/s", help="Polls a second in all, while adaptive."),
+    option(
+        "--poll-rate", type=float, metavar="N/s", help="Polls a second in all; as for one each 10 s, at least 4."
+    ),
     option(
         "--when-in-doubt",
         type=click.Choice(["hold", "resubmit"]),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import anyio
 from anyio.abc import TaskGroup
 
+from batchveo.durations import Durations
 from batchveo.events import Noted
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Blocked, PollOutcome, PollTrouble, StillGenerating
-from batchveo.pacing import Generations, Pace, poll_gap
+from batchveo.pacing import Pace
 from batchveo.retry import backoff
 from batchveo.runner.desk import UNEXPECTED, Desk
+from batchveo.runner.schedule import PollSchedule
 from batchveo.runner.settings import RunSettings
 from batchveo.stages.poller import Poller
 
@@ -25,12 +27,11 @@ TROUBLES_SAID = 5
 class PollLoop:
     """Polls what is generating; those of earlier runs first, since they are due at once."""
 
-    def __init__(self, desk: Desk, poller: Poller, settings: RunSettings, generations: Generations) -> None:
+    def __init__(self, desk: Desk, poller: Poller, settings: RunSettings, durations: Durations) -> None:
         self._desk = desk
         self._poller = poller
-        self._fixed = settings.poll_interval
-        self._pace = Pace(None if settings.poll_interval else settings.poll_rate * 60.0)
-        self._generations = generations
+        self._pace = Pace(None if settings.poll_interval else settings.polls_per_second * 60.0)
+        self._schedule = PollSchedule(settings, durations)
         self._slots = anyio.Semaphore(AT_ONCE)
         self._troubles: dict[int, int] = {}
         self._odd_words: set[str] = set()
@@ -47,8 +48,7 @@ class PollLoop:
 
     def first_due(self, job: Job) -> float:
         """When to poll a generation that was accepted this moment: it cannot be done yet."""
-        now = self._desk.now()
-        return now + (self._fixed or poll_gap(0.0, self._generations.typical(job.model)))
+        return self._schedule.accepted(job, self._desk.now())
 
     async def _poll(self, job: Job) -> None:
         try:
@@ -60,8 +60,9 @@ class PollLoop:
             self._slots.release()
         if polled.state is not JobState.GENERATING:
             self._troubles.pop(job.seq, None)
-            if polled.state is JobState.DOWNLOADING and polled.submitted_at is not None:
-                self._generations.learn(job.model, self._desk.now() - polled.submitted_at)
+            if polled.state is JobState.DOWNLOADING:
+                self._schedule.completed(polled, self._desk.now())
+            self._schedule.ended(job)
 
     async def _asked(self, job: Job) -> PollOutcome:
         try:
@@ -88,19 +89,14 @@ class PollLoop:
         match outcome:
             case StillGenerating():
                 self._troubles.pop(job.seq, None)
-                return now + self._gap(job, now)
+                return self._schedule.unfinished(job, now)
             case PollTrouble(retry_after=wait, reason=reason):
-                return now + max(wait or 0.0, self._gap(job, now), self._trouble_gap(job, reason))
+                wait = max(wait or 0.0, self._trouble_gap(job, reason))
+                return max(now + wait, self._schedule.unknown(job, now))
             case Blocked(reason=reason):
                 return now + self._trouble_gap(job, reason)
             case _:
                 return None
-
-    def _gap(self, job: Job, now: float) -> float:
-        if self._fixed is not None:
-            return self._fixed
-        age = now - (now if job.submitted_at is None else job.submitted_at)
-        return poll_gap(max(0.0, age), self._generations.typical(job.model))
 
     def _trouble_gap(self, job: Job, reason: str) -> float:
         troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1

@@ -12,10 +12,10 @@ import anyio
 
 from batchveo.api import Api, Videos
 from batchveo.clock import Clock
+from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, StoppedEarly
 from batchveo.events import Noted, Reporter, Waiting, silent
 from batchveo.models import JobState
-from batchveo.pacing import Generations
 from batchveo.pricing import PriceList
 from batchveo.runner.board import Board
 from batchveo.runner.desk import Desk
@@ -64,6 +64,7 @@ class Run:
         run: int,
         clock: Clock,
         prices: PriceList | None = None,
+        durations: Durations | None = None,
         reporter: Reporter = silent,
     ) -> None:
         self._settings = settings
@@ -78,16 +79,15 @@ class Run:
             run=run,
             waits_for_credits=settings.wait_for_credits,
         )
-        generations = Generations()
+        self._durations = durations or Durations()
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         reconciler = Reconciler(api, settle=settings.settle, resubmit=resubmit, now=clock.now)
         wallet = Wallet(desk, api, prices or PriceList({}), settings)
-        self._polls = PollLoop(desk, Poller(api), settings, generations)
+        self._polls = PollLoop(desk, Poller(api), settings, self._durations)
         submitter = Submitter(api, store.input_file, desk.mark_sent)
         self._submits = SubmitLoop(desk, submitter, wallet, settings, first_poll=self._polls.first_due)
         self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute()), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)
-        self._generations = generations
         self._interrupted: signal.Signals | None = None
         self._said_waiting = False
 
@@ -118,11 +118,13 @@ class Run:
             text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
             self._desk.tell(Noted(text=text, warning=True))
         self._store.flush()
+        models = set(self._store.pending_models(self._desk.run))
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._desk.board.place(job, due=now, now=now)
-            if self._generations.typical(job.model) is None:
-                for seconds in reversed(self._store.generation_seconds(job.model)):
-                    self._generations.learn(job.model, seconds)
+            models.add(job.model)
+        for model in models:
+            for seconds in reversed(self._store.generation_seconds(model)):
+                self._durations.learn(model, after=seconds, by=seconds)
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as workers:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 
+LEAST_POLL_RATE = 4.0
+USUAL_POLL_INTERVAL = 10.0
+"""Seconds between two polls of a generation in the service's own examples."""
+
 
 class Doubt(StrEnum):
     """What becomes of a submit that the usage log stays silent about."""
@@ -22,11 +26,12 @@ class RunSettings:
 
     ``concurrency``: generations in flight, at most. ``rate``: submits a minute, at most. ``downloads``: videos
     fetched at once. ``poll_interval``: fixed gap between polls of a generation; adaptive without it.
-    ``poll_rate``: polls a second over all generations, at most, while polling adapts. ``settle``: how late the
-    usage log may be before its silence counts. ``patience``: how long a run waits for one generation or one
-    download before it leaves it, unharmed, to the next run. ``budget``: US dollars that the state may spend
-    over its whole life; what is in flight or in doubt counts as spent. ``assume_price``: US dollars for a job
-    that the price list cannot quote. ``wait_for_credits``: an empty account is waited for, not an end.
+    ``poll_rate``: polls a second over all generations, at most, while polling adapts; without it, what a poll of
+    each every ten seconds would take, but at least 4. ``settle``: how late the usage log may be before its
+    silence counts. ``patience``: how long a run waits for one generation or one download before it leaves it,
+    unharmed, to the next run. ``budget``: US dollars that the state may spend over its whole life; what is in
+    flight or in doubt counts as spent. ``assume_price``: US dollars for a job that the price list cannot quote.
+    ``wait_for_credits``: an empty account is waited for, not an end.
     """
 
     output: Path = Path("videos")
@@ -34,7 +39,7 @@ class RunSettings:
     rate: float | None = None
     downloads: int = 4
     poll_interval: float | None = None
-    poll_rate: float = 10.0
+    poll_rate: float | None = None
     when_in_doubt: Doubt = Doubt.HOLD
     settle: float = 1800.0
     patience: float = 7200.0
@@ -49,6 +54,11 @@ class RunSettings:
                 continue
             if not least <= value < float("inf") or (value == 0 and name in _POSITIVE):
                 raise UsageError(f"--{name.replace('_', '-')} {value} is out of range")
+
+    @property
+    def polls_per_second(self) -> float:
+        """The polls of all generations together, at most, while polling adapts."""
+        return self.poll_rate or max(LEAST_POLL_RATE, self.concurrency / USUAL_POLL_INTERVAL)
 
 
 _POSITIVE = frozenset({"rate", "poll_interval", "poll_rate"})
