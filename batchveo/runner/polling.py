@@ -16,7 +16,7 @@ from batchveo.runner.schedule import PollSchedule
 from batchveo.runner.settings import RunSettings
 from batchveo.stages.poller import Poller
 
-AT_ONCE = 64
+AT_ONCE = 256
 """Polls under way at the same time, at most."""
 TROUBLE_CAP_SECONDS = 60.0
 REFUSALS_BELIEVED = 3
