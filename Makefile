@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint simulate coverage constraints clean
+.PHONY: help demo test lint simulate coverage bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,10 @@ $(VENV)/run: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; costs nothing
@@ -45,6 +49,12 @@ coverage: $(VENV)/dev ## Run the tests with branch coverage
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
+bench: $(VENV)/bench ## Measure everything, full size, about an hour: make bench ONLY="night polling"
+	$(BIN)/python -m benchmarks $(ONLY)
+
+bench-quick: $(VENV)/bench ## Measure everything, reduced, under two minutes
+	$(BIN)/python -m benchmarks --quick $(ONLY)
+
 constraints: ## Pin the newest versions that work together into constraints.txt
 	$(PYTHON) -m venv .venv-pins
 	.venv-pins/bin/pip install --quiet --disable-pip-version-check '.[dev]'
@@ -52,5 +62,5 @@ constraints: ## Pin the newest versions that work together into constraints.txt
 		.venv-pins/bin/pip freeze --exclude batchveo) > constraints.txt
 	rm -rf .venv-pins build
 
-clean: ## Remove the environment and the demo
-	rm -rf $(VENV) demo
+clean: ## Remove the environment, the demo and what the benchmarks keep
+	rm -rf $(VENV) demo benchmarks/.cache

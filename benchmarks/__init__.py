@@ -1,0 +1,1 @@
+"""What batchveo costs and how fast it is, measured from outside: ``python -m benchmarks --help``."""

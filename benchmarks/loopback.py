@@ -1,0 +1,216 @@
+"""A minimal stand-in for the service: submit, poll, video, and nothing that costs it time.
+
+The sandbox checks, prices, remembers and renders, and so is slower than the clients that are measured against
+it. This server answers from prepared bytes, equally to batchveo and to its peers. ``GET /benchmark`` tells
+what happened so far.
+
+    python -m benchmarks.loopback --generation-time 0.05 --video-bytes 8000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from batchveo.sandbox.mp4 import render
+
+TAIL_BYTES = 24
+"""The last box of a video: it holds the generation's number, so that no two videos are the same."""
+SENDFILE_BYTES = 256 * 1024
+_CREDITS = 1_560_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What the server has seen; times are seconds since the epoch, 0 where nothing came."""
+
+    submits: int = 0
+    polls: int = 0
+    videos: int = 0
+    first_submit_or_poll: float = 0.0
+    first_video: float = 0.0
+    last_video: float = 0.0
+    cpu: float = 0.0
+
+
+class Videos:
+    """One video in memory and, for large ones, in a file that the kernel sends from."""
+
+    def __init__(self, size: int) -> None:
+        whole = render(token="benchmark", seconds=4, portrait=False, size=size - TAIL_BYTES)
+        self.size = len(whole) + TAIL_BYTES
+        self.head = whole
+        self.file: BinaryIO | None = None
+        if self.size >= SENDFILE_BYTES:
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server runs
+            self.file.write(whole)
+            self.file.flush()
+            self.head = b""
+
+    @staticmethod
+    def tail(number: int) -> bytes:
+        """The box that makes the video of one generation differ from all others."""
+        return TAIL_BYTES.to_bytes(4, "big") + b"free" + b"%016d" % number
+
+
+class Loopback:
+    """The answers. Ids are numbers; one that this process never gave out is generating for ever."""
+
+    def __init__(self, *, generation_time: float, video_bytes: int) -> None:
+        self._takes = generation_time
+        self._ready: list[float] = []
+        self.videos = Videos(video_bytes)
+        self.seen = Seen()
+
+    def answer(self, method: bytes, target: bytes, host: bytes) -> bytes | int:
+        """The whole answer to a request, or the number of the generation whose video is asked for."""
+        path, _, query = target.partition(b"?")
+        if path == b"/v2/video/generations":
+            self.seen.first_submit_or_poll = self.seen.first_submit_or_poll or time.time()
+            if method == b"POST":
+                return self._submit()
+            return self._poll(query.partition(b"generation_id=")[2], host)
+        if path.startswith(b"/files/g-"):
+            return int(path[len(b"/files/g-") : -len(b".mp4")])
+        return self._aside(path)
+
+    def _submit(self) -> bytes:
+        number = len(self._ready)
+        self._ready.append(time.monotonic() + self._takes)
+        self.seen.submits += 1
+        return response(b'{"id":"g-%d","status":"queued"}' % number, status=b"201 Created")
+
+    def _poll(self, generation: bytes, host: bytes) -> bytes:
+        self.seen.polls += 1
+        number = int(generation[2:]) if generation[2:].isdigit() else -1
+        known = 0 <= number < len(self._ready)
+        if not known or time.monotonic() < self._ready[number]:
+            return response(b'{"id":"%s","status":"generating","video":null,"error":null}' % generation)
+        return response(
+            b'{"id":"%s","status":"completed","video":{"url":"http://%s/files/%s.mp4","file_size":%d},"error":null,'
+            b'"meta":{"usage":{"credits_used":%d}}}' % (generation, host, generation, self.videos.size, _CREDITS)
+        )
+
+    def _aside(self, path: bytes) -> bytes:
+        if path == b"/benchmark":
+            self.seen.cpu = time.process_time()
+            return response(json.dumps(asdict(self.seen)).encode())
+        if path == b"/v1/models":
+            return response(b'{"data":[]}')
+        if path == b"/v2/billing":
+            return response(b'{"current_balance":1000000.0,"currency":"USD"}')
+        return response(b'{"message":"Not Found","statusCode":404}', status=b"404 Not Found")
+
+
+def response(body: bytes, *, status: bytes = b"200 OK") -> bytes:
+    """A JSON answer on a connection that stays open."""
+    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+        status,
+        len(body),
+        body,
+    )
+
+
+class Connection(asyncio.Protocol):
+    """One client, one request after another."""
+
+    def __init__(self, service: Loopback) -> None:
+        self._service = service
+        self._unread = b""
+        self._transport: asyncio.Transport
+        self._sending: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        while self._sending is None and self._one():
+            pass
+
+    def _one(self) -> bool:
+        """Answer the first request if all of it is here."""
+        head, found, rest = self._unread.partition(b"\r\n\r\n")
+        if not found:
+            return False
+        fields = head.lower()
+        length = _number_after(fields, b"content-length:")
+        if len(rest) < length:
+            return False
+        self._unread = rest[length:]
+        method, target, _ = head.split(b"\r\n", 1)[0].split(b" ", 2)
+        answer = self._service.answer(method, target, _value_after(fields, b"host:"))
+        if isinstance(answer, int):
+            self._send_video(answer)
+        else:
+            self._transport.write(answer)
+        return True
+
+    def _send_video(self, number: int) -> None:
+        videos, seen = self._service.videos, self._service.seen
+        seen.videos += 1
+        seen.last_video = time.time()
+        seen.first_video = seen.first_video or seen.last_video
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: video/mp4\r\ncontent-length: %d\r\n\r\n" % videos.size
+        if videos.file is None:
+            self._transport.write(head + videos.head + videos.tail(number))
+            return
+        self._transport.write(head)
+        self._sending = asyncio.ensure_future(self._send_file(videos.file, videos.tail(number)))
+
+    async def _send_file(self, file: BinaryIO, tail: bytes) -> None:
+        try:
+            # each with its own place in the file: os.sendfile is told the offset
+            await asyncio.get_running_loop().sendfile(self._transport, file, 0, fallback=False)
+        except (ConnectionError, OSError):
+            self._transport.abort()
+            return
+        self._transport.write(tail)
+        self._sending = None
+        self.data_received(b"")
+
+
+def _value_after(fields: bytes, name: bytes) -> bytes:
+    return fields.partition(b"\r\n" + name)[2].partition(b"\r\n")[0].strip()
+
+
+def _number_after(fields: bytes, name: bytes) -> int:
+    return int(_value_after(fields, name) or b"0")
+
+
+async def serve(service: Loopback, port: int) -> None:
+    """Serve until the process is ended; says its address on standard error."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", port))
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(service), sock=listener, backlog=4096
+    )
+    print(f"loopback server at http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Read the options and serve."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--generation-time", type=float, default=0.0, metavar="S")
+    parser.add_argument("--video-bytes", type=int, default=20_000, metavar="N")
+    options = parser.parse_args()
+    service = Loopback(generation_time=options.generation_time, video_bytes=options.video_bytes)
+    asyncio.run(serve(service, options.port))
+
+
+if __name__ == "__main__":
+    main()

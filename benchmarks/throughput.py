@@ -1,0 +1,124 @@
+"""Jobs a second through submit, poll, download and every durable commit, where the service takes no time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.processes import Finished, batchveo_run, program, run
+from benchmarks.rows import Row, at_least
+from benchmarks.servers import Server, loopback, sandbox
+from benchmarks.spaces import workspace
+from benchmarks.workloads import csv_manifest, prompts_file
+
+IN_FLIGHT = 200
+GAP = 0.05
+"""Seconds between polls, for every contestant: so that the gap is never what they wait for."""
+LEAST_RATE = 250.0
+LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """One run of a client; ``server_cpu`` is the server's processor seconds meanwhile."""
+
+    jobs: int
+    client: Finished
+    server_cpu: float
+
+    @property
+    def per_second(self) -> float:
+        return self.jobs / self.client.wall
+
+    @property
+    def per_cpu_second(self) -> float:
+        return self.jobs / self.client.cpu
+
+    @property
+    def client_share(self) -> float:
+        """The client's processor use, as a part of one core."""
+        return self.client.cpu / self.client.wall
+
+    @property
+    def server_share(self) -> float:
+        """The server's processor use, as a part of one core."""
+        return self.server_cpu / self.client.wall
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """batchveo and the bare aiohttp peer, in turns, on the same kind of server."""
+    jobs, rounds = (500, 1) if quick else (5000, 3)
+    ours: list[Rate] = []
+    theirs: list[Rate] = []
+    for _ in range(rounds):
+        with loopback() as server:
+            ours.append(_batchveo(server, jobs))
+        with loopback() as server:
+            theirs.append(_peer(server, jobs))
+    with sandbox("--generation-time", "0.001", "--balance", "1e9") as server:
+        on_sandbox = _batchveo(server, jobs // 5)
+    return _rows(ours, theirs, on_sandbox)
+
+
+def _batchveo(server: Server, jobs: int) -> Rate:
+    with workspace() as folder:
+        manifest = csv_manifest(folder / "m.csv", jobs)
+        pace = ["--concurrency", str(IN_FLIGHT), "--downloads", "32", "--poll-interval", str(GAP)]
+        return _rated(server, jobs, batchveo_run(manifest, folder, server.url, *pace))
+
+
+def _peer(server: Server, jobs: int) -> Rate:
+    with workspace() as folder:
+        prompts = prompts_file(folder / "prompts.txt", jobs)
+        places = (server.url, prompts, folder / "videos")
+        pace = ["--in-flight", str(IN_FLIGHT), "--gap", str(GAP)]
+        return _rated(server, jobs, program("peers.aiohttp_semaphore", *places, *pace))
+
+
+def _rated(server: Server, jobs: int, command: Sequence[str]) -> Rate:
+    before = server.glance().cpu
+    client = run(command)
+    return Rate(jobs=jobs, client=client, server_cpu=server.glance().cpu - before)
+
+
+def _rows(ours: Sequence[Rate], theirs: Sequence[Rate], on_sandbox: Rate) -> list[Row]:
+    rate, peer = median(one.per_second for one in ours), median(one.per_second for one in theirs)
+    cpu, peer_cpu = median(one.per_cpu_second for one in ours), median(one.per_cpu_second for one in theirs)
+    setting = f"{ours[0].jobs} jobs, {IN_FLIGHT} in flight, loopback server, median of {len(ours)}"
+    bare = "no state, no sync, no check"
+    return [
+        Row(
+            name="throughput",
+            figure=rate,
+            unit="jobs/s",
+            target=at_least(LEAST_RATE),
+            details=f"{setting}; {_shares(ours[0])}; {ours[0].client.rss / 1e6:.0f} MB",
+        ),
+        Row(
+            name="throughput per processor second",
+            figure=cpu,
+            unit="jobs/CPU s",
+            target=at_least(LEAST_RATE),
+            details="the client's user and system time, start and end included",
+        ),
+        Row(name="throughput, peer (c)", figure=peer, unit="jobs/s", details=f"{bare}; {_shares(theirs[0])}"),
+        Row(name="throughput per processor second, peer (c)", figure=peer_cpu, unit="jobs/CPU s", details=bare),
+        Row(
+            name="throughput against peer (c)",
+            figure=rate / peer,
+            unit="",
+            target=at_least(LEAST_SHARE),
+            details=f"by processor time {cpu / peer_cpu:.2f}",
+        ),
+        Row(
+            name="throughput on the sandbox",
+            figure=on_sandbox.per_second,
+            unit="jobs/s",
+            details=f"{on_sandbox.jobs} jobs; {_shares(on_sandbox)}: who is near 100 % is what is measured",
+        ),
+    ]
+
+
+def _shares(rate: Rate) -> str:
+    return f"client at {rate.client_share:.0%} of a core, server at {rate.server_share:.0%}"
