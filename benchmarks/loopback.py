@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--generation-time", type=float, default=0.0, metavar="S")
-    parser.add_argument("--video-bytes", type=int, default=20_000, metavar="N")
+    parser.add_argument("--video-bytes", type=int, default=50_000, metavar="N")
     options = parser.parse_args()
     service = Loopback(generation_time=options.generation_time, video_bytes=options.video_bytes)
     asyncio.run(serve(service, options.port))

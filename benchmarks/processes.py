@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -35,28 +35,24 @@ class ProgramFailed(Exception):
 class Finished:
     """How a program ended and what it took, its children included.
 
-    ``wall``, ``user``, ``system`` are seconds, ``rss`` is the largest resident set in bytes, ``began`` and
-    ``ended`` are seconds since the epoch; ``out`` is standard output, ``err`` the end of standard error.
+    ``began`` and ``ended`` are seconds since the epoch, ``first_line`` when standard output had its first line
+    (only of ``run_reading``), ``cpu`` is seconds of processor, ``rss`` the largest resident set in bytes;
+    ``out`` is standard output, ``err`` the end of standard error.
     """
 
     status: int
     began: float
     ended: float
-    user: float
-    system: float
+    cpu: float
     rss: int
-    out: str
-    err: str
+    out: str = ""
+    err: str = ""
+    first_line: float = 0.0
 
     @property
     def wall(self) -> float:
         """Seconds from start to end."""
         return self.ended - self.began
-
-    @property
-    def cpu(self) -> float:
-        """Seconds of processor time."""
-        return self.user + self.system
 
 
 def batchveo(*arguments: str | Path) -> list[str]:
@@ -91,32 +87,51 @@ def run(
     """Run ``command`` to its end; raises ``ProgramFailed`` on a status not in ``expect`` or after ``timeout``."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.time()
-        with started(command, stdout=out, stderr=err, cwd=cwd) as child:
-            overdue = threading.Timer(timeout, kill, [child])
-            overdue.start()
-            try:
-                status, usage = _reap(child)
-            finally:
-                overdue.cancel()
-        finished = Finished(
-            status=status,
-            began=began,
-            ended=time.time(),
-            user=usage.ru_utime,
-            system=usage.ru_stime,
-            rss=usage.ru_maxrss * _KIB,
-            out=_text(out),
-            err=_text(err)[-2000:],
-        )
-    if status not in expect:
-        raise ProgramFailed(f"{_words(command)} ended with status {status}: {finished.err}")
+        with started(command, stdout=out, stderr=err, cwd=cwd) as child, _deadline(child, timeout):
+            bare = _reap(child, began)
+        finished = replace(bare, out=_text(out), err=_text(err)[-2000:])
+    if finished.status not in expect:
+        raise ProgramFailed(f"{' '.join(command)} ended with status {finished.status}: {finished.err}")
     return finished
 
 
-def _reap(child: subprocess.Popen[bytes]) -> tuple[int, os.struct_rusage]:  # type: ignore[name-defined]
-    _, raw, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(raw)
-    return child.returncode, usage
+def run_reading(command: Command, *, timeout: float = LONGEST_SECONDS) -> Finished:
+    """Run ``command`` and read its standard output away as it comes; notes when its first line came."""
+    began = time.time()
+    with started(command, stdout=subprocess.PIPE) as child, _deadline(child, timeout):
+        assert child.stdout is not None
+        child.stdout.readline()
+        first_line = time.time()
+        while child.stdout.read(1 << 20):
+            pass
+        finished = replace(_reap(child, began), first_line=first_line)
+    if finished.status != 0:
+        raise ProgramFailed(f"{' '.join(command)} ended with status {finished.status}")
+    return finished
+
+
+@contextmanager
+def _deadline(child: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """Kill ``child`` where the block takes longer than ``seconds``."""
+    overdue = threading.Timer(seconds, kill, [child])
+    overdue.start()
+    try:
+        yield
+    finally:
+        overdue.cancel()
+
+
+def _reap(child: subprocess.Popen[bytes], began: float) -> Finished:
+    """Wait for the end of ``child``, and ask the kernel what it took."""
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return Finished(
+        status=child.returncode,
+        began=began,
+        ended=time.time(),
+        cpu=usage.ru_utime + usage.ru_stime,
+        rss=usage.ru_maxrss * _KIB,
+    )
 
 
 @contextmanager
@@ -170,29 +185,28 @@ def kill_all() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """A running program's processor seconds so far and its resident bytes now; ``at`` is a monotonic time."""
+    """A running program's processor seconds so far, its resident bytes now and at most; ``at`` is monotonic."""
 
     at: float
     cpu: float
     rss: int
+    peak_rss: int
 
 
 def glance(pid: int) -> Glance:
     """Look at a running program through /proc."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    resident = next(line for line in status if line.startswith("VmRSS:"))
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    )
     return Glance(
         at=time.monotonic(),
         cpu=(int(after_name[11]) + int(after_name[12])) / _TICKS,
-        rss=int(resident.split()[1]) * _KIB,
+        rss=int(status["VmRSS"].split()[0]) * _KIB,
+        peak_rss=int(status["VmHWM"].split()[0]) * _KIB,
     )
 
 
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode("utf-8", "replace")
-
-
-def _words(command: Command) -> str:
-    return " ".join(command)

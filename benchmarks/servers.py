@@ -36,7 +36,7 @@ class Server:
 
 
 @contextmanager
-def loopback(*, generation_time: float = 0.0, video_bytes: int = 20_000) -> Iterator[Server]:
+def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000) -> Iterator[Server]:
     """``benchmarks.loopback``; times are seconds."""
     options = ["--generation-time", str(generation_time), "--video-bytes", str(video_bytes)]
     with _serving(program("loopback", *options)) as server:

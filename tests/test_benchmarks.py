@@ -1,0 +1,109 @@
+"""The benchmarks can be started, their server answers, and their tables say what was measured."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from batchveo.container import check_mp4
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.loopback import SENDFILE_BYTES, Loopback, Videos
+from benchmarks.machine import facts
+from benchmarks.rows import Row, at_least, at_most
+from benchmarks.schedule import busiest_rate, ideal_makespan, packed_makespan
+from benchmarks.table import short, text_table, write
+
+ROOT = Path(__file__).parents[1]
+ROWS = [
+    Row(name="soon", figure=0.1234, unit="s", target=at_most(0.2), details="a | b"),
+    Row(name="much", figure=12345.6, unit="jobs/s", target=at_least(20_000)),
+    Row(name="beside", figure=1, unit="x"),
+]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_can_be_started(name: str) -> None:
+    """It has ``measure(quick=...)``, and the docs tell of it."""
+    module = import_module(f"benchmarks.{name.replace('-', '_')}")
+    assert list(inspect.signature(module.measure).parameters) == ["quick"]
+    assert f"`{name}`" in (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/peers").glob("*.py")), ids=lambda path: path.stem)
+def test_peers_are_python(path: Path) -> None:
+    """Their libraries are not needed to say so."""
+    compile(path.read_text(encoding="utf-8"), path.name, "exec")
+
+
+def test_targets_know_what_reaches_them() -> None:
+    """Those above, those below, and rows without one."""
+    assert [row.reached for row in ROWS] == [True, False, None]
+
+
+def test_tables_hold_every_row(tmp_path: Path) -> None:
+    """As text, as Markdown with its bars escaped, as JSON with the machine beside it."""
+    json_file, markdown_file = write(ROWS, facts(), tmp_path / "results" / "all.json")
+    kept = json.loads(json_file.read_text(encoding="utf-8"))
+    assert [row["figure"] for row in kept["rows"]] == [0.1234, 12345.6, 1]
+    assert kept["machine"]["cores"]
+    markdown = markdown_file.read_text(encoding="utf-8")
+    assert r"| soon | 0.123 s | <= 0.2 | yes | a \| b |" in markdown
+    assert "| much | 12,346 jobs/s | >= 20,000 | NO |" in markdown
+    assert len(text_table(ROWS).splitlines()) == 4
+
+
+def test_numbers_are_short() -> None:
+    """Three digits where there is a fraction."""
+    assert [short(number) for number in (0, 250, 0.02347, 3.14159, 99.96, 1234.5)] == [
+        "0", "250", "0.0235", "3.14", "100", "1,234"
+    ]  # fmt: skip
+
+
+def test_the_ideal_starts_each_job_when_a_place_is_free() -> None:
+    """In order, and so with a tail that packing alone does not have."""
+    assert ideal_makespan([3, 1, 1, 4], places=2) == 6
+    assert packed_makespan([3, 1, 1, 4], places=2) == 4.5
+
+
+def test_the_busiest_stretch_counts() -> None:
+    """Not the mean."""
+    assert busiest_rate([0, 10, 10.5, 11, 30], window=2) == 1.5
+
+
+def test_the_loopback_server_sells_each_its_own_video(tmp_path: Path) -> None:
+    """From submit to a whole MP4 that no other generation has."""
+    service = Loopback(generation_time=0, video_bytes=50_000)
+    assert b'"id":"g-0"' in _answer(service, b"POST", b"/v2/video/generations")
+    polled = _answer(service, b"GET", b"/v2/video/generations?generation_id=g-0")
+    assert json.loads(polled.partition(b"\r\n\r\n")[2])["video"]["url"] == "http://here/files/g-0.mp4"
+    assert service.answer(b"GET", b"/files/g-0.mp4", b"here") == 0
+    whole = service.videos.head + Videos.tail(0)
+    (tmp_path / "v.mp4").write_bytes(whole)
+    check_mp4(tmp_path / "v.mp4")
+    assert len(whole) == service.videos.size == 50_000
+    assert Videos.tail(0) != Videos.tail(1)
+
+
+def test_unknown_generations_go_on_for_ever() -> None:
+    """Those of a state that another server filled."""
+    service = Loopback(generation_time=0, video_bytes=50_000)
+    assert b'"generating"' in _answer(service, b"GET", b"/v2/video/generations?generation_id=gen-00f")
+    assert b'"generating"' in _answer(service, b"GET", b"/v2/video/generations?generation_id=g-7")
+
+
+def test_large_videos_are_sent_by_the_kernel() -> None:
+    """From a file, of the size that was asked for."""
+    videos = Videos(SENDFILE_BYTES)
+    assert videos.file is not None
+    with videos.file:
+        assert videos.file.seek(0, 2) + len(Videos.tail(0)) == videos.size == SENDFILE_BYTES
+
+
+def _answer(service: Loopback, method: bytes, target: bytes) -> bytes:
+    answer = service.answer(method, target, b"here")
+    assert isinstance(answer, bytes)
+    return answer
