@@ -6,14 +6,16 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).parents[1]
 
 
 def facts() -> dict[str, object]:
-    """Date, commit, processor, cores, Python, kernel, the temporary folder's file system, the load before."""
+    """What to know when reading a figure; file system and sync are those of the temporary folder."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -22,6 +24,7 @@ def facts() -> dict[str, object]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "file system": file_system(Path(tempfile.gettempdir())),
+        "sync of 4 KiB, median": f"{1e3 * sync_seconds():.2f} ms",
         "load average before": round(os.getloadavg()[0], 2),
     }
 
@@ -41,6 +44,18 @@ def file_system(folder: Path) -> str:
         if folder.resolve().is_relative_to(mount) and len(mount) >= len(best):
             best, kind = mount, found
     return kind
+
+
+def sync_seconds(times: int = 50) -> float:
+    """How long the disk takes to promise that it has a few bytes: every commit waits for that."""
+    each = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(times):
+            began = time.perf_counter()
+            os.pwrite(file.fileno(), bytes(4096), 0)
+            os.fsync(file.fileno())
+            each.append(time.perf_counter() - began)
+    return median(each)
 
 
 def _processor() -> str:
