@@ -49,7 +49,7 @@ coverage: $(VENV)/dev ## Run the tests with branch coverage
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-bench: $(VENV)/bench ## Measure everything, full size, about an hour: make bench ONLY="night polling"
+bench: $(VENV)/bench ## Measure everything, full size, half an hour: make bench ONLY="night polling"
 	$(BIN)/python -m benchmarks $(ONLY)
 
 bench-quick: $(VENV)/bench ## Measure everything, reduced, under two minutes

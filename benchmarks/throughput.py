@@ -115,7 +115,7 @@ def _rows(ours: Sequence[Rate], theirs: Sequence[Rate], on_sandbox: Rate) -> lis
             name="throughput on the sandbox",
             figure=on_sandbox.per_second,
             unit="jobs/s",
-            details=f"{on_sandbox.jobs} jobs; {_shares(on_sandbox)}; who is near 100 % sets the pace, or else the disk",
+            details=f"{on_sandbox.jobs} jobs; {_shares(on_sandbox)}; low shares: waiting for the disk",
         ),
     ]
 
