@@ -31,7 +31,7 @@ class Expanded:
 
 def measure(*, quick: bool) -> list[Row]:
     """CSV, the same again, YAML."""
-    rows, entries = (20_000, 2_000) if quick else (1_000_000, 100_000)
+    rows, entries = (10_000, 1_000) if quick else (1_000_000, 100_000)
     table, tree = csv_expanded(rows), _expanded(yaml_manifest, entries)
     return [
         _seconds(f"{rows:,} rows of CSV", table.first, MOST_SECONDS, f"state {table.state_bytes / 1e6:.0f} MB"),

@@ -25,17 +25,17 @@ Nights = Sequence[dict[str, Any]]
 
 def measure(*, quick: bool) -> list[Row]:
     """With as many polls as a fixed gap; with four a second; with a thousand in flight."""
-    seeds = range(1 if quick else 5)
-    fixed = [_lived(seed, "--poll-interval", str(FIXED_GAP)) for seed in seeds]
-    same = [_lived(seed, "--poll-rate", str(IN_FLIGHT / FIXED_GAP)) for seed in seeds]
-    dense = [_lived(seed, "--poll-rate", "4") for seed in seeds]
-    jobs, many = (400, 100) if quick else (3000, CROWD)
+    jobs, seeds = (60, range(1)) if quick else (200, range(5))
+    fixed = [_lived(seed, jobs, "--poll-interval", str(FIXED_GAP)) for seed in seeds]
+    same = [_lived(seed, jobs, "--poll-rate", str(IN_FLIGHT / FIXED_GAP)) for seed in seeds]
+    dense = [_lived(seed, jobs, "--poll-rate", "4") for seed in seeds]
+    jobs, many = (120, 40) if quick else (3000, CROWD)
     rate = CROWD_RATE * many / CROWD
-    crowd = _lived(0, "--poll-rate", str(rate), jobs=jobs, in_flight=many)
+    crowd = _lived(0, jobs, "--poll-rate", str(rate), in_flight=many)
     return [*_few(fixed, same), _dense(dense), *_crowd(crowd, many, rate)]
 
 
-def _lived(seed: int, *polling: str, jobs: int = 200, in_flight: int = IN_FLIGHT) -> dict[str, Any]:
+def _lived(seed: int, jobs: int, *polling: str, in_flight: int = IN_FLIGHT) -> dict[str, Any]:
     size = ["--jobs", str(jobs), "--in-flight", str(in_flight), "--seed", str(seed)]
     schedule: dict[str, Any] = json.loads(run(program("virtual", *size, *polling)).out)
     return schedule

@@ -30,7 +30,7 @@ class Resumed:
 
 def measure(*, quick: bool) -> list[Row]:
     """First request, status, listings."""
-    jobs, times = (20_000, 3) if quick else (1_000_000, 5)
+    jobs, times = (10_000, 2) if quick else (1_000_000, 5)
     state = state_of(jobs)
     first = resumed(state, times)
     failed = run_reading(batchveo("jobs", "--state", state, "--state-is", "failed", "--json"))

@@ -48,7 +48,7 @@ class Rate:
 
 def measure(*, quick: bool) -> list[Row]:
     """batchveo and the bare aiohttp peer, in turns, on the same kind of server."""
-    jobs, rounds = (500, 1) if quick else (5000, 3)
+    jobs, rounds = (200, 1) if quick else (5000, 3)
     ours: list[Rate] = []
     theirs: list[Rate] = []
     for _ in range(rounds):
