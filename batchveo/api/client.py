@@ -17,7 +17,7 @@ from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outc
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
-from batchveo.api.lanes import HEADERS, LOOPBACK, Lanes, proxy_of, send, timeouts
+from batchveo.api.lanes import HEADERS, LOOPBACK, Lanes, kept_wire, proxy_of, send, timeouts
 from batchveo.api.pour import TooLong, pour
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
@@ -78,14 +78,17 @@ class Api:
         self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
         # a transport of someone else's may not tell when it sends
         self._untraced = transport is not None
-        proxy = proxy_of(self.base_url)
-        # A submit never reuses a connection: one that the server just closed would put the job in doubt.
-        self._submits = transport or Lanes(keep=False, proxy=proxy)
-        self._asks = transport or Lanes(proxy=proxy)
+        self._submits: httpx.AsyncBaseTransport
+        self._asks: httpx.AsyncBaseTransport
+        self._transport = transport
         self._headers = HEADERS | ({"Authorization": key.header} if key else {})
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Api:
+        proxy = proxy_of(self.base_url)
+        # A submit never reuses a connection: one that the server just closed would put the job in doubt.
+        self._submits = self._transport or Lanes(keep=False, proxy=proxy)
+        self._asks = self._transport or kept_wire(proxy)
         for wire in {self._submits, self._asks}:
             await self._open.enter_async_context(wire)
         return self
@@ -225,5 +228,5 @@ async def _read(response: httpx.Response) -> bytes:
         # asked not to; and a small body may unfold to gigabytes
         raise httpx.DecodingError("the answer is compressed though it must not be", request=response.request)
     body = bytearray()
-    await pour(response.aiter_bytes(), body.extend, most=LARGEST_ANSWER)
+    await pour(response.stream, body.extend, most=LARGEST_ANSWER)
     return bytes(body)

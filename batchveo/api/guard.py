@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -41,6 +42,8 @@ class Target:
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of ``host`` by the system's resolver; raises ``OSError`` where there are none."""
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]  # it is one: no thread has to ask
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

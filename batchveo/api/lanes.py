@@ -12,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
+from sniffio import current_async_library
 
 from batchveo.errors import UsageError
 from batchveo.version import __version__
@@ -91,6 +92,18 @@ class _Leaving(httpx.AsyncByteStream):
 def _tls() -> ssl.SSLContext:
     """One for all lanes: reading the certificates takes longer than all else at the start."""
     return httpx.create_ssl_context()
+
+
+def kept_wire(proxy: str | None) -> httpx.AsyncBaseTransport:
+    """A transport for many questions, which keeps its connections: the fastest that can be had here.
+
+    Call it inside the event loop. aiohttp knows neither trio nor all the proxies that httpx does.
+    """
+    if proxy is not None or current_async_library() != "asyncio":
+        return Lanes(proxy=proxy)
+    from batchveo.api.fast import FastTransport
+
+    return FastTransport(_tls())
 
 
 def proxy_of(url: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import anyio
 import httpx
@@ -36,18 +36,21 @@ class Flow:
         self._since, self._bytes = now, 0
 
 
-async def pour(chunks: AsyncIterator[bytes], take: Callable[[bytes], object], *, most: int) -> int:
+async def pour(
+    body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], object], *, most: int
+) -> int:
     """Hand every chunk to ``take``; returns how many bytes came.
 
-    Raises ``TooLong`` after ``most`` bytes, and whatever ``take`` raises. The iterator is always left by its own
+    Raises ``TooLong`` after ``most`` bytes, and whatever ``take`` raises. The body is always left by its own
     end or by cancellation, never in its middle: httpx nests generators, and one that is dropped half-way keeps
     its connection until the garbage collector comes by.
     """
+    assert isinstance(body, httpx.AsyncByteStream)  # noqa: S101 - what an async transport makes
     size = 0
     failure: Exception | None = None
     with anyio.CancelScope() as scope:
         try:
-            async for chunk in chunks:
+            async for chunk in body:
                 size += len(chunk)
                 if failure is None:
                     failure = _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")

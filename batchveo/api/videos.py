@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
-from batchveo.api.lanes import HEADERS, Lanes, proxy_of, send, timeouts
+from batchveo.api.lanes import HEADERS, kept_wire, proxy_of, send, timeouts
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
@@ -37,7 +37,7 @@ class Videos:
         self._loopback = loopback
         self._resolve = resolve
         self._transport = transport
-        self._lanes: dict[str | None, Lanes] = {}
+        self._wires: dict[str | None, httpx.AsyncBaseTransport] = {}
         """By proxy."""
         self._open = AsyncExitStack()
 
@@ -55,9 +55,9 @@ class Videos:
         if self._transport is not None:
             return self._transport
         proxy = proxy_of(str(target.url))
-        if proxy not in self._lanes:
-            self._lanes[proxy] = await self._open.enter_async_context(Lanes(proxy=proxy))
-        return self._lanes[proxy]
+        if proxy not in self._wires:
+            self._wires[proxy] = await self._open.enter_async_context(kept_wire(proxy))
+        return self._wires[proxy]
 
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:

@@ -87,7 +87,7 @@ class Downloader:
                     flow.add(len(chunk), anyio.current_time())
 
                 try:
-                    await pour(response.aiter_bytes(), take, most=LARGEST_VIDEO - body.start)
+                    await pour(response.stream, take, most=LARGEST_VIDEO - body.start)
                 except (httpx.HTTPError, Stalled):
                     self._remember(job, body, size)
                     raise
