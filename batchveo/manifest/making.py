@@ -12,8 +12,10 @@ from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import names_in
 from batchveo.manifest.register import Register
 from batchveo.manifest.rules import text
-from batchveo.models import InputFile, JobSpec
-from batchveo.paths import safe_stem
+from batchveo.manifest.shapes import Plain
+from batchveo.models import InputFile
+from batchveo.named import NamedJob, canonical_json, inputs_json, meta_json
+from batchveo.paths import fold, safe_stem
 
 
 class Making(NamedTuple):
@@ -37,28 +39,57 @@ class JobMaker:
         self._identities = Identities()
         self._clashed: Entry | None = None
 
-    def job(self, making: Making) -> JobSpec | None:
+    def job(self, making: Making) -> NamedJob | None:
         """The job; ``None`` where another manifest of the call has it already. Raises ``Fault`` for its name."""
-        draft, request, inputs, _, place, index, _ = making
-        job_id, first_id = self._identities.next(request, index, draft.given_id)
+        draft, place = making.draft, making.place
+        request = canonical_json(making.request)
+        job_id = self._new_id(request, making.repetition, draft.given_id, place)
+        if job_id is None:
+            return None
+        name = self._name(making, job_id)
+        stem = safe_stem(name)
+        return NamedJob(
+            id=job_id,
+            name=name,
+            stem=stem,
+            fold=fold(stem),
+            model=self._register.count(str(making.request["model"])),
+            request=request,
+            repeat_index=making.repetition,
+            meta=meta_json(draft.meta),
+            manifest=self._manifest,
+            source=place.file,
+            line=place.line,
+            inputs=inputs_json(making.inputs),
+        )
+
+    def plain_job(self, plain: Plain, line: int) -> NamedJob | None:
+        """The same as ``job`` for what came the short way."""
+        model, request, prompt, name = plain
+        manifest = self._manifest
+        place = Place(manifest, line)
+        job_id = self._new_id(request, 0, None, place)
+        if job_id is None:
+            return None
+        names = self._register.names
+        if name is None:
+            name = names.take_default(prompt, job_id, place)
+        elif not names.take(name, place):
+            self._register.clash("name", name, place, _OWN_NAME)
+        stem = safe_stem(name)
+        self._register.count(model)
+        return NamedJob(
+            job_id, name, stem, fold(stem), model, request, 0, "{}", manifest, manifest, line, None
+        )  # fmt: skip
+
+    def _new_id(self, request: str, index: int, given: str | None, place: Place) -> str | None:
+        """The id of the next job; ``None`` where another manifest of the call has it already."""
+        job_id, first_id = self._identities.next(request, index, given)
         if not self._register.is_new(job_id):
             return None
         if job_id != first_id:
             self._register.repeat(first_id, place)
-        name = self._name(making, job_id)
-        return JobSpec(
-            id=job_id,
-            name=name,
-            stem=safe_stem(name),
-            model=str(request["model"]),
-            request=request,
-            index=index,
-            meta=draft.meta,
-            inputs=tuple(inputs),
-            manifest=self._manifest,
-            source=place.file,
-            line=place.line,
-        )
+        return job_id
 
     def _name(self, making: Making, job_id: str) -> str:
         draft, place = making.draft, making.place
@@ -75,6 +106,9 @@ class JobMaker:
         return name
 
 
+_OWN_NAME = "give each job a name of its own"
+
+
 def _way_out(draft: Draft) -> str:
     """What would keep the names of an entry's jobs apart."""
     used = names_in(draft.name)
@@ -82,4 +116,4 @@ def _way_out(draft: Draft) -> str:
         return "write {prompt} in the name"
     varying = [*draft.matrix, *(["index"] if draft.repeat > 1 else [])]
     missing = [variable for variable in varying if variable not in used]
-    return f"write {{{missing[0]}}} in the name" if missing else "give each job a name of its own"
+    return f"write {{{missing[0]}}} in the name" if missing else _OWN_NAME

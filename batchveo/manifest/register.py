@@ -32,6 +32,7 @@ class Register:
         self.clash_total = 0
         self.repeated = 0
         self.first_repeat: tuple[str, Place] | None = None
+        self.by_model: dict[str, int] = {}
         self._ids: set[bytes] | None = set() if several else None
 
     def is_new(self, job_id: str) -> bool:
@@ -43,6 +44,11 @@ class Register:
             return False
         self._ids.add(key)
         return True
+
+    def count(self, model: str) -> str:
+        """Count a job of the model."""
+        self.by_model[model] = self.by_model.get(model, 0) + 1
+        return model
 
     def clash(self, field: str, text: str, place: Place, suggestion: str) -> None:
         """Note that a name or an id was taken."""
