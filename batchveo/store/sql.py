@@ -19,43 +19,60 @@ LAST_BUDGET = (
     "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
 )
 SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
-NAMED_BY_STATE = """SELECT state, count(*) AS jobs FROM jobs WHERE id IN (SELECT id FROM temp.named)
-    GROUP BY state"""
 LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 
-# -- expanding: what the manifests name goes into a table of this connection, then becomes jobs in bulk
+# -- expanding: what the manifests name goes into a temporary table, is matched with the jobs, and moves in bulk
 
-CREATE_NAMED = """CREATE TEMP TABLE IF NOT EXISTS named (
-    id TEXT PRIMARY KEY, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT, repeat_index INTEGER,
-    meta TEXT, manifest TEXT, source TEXT, line INTEGER, position INTEGER)"""
-CLEAR_NAMED = "DELETE FROM temp.named"
-NAME = """INSERT OR IGNORE INTO temp.named VALUES (:id, :name, :stem, :fold, :model, :request, :repeat_index,
-    :meta, :manifest, :source, :line, :position)"""
+PREPARE = (
+    """CREATE TEMP TABLE IF NOT EXISTS named (
+        position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
+        repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT)""",
+    "CREATE INDEX IF NOT EXISTS temp.named_inputs ON named (inputs) WHERE inputs IS NOT NULL",
+    """CREATE TEMP TABLE IF NOT EXISTS known (
+        seq INTEGER PRIMARY KEY, position INTEGER, state TEXT, edited INTEGER, left_over INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS temp.known_edited ON known (position) WHERE edited",
+    "DELETE FROM temp.named",
+    "DELETE FROM temp.known",
+)
+NAME = """INSERT INTO temp.named (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
+    line, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+NAMED_REQUESTS = "SELECT id, model, request FROM temp.named ORDER BY position"
+NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
+COUNT_NAMED = "SELECT count(*) FROM temp.named"
+ATTACH_STATE = "ATTACH ? AS state"
+DETACH_STATE = "DETACH state"
+# the one look at every job that is named and known; the moves below go by what it found
+MATCH = """INSERT OR IGNORE INTO temp.known
+    SELECT jobs.seq, named.position, jobs.state,
+           jobs.meta != named.meta OR (jobs.name != named.name AND jobs.state = 'pending'),
+           jobs.run != :run AND jobs.state NOT IN ('succeeded', 'cancelled')
+    FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
+KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
+NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
+    WHERE (SELECT count(*) FROM jobs) > (SELECT count(*) FROM temp.known)
+    AND seq NOT IN (SELECT seq FROM temp.known) AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
+    GROUP BY state"""
+# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
+RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
+    FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
+RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND jobs.meta != named.meta"""
+# pending -> pending: the run that names a job takes it on
+TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
+TAKE_ON_ALL = "UPDATE jobs SET run = :run WHERE run != :run AND state NOT IN ('succeeded', 'cancelled')"
 # (none) -> pending
 ADD_NAMED = """INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line,
            :run, :now
-    FROM temp.named ORDER BY position"""
+    FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
             :line, :run, :now)"""
-# pending -> pending: the run that names a job takes it on, with the name it has in the manifest now
-TAKE_ON_NAMED = """UPDATE jobs SET run = :run WHERE run != :run
-    AND state NOT IN ('succeeded', 'cancelled') AND id IN (SELECT id FROM temp.named)"""
-TAKE_ON_ALL = "UPDATE jobs SET run = :run WHERE run != :run AND state NOT IN ('succeeded', 'cancelled')"
-# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
-RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
-    FROM temp.named AS named WHERE jobs.id = named.id AND jobs.state = 'pending' AND jobs.name != named.name"""
-RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.named AS named
-    WHERE jobs.id = named.id AND jobs.meta != named.meta"""
-COUNT_NAMED = "SELECT count(*) FROM temp.named"
-NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
-    WHERE manifest IN (SELECT DISTINCT manifest FROM temp.named)
-    AND id NOT IN (SELECT id FROM temp.named) GROUP BY state"""
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
