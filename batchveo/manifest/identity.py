@@ -28,26 +28,24 @@ class Identities:
 
         ``request`` is canonical JSON. The hash is taken of a JSON object in ASCII, its keys sorted too.
         """
+        if not request.isascii() or "\x7f" in request:
+            request = _NOT_ASCII.sub(_escaped, request)
         own_id = "" if given is None else f'"id":{json.dumps(given)},'
-        before, after = f'{{{own_id}"index":{index},', f'"request":{_in_ascii(request)}}}'
-        first = _digest(before + after)
+        first = _digest(f'{{{own_id}"index":{index},"request":{request}}}')
         key = int.from_bytes(first[:8], "big") >> 4  # sixty bits: a machine word less than sixty-four take
         if key not in self._seen:
             self._seen.add(key)
             own = first.hex()
             return own, own
         self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
-        return _digest(f'{before}"occurrence":{occurrence},{after}').hex(), first.hex()
+        again = f'{{{own_id}"index":{index},"occurrence":{occurrence},"request":{request}}}'
+        return _digest(again).hex(), first.hex()
 
 
 def _digest(identity: str) -> bytes:
     return sha256(identity.encode()).digest()[:ID_BYTES]
 
 
-def _in_ascii(text: str) -> str:
-    """JSON with escapes for whatever is not printable ASCII, which in JSON stands only inside of strings."""
-    return text if text.isascii() and "\x7f" not in text else _NOT_ASCII.sub(_escaped, text)
-
-
 def _escaped(match: re.Match[str]) -> str:
+    """What is no printable ASCII stands in JSON only inside of strings, and there as escapes."""
     return json.dumps(match[0])[1:-1]

@@ -14,7 +14,7 @@ from batchveo.manifest.register import Register
 from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Plain
 from batchveo.models import InputFile
-from batchveo.named import NamedJob, canonical_json, inputs_json, meta_json
+from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
 from batchveo.paths import fold, safe_stem
 
 
@@ -43,7 +43,7 @@ class JobMaker:
         """The job; ``None`` where another manifest of the call has it already. Raises ``Fault`` for its name."""
         draft, place = making.draft, making.place
         request = canonical_json(making.request)
-        job_id = self._new_id(request, making.repetition, draft.given_id, place)
+        job_id = self._new_id(request, making.repetition, draft.given_id, *place)
         if job_id is None:
             return None
         name = self._name(making, job_id)
@@ -63,44 +63,41 @@ class JobMaker:
             inputs=inputs_json(making.inputs),
         )
 
-    def plain_job(self, plain: Plain, line: int) -> NamedJob | None:
+    def plain_job(self, plain: Plain, line: int) -> Row | None:
         """The same as ``job`` for what came the short way."""
         model, request, prompt, name = plain
         manifest = self._manifest
-        place = Place(manifest, line)
-        job_id = self._new_id(request, 0, None, place)
+        job_id = self._new_id(request, 0, None, manifest, line)
         if job_id is None:
             return None
         names = self._register.names
         if name is None:
-            name = names.take_default(prompt, job_id, place)
-        elif not names.take(name, place):
-            self._register.clash("name", name, place, _OWN_NAME)
+            name = names.take_default(prompt, job_id, manifest, line)
+        elif not names.take(name, manifest, line):
+            self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
         stem = safe_stem(name)
         self._register.count(model)
-        return NamedJob(
-            job_id, name, stem, fold(stem), model, request, 0, "{}", manifest, manifest, line, None
-        )  # fmt: skip
+        return (job_id, name, stem, fold(stem), model, request, 0, "{}", manifest, manifest, line, None)
 
-    def _new_id(self, request: str, index: int, given: str | None, place: Place) -> str | None:
+    def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""
         job_id, first_id = self._identities.next(request, index, given)
-        if not self._register.is_new(job_id):
+        if self._register.keeps_ids and not self._register.is_new(job_id):
             return None
         if job_id != first_id:
-            self._register.repeat(first_id, place)
+            self._register.repeat(first_id, Place(file, line))
         return job_id
 
     def _name(self, making: Making, job_id: str) -> str:
         draft, place = making.draft, making.place
         if draft.name is None:
-            return self._register.names.take_default(str(making.request.get("prompt", "")), job_id, place)
+            return self._register.names.take_default(str(making.request.get("prompt", "")), job_id, *place)
         name = draft.name
         if not isinstance(name, str):
             name = text(name.filled({**making.values, "prompt": "", **making.request}))
         if making.copy > 1:
             name = f"{name} ({making.copy})"
-        if not self._register.names.take(name, place) and self._clashed is not draft.entry:
+        if not self._register.names.take(name, *place) and self._clashed is not draft.entry:
             self._clashed = draft.entry  # its other jobs clash for the same reason
             self._register.clash("name", name, place, _way_out(draft))
         return name

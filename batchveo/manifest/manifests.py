@@ -16,7 +16,7 @@ from batchveo.manifest.reading import Reading
 from batchveo.manifest.register import Register
 from batchveo.manifest.sources import Opener, Source, source_of
 from batchveo.models import JobSpec
-from batchveo.named import NamedJob
+from batchveo.named import NamedJob, Row
 
 _SAMPLE = 5
 
@@ -74,7 +74,7 @@ class Manifests:
         """Throw away what was kept of standard input."""
         self._opener.close()
 
-    def read(self, take: Callable[[Iterator[NamedJob]], object]) -> Summary:
+    def read(self, take: Callable[[Iterator[Row]], object]) -> Summary:
         """Read everything once; ``take`` gets the jobs as they come, and has to exhaust them.
 
         Raises ``ManifestError`` with all problems at once, the first hundred in words: what was taken is
@@ -89,7 +89,7 @@ class Manifests:
             by_model=reading.register.by_model,
             repeated=reading.register.repeated,
             first_repeated=self._first_repeated(reading.register),
-            sample=tuple(job.spec() for job in first),
+            sample=tuple(NamedJob(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
         )
 
@@ -104,7 +104,7 @@ class Manifests:
         """
         reading = self._reading()
         for job in reading.jobs():
-            yield job.spec()
+            yield NamedJob(*job).spec()
         self._settle(reading)
 
     def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:
@@ -124,9 +124,9 @@ class Manifests:
         if register.first_repeat is None:
             return None
         first_id, place = register.first_repeat
-        first = next(job for job in self._reading().jobs() if job.id == first_id)
+        first = next(job for job in self.specs() if job.id == first_id)
         return f"{place} repeats {first.source}:{first.line}"
 
 
-def _exhaust(jobs: Iterable[NamedJob]) -> None:
+def _exhaust(jobs: Iterable[Row]) -> None:
     deque(jobs, maxlen=0)

@@ -33,12 +33,11 @@ class Register:
         self.repeated = 0
         self.first_repeat: tuple[str, Place] | None = None
         self.by_model: dict[str, int] = {}
-        self._ids: set[bytes] | None = set() if several else None
+        self.keeps_ids = several
+        self._ids: set[bytes] = set()
 
     def is_new(self, job_id: str) -> bool:
-        """Whether no earlier manifest holds the job."""
-        if self._ids is None:
-            return True
+        """Whether no earlier manifest holds the job; to be asked where ids are kept."""
         key = bytes.fromhex(job_id)
         if key in self._ids:
             return False

@@ -13,7 +13,7 @@ from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.raw import plain
-from batchveo.manifest.templates import Blank, blank_in_list, has_braces, parsed
+from batchveo.manifest.templates import Blank, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
 
 JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "meta", "model")
@@ -45,7 +45,7 @@ class Rule:
     def written(self, value: object, *, in_cell: bool) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
         if isinstance(value, str):
-            if self.templated and not self.is_list and has_braces(value):
+            if self.templated and ("{" in value or "}" in value) and not self.is_list:
                 return parsed(value)
             if in_cell:
                 value = self.read(value)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Self
 
 from batchveo.errors import DiskTrouble
-from batchveo.named import NamedJob
+from batchveo.named import Row
 from batchveo.store import sql
 from batchveo.store.opening import BUSY_SECONDS
 
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 160 * 1024
 """Memory for pages of the state while jobs move in: in the indices, ids and names come in no order."""
 
 
@@ -28,7 +28,7 @@ class Scratch:
     def __init__(self) -> None:
         self._db = sqlite3.connect("", timeout=BUSY_SECONDS, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        for pragma in ("temp.journal_mode = MEMORY", "foreign_keys = ON"):
+        for pragma in ("temp.page_size = 32768", "temp.journal_mode = MEMORY", "foreign_keys = ON"):
             self._db.execute(f"PRAGMA {pragma}")
         prepare(self._db)
 
@@ -42,7 +42,7 @@ class Scratch:
         """Throw everything away; harmless when that is done already."""
         self._db.close()
 
-    def take(self, jobs: Iterable[NamedJob]) -> None:
+    def take(self, jobs: Iterable[Row]) -> None:
         """Take jobs, whose ids must all be different. Raises ``DiskTrouble`` where there is no room for them."""
         try:
             self._db.execute("BEGIN")
