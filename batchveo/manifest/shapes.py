@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import Recipe
-from batchveo.manifest.rules import Rule, text
-from batchveo.manifest.templates import has_braces
+from batchveo.manifest.rules import Rule, is_plain
 from batchveo.named import canonical_json
 
 _SHAPES = 1024
@@ -28,13 +27,8 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
 
 
-class Plain(NamedTuple):
-    """An entry that is one job with nothing to fill in; ``request`` is canonical JSON."""
-
-    model: str
-    request: str
-    prompt: str
-    name: str | None
+Plain = tuple[str, str, str, str | None]
+"""An entry that is one job with nothing to fill in: model, request (canonical JSON), prompt and name."""
 
 
 class _Shape(NamedTuple):
@@ -62,12 +56,13 @@ class Shapes:
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
-            name = text(fields["name"]) if "name" in fields else None
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
             return None
-        if name is not None and has_braces(name):
-            return None
-        return Plain(model, template % tuple(values), str(fields.get("prompt", "")), name)
+        name = fields.get("name")
+        if name is None or is_plain(name):
+            prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
+            return model, template % tuple(values), prompt, name
+        return None
 
     def learn(self, entry: Entry, recipe: Recipe) -> None:
         """Take the shape of an entry that turned out to be a plain job, if all with its keys may be."""
@@ -116,6 +111,11 @@ def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
             return canonical_json(setting)
         raise Fault("is not plain")
 
+    def encode_text(value: object) -> str:
+        return _quoted(value) if is_plain(value) else encode(value)
+
+    if rule.is_text:
+        return encode_text
     # not where 1, 1.0 and true may stand, which are one key
     return _Remembered(encode).__getitem__ if cells and not rule.templated else encode
 

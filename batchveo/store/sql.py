@@ -25,21 +25,26 @@ SERVICES = "SELECT DISTINCT service FROM runs"
 # -- expanding: what the manifests name goes into a temporary table, is matched with the jobs, and moves in bulk
 
 PREPARE = (
-    """CREATE TEMP TABLE IF NOT EXISTS named (
+    # what repeats the column before it is left out: half of a large file's bytes
+    """CREATE TEMP TABLE IF NOT EXISTS written (
         position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
         repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT)""",
-    "CREATE INDEX IF NOT EXISTS temp.named_inputs ON named (inputs) WHERE inputs IS NOT NULL",
+    """CREATE TEMP VIEW IF NOT EXISTS named AS
+        SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
+               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs
+        FROM temp.written""",
+    "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
     """CREATE TEMP TABLE IF NOT EXISTS known (
         seq INTEGER PRIMARY KEY, position INTEGER, state TEXT, edited INTEGER, left_over INTEGER)""",
     "CREATE INDEX IF NOT EXISTS temp.known_edited ON known (position) WHERE edited",
-    "DELETE FROM temp.named",
+    "DELETE FROM temp.written",
     "DELETE FROM temp.known",
 )
-NAME = """INSERT INTO temp.named (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
-    line, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
+    line, inputs) VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12)"""
 NAMED_REQUESTS = "SELECT id, model, request FROM temp.named ORDER BY position"
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
-COUNT_NAMED = "SELECT count(*) FROM temp.named"
+COUNT_NAMED = "SELECT count(*) FROM temp.written"
 ATTACH_STATE = "ATTACH ? AS state"
 DETACH_STATE = "DETACH state"
 # the one look at every job that is named and known; the moves below go by what it found

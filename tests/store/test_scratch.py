@@ -42,6 +42,7 @@ def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
             run = other.begin_run(command="run", service="s", now=number)
             assert add(store, *night, now=number) == other.add(night, run=run, now=number)
             assert list(store.jobs()) == list(other.jobs())
+    assert [row[0] for row in store._db.execute("PRAGMA integrity_check")] == ["ok"]  # every CHECK holds
 
 
 def test_the_same_again_changes_nothing_but_the_run(store: Store) -> None:
