@@ -27,7 +27,7 @@ from batchveo.models import JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
-from batchveo.store import Added, Store
+from batchveo.store import Added, Scratch, Store
 
 StrPath = str | os.PathLike[str]
 
@@ -116,13 +116,15 @@ async def run_async(
     stdin: BinaryIO | None = None,
 ) -> RunResult:
     """``run``, to be awaited."""
-    with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
-        summary = reading.check()
+    with Scratch() as scratch:
+        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+            summary = reading.read(scratch.take)
         # the service comes second: whoever has no key yet still hears all that is wrong with the manifest
         chosen = using() if callable(using) else using or service()
 
         def take_on(store: Store, run: int, now: float) -> None:
-            _say_expanded(reporter, summary, store.add(reading.specs(), run=run, now=now))
+            with scratch:  # a run takes hours, and needs it no longer
+                _say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
         return await _run(Path(state), "run", take_on, settings, chosen, reporter)

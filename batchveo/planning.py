@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from batchveo.manifest import Manifests
 from batchveo.models import JobSpec
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
-from batchveo.store import Store
+from batchveo.store import Scratch, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,12 @@ async def plan(
 
     Raises ``ManifestError``. A service that does not answer costs the plan its prices, not its life.
     """
-    with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
-        summary = reading.check()
+    with Scratch() as scratch:
+        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+            summary = reading.read(scratch.take)
         prices, notes = await _prices(api, list(summary.by_model))
         balance, balance_notes = await _balance(api) if has_key else (None, ["no API key, so no balance"])
-        models = _count(reading.specs(), _bought(state), prices)
+        models = _count(scratch, _bought(state), prices)
     return Plan(
         models=models,
         repeated=summary.repeated,
@@ -109,21 +111,21 @@ def _bought(state: Path) -> set[str]:
         return store.settled_ids()
 
 
-def _count(specs: Iterable[JobSpec], bought: set[str], prices: PriceList) -> list[ModelPlan]:
+def _count(scratch: Scratch, bought: set[str], prices: PriceList) -> list[ModelPlan]:
     jobs: Counter[str] = Counter()
     new: Counter[str] = Counter()
     unpriced: Counter[str] = Counter()
     usd: dict[str, float] = {}
-    for spec in specs:
-        jobs[spec.model] += 1
-        if spec.id in bought:
+    for job_id, model, request in scratch.requests():
+        jobs[model] += 1
+        if job_id in bought:
             continue
-        new[spec.model] += 1
-        price = prices.quote(spec.model, spec.request)
+        new[model] += 1
+        price = prices.quote(model, json.loads(request))
         if price is None:
-            unpriced[spec.model] += 1
+            unpriced[model] += 1
         else:
-            usd[spec.model] = usd.get(spec.model, 0.0) + price
+            usd[model] = usd.get(model, 0.0) + price
     return [
         ModelPlan(model=model, jobs=jobs[model], new=new[model], usd=usd.get(model, 0.0), unpriced=unpriced[model])
         for model in jobs

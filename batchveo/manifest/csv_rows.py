@@ -79,7 +79,9 @@ def _entries(rows: Iterator[tuple[int, list[str]]], header: list[str], wrong: se
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             yield Fault(f"has {cells}, the header has {width}", "does a comma need quotes?", line=line)
             continue
-        fields: dict[str, object] = {name: cell for name, cell in zip(names, row, strict=True) if cell}
+        fields: dict[str, object] = dict(zip(names, row, strict=True))
+        if "" in row:
+            fields = {name: cell for name, cell in fields.items() if cell}
         if wrong:
             fields.pop("", None)
         if meta:

@@ -65,7 +65,7 @@ class Drafter:
         self.defaults = _NO_DEFAULTS
         self._label = label
         self._problems = problems
-        self._cells = cells
+        self.cells = cells
 
     def say(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
@@ -134,7 +134,7 @@ class Drafter:
             return absent
 
     def _repeat(self, value: object) -> int:
-        if self._cells and isinstance(value, str):
+        if self.cells and isinstance(value, str):
             value = resolved(value)
         if type(value) is not int or not 1 <= value <= REPEAT_LIMIT:
             raise Fault(f"must be a whole number from 1 to {REPEAT_LIMIT}, not {shown(value)}")
@@ -157,7 +157,7 @@ class Drafter:
         if value is None:
             return {}
         if not isinstance(value, dict) or not value:
-            hint = "rows cannot hold one; write the jobs out, or use YAML" if self._cells else "{style: [a, b]}"
+            hint = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
             self.say(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", hint))
             return {}
         matrix = {}

@@ -15,9 +15,10 @@ from batchveo.manifest.prompt_lines import PromptLine
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import BLANK, Recipe, Recipes, attached, names_in, used_by
 from batchveo.manifest.register import Register
+from batchveo.manifest.shapes import Shapes
 from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, check_names
-from batchveo.models import JobSpec
+from batchveo.named import Row
 
 _NO_VALUES: dict[str, object] = {}
 
@@ -50,14 +51,22 @@ class Expander:
         self._register = register
         self._problems = problems
         self._maker = JobMaker(source.label, register)
+        self._shapes = Shapes(drafter)
         self._said: set[tuple[str, int]] = set()
 
-    def jobs(self, entry: Entry) -> Iterable[JobSpec]:
+    def jobs(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
+        plain = self._shapes.plain(entry)
+        if plain is None:
+            return self._the_long_way(entry)
+        job = self._maker.plain_job(plain, entry.line)
+        return () if job is None else (job,)
+
+    def _the_long_way(self, entry: Entry) -> Iterable[Row]:
         noticed = self._problems.noticed
         draft = self._drafter.draft(entry)
         place = Place(self._source.label, entry.line)
-        if draft.given_id is not None and not self._register.given_ids.take(draft.given_id, place):
+        if draft.given_id is not None and not self._register.given_ids.take(draft.given_id, *place):
             self._register.clash("id", draft.given_id, place, "give each job an id of its own")
         recipes = self._recipes.of(draft)
         if self._problems.noticed > noticed:
@@ -70,15 +79,15 @@ class Expander:
             return self._family(draft, recipes, place, used)
         recipe = recipes[draft.model]
         self._said.clear()
-        job = (
-            self._job(draft, _Choice(recipe, {}, {}), 0, place, None)
-            if recipe.blanks
-            else self._plain_job(draft, recipe, place)
-        )
+        if recipe.blanks:
+            job = self._job(draft, _Choice(recipe, {}, {}), 0, place, None)
+        else:
+            self._shapes.learn(entry, recipe)
+            job = self._job_without_blanks(draft, recipe, place)
         return () if job is None else (job,)
 
-    def _plain_job(self, draft: Draft, recipe: Recipe, place: Place) -> JobSpec | None:
-        """The same as ``_job`` for an entry with nothing to fill in; most rows of a large file are such."""
+    def _job_without_blanks(self, draft: Draft, recipe: Recipe, place: Place) -> Row | None:
+        """The same as ``_job`` for an entry with nothing to fill in but its name."""
         values = {**draft.constants(), "index": 0} if isinstance(draft.name, Template) else _NO_VALUES
         field = "duration"
         try:
@@ -89,9 +98,7 @@ class Expander:
             self._drafter.say(draft.entry, field, fault)
             return None
 
-    def _family(
-        self, draft: Draft, recipes: dict[object, Recipe], place: Place, used: set[str]
-    ) -> Iterator[JobSpec]:
+    def _family(self, draft: Draft, recipes: dict[object, Recipe], place: Place, used: set[str]) -> Iterator[Row]:
         self._said.clear()
         for line in self._lines(draft, recipes) if draft.prompts_file is not None else [None]:
             if line is not None:
@@ -111,7 +118,7 @@ class Expander:
             self._drafter.say(draft.entry, f"matrix.{name}", fault)
         return bool(idle)
 
-    def _job(self, draft: Draft, choice: _Choice, index: int, place: Place, line: _Line | None) -> JobSpec | None:
+    def _job(self, draft: Draft, choice: _Choice, index: int, place: Place, line: _Line | None) -> Row | None:
         recipe = choice.recipe
         values = {**draft.constants(), **choice.values, "index": index}
         settings = {**recipe.blanks, **choice.settings}

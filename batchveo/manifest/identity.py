@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+import re
+from hashlib import sha256
 
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""
 
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, check_circular=False
-).encode
+_NOT_ASCII = re.compile(r"[^ -~]+")
 
 
 class Identities:
@@ -25,20 +23,29 @@ class Identities:
         self._seen: set[int] = set()
         self._repeats: dict[int, int] = {}
 
-    def next(self, request: Mapping[str, object], index: int, given: str | None) -> tuple[str, str]:
-        """The id of the next job, and the id of the first one that asked word for word for the same."""
-        identity: dict[str, object] = {"index": index, "request": request}
-        if given is not None:
-            identity["id"] = given
-        first = _digest(identity)
+    def next(self, request: str, index: int, given: str | None) -> tuple[str, str]:
+        """The id of the next job, and the id of the first one that asked word for word for the same.
+
+        ``request`` is canonical JSON. The hash is taken of a JSON object in ASCII, its keys sorted too.
+        """
+        if not request.isascii() or "\x7f" in request:
+            request = _NOT_ASCII.sub(_escaped, request)
+        own_id = "" if given is None else f'"id":{json.dumps(given)},'
+        first = _digest(f'{{{own_id}"index":{index},"request":{request}}}')
         key = int.from_bytes(first[:8], "big") >> 4  # sixty bits: a machine word less than sixty-four take
         if key not in self._seen:
             self._seen.add(key)
             own = first.hex()
             return own, own
-        self._repeats[key] = identity["occurrence"] = self._repeats.get(key, 0) + 1
-        return _digest(identity).hex(), first.hex()
+        self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
+        again = f'{{{own_id}"index":{index},"occurrence":{occurrence},"request":{request}}}'
+        return _digest(again).hex(), first.hex()
 
 
-def _digest(identity: dict[str, object]) -> bytes:
-    return hashlib.sha256(_canonical(identity).encode()).digest()[:ID_BYTES]
+def _digest(identity: str) -> bytes:
+    return sha256(identity.encode()).digest()[:ID_BYTES]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """What is no printable ASCII stands in JSON only inside of strings, and there as escapes."""
+    return json.dumps(match[0])[1:-1]

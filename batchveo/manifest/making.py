@@ -12,8 +12,10 @@ from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import names_in
 from batchveo.manifest.register import Register
 from batchveo.manifest.rules import text
-from batchveo.models import InputFile, JobSpec
-from batchveo.paths import safe_stem
+from batchveo.manifest.shapes import Plain
+from batchveo.models import InputFile
+from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
+from batchveo.paths import fold, safe_stem
 
 
 class Making(NamedTuple):
@@ -37,42 +39,71 @@ class JobMaker:
         self._identities = Identities()
         self._clashed: Entry | None = None
 
-    def job(self, making: Making) -> JobSpec | None:
+    def job(self, making: Making) -> NamedJob | None:
         """The job; ``None`` where another manifest of the call has it already. Raises ``Fault`` for its name."""
-        draft, request, inputs, _, place, index, _ = making
-        job_id, first_id = self._identities.next(request, index, draft.given_id)
-        if not self._register.is_new(job_id):
+        draft, place = making.draft, making.place
+        request = canonical_json(making.request)
+        job_id = self._new_id(request, making.repetition, draft.given_id, *place)
+        if job_id is None:
             return None
-        if job_id != first_id:
-            self._register.repeat(first_id, place)
         name = self._name(making, job_id)
-        return JobSpec(
+        stem = safe_stem(name)
+        return NamedJob(
             id=job_id,
             name=name,
-            stem=safe_stem(name),
-            model=str(request["model"]),
+            stem=stem,
+            fold=fold(stem),
+            model=self._register.count(str(making.request["model"])),
             request=request,
-            index=index,
-            meta=draft.meta,
-            inputs=tuple(inputs),
+            repeat_index=making.repetition,
+            meta=meta_json(draft.meta),
             manifest=self._manifest,
             source=place.file,
             line=place.line,
+            inputs=inputs_json(making.inputs),
         )
+
+    def plain_job(self, plain: Plain, line: int) -> Row | None:
+        """The same as ``job`` for what came the short way."""
+        model, request, prompt, name = plain
+        manifest = self._manifest
+        job_id = self._new_id(request, 0, None, manifest, line)
+        if job_id is None:
+            return None
+        names = self._register.names
+        if name is None:
+            name = names.take_default(prompt, job_id, manifest, line)
+        elif not names.take(name, manifest, line):
+            self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
+        stem = safe_stem(name)
+        self._register.count(model)
+        return (job_id, name, stem, fold(stem), model, request, 0, "{}", manifest, manifest, line, None)
+
+    def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
+        """The id of the next job; ``None`` where another manifest of the call has it already."""
+        job_id, first_id = self._identities.next(request, index, given)
+        if self._register.keeps_ids and not self._register.is_new(job_id):
+            return None
+        if job_id != first_id:
+            self._register.repeat(first_id, Place(file, line))
+        return job_id
 
     def _name(self, making: Making, job_id: str) -> str:
         draft, place = making.draft, making.place
         if draft.name is None:
-            return self._register.names.take_default(str(making.request.get("prompt", "")), job_id, place)
+            return self._register.names.take_default(str(making.request.get("prompt", "")), job_id, *place)
         name = draft.name
         if not isinstance(name, str):
             name = text(name.filled({**making.values, "prompt": "", **making.request}))
         if making.copy > 1:
             name = f"{name} ({making.copy})"
-        if not self._register.names.take(name, place) and self._clashed is not draft.entry:
+        if not self._register.names.take(name, *place) and self._clashed is not draft.entry:
             self._clashed = draft.entry  # its other jobs clash for the same reason
             self._register.clash("name", name, place, _way_out(draft))
         return name
+
+
+_OWN_NAME = "give each job a name of its own"
 
 
 def _way_out(draft: Draft) -> str:
@@ -82,4 +113,4 @@ def _way_out(draft: Draft) -> str:
         return "write {prompt} in the name"
     varying = [*draft.matrix, *(["index"] if draft.repeat > 1 else [])]
     missing = [variable for variable in varying if variable not in used]
-    return f"write {{{missing[0]}}} in the name" if missing else "give each job a name of its own"
+    return f"write {{{missing[0]}}} in the name" if missing else _OWN_NAME

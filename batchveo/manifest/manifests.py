@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -15,6 +16,7 @@ from batchveo.manifest.reading import Reading
 from batchveo.manifest.register import Register
 from batchveo.manifest.sources import Opener, Source, source_of
 from batchveo.models import JobSpec
+from batchveo.named import NamedJob, Row
 
 _SAMPLE = 5
 
@@ -28,12 +30,16 @@ class Summary:
     few jobs. ``budget`` is in US dollars, the sum over all manifests that set one.
     """
 
-    jobs: int
     by_model: Mapping[str, int]
     repeated: int
     first_repeated: str | None
     sample: tuple[JobSpec, ...]
     budget: float | None
+
+    @property
+    def jobs(self) -> int:
+        """All jobs."""
+        return sum(self.by_model.values())
 
 
 class Manifests:
@@ -68,24 +74,28 @@ class Manifests:
         """Throw away what was kept of standard input."""
         self._opener.close()
 
-    def check(self) -> Summary:
-        """Read everything. Raises ``ManifestError`` with all problems at once, the first hundred in words."""
+    def read(self, take: Callable[[Iterator[Row]], object]) -> Summary:
+        """Read everything once; ``take`` gets the jobs as they come, and has to exhaust them.
+
+        Raises ``ManifestError`` with all problems at once, the first hundred in words: what was taken is
+        worth nothing then.
+        """
         reading = self._reading()
-        by_model: Counter[str] = Counter()
-        sample: list[JobSpec] = []
-        for job in reading.jobs():
-            by_model[job.model] += 1
-            if len(sample) < _SAMPLE:
-                sample.append(job)
+        jobs = reading.jobs()
+        first = list(islice(jobs, _SAMPLE))
+        take(chain(first, jobs))
         self._settle(reading)
         return Summary(
-            jobs=by_model.total(),
-            by_model=dict(by_model),
+            by_model=reading.register.by_model,
             repeated=reading.register.repeated,
             first_repeated=self._first_repeated(reading.register),
-            sample=tuple(sample),
+            sample=tuple(NamedJob(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
         )
+
+    def check(self) -> Summary:
+        """Read everything, for its problems alone. Raises ``ManifestError``."""
+        return self.read(_exhaust)
 
     def specs(self) -> Iterator[JobSpec]:
         """All jobs, streaming, anew at each call.
@@ -93,7 +103,8 @@ class Manifests:
         Raises ``ManifestError`` at the end if something was wrong: call ``check`` before anything is bought.
         """
         reading = self._reading()
-        yield from reading.jobs()
+        for job in reading.jobs():
+            yield NamedJob(*job).spec()
         self._settle(reading)
 
     def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:
@@ -104,8 +115,7 @@ class Manifests:
         """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""
         if reading.register.clashes:
             second = self._reading(reading.register.clashing)
-            for _ in second.jobs():
-                pass
+            _exhaust(second.jobs())
             reading.register.report(reading.problems, second.register)
         if reading.problems.total:
             raise ManifestError(reading.problems.kept, reading.problems.total)
@@ -116,3 +126,7 @@ class Manifests:
         first_id, place = register.first_repeat
         first = next(job for job in self.specs() if job.id == first_id)
         return f"{place} repeats {first.source}:{first.line}"
+
+
+def _exhaust(jobs: Iterable[Row]) -> None:
+    deque(jobs, maxlen=0)

@@ -51,19 +51,19 @@ class Names:
         self._taken: set[int] = set()
         self._wanted = wanted
 
-    def take(self, name: str, place: Place) -> bool:
-        """Take a name; false where it is taken already."""
+    def take(self, name: str, file: str, line: int) -> bool:
+        """Take a name for what stands there; false where it is taken already."""
         self.asked += 1
-        if name in self._wanted:
-            self.first.setdefault(name, (self.asked, place))
+        if self._wanted and name in self._wanted:
+            self.first.setdefault(name, (self.asked, Place(file, line)))
         key = hash(name) >> 4
         if key in self._taken:
             return False
         self._taken.add(key)
         return True
 
-    def take_default(self, prompt: str, job_id: str, place: Place) -> str:
+    def take_default(self, prompt: str, job_id: str, file: str, line: int) -> str:
         """Take a name made from the prompt and the id, with more of the id where that is taken."""
         start = f"{slug(prompt)}-".removeprefix("-")
         name = start + job_id[:_ID_SHOWN]
-        return name if self.take(name, place) else start + job_id
+        return name if self.take(name, file, line) else start + job_id

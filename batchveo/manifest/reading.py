@@ -15,7 +15,7 @@ from batchveo.manifest.recipes import Recipes
 from batchveo.manifest.register import Register
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import Format, Opener, Source
-from batchveo.models import JobSpec
+from batchveo.named import Row
 
 _CELLS = (Format.CSV, Format.TSV)
 
@@ -34,7 +34,7 @@ class Reading:
         self._inputs = inputs
         self._any_model = any_model
 
-    def jobs(self) -> Iterator[JobSpec]:
+    def jobs(self) -> Iterator[Row]:
         """All jobs in their order; problems are gathered, not raised."""
         for source in self._sources:
             try:
@@ -44,7 +44,7 @@ class Reading:
             except OSError as error:
                 self.problems.add(source.label, None, None, f"cannot be read: {error.strerror}")
 
-    def _jobs_of(self, source: Source) -> Iterator[JobSpec]:
+    def _jobs_of(self, source: Source) -> Iterator[Row]:
         noticed = self.problems.noticed
         entries = 0
         with self._opener.open(source) as (stream, form):

@@ -32,17 +32,22 @@ class Register:
         self.clash_total = 0
         self.repeated = 0
         self.first_repeat: tuple[str, Place] | None = None
-        self._ids: set[bytes] | None = set() if several else None
+        self.by_model: dict[str, int] = {}
+        self.keeps_ids = several
+        self._ids: set[bytes] = set()
 
     def is_new(self, job_id: str) -> bool:
-        """Whether no earlier manifest holds the job."""
-        if self._ids is None:
-            return True
+        """Whether no earlier manifest holds the job; to be asked where ids are kept."""
         key = bytes.fromhex(job_id)
         if key in self._ids:
             return False
         self._ids.add(key)
         return True
+
+    def count(self, model: str) -> str:
+        """Count a job of the model."""
+        self.by_model[model] = self.by_model.get(model, 0) + 1
+        return model
 
     def clash(self, field: str, text: str, place: Place, suggestion: str) -> None:
         """Note that a name or an id was taken."""

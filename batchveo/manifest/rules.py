@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
 from batchveo.catalog import MODELS, Model, Param, ParamType
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.raw import plain
-from batchveo.manifest.templates import Blank, blank_in_list, has_braces, parsed
+from batchveo.manifest.templates import Blank, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
 
 JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "meta", "model")
@@ -41,11 +42,12 @@ class Rule:
     templated: bool = False
     holds_urls: bool = False
     is_list: bool = False
+    is_text: bool = False
 
     def written(self, value: object, *, in_cell: bool) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
         if isinstance(value, str):
-            if self.templated and not self.is_list and has_braces(value):
+            if self.templated and ("{" in value or "}" in value) and not self.is_list:
                 return parsed(value)
             if in_cell:
                 value = self.read(value)
@@ -108,6 +110,18 @@ def text(value: object, *, may_be_empty: bool = False) -> str:
     return value
 
 
+def is_plain(value: object) -> TypeGuard[str]:
+    """Whether this is text that every rule for text takes as it is: printable, not blank, without braces."""
+    return (
+        type(value) is str
+        and value.isprintable()
+        and "{" not in value
+        and "}" not in value
+        and not value.isspace()
+        and value != ""
+    )
+
+
 def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
     templated = name in _TEMPLATED
     match param.type:
@@ -115,7 +129,7 @@ def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
             known = {str(choice).casefold(): choice for choice in param.choices}
             return Rule(accept=partial(_choice, known), templated=templated)
         case ParamType.STRING:
-            return Rule(accept=partial(text, may_be_empty=not param.required), templated=templated)
+            return Rule(accept=partial(text, may_be_empty=not param.required), templated=templated, is_text=True)
         case ParamType.INTEGER:
             return Rule(accept=partial(_integer, param.choices), read=_read_integer, templated=templated)
         case ParamType.BOOLEAN:
@@ -131,7 +145,7 @@ def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
 
 def _free_rule(name: str) -> Rule:
     if name in {"prompt", "negative_prompt"}:
-        return Rule(accept=text, templated=True)
+        return Rule(accept=text, templated=True, is_text=True)
     if name.endswith("_urls"):
         return Rule(accept=plain, read=_read_list, templated=True, is_list=True)
     return Rule(accept=plain, read=resolved, templated=name == "seed" or name.endswith("_url"))

@@ -3,6 +3,7 @@
 from batchveo.store.expanding import Added
 from batchveo.store.looking import Counts
 from batchveo.store.moving import BudgetShort, GenerationTaken, MoveLost
+from batchveo.store.scratch import Scratch
 from batchveo.store.store import Store
 
-__all__ = ["Added", "BudgetShort", "Counts", "GenerationTaken", "MoveLost", "Store"]
+__all__ = ["Added", "BudgetShort", "Counts", "GenerationTaken", "MoveLost", "Scratch", "Store"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchveo.errors import UsageError
 from batchveo.models import InputFile, JobSpec, JobState
+from batchveo.named import NamedJob, input_files
 from batchveo.paths import distinct_stem, fold
 from batchveo.store import sql
-from batchveo.store.connection import Connection
-from batchveo.store.rows import named_row
+from batchveo.store.connection import Connection, transaction
+from batchveo.store.scratch import Scratch, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,40 +36,19 @@ class Added:
 class Expanding(Connection):
     """Verbs that take in what manifests name."""
 
-    def add(self, specs: Iterable[JobSpec], *, run: int, now: float) -> Added:
+    def add(self, named: Scratch | Iterable[JobSpec], *, run: int, now: float) -> Added:
         """Take in what the manifests name: new jobs become pending, known ones stay what they are.
 
-        One transaction: where ``specs`` raises, nothing is added.
+        One transaction: where ``named`` raises, nothing is added.
         """
+        stamp = {"run": run, "now": now}
+        if isinstance(named, Scratch):
+            with named.joined(self.path) as db, transaction(db):
+                return _taken_in(db, stamp)
         with self._transaction():
-            self._db.execute(sql.CREATE_NAMED)
-            self._db.execute(sql.CLEAR_NAMED)
-            self._db.executemany(sql.NAME, self._named_rows(specs))
-            stamp = {"run": run, "now": now}
-            renamed = self._db.execute(sql.RENAME_PENDING).rowcount
-            self._db.execute(sql.RELABEL)
-            new = self._db.execute(sql.ADD_NAMED, stamp).rowcount + self._add_namesakes(stamp)
-            self._db.execute(sql.TALLY_NEW, {"new": new})
-            self._db.execute(sql.TAKE_ON_NAMED, stamp)
-            named = self._db.execute(sql.COUNT_NAMED).fetchone()[0]
-            states = {JobState(row["state"]): row["jobs"] for row in self._db.execute(sql.NAMED_BY_STATE)}
-            gone = {JobState(row["state"]): row["jobs"] for row in self._db.execute(sql.NO_LONGER_NAMED)}
-        return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone)
-
-    def _named_rows(self, specs: Iterable[JobSpec]) -> Iterator[dict[str, object]]:
-        for position, spec in enumerate(specs):
-            for item in spec.inputs:
-                if not self._db.execute(sql.HAS_INPUT, (item.sha256,)).fetchone():
-                    self._db.execute(sql.ADD_INPUT, (item.sha256, item.media_type, _content(item)))
-            yield named_row(spec, position)
-
-    def _add_namesakes(self, stamp: Mapping[str, object]) -> int:
-        """Add the jobs whose file name another job has, under a name of their own."""
-        namesakes = self._db.execute(sql.NOT_ADDED).fetchall()
-        for row in namesakes:
-            stem = distinct_stem(row["stem"], row["id"])
-            self._db.execute(sql.ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": fold(stem)})
-        return len(namesakes)
+            prepare(self._db)
+            self._db.executemany(sql.NAME, map(NamedJob.of, named))
+            return _taken_in(self._db, stamp)
 
     def take_on_all(self, run: int) -> None:
         """Make every unfinished job this run's business."""
@@ -78,6 +59,53 @@ class Expanding(Connection):
         """Media type and content of an input file kept in the state."""
         row = self._db.execute(sql.INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]
+
+
+def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object]) -> Added:
+    """Move what the table ``named`` holds into the jobs of the same connection."""
+    _keep_inputs(db)
+    db.execute(sql.MATCH, stamp)
+    known = _by_state(db, sql.KNOWN_BY_STATE)
+    gone = _by_state(db, sql.NO_LONGER_NAMED)
+    renamed = db.execute(sql.RENAME_PENDING).rowcount
+    db.execute(sql.RELABEL)
+    _take_on(db, stamp)
+    named = db.execute(sql.COUNT_NAMED).fetchone()[0]
+    missing = named - sum(known.values())
+    new = _add_new(db, stamp, missing) if missing else 0
+    states = known | {JobState.PENDING: new + known.get(JobState.PENDING, 0)} if new else known
+    return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone)
+
+
+def _by_state(db: sqlite3.Connection, query: str) -> dict[JobState, int]:
+    return {JobState(row["state"]): row["jobs"] for row in db.execute(query)}
+
+
+def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) -> int:
+    """Add the jobs that the state has not; those whose file name is taken get one of their own."""
+    new = db.execute(sql.ADD_NAMED, stamp).rowcount
+    namesakes = db.execute(sql.NOT_ADDED).fetchall() if new < missing else []
+    for row in namesakes:
+        stem = distinct_stem(row["stem"], row["id"])
+        db.execute(sql.ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": fold(stem)})
+    new += len(namesakes)
+    db.execute(sql.TALLY_NEW, {"new": new})
+    return new
+
+
+def _take_on(db: sqlite3.Connection, stamp: Mapping[str, object]) -> None:
+    """Make what is named this run's business: most often that is all there is to do."""
+    if db.execute(sql.NAMES_ALL).fetchone()[0]:
+        db.execute(sql.TAKE_ON_ALL, stamp)
+    else:
+        db.execute(sql.TAKE_ON_NAMED, stamp)
+
+
+def _keep_inputs(db: sqlite3.Connection) -> None:
+    for row in db.execute(sql.NAMED_INPUTS).fetchall():
+        for item in input_files(row["inputs"]):
+            if not db.execute(sql.HAS_INPUT, (item.sha256,)).fetchone():
+                db.execute(sql.ADD_INPUT, (item.sha256, item.media_type, _content(item)))
 
 
 def _content(item: InputFile) -> bytes:

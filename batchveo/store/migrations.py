@@ -154,6 +154,7 @@ CREATE TRIGGER a_move_is_tallied AFTER UPDATE OF state, held ON jobs
         UPDATE tallies SET jobs = jobs - 1 WHERE state = OLD.state AND held = OLD.held;
         INSERT INTO tallies VALUES (NEW.state, NEW.held, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
     END;
+ALTER TABLE runs ADD COLUMN takes_from INTEGER;
 ALTER TABLE money ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE money ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
 UPDATE money SET

@@ -121,7 +121,7 @@ class Moving(Looking):
         moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
         moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
         with self._transaction():
-            self._write(job, moved)
+            self._write(job, moved, run)
             if job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
             if move.released:
@@ -131,9 +131,10 @@ class Moving(Looking):
             self._event(moved, job.state, move.to, move.detail, run, now)
         return moved
 
-    def _write(self, job: Job, moved: Job) -> None:
+    def _write(self, job: Job, moved: Job, run: int | None) -> None:
+        columns = {**columns_of(moved), "from_state": job.state.value, "run": run}
         try:
-            cursor = self._db.execute(sql.MOVE, {**columns_of(moved), "from_state": job.state.value})
+            cursor = self._db.execute(sql.MOVE, columns)
         except sqlite3.IntegrityError as error:
             if "generation_id" in str(error):
                 raise GenerationTaken(moved.generation_id) from None

@@ -6,8 +6,7 @@ import json
 import sqlite3
 from dataclasses import fields
 
-from batchveo.models import Job, JobSpec, JobState
-from batchveo.paths import fold
+from batchveo.models import Job, JobState
 
 _AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
 
@@ -29,26 +28,3 @@ def columns_of(job: Job) -> dict[str, object]:
     """What ``sql.MOVE`` writes of a job."""
     columns: dict[str, object] = {name: getattr(job, name) for name in _AS_THEY_ARE}
     return {**columns, "state": job.state.value, "held": int(job.held)}
-
-
-def named_row(spec: JobSpec, position: int) -> dict[str, object]:
-    """What ``sql.NAME`` writes of an expanded job."""
-    return {
-        "id": spec.id,
-        "name": spec.name,
-        "stem": spec.stem,
-        "fold": fold(spec.stem),
-        "model": spec.model,
-        "request": canonical_json(spec.request),
-        "repeat_index": spec.index,
-        "meta": canonical_json(spec.meta),
-        "manifest": spec.manifest,
-        "source": spec.source,
-        "line": spec.line,
-        "position": position,
-    }
-
-
-def canonical_json(value: object) -> str:
-    """JSON as the state keeps it: one line, readable in every script."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

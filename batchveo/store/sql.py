@@ -10,6 +10,8 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
 
 UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
 """States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""
+TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
+"""A run takes on the jobs of all runs from here to itself: so a million jobs are taken on by one row."""
 
 # -- runs
 
@@ -22,51 +24,75 @@ LAST_BUDGET = (
     "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
 )
 SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
-NAMED_BY_STATE = """SELECT state, count(*) AS jobs FROM jobs WHERE id IN (SELECT id FROM temp.named)
-    GROUP BY state"""
 LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 
-# -- expanding: what the manifests name goes into a table of this connection, then becomes jobs in bulk
+# -- expanding: what the manifests name goes into a temporary table, is matched with the jobs, and moves in bulk
 
-CREATE_NAMED = """CREATE TEMP TABLE IF NOT EXISTS named (
-    id TEXT PRIMARY KEY, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT, repeat_index INTEGER,
-    meta TEXT, manifest TEXT, source TEXT, line INTEGER, position INTEGER)"""
-CLEAR_NAMED = "DELETE FROM temp.named"
-NAME = """INSERT OR IGNORE INTO temp.named VALUES (:id, :name, :stem, :fold, :model, :request, :repeat_index,
-    :meta, :manifest, :source, :line, :position)"""
+PREPARE = (
+    # what repeats the column before it is left out: half of a large file's bytes
+    """CREATE TEMP TABLE IF NOT EXISTS written (
+        position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
+        repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT)""",
+    """CREATE TEMP VIEW IF NOT EXISTS named AS
+        SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
+               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs
+        FROM temp.written""",
+    "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
+    """CREATE TEMP TABLE IF NOT EXISTS known (
+        seq INTEGER PRIMARY KEY, position INTEGER, state TEXT, edited INTEGER, left_over INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS temp.known_edited ON known (position) WHERE edited",
+    "DELETE FROM temp.written",
+    "DELETE FROM temp.known",
+)
+NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
+    line, inputs) VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12)"""
+NAMED_REQUESTS = "SELECT id, model, request FROM temp.named ORDER BY position"
+NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
+COUNT_NAMED = "SELECT count(*) FROM temp.written"
+ATTACH_STATE = "ATTACH ? AS state"
+DETACH_STATE = "DETACH state"
+# the one look at every job that is named and known; the moves below go by what it found
+MATCH = f"""INSERT OR IGNORE INTO temp.known
+    SELECT jobs.seq, named.position, jobs.state,
+           jobs.meta != named.meta OR (jobs.name != named.name AND jobs.state = 'pending'),
+           jobs.run != :run AND jobs.state IN ({UNFINISHED})
+    FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
+KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
+NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
+    WHERE (SELECT count(*) FROM jobs) > (SELECT count(*) FROM temp.known)
+    AND seq NOT IN (SELECT seq FROM temp.known) AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
+    GROUP BY state"""
+# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
+RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
+    FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
+RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND jobs.meta != named.meta"""
+# pending -> pending: the run that names a job takes it on
+TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
+TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
+NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over)
+    = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}))"""
 # (none) -> pending
 ADD_NAMED = """INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line,
            :run, :now
-    FROM temp.named ORDER BY position"""
+    FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
             :line, :run, :now)"""
-# pending -> pending: the run that names a job takes it on, with the name it has in the manifest now
-TAKE_ON_NAMED = """UPDATE jobs SET run = :run WHERE run != :run
-    AND state NOT IN ('succeeded', 'cancelled') AND id IN (SELECT id FROM temp.named)"""
-TAKE_ON_ALL = f"UPDATE jobs SET run = :run WHERE state IN ({UNFINISHED}) AND run != :run"
-# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
-RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
-    FROM temp.named AS named WHERE jobs.id = named.id AND jobs.state = 'pending' AND jobs.name != named.name"""
-RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.named AS named
-    WHERE jobs.id = named.id AND jobs.meta != named.meta"""
-COUNT_NAMED = "SELECT count(*) FROM temp.named"
-NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
-    WHERE manifest IN (SELECT DISTINCT manifest FROM temp.named)
-    AND id NOT IN (SELECT id FROM temp.named) GROUP BY state"""
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 
 # -- moving
 
-NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
-    AND not_before <= :now ORDER BY seq LIMIT 1"""
+NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now ORDER BY run, seq LIMIT 1"""
 # pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
 CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
@@ -87,7 +113,9 @@ END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
     VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
 # any state -> the state that states.next_state chose
-MOVE = """UPDATE jobs SET state = :state, held = :held, troubles = :troubles, not_before = :not_before,
+MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
+            (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
+        state = :state, held = :held, troubles = :troubles, not_before = :not_before,
         generation_id = :generation_id, video_url = :video_url, error = :error, cost_usd = :cost_usd,
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
@@ -106,11 +134,12 @@ TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND h
 
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at FROM attempts
     ORDER BY id"""
-PENDING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending' AND run = :run"
-DUE_PENDING = """SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
-    AND not_before <= :now LIMIT 1"""
-NEXT_PENDING = """SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0 AND run = :run
-    AND not_before > 0"""
+PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
+    AND run BETWEEN {TAKES_FROM} AND :run"""
+DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now LIMIT 1"""
+NEXT_PENDING = f"""SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
@@ -121,7 +150,10 @@ FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generati
     OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
 COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
-COUNTS_OF_RUN = "SELECT state, held, count(*) AS jobs FROM jobs WHERE run = :run GROUP BY state, held"
+COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
+    WHERE state IN ({UNFINISHED}) AND run BETWEEN {TAKES_FROM} AND :run GROUP BY state, held
+    UNION ALL SELECT state, held, count(*) FROM jobs
+    WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
 SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from batchveo.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.identity import Identities
+from batchveo.named import canonical_json
 from tests.manifest.helpers import T2V, jobs, problems
 
 WORDS = st.text(st.characters(categories=["L", "N", "Zs"]), min_size=1, max_size=8).filter(str.strip)
@@ -195,7 +196,7 @@ def test_default_names(tmp_path: Path) -> None:
 
 def test_ids_are_pinned() -> None:
     """The id of a job must never change: it is what keeps a job from being bought again."""
-    request = {"prompt": "A café", "model": "google/veo3", "seed": 1}
+    request = canonical_json({"prompt": "A café", "model": "google/veo3", "seed": 1})
     canonical = rb'{"index":2,"request":{"model":"google/veo3","prompt":"A caf\u00e9","seed":1}}'
     again = canonical.replace(b'"request"', b'"occurrence":1,"request"')
     ids = Identities()
