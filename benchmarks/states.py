@@ -94,8 +94,20 @@ def _fill(path: Path, jobs: int, run_number: int) -> None:
         state.execute(_JOBS, known)
         state.execute(_ATTEMPTS)
         state.execute(_EVENTS)
+        for statement in _TOTALS:
+            state.execute(statement)
         state.execute("COMMIT")
         state.execute("PRAGMA journal_mode = WAL")
+
+
+_TOTALS = (
+    "DELETE FROM tallies",
+    "INSERT INTO tallies SELECT state, held, count(*) FROM jobs GROUP BY state, held",
+    """UPDATE money SET
+        spent = (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
+        unpriced = (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)""",
+)
+"""What the product adds up as jobs move."""
 
 
 def _check(path: Path, jobs: int) -> None:

@@ -71,9 +71,9 @@ def _header_faults(header: list[str], check: ColumnCheck, line: int) -> Iterator
 
 
 def _entries(rows: Iterator[tuple[int, list[str]]], header: list[str], wrong: set[int]) -> Iterator[Entry | Fault]:
-    meta = any(name.startswith(META) for name in header)
     width = len(header)
     names = ["" if column in wrong else name for column, name in enumerate(header)]
+    carried = [(name, name.removeprefix(META)) for name in names if name.startswith(META)]
     for line, row in rows:
         if len(row) != width:
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
@@ -84,16 +84,16 @@ def _entries(rows: Iterator[tuple[int, list[str]]], header: list[str], wrong: se
             fields = {name: cell for name, cell in fields.items() if cell}
         if wrong:
             fields.pop("", None)
-        if meta:
-            _gather_meta(fields)
+        if carried:
+            _gather_meta(fields, carried)
         if fields:
             yield Entry(line, fields)
 
 
-def _gather_meta(fields: dict[str, object]) -> None:
-    columns = [name for name in fields if name.startswith(META)]
-    if columns:
-        fields["meta"] = {name.removeprefix(META): fields.pop(name) for name in columns}
+def _gather_meta(fields: dict[str, object], columns: Sequence[tuple[str, str]]) -> None:
+    meta = {key: fields.pop(name) for name, key in columns if name in fields}
+    if meta:
+        fields["meta"] = meta
 
 
 def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:

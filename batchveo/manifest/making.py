@@ -65,7 +65,7 @@ class JobMaker:
 
     def plain_job(self, plain: Plain, line: int) -> Row | None:
         """The same as ``job`` for what came the short way."""
-        model, request, prompt, name = plain
+        model, request, prompt, name, meta = plain
         manifest = self._manifest
         job_id = self._new_id(request, 0, None, manifest, line)
         if job_id is None:
@@ -77,7 +77,7 @@ class JobMaker:
             self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
         stem = safe_stem(name)
         self._register.count(model)
-        return (job_id, name, stem, fold(stem), model, request, 0, "{}", manifest, manifest, line, None)
+        return (job_id, name, stem, fold(stem), model, request, 0, meta, manifest, manifest, line, None)
 
     def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""

@@ -15,12 +15,16 @@ _ASCII_WORDS = re.compile(r"[A-Za-z0-9]+")
 
 def slug(prompt: str) -> str:
     """The first words of a prompt, joined by ``-``; every script keeps its letters and marks."""
-    beginning = prompt[: 4 * SLUG_LIMIT]
-    words = _ASCII_WORDS.findall(beginning) if beginning.isascii() else _words(beginning)
-    text = "-".join(words)
+    text = _joined(prompt[: 2 * SLUG_LIMIT])
+    if len(text) <= SLUG_LIMIT < len(prompt):  # most prompts say enough in their first characters
+        text = _joined(prompt[: 4 * SLUG_LIMIT])
     if len(text) > SLUG_LIMIT:
         text = text[: SLUG_LIMIT + 1].rpartition("-")[0] or text[:SLUG_LIMIT]
     return text.lower()
+
+
+def _joined(beginning: str) -> str:
+    return "-".join(_ASCII_WORDS.findall(beginning) if beginning.isascii() else _words(beginning))
 
 
 def _words(text: str) -> list[str]:

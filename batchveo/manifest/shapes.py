@@ -16,19 +16,20 @@ from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import Recipe
 from batchveo.manifest.rules import Rule, is_plain
-from batchveo.named import canonical_json
+from batchveo.named import canonical_json, meta_json
 
 _SHAPES = 1024
 _VALUES = 1024
-_NEVER_PLAIN = frozenset(("id", "meta", "matrix", "repeat", "prompts_file", "last_image_url"))
-_NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
+_NEVER_PLAIN = frozenset(("id", "matrix", "repeat", "prompts_file", "last_image_url"))
+_NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt", "meta"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
+_TEXT = frozenset((str,))
 
 
-Plain = tuple[str, str, str, str | None]
-"""An entry that is one job with nothing to fill in: model, request (canonical JSON), prompt and name."""
+Plain = tuple[str, str, str, str | None, str]
+"""An entry that is one job with nothing to fill in: model, request (canonical JSON), prompt, name, meta (JSON)."""
 
 
 class _Shape(NamedTuple):
@@ -49,6 +50,7 @@ class Shapes:
     def __init__(self, drafter: Drafter) -> None:
         self._drafter = drafter
         self._known: dict[tuple[object, ...], _Shape] = {}
+        self._meta = _Remembered(_meta_json)
 
     def plain(self, entry: Entry) -> Plain | None:
         """The entry read the short way; ``None`` where it has to go the long one."""
@@ -56,12 +58,13 @@ class Shapes:
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
+            meta = self._meta[_flat(fields["meta"])] if "meta" in fields else "{}"
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
             return None
         name = fields.get("name")
         if name is None or is_plain(name):
             prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-            return model, template % tuple(values), prompt, name
+            return model, template % tuple(values), prompt, name, meta
         return None
 
     def learn(self, entry: Entry, recipe: Recipe) -> None:
@@ -118,6 +121,21 @@ def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
         return encode_text
     # not where 1, 1.0 and true may stand, which are one key
     return _Remembered(encode).__getitem__ if cells and not rule.templated else encode
+
+
+def _flat(meta: object) -> tuple[object, ...]:
+    """What is carried along, key by key; raises ``Fault`` where it is more than text."""
+    if isinstance(meta, dict):
+        values = tuple(meta.values())
+        if set(map(type, values)) <= _TEXT:
+            return (*meta, *values)
+    raise Fault("is not flat")
+
+
+def _meta_json(flat: object) -> str:
+    items = cast("tuple[str, ...]", flat)
+    half = len(items) // 2
+    return meta_json(dict(zip(items[:half], items[half:], strict=True)))
 
 
 def _literal(value: object) -> str:

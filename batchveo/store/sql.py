@@ -123,7 +123,7 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
 LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
 WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
 # clocks differ between runs: no back-off may reach further than a run's own longest one
-CLAMP_PENDING = """UPDATE jobs SET not_before = :now
+CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
     WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
 CLAMP_UNDER_WAY = """UPDATE jobs SET not_before = :now
     WHERE state IN ('generating', 'downloading', 'in_doubt') AND not_before > :latest"""
@@ -138,10 +138,11 @@ PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND run BETWEEN {TAKES_FROM} AND :run"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now LIMIT 1"""
-NEXT_PENDING = f"""SELECT min(not_before) FROM jobs WHERE state = 'pending' AND held = 0
+NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
-JOBS_IN_STATE = f"SELECT {COLUMNS} FROM jobs WHERE state = :state ORDER BY seq"
+JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
+    ORDER BY seq"""
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
@@ -159,5 +160,6 @@ GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
     ORDER BY completed_at DESC LIMIT :most"""
 SETTLED_IDS = "SELECT id FROM jobs WHERE state NOT IN ('pending', 'failed')"
-FINISHED_SINCE = "SELECT count(*) AS jobs FROM jobs WHERE state = 'succeeded' AND finished_at >= :since"
+FINISHED_SINCE = """SELECT count(*) AS jobs FROM jobs INDEXED BY jobs_by_finish
+    WHERE state = 'succeeded' AND finished_at >= :since"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
