@@ -17,7 +17,7 @@ from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outc
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
-from batchveo.api.lanes import HEADERS, LOOPBACK, Lanes, kept_wire, proxy_of, send, timeouts
+from batchveo.api.lanes import HEADERS, LOOPBACK, proxy_of, send, timeouts, wire
 from batchveo.api.pour import TooLong, pour
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
@@ -87,10 +87,10 @@ class Api:
     async def __aenter__(self) -> Api:
         proxy = proxy_of(self.base_url)
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
-        self._submits = self._transport or Lanes(keep=False, proxy=proxy)
-        self._asks = self._transport or kept_wire(proxy)
-        for wire in {self._submits, self._asks}:
-            await self._open.enter_async_context(wire)
+        self._submits = self._transport or wire(keep=False, proxy=proxy)
+        self._asks = self._transport or wire(proxy=proxy)
+        for transport in {self._submits, self._asks}:
+            await self._open.enter_async_context(transport)
         return self
 
     async def __aexit__(
@@ -175,9 +175,9 @@ class Api:
         )
         return await self._call(self._asks, request)
 
-    async def _call(self, wire: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
+    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
         with anyio.fail_after(LONGEST_CALL_SECONDS):
-            async with aclosing(await send(wire, request)) as response:
+            async with aclosing(await send(transport, request)) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 body = await _body(response)
         if not response.is_success and self._key:

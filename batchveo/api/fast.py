@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 import httpx
@@ -11,6 +13,10 @@ from yarl import URL
 
 READ_AHEAD = 512 * 1024
 """Bytes of a body that are taken from its socket before anyone asks for them."""
+
+Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
+"""httpcore's ``trace`` extension."""
+LEAVES = "http11.send_request_body.started"
 
 _FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -23,20 +29,20 @@ _FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
     (aiohttp.ClientError, httpx.ReadError),
     (OSError, httpx.ReadError),
 )
-"""aiohttp's exceptions and httpx's; the first that fits. All but three may come after the request has left."""
+"""aiohttp's exceptions and httpx's, the first that fits. Only the first three say that nothing has left."""
 _ERRORS = tuple(theirs for theirs, _ in _FAULTS)
 
 
 class FastTransport(httpx.AsyncBaseTransport):
-    """Keeps connections open for the next request; asyncio only. Make and close it inside the event loop.
+    """Asyncio only; make and close it inside the event loop. ``keep`` keeps connections for the next request.
 
-    For questions, which may be asked again: what a fault says about a request's arrival is coarser here than in
-    httpcore. How many requests there are at a time is bounded by those who make them.
+    How many requests there are at a time is bounded by those who make them. Of httpcore's ``trace`` extension it
+    knows one step: ``LEAVES``, when the connection is there, and not a byte of the request has left.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, *, keep: bool) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
+            connector=_Connector(limit=0, ssl=tls, force_close=not keep),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=READ_AHEAD,
@@ -45,6 +51,7 @@ class FastTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send ``request``; the body of the answer is unread. Raises ``httpx.RequestError``."""
         seconds = request.extensions["timeout"]
+        _trace.set(request.extensions.get("trace"))
         try:
             response = await self._session.request(
                 request.method,
@@ -64,6 +71,25 @@ class FastTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+_trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
+"""Of the request that this task sends."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells when a request has its connection and is about to leave; closes it where that is objected to."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*args, **kwargs)
+        trace = _trace.get()
+        if trace is not None:
+            try:
+                await trace(LEAVES, {})
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
 
 class _Body(httpx.AsyncByteStream):

@@ -94,16 +94,16 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def kept_wire(proxy: str | None) -> httpx.AsyncBaseTransport:
-    """A transport for many questions, which keeps its connections: the fastest that can be had here.
+def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTransport:
+    """The fastest transport that can be had here; call it inside the event loop.
 
-    Call it inside the event loop. aiohttp knows neither trio nor all the proxies that httpx does.
+    aiohttp knows neither trio nor all the proxies that httpx does.
     """
     if proxy is not None or current_async_library() != "asyncio":
-        return Lanes(proxy=proxy)
+        return Lanes(keep=keep, proxy=proxy)
     from batchveo.api.fast import FastTransport
 
-    return FastTransport(_tls())
+    return FastTransport(_tls(), keep=keep)
 
 
 def proxy_of(url: str) -> str | None:
@@ -121,12 +121,12 @@ def timeouts(*, connect: float, other: float) -> Mapping[str, float]:
     return {"connect": connect, "read": other, "write": other, "pool": other}
 
 
-async def send(wire: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     """Send ``request``; its answer comes with the body unread, to be closed. Raises ``httpx.HTTPError``.
 
     The transport is asked directly: a client's redirects, cookies and authentication are what must not happen
     here, and take a third of a request's time.
     """
-    response = await wire.handle_async_request(request)
+    response = await transport.handle_async_request(request)
     response.request = request
     return response

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
-from batchveo.api.lanes import HEADERS, kept_wire, proxy_of, send, timeouts
+from batchveo.api.lanes import HEADERS, proxy_of, send, timeouts, wire
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
@@ -51,12 +51,12 @@ class Videos:
     ) -> None:
         await self._open.aclose()
 
-    async def _wire(self, target: Target) -> httpx.AsyncBaseTransport:
+    async def _transport_to(self, target: Target) -> httpx.AsyncBaseTransport:
         if self._transport is not None:
             return self._transport
         proxy = proxy_of(str(target.url))
         if proxy not in self._wires:
-            self._wires[proxy] = await self._open.enter_async_context(kept_wire(proxy))
+            self._wires[proxy] = await self._open.enter_async_context(wire(proxy=proxy))
         return self._wires[proxy]
 
     @asynccontextmanager
@@ -86,7 +86,7 @@ class Videos:
 
     async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:
         """Ask the addresses in turn; the name still goes into the Host header and into TLS."""
-        wire = await self._wire(target)
+        transport = await self._transport_to(target)
         last: httpx.HTTPError = httpx.ConnectError(f"{target.url.host} has no address")
         for address in target.addresses[:MOST_ADDRESSES]:
             request = httpx.Request(
@@ -96,7 +96,7 @@ class Videos:
                 extensions={"sni_hostname": target.url.host, "timeout": _TIMEOUTS},
             )
             try:
-                return await send(wire, request)
+                return await send(transport, request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = error
             except OSError as error:
