@@ -26,7 +26,7 @@ from batchveo.runner.settings import Doubt, RunSettings
 from batchveo.runner.signals import stop_signals
 from batchveo.runner.submitting import SubmitLoop
 from batchveo.runner.wallet import Wallet
-from batchveo.stages.downloader import Downloader
+from batchveo.stages.downloader import Disk, Downloader, in_thread
 from batchveo.stages.poller import Poller
 from batchveo.stages.reconciler import Reconciler
 from batchveo.stages.submitter import Submitter
@@ -66,6 +66,7 @@ class Run:
         prices: PriceList | None = None,
         durations: Durations | None = None,
         reporter: Reporter = silent,
+        disk: Disk = in_thread,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -86,7 +87,7 @@ class Run:
         self._polls = PollLoop(desk, Poller(api), settings, self._durations)
         submitter = Submitter(api, store.input_file, desk.mark_sent)
         self._submits = SubmitLoop(desk, submitter, wallet, settings, first_poll=self._polls.first_due)
-        self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute()), settings)
+        self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute(), disk=disk), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)
         self._interrupted: signal.Signals | None = None
         self._said_waiting = False

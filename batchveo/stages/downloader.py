@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from batchveo.api import Videos
@@ -17,6 +21,8 @@ from batchveo.models import Job
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
 from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
 
+T = TypeVar("T")
+
 LARGEST_VIDEO = 512 * 1024**2
 """Bytes; a body that goes on beyond this is not a video of ours: eight seconds take some 30 MB."""
 REFUSED_TRIES = 3
@@ -25,12 +31,30 @@ CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
 
 
+class Disk(Protocol):
+    """Where work that waits for the disk is done."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        """What ``work`` returns or raises."""
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """In a thread: syncs that several wait for at a time cost the disk little more than one."""
+    return await anyio.to_thread.run_sync(work)
+
+
+async def at_once(work: Callable[[], T]) -> T:
+    """Here and now, for virtual time: it would run on while a thread works."""
+    return work()
+
+
 class Downloader:
     """Downloads into one folder. Remembers, while it lives, how far a broken download came."""
 
-    def __init__(self, videos: Videos, output: Path) -> None:
+    def __init__(self, videos: Videos, output: Path, *, disk: Disk = in_thread) -> None:
         self._videos = videos
         self._output = output
+        self._disk = disk
         self._partial: dict[int, Partial] = {}
 
     async def handle(self, job: Job) -> FetchOutcome:
@@ -44,26 +68,24 @@ class Downloader:
             if found:
                 return _fetched(file, *found)
             size, digest = await self._download(job, file)
-            file.finish(job, size=size, sha256=digest)
+            await self._disk(partial(_finish, file, job, size, digest))
             return _fetched(file, size, digest)
         except DownloadFailed as failed:
             return failed.trouble
+        except NotAnMp4 as error:
+            return FetchTrouble(reason=str(error), tries=CONTENT_TRIES)
         except OSError as error:
             return DiskRefused(reason=f"cannot write the video of {job.name!r}: {error}")
 
     async def _download(self, job: Job, file: VideoFile) -> tuple[int, str]:
         try:
-            size, digest = await self._stream(job, file.part)
-            check_mp4(file.part)
+            return await self._stream(job, file.part)
         except UrlRefused as error:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error), tries=REFUSED_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
-        except NotAnMp4 as error:
-            raise DownloadFailed(FetchTrouble(reason=str(error), tries=CONTENT_TRIES)) from None
-        return size, digest
 
     async def _stream(self, job: Job, part: Path) -> tuple[int, str]:
         """Read the body into ``part``; where an earlier try broke off, only what is missing of it."""
@@ -98,6 +120,11 @@ class Downloader:
     def _remember(self, job: Job, body: Body, size: int) -> None:
         if body.etag is not None and size:
             self._partial[job.seq] = Partial(etag=body.etag, size=size, digest=body.digest)
+
+
+def _finish(file: VideoFile, job: Job, size: int, digest: str) -> None:
+    check_mp4(file.part)
+    file.finish(job, size=size, sha256=digest)
 
 
 def _fetched(file: VideoFile, size: int, digest: str) -> Fetched:

@@ -20,7 +20,7 @@ from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
 from batchveo.stages import downloader as module
-from batchveo.stages.downloader import Downloader
+from batchveo.stages.downloader import Downloader, at_once
 from tests.factories import make_job
 from tests.test_container import WHOLE
 
@@ -34,7 +34,7 @@ async def public(host: str, port: int) -> Sequence[str]:
 
 async def fetch(handler: Handler, folder: Path, job: Job | None = None) -> FetchOutcome:
     async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
-        return await Downloader(videos, folder).handle(job or make_job(JobState.DOWNLOADING))
+        return await Downloader(videos, folder, disk=at_once).handle(job or make_job(JobState.DOWNLOADING))
 
 
 def video(request: httpx.Request) -> httpx.Response:
@@ -244,7 +244,7 @@ class Cut(httpx.AsyncByteStream):
 async def tries(host: Handler, folder: Path, count: int) -> list[FetchOutcome]:
     job = make_job(JobState.DOWNLOADING)
     async with Videos(transport=httpx.MockTransport(host), resolve=public) as videos:
-        downloader = Downloader(videos, folder)
+        downloader = Downloader(videos, folder, disk=at_once)
         return [await downloader.handle(job) for _ in range(count)]
 
 
@@ -380,5 +380,5 @@ async def test_a_name_that_does_not_resolve_is_no_disk_trouble(tmp_path: Path) -
         raise OSError(-2, "Name or service not known")
 
     async with Videos(transport=httpx.MockTransport(video), resolve=unknown) as videos:
-        outcome = await Downloader(videos, tmp_path).handle(make_job(JobState.DOWNLOADING))
+        outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, FetchTrouble)
