@@ -228,5 +228,9 @@ async def _read(response: httpx.Response) -> bytes:
         # asked not to; and a small body may unfold to gigabytes
         raise httpx.DecodingError("the answer is compressed though it must not be", request=response.request)
     body = bytearray()
-    await pour(response.stream, body.extend, most=LARGEST_ANSWER)
+
+    async def take(piece: bytes) -> None:
+        body.extend(piece)
+
+    await pour(response.stream, take, most=LARGEST_ANSWER)
     return bytes(body)

@@ -40,9 +40,10 @@ class FastTransport(httpx.AsyncBaseTransport):
     knows one step: ``LEAVES``, when the connection is there, and not a byte of the request has left.
     """
 
-    def __init__(self, tls: ssl.SSLContext, *, keep: bool) -> None:
+    def __init__(self, tls: Callable[[], ssl.SSLContext], *, keep: bool) -> None:
+        self._tls = tls
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, ssl=tls, force_close=not keep),
+            connector=_Connector(limit=0, force_close=not keep),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=READ_AHEAD,
@@ -59,6 +60,7 @@ class FastTransport(httpx.AsyncBaseTransport):
                 headers=request.headers,
                 data=request.content or None,
                 allow_redirects=False,
+                ssl=self._tls() if request.url.scheme == "https" else True,
                 server_hostname=request.extensions.get("sni_hostname"),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=seconds["connect"], sock_read=seconds["read"]

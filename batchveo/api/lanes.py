@@ -103,7 +103,7 @@ def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTrans
         return Lanes(keep=keep, proxy=proxy)
     from batchveo.api.fast import FastTransport
 
-    return FastTransport(_tls(), keep=keep)
+    return FastTransport(_tls, keep=keep)
 
 
 def proxy_of(url: str) -> str | None:

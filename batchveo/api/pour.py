@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import httpx
@@ -37,7 +37,7 @@ class Flow:
 
 
 async def pour(
-    body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], object], *, most: int
+    body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], Awaitable[None]], *, most: int
 ) -> int:
     """Hand every chunk to ``take``; returns how many bytes came.
 
@@ -53,7 +53,7 @@ async def pour(
             async for chunk in body:
                 size += len(chunk)
                 if failure is None:
-                    failure = _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
+                    failure = await _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
                 if failure is not None:
                     scope.cancel()
         except OSError as error:  # TLS errors come as they are; only ``take`` may speak of the disk
@@ -63,9 +63,9 @@ async def pour(
     return size
 
 
-def _took(take: Callable[[bytes], object], chunk: bytes) -> Exception | None:
+async def _took(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Exception | None:
     try:
-        take(chunk)
+        await take(chunk)
     except Exception as error:  # noqa: BLE001 - raised again once the iterator has been left
         return error
     return None

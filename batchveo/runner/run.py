@@ -26,7 +26,8 @@ from batchveo.runner.settings import Doubt, RunSettings
 from batchveo.runner.signals import stop_signals
 from batchveo.runner.submitting import SubmitLoop
 from batchveo.runner.wallet import Wallet
-from batchveo.stages.downloader import Disk, Downloader, in_thread
+from batchveo.stages.blocks import Disk, in_thread
+from batchveo.stages.downloader import Downloader
 from batchveo.stages.poller import Poller
 from batchveo.stages.reconciler import Reconciler
 from batchveo.stages.submitter import Submitter

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import anyio
-import anyio.to_thread
 import httpx
 
 from batchveo.api import Videos
@@ -19,9 +16,8 @@ from batchveo.container import NotAnMp4, check_mp4
 from batchveo.files import VideoFile, is_ours
 from batchveo.models import Job
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.stages.blocks import Blocks, Disk, in_thread
 from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
-
-T = TypeVar("T")
 
 LARGEST_VIDEO = 512 * 1024**2
 """Bytes; a body that goes on beyond this is not a video of ours: eight seconds take some 30 MB."""
@@ -29,23 +25,6 @@ REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from, or a body that does not end."""
 CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
-
-
-class Disk(Protocol):
-    """Where work that waits for the disk is done."""
-
-    async def __call__(self, work: Callable[[], T], /) -> T:
-        """What ``work`` returns or raises."""
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """In a thread: syncs that several wait for at a time cost the disk little more than one."""
-    return await anyio.to_thread.run_sync(work)
-
-
-async def at_once(work: Callable[[], T]) -> T:
-    """Here and now, for virtual time: it would run on while a thread works."""
-    return work()
 
 
 class Downloader:
@@ -96,26 +75,24 @@ class Downloader:
             body = read_head(response, partial)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
-            digest = body.digest
             flow = Flow(anyio.current_time())
-            size = body.start
             with VideoFile.open_part(part, keep=body.start) as out:
+                blocks = Blocks(out, body.digest, size=body.start, disk=self._disk)
 
-                def take(chunk: bytes) -> None:
-                    nonlocal size
-                    out.write(chunk)
-                    digest.update(chunk)
-                    size += len(chunk)
-                    flow.add(len(chunk), anyio.current_time())
+                async def take(piece: bytes) -> None:
+                    flow.add(len(piece), anyio.current_time())
+                    await blocks.add(piece)
 
                 try:
                     await pour(response.stream, take, most=LARGEST_VIDEO - body.start)
                 except (httpx.HTTPError, Stalled):
-                    self._remember(job, body, size)
+                    await blocks.flush()
+                    self._remember(job, body, blocks.size)
                     raise
-        if body.total is not None and size != body.total:
-            raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {body.total}"))
-        return size, digest.hexdigest()
+                await blocks.flush()
+        if body.total is not None and blocks.size != body.total:
+            raise DownloadFailed(FetchTrouble(reason=f"{blocks.size} bytes came of {body.total}"))
+        return blocks.size, body.digest.hexdigest()
 
     def _remember(self, job: Job, body: Body, size: int) -> None:
         if body.etag is not None and size:

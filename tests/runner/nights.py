@@ -18,7 +18,7 @@ from batchveo.prices import price_list
 from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.sandbox import Service, Settings, transport
-from batchveo.stages.downloader import at_once
+from batchveo.stages.blocks import at_once
 from batchveo.store import Store
 from tests.factories import make_spec
 

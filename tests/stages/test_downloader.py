@@ -20,7 +20,8 @@ from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
 from batchveo.stages import downloader as module
-from batchveo.stages.downloader import Downloader, at_once
+from batchveo.stages.blocks import at_once
+from batchveo.stages.downloader import Downloader
 from tests.factories import make_job
 from tests.test_container import WHOLE
 
