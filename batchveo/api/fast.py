@@ -11,7 +11,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-READ_AHEAD = 512 * 1024
+READ_AHEAD = 256 * 1024
 """Bytes of a body that are taken from its socket before anyone asks for them."""
 
 Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
