@@ -57,7 +57,7 @@ bench-quick: $(VENV)/bench ## Measure everything, reduced, under two minutes
 
 constraints: ## Pin the newest versions that work together into constraints.txt
 	$(PYTHON) -m venv .venv-pins
-	.venv-pins/bin/pip install --quiet --disable-pip-version-check '.[dev]'
+	.venv-pins/bin/pip install --quiet --disable-pip-version-check '.[dev,bench]'
 	(echo '# Made by `make constraints`: versions that were tested together.'; \
 		.venv-pins/bin/pip freeze --exclude batchveo) > constraints.txt
 	rm -rf .venv-pins build
