@@ -30,12 +30,13 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchveo.events import Event, Moved, Noted, Reporter, Slowed, Waiting
-    from batchveo.library import Service, resume, resume_async, run, run_async, service
+    from batchveo.library import resume, resume_async, run, run_async
     from batchveo.manifest import Manifests
     from batchveo.models import Job, JobSpec, JobState
     from batchveo.planning import Plan, plan
     from batchveo.runner import Doubt, RunResult, RunSettings
     from batchveo.schema import manifest_schema
+    from batchveo.services import Service, service
     from batchveo.store import Counts, Store
     from batchveo.verifying import Verdict, verify
 
@@ -50,12 +51,13 @@ _ROOMS = {
         "UsageError",
     ),
     "events": ("Event", "Moved", "Noted", "Reporter", "Slowed", "Waiting"),
-    "library": ("Service", "resume", "resume_async", "run", "run_async", "service"),
+    "library": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Manifests",),
     "models": ("Job", "JobSpec", "JobState"),
     "planning": ("Plan", "plan"),
     "runner": ("Doubt", "RunResult", "RunSettings"),
     "schema": ("manifest_schema",),
+    "services": ("Service", "service"),
     "store": ("Counts", "Store"),
     "verifying": ("Verdict", "verify"),
 }

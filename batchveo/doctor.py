@@ -14,7 +14,7 @@ import anyio
 
 from batchveo.api import Api, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
-from batchveo.library import running, service
+from batchveo.services import running, service
 from batchveo.store import Store
 
 LEAST_FREE_GIB = 5.0

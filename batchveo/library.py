@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import anyio
 
-from batchveo.api import BASE_URL, Api, ApiKey, ServiceTrouble, Videos, check_base_url, find_key
-from batchveo.api.lanes import LOOPBACK
+from batchveo.api import Api, ServiceTrouble, Videos
 from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
 from batchveo.durations import Durations
-from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown, UsageError
+from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
 from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
 from batchveo.metrics import recent_durations
@@ -27,51 +25,16 @@ from batchveo.models import JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.services import Service, check_service, running, service
 from batchveo.store import Added, Scratch, Store
 
 StrPath = str | os.PathLike[str]
 
 DEFAULT_STATE = Path("state/batchveo.db")
-SANDBOX = "sandbox"
-"""What the state calls the embedded look-alike, whose videos must never pass for real ones."""
 
 PRICES_SECONDS = 30.0
 LEDGER_SECONDS = 30.0
 LEDGER_REACH_SECONDS = 7 * 24 * 3600.0
-SANDBOX_BALANCE = 1_000_000.0
-"""US dollars of play money: a large manifest can be tried whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """Which service to speak to: its address and the key for it. ``sandbox`` starts the embedded look-alike."""
-
-    base_url: str = BASE_URL
-    key: ApiKey | None = None
-    sandbox: bool = False
-
-    @property
-    def name(self) -> str:
-        """What the state remembers it by."""
-        return SANDBOX if self.sandbox else self.base_url
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it runs on this machine, so that its videos may come from here too."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
-
-
-def service(
-    *, base_url: str | None = None, key: str | None = None, key_file: Path | None = None, sandbox: bool = False
-) -> Service:
-    """The service to use; the key comes from ``key``, ``key_file`` or the environment.
-
-    Raises ``UsageError`` where there is no key, or the address is not https (http only to this machine).
-    """
-    if sandbox:
-        return Service(key=ApiKey("sandbox"), sandbox=True)
-    url = check_base_url(base_url or BASE_URL)
-    return Service(base_url=url, key=ApiKey(key) if key else find_key(key_file))
 
 
 def run(
@@ -253,24 +216,6 @@ async def _clients(using: Service) -> AsyncIterator[tuple[Api, Videos]]:
         yield api, videos
 
 
-@contextmanager
-def running(using: Service, state: Path | None = None) -> Iterator[Service]:
-    """``using`` with an address that answers: the embedded look-alike is started where that is meant.
-
-    With ``state`` it remembers its generations, beside that file, across runs.
-    """
-    if not using.sandbox:
-        yield using
-        return
-    from batchveo.sandbox import Service as Sandbox
-    from batchveo.sandbox import Settings
-    from batchveo.sandbox import running as serving
-
-    journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(Settings(balance=SANDBOX_BALANCE), journal=journal)) as url:
-        yield Service(base_url=url, key=using.key, sandbox=True)
-
-
 def check_folder(output: Path) -> None:
     """Raise ``DiskTrouble`` unless a file can be made in ``output``: better now than after the first purchase."""
     try:
@@ -279,16 +224,6 @@ def check_folder(output: Path) -> None:
             pass
     except OSError as error:
         raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
-
-
-def check_service(store: Store, using: Service) -> None:
-    """Refuse to mix the sandbox's videos with real ones in one state."""
-    seen = store.services()
-    if seen and (SANDBOX in seen) != using.sandbox:
-        there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
-        raise UsageError(
-            f"{store.path} holds jobs of {there}, and this run uses {here}; name another state with --state"
-        )
 
 
 def _say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:

@@ -17,8 +17,8 @@ from batchveo.cli.options import option, service_options, state_option, unknown_
 from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
-from batchveo.library import Service, check_service
 from batchveo.manifest import Manifests
+from batchveo.services import Service, check_service
 from batchveo.store import GenerationTaken, Store
 
 

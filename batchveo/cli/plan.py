@@ -19,9 +19,9 @@ from batchveo.cli.options import (
     state_option,
     unknown_model_option,
 )
-from batchveo.library import running, service
 from batchveo.planning import ModelPlan, Plan, plan
 from batchveo.report.lines import shorten
+from batchveo.services import running, service
 
 
 @click.command("plan")

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from batchveo.errors import UsageError
-from batchveo.library import Service, service
 from batchveo.models import JobState
 from batchveo.report.lines import LineReporter
 from batchveo.runner import Doubt, RunResult, RunSettings
+from batchveo.services import Service, service
 
 
 def settings_of(options: dict[str, Any]) -> RunSettings:
