@@ -63,9 +63,12 @@ def command(
 
 def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
-        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading:
-            reading.check()
-            store.add(reading.specs(), run=run, now=time.time())
+        with (
+            Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading,
+            Scratch() as scratch,
+        ):
+            reading.read(scratch.take)
+            store.add(scratch, run=run, now=time.time())
 
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
