@@ -19,7 +19,7 @@ from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
 from batchveo.manifest import Manifests
 from batchveo.services import Service, check_service
-from batchveo.store import GenerationTaken, Store
+from batchveo.store import GenerationTaken, Scratch, Store
 
 
 @click.command("adopt")
