@@ -52,7 +52,7 @@ def _few(fixed: Nights, same: Nights) -> list[Row]:
             figure=delay,
             unit="x fixed",
             target=at_most(MOST_SHARE_OF_DELAY),
-            details=f"--poll-rate {FRUGAL_RATE:g} at {IN_FLIGHT} in flight: {_words(same)}; fixed: {_words(fixed)}",
+            details=f"--poll-rate {FRUGAL_RATE:g}, {IN_FLIGHT} in flight: {_words(same)}; fixed: {_words(fixed)}",
         ),
         Row(name="polling: polls against a fixed 10 s gap", figure=polls, unit="x fixed", target=at_most(1.0)),
     ]
