@@ -62,6 +62,7 @@ def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         app(service),
         http="h11",
+        loop="asyncio",  # another loop, where one happens to be installed, breaks connections off in its own way
         ws="none",
         lifespan="off",
         log_config=None,
