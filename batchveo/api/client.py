@@ -52,7 +52,7 @@ CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong
 def check_base_url(url: str) -> str:
     """``url`` without a trailing slash; raises ``UsageError`` unless it is https, or http to this machine."""
     parts = urlsplit(url)
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
+    if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(f"--base-url {url!r} is not the address of a service; it looks like {BASE_URL}")
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return url.rstrip("/")
@@ -143,7 +143,7 @@ class Api:
         try:
             answer = await self._get(path, params, auth=auth)
         except CALL_FAULTS as error:
-            raise ServiceTrouble(f"GET {path}: {describe(error)}") from None
+            raise ServiceTrouble(self._clean(f"GET {path}: {describe(error)}")) from None
         if answer.status != 200:
             self._refuse(path, answer)
         body = answer.json()
@@ -188,10 +188,12 @@ class Api:
         """The outcome without the key in its words: a server may echo it, and words are kept and shown."""
         for name in ("reason", "word"):
             said = getattr(outcome, name, None)
-            if said is not None and self._key is not None:
-                clean = self._key.scrub(said.encode()).decode()
-                outcome = replace(outcome, **{name: clean})  # type: ignore[arg-type]
+            if said is not None:
+                outcome = replace(outcome, **{name: self._clean(said)})  # type: ignore[arg-type]
         return outcome
+
+    def _clean(self, words: str) -> str:
+        return self._key.scrub(words.encode()).decode() if self._key else words
 
 
 class Departure:

@@ -28,6 +28,7 @@ _FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.ClientError, httpx.ReadError),
     (OSError, httpx.ReadError),
+    (UnicodeError, httpx.ReadError),  # a name that DNS or TLS cannot write
 )
 """aiohttp's exceptions and httpx's, the first that fits. Only the first three say that nothing has left."""
 _ERRORS = tuple(theirs for theirs, _ in _FAULTS)
@@ -84,14 +85,24 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         connection = await super().connect(*args, **kwargs)
-        trace = _trace.get()
-        if trace is not None:
-            try:
+        try:
+            _check_silent(connection)
+            trace = _trace.get()
+            if trace is not None:
                 await trace(LEAVES, {})
-            except BaseException:
-                connection.close()
-                raise
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+
+def _check_silent(connection: aiohttp.connector.Connection) -> None:
+    """Refuse a connection on which something came unasked: it would be taken for the next request's answer.
+
+    aiohttp looks for that when a connection is given back, and not when it is taken out again.
+    """
+    if connection.protocol is not None and connection.protocol.should_close:
+        raise aiohttp.ServerDisconnectedError
 
 
 class _Body(httpx.AsyncByteStream):
@@ -117,4 +128,19 @@ class _Body(httpx.AsyncByteStream):
 
 def _translated(error: Exception) -> httpx.RequestError:
     kind = next(ours for theirs, ours in _FAULTS if isinstance(error, theirs))
-    return kind(str(error) or type(error).__name__)
+    return kind(_words(error) or type(error).__name__)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without the server's own bytes: a key that it echoes must not get into any message."""
+    match error:
+        case aiohttp.ServerDisconnectedError():  # its text may be all that came of an answer
+            return "Server disconnected"
+        case aiohttp.ClientResponseError():
+            return error.message.partition(":")[0]
+        case aiohttp.ClientPayloadError():
+            return str(error).partition(":")[0]
+        case aiohttp.ClientConnectorError():
+            return f"{error.host}: {error.__cause__}" if error.__cause__ else str(error)
+        case _:
+            return str(error)

@@ -39,6 +39,11 @@ class Target:
         """The Host header of the name as it was given."""
         return self.url.netloc.decode("ascii")
 
+    @property
+    def tls_name(self) -> str:
+        """The name that the certificate must have, in ASCII: TLS would write others by an outdated IDNA."""
+        return self.url.raw_host.decode("ascii")
+
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of ``host`` by the system's resolver; raises ``OSError`` where there are none."""
@@ -57,6 +62,7 @@ async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resol
     try:
         parsed = httpx.URL(url)
         host = parsed.host
+        parsed.raw_host.decode("ascii").encode("idna")  # as TLS will: no empty labels, none too long
     except (httpx.InvalidURL, ValueError) as error:
         raise UrlRefused(f"the video URL cannot be read: {error}") from None
     usable = parsed.scheme in ("https", "http") and host and 0 < (parsed.port or 443) < 65536

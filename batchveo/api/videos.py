@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
+import anyio
 import httpx
 
 from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
@@ -15,6 +16,8 @@ from batchveo.api.lanes import HEADERS, proxy_of, send, timeouts, wire
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
 """How long a download may go without a byte."""
+HEAD_SECONDS = 60.0
+"""How long connecting and the head of an answer may take together, however slowly the head drips in."""
 _TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=STALL_SECONDS)
 MOST_REDIRECTS = 5
 MOST_ADDRESSES = 4
@@ -93,10 +96,13 @@ class Videos:
                 "GET",
                 target.request_url(address),
                 headers={**HEADERS, **headers, "Host": target.host_header},
-                extensions={"sni_hostname": target.url.host, "timeout": _TIMEOUTS},
+                extensions={"sni_hostname": target.tls_name, "timeout": _TIMEOUTS},
             )
             try:
-                return await send(transport, request)
+                with anyio.fail_after(HEAD_SECONDS):
+                    return await send(transport, request)
+            except TimeoutError:
+                raise httpx.ReadTimeout(f"{target.url.host}: no answer in {HEAD_SECONDS:.0f} s") from None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = error
             except OSError as error:

@@ -97,7 +97,7 @@ def _refusal(response: httpx.Response) -> FetchTrouble:
 def _strong_etag(response: httpx.Response) -> str | None:
     """The validator for If-Range, which must be a strong one."""
     etag: str = response.headers.get("etag", "")
-    return etag if etag.startswith('"') else None
+    return etag if etag.startswith('"') and etag.isascii() else None
 
 
 def _length(text: str) -> int | None:

@@ -224,7 +224,17 @@ async def test_no_key_for_public_questions() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://api.example", "ftp://x", "api.example", "https://u:p@x", "https://x?y", "", "http://10.0.0.1"]
+    "url",
+    [
+        "http://api.example",
+        "ftp://x",
+        "api.example",
+        "https://u:p@x",
+        "https://:p@x",
+        "https://x?y",
+        "",
+        "http://10.0.0.1",
+    ],
 )
 def test_base_urls_that_are_refused(url: str) -> None:
     """https, or this machine."""
@@ -238,3 +248,15 @@ def test_base_urls_that_are_refused(url: str) -> None:
 def test_base_urls_that_are_taken(url: str) -> None:
     """A trailing slash is no matter."""
     assert check_base_url(url) == url.rstrip("/")
+
+
+async def test_the_key_in_a_fault_of_the_connection_is_scrubbed() -> None:
+    """Its words may quote what the server sent."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError(f"bad line: {KEY}")
+
+    async with api(handler) as service:
+        with pytest.raises(ServiceTrouble, match="bad line") as trouble:
+            await service.ask("/v2/billing")
+    assert KEY not in str(trouble.value)

@@ -66,3 +66,13 @@ async def test_the_name_goes_on_in_the_host_header() -> None:
     target = await check_url("https://cdn.example:444/v?s=1", loopback=False, resolve=resolving("93.184.216.34"))
     assert str(target.request_url("93.184.216.34")) == "https://93.184.216.34:444/v?s=1"
     assert target.host_header == "cdn.example:444"
+
+
+async def test_tls_gets_the_name_in_ascii() -> None:
+    """Python's own IDNA would ask for the certificate of another host (strasse)."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    target = await check_url("https://straße.example/v.mp4", loopback=False, resolve=resolve)
+    assert target.tls_name == "xn--strae-oqa.example"
