@@ -83,8 +83,9 @@ class Videos:
 
     async def _check(self, url: str) -> Target:
         try:
-            return await check_url(url, loopback=self._loopback, resolve=self._resolve)
-        except OSError as error:  # the name does not resolve; not to be mistaken for trouble with the disk
+            with anyio.fail_after(CONNECT_SECONDS):
+                return await check_url(url, loopback=self._loopback, resolve=self._resolve)
+        except OSError as error:  # the name does not resolve, or not in time; not to be mistaken for trouble with the disk
             raise httpx.ConnectError(f"{urlsplit(url).hostname}: {error}") from None
 
     async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:

@@ -383,3 +383,17 @@ async def test_a_name_that_does_not_resolve_is_no_disk_trouble(tmp_path: Path) -
     async with Videos(transport=httpx.MockTransport(video), resolve=unknown) as videos:
         outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, FetchTrouble)
+
+
+async def test_a_resolver_that_does_not_answer_holds_no_download_up(tmp_path: Path) -> None:
+    """The slot is needed for others."""
+
+    async def silent(host: str, port: int) -> Sequence[str]:
+        await anyio.sleep_forever()
+        return []
+
+    begun = anyio.current_time()
+    async with Videos(transport=httpx.MockTransport(video), resolve=silent) as videos:
+        outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
+    assert isinstance(outcome, FetchTrouble)
+    assert anyio.current_time() - begun <= 60
