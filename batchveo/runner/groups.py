@@ -31,7 +31,8 @@ class GroupCommit:
     async def durable(self) -> None:
         """Return when all that was written before this call is on disk, cancelled or not.
 
-        Raises ``sqlite3.Error`` where it cannot be put there; then nothing of the group is.
+        Raises ``sqlite3.Error`` where it cannot be put there, or where anything before it could not: then nothing
+        of the group is, and what was claimed in it must not leave.
         """
         group = self._open
         if group is None:
@@ -45,13 +46,13 @@ class GroupCommit:
 
     async def _lead(self) -> None:
         group = self._open = _Group()
-        for _ in range(MOMENT):
-            await anyio.lowlevel.cancel_shielded_checkpoint()
-        self._open = None
         try:
+            for _ in range(MOMENT):
+                await anyio.lowlevel.cancel_shielded_checkpoint()
             self._store.flush()
         except BaseException as error:
             group.error = error
             raise
         finally:
+            self._open = None
             group.ended.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -45,7 +45,8 @@ class Connection:
     def sharing(self) -> Iterator[None]:
         """Let writes share transactions, and so fsyncs: each is on disk for good only after the next ``flush``.
 
-        Each is still whole or not there at all, and seen at once by this connection. The end flushes.
+        Each is still whole or not there at all, and seen at once by this connection. Once anything is lost, every
+        ``flush`` says so until the end: nothing may be built on what is not there. The end flushes.
         """
         self._sharing = True
         try:
@@ -61,39 +62,57 @@ class Connection:
 
     def flush(self) -> None:
         """Put on disk what was written; raises ``sqlite3.Error`` where it cannot, and then none of it is there."""
-        lost, self._lost = self._lost, None
         try:
-            if lost is not None:
-                raise lost
-            if self._db.in_transaction:
-                self._db.execute("COMMIT")
+            if self._lost is not None:
+                raise self._lost  # noqa: TRY301 - told as if it failed here
+            self._commit()
+        except BaseException as error:
+            self._lost = error if self._sharing else None
+            raise
         finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._roll_back()
+
+    def _commit(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        """All or nothing. Within another one it is a part of that, all or nothing by itself."""
+        return self._part() if self._db.in_transaction else self._whole()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing. Within another one it is a part of that, all or nothing by itself."""
-        outermost = not self._db.in_transaction
-        changes = self._db.total_changes
-        if outermost:
-            self._db.execute("BEGIN IMMEDIATE")
+    def _whole(self) -> Iterator[None]:
+        lost, changes = self._lost, self._db.total_changes
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            if not (self._sharing and self._db.total_changes > changes):
+                self._commit()
+        except BaseException:
+            self._lost = lost  # nothing of others was in it
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
         self._db.execute("SAVEPOINT part")
         try:
             yield
         except BaseException as error:
-            self._take_back(error, whole=outermost)
+            try:
+                self._take_back_part()
+            finally:
+                if not self._db.in_transaction:
+                    self._lost = self._lost or error
             raise
         self._db.execute("RELEASE part")
-        if outermost and not (self._sharing and self._db.total_changes > changes):
-            self.flush()
 
-    def _take_back(self, error: BaseException, *, whole: bool) -> None:
-        if not self._db.in_transaction:  # SQLite has taken back all by itself, as it does when the disk is full
-            self._lost = None if whole else error
-        elif whole:
-            self._db.execute("ROLLBACK")
-        else:
+    def _take_back_part(self) -> None:
+        if self._db.in_transaction:  # else SQLite has taken back all by itself, as it does when the disk is full
             self._db.execute("ROLLBACK TO part")
             self._db.execute("RELEASE part")
 

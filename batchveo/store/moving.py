@@ -64,9 +64,14 @@ class Moving(Looking):
         return row is None or bool(row[0])
 
     def mark_sent(self, job: Job, *, now: float) -> None:
-        """Record that the request of a claimed job is about to leave; from here on it may have arrived."""
+        """Record that the request of a claimed job is about to leave; from here on it may have arrived.
+
+        Raises ``sqlite3.DatabaseError`` where the state does not know that claim: then it must not leave.
+        """
         with self._transaction():
-            self._db.execute(sql.MARK_SENT, {"client_request_id": job.client_request_id, "now": now})
+            columns = {"client_request_id": job.client_request_id, "now": now}
+            if self._db.execute(sql.MARK_SENT, columns).rowcount != 1:
+                raise sqlite3.DatabaseError(f"the claim of job {job.id} is not in it")
 
     def _clamp(self, now: float) -> None:
         with self._transaction():

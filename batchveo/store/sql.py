@@ -72,8 +72,9 @@ RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.known CROSS JOIN temp.n
 # pending -> pending: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
 TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
-NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over)
-    = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}))"""
+# what is cancelled counts too: `retry` may put it back while this run goes on, which named it or did not
+NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
+    = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""
 # (none) -> pending
 ADD_NAMED = """INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)

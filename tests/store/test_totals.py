@@ -1,0 +1,342 @@
+"""Counts and sums that are kept: always those of the rows. And whose jobs a run takes."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from batchveo.models import Job, JobSpec, JobState
+from batchveo.named import NamedJob
+from batchveo.outcomes import (
+    AbsentFromLog,
+    Accepted,
+    Completed,
+    FailedInLog,
+    Fetched,
+    FetchTrouble,
+    FoundInLog,
+    GenerationFailed,
+    Lost,
+    Outcome,
+    Refused,
+    Throttled,
+)
+from batchveo.states import next_state
+from batchveo.store import GenerationTaken, MoveLost, Scratch, Store
+from batchveo.store.migrations import APPLICATION_ID, migrations
+from tests.factories import make_spec
+
+S = JobState
+
+COUNTED = "SELECT state, held, count(*) FROM jobs GROUP BY state, held ORDER BY state, held"
+KEPT = "SELECT state, held, jobs FROM tallies WHERE jobs != 0 ORDER BY state, held"
+SUMMED = """SELECT (SELECT coalesce(sum(micros), 0) FROM attempts),
+    (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
+    (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)"""
+SUMS = "SELECT micros, spent, unpriced FROM money"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "b.db") as store:
+        yield store
+
+
+def assert_agrees(store: Store) -> None:
+    """What is kept is what a look at every row finds."""
+    for kept, looked in ((KEPT, COUNTED), (SUMS, SUMMED)):
+        assert list(map(tuple, store._db.execute(kept))) == list(map(tuple, store._db.execute(looked)))
+
+
+def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
+    """A run that names ``specs``."""
+    run = store.begin_run(command="run", service="s", now=1.0)
+    if scratch:
+        with Scratch() as named:
+            named.take(map(NamedJob.of, specs))
+            store.add(named, run=run, now=1.0)
+    else:
+        store.add(specs, run=run, now=1.0)
+    return run
+
+
+def names_claimed(store: Store, run: int) -> list[str]:
+    """The jobs that ``run`` submits, in their order."""
+    return [job.name for job in iter(lambda: store.claim(run=run, now=5.0), None)]
+
+
+def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> Job:
+    step = next_state(job, outcome, now=5.0, jitter=0.0)
+    return job if step is None else store.apply(job, step, run=run, now=5.0)
+
+
+# -- the totals
+
+
+class Walk:
+    """A state under random verbs, lawful and unlawful."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self.store = store
+        self.dice = random.Random(seed)
+        self.generations = 0
+        self.run = begun(store, *self.specs())
+
+    def specs(self) -> list[JobSpec]:
+        """Some of twelve jobs; of two of them each, the files would have one name."""
+        chosen = self.dice.sample(range(12), self.dice.randint(1, 8))
+        return [make_spec(f"job {n}", stem=f"stem {n // 2}", meta={"k": self.dice.random()}) for n in chosen]
+
+    def outcome(self) -> Outcome:
+        self.generations += self.dice.random() < 0.9
+        generation = f"g{self.generations}"
+        cost = self.dice.choice([None, 0.1234565, 2.0, 0.0])
+        return self.dice.choice(
+            [
+                Accepted(generation_id=generation),
+                FoundInLog(generation_id=generation),
+                Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
+                Fetched(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
+                FetchTrouble(reason="odd", stale_url=True),
+                GenerationFailed(reason="no"),
+                Refused(reason="no"),
+                Lost(reason="late"),
+                Throttled(reason="slow"),
+                FailedInLog(reason="no"),
+                AbsentFromLog(settled=True),
+                AbsentFromLog(settled=True, resubmit=True),
+            ]
+        )
+
+    def step(self) -> None:
+        store, dice = self.store, self.dice
+        job = dice.choice(list(store.jobs()))
+        verbs: Sequence[Callable[[], object]] = [
+            *[lambda: moved(store, job, self.outcome(), self.run)] * 12,
+            *[lambda: store.claim(run=self.run, now=9.0, price=lambda _: dice.choice([None, 0.7]))] * 4,
+            lambda: store.retry(job, now=1.0),
+            lambda: store.cancel(job, now=1.0),
+            lambda: store.resubmit(job, now=1.0),
+            lambda: store.give_up(job, now=1.0),
+            lambda: store.adopt(job, f"a{dice.randint(0, 20)}", now=1.0),
+            lambda: store.adopt_new(make_spec(f"new {dice.random()}"), f"a{dice.randint(0, 20)}", run=1, now=1.0),
+            lambda: store.set_cost(job.seq, 0.5),
+            lambda: store.recover(run=self.run, now=9.0),
+            lambda: store.take_on_all(self.run),
+            self.begin,
+            store.flush,
+        ]
+        with suppress(ValueError, MoveLost, GenerationTaken, sqlite3.IntegrityError):
+            dice.choice(verbs)()
+
+    def begin(self) -> None:
+        # a scratch brings a connection of its own, and comes before a run shares transactions
+        self.run = begun(self.store, *self.specs(), scratch=not self.store._sharing)
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_done_the_totals_are_those_of_the_rows(store: Store, seed: int, shares: bool) -> None:
+    """Every verb in any order, many of them refused half-way."""
+    walk = Walk(store, seed)
+    seen: set[JobState] = set()
+    for _ in range(250):
+        with store.sharing() if shares else nullcontext():
+            for _ in range(3):
+                walk.step()
+        assert_agrees(store)
+        seen |= {state for state in S if store.counts()[state]}
+    assert seen == set(S)
+
+
+def test_namesakes_and_known_jobs_are_counted_once(store: Store) -> None:
+    """From a scratch as from a list."""
+    begun(store, make_spec("Cat"), make_spec("cat"), make_spec("dog"))
+    begun(store, make_spec("cat"), make_spec("cow"), make_spec("COW"))
+    assert store.counts().total == 5
+    assert_agrees(store)
+
+
+def test_an_expansion_that_fails_leaves_the_totals(store: Store) -> None:
+    """They are part of its transaction."""
+
+    def specs() -> Iterator[JobSpec]:
+        yield make_spec("b")
+        raise RuntimeError("half-way")
+
+    run = begun(store, make_spec("a"))
+    with pytest.raises(RuntimeError):
+        store.add(specs(), run=run, now=1.0)
+    assert store.counts().total == 1
+    assert_agrees(store)
+
+
+# -- states of before
+
+
+def first_state(path: Path) -> None:
+    """A state that only the first migration has made, with a job in most states."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrations.apply(Database(db), stop_before="totals")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("INSERT INTO runs VALUES (1, 'run', 's', '0', 'h', 1, 1.0, 2.0, 0, NULL)")
+        rows = [
+            ("pending", 0, None, None, None),
+            ("pending", 0, None, None, None),
+            ("in_doubt", 1, None, None, None),
+            ("in_doubt", 0, None, None, None),
+            ("generating", 0, "g1", None, None),
+            ("downloading", 0, "g2", 5.0, None),
+            ("succeeded", 0, "g3", 5.0, 0.1),
+            ("succeeded", 0, "g4", 5.0, 0.2),
+            ("succeeded", 0, "g5", 5.0, None),
+        ]
+        for number, (state, held, generation, completed, cost) in enumerate(rows):
+            db.execute(
+                """INSERT INTO jobs (id, name, stem, fold, state, held, model, request, run, generation_id,
+                       completed_at, cost_usd, created_at, client_request_id, file, sha256)
+                   VALUES (?1, ?1, ?1, ?1, ?2, ?3, 'm', '{}', 1, ?4, ?5, ?6, 1.0, ?1, 'f', 'h')""",
+                (f"job {number}", state, held, generation, completed, cost),
+            )
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_a_state_of_before_is_brought_up_to_date(tmp_path: Path, writing: bool) -> None:
+    """Its totals are added up once, when it is opened, be it only to look."""
+    first_state(tmp_path / "b.db")
+    with Store(tmp_path / "b.db", writing=writing) as store:
+        assert_agrees(store)
+        assert (store.counts().total, store.counts().held) == (9, 1)
+        assert store.spend() == (0.3, 2)
+        assert store.counts(run=1).total == 9
+
+
+def test_a_job_of_before_goes_on_in_a_new_run(tmp_path: Path) -> None:
+    """Named or resumed."""
+    first_state(tmp_path / "b.db")
+    with Store(tmp_path / "b.db") as store:
+        run = begun(store, make_spec("another"))
+        assert names_claimed(store, run) == ["another"]
+        resumed = store.begin_run(command="resume", service="s", now=2.0)
+        store.take_on_all(resumed)
+        assert names_claimed(store, resumed) == ["job 0", "job 1"]
+        assert_agrees(store)
+
+
+def test_a_fresh_schema_is_the_migrated_one(tmp_path: Path) -> None:
+    """Table by table, column by column, index by index, trigger by trigger."""
+    first_state(tmp_path / "old.db")
+    schemas = []
+    for name in ("old.db", "new.db"):
+        with Store(tmp_path / name) as store:
+            schemas.append(set(map(tuple, store._db.execute("SELECT type, name, sql FROM sqlite_master"))))
+    assert schemas[0] == schemas[1]
+
+
+# -- whose jobs a run takes
+
+
+def test_another_manifests_run_takes_only_what_it_names(store: Store) -> None:
+    """Whatever is left of the first."""
+    begun(store, make_spec("a 1"), make_spec("a 2"))
+    b = begun(store, make_spec("b 1", manifest="b"), make_spec("b 2", manifest="b"))
+    assert store.counts(run=b).total == 2
+    assert store.pending_models(b) == ["google/veo3"]
+    assert names_claimed(store, b) == ["b 1", "b 2"]
+    assert store.next_pending(b, now=5.0) is None
+
+
+def test_resume_takes_everything(store: Store) -> None:
+    """The oldest run's jobs first."""
+    begun(store, make_spec("a"))
+    begun(store, make_spec("b", manifest="b"))
+    resumed = store.begin_run(command="resume", service="s", now=2.0)
+    assert store.claim(run=resumed, now=5.0) is None
+    store.take_on_all(resumed)
+    assert store.counts(run=resumed).total == 2
+    assert names_claimed(store, resumed) == ["a", "b"]
+
+
+def test_the_same_manifest_again_takes_all_by_one_row(store: Store) -> None:
+    """Where everything unfinished is named, no job is written to."""
+    specs = [make_spec(f"job {n}") for n in range(5)]
+    begun(store, *specs)
+    again = begun(store, *specs, make_spec("new"))
+    assert [row[0] for row in store._db.execute("SELECT DISTINCT run FROM jobs ORDER BY run")] == [1, again]
+    assert names_claimed(store, again) == [f"job {n}" for n in range(5)] + ["new"]
+
+
+def test_a_part_that_is_named_is_taken_alone(store: Store) -> None:
+    """The rest waits for a run that names it."""
+    begun(store, make_spec("a"), make_spec("b"), make_spec("c"))
+    part = begun(store, make_spec("c"), make_spec("a"))
+    assert store.counts(run=part).total == 2
+    assert names_claimed(store, part) == ["a", "c"]
+    assert names_claimed(store, begun(store, make_spec("b"))) == ["b"]
+
+
+def test_a_failed_job_that_is_not_named_stays_out(store: Store) -> None:
+    """Retried while another manifest's run goes on, it waits; and it does not count in that run's exit status."""
+    a = begun(store, make_spec("a"))
+    job = store.claim(run=a, now=5.0)
+    assert job is not None
+    failed = moved(store, job, Refused(reason="no"), a)
+    b = begun(store, make_spec("b", manifest="b"))
+    assert store.counts(run=b)[S.FAILED] == 0
+    store.retry(failed, now=1.0)
+    assert names_claimed(store, b) == ["b"]
+    assert names_claimed(store, begun(store, make_spec("a"))) == ["a"]
+
+
+def test_a_cancelled_job_that_is_retried_waits_for_a_run_that_names_it(store: Store) -> None:
+    """Also where nothing else was unfinished when another manifest's run began."""
+    begun(store, make_spec("a"))
+    withdrawn = store.cancel(store.job(1), now=2.0)
+    b = begun(store, make_spec("b", manifest="b"))
+    store.retry(withdrawn, now=3.0)
+    assert names_claimed(store, b) == ["b"]
+
+
+def test_a_job_put_off_keeps_its_place(store: Store) -> None:
+    """What was refused for now is submitted before what comes after it, in this run and the next."""
+    specs = [make_spec(name) for name in "abc"]
+    run = begun(store, *specs)
+    for _ in range(2):
+        first = store.claim(run=run, now=5.0)
+        assert first is not None
+        moved(store, first, Throttled(reason="slow"), run)
+        run = begun(store, *specs)
+    assert names_claimed(store, run) == ["a", "b", "c"]
+
+
+def test_a_taken_on_job_that_ends_counts_for_the_run_that_ended_it(store: Store) -> None:
+    """And no longer for the one that began it."""
+    a = begun(store, make_spec("a"), make_spec("b"))
+    again = begun(store, make_spec("a"), make_spec("b"))
+    job = store.claim(run=again, now=5.0)
+    assert job is not None
+    steps: list[Outcome] = [
+        Accepted(generation_id="g"),
+        Completed(url="https://cdn.example/v.mp4", cost_usd=1.0),
+        Fetched(folder="/v", file="f.mp4", bytes=1, sha256="h"),
+    ]
+    for outcome in steps:
+        job = moved(store, job, outcome, again)
+    assert dict(store.counts(run=again).by_state) == {S.PENDING: 1, S.SUCCEEDED: 1}
+    assert store.counts(run=a)[S.SUCCEEDED] == 0
+
+
+def test_an_adopted_generation_changes_no_run(store: Store) -> None:
+    """A stranger's job, made while another run goes on, is polled by it, and neither's pending jobs move."""
+    a = begun(store, make_spec("a"))
+    adopting = store.begin_run(command="adopt", service="s", now=2.0)
+    store.adopt_new(make_spec("stranger"), "g", run=adopting, now=2.0)
+    assert names_claimed(store, adopting) == []
+    assert names_claimed(store, a) == ["a"]
+    assert_agrees(store)
