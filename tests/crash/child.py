@@ -20,6 +20,7 @@ from batchveo.stages.poller import Poller
 from batchveo.stages.submitter import Submitter
 from batchveo.store import Store
 
+CONCURRENCY = 4
 POINTS = (
     "before-intent",
     "intent-not-flushed",
@@ -155,7 +156,7 @@ def main(point: str, nth: str, manifest: str, url: str) -> int:
     """Run, and die on the way."""
     if point != "none":
         install(point, Countdown(int(nth)))
-    settings = batchveo.RunSettings(concurrency=4, poll_interval=0.05, settle=1.5)
+    settings = batchveo.RunSettings(concurrency=CONCURRENCY, poll_interval=0.05, settle=1.5)
     return batchveo.run([manifest], settings=settings, using=batchveo.service(base_url=url, key="key")).exit_status
 
 

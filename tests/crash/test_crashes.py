@@ -17,7 +17,7 @@ from batchveo.models import Job, JobState
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from batchveo.verifying import verify
-from tests.crash.child import POINTS
+from tests.crash.child import CONCURRENCY, POINTS
 
 MANIFEST = """
 jobs:
@@ -72,7 +72,8 @@ def test_death_at_a_named_point(tmp_path: Path, point: str) -> None:
         status = finished(child(tmp_path, "none", 0, url))
     held = [job for job in jobs_of(tmp_path) if job.held]
     assert status == (1 if held else 0)
-    assert not held or point == "after-mark"  # only there nobody can know whether the request arrived
+    # of a request about to leave nobody can know whether it arrived; at other points that may be another job's
+    assert len(held) < CONCURRENCY or point == "after-mark"
     assert_nothing_bought_twice_or_lost(tmp_path, service)
 
 
