@@ -145,7 +145,8 @@ async def _run(
         check_folder(settings.output)
         using = stack.enter_context(running(using, state))
         async with _clients(using) as (api, videos):
-            prices = await _prices(api, store.pending_models(run), settings)
+            models = store.pending_models(run)
+            prices = await _prices(api, models, settings)
             going = Run(
                 store,
                 api,
@@ -154,7 +155,7 @@ async def _run(
                 run=run,
                 clock=clock,
                 prices=prices,
-                durations=await _durations(api, store, run, settings),
+                durations=await _durations(api, store, models, settings),
                 reporter=reporter,
             )
             begun = clock.now()
@@ -197,14 +198,11 @@ async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> Pri
         raise PricesUnknown(text) from None
 
 
-async def _durations(api: Api, store: Store, run: int, settings: RunSettings) -> Durations:
+async def _durations(api: Api, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
     """What the service tells of its generation times, where polls are planned by them."""
     durations = Durations()
     if settings.poll_interval is None:
-        models = {
-            *store.pending_models(run),
-            *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING)),
-        }
+        models = {*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))}
         for model, expected in (await recent_durations(api, sorted(models))).items():
             durations.guess(model, expected)
     return durations

@@ -110,7 +110,8 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
         with night.store() as store:
             run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.add(specs(12), run=run, now=night.clock.now())
-            known = await library._durations(api, store, run, RunSettings())
-            unplanned = await library._durations(api, store, run, RunSettings(poll_interval=5.0))
+            models = store.pending_models(run)
+            known = await library._durations(api, store, models, RunSettings())
+            unplanned = await library._durations(api, store, models, RunSettings(poll_interval=5.0))
     assert known.expected("veo2") is not None
     assert unplanned.expected("veo2") is None

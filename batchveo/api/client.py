@@ -43,9 +43,9 @@ class ServiceTrouble(BatchveoError):
 Said = TypeVar("Said", SubmitOutcome, PollOutcome)
 Leaving = Callable[[], Awaitable[None]]
 """What to do before the first byte of a submit's body leaves."""
-# OSError: TLS errors in the middle of a connection reach us as what they are
 _SUBMIT_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
 _ASK_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
+# OSError: TLS errors in the middle of a connection reach us as what they are
 CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
 

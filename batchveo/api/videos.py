@@ -85,9 +85,8 @@ class Videos:
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 return await check_url(url, loopback=self._loopback, resolve=self._resolve)
-        except (
-            OSError
-        ) as error:  # no such name, or no answer in time; not to be mistaken for trouble with the disk
+        except OSError as error:
+            # no such name, or no answer in time; not to be mistaken for trouble with the disk
             raise httpx.ConnectError(f"{urlsplit(url).hostname}: {error}") from None
 
     async def _connect(self, target: Target, headers: Mapping[str, str]) -> httpx.Response:

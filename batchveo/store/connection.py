@@ -119,10 +119,7 @@ class Connection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing of what is written inside; within another transaction, a part of that."""
-    if db.in_transaction:
-        yield
-        return
+    """All or nothing of what is written inside, on a connection that is no ``Connection``'s."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
