@@ -72,28 +72,19 @@ def _header_faults(header: list[str], check: ColumnCheck, line: int) -> Iterator
 
 def _entries(rows: Iterator[tuple[int, list[str]]], header: list[str], wrong: set[int]) -> Iterator[Entry | Fault]:
     width = len(header)
-    names = ["" if column in wrong else name for column, name in enumerate(header)]
-    carried = [(name, name.removeprefix(META)) for name in names if name.startswith(META)]
+    sent = [(column, name) for column, name in enumerate(header) if column not in wrong]
+    carried = [(column, name.removeprefix(META)) for column, name in sent if name.startswith(META)]
+    sent = [(column, name) for column, name in sent if not name.startswith(META)]
     for line, row in rows:
         if len(row) != width:
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             yield Fault(f"has {cells}, the header has {width}", "does a comma need quotes?", line=line)
             continue
-        fields: dict[str, object] = dict(zip(names, row, strict=True))
-        if "" in row:
-            fields = {name: cell for name, cell in fields.items() if cell}
-        if wrong:
-            fields.pop("", None)
-        if carried:
-            _gather_meta(fields, carried)
+        fields: dict[str, object] = {name: cell for column, name in sent if (cell := row[column])}
+        if meta := {key: cell for column, key in carried if (cell := row[column])}:
+            fields["meta"] = meta
         if fields:
             yield Entry(line, fields)
-
-
-def _gather_meta(fields: dict[str, object], columns: Sequence[tuple[str, str]]) -> None:
-    meta = {key: fields.pop(name) for name, key in columns if name in fields}
-    if meta:
-        fields["meta"] = meta
 
 
 def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:

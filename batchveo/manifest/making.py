@@ -73,9 +73,11 @@ class JobMaker:
         names = self._register.names
         if name is None:
             name = names.take_default(prompt, job_id, manifest, line)
-        elif not names.take(name, manifest, line):
-            self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
-        stem = safe_stem(name)
+            stem = name if name.isascii() else safe_stem(name)  # letters, digits and an id are always safe
+        else:
+            if not names.take(name, manifest, line):
+                self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
+            stem = safe_stem(name)
         self._register.count(model)
         return (job_id, name, stem, fold(stem), model, request, 0, meta, manifest, manifest, line, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import NamedTuple
 
@@ -10,7 +9,8 @@ SLUG_LIMIT = 48
 """The most characters that a name made from a prompt takes from it."""
 
 _ID_SHOWN = 8
-_ASCII_WORDS = re.compile(r"[A-Za-z0-9]+")
+_ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in bytes(range(256)).lower())
+"""What each byte comes to: letters and digits to small ones, all else to a space."""
 
 
 def slug(prompt: str) -> str:
@@ -24,7 +24,9 @@ def slug(prompt: str) -> str:
 
 
 def _joined(beginning: str) -> str:
-    return "-".join(_ASCII_WORDS.findall(beginning) if beginning.isascii() else _words(beginning))
+    if beginning.isascii():
+        return b"-".join(beginning.encode().translate(_ASCII_WORDS).split()).decode()
+    return "-".join(_words(beginning))
 
 
 def _words(text: str) -> list[str]:

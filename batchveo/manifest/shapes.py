@@ -25,7 +25,6 @@ _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt", "meta"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
-_TEXT = frozenset((str,))
 
 
 Plain = tuple[str, str, str, str | None, str]
@@ -51,6 +50,7 @@ class Shapes:
         self._drafter = drafter
         self._known: dict[tuple[object, ...], _Shape] = {}
         self._meta = _Remembered(_meta_json)
+        self._flat = _flat_cells if drafter.cells else _flat
 
     def plain(self, entry: Entry) -> Plain | None:
         """The entry read the short way; ``None`` where it has to go the long one."""
@@ -58,7 +58,7 @@ class Shapes:
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
-            meta = self._meta[_flat(fields["meta"])] if "meta" in fields else "{}"
+            meta = self._meta[self._flat(fields["meta"])] if "meta" in fields else "{}"
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
             return None
         name = fields.get("name")
@@ -125,11 +125,14 @@ def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
 
 def _flat(meta: object) -> tuple[object, ...]:
     """What is carried along, key by key; raises ``Fault`` where it is more than text."""
-    if isinstance(meta, dict):
-        values = tuple(meta.values())
-        if set(map(type, values)) <= _TEXT:
-            return (*meta, *values)
+    if isinstance(meta, dict) and all(type(value) is str for value in meta.values()):
+        return _flat_cells(meta)
     raise Fault("is not flat")
+
+
+def _flat_cells(meta: object) -> tuple[object, ...]:
+    cells = cast("dict[str, str]", meta)
+    return (*cells, *cells.values())
 
 
 def _meta_json(flat: object) -> str:
