@@ -46,11 +46,16 @@ service_options = together(
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
     option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
 )
-run_options = together(
+plan_options = together(
     state_option,
     option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go."),
     option("--concurrency", type=int, default=10, metavar="N", help="Generations in flight, at most."),
     option("--rate", metavar="N/min", help="Submits a minute, at most."),
+    option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
+    option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
+)
+run_options = together(
+    plan_options,
     option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
     option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
     option(
@@ -63,10 +68,16 @@ run_options = together(
         help="What becomes of a submit that the provider's log stays silent about. 'resubmit' may pay twice.",
     ),
     option("--settle", type=float, default=1800, metavar="S", help="How late the log may be before that."),
-    option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
-    option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
+    option(
+        "--confirm-above",
+        type=float,
+        default=50.0,
+        metavar="USD",
+        help="Ask before more than this is bought, or what has no price, when a person is at the terminal.",
+    ),
+    option("-y", "--yes", is_flag=True, help="Buy without asking."),
     service_options,
     option("-v", "--verbose", count=True, show_default=False, help="Say more."),
     option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from batchveo import library
+from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import run_options
 from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 
@@ -17,6 +18,10 @@ def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
     settings = settings_of(options)
     result = library.resume(
-        state=options["state"], settings=settings, using=service_of(options), reporter=reporter_of(options)
+        state=options["state"],
+        settings=settings,
+        using=service_of(options),
+        reporter=reporter_of(options),
+        approve=approve_of(options),
     )
     return conclude(result, settings.output)

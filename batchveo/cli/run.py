@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from batchveo import library
+from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
 from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 
@@ -35,5 +36,6 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
         allow_unknown_model=options["allow_unknown_model"],
         reporter=reporter_of(options),
         stdin=sys.stdin.buffer,
+        approve=approve_of(options),
     )
     return conclude(result, settings.output)
