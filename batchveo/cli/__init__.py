@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import sqlite3
@@ -43,6 +44,9 @@ COMMANDS = {
 
 CHECKED_WHOLE = ("run", "resume", "plan", "doctor")
 """Commands that check every line of a config file; the quick ones look at what concerns them."""
+
+GARBAGE = 20_000
+"""Objects made before the collector looks for cycles: at Python's 700 that took a fifteenth of a run's time."""
 
 EXIT_STATUSES = """\b
 Exit statuses:
@@ -114,6 +118,7 @@ def batchveo(config: Path | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
+    gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         _take_every_script(stream)
     status = status_of(arguments)
