@@ -118,5 +118,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
     database = Database(connection)
     if not migrations.pending(database):
         return
-    migrations.apply(database)
+    # first of all: a death between the two must not leave what looks like another program's file
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    migrations.apply(database)
