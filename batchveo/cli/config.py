@@ -42,14 +42,17 @@ def config_files(named: Path | None = None) -> list[ConfigFile]:
     """
     found = [near] if (near := _nearest(named)) else []
     own = user_file()
-    if own.is_file() and not (found and own.samefile(found[0].path)):
+    if own is not None and _is_there(own) and not (found and own.samefile(found[0].path)):
         found.append(_of(own, _toml(own)))
     return found
 
 
-def user_file() -> Path:
-    """Where this platform keeps the user's own."""
-    home = Path.home()
+def user_file() -> Path | None:
+    """Where this platform keeps the user's own; ``None`` for a user without a home, as in some containers."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
         base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
     elif sys.platform == "darwin":
@@ -63,13 +66,21 @@ def _nearest(named: Path | None) -> ConfigFile | None:
     if named is not None:
         return _of(named, _part(named))
     here = Path(NAME)
-    if here.is_file():
+    if _is_there(here):
         return _of(here, _toml(here))
     project = Path("pyproject.toml")
-    if project.is_file():
+    if _is_there(project):
         content = _part(project)
         return _of(project, content) if content else None
     return None
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is such a file; a home that nobody may look into (systemd's ``ProtectHome``) has none."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _part(file: Path) -> Mapping[str, object]:

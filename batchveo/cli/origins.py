@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli import dotenv
-from batchveo.cli.config import VARIABLE, ConfigFile, config_files, user_file
+from batchveo.cli.config import NAME, VARIABLE, ConfigFile, config_files, user_file
 from batchveo.cli.defaults import options_of
 from batchveo.cli.values import SECRETS
 from batchveo.doctor import Check
@@ -19,9 +19,8 @@ def origins(commands: Sequence[click.Command], named: Path | None) -> Iterator[C
     """The files that count, what they and the environment set, and what nothing reads."""
     files = config_files(named)
     found = ", then ".join(str(file.path) for file in files)
-    yield Check(
-        what="config", ok=True, found=found or f"none; batchveo.toml here, or {user_file()}, would be read"
-    )
+    places = " or ".join(str(place) for place in (NAME, user_file()) if place)
+    yield Check(what="config", ok=True, found=found or f"none; {places} would be read")
     variables = _variables(commands)
     for file in files:
         yield from _set_by(file, variables)

@@ -27,8 +27,10 @@ def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def own(text: str) -> None:
-    user_file().parent.mkdir(parents=True)
-    user_file().write_text(text)
+    file = user_file()
+    assert file is not None
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
 
 
 def test_flag_environment_near_file_own_file_default(
@@ -214,3 +216,26 @@ def test_the_users_own_file_is_where_the_platform_keeps_it(
     assert user_file() == home / "AppData/Roaming/batchveo/batchveo.toml"
     monkeypatch.setenv("APPDATA", str(tmp_path / "roaming"))
     assert user_file() == tmp_path / "roaming/batchveo/batchveo.toml"
+
+
+def test_a_home_that_is_not_there_or_shut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Containers have users without one, and systemd's ProtectHome shuts it: that is no file, not an error."""
+    look = Path.is_file
+
+    def shut(self: Path) -> bool:
+        if "home" in self.parts:
+            raise PermissionError(13, "Permission denied")
+        return look(self)
+
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "is_file", shut)
+    assert status_of(["models"]) == 0
+    monkeypatch.setattr(Path, "home", none)
+    Path("batchveo.toml").write_text('state = "~/b.db"\n')
+    assert status_of(["models"]) == 0
+    assert status_of(["doctor", "--sandbox"]) == 0
+    assert "config: batchveo.toml" in capsys.readouterr().out

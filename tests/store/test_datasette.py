@@ -95,7 +95,7 @@ def test_the_pages(state: Path, metadata: dict[str, Any], immutable: bool) -> No
             v["name"] for v in database["views"]
         }
         jobs = await get("/night/jobs")
-        assert "One video that a manifest asked for" in jobs
+        assert "One row for each video" in jobs
         assert "What the service charged, in US dollars" in jobs
         assert "<script>alert(1)" not in jobs
         assert "&lt;script&gt;" in jobs
