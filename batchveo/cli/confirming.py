@@ -36,8 +36,12 @@ def _asked(offer: Offer) -> bool:
     from batchveo.report.layout import terminal_width
 
     click.echo(offer_text(offer, terminal_width()), err=True)
-    with _own_ctrl_c():
-        return click.confirm("\nBuy them?", default=False, err=True)
+    try:
+        with _own_ctrl_c():
+            return click.confirm("\nBuy them?", default=False, err=True)
+    except click.Abort:  # Ctrl-C, or the end of input
+        click.echo(err=True)
+        return False
 
 
 @contextmanager

@@ -7,9 +7,10 @@ each move compares the state it comes from, so that two processes never move one
 from __future__ import annotations
 
 from batchveo.store.byhand import ByHand
+from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
 from batchveo.store.quotes import Quotes
 
 
-class Store(ByHand, Foreseeing, Quotes):
+class Store(ByHand, Completing, Foreseeing, Quotes):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""
