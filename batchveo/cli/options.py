@@ -68,6 +68,8 @@ run_options = together(
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
     service_options,
+    option("--plain", is_flag=True, help="Plain lines, also at a terminal."),
+    option("--log-json", is_flag=True, help="One JSON object an event, on standard error."),
     option("-v", "--verbose", count=True, show_default=False, help="Say more."),
     option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
 )

@@ -20,7 +20,7 @@ from batchveo.cli.options import (
     unknown_model_option,
 )
 from batchveo.planning import ModelPlan, Plan, plan
-from batchveo.report.lines import shorten
+from batchveo.report.words import shorten
 from batchveo.services import running, service
 
 

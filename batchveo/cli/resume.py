@@ -16,7 +16,8 @@ from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
     settings = settings_of(options)
-    result = library.resume(
-        state=options["state"], settings=settings, using=service_of(options), reporter=reporter_of(options)
-    )
-    return conclude(result, settings.output)
+    with reporter_of(options) as reporter:
+        result = library.resume(
+            state=options["state"], settings=settings, using=service_of(options), reporter=reporter
+        )
+    return conclude(result, options, reporter)

@@ -27,13 +27,14 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
 
         return show_plan(manifests, as_json=False, **options)
     settings = settings_of(options)
-    result = library.run(
-        manifests,
-        state=options["state"],
-        settings=settings,
-        using=lambda: service_of(options),
-        allow_unknown_model=options["allow_unknown_model"],
-        reporter=reporter_of(options),
-        stdin=sys.stdin.buffer,
-    )
-    return conclude(result, settings.output)
+    with reporter_of(options) as reporter:
+        result = library.run(
+            manifests,
+            state=options["state"],
+            settings=settings,
+            using=lambda: service_of(options),
+            allow_unknown_model=options["allow_unknown_model"],
+            reporter=reporter,
+            stdin=sys.stdin.buffer,
+        )
+    return conclude(result, options, reporter)
