@@ -111,7 +111,7 @@ def progress_line(shot: Snapshot) -> str:
     settled = counts.total - shot.left
     states = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
     spent = f"spent {money(shot.spent)}" + (f" of {money(shot.budget)}" if shot.budget is not None else "")
-    parts = [f"{settled:,} of {counts.total:,} ({shot.settled:.0%}): {', '.join(states)}", spent]
+    parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.ahead is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TextIO
 
 from rich.console import Console
@@ -26,6 +28,7 @@ class Terminal:
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str] = os.environ) -> None:
         self._fd = stream.fileno()
+        self._send = _sending(stream)
         self._encoding = stream.encoding or "ascii"
         self._unicode = self._encoding.lower().replace("-", "").startswith("utf")
         self._console = Console(
@@ -79,4 +82,12 @@ class Terminal:
     def _write(self, text: str) -> None:
         rest = memoryview(text.encode(self._encoding, errors="replace"))
         while rest:
-            rest = rest[os.write(self._fd, rest) :]
+            rest = rest[self._send(rest) :]
+
+
+def _sending(stream: TextIO) -> Callable[[memoryview], int]:
+    """What writes bytes past the stream's buffer; consoles of Windows take UTF-8 from Python's own file only."""
+    if sys.platform == "win32":
+        raw: io.RawIOBase = stream.buffer.raw  # type: ignore[attr-defined]
+        return lambda data: raw.write(data) or 0
+    return partial(os.write, stream.fileno())

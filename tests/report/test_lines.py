@@ -56,7 +56,7 @@ def test_colours_only_where_they_mean_something() -> None:
 def test_progress_in_one_line() -> None:
     """Counts, money, speed, time left."""
     line = progress_line(make_shot())
-    for words in ("441 of 1,000 (44%)", "7 failed", "$336.18 of $800.00", "196 videos an hour", "3 h 10 min"):
+    for words in ("441 of 1,000 (44 %)", "7 failed", "$336.18 of $800.00", "196 videos an hour", "3 h 10 min"):
         assert words in line, words
 
 
