@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from batchveo.errors import UsageError
+from batchveo.errors import BatchveoError, UsageError
 from batchveo.report.aside import Aside
 from batchveo.report.choosing import reporter_for
-from batchveo.report.closing import closing_lines
+from batchveo.report.closing import account_lines, outcome_lines
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
 from batchveo.store import Store
@@ -66,7 +68,16 @@ def conclude(result: RunResult, options: dict[str, Any], shown: Aside) -> int:
     """Say how the run ended; returns its exit status."""
     # a terminal that takes nothing any more must not keep the process; JSON has had its last line
     if not shown.stuck and not options["log_json"]:
-        with Store(options["state"], writing=False) as store, contextlib.suppress(OSError):
-            for line in closing_lines(result, store, options["output"]):
+        for line in [*outcome_lines(result, options["output"]), *_account(result, options["state"])]:
+            with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
                 click.echo(line, err=True)
     return result.exit_status
+
+
+def _account(result: RunResult, state: Path) -> list[str]:
+    """Nothing where the state cannot be read: what stopped the run has been said, and its exit status stands."""
+    try:
+        with Store(state, writing=False) as store:
+            return list(account_lines(result, store))
+    except (BatchveoError, sqlite3.Error):
+        return []

@@ -17,17 +17,24 @@ LEAST_USD = 0.005
 DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
-def closing_lines(result: RunResult, store: Store, output: Path) -> Iterator[str]:
-    """The summary of a run over ``store``, line by line."""
+def outcome_lines(result: RunResult, output: Path) -> Iterator[str]:
+    """How the run ended, line by line."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
     what = ", ".join(parts) or "nothing left to do"
     yield f"{what} after {_duration(result.seconds)}; videos in {output}"
-    yield _spent(store)
     if result.stopped is not None:
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command goes on when that is mended"
-    if result.interrupted is not None and (counts.total - sum(counts[state] for state in DONE)):
+    elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
         yield "interrupted; the same command goes on"
+    if result.late:
+        yield f"{result.late:,} still unfinished at the service; the same command asks again"
+
+
+def account_lines(result: RunResult, store: Store) -> Iterator[str]:
+    """What the state tells besides: the money, the failures by their reason, the doubts."""
+    counts = result.counts
+    yield _spent(store)
     if counts[JobState.FAILED]:
         yield from _failed(store)
     if counts.held:
@@ -35,8 +42,6 @@ def closing_lines(result: RunResult, store: Store, output: Path) -> Iterator[str
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
     if open_doubts:
         yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
-    if result.late:
-        yield f"{result.late:,} still unfinished at the service; the same command asks again"
 
 
 def _spent(store: Store) -> str:

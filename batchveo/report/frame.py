@@ -188,7 +188,7 @@ def _pace(shot: Snapshot) -> Variants:
     style = "yellow" if slow else "dim"
     why = limit_words(pace) if pace.limit < pace.ceiling or brake is None else ()
     said = [f"{brake} · {words}" for words in why] if brake else list(why)
-    said += [brake] if brake else []
+    said += [brake, brake.partition(" until ")[0]] if brake else []
     return [*(Text(f"{flying} · ").append(words, style=style) for words in said), Text(flying)]
 
 

@@ -23,7 +23,7 @@ def brake_words(paced: Paced) -> str | None:
         case Brake.PLACES:
             return None
         case Brake.PAUSE:
-            return "submits pause" + _until(paced)
+            return "paused" + _until(paced)
         case Brake.LATER:
             return "what is left is tried again" + _until(paced).replace("until", "at")
         case Brake.RATE:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from batchveo.durations import Durations
-from batchveo.events import Paced
+from batchveo.events import Brake, Paced
 from batchveo.forecast import Forecast, forecast
 from batchveo.models import Job, JobState
 from batchveo.report.eta import eta
@@ -106,10 +106,12 @@ class Lookout:
             pace=pace,
         )
         ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
-        return replace(shot, ahead=ahead)
+        return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
 
     def _believed(self, shot: Snapshot) -> Forecast | None:
         """What the models' generation times say, brought forward to this moment."""
+        if not shot.going:  # `status` of a state at rest is asked often, and of large ones
+            return None
         if shot.now >= self._good_until:
             began = perf_counter()
             self._forecast, self._made_at = self._foretold(shot), shot.now
@@ -128,6 +130,12 @@ class Lookout:
         ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
         # the forecast takes what is in flight as begun this moment
         return ahead and _later(ahead, self.store.age_in_flight(shot.now))
+
+
+def _pause(shot: Snapshot) -> float:
+    """Seconds for which nothing is submitted, where that is known."""
+    pace = shot.pace
+    return max(pace.until - shot.now, 0.0) if pace and pace.brake is Brake.PAUSE and pace.until else 0.0
 
 
 def _later(ahead: Forecast, seconds: float) -> Forecast:

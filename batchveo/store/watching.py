@@ -12,7 +12,7 @@ from batchveo.store.looking import MICRO, Looking
 from batchveo.store.rows import job_of
 
 LEFT = (JobState.PENDING, JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING)
-SAMPLE = 2000
+SAMPLE = 500
 LEAST_OF_SAMPLE = 50
 _LEFT = "state IN ('pending', 'submitting', 'in_doubt', 'generating') AND held = 0"
 """Jobs that still have to be generated, as far as anyone but a person can tell."""
@@ -42,7 +42,7 @@ class Watching(Looking):
     def left_by_model(self) -> dict[str, int]:
         """How many jobs of each model still have to be generated, held ones aside.
 
-        Exact for a few thousand; beyond, the mix of models is that of a sample from all over the state.
+        Exact for a few hundred; beyond, the mix of models is that of a sample from all over the state.
         """
         counts = self.counts()
         left = sum(counts[state] for state in LEFT) - counts.held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -20,7 +21,12 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.cli.running import conclude
+from batchveo.models import JobState
+from batchveo.report.choosing import reporter_for
+from batchveo.runner import RunResult
 from batchveo.sandbox import Service, Settings, running
+from batchveo.store import Counts, Store
 from tests.report.screen import Screen
 
 NAMES = ["'[red]fox[/red]'", '"狐 👩‍🚀 \\u202e"', "'<script>'", "café"]
@@ -121,6 +127,20 @@ def test_ctrl_c_leaves_a_clean_terminal(url: str) -> None:
     assert "in flight  " not in text
 
 
+def test_a_terminal_that_takes_nothing_holds_up_nothing(url: str) -> None:
+    """A dead connection behind it: the run makes its videos, ends, and leaves without its summary."""
+    job = f"{{model: veo2, prompt: A fox, name: '{'x' * 90}-{{index}}', repeat: 30}}"
+    Path("m.yaml").write_text(f"jobs:\n  - {job}\n")
+    session = Session("run", "m.yaml", "-v", "--concurrency", "30")
+    assert session.process.wait(SECONDS) in (0, 1)
+    seen = os.read(session.master, 1 << 16)
+    os.close(session.master)
+    assert b"videos in videos" not in seen
+    with Store("state/batchveo.db", writing=False) as store:
+        counts = store.counts()
+    assert counts[JobState.SUCCEEDED] + counts[JobState.FAILED] == counts.total == 30
+
+
 @pytest.mark.parametrize(("arguments", "environ"), [([], {"TERM": "dumb"}), (["--log-json"], {})])
 def test_no_figures_where_none_are_wanted(url: str, arguments: list[str], environ: dict[str, str]) -> None:
     """Lines only: nothing moves the cursor."""
@@ -200,3 +220,13 @@ def test_status_watched_as_json(
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["total"] for row in rows] == [4, 4, 4]
     assert {"usd_per_hour", "eta_low_seconds", "eta_high_seconds", "budget_usd"} <= rows[0].keys()
+
+
+def test_a_state_that_cannot_be_read_changes_no_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    """How the run ended is said all the same."""
+    result = RunResult(run=1, counts=Counts(by_state={JobState.PENDING: 2}), exit_status=3, seconds=1.0)
+    options = {"state": Path("gone.db"), "output": Path("v"), "log_json": False}
+    with reporter_for(io.StringIO()) as shown:
+        pass
+    assert conclude(result, options, shown) == 3
+    assert capsys.readouterr().err == "2 pending after 1.0 s; videos in v\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.errors import BudgetReached
 from batchveo.models import JobState
-from batchveo.report.closing import closing_lines
+from batchveo.report.closing import account_lines, outcome_lines
 from batchveo.runner import RunResult
 from batchveo.store import Store
 from tests.report.helpers import going, moved_on
@@ -19,7 +19,7 @@ def said(store: Store, run: int, **changes: object) -> str:
     result = RunResult(run=run, counts=store.counts(run=run), exit_status=1, seconds=3725.0)
     for name, value in changes.items():
         object.__setattr__(result, name, value)
-    return "\n".join(closing_lines(result, store, Path("videos")))
+    return "\n".join([*outcome_lines(result, Path("videos")), *account_lines(result, store)])
 
 
 def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -> None:
@@ -52,6 +52,7 @@ def test_why_it_stopped(tmp_path: Path) -> None:
     """The reason of an early stop, or that somebody interrupted it."""
     with Store(tmp_path / "b.db") as store:
         began = going(store, now=1.0)
-        text = said(store, began.run, stopped=BudgetReached("$9 are spent"), interrupted=signal.SIGINT)
-    assert "stopped early: $9 are spent; the same command goes on" in text
-    assert "interrupted; the same command goes on" in text
+        stopped = said(store, began.run, stopped=BudgetReached("$9 are spent"))
+        interrupted = said(store, began.run, interrupted=signal.SIGINT)
+    assert "stopped early: $9 are spent; the same command goes on" in stopped
+    assert "interrupted; the same command goes on" in interrupted

@@ -99,7 +99,7 @@ def test_markup_in_names_is_text() -> None:
         ({"brake": Brake.BUDGET, "limit": 12}, "the budget is reserved in full"),
         ({"brake": Brake.RATE, "limit": 12}, "held to your own rate"),
         ({"brake": Brake.NOTHING, "limit": 12}, "all is submitted"),
-        ({"brake": Brake.PAUSE, "until": NOW + 30}, "submits pause until "),
+        ({"brake": Brake.PAUSE, "until": NOW + 30}, "paused until "),
         ({"brake": Brake.LATER, "until": NOW + 30}, "what is left is tried again at "),
     ],
 )

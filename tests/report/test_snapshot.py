@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.events import Brake
 from batchveo.models import JobState
 from batchveo.report.snapshot import Lookout
 from batchveo.store import Store
 from tests.report.helpers import going, moved_on
+from tests.report.shots import make_pace
 
 S = JobState
 DONE = (S.GENERATING, S.DOWNLOADING, S.SUCCEEDED)
@@ -54,3 +56,16 @@ def test_an_empty_state_is_done(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         shot = Lookout(store=store).look(1.0)
     assert (shot.left, shot.settled, shot.ahead, shot.begun) == (0, 1.0, None, None)
+
+
+def test_a_pause_is_waited_for_first(tmp_path: Path) -> None:
+    """What is left begins after it."""
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, now=1000.0)
+        moved_on(store, began.run, *DONE, now=1000.0)
+        soon = Lookout(store=store).look(1030.0, pace=make_pace()).ahead
+        pause = make_pace(brake=Brake.PAUSE, until=1090.0)
+        later = Lookout(store=store).look(1030.0, pace=pause).ahead
+    assert soon is not None
+    assert later is not None
+    assert later.likely == pytest.approx(soon.likely + 60.0)
