@@ -8,7 +8,8 @@ import click
 
 from batchveo import library
 from batchveo.cli.options import run_options
-from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
+from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.notifying import Notifier
 
 
 @click.command("resume")
@@ -16,8 +17,12 @@ from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
     settings = settings_of(options)
-    with reporter_of(options) as reporter:
+    with (
+        reporter_of(options) as shown,
+        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
+    ):
         result = library.resume(
-            state=options["state"], settings=settings, using=service_of(options), reporter=reporter
+            state=options["state"], settings=settings, using=service_of(options), reporter=notifier
         )
-    return conclude(result, options, reporter)
+        notifier.ended(result)
+    return conclude(result, options, shown)

@@ -9,7 +9,8 @@ import click
 
 from batchveo import library
 from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
-from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
+from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.notifying import Notifier
 
 
 @click.command("run")
@@ -27,14 +28,18 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
 
         return show_plan(manifests, as_json=False, **options)
     settings = settings_of(options)
-    with reporter_of(options) as reporter:
+    with (
+        reporter_of(options) as shown,
+        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
+    ):
         result = library.run(
             manifests,
             state=options["state"],
             settings=settings,
             using=lambda: service_of(options),
             allow_unknown_model=options["allow_unknown_model"],
-            reporter=reporter,
+            reporter=notifier,
             stdin=sys.stdin.buffer,
         )
-    return conclude(result, options, reporter)
+        notifier.ended(result)
+    return conclude(result, options, shown)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from batchveo.errors import BatchveoError, UsageError
+from batchveo.messengers import Messengers, urls_in
 from batchveo.report.aside import Aside
 from batchveo.report.choosing import reporter_for
 from batchveo.report.closing import account_lines, outcome_lines
@@ -62,6 +63,12 @@ def reporter_of(options: dict[str, Any]) -> Aside:
         plain=options["plain"],
         log_json=options["log_json"],
     )
+
+
+def messengers_of(options: dict[str, Any]) -> Messengers:
+    """Who is told how the run goes; raises ``UsageError`` where a URL is none."""
+    file = options["notify_file"]
+    return Messengers([*options["notify"], *(urls_in(file) if file else ())])
 
 
 def conclude(result: RunResult, options: dict[str, Any], shown: Aside) -> int:

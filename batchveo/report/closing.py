@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchveo.models import Job, JobState
-from batchveo.report.words import money, shorten, state_words
+from batchveo.report.words import duration, money, shorten, state_words
 from batchveo.runner import RunResult
 from batchveo.store import Store
 
@@ -22,7 +22,7 @@ def outcome_lines(result: RunResult, output: Path) -> Iterator[str]:
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
     what = ", ".join(parts) or "nothing left to do"
-    yield f"{what} after {_duration(result.seconds)}; videos in {output}"
+    yield f"{what} after {duration(result.seconds)}; videos in {output}"
     if result.stopped is not None:
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command goes on when that is mended"
     elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
@@ -75,11 +75,3 @@ def _held(store: Store, held: int) -> Iterator[str]:
 def _key(job: Job) -> str:
     """What names the job on a command line without quotes."""
     return job.name if re.fullmatch(r"[\w.]+(-[\w.]+)*", job.name, re.ASCII) else job.id
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"

@@ -41,6 +41,15 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours < 100 else f"{hours:,} h"
 
 
+def duration(seconds: float) -> str:
+    """``1 h 05 min``, ``2 min 07 s``, ``3.2 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
 def elapsed(seconds: float) -> str:
     """``0:07``, ``12:40``, ``2:14:09``: a clock that ticks."""
     minutes, rest = divmod(int(max(seconds, 0.0)), 60)
@@ -76,8 +85,3 @@ def day_and_time(at: float, now: float) -> str:
 def stamp(at: float) -> str:
     """Local date and time: nights pass midnight."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 job``, ``2,000 jobs``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
