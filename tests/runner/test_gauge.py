@@ -46,7 +46,15 @@ async def test_a_429_lowers_the_limit_and_it_climbs_again(tmp_path: Path) -> Non
     assert min(limits) < 8
     assert any(later > sooner for sooner, later in pairwise(limits))
     assert all((pace.lowered_at is None) == (pace.limit == 8) for pace in told)
-    assert Brake.PAUSE in {pace.brake for pace in told}
+
+
+async def test_a_pause_is_told_with_its_end(tmp_path: Path) -> None:
+    """The service asks for so long a wait that places are free by then."""
+    night = Night(tmp_path, Settings(rate_per_minute=3))
+    await night.run(specs(6), concurrency=8)
+    until = [pace.until for pace in paces(night) if pace.brake is Brake.PAUSE]
+    assert until
+    assert all(end is not None and end > 1_800_000_000.0 for end in until)
 
 
 async def test_a_rate_of_its_own_and_a_budget_are_said(tmp_path: Path) -> None:
