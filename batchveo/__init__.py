@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         StoppedEarly,
         UsageError,
     )
-    from batchveo.events import Event, Moved, Noted, Reporter, Slowed, Waiting
+    from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Reporter, Slowed, Waiting
     from batchveo.library import resume, resume_async, run, run_async
     from batchveo.manifest import Manifests
     from batchveo.models import Job, JobSpec, JobState
@@ -50,7 +50,18 @@ _ROOMS = {
         "StoppedEarly",
         "UsageError",
     ),
-    "events": ("Event", "Moved", "Noted", "Reporter", "Slowed", "Waiting"),
+    "events": (
+        "Began",
+        "Brake",
+        "Ended",
+        "Event",
+        "Moved",
+        "Noted",
+        "Paced",
+        "Reporter",
+        "Slowed",
+        "Waiting",
+    ),
     "library": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Manifests",),
     "models": ("Job", "JobSpec", "JobState"),
@@ -65,8 +76,11 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
     "BatchveoError",
+    "Began",
+    "Brake",
     "Counts",
     "Doubt",
+    "Ended",
     "Event",
     "Job",
     "JobSpec",
@@ -75,6 +89,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Manifests",
     "Moved",
     "Noted",
+    "Paced",
     "Plan",
     "Problem",
     "Reporter",

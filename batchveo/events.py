@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from batchveo.models import Job, JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """Run number ``run`` begins over the file ``state``; ``rate`` is submits a minute, ``budget`` US dollars."""
+
+    run: int
+    state: Path
+    output: Path
+    concurrency: int
+    rate: float | None = None
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +38,57 @@ class Slowed:
     reason: str
     until: float
     limit: int
+
+
+class Brake(StrEnum):
+    """What keeps a run from submitting the next job at once; ``sentence`` says it to a person."""
+
+    PLACES = "places"
+    RATE = "rate"
+    PAUSE = "pause"
+    CREDITS = "credits"
+    DOWNLOADS = "downloads"
+    BUDGET = "budget"
+    LATER = "later"
+    NOTHING = "nothing"
+
+    @property
+    def sentence(self) -> str:
+        """What the run waits for."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Brake.PLACES: "as many are in flight as may be",
+    Brake.RATE: "the submit rate is used up",
+    Brake.PAUSE: "submits pause",
+    Brake.CREDITS: "waiting for credits",
+    Brake.DOWNLOADS: "finished videos pile up at the downloads",
+    Brake.BUDGET: "the budget is reserved; waiting for what is in flight",
+    Brake.LATER: "what is left waits for its next try",
+    Brake.NOTHING: "all is submitted",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paced:
+    """What sets the pace of the submits has changed.
+
+    ``limit`` generations may be in flight (``was`` before), at most the user's own ``ceiling``; ``lowered_at`` is
+    when a 429 last lowered it. ``until``: when the brake goes off, where that is known. Seconds since the epoch.
+    """
+
+    brake: Brake
+    limit: int
+    was: int
+    ceiling: int
+    lowered_at: float | None = None
+    until: float | None = None
+
+    @property
+    def full_again(self) -> bool:
+        """Whether the limit has just climbed back to the user's own."""
+        return self.was < self.limit == self.ceiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +114,17 @@ class Waiting:
     until: float
 
 
-Event = Moved | Slowed | Noted | Waiting
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The run is over after ``seconds``; ``stopped`` says why it stopped early."""
+
+    run: int
+    exit_status: int
+    seconds: float
+    stopped: str | None = None
+
+
+Event = Began | Moved | Slowed | Paced | Noted | Waiting | Ended
 
 
 class Reporter(Protocol):

@@ -14,7 +14,7 @@ from batchveo.api import Api
 from batchveo.auditing import Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
-from batchveo.report.lines import shorten
+from batchveo.report.words import shorten
 from batchveo.store import Store
 
 

@@ -12,8 +12,8 @@ import click
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.files import SUFFIX
 from batchveo.models import Job, JobState
-from batchveo.report.lines import shorten
 from batchveo.report.rows import job_row
+from batchveo.report.words import shorten
 from batchveo.store import Store
 
 

@@ -101,6 +101,8 @@ run_options = together(
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
     service_options,
+    option("--plain", is_flag=True, help="Plain lines, also at a terminal."),
+    option("--log-json", is_flag=True, help="One JSON object an event, on standard error."),
     option("-v", "--verbose", count=True, show_default=False, help="Say more."),
     option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
 )

@@ -18,7 +18,10 @@ from batchveo.notifying import Notifier
 def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
     settings = settings_of(options)
-    with Notifier(messengers_of(options), reporter_of(options), state=options["state"]) as notifier:
+    with (
+        reporter_of(options) as shown,
+        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
+    ):
         result = library.resume(
             state=options["state"],
             settings=settings,
@@ -27,4 +30,4 @@ def command(**options: Any) -> int:
             approve=approve_of(options),
         )
         notifier.ended(result)
-        return conclude(result, settings.output)
+    return conclude(result, options, shown)

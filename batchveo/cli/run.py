@@ -29,7 +29,10 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
 
         return show_plan(manifests, as_json=False, **options)
     settings = settings_of(options)
-    with Notifier(messengers_of(options), reporter_of(options), state=options["state"]) as notifier:
+    with (
+        reporter_of(options) as shown,
+        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
+    ):
         result = library.run(
             manifests,
             state=options["state"],
@@ -41,4 +44,4 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             approve=approve_of(options),
         )
         notifier.ended(result)
-        return conclude(result, settings.output)
+    return conclude(result, options, shown)

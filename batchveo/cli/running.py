@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchveo.errors import UsageError
+from batchveo.errors import BatchveoError, UsageError
 from batchveo.messengers import Messengers, urls_in
-from batchveo.models import JobState
-from batchveo.report.lines import LineReporter, duration
+from batchveo.report.aside import Aside
+from batchveo.report.choosing import reporter_for
+from batchveo.report.closing import account_lines, outcome_lines
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
+from batchveo.store import Store
 
 
 def settings_of(options: dict[str, Any]) -> RunSettings:
@@ -52,9 +55,14 @@ def service_of(options: dict[str, Any]) -> Service:
     return service(base_url=options["base_url"], key_file=options["api_key_file"], sandbox=options["sandbox"])
 
 
-def reporter_of(options: dict[str, Any]) -> LineReporter:
-    """Who shows the run."""
-    return LineReporter(sys.stderr, verbosity=-1 if options["quiet"] else options["verbose"])
+def reporter_of(options: dict[str, Any]) -> Aside:
+    """Who shows the run; a context manager to be used around it."""
+    return reporter_for(
+        sys.stderr,
+        verbosity=-1 if options["quiet"] else options["verbose"],
+        plain=options["plain"],
+        log_json=options["log_json"],
+    )
 
 
 def messengers_of(options: dict[str, Any]) -> Messengers:
@@ -63,23 +71,20 @@ def messengers_of(options: dict[str, Any]) -> Messengers:
     return Messengers([*options["notify"], *(urls_in(file) if file else ())])
 
 
-def conclude(result: RunResult, output: Path) -> int:
+def conclude(result: RunResult, options: dict[str, Any], shown: Aside) -> int:
     """Say how the run ended; returns its exit status."""
-    counts = result.counts
-    parts = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
-    what = ", ".join(parts) or "nothing left to do"
-    _say(f"{what} after {duration(result.seconds)}; videos in {output}")
-    if result.stopped is not None:
-        _say(f"stopped early: {result.stopped}; the same command goes on when that is mended")
-    if counts[JobState.FAILED]:
-        _say("`batchveo retry` puts the failed ones back to pending")
-    if counts.held:
-        _say(f"{counts.held} held in doubt: the provider's log does not know them")
-    if result.late:
-        _say(f"{result.late} still unfinished at the service; the same command asks again")
+    # a terminal that takes nothing any more must not keep the process; JSON has had its last line
+    if not shown.stuck and not options["log_json"]:
+        for line in [*outcome_lines(result, options["output"]), *_account(result, options["state"])]:
+            with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
+                click.echo(line, err=True)
     return result.exit_status
 
 
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
-        click.echo(text, err=True)
+def _account(result: RunResult, state: Path) -> list[str]:
+    """Nothing where the state cannot be read: what stopped the run has been said, and its exit status stands."""
+    try:
+        with Store(state, writing=False) as store:
+            return list(account_lines(result, store))
+    except (BatchveoError, sqlite3.Error):
+        return []

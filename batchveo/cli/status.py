@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.models import JobState
 from batchveo.report.rows import status_row
+from batchveo.report.words import money, shorten, span
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -21,17 +23,27 @@ LEAST_USD = 0.005
 @click.command("status")
 @state_option
 @json_option
-@option("--watch", is_flag=True, help="Show it again every two seconds until Ctrl-C.")
+@option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spend, speed and what is in doubt."""
     with Store(state, writing=False) as store:
+        if watch and not as_json:
+            _draw(store)
         _show(store, as_json=as_json)
         while watch:
             time.sleep(WATCH_SECONDS)
-            if not as_json:
-                click.clear()
             _show(store, as_json=as_json)
     return 0
+
+
+def _draw(store: Store) -> None:
+    """Watch at a terminal that can be drawn on; elsewhere return."""
+    from batchveo.report.choosing import can_draw
+
+    if can_draw(sys.stdout):
+        from batchveo.report.watching import watch_state
+
+        watch_state(store, sys.stdout)
 
 
 def _show(store: Store, *, as_json: bool) -> None:
@@ -40,17 +52,24 @@ def _show(store: Store, *, as_json: bool) -> None:
 
 
 def _text(row: dict[str, Any]) -> str:
-    lines = [f"{row['state']}: {row['total']} jobs" + (", a run is going on" if row["running"] else "")]
+    lines = [f"{row['state']}: {row['total']:,} jobs" + (", a run is going on" if row["running"] else "")]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
-    lines += [f"  {state.value.replace('_', ' '):12} {n:>8}  {state.sentence}" for state, n in counts]
-    unknown = f" and {row['price_unknown']} videos of unknown price" if row["price_unknown"] else ""
-    ahead = row["committed_usd"] - row["spend_usd"]
-    flying = f", ${ahead:.2f} more in flight or in doubt" if ahead > LEAST_USD else ""
-    lines.append(f"spent ${row['spend_usd']:.2f}{unknown}{flying}")
+    lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
+    lines.append(_spent(row))
     if row["running"] and row["videos_per_hour"]:
-        eta = f", about {row['eta_seconds'] / 60:.0f} min left" if row["eta_seconds"] else ""
-        lines.append(f"{row['videos_per_hour']:.0f} videos an hour{eta}")
+        lines.append(f"{row['videos_per_hour']:,.0f} videos and {money(row['usd_per_hour'])} an hour")
+    if row["running"] and row["eta_seconds"]:
+        low, likely, high = (span(row[f"eta_{name}seconds"]) for name in ("low_", "", "high_"))
+        lines.append(f"about {likely} left ({low} to {high})")
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
-        lines.append(f"{word}: {doubt['name']} ({doubt['client_request_id']})")
+        lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")
     return "\n".join(lines)
+
+
+def _spent(row: dict[str, Any]) -> str:
+    budget = f" of {money(row['budget_usd'])}" if row["budget_usd"] is not None else ""
+    unknown = f" and {row['price_unknown']} videos of unknown price" if row["price_unknown"] else ""
+    ahead = row["committed_usd"] - row["spend_usd"]
+    flying = f", {money(ahead)} more in flight or in doubt" if ahead > LEAST_USD else ""
+    return f"spent {money(row['spend_usd'])}{budget}{unknown}{flying}"

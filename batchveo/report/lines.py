@@ -7,75 +7,113 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from batchveo.events import Event, Moved, Noted, Slowed, Waiting
-from batchveo.models import Job, JobState
+from batchveo.events import Began, Event, Moved
+from batchveo.models import JobState
+from batchveo.report.news import USUAL, Tone, news_of
+from batchveo.report.sight import Sight
+from batchveo.report.snapshot import Snapshot
+from batchveo.report.words import money, spread, stamp, state_words
+
+PROGRESS_SECONDS = 300.0
+PROGRESS_SHARE = 0.05
+"""The share of all jobs after which progress is told in any case."""
+LEAST_GAP = 10.0
+"""Seconds between two lines of progress, so that a short run is not drowned in them."""
+_COLOURS = {Tone.GOOD: "32", Tone.DOUBT: "33", Tone.WARNING: "33", Tone.BAD: "31"}
 
 
 class LineReporter:
     """Writes one line an event worth a person's attention.
 
-    ``verbosity``: -1 warnings and failures only, 0 what finished too, 1 every move.
+    ``verbosity``: -1 warnings and failures only, 0 what finished too, 1 every move. ``colours``: with ANSI ones.
     """
 
-    def __init__(self, out: TextIO, *, verbosity: int = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        out: TextIO,
+        *,
+        verbosity: int = 0,
+        clock: Callable[[], float] = time.time,
+        colours: bool = False,
+    ) -> None:
         self._out = out
         self._verbosity = verbosity
         self._clock = clock
+        self._colours = colours
 
     def __call__(self, event: Event) -> None:
         """Write the line of ``event``, if it has one."""
-        text = line_of(event, verbosity=self._verbosity)
-        if text is not None:
-            stamp = time.strftime("%H:%M:%S", time.localtime(self._clock()))
-            with contextlib.suppress(OSError, ValueError):  # whoever read along has gone; the run goes on
-                self._out.write(f"{stamp} {text}\n")
-                self._out.flush()
+        news = news_of(event)
+        if news is not None and news.rank <= self._verbosity:
+            self.write(news.text, news.tone)
+
+    def write(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+        """Write one line with its time."""
+        if self._colours and tone in _COLOURS:
+            text = f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m"
+        with contextlib.suppress(OSError, ValueError):  # whoever read along has gone; the run goes on
+            self._out.write(f"{stamp(self._clock())} {text}\n")
+            self._out.flush()
 
 
 def line_of(event: Event, *, verbosity: int = 0) -> str | None:
     """What to say of ``event``; ``None`` where ``verbosity`` does not ask for it."""
-    match event:
-        case Moved(job=job, was=was, detail=detail):
-            return _move_line(job, was, detail, verbosity)
-        case Slowed(reason=reason, limit=limit):
-            return f"slower: {reason}; up to {limit} in flight" if verbosity >= 0 else None
-        case Noted(text=text, warning=warning):
-            return text if warning or verbosity >= 0 else None
-        case Waiting(doubts=doubts, until=until):
-            when = time.strftime("%H:%M:%S", time.localtime(until))
-            return f"nothing left but {doubts} submits in doubt; waiting for the log, until {when} at the latest"
+    news = news_of(event)
+    return news.text if news is not None and news.rank <= verbosity else None
 
 
-_QUIET = {JobState.FAILED, JobState.IN_DOUBT}
+class LineView:
+    """The lines of a run, with one of progress now and then."""
+
+    def __init__(self, lines: LineReporter, sight: Sight, *, verbosity: int = 0) -> None:
+        self._lines = lines
+        self._sight = sight
+        self._progress = verbosity >= USUAL
+        self._settled = 0
+        self._begun = 0.0
+        self._step = 0.0
+        self.due = float("inf")
+
+    def show(self, event: Event) -> None:
+        """Write the event's line."""
+        self._sight.heed(event)
+        self._lines(event)
+        if isinstance(event, Began) and self._progress:
+            shot = self._sight.look()
+            self._step = max(shot.counts.total * PROGRESS_SHARE, 1.0) if shot else 1.0
+            self._rest()
+        elif isinstance(event, Moved) and event.job.state in (JobState.SUCCEEDED, JobState.FAILED):
+            self._settled += 1
+            if self._progress and self._settled >= self._step:
+                self.due = min(self.due, self._begun + LEAST_GAP)
+
+    def tick(self) -> None:
+        """Write a line of progress."""
+        shot = self._sight.look()
+        if shot is None:
+            self.due = float("inf")
+            return
+        self._lines.write(progress_line(shot))
+        self._rest()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._sight.close()
+
+    def _rest(self) -> None:
+        self._settled, self._begun = 0, time.monotonic()
+        self.due = self._begun + PROGRESS_SECONDS
 
 
-def _move_line(job: Job, was: JobState, detail: str, verbosity: int) -> str | None:
-    name = shorten(job.name)
-    if job.state is JobState.SUCCEEDED:
-        return f"done: {shorten(str(job.file), 100)}{_cost(job)}" if verbosity >= 0 else None
-    if job.state in _QUIET or was is JobState.IN_DOUBT:
-        word = "held in doubt" if job.held else str(job.state).replace("_", " ")
-        return f"{word}: {name}: {detail}"
-    if was is JobState.DOWNLOADING:
-        return f"fetching again: {name}: {detail}" if verbosity >= 0 else None
-    return f"{was} -> {job.state}: {name}: {detail}" if verbosity > 0 else None
-
-
-def _cost(job: Job) -> str:
-    return "" if job.cost_usd is None else f" (${job.cost_usd:.2f})"
-
-
-def duration(seconds: float) -> str:
-    """``1 h 05 min``, ``2 min 07 s``, ``3.2 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
-
-
-def shorten(text: str, width: int = 60, *, squeeze: bool = True) -> str:
-    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one blank of several."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    line = " ".join(line.split()) if squeeze else line
-    return line if len(line) <= width else line[: width - 1] + "…"
+def progress_line(shot: Snapshot) -> str:
+    """How far the state is, in one line."""
+    counts = shot.counts
+    settled = counts.total - shot.left
+    states = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
+    spent = f"spent {money(shot.spent)}" + (f" of {money(shot.budget)}" if shot.budget is not None else "")
+    parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
+    if shot.videos_per_hour:
+        parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
+    if shot.ahead is not None:
+        parts.append(f"{spread(shot.ahead)} left")
+    return "; ".join(parts)

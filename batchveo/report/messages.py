@@ -21,7 +21,7 @@ from batchveo.errors import (
     UsageError,
 )
 from batchveo.models import JobState
-from batchveo.report.lines import duration
+from batchveo.report.words import duration
 from batchveo.runner import RunResult
 
 AGAIN = "The same command goes on."

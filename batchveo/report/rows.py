@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 from batchveo.models import Job, JobState
+from batchveo.report.snapshot import Lookout, Snapshot
 from batchveo.store import Store
 from batchveo.verifying import video_path
-
-RATE_WINDOW = 3600.0
-"""Seconds of the past over which the rate of finished videos is measured."""
 
 
 def job_row(job: Job) -> dict[str, object]:
@@ -40,25 +38,10 @@ def job_row(job: Job) -> dict[str, object]:
 
 def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
-    now = time.time() if now is None else now
-    counts = store.counts()
-    usd, unknown = store.spend()
-    last = store.last_run()
-    begun = max(now - RATE_WINDOW, last["started_at"]) if last else now - RATE_WINDOW
-    finished = store.finished_since(begun)
-    rate = finished / max(now - begun, 1.0)
-    unfinished = sum(counts[state] for state in UNFINISHED) - counts.held
+    shot = Lookout(store=store).look(time.time() if now is None else now)
     return {
         "state": str(store.path),
-        "total": counts.total,
-        "counts": {state.value: counts[state] for state in JobState},
-        "held": counts.held,
-        "spend_usd": round(usd, 6),
-        "committed_usd": round(store.committed(), 6),
-        "price_unknown": unknown,
-        "running": store.is_running(),
-        "videos_per_hour": round(rate * 3600.0, 2),
-        "eta_seconds": round(unfinished / rate, 1) if rate and unfinished else None,
+        **progress_row(shot),
         "in_doubt": [
             {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
             for job in store.jobs(JobState.IN_DOUBT)
@@ -66,10 +49,21 @@ def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     }
 
 
-UNFINISHED = (
-    JobState.PENDING,
-    JobState.SUBMITTING,
-    JobState.IN_DOUBT,
-    JobState.GENERATING,
-    JobState.DOWNLOADING,
-)
+def progress_row(shot: Snapshot) -> dict[str, object]:
+    """How far a state is; a part of ``status --json``, and the object that ``run --log-json`` writes of it."""
+    ahead = shot.ahead
+    return {
+        "total": shot.counts.total,
+        "counts": {state.value: shot.counts[state] for state in JobState},
+        "held": shot.counts.held,
+        "spend_usd": round(shot.spent, 6),
+        "committed_usd": round(shot.committed, 6),
+        "budget_usd": shot.budget,
+        "price_unknown": shot.unpriced,
+        "running": shot.going,
+        "videos_per_hour": round(shot.videos_per_hour, 2),
+        "usd_per_hour": round(shot.usd_per_hour, 4),
+        "eta_seconds": ahead and round(ahead.likely, 1),
+        "eta_low_seconds": ahead and round(ahead.low, 1),
+        "eta_high_seconds": ahead and round(ahead.high, 1),
+    }

@@ -14,7 +14,7 @@ from batchveo.api import Api, Videos
 from batchveo.clock import Clock
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, StoppedEarly
-from batchveo.events import Interrupting, Noted, Reporter, Waiting, silent
+from batchveo.events import Began, Ended, Interrupting, Noted, Reporter, Waiting, silent
 from batchveo.models import JobState
 from batchveo.pricing import PriceList
 from batchveo.runner.board import Board
@@ -97,6 +97,7 @@ class Run:
         """Run to the end; raises only for bugs."""
         try:
             with self._store.sharing(), stop_signals() as signals, _single_error():
+                self._desk.tell(self._beginning())
                 self._take_stock()
                 async with anyio.create_task_group() as watch:
                     if signals is not None:
@@ -109,7 +110,22 @@ class Run:
             if isinstance(error, BUGS):
                 raise
             self._desk.stop(DiskTrouble(f"the state {self._store.path} cannot be written: {error}"))
-        return self._result()
+        result = self._result()
+        stopped = None if result.stopped is None else str(result.stopped)
+        self._desk.tell(
+            Ended(run=result.run, exit_status=result.exit_status, seconds=result.seconds, stopped=stopped)
+        )
+        return result
+
+    def _beginning(self) -> Began:
+        return Began(
+            run=self._desk.run,
+            state=self._store.path,
+            output=self._settings.output,
+            concurrency=self._settings.concurrency,
+            rate=self._settings.rate,
+            budget=self._settings.budget,
+        )
 
     def _take_stock(self) -> None:
         """Put on the board what earlier runs left: doubts first, then what is generating or finished."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from anyio.abc import TaskGroup
 
-from batchveo.events import Slowed
+from batchveo.events import Brake, Slowed
 from batchveo.models import Job
 from batchveo.outcomes import Accepted, Lost, Refused, SubmitOutcome, Throttled, TurnedAway
 from batchveo.pacing import AdaptiveLimit, Pace, Pause
 from batchveo.retry import backoff
 from batchveo.runner.desk import UNEXPECTED, Desk
+from batchveo.runner.gauge import Gauge
 from batchveo.runner.settings import RunSettings
 from batchveo.runner.wallet import Wallet
 from batchveo.stages.submitter import Submitter
@@ -40,6 +41,7 @@ class SubmitLoop:
         self._wallet = wallet
         self._submitter = submitter
         self._limit = AdaptiveLimit(settings.concurrency)
+        self._gauge = Gauge(desk, self._limit)
         self._pace = Pace(settings.rate)
         self._pause = Pause()
         # paid videos that cannot be fetched must not pile up: hosts do not keep them for ever
@@ -48,32 +50,43 @@ class SubmitLoop:
     async def run(self, workers: TaskGroup) -> None:
         """Submit until cancelled or stopped."""
         while self._desk.stopped is None:
-            if not self._has_room():
+            brake = self._full()
+            if brake is not None:
+                self._gauge.tell(brake)
                 await self._desk.wait(self._desk.board.place_frees_at(self._desk.now()))
             elif self._desk.out_of_credits is not None:
+                self._gauge.tell(Brake.CREDITS)
                 await self._wallet.await_credits()
             elif self._desk.now() < self._pause.until:
+                self._gauge.tell(Brake.PAUSE, self._pause.until)
                 await self._desk.clock.sleep_until(self._pause.until)
             else:
                 await self._next(workers)
 
-    def _has_room(self) -> bool:
+    def _full(self) -> Brake | None:
+        """What there is no room for another job in; ``None`` where there is room."""
         board = self._desk.board
-        taken = board.places_taken(self._desk.now())
-        return taken < self._limit.value and board.downloads_waiting() < self._backlog
+        if board.downloads_waiting() >= self._backlog:
+            return Brake.DOWNLOADS
+        return Brake.PLACES if board.places_taken(self._desk.now()) >= self._limit.value else None
 
     async def _next(self, workers: TaskGroup) -> None:
         now = self._desk.now()
         when = self._desk.store.next_pending(self._desk.run, now=now)
         if when is None or when > now:
+            self._gauge.tell(Brake.NOTHING if when is None else Brake.LATER, when)
             await self._desk.wait(now + LOOK_AGAIN_SECONDS if when is None else when)
             return
-        await self._desk.clock.sleep_until(self._pace.reserve(now))
+        turn = self._pace.reserve(now)
+        if turn > now:
+            self._gauge.tell(Brake.RATE)
+        await self._desk.clock.sleep_until(turn)
         if self._desk.stopped is not None:
             return
         try:
             job = self._wallet.claim()
         except BudgetShort as short:
+            self._gauge.tell(Brake.BUDGET)
             await self._wallet.await_room(short)
             return
         if job is not None:
@@ -100,7 +113,8 @@ class SubmitLoop:
                 self._pause.clear()
             case Throttled(reason=reason, retry_after=wait):
                 running = self._desk.board.generating()
-                self._limit.throttled(sent_at=sent_at, now=self._desk.now(), in_flight=running)
+                if self._limit.throttled(sent_at=sent_at, now=self._desk.now(), in_flight=running):
+                    self._gauge.lowered()
                 self._slow(reason, wait, sent_at)
             case TurnedAway(reason=reason, retry_after=wait):
                 self._slow(reason, wait, sent_at)

@@ -10,7 +10,8 @@ from batchveo.store.byhand import ByHand
 from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
 from batchveo.store.quotes import Quotes
+from batchveo.store.watching import Watching
 
 
-class Store(ByHand, Completing, Foreseeing, Quotes):
+class Store(ByHand, Completing, Foreseeing, Quotes, Watching):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

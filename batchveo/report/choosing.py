@@ -1,0 +1,57 @@
+"""Which view of a run fits: live figures for a person at a terminal, lines or JSON for all else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from batchveo.report.aside import Aside, View
+from batchveo.report.lines import LineReporter, LineView
+from batchveo.report.news import WRONG
+from batchveo.report.sight import Sight
+
+
+def reporter_for(
+    out: TextIO,
+    *,
+    verbosity: int = 0,
+    plain: bool = False,
+    log_json: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> Aside:
+    """A reporter that shows a run on ``out``; use it as a context manager around the run."""
+    lines = LineReporter(out, verbosity=verbosity, colours=takes_colours(out, environ))
+
+    def plainly() -> View:
+        return LineView(lines, Sight(), verbosity=verbosity)
+
+    if log_json:
+        from batchveo.report.json_log import JsonView
+
+        return Aside(JsonView(out, Sight(), verbosity=verbosity), plainly)
+    if plain or verbosity <= WRONG or not can_draw(out, environ):
+        return Aside(plainly(), plainly)
+    from batchveo.report.live import LiveView
+    from batchveo.report.terminal import Terminal
+
+    return Aside(LiveView(Terminal(out, environ), Sight(), verbosity=verbosity), plainly)
+
+
+def can_draw(out: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether ``out`` is a terminal on which the cursor can be moved."""
+    if not out.isatty() or environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    if sys.platform == "win32":
+        from rich.console import detect_legacy_windows
+
+        return not detect_legacy_windows()
+    return True
+
+
+def takes_colours(out: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """``NO_COLOR`` and ``FORCE_COLOR`` as everywhere: a value that is not empty counts, the first one first."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or can_draw(out, environ)

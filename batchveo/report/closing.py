@@ -1,0 +1,77 @@
+"""What is said when a run is over: what was made, what it cost, what went wrong, what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchveo.models import Job, JobState
+from batchveo.report.words import duration, money, shorten, state_words
+from batchveo.runner import RunResult
+from batchveo.store import Store
+
+REASONS_SHOWN = 5
+HELD_SHOWN = 5
+LEAST_USD = 0.005
+DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+def outcome_lines(result: RunResult, output: Path) -> Iterator[str]:
+    """How the run ended, line by line."""
+    counts = result.counts
+    parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
+    what = ", ".join(parts) or "nothing left to do"
+    yield f"{what} after {duration(result.seconds)}; videos in {output}"
+    if result.stopped is not None:
+        yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command goes on when that is mended"
+    elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
+        yield "interrupted; the same command goes on"
+    if result.late:
+        yield f"{result.late:,} still unfinished at the service; the same command asks again"
+
+
+def account_lines(result: RunResult, store: Store) -> Iterator[str]:
+    """What the state tells besides: the money, the failures by their reason, the doubts."""
+    counts = result.counts
+    yield _spent(store)
+    if counts[JobState.FAILED]:
+        yield from _failed(store)
+    if counts.held:
+        yield from _held(store, counts.held)
+    open_doubts = counts[JobState.IN_DOUBT] - counts.held
+    if open_doubts:
+        yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
+
+
+def _spent(store: Store) -> str:
+    usd, unknown = store.spend()
+    work = store.last_work()
+    budget = work["budget_usd"] if work else None
+    text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in all"
+    more = store.committed() - usd
+    if more > LEAST_USD:
+        text += f", {money(more)} more in flight or in doubt"
+    return text + (f"; {unknown:,} of unknown price" if unknown else "")
+
+
+def _failed(store: Store) -> Iterator[str]:
+    reasons = store.failures(most=REASONS_SHOWN + 1)
+    for row in reasons[:REASONS_SHOWN]:
+        example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
+        yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
+    if len(reasons) > REASONS_SHOWN:
+        yield "  others failed for other reasons; `batchveo jobs --state-is failed` has them all"
+    yield "`batchveo retry` puts the failed ones back to pending"
+
+
+def _held(store: Store, held: int) -> Iterator[str]:
+    yield f"{held:,} held in doubt: the provider's log does not know them; settle them by hand"
+    for job in store.some_doubts(most=HELD_SHOWN):
+        if job.held:
+            yield f"  {shorten(job.name, 40)}: `batchveo resolve {_key(job)}`"
+
+
+def _key(job: Job) -> str:
+    """What names the job on a command line without quotes."""
+    return job.name if re.fullmatch(r"[\w.]+(-[\w.]+)*", job.name, re.ASCII) else job.id
