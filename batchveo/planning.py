@@ -68,6 +68,7 @@ async def plan(
     api: Api,
     has_key: bool,
     allow_unknown_model: bool = False,
+    strict_provenance: bool = False,
     stdin: BinaryIO | None = None,
 ) -> Plan:
     """Validate, expand, count, price; writes nothing and buys nothing.
@@ -75,7 +76,9 @@ async def plan(
     Raises ``ManifestError``. A service that does not answer costs the plan its prices, not its life.
     """
     with Scratch() as scratch:
-        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+        with Manifests(
+            manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
+        ) as reading:
             summary = reading.read(scratch.take)
         prices, notes = await _prices(api, list(summary.by_model))
         balance, balance_notes = await _balance(api) if has_key else (None, ["no API key, so no balance"])

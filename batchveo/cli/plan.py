@@ -17,6 +17,7 @@ from batchveo.cli.options import (
     manifests_argument,
     service_options,
     state_option,
+    strict_option,
     unknown_model_option,
 )
 from batchveo.planning import ModelPlan, Plan, plan
@@ -29,6 +30,7 @@ from batchveo.services import running, service
 @state_option
 @service_options
 @unknown_model_option
+@strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
     """Check the manifests, count and price their jobs; write nothing, buy nothing."""
@@ -61,6 +63,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], api: Api, *, has_key
                 api=api,
                 has_key=has_key,
                 allow_unknown_model=options["allow_unknown_model"],
+                strict_provenance=options["strict_provenance"],
                 stdin=sys.stdin.buffer,
             )
 

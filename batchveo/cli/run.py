@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from batchveo import library
-from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
+from batchveo.cli.options import manifests_argument, option, run_options, strict_option, unknown_model_option
 from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 
 
@@ -16,6 +16,7 @@ from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 @manifests_argument
 @run_options
 @unknown_model_option
+@strict_option
 @option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
     """Make the videos that the manifests name; the same command again goes on.
@@ -33,6 +34,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
         settings=settings,
         using=lambda: service_of(options),
         allow_unknown_model=options["allow_unknown_model"],
+        strict_provenance=options["strict_provenance"],
         reporter=reporter_of(options),
         stdin=sys.stdin.buffer,
     )
