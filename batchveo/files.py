@@ -54,7 +54,7 @@ class VideoFile:
 
         The sidecar comes first: a video that stands under its name can always be told from a stranger's.
         """
-        _sync(self.part)
+        sync(self.part)
         sidecar = sidecar_path(self.path)
         text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
         part = self.part.with_name(f".{_token(job)}.json.part")
@@ -65,7 +65,7 @@ class VideoFile:
             os.fsync(out.fileno())
         part.replace(sidecar)
         self.part.replace(self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
 
 def sidecar_path(video: Path) -> Path:
@@ -119,6 +119,17 @@ def measure(path: Path) -> tuple[int, str]:
         return file.tell(), digest.hexdigest()
 
 
+def sync(path: Path) -> None:
+    """Wait until the disk has what was written to a file, or to a folder's list of names."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot sync folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _belongs_to(path: Path, job: Job) -> bool:
     sidecar = _sidecar(path)
     if path.is_symlink() or sidecar is None:
@@ -142,17 +153,6 @@ def _sidecar(path: Path) -> dict[str, object] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _sync(path: Path) -> None:
-    """Wait until the disk has what was written to a file, or to a folder's list of names."""
-    if os.name == "nt" and path.is_dir():  # Windows cannot sync folders
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _iso(when: float | None) -> str | None:
