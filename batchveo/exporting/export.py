@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble
@@ -111,6 +111,7 @@ class _Export:
             shards=self._shards,
             places_files=bool(set(self._formats) - {Format.WEBDATASET}),
         )
+        self._there: list[str] = []
         self._left_out = 0
         self._notes: list[str] = []
 
@@ -123,15 +124,18 @@ class _Export:
                 self._left_out += 1
         if self._shards is not None:
             self._shards.finish()
+        self._there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
         tally = Tally.of(self._rows())
         self._sync(tally.parts)
         self._describe(tally)
         self._record.sync()
         return self._result(tally)
 
-    def _rows(self) -> Iterator[Row]:
-        for entry in list(self._record.entries.values()):
-            if self._clips.is_there(entry):
+    def _rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
+        """The rows of all clips that are there, or of one split's, or of ``only`` those ids among them."""
+        for job_id in self._there:
+            entry = self._record.entries[job_id]
+            if split in (None, entry.split) and (only is None or job_id in only):
                 yield self._record.row(entry)
 
     def _sync(self, splits: list[str]) -> None:

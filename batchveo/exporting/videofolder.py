@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Container, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from batchveo.exporting.columns import COLUMNS, Kind, Row
 from batchveo.exporting.settings import Metadata
 from batchveo.exporting.tables import write_jsonl, write_parquet
 
-Rows = Callable[[], Iterator[Row]]
+
+class Rows(Protocol):
+    """Reads the rows anew: of all clips, of one split, of ``only`` some ids among them."""
+
+    def __call__(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
+        """The rows, in the order in which they came."""
 
 
 def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) -> list[str]:
@@ -24,7 +31,7 @@ def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) 
     for split in splits:
         name = f"metadata.{kind.value}"
         if kind is Metadata.PARQUET:
-            write_parquet(folder / split / name, _of_split(rows(), split))
+            write_parquet(folder / split / name, _inside(rows(split), split))
         else:
             write_jsonl(folder / split / name, survey.telling(rows, split))
         for other in Metadata:  # the loader takes one kind only
@@ -33,11 +40,10 @@ def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) 
     return survey.left_out if kind is Metadata.JSONL else []
 
 
-def _of_split(rows: Iterator[Row], split: str) -> Iterator[Row]:
-    """The rows of one split; names are relative to its own folder."""
+def _inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
+    """The rows with names as they are inside of the split's folder."""
     for row in rows:
-        if row["split"] == split:
-            yield {**row, "file_name": str(row["file_name"]).removeprefix(f"{split}/")}
+        yield {**row, "file_name": str(row["file_name"]).removeprefix(f"{split}/")}
 
 
 class _Survey:
@@ -61,12 +67,11 @@ class _Survey:
 
     def telling(self, rows: Rows, split: str) -> Iterator[Row]:
         """The rows of a split without null texts, those first that show the types of all columns."""
-        first = set(self._firsts[split].values())
+        first = {str(job_id) for job_id in self._firsts[split].values()}
         left_out = set(self.left_out)
-        for early in (True, False):
-            for row in _of_split(rows(), split):
-                if (row["job_id"] in first) is early:
-                    yield {n: _plain(n, value) for n, value in row.items() if n not in left_out}
+        others = (row for row in rows(split) if row["job_id"] not in first)
+        for row in _inside(chain(rows(split, only=first), others), split):
+            yield {name: _plain(name, value) for name, value in row.items() if name not in left_out}
 
 
 def _plain(name: str, value: object) -> object:
