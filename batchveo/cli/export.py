@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,14 @@ import click
 
 from batchveo.cli.options import PATH, json_option, option, state_option, together
 from batchveo.errors import UsageError
-from batchveo.exporting import Exported, ExportSettings, Files, Format, Metadata, export
-from batchveo.exporting.splits import Splitting
+from batchveo.exporting import Exported, ExportSettings, Files, Format, Metadata, Splitting, export
+from batchveo.models import JobState
 from batchveo.report.lines import shorten
 from batchveo.store import Store
 
 _MB = 1_000_000
 _SHOWN = 20
+_SECONDS = 0.5
 
 _shape_options = together(
     option(
@@ -72,7 +76,7 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     """
     settings = _settings(options)
     with closing(_open(state, settings)) as store:
-        result = export(store, folder, settings)
+        result = export(store, folder, settings, seen=_progress(store))
     if as_json:
         click.echo(json.dumps(_row(result), ensure_ascii=False))
     else:
@@ -85,9 +89,24 @@ def _open(state: Path, settings: ExportSettings) -> Store:
     return Store.existing(state) if moving else Store(state, writing=False)
 
 
+def _progress(store: Store) -> Callable[[int], None]:
+    """Shows a person at a terminal, twice a second, how far it is."""
+    total, shown = store.counts()[JobState.SUCCEEDED], time.monotonic()
+    at_terminal = sys.stderr.isatty()
+
+    def show(jobs: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if at_terminal and (now - shown >= _SECONDS or (jobs == total and total > 1)):
+            shown = now
+            click.echo(f"\r{jobs:,} of {total:,} videos", nl=jobs == total, err=True)
+
+    return show
+
+
 def _settings(options: dict[str, Any]) -> ExportSettings:
     return ExportSettings(
-        formats=tuple(dict.fromkeys(map(Format, options["formats"]))),
+        formats=options["formats"],
         files=Files(options["files"]),
         splitting=Splitting(how=options["split"], by=options["split_by"]),
         metadata=Metadata(options["metadata"]),

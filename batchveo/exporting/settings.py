@@ -57,6 +57,7 @@ class ExportSettings:
     meta: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "formats", tuple(dict.fromkeys(map(Format, self.formats))))
         if not self.formats:
             raise UsageError("an export needs a format")
         if self.shard_bytes < 1 or self.shard_clips < 1:

@@ -68,12 +68,11 @@ def test_without_the_extras(
     morning: Morning, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parquet says what to install; the others go on without what PyAV would measure, and say so."""
-    from batchveo.exporting import clips
+    from batchveo.exporting import clips, exporter
 
-    export = sys.modules["batchveo.exporting.export"]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr(clips, "can_probe", lambda: False)
-    monkeypatch.setattr(export, "can_probe", lambda: False)
+    monkeypatch.setattr(exporter, "can_probe", lambda: False)
     assert status_of(["export", "dataset", "--format", "parquet"]) == 2
     assert "batchveo[parquet]" in capsys.readouterr().err
     assert not Path("dataset").exists()

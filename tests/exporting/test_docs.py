@@ -24,14 +24,16 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     for n in range(12):
         morning.make(f"clip {n}", request={"seed": n})
     monkeypatch.chdir(morning.folder)
-    monkeypatch.setenv("BATCHVEO_STATE", str(morning.state))
+    (morning.folder / "state").mkdir()
+    morning.state.rename(morning.folder / "state" / "batchveo.db")
     commands = re.findall(r"^\$ batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
     assert [status_of(command.split()) for command in commands] == [0, 0]
-    videofolder, shards, lines = (python(code, morning.folder) for code in blocks("python"))
+    videofolder, shards, lines, ours = (python(code, morning.folder) for code in blocks("python"))
     train = len(morning.metadata())
     assert len(videofolder.splitlines()) == len(shards.splitlines()) == train > 6
     assert "clip 1.mp4 clip 1 google/veo3 8.0" in videofolder
     assert lines == "6.0 US dollars\n"
+    assert ours == "12\n"
 
 
 def test_the_manifest_is_strict(tmp_path: Path) -> None:

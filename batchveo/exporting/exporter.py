@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble
@@ -35,30 +36,40 @@ _FAREWELL = {
 }
 
 
-def export(store: Store, folder: Path, settings: ExportSettings | None = None) -> Exported:
+def _not_told(jobs: int) -> None:
+    pass
+
+
+def export(
+    store: Store,
+    folder: str | os.PathLike[str],
+    settings: ExportSettings | None = None,
+    *,
+    seen: Callable[[int], None] = _not_told,
+) -> Exported:
     """Make a dataset in ``folder`` from what succeeded, or add to it what is new.
 
     A death at any moment costs nothing but the rest of the work: the same call finishes it. A move wants a store
-    that is open for writing, and its run lock. Raises ``UsageError`` for a folder that holds other things,
-    ``StateLocked`` where a move meets a run, ``DiskTrouble`` where the folder cannot be written.
+    that is open for writing, and takes its run lock. ``seen`` is told how many jobs were looked at.
+
+    Raises ``UsageError`` for a folder that holds other things, ``StateLocked`` where a move meets a run,
+    ``DiskTrouble`` where the folder cannot be written.
     """
     settings = settings or ExportSettings()
-    folder = folder.absolute()
+    into = Path(folder).absolute()
     if settings.dry_run:
-        return _preview(store, folder, settings)
+        return _preview(store, into, settings)
     if Format.PARQUET in settings.formats or settings.metadata is Metadata.PARQUET:
         arrow_modules()  # better now than after an hour of copying
     if settings.files is Files.MOVE:
         store.lock()
     _check_splits(store, settings)
     try:
-        with Record(folder, settings.splitting) as record:
+        with Record(into, settings.splitting) as record:
             record.use([form.value for form in settings.formats])
-            return _Export(store, folder, settings, record).run()
+            return _Export(store, into, settings, record).run(seen)
     except OSError as error:
-        raise DiskTrouble(
-            f"the dataset in {folder} cannot be written: {error}; the same command goes on"
-        ) from None
+        raise DiskTrouble(f"the dataset in {into} cannot be written: {error}; the same command goes on") from None
 
 
 def _check_splits(store: Store, settings: ExportSettings) -> None:
@@ -115,9 +126,10 @@ class _Export:
         self._left_out = 0
         self._notes: list[str] = []
 
-    def run(self) -> Exported:
+    def run(self, seen: Callable[[int], None]) -> Exported:
         """Bring the clips, then write what describes them: whoever finds metadata finds all it names."""
-        for job in self._store.jobs(JobState.SUCCEEDED):
+        for number, job in enumerate(self._store.jobs(JobState.SUCCEEDED), 1):
+            seen(number)
             if self._settings.wants(job):
                 self._clips.take(job, now=time.time())
             else:
