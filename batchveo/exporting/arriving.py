@@ -23,6 +23,7 @@ class How(StrEnum):
     LINKED = "linked"
     SYMLINKED = "symlinked"
     COPIED = "copied"
+    MOVED = "moved"
 
 
 def arrive(source: Path, target: Path, files: Files) -> How:

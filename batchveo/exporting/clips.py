@@ -126,7 +126,8 @@ class Clips:
         how = arrive(source, target, self._settings.files)
         if how is How.COPIED and measure(target)[1] != job.sha256:
             raise _Unfit(f"the copy at {target} is not like it: is the disk sound?")
-        self.placed[how] += 1
+        if self._settings.files is not Files.MOVE:
+            self.placed[how] += 1
 
     def _finish_move(self, job: Job, target: Path, origin: str | None, now: float) -> None:
         """Let the state know the new place, then take the old name away: at each moment one of both is whole."""
@@ -138,6 +139,7 @@ class Clips:
                 self._store.place(job, target, now=now)
             except MoveLost as error:
                 raise _Unfit(str(error)) from None
+            self.placed[How.MOVED] += 1
         old = Path(origin) if source == target and origin is not None else source
         if old != target and _is_copy(old, target, job):
             old.unlink()

@@ -157,9 +157,9 @@ class _Export:
 
     def _describe(self, tally: Tally) -> None:
         if Format.VIDEOFOLDER in self._formats:
-            left_out = write_metadata(self._folder, self._rows, tally.parts, self._settings.metadata)
-            if left_out and can_probe() and tally.clips:
-                text = f"metadata.jsonl has no {', '.join(left_out)}: a split without such a value would not load"
+            lost = write_metadata(self._folder, self._rows, tally.parts, self._settings.metadata)
+            if lost:
+                text = f"metadata.jsonl has no {', '.join(lost)}: a split without such a value would not load"
                 self._notes.append(f"{text}; --metadata parquet has every column")
         for form, (name, write) in _TABLES.items():
             if form in self._formats:

@@ -22,8 +22,8 @@ class Rows(Protocol):
 def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) -> list[str]:
     """Write ``metadata.jsonl`` or ``.parquet`` into every split's folder.
 
-    Returns the columns that had to be left out: JSON has no types, and the loader refuses splits that look
-    different, so a column of numbers needs a value in each of them. Parquet has them all.
+    Returns the columns that were left out although some clips have a value: JSON has no types, and the loader
+    refuses splits that look different, so a column of numbers needs a value in each of them. Parquet has them all.
     """
     survey = _Survey(splits)
     if kind is Metadata.JSONL:
@@ -37,7 +37,7 @@ def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) 
         for other in Metadata:  # the loader takes one kind only
             if other is not kind:
                 (folder / split / f"metadata.{other.value}").unlink(missing_ok=True)
-    return survey.left_out if kind is Metadata.JSONL else []
+    return survey.lost if kind is Metadata.JSONL else []
 
 
 def _inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
@@ -64,6 +64,10 @@ class _Survey:
     @property
     def left_out(self) -> list[str]:
         return [name for name in self._columns if any(name not in firsts for firsts in self._firsts.values())]
+
+    @property
+    def lost(self) -> list[str]:
+        return [name for name in self.left_out if any(name in firsts for firsts in self._firsts.values())]
 
     def telling(self, rows: Rows, split: str) -> Iterator[Row]:
         """The rows of a split without null texts, those first that show the types of all columns."""

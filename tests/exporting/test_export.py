@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.errors import StateLocked, UsageError
-from batchveo.exporting import Files, Format, arriving
+from batchveo.exporting import Files, Format, Metadata, arriving
 from batchveo.exporting.record import RECORD, Record
 from batchveo.exporting.splits import Splitting
 from batchveo.models import JobState
@@ -235,7 +235,7 @@ def test_links_across_file_systems(morning: Morning, monkeypatch: pytest.MonkeyP
     assert any("symbolic links" in note for note in result.notes)
     assert target.is_symlink()
     moved = morning.export(files=Files.MOVE)
-    assert dict(moved.placed) == {"copied": 1}
+    assert dict(moved.placed) == {"moved": 1}
     assert not target.is_symlink()
     assert not (morning.videos / "a.mp4").exists()
     assert video_path(morning.job("a")) == target
@@ -257,7 +257,7 @@ def test_a_move_is_known_to_the_state(morning: Morning) -> None:
     """verify finds the videos; another export, into another folder, starts from there."""
     morning.make("a")
     morning.make("b")
-    morning.export(files=Files.MOVE)
+    assert dict(morning.export(files=Files.MOVE).placed) == {"moved": 2}
     assert not list(morning.videos.glob("*.mp4"))
     with morning.store(writing=False) as store:
         assert [verdict.problem for verdict in verify(store)] == [None, None]
@@ -409,3 +409,12 @@ def test_hostile_captions_survive_in_every_table(morning: Morning) -> None:
     assert table["text"].to_pylist() == HOSTILE
     assert str(table.schema.field("seed").type) == "int64"
     assert any("formulas" in note for note in result.notes)
+
+
+def test_what_the_metadata_lose_is_said(morning: Morning) -> None:
+    """A column that only one split has; not one that nobody has, and nothing in Parquet."""
+    morning.make("a", request={"seed": 3}, meta={"split": "train"})
+    morning.make("b", meta={"split": "val"})
+    assert any("has no seed:" in note for note in morning.export().notes)
+    assert not any("metadata" in note for note in morning.export(metadata=Metadata.PARQUET).notes)
+    assert not (morning.dataset / "train" / "metadata.jsonl").exists()
