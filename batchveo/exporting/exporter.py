@@ -75,7 +75,7 @@ def export(
 def _check_splits(store: Store, settings: ExportSettings) -> None:
     """Raise ``UsageError`` for a split that is none, before anything is written."""
     if settings.splitting.how == "auto":
-        for job in store.jobs(JobState.SUCCEEDED):
+        for job in store.succeeded():
             if settings.wants(job):
                 settings.splitting.part_of(job)
 
@@ -84,7 +84,7 @@ def _preview(store: Store, folder: Path, settings: ExportSettings) -> Exported:
     splits: Counter[str] = Counter()
     added = size = left_out = 0
     with Record(folder, settings.splitting, writing=False) as record:
-        for job in store.jobs(JobState.SUCCEEDED):
+        for job in store.succeeded():
             if not settings.wants(job):
                 left_out += 1
                 continue
@@ -128,7 +128,7 @@ class _Export:
 
     def run(self, seen: Callable[[int], None]) -> Exported:
         """Bring the clips, then write what describes them: whoever finds metadata finds all it names."""
-        for number, job in enumerate(self._store.jobs(JobState.SUCCEEDED), 1):
+        for number, job in enumerate(self._store.succeeded(), 1):
             seen(number)
             if self._settings.wants(job):
                 self._clips.take(job, now=time.time())

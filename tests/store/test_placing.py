@@ -1,4 +1,4 @@
-"""Where the video of a finished job is, when it moves."""
+"""The finished videos one by one, and where each is when it moves."""
 
 from __future__ import annotations
 
@@ -52,3 +52,22 @@ def test_a_job_that_moved_on_keeps_its_place(tmp_path: Path, done: Job) -> None:
         with pytest.raises(MoveLost):
             store.place(again, Path("/x/a.mp4"), now=23.0)
         assert store.job(done.seq).file is None
+
+
+def test_what_succeeded_comes_in_pages(tmp_path: Path, done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, in order, and only that; while one is looked at nothing holds the log of writes."""
+    monkeypatch.setattr("batchveo.store.placing.PAGE", 2)
+    with Store(tmp_path / "b.db") as store, Store(tmp_path / "b.db") as other:
+        store.add([make_spec(name) for name in "bcdef"], run=1, now=1.0)
+        for name in "bce":
+            columns = (f"g-{name}", f"{name}.mp4", name)
+            store._db.execute(
+                "UPDATE jobs SET state = 'succeeded', generation_id = ?, file = ?, sha256 = '0' WHERE name = ?",
+                columns,
+            )
+        names = []
+        for job in store.succeeded():
+            names.append(job.name)
+            assert other._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        assert names == ["a", "b", "c", "e"]
+        assert list(other.jobs(JobState.SUCCEEDED)) == list(other.succeeded())
