@@ -14,6 +14,8 @@ import anyio
 
 from batchveo.api import Api, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.messengers import Messengers
+from batchveo.report.messages import TEST
 from batchveo.services import running, service
 from batchveo.store import Store
 
@@ -89,6 +91,23 @@ def _service(base_url: str | None, key_file: Path | None, *, sandbox: bool) -> C
         return Check(
             what="service", ok=False, found=str(error), advice="check the address, the network and the key"
         )
+
+
+def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:
+    """Whether messages have somewhere to go; with ``send``, whether a test message arrives."""
+    if not messengers:
+        yield Check(what="messages", ok=False, found="there is nowhere to send them", advice="give --notify URL")
+        return
+    failed = []
+    if send:
+        messengers.post(TEST.title, TEST.body)
+        failed = messengers.flush()
+    yield Check(
+        what="messages",
+        ok=not failed,
+        found=f"not taken by {', '.join(failed)}" if failed else f"to {', '.join(messengers.kinds)}",
+        advice="check the URL, its token and the network",
+    )
 
 
 async def _balance(api: Api) -> float:

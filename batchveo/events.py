@@ -35,6 +35,13 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupting(Noted):
+    """A signal, known by its name, tells the run to end."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Nothing is left but waiting: for the usage log to tell of ``doubts``, at the latest until ``until``."""
 

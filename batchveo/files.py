@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import stat
+import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,9 @@ from batchveo.paths import distinct_stem
 from batchveo.version import __version__
 
 SUFFIX = ".mp4"
+WINDOWS = os.name == "nt"
+RENAME_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between the tries to rename a file that somebody else has open."""
 LARGEST_SIDECAR = 64 * 1024 * 1024
 """Bytes; what is larger was not written by us, data URIs being kept in the state."""
 
@@ -58,13 +64,13 @@ class VideoFile:
         sidecar = sidecar_path(self.path)
         text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
         part = self.part.with_name(f".{_token(job)}.json.part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as out:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
             out.flush()
-            os.fsync(out.fileno())
-        part.replace(sidecar)
-        self.part.replace(self.path)
+            _flush(out.fileno())
+        rename(part, sidecar)
+        rename(self.part, self.path)
         sync(self.path.parent)
 
 
@@ -121,13 +127,26 @@ def measure(path: Path) -> tuple[int, str]:
 
 def sync(path: Path) -> None:
     """Wait until the disk has what was written to a file, or to a folder's list of names."""
-    if os.name == "nt" and path.is_dir():  # Windows cannot sync folders
+    if WINDOWS and path.is_dir():  # Windows cannot sync folders
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows syncs only what is open for writing
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def rename(part: Path, path: Path) -> None:
+    """Give ``part`` its name. On Windows a virus scanner or a player may hold either file for a moment."""
+    for wait in RENAME_WAITS if WINDOWS else ():
+        try:
+            part.replace(path)
+        except PermissionError:
+            time.sleep(wait)
+        else:
+            return
+    part.replace(path)
 
 
 def _belongs_to(path: Path, job: Job) -> bool:
@@ -153,6 +172,17 @@ def _sidecar(path: Path) -> dict[str, object] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _flush(descriptor: int) -> None:
+    """``fsync``; on macOS, where that leaves the bytes in the disk's own cache, what goes further."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # network folders do not know it
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def _iso(when: float | None) -> str | None:

@@ -26,6 +26,8 @@ def _no_key_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     for variable in [*VARIABLES, *(name for name in os.environ if name.startswith("BATCHVEO_"))]:
         monkeypatch.delenv(variable, raising=False)
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from batchveo.cli import COMMANDS, batchveo
+from batchveo.cli import COMMANDS, batchveo, dotenv, status_of
 from batchveo.manifest import Manifests
 from batchveo.models import JobState
 
@@ -53,6 +53,87 @@ def test_every_option_with_a_variable_has_its_own() -> None:
         variables = [p.envvar for p in command(name).params if isinstance(p, click.Option) and p.envvar]
         assert len(variables) == len(set(map(str, variables)))
         assert all(str(variable).startswith("BATCHVEO_") for variable in variables)
+
+
+ONCE = {
+    "adopt": {"--job", "--manifest", "--from-log"},
+    "cancel": {"--all"},
+    "doctor": {"--notify-test"},
+    "resolve": {"--resubmit", "--generation-id", "--fail"},
+    "verify": {"--refetch"},
+}
+"""Options for one call alone, which a variable left over from yesterday must not choose."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_other_option_has_its_variable(name: str) -> None:
+    """Named after its long form; flags and options that may be given several times too."""
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option):
+            long = next(option for option in parameter.opts if option.startswith("--"))
+            variable = "BATCHVEO_" + long.removeprefix("--").replace("-", "_").upper()
+            assert parameter.envvar == (None if long in ONCE.get(name, ()) else variable), f"{name} {long}"
+
+
+def test_flags_and_several_values_come_from_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/ecosystem.md writes them."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text("jobs:\n  - {model: veo2, prompt: A dragon}\n", encoding="utf-8")
+    monkeypatch.setenv("BATCHVEO_SANDBOX", "1")
+    assert status_of(["run", "m.yaml"]) == 0
+    monkeypatch.setenv("BATCHVEO_STATE_IS", "succeeded in_doubt")
+    monkeypatch.setenv("BATCHVEO_JSON", "1")
+    assert status_of(["jobs"]) == 0
+    assert '"succeeded"' in capsys.readouterr().out
+    monkeypatch.setenv("BATCHVEO_STATE_IS", "failed in_doubt")
+    assert status_of(["jobs"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_the_example_config_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By each command, as it stands there."""
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("docs/ecosystem.md", "toml")
+    Path("batchveo.toml").write_text(example, encoding="utf-8")
+    for name in COMMANDS:
+        assert status_of([name, "--help"]) == 0, capsys.readouterr().err
+    status_of(["run", "--help"])
+    assert "[default: 30/min]" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_example_dotenv_is_read(tmp_path: Path) -> None:
+    """Each line of it."""
+    (example,) = blocks("docs/ecosystem.md", "sh")
+    (tmp_path / ".env").write_text(example, encoding="utf-8")
+    assert dotenv.read(tmp_path / ".env") == {
+        "AIMLAPI_API_KEY": "the key",
+        "BATCHVEO_BUDGET": "150",
+        "BATCHVEO_OUTPUT": "my videos",
+    }
+
+
+def test_commands_in_the_docs_exist() -> None:
+    """With every option that they are given there."""
+    found = 0
+    for path in ("README.md", "docs/ecosystem.md"):
+        for block in blocks(path, "console"):
+            for name, rest in re.findall(r"\bbatchveo ([a-z][a-z-]*)((?: [^|>#\n)]*)?)", block):
+                if name in COMMANDS:
+                    known = {option for p in command(name).params for option in (*p.opts, *p.secondary_opts)}
+                    assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
+                    found += 1
+    assert found > 10
+
+
+def test_files_that_the_docs_link_to_exist() -> None:
+    """Relative links of every page."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)
 
 
 def blocks(path: str, language: str) -> list[str]:

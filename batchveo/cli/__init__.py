@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import click
 
-from batchveo.errors import BatchveoError, ManifestError
+from batchveo.cli.config import config_files
+from batchveo.cli.dotenv import with_dotenv
+from batchveo.cli.options import PATH, option
+from batchveo.errors import BatchveoError, ManifestError, UsageError
 from batchveo.version import __version__
 
 COMMANDS = {
@@ -32,8 +38,13 @@ COMMANDS = {
     "sandbox": "Serve a look-alike of the service, to try things.",
     "schema": "Print the JSON Schema of a manifest.",
     "doctor": "Say what is wrong with this machine's set-up.",
+    "completion": "Print what lets your shell complete commands.",
+    "datasette-metadata": "Print what makes the state readable in Datasette.",
 }
 """Every command with its line in ``--help``, which thus needs none of their modules."""
+
+CHECKED_WHOLE = ("run", "resume", "plan", "doctor")
+"""Commands that check every line of a config file; the quick ones look at what concerns them."""
 
 GARBAGE = 20_000
 """Objects made before the collector looks for cycles: at Python's 700 that took a fifteenth of a run's time."""
@@ -59,9 +70,36 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"batchveo.cli.{cmd_name}")
+        module = import_module(f"batchveo.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; what the config files say has become its defaults."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            ctx.default_map = {name: self._defaults(ctx, name, command)}
+        return name, command, rest
+
+    def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
+        try:
+            files = config_files(ctx.params.get("config"))
+            if not files:
+                return {}
+            from batchveo.cli.defaults import default_map
+
+            return default_map(files, name, command, self._all(ctx, name))
+        except UsageError:
+            if ctx.resilient_parsing:  # a shell completes a word
+                return {}
+            raise
+
+    def _all(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
+        """Every command by its name; imported where the whole file is to be checked."""
+        whole = name in CHECKED_WHOLE and not ctx.resilient_parsing
+        return {other: self.get_command(ctx, other) if whole else None for other in COMMANDS}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list in ``--help``."""
@@ -71,7 +109,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="batchveo")
-def batchveo() -> None:
+@option("--config", type=PATH, metavar="FILE", help="Defaults for the options; else batchveo.toml, if it is here.")
+def batchveo(config: Path | None) -> None:
     """Turn manifests of prompts and images into Veo videos, in bulk.
 
     Stop it at any moment and run the same command again: nothing is bought twice, no paid video is lost.
@@ -81,6 +120,8 @@ def batchveo() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     gc.set_threshold(GARBAGE)
+    for stream in (sys.stdout, sys.stderr):
+        _take_every_script(stream)
     status = status_of(arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -90,10 +131,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
+def _take_every_script(stream: object) -> None:
+    """Let prompts in every script through: on Windows a pipe is else in the code page of the country."""
+    if isinstance(stream, io.TextIOWrapper):
+        wide = sys.platform == "win32" and not stream.isatty()
+        stream.reconfigure(encoding="utf-8" if wide else None, errors="backslashreplace")
+
+
 def status_of(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; the one place where errors end."""
     try:
-        result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
+        with with_dotenv():
+            result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
         click.echo(str(error), err=True)  # one file:line a line, as editors and greps like it
         return error.exit_status

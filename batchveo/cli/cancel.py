@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
@@ -15,7 +16,7 @@ from batchveo.store import MoveLost, Store
 
 
 @click.command("cancel")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.PENDING))
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Every pending job.")
 def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:

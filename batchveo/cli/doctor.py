@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, option, service_options, state_option
-from batchveo.doctor import Check, examine
+from batchveo.cli.options import PATH, notify_options, option, service_options, state_option
+from batchveo.cli.origins import origins
+from batchveo.cli.running import messengers_of
+from batchveo.doctor import Check, examine, examine_messengers
+from batchveo.errors import UsageError
 
 
 @click.command("doctor")
 @state_option
 @option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go.")
+@notify_options
+@option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
-def command(state: Path, output: Path, **options: Any) -> int:
-    """Say what is wrong with this machine's set-up: key, service, disk, state. Changes nothing."""
-    checks = list(examine(state=state, output=output, **options))
-    for check in checks:
+@click.pass_context
+def command(context: click.Context, /, state: Path, output: Path, *, notify_test: bool, **options: Any) -> int:
+    """Say what is wrong with this machine's set-up: settings, key, service, disk, state. Changes nothing."""
+    wrong = False
+    for check in _checks(context, state, output, options, send=notify_test):
         click.echo(_line(check))
-    return 0 if all(check.ok for check in checks) else 1
+        wrong = wrong or not check.ok
+    return 1 if wrong else 0
+
+
+def _checks(
+    context: click.Context, state: Path, output: Path, options: dict[str, Any], *, send: bool
+) -> Iterator[Check]:
+    yield from origins(*_commands_and_file(context))
+    service = {name: options[name] for name in ("base_url", "api_key_file", "sandbox")}
+    yield from examine(state=state, output=output, **service)
+    if send or options["notify"] or options["notify_file"]:
+        try:
+            yield from examine_messengers(messengers_of(options), send=send)
+        except UsageError as error:
+            yield Check(what="messages", ok=False, found=str(error))
+
+
+def _commands_and_file(context: click.Context) -> tuple[list[click.Command], Path | None]:
+    parent = context.parent
+    if parent is None or not isinstance(parent.command, click.Group):
+        return [context.command], None
+    group = parent.command
+    found = [group.get_command(parent, name) for name in group.list_commands(parent)]
+    return [command for command in found if command is not None], parent.params.get("config")
 
 
 def _line(check: Check) -> str:

@@ -7,11 +7,12 @@ import json
 import click
 
 from batchveo.catalog import MODELS, Model, Param
+from batchveo.cli.completing import models
 from batchveo.cli.options import json_option
 
 
 @click.command("models")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=models)
 @json_option
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
     """List the models of the catalogue; with NAMEs (parts will do), their parameters."""

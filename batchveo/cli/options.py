@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,13 +34,21 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return apply
 
 
+def _files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    from batchveo.cli.completing import files
+
+    return files(context, parameter, word)
+
+
 PATH = click.Path(path_type=Path)
 
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
 )
 json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
-manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
+manifests_argument = click.argument(
+    "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files
+)
 unknown_model_option = option(
     "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
 )
@@ -50,6 +61,16 @@ service_options = together(
     option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
     option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
+)
+notify_options = together(
+    option(
+        "--notify",
+        multiple=True,
+        metavar="URL",
+        show_default=False,  # a config file's URL would be shown
+        help="Tell this Apprise URL how the run goes; may be given several times.",
+    ),
+    option("--notify-file", type=PATH, metavar="FILE", help="Read such URLs from a file, one a line."),
 )
 run_options = together(
     state_option,
@@ -72,6 +93,7 @@ run_options = together(
     option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
+    notify_options,
     service_options,
     option("-v", "--verbose", count=True, show_default=False, help="Say more."),
     option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
@@ -15,7 +16,13 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 
 
 @click.command("resolve")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.argument(
+    "jobs",
+    nargs=-1,
+    required=True,
+    metavar="JOB...",
+    shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING),
+)
 @state_option
 @option("--resubmit", is_flag=True, envvar=None, help="It bought nothing, as you know: submit it again.")
 @option("--generation-id", envvar=None, metavar="ID", help="It bought this generation: fetch it.")

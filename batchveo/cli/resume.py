@@ -8,7 +8,8 @@ import click
 
 from batchveo import library
 from batchveo.cli.options import run_options
-from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
+from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.notifying import Notifier
 
 
 @click.command("resume")
@@ -16,7 +17,9 @@ from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
 def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
     settings = settings_of(options)
-    result = library.resume(
-        state=options["state"], settings=settings, using=service_of(options), reporter=reporter_of(options)
-    )
-    return conclude(result, settings.output)
+    with Notifier(messengers_of(options), reporter_of(options), state=options["state"]) as notifier:
+        result = library.resume(
+            state=options["state"], settings=settings, using=service_of(options), reporter=notifier
+        )
+        notifier.ended(result)
+        return conclude(result, settings.output)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import state_option
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
@@ -15,7 +16,7 @@ from batchveo.store import MoveLost, Store
 
 
 @click.command("retry")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.FAILED, JobState.CANCELLED))
 @state_option
 def command(jobs: tuple[str, ...], state: Path) -> int:
     """Put failed jobs back to pending: all of them, or the JOBs named (those may be cancelled ones too).

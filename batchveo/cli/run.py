@@ -9,7 +9,8 @@ import click
 
 from batchveo import library
 from batchveo.cli.options import manifests_argument, option, run_options, strict_option, unknown_model_option
-from batchveo.cli.running import conclude, reporter_of, service_of, settings_of
+from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.notifying import Notifier
 
 
 @click.command("run")
@@ -28,14 +29,16 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
 
         return show_plan(manifests, as_json=False, **options)
     settings = settings_of(options)
-    result = library.run(
-        manifests,
-        state=options["state"],
-        settings=settings,
-        using=lambda: service_of(options),
-        allow_unknown_model=options["allow_unknown_model"],
-        strict_provenance=options["strict_provenance"],
-        reporter=reporter_of(options),
-        stdin=sys.stdin.buffer,
-    )
-    return conclude(result, settings.output)
+    with Notifier(messengers_of(options), reporter_of(options), state=options["state"]) as notifier:
+        result = library.run(
+            manifests,
+            state=options["state"],
+            settings=settings,
+            using=lambda: service_of(options),
+            allow_unknown_model=options["allow_unknown_model"],
+            strict_provenance=options["strict_provenance"],
+            reporter=notifier,
+            stdin=sys.stdin.buffer,
+        )
+        notifier.ended(result)
+        return conclude(result, settings.output)

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from batchveo.errors import UsageError
+from batchveo.messengers import Messengers, urls_in
 from batchveo.models import JobState
-from batchveo.report.lines import LineReporter
+from batchveo.report.lines import LineReporter, duration
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
 
@@ -56,12 +57,18 @@ def reporter_of(options: dict[str, Any]) -> LineReporter:
     return LineReporter(sys.stderr, verbosity=-1 if options["quiet"] else options["verbose"])
 
 
+def messengers_of(options: dict[str, Any]) -> Messengers:
+    """Who is told how the run goes; raises ``UsageError`` where a URL is none."""
+    file = options["notify_file"]
+    return Messengers([*options["notify"], *(urls_in(file) if file else ())])
+
+
 def conclude(result: RunResult, output: Path) -> int:
     """Say how the run ended; returns its exit status."""
     counts = result.counts
     parts = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
     what = ", ".join(parts) or "nothing left to do"
-    _say(f"{what} after {_duration(result.seconds)}; videos in {output}")
+    _say(f"{what} after {duration(result.seconds)}; videos in {output}")
     if result.stopped is not None:
         _say(f"stopped early: {result.stopped}; the same command goes on when that is mended")
     if counts[JobState.FAILED]:
@@ -71,14 +78,6 @@ def conclude(result: RunResult, output: Path) -> int:
     if result.late:
         _say(f"{result.late} still unfinished at the service; the same command asks again")
     return result.exit_status
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchveo.exporting.settings import Files
-from batchveo.files import sync
+from batchveo.files import rename, sync
 
 _CHUNK = 1 << 30
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -35,7 +35,7 @@ def arrive(source: Path, target: Path, files: Files) -> How:
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     how = _bring(source.resolve(strict=True), part, files)
-    part.replace(target)
+    rename(part, target)
     part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
     return how
 
@@ -50,7 +50,7 @@ def written(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
         raise
     sync(part)
-    part.replace(path)
+    rename(part, path)
     sync(path.parent)
 
 
@@ -85,5 +85,4 @@ def _copy(source: Path, part: Path) -> None:
             new.truncate(0)
             new.seek(0)
             shutil.copyfileobj(old, new, 1 << 20)
-        new.flush()
-        os.fsync(new.fileno())
+    sync(part)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from batchveo.errors import UsageError
 from batchveo.exporting.columns import Row
 from batchveo.exporting.splits import Splitting
+from batchveo.files import sync
 
 RECORD = ".batchveo-export.jsonl"
 LOCK = ".batchveo-export.lock"
@@ -112,7 +113,7 @@ class Record:
     def sync(self) -> None:
         """Wait until the disk has all of it."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        sync(self._path)
 
     def _take(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

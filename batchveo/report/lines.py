@@ -65,6 +65,15 @@ def _cost(job: Job) -> str:
     return "" if job.cost_usd is None else f" (${job.cost_usd:.2f})"
 
 
+def duration(seconds: float) -> str:
+    """``1 h 05 min``, ``2 min 07 s``, ``3.2 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
 def shorten(text: str, width: int = 60, *, squeeze: bool = True) -> str:
     """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one blank of several."""
     line = "".join(c if c.isprintable() else " " for c in text)

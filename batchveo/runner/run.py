@@ -14,7 +14,7 @@ from batchveo.api import Api, Videos
 from batchveo.clock import Clock
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, StoppedEarly
-from batchveo.events import Noted, Reporter, Waiting, silent
+from batchveo.events import Interrupting, Noted, Reporter, Waiting, silent
 from batchveo.models import JobState
 from batchveo.pricing import PriceList
 from batchveo.runner.board import Board
@@ -178,7 +178,7 @@ class Run:
                 return
             self._interrupted = received
             text = f"{received.name}: taking no more jobs; calls under way may end (again: stop at once)"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Interrupting(signal=received.name, text=text, warning=True))
             self._desk.notify()
 
     def _result(self) -> RunResult:

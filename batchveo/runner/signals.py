@@ -1,4 +1,4 @@
-"""What a run does about SIGINT and SIGTERM."""
+"""What a run does about SIGINT and SIGTERM (on Windows: Ctrl-C and Ctrl-Break)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,41 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import anyio
+import sniffio
 
 
 @contextmanager
 def stop_signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
-    """The stop signals as they arrive; ``None`` where they cannot be had (another thread, Windows)."""
-    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+    """The stop signals as they arrive; ``None`` in another thread than the main one, where none can be had."""
+    if threading.current_thread() is not threading.main_thread():
         yield None
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-        yield received
+    elif sys.platform == "win32" and sniffio.current_async_library() == "asyncio":
+        with _by_handlers() as received:
+            yield received
+    else:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            yield received
+
+
+@contextmanager
+def _by_handlers() -> Iterator[AsyncIterator[signal.Signals]]:
+    """For event loops without signal handlers, as asyncio's on Windows are: Python's own, which wake the loop."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    send, receive = anyio.create_memory_object_stream[signal.Signals](8)
+
+    def arrived(number: int, _: FrameType | None) -> None:
+        loop.call_soon_threadsafe(send.send_nowait, signal.Signals(number))
+
+    wanted = [signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)]
+    before = {number: signal.signal(number, arrived) for number in wanted}
+    try:
+        with send, receive:
+            yield receive
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

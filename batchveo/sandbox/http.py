@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from urllib.parse import parse_qsl
@@ -16,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from batchveo.sandbox.messages import Ending, Request, Response
 from batchveo.sandbox.service import Service
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 def app(service: Service) -> Starlette:

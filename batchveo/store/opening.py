@@ -29,6 +29,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: an intent that is forgotten in a power cut is a video paid twice
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: plain fsync leaves it in the disk's own cache
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection)
     except sqlite3.DatabaseError as error:
@@ -117,5 +118,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
     database = Database(connection)
     if not migrations.pending(database):
         return
-    migrations.apply(database)
+    # first of all: a death between the two must not leave what looks like another program's file
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    migrations.apply(database)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from typing import Any
 
 from batchveo.errors import StateLocked
 from batchveo.store import sql
@@ -65,6 +67,8 @@ class Runs(Looking):
 
 
 def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # there signal 0 is Ctrl-C: asking would end the run
+        return _has_handle(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -72,3 +76,26 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+_QUERY_LIMITED_INFORMATION = 0x1000
+_ACCESS_DENIED = 5
+_STILL_ACTIVE = 259
+
+
+def _has_handle(pid: int) -> bool:
+    """Whether the process lives, as Windows tells it; one that may not be looked at does."""
+    import ctypes
+
+    system: Any = ctypes
+    kernel = system.WinDLL("kernel32", use_last_error=True)
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)  # noqa: FBT003 - Windows' own signature
+    if not handle:
+        return bool(system.get_last_error() == _ACCESS_DENIED)
+    status = ctypes.c_ulong()
+    try:
+        kernel.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(status))
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))
+    return status.value == _STILL_ACTIVE

@@ -7,8 +7,9 @@ each move compares the state it comes from, so that two processes never move one
 from __future__ import annotations
 
 from batchveo.store.byhand import ByHand
+from batchveo.store.completing import Completing
 from batchveo.store.placing import Placing
 
 
-class Store(ByHand, Placing):
+class Store(ByHand, Completing, Placing):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

@@ -97,3 +97,25 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateUnusable):
         Store(tmp_path / "file" / "b.db")
+
+
+@pytest.mark.parametrize("applied", [0, 1, 2])
+def test_a_death_while_the_schema_is_made_leaves_a_state(
+    applied: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what looks like another program's file: the next run makes the rest."""
+    path = tmp_path / "b.db"
+    apply = type(migrations).apply
+
+    def dies(self: object, database: object) -> None:
+        if applied:
+            stop = [migration.name for migration in migrations.pending(database)][applied - 1 :]  # type: ignore[arg-type]
+            apply(migrations, database, stop_before=stop[1] if len(stop) > 1 else None)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(migrations), "apply", dies)
+    with pytest.raises(KeyboardInterrupt):
+        Store(path)
+    monkeypatch.undo()
+    with Store(path) as store:
+        assert store.counts().total == 0

@@ -1,0 +1,20 @@
+# batchveo in a container: not root, pinned versions, state and videos in volumes.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md ./
+COPY batchveo ./batchveo
+RUN python -m venv /opt/batchveo \
+    && /opt/batchveo/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[all]'
+
+FROM python:3.11-slim
+COPY --from=build /opt/batchveo /opt/batchveo
+RUN useradd --uid 1000 --create-home batchveo \
+    && install -d -o batchveo -g batchveo /work /work/state /work/videos
+ENV PATH=/opt/batchveo/bin:$PATH PYTHONUNBUFFERED=1
+USER batchveo
+WORKDIR /work
+VOLUME ["/work/state", "/work/videos"]
+# the exec form, so that batchveo itself hears SIGTERM; it ends within five seconds, docker waits ten
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["batchveo"]
+CMD ["--help"]

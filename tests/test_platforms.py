@@ -1,0 +1,168 @@
+"""What differs on Windows and macOS, played through here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from batchveo import files
+from batchveo.runner.signals import stop_signals
+from batchveo.store import Store, runs
+from tests.factories import make_spec
+
+
+def test_asking_for_a_process_never_signals_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There ``os.kill(pid, 0)`` is Ctrl-C: ``status`` would end the run that it asks about."""
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    monkeypatch.setattr(runs, "_has_handle", lambda pid: True)
+    assert runs._is_alive(1)
+    assert killed == [1]
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert runs._is_alive(2)
+    assert killed == [1]
+
+
+class Kernel:
+    """The three calls of Windows that tell whether a process lives."""
+
+    def __init__(self, *, handle: int, status: int) -> None:
+        self.closed = 0
+        self.handle = handle
+        self.status = status
+
+        def open_process(access: int, inherit: bool, pid: int) -> int:
+            return self.handle
+
+        self.OpenProcess: Any = open_process
+
+    def GetExitCodeProcess(self, handle: object, status: Any) -> int:  # noqa: N802 - Windows' name
+        status._obj.value = self.status
+        return 1
+
+    def CloseHandle(self, handle: object) -> int:  # noqa: N802 - Windows' name
+        self.closed += 1
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("handle", "status", "error", "alive"),
+    [(7, 259, 0, True), (7, 0, 0, False), (0, 0, 87, False), (0, 0, 5, True)],
+)
+def test_windows_tells_by_a_handle(
+    handle: int, status: int, error: int, alive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Still active, ended, never there, not ours to look at."""
+    import ctypes
+
+    kernel = Kernel(handle=handle, status=status)
+    monkeypatch.setattr(ctypes, "WinDLL", lambda name, use_last_error: kernel, raising=False)
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: error, raising=False)
+    assert runs._has_handle(4711) is alive
+    assert kernel.closed == (1 if handle else 0)
+
+
+def test_a_file_that_is_open_elsewhere_is_renamed_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a virus scanner holds new files; a file that stays held is the disk's refusal, as ever."""
+    part, path = tmp_path / "a.part", tmp_path / "a.mp4"
+    part.write_bytes(b"video")
+    busy = iter([True, True, False])
+    replace = Path.replace
+
+    def held(self: Path, target: Path) -> Path:
+        if next(busy, True):
+            raise PermissionError(13, "in use")
+        return replace(self, target)
+
+    slept: list[float] = []
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr(Path, "replace", held)
+    files._rename(part, path)
+    assert path.read_bytes() == b"video"
+    assert len(slept) == 2
+    with pytest.raises(PermissionError):
+        files._rename(path, part)
+    monkeypatch.setattr(files, "WINDOWS", False)
+    slept.clear()
+    with pytest.raises(PermissionError):
+        files._rename(path, part)
+    assert slept == []
+
+
+def test_windows_syncs_what_it_may_write_and_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fsync refuses a file that is open for reading only."""
+    opened: list[int] = []
+    really = os.open
+
+    def spy(path: Any, flags: int, *rest: Any) -> int:
+        opened.append(flags & os.O_ACCMODE)
+        return really(path, flags, *rest)
+
+    (tmp_path / "a").write_bytes(b"x")
+    monkeypatch.setattr(os, "open", spy)
+    monkeypatch.setattr(files, "WINDOWS", True)
+    files._sync(tmp_path / "a")
+    files._sync(tmp_path)
+    assert opened == [os.O_RDWR]
+    monkeypatch.setattr(files, "WINDOWS", False)
+    files._sync(tmp_path)
+    assert opened == [os.O_RDWR, os.O_RDONLY]
+
+
+def test_macos_syncs_through_the_disks_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F_FULLFSYNC where the file system knows it, else fsync; the state by SQLite's own means."""
+    import fcntl
+
+    asked: list[int] = []
+    synced: list[int] = []
+    refuse = False
+
+    def full(descriptor: int, what: int) -> int:
+        if refuse:
+            raise OSError(45, "not supported")
+        asked.append(what)
+        return 0
+
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    files._flush(3)
+    assert (asked, synced) == ([51], [])
+    refuse = True
+    files._flush(3)
+    assert synced == [3]
+    monkeypatch.undo()
+    with Store(tmp_path / "b.db") as store:
+        assert store._db.execute("PRAGMA fullfsync").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_ctrl_c_on_windows_is_a_first_signal(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event loop has no signal handlers; Python's own tell the run, and are put back."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    before = signal.getsignal(signal.SIGINT)
+    with stop_signals() as signals, anyio.fail_after(5):
+        assert signals is not None
+        signal.raise_signal(signal.SIGINT)
+        assert await anext(signals) is signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+        assert await anext(signals) is signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_names_that_differ_in_case_only_are_two_files(tmp_path: Path) -> None:
+    """On the file systems of macOS and Windows they would be one."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.begin_run(command="run", service="x", now=1.0)
+        store.add([make_spec("Fox"), make_spec("fox"), make_spec("FOX")], run=run, now=1.0)
+        assert len({job.stem.lower() for job in store.jobs()}) == 3
