@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Reporter, Slowed, Waiting
+    from batchveo.exporting import Exported, ExportSettings, Splitting, export
     from batchveo.library import resume, resume_async, run, run_async
     from batchveo.manifest import Manifests
     from batchveo.models import Job, JobSpec, JobState
@@ -62,6 +63,7 @@ _ROOMS = {
         "Slowed",
         "Waiting",
     ),
+    "exporting": ("ExportSettings", "Exported", "Splitting", "export"),
     "library": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Manifests",),
     "models": ("Job", "JobSpec", "JobState"),
@@ -82,6 +84,8 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Doubt",
     "Ended",
     "Event",
+    "ExportSettings",
+    "Exported",
     "Job",
     "JobSpec",
     "JobState",
@@ -97,6 +101,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "RunSettings",
     "Service",
     "Slowed",
+    "Splitting",
     "StateLocked",
     "StateUnusable",
     "StoppedEarly",
@@ -105,6 +110,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Verdict",
     "Waiting",
     "__version__",
+    "export",
     "manifest_schema",
     "plan",
     "resume",

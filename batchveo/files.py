@@ -60,7 +60,7 @@ class VideoFile:
 
         The sidecar comes first: a video that stands under its name can always be told from a stranger's.
         """
-        _sync(self.part)
+        sync(self.part)
         sidecar = sidecar_path(self.path)
         text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
         part = self.part.with_name(f".{_token(job)}.json.part")
@@ -69,9 +69,9 @@ class VideoFile:
             out.write(text)
             out.flush()
             _flush(out.fileno())
-        _rename(part, sidecar)
-        _rename(self.part, self.path)
-        _sync(self.path.parent)
+        rename(part, sidecar)
+        rename(self.part, self.path)
+        sync(self.path.parent)
 
 
 def sidecar_path(video: Path) -> Path:
@@ -135,6 +135,30 @@ def measure(path: Path) -> tuple[int, str]:
         return file.tell(), digest.hexdigest()
 
 
+def sync(path: Path) -> None:
+    """Wait until the disk has what was written to a file, or to a folder's list of names."""
+    if WINDOWS and path.is_dir():  # Windows cannot sync folders
+        return
+    # Windows syncs only what is open for writing
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+    try:
+        _flush(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename(part: Path, path: Path) -> None:
+    """Give ``part`` its name. On Windows a virus scanner or a player may hold either file for a moment."""
+    for wait in RENAME_WAITS if WINDOWS else ():
+        try:
+            part.replace(path)
+        except PermissionError:
+            time.sleep(wait)
+        else:
+            return
+    part.replace(path)
+
+
 def _belongs_to(path: Path, job: Job) -> bool:
     sidecar = _sidecar(path)
     if path.is_symlink() or sidecar is None:
@@ -160,18 +184,6 @@ def _sidecar(path: Path) -> dict[str, object] | None:
     return content if isinstance(content, dict) else None
 
 
-def _sync(path: Path) -> None:
-    """Wait until the disk has what was written to a file, or to a folder's list of names."""
-    if WINDOWS and path.is_dir():  # Windows cannot sync folders
-        return
-    # Windows syncs only what is open for writing
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
-    try:
-        _flush(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _flush(descriptor: int) -> None:
     """``fsync``; on macOS, where that leaves the bytes in the disk's own cache, what goes further."""
     if sys.platform == "darwin":
@@ -181,18 +193,6 @@ def _flush(descriptor: int) -> None:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
     os.fsync(descriptor)
-
-
-def _rename(part: Path, path: Path) -> None:
-    """Give ``part`` its name. On Windows a virus scanner or a player may hold either file for a moment."""
-    for wait in RENAME_WAITS if WINDOWS else ():
-        try:
-            part.replace(path)
-        except PermissionError:
-            time.sleep(wait)
-        else:
-            return
-    part.replace(path)
 
 
 def _iso(when: float | None) -> str | None:

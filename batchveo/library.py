@@ -45,6 +45,7 @@ def run(
     settings: RunSettings | None = None,
     using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
+    strict_provenance: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
@@ -64,6 +65,7 @@ def run(
             settings=settings,
             using=using,
             allow_unknown_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
             reporter=reporter,
             stdin=stdin,
             approve=approve,
@@ -79,13 +81,16 @@ async def run_async(
     settings: RunSettings | None = None,
     using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
+    strict_provenance: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
 ) -> RunResult:
     """``run``, to be awaited."""
     with Scratch() as scratch:
-        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+        with Manifests(
+            manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
+        ) as reading:
             summary = reading.read(scratch.take)
         # the service comes second: whoever has no key yet still hears all that is wrong with the manifest
         chosen = using() if callable(using) else using or service()

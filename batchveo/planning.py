@@ -66,6 +66,7 @@ async def plan(
     api: Api,
     has_key: bool,
     allow_unknown_model: bool = False,
+    strict_provenance: bool = False,
     stdin: BinaryIO | None = None,
     settings: RunSettings | None = None,
     with_images: bool = False,
@@ -80,7 +81,9 @@ async def plan(
     """
     settings = settings or RunSettings()
     with Scratch() as scratch, state_if_any(state) as store:
-        with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
+        with Manifests(
+            manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
+        ) as reading:
             summary = reading.read(scratch.take)
         known = await known_prices(api, list(summary.by_model), store)
         balance, notes = await balance_of(api, has_key=has_key)

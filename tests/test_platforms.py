@@ -86,15 +86,15 @@ def test_a_file_that_is_open_elsewhere_is_renamed_a_moment_later(
     monkeypatch.setattr(files, "WINDOWS", True)
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr(Path, "replace", held)
-    files._rename(part, path)
+    files.rename(part, path)
     assert path.read_bytes() == b"video"
     assert len(slept) == 2
     with pytest.raises(PermissionError):
-        files._rename(path, part)
+        files.rename(path, part)
     monkeypatch.setattr(files, "WINDOWS", False)
     slept.clear()
     with pytest.raises(PermissionError):
-        files._rename(path, part)
+        files.rename(path, part)
     assert slept == []
 
 
@@ -110,11 +110,11 @@ def test_windows_syncs_what_it_may_write_and_no_folders(tmp_path: Path, monkeypa
     (tmp_path / "a").write_bytes(b"x")
     monkeypatch.setattr(os, "open", spy)
     monkeypatch.setattr(files, "WINDOWS", True)
-    files._sync(tmp_path / "a")
-    files._sync(tmp_path)
+    files.sync(tmp_path / "a")
+    files.sync(tmp_path)
     assert opened == [os.O_RDWR]
     monkeypatch.setattr(files, "WINDOWS", False)
-    files._sync(tmp_path)
+    files.sync(tmp_path)
     assert opened == [os.O_RDWR, os.O_RDONLY]
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "adopt": "Take in generations that are bought already.",
     "audit": "Hold the state against the provider's books.",
     "verify": "Check every finished video on disk.",
+    "export": "Make a dataset from what succeeded.",
     "models": "List the models and their parameters.",
     "sandbox": "Serve a look-alike of the service, to try things.",
     "schema": "Print the JSON Schema of a manifest.",

@@ -52,6 +52,11 @@ manifests_argument = click.argument(
 unknown_model_option = option(
     "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
 )
+strict_option = option(
+    "--strict-provenance",
+    is_flag=True,
+    help="Refuse jobs whose prompt may be rewritten, or whose provider floats.",
+)
 service_options = together(
     option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),

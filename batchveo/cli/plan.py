@@ -17,6 +17,7 @@ from batchveo.cli.options import (
     option,
     plan_options,
     service_options,
+    strict_option,
     unknown_model_option,
 )
 from batchveo.cli.planned import plan_row, plan_text
@@ -34,6 +35,7 @@ from batchveo.services import Service, running, service
 @service_options
 @unknown_model_option
 @option("--check-images", is_flag=True, help="Look at the images too: do they answer, are they large enough?")
+@strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
     """Check, count and price the jobs, foretell the night; write nothing, buy nothing."""
@@ -67,6 +69,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 api=api,
                 has_key=using.key is not None,
                 allow_unknown_model=options["allow_unknown_model"],
+                strict_provenance=options["strict_provenance"],
                 stdin=sys.stdin.buffer,
                 settings=_settings(options),
                 with_images=options.get("check_images", False),

@@ -9,7 +9,7 @@ import click
 
 from batchveo import library
 from batchveo.cli.confirming import approve_of
-from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
+from batchveo.cli.options import manifests_argument, option, run_options, strict_option, unknown_model_option
 from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
 from batchveo.notifying import Notifier
 
@@ -18,6 +18,7 @@ from batchveo.notifying import Notifier
 @manifests_argument
 @run_options
 @unknown_model_option
+@strict_option
 @option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
     """Make the videos that the manifests name; the same command again goes on.
@@ -39,6 +40,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             settings=settings,
             using=lambda: service_of(options),
             allow_unknown_model=options["allow_unknown_model"],
+            strict_provenance=options["strict_provenance"],
             reporter=notifier,
             stdin=sys.stdin.buffer,
             approve=approve_of(options),

@@ -46,7 +46,8 @@ class Manifests:
     """The manifests of one call, read as often as needed in little memory.
 
     ``sources`` are paths, or ``-`` for standard input (``stdin``), which is kept in a temporary file until
-    ``close``. The same file named twice is read once.
+    ``close``. The same file named twice is read once. With ``strict_provenance`` a job is a problem whose prompt
+    may be rewritten, or whose provider floats.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Manifests:
         sources: Sequence[str | os.PathLike[str]],
         *,
         allow_unknown_model: bool = False,
+        strict_provenance: bool = False,
         stdin: BinaryIO | None = None,
     ) -> None:
         named = {source.identity: source for source in map(source_of, reversed(sources))}
@@ -61,6 +63,7 @@ class Manifests:
         self._opener = Opener(stdin)
         self._inputs = Inputs()
         self._any_model = allow_unknown_model
+        self._strict = strict_provenance
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +112,14 @@ class Manifests:
 
     def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:
         register = Register(wanted, several=len(self._sources) > 1)
-        return Reading(self._sources, self._opener, self._inputs, register, any_model=self._any_model)
+        return Reading(
+            self._sources,
+            self._opener,
+            self._inputs,
+            register,
+            any_model=self._any_model,
+            strict_provenance=self._strict,
+        )
 
     def _settle(self, reading: Reading) -> None:
         """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""

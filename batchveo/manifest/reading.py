@@ -24,7 +24,14 @@ class Reading:
     """Reads the sources once, from the first to the last; what it finds besides jobs is in its attributes."""
 
     def __init__(
-        self, sources: Sequence[Source], opener: Opener, inputs: Inputs, register: Register, *, any_model: bool
+        self,
+        sources: Sequence[Source],
+        opener: Opener,
+        inputs: Inputs,
+        register: Register,
+        *,
+        any_model: bool,
+        strict_provenance: bool = False,
     ) -> None:
         self.problems = Problems()
         self.register = register
@@ -33,6 +40,7 @@ class Reading:
         self._opener = opener
         self._inputs = inputs
         self._any_model = any_model
+        self._strict = strict_provenance
 
     def jobs(self) -> Iterator[Row]:
         """All jobs in their order; problems are gathered, not raised."""
@@ -50,7 +58,12 @@ class Reading:
         with self._opener.open(source) as (stream, form):
             drafter = Drafter(source.label, self.problems, cells=form in _CELLS)
             recipes = Recipes(
-                drafter, source.folder, self._inputs, cells=form in _CELLS, any_model=self._any_model
+                drafter,
+                source.folder,
+                self._inputs,
+                cells=form in _CELLS,
+                any_model=self._any_model,
+                strict_provenance=self._strict,
             )
             expander = Expander(source, drafter, recipes, self.register, self.problems)
             for item in self._items(stream, form):

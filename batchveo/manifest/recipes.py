@@ -11,6 +11,7 @@ from batchveo.catalog import MODELS
 from batchveo.manifest.drafts import Draft, Drafter
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.provenance import left_open, strict
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
 from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
 from batchveo.models import InputFile
@@ -33,13 +34,23 @@ class Recipe(NamedTuple):
 class Recipes:
     """Makes the recipes of one file, and reports what is wrong on the way."""
 
-    def __init__(self, drafter: Drafter, folder: Path, inputs: Inputs, *, cells: bool, any_model: bool) -> None:
+    def __init__(
+        self,
+        drafter: Drafter,
+        folder: Path,
+        inputs: Inputs,
+        *,
+        cells: bool,
+        any_model: bool,
+        strict_provenance: bool = False,
+    ) -> None:
         self._drafter = drafter
         self._say = drafter.say
         self._folder = folder
         self._inputs = inputs
         self._cells = cells
         self._any_model = any_model
+        self._strict = strict_provenance
         self._rules: dict[str, Rules] = {}
 
     def of(self, draft: Draft) -> dict[object, Recipe]:
@@ -68,6 +79,8 @@ class Recipes:
                 self._say(draft.entry, field, fault)
                 return None
             rules = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            if self._strict:
+                rules.tighten(strict)
             self._rules[known] = rules
         return rules
 
@@ -92,6 +105,8 @@ class Recipes:
         if draft.matrix:
             self._add_axes(draft, recipe)
         self._check_required(draft, recipe)
+        if self._strict:
+            self._check_provenance(draft, recipe)
         if recipe.blanks or recipe.axes or isinstance(draft.name, Template):
             self._check_placeholders(draft, recipe)
         return recipe
@@ -132,6 +147,11 @@ class Recipes:
         if draft.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
             fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
             self._say(draft.entry, "prompt", fault)
+
+    def _check_provenance(self, draft: Draft, recipe: Recipe) -> None:
+        for name, fault in left_open(recipe.rules.model):
+            if name == "model" or (name not in draft.params and name not in draft.matrix):
+                self._say(draft.entry, name, fault)
 
     def _check_placeholders(self, draft: Draft, recipe: Recipe) -> None:
         blanks: dict[str, list[object]] = {key: [blank] for key, blank in recipe.blanks.items()}

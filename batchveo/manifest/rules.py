@@ -78,6 +78,10 @@ class Rules:
             rule = self._by_name[name] = _free_rule(name)
         return rule
 
+    def tighten(self, tightened: Callable[[str, Rule], Rule]) -> None:
+        """Put what ``tightened`` makes of each rule in its place."""
+        self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
+
     def unknown(self, name: str) -> Fault:
         """What to say about a key that the model does not take."""
         takes = (*self._by_name, *JOB_KEYS)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from batchveo.store.byhand import ByHand
 from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
+from batchveo.store.placing import Placing
 from batchveo.store.quotes import Quotes
 from batchveo.store.watching import Watching
 
 
-class Store(ByHand, Completing, Foreseeing, Quotes, Watching):
+class Store(ByHand, Completing, Foreseeing, Placing, Quotes, Watching):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

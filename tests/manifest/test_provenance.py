@@ -1,0 +1,102 @@
+"""Manifests for datasets: nothing that made a clip is left open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.catalog import MODELS
+from batchveo.errors import ManifestError
+from batchveo.manifest import Manifests
+from batchveo.manifest.provenance import left_open
+
+FIXED = "auto_fix: false, enhance_prompt: false, provider: google"
+
+
+def problems(path: Path, text: str, *, any_model: bool = False) -> list[tuple[int | None, str | None, str | None]]:
+    path.write_text(text, encoding="utf-8")
+    with Manifests([path], strict_provenance=True, allow_unknown_model=any_model) as reading:
+        try:
+            reading.check()
+        except ManifestError as error:
+            return [(problem.line, problem.field, problem.suggestion) for problem in error.problems]
+    return []
+
+
+def test_what_is_absent_counts_as_its_default(tmp_path: Path) -> None:
+    """All that is left open is told at once, each with what to write."""
+    found = problems(tmp_path / "m.yaml", "- {model: google/veo-3.1-t2v, prompt: a}\n")
+    assert found == [
+        (1, "auto_fix", "write auto_fix: false"),
+        (1, "enhance_prompt", "write enhance_prompt: false"),
+        (1, "provider", "write provider: google, or provider: fal"),
+    ]
+
+
+def test_what_is_fixed_passes(tmp_path: Path) -> None:
+    """Every parameter only where the model has it, in the job or in the defaults."""
+    text = f"""
+defaults: {{model: google/veo-3.1-t2v, {FIXED}}}
+jobs:
+  - {{prompt: a}}
+  - {{prompt: b, provider: fal}}
+  - {{prompt: c, model: veo2, auto_fix: null, provider: null}}
+  - {{prompt: d, model: google/veo-3.1-i2v, image_url: "https://e.org/x", auto_fix: null, enhance_prompt: null}}
+  - {{prompt: e, model: google/veo3-1-extend-video, video_url: "https://e.org/x.mp4", enhance_prompt: null}}
+"""
+    assert problems(tmp_path / "m.yaml", text) == []
+
+
+def test_a_default_is_told_once_where_it_stands(tmp_path: Path) -> None:
+    """And a matrix at its variable."""
+    text = """defaults:
+  model: google/veo-3.1-t2v
+  auto_fix: true
+  enhance_prompt: false
+jobs:
+  - {prompt: a, provider: fal}
+  - {prompt: b, provider: fal}
+  - prompt: c
+    auto_fix: false
+    matrix: {provider: [google, AUTO]}
+"""
+    found = problems(tmp_path / "m.yaml", text)
+    assert [(line, field) for line, field, _ in found] == [(3, "defaults.auto_fix"), (10, "matrix.provider")]
+
+
+def test_every_row_of_a_table_is_looked_at(tmp_path: Path) -> None:
+    """The rows that go the short way too: one that says true after many that say false."""
+    head = "model,prompt,auto_fix,enhance_prompt,provider\n"
+    rows = [f"google/veo-3.1-t2v,p {n},false,no,google\n" for n in range(50)]
+    rows[30] = "google/veo-3.1-t2v,p,false,yes,google\n"
+    rows[40] = "google/veo-3.1-t2v,p,,false,Auto\n"
+    found = problems(tmp_path / "m.csv", head + "".join(rows))
+    assert [(line, field) for line, field, _ in found] == [
+        (32, "enhance_prompt"),
+        (42, "provider"),
+        (42, "auto_fix"),
+    ]
+
+
+def test_a_model_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    """Whatever is written for it."""
+    found = problems(tmp_path / "m.yaml", f"- {{model: x/y, prompt: a, {FIXED}}}\n", any_model=True)
+    assert [(line, field) for line, field, _ in found] == [(1, "model")]
+
+
+def test_without_the_wish_nothing_changes(tmp_path: Path) -> None:
+    """Such manifests are good ones otherwise."""
+    path = tmp_path / "m.yaml"
+    path.write_text("- {model: google/veo-3.1-t2v, prompt: a}\n")
+    with Manifests([path]) as reading:
+        assert reading.check().jobs == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_of_the_catalogue_is_judged_by_its_parameters(model: str) -> None:
+    """What has such a parameter on by default leaves it open."""
+    params = MODELS[model].params
+    risky = {"auto_fix": True, "enhance_prompt": True, "provider": "auto"}
+    expected = [name for name, value in risky.items() if name in params and params[name].default == value]
+    assert [name for name, _ in left_open(MODELS[model])] == expected
