@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-APPLICATION_ID = 0x62766A31
-"""``PRAGMA application_id`` of a state file ("bvj1"), so that another program's file is not taken for one."""
-
 migrations = Migrations("batchveo")
 
 _TABLES = """

@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from batchveo.errors import BatchveoError, DiskTrouble, StateUnusable
-from batchveo.store.migrations import APPLICATION_ID, migrations
+from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's write to end."""
@@ -54,7 +51,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise unusable(path, error) from None
     try:
         _check(path, connection)
-        if migrations.pending(Database(connection)):
+        if not steps_of(connection).issuperset(STEPS):
             connection.close()
             open_for_writing(path).close()
             return open_for_reading(path)
@@ -104,9 +101,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not (application == 0 and empty):
         raise StateUnusable(f"{path} is a database of another program; --state names another file")
-    with closing(sqlite3.connect(":memory:")) as nothing:
-        known = {migration.name for migration in migrations.pending(Database(nothing))}
-    newer = {migration.name for migration in migrations.applied(Database(connection))} - known
+    newer = steps_of(connection).difference(STEPS)
     if newer:
         raise StateUnusable(
             f"the state {path} was written by a newer batchveo (it has {', '.join(sorted(newer))}); "
@@ -115,9 +110,13 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    database = Database(connection)
-    if not migrations.pending(database):
+    if steps_of(connection).issuperset(STEPS):
         return
+    # only now: where pandas is installed, sqlite-utils takes half a second to import
+    from sqlite_utils import Database
+
+    from batchveo.store.migrations import migrations
+
     # first of all: a death between the two must not leave what looks like another program's file
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    migrations.apply(database)
+    migrations.apply(Database(connection))

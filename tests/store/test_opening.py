@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from batchveo.errors import StateUnusable
 from batchveo.models import JobState
 from batchveo.store import Store
 from batchveo.store.migrations import migrations
+from batchveo.store.versions import STEPS
 
 
 def schema_of(path: Path) -> set[str]:
@@ -90,6 +94,27 @@ def test_no_state_to_read(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable, match="no state at"):
         Store(tmp_path / "b.db", writing=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_steps_are_the_migrations() -> None:
+    """Told twice, since most commands need only their names."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        assert [migration.name for migration in migrations.pending(Database(db))] == list(STEPS)
+
+
+def test_a_state_of_this_version_is_opened_without_what_makes_one(tmp_path: Path) -> None:
+    """sqlite-utils imports pandas where there is one, which takes half a second."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    code = f"""
+import sys
+from batchveo.store import Store
+Store({str(path)!r}, writing=False).close()
+Store({str(path)!r}).close()
+print("sqlite_utils" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ from batchveo.outcomes import (
 )
 from batchveo.states import next_state
 from batchveo.store import GenerationTaken, MoveLost, Scratch, Store
-from batchveo.store.migrations import APPLICATION_ID, migrations
+from batchveo.store.migrations import migrations
+from batchveo.store.versions import APPLICATION_ID
 from tests.factories import make_spec
 
 S = JobState
