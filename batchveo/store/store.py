@@ -7,7 +7,8 @@ each move compares the state it comes from, so that two processes never move one
 from __future__ import annotations
 
 from batchveo.store.byhand import ByHand
+from batchveo.store.charting import Charting
 
 
-class Store(ByHand):
+class Store(ByHand, Charting):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

@@ -1,0 +1,1 @@
+"""The page: what a state holds, for eyes."""
