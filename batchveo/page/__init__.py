@@ -1,1 +1,1 @@
-"""The page: what a state holds, for eyes."""
+"""The page: what happened and what goes on, in a browser."""

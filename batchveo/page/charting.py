@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import inf
 
 from batchveo.models import JobState
 from batchveo.page.bars import timeline
@@ -19,6 +20,8 @@ MOST_STRETCHES = 40
 """Bounds of what can be chosen, and of the pieces that "all" is drawn in; older ones are left out."""
 EXACT_PEAK = 300_000
 """Moves up to which the peak is looked for in each of them; beyond, only at the ends of the buckets."""
+JUST_AFTER = 1e-3
+"""Seconds: the move that ends a run has the time of its end."""
 MICRO = 1e-6
 
 UNDER_WAY = (JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING, JobState.IN_DOUBT)
@@ -40,7 +43,7 @@ def charts(store: Store, *, now: float, night: str | None = None, most: int = MO
     if chosen is None:
         return told
     cut = buckets(chosen)
-    edges = [store.events_before(when, newest=newest) for when in _edges(cut, now)]
+    edges = [store.events_before(when, newest=newest) for when in _edges(cut)]
     flow, moves = _flow(store, edges, newest, standing)
     return {
         **told,
@@ -48,7 +51,7 @@ def charts(store: Store, *, now: float, night: str | None = None, most: int = MO
         "step": step_of(chosen),
         "buckets": _pairs(cut),
         "flow": flow,
-        "money": _money(store, chosen, cut, now),
+        "money": _money(store, chosen, cut),
         "durations": durations(store, chosen.start, chosen.end),
         "timeline": timeline(store, chosen, edges[0], edges[-1], moves=moves, most=most),
     }
@@ -59,7 +62,7 @@ def _with_moves(store: Store, found: Sequence[Night], newest: int) -> list[Night
 
     def moved(night: Night) -> bool:
         before = store.events_before(night.start, newest=newest)
-        return store.events_before(night.end, newest=newest) > before or (night.live and newest > before)
+        return store.events_before(night.end + JUST_AFTER, newest=newest) > before
 
     return [night for night in found if moved(night)]
 
@@ -80,10 +83,9 @@ def _pairs(stretches: Sequence[Stretch]) -> list[list[float]]:
     return [[stretch.start, stretch.end] for stretch in stretches]
 
 
-def _edges(cut: Sequence[Stretch], now: float) -> list[float]:
+def _edges(cut: Sequence[Stretch]) -> list[float]:
     """Where each bucket's records begin and end: without gaps, as people do things by hand between runs."""
-    last = cut[-1].end
-    return [cut[0].start, *(bucket.end for bucket in cut[:-1]), max(last, now) if last >= now else last + 1e-3]
+    return [cut[0].start, *(bucket.end for bucket in cut[:-1]), cut[-1].end + JUST_AFTER]
 
 
 def _flow(
@@ -133,13 +135,13 @@ def _levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, state: 
     return levels[::-1]
 
 
-def _money(store: Store, night: Night, cut: Sequence[Stretch], now: float) -> dict[str, object]:
+def _money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, object]:
     """By bucket's end: US dollars charged and committed, over the state's whole life as the budget counts them."""
     committed, spent = store.money_micros()
     models = store.models_that_completed()
-    edges = _edges(cut, now)
+    edges = _edges(cut)
     paid = [store.costs(models, since, until) for since, until in pairwise(edges)]
-    later, _ = store.costs(models, edges[-1], max(edges[-1], now) + 1.0)
+    later, _ = store.costs(models, edges[-1], inf)
     newest = store.newest_attempt()
     begun = [store.attempts_before(when, newest=newest) for when in edges]
     reserved = [store.committed_micros(after, upto) for after, upto in pairwise(begun)]
