@@ -50,8 +50,6 @@ def bars(moves: Sequence[Moved], *, start: float, end: float) -> list[Bar]:
     found: list[Bar] = []
     since, phase = start, moves[0].was
     for move in moves:
-        if move.was == move.to == _DOWNLOADING and found and found[-1].end == since:
-            found.pop()
         if phase in PHASES:
             found.append(Bar(phase, since, max(since, move.at), _mark(move)))
         since = max(start, move.at)
