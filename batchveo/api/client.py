@@ -17,7 +17,7 @@ from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outc
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
-from batchveo.api.lanes import HEADERS, LOOPBACK, proxy_of, send, timeouts, wire
+from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
 from batchveo.api.pour import TooLong, pour
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
@@ -115,10 +115,10 @@ class Api:
         departure = Departure(leaving)
         if self._untraced:
             await departure.leave()
-        sending = httpx.Request(
+        sending = build(
             "POST",
             f"{self.base_url}{GENERATIONS}",
-            headers={**self._headers, "X-Client-Request-Id": client_request_id},
+            {**self._headers, "X-Client-Request-Id": client_request_id},
             json=request,
             extensions={"trace": departure.trace, "timeout": _SUBMIT_TIMEOUTS},
         )
@@ -167,10 +167,10 @@ class Api:
 
     async def _get(self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True) -> Answer:
         query = f"?{urlencode(params)}" if params else ""
-        request = httpx.Request(
+        request = build(
             "GET",
             f"{self.base_url}{path}{query}",
-            headers=self._headers if auth else HEADERS,
+            self._headers if auth else HEADERS,
             extensions={"timeout": _ASK_TIMEOUTS},
         )
         return await self._call(self._asks, request)

@@ -58,7 +58,7 @@ class FastTransport(httpx.AsyncBaseTransport):
             response = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),  # a signed URL must not be written another way
-                headers=request.headers,
+                headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,
                 ssl=self._tls() if request.url.scheme == "https" else True,
@@ -113,8 +113,13 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            content = self._response.content
+            while True:
+                chunk, _ = await content.readchunk()  # as it came: to join several is to copy them once more
+                if chunk:
+                    yield chunk
+                elif content.at_eof():
+                    return
         except _ERRORS as error:
             raise _translated(error) from error
 

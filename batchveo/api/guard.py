@@ -32,7 +32,7 @@ class Target:
 
     def request_url(self, address: str) -> httpx.URL:
         """The URL that connects to ``address``."""
-        return self.url.copy_with(host=address)
+        return self.url if self.url.host == address else self.url.copy_with(host=address)
 
     @property
     def host_header(self) -> str:

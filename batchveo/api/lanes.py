@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from json import JSONEncoder
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from batchveo.version import __version__
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CLOSING_SECONDS = 2.0
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"batchveo/{__version__}"}
 
 
@@ -119,6 +121,35 @@ def proxy_of(url: str) -> str | None:
 def timeouts(*, connect: float, other: float) -> Mapping[str, float]:
     """What httpx's transports take as the ``timeout`` extension, in seconds."""
     return {"connect": connect, "read": other, "write": other, "pool": other}
+
+
+@lru_cache(maxsize=4096)
+def _parsed(url: str) -> httpx.URL:
+    """Polls ask for the same few URLs again and again."""
+    return httpx.URL(url)
+
+
+def build(
+    method: str,
+    url: str | httpx.URL,
+    headers: Mapping[str, str],
+    *,
+    json: Mapping[str, object] | None = None,
+    extensions: Mapping[str, object],
+) -> httpx.Request:
+    """A request that is ready to be sent: httpx's own preparation takes longer than all else done for it."""
+    parsed = _parsed(url) if isinstance(url, str) else url
+    fields = {"Host": parsed.netloc.decode("ascii"), **headers}
+    body = b""
+    if json is not None:
+        body = _encode(json).encode()
+        fields |= {"Content-Length": str(len(body)), "Content-Type": "application/json"}
+    made = httpx.Request(
+        method, parsed, headers=fields, stream=httpx.ByteStream(body), extensions=dict(extensions)
+    )
+    made.headers.encoding = "ascii"  # it would be guessed from all of them
+    made.read()
+    return made
 
 
 async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:

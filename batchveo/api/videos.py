@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from batchveo.api.guard import Resolve, Target, UrlRefused, check_url, system_resolve
-from batchveo.api.lanes import HEADERS, proxy_of, send, timeouts, wire
+from batchveo.api.lanes import HEADERS, build, proxy_of, send, timeouts, wire
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
@@ -94,10 +94,10 @@ class Videos:
         transport = await self._transport_to(target)
         last: httpx.HTTPError = httpx.ConnectError(f"{target.url.host} has no address")
         for address in target.addresses[:MOST_ADDRESSES]:
-            request = httpx.Request(
+            request = build(
                 "GET",
                 target.request_url(address),
-                headers={**HEADERS, **headers, "Host": target.host_header},
+                {**HEADERS, **headers, "Host": target.host_header},
                 extensions={"sni_hostname": target.tls_name, "timeout": _TIMEOUTS},
             )
             try:

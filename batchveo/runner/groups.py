@@ -7,8 +7,9 @@ import anyio.lowlevel
 
 from batchveo.store import Store
 
-MOMENT = 3
-"""Turns of the event loop for which a group stays open: about what an answer takes from its socket to here."""
+MOMENT = 12
+"""Turns of the event loop for which a group stays open: a tenth of a millisecond where little happens, and some
+dozens of answers where much does."""
 
 
 class _Group:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 import anyio.to_thread
+
+from batchveo.files import VideoFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -13,8 +16,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BLOCK_BYTES = 2 * 1024 * 1024
-SMALL_BYTES = 64 * 1024
-"""What is sooner written than handed to a thread."""
 
 
 class Disk(Protocol):
@@ -35,15 +36,28 @@ async def at_once(work: Callable[[], T]) -> T:
 
 
 class Blocks:
-    """Gathers a body into blocks for ``out`` and ``digest``; ``size`` counts what is gathered too."""
+    """Gathers a body for ``part`` and ``digest``, behind the first ``size`` bytes of both.
 
-    def __init__(self, out: BinaryIO, digest: _Hash, *, size: int, disk: Disk) -> None:
+    The part is opened with the first block that is written: a small video is opened, written, hashed and finished
+    in one go, and its thread is woken once. Use as a context manager; ``size`` counts what is gathered too.
+    """
+
+    def __init__(self, part: Path, digest: _Hash, *, size: int, disk: Disk) -> None:
         self.size = size
-        self._out = out
+        self._part = part
+        self._kept = size
         self._digest = digest
         self._disk = disk
+        self._out: BinaryIO | None = None
         self._pieces: list[bytes] = []
         self._gathered = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._out is not None:
+            self._out.close()
 
     async def add(self, piece: bytes) -> None:
         """Take the next piece; raises ``OSError`` where the disk refuses it."""
@@ -51,18 +65,19 @@ class Blocks:
         self._gathered += len(piece)
         self.size += len(piece)
         if self._gathered >= BLOCK_BYTES:
-            await self.flush()
+            await self._disk(self.write)
 
-    async def flush(self) -> None:
-        """Write what is gathered."""
-        if self._gathered > SMALL_BYTES:
-            await self._disk(self._write)
-        else:
-            self._write()
-
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write what is gathered; waits for the disk."""
+        if self._out is None:
+            self._out = VideoFile.open_part(self._part, keep=self._kept)
         for piece in self._pieces:
             self._out.write(piece)
             self._digest.update(piece)
         self._pieces.clear()
         self._gathered = 0
+        self._out.flush()
+
+    def hexdigest(self) -> str:
+        """The hash of what was written."""
+        return self._digest.hexdigest()

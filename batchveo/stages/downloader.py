@@ -46,9 +46,7 @@ class Downloader:
             found = is_ours(file.path, job)
             if found:
                 return _fetched(file, *found)
-            size, digest = await self._download(job, file)
-            await self._disk(partial(_finish, file, job, size, digest))
-            return _fetched(file, size, digest)
+            return await self._download(job, file)
         except DownloadFailed as failed:
             return failed.trouble
         except NotAnMp4 as error:
@@ -56,9 +54,9 @@ class Downloader:
         except OSError as error:
             return DiskRefused(reason=f"cannot write the video of {job.name!r}: {error}")
 
-    async def _download(self, job: Job, file: VideoFile) -> tuple[int, str]:
+    async def _download(self, job: Job, file: VideoFile) -> Fetched:
         try:
-            return await self._stream(job, file.part)
+            return await self._stream(job, file)
         except UrlRefused as error:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
@@ -66,42 +64,45 @@ class Downloader:
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
 
-    async def _stream(self, job: Job, part: Path) -> tuple[int, str]:
-        """Read the body into ``part``; where an earlier try broke off, only what is missing of it."""
-        partial = self._partial.pop(job.seq, None)
-        if partial is not None and not partial.fits(part):
-            partial = None
-        async with self._videos.open(job.video_url or "", partial.headers() if partial else None) as response:
-            body = read_head(response, partial)
+    async def _stream(self, job: Job, file: VideoFile) -> Fetched:
+        """Read the body into the part; where an earlier try broke off, only what is missing of it."""
+        rest = self._partial.pop(job.seq, None)
+        if rest is not None and not rest.fits(file.part):
+            rest = None
+        async with self._videos.open(job.video_url or "", rest.headers() if rest else None) as response:
+            body = read_head(response, rest)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
-            flow = Flow(anyio.current_time())
-            with VideoFile.open_part(part, keep=body.start) as out:
-                blocks = Blocks(out, body.digest, size=body.start, disk=self._disk)
+            with Blocks(file.part, body.digest, size=body.start, disk=self._disk) as blocks:
+                await self._gather(job, response, body, blocks)
+                if body.total is not None and blocks.size != body.total:
+                    raise DownloadFailed(FetchTrouble(reason=f"{blocks.size} bytes came of {body.total}"))
+                return await self._disk(partial(_finish, file, job, blocks))
 
-                async def take(piece: bytes) -> None:
-                    flow.add(len(piece), anyio.current_time())
-                    await blocks.add(piece)
+    async def _gather(self, job: Job, response: httpx.Response, body: Body, blocks: Blocks) -> None:
+        flow = Flow(anyio.current_time())
 
-                try:
-                    await pour(response.stream, take, most=LARGEST_VIDEO - body.start)
-                except (httpx.HTTPError, Stalled):
-                    await blocks.flush()
-                    self._remember(job, body, blocks.size)
-                    raise
-                await blocks.flush()
-        if body.total is not None and blocks.size != body.total:
-            raise DownloadFailed(FetchTrouble(reason=f"{blocks.size} bytes came of {body.total}"))
-        return blocks.size, body.digest.hexdigest()
+        async def take(piece: bytes) -> None:
+            flow.add(len(piece), anyio.current_time())
+            await blocks.add(piece)
+
+        try:
+            await pour(response.stream, take, most=LARGEST_VIDEO - body.start)
+        except (httpx.HTTPError, Stalled):
+            await self._disk(blocks.write)
+            self._remember(job, body, blocks.size)
+            raise
 
     def _remember(self, job: Job, body: Body, size: int) -> None:
         if body.etag is not None and size:
             self._partial[job.seq] = Partial(etag=body.etag, size=size, digest=body.digest)
 
 
-def _finish(file: VideoFile, job: Job, size: int, digest: str) -> None:
+def _finish(file: VideoFile, job: Job, blocks: Blocks) -> Fetched:
+    blocks.write()
     check_mp4(file.part)
-    file.finish(job, size=size, sha256=digest)
+    file.finish(job, size=blocks.size, sha256=blocks.hexdigest())
+    return _fetched(file, blocks.size, blocks.hexdigest())
 
 
 def _fetched(file: VideoFile, size: int, digest: str) -> Fetched:

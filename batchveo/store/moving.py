@@ -89,10 +89,11 @@ class Moving(Looking):
             row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
             if row is None:
                 return None
-            usd = self._affordable(job_of(row), price, budget)
-            nonce = secrets.token_hex(4)
-            claim = {"seq": row["seq"], "now": now, "nonce": nonce}
-            job = job_of(self._db.execute(sql.CLAIM, claim).fetchone())
+            pending = job_of(row)
+            usd = self._affordable(pending, price, budget)
+            claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4)}
+            claimed = self._db.execute(sql.CLAIM, claim).fetchone()
+            job = replace(pending, state=JobState.SUBMITTING, **dict(claimed))
             self._begin_attempt(job, usd, run, now)
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job

@@ -95,9 +95,9 @@ INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now ORDER BY run, seq LIMIT 1"""
 # pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
-CLAIM = f"""UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
+CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
-    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
+    WHERE seq = :seq AND state = 'pending' RETURNING attempts, submitted_at, client_request_id"""
 # pending, about to become generating: the attempt that someone else made
 ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
         submitted_at = :now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -174,7 +175,7 @@ async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch:
     """Followers wait behind a shield: a group that never ended would hold up the exit for ever."""
     groups = GroupCommit(store)
     checkpoint = anyio.lowlevel.cancel_shielded_checkpoint
-    turns = iter(range(10))
+    turns = count()
 
     async def dying() -> None:
         await checkpoint()

@@ -9,6 +9,7 @@ import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import httpx
@@ -19,6 +20,7 @@ from batchveo.api.pour import Flow
 from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.stages import blocks
 from batchveo.stages import downloader as module
 from batchveo.stages.blocks import at_once
 from batchveo.stages.downloader import Downloader
@@ -27,6 +29,7 @@ from tests.test_container import WHOLE
 
 pytestmark = pytest.mark.anyio
 Handler = Callable[[httpx.Request], httpx.Response]
+T = TypeVar("T")
 
 
 async def public(host: str, port: int) -> Sequence[str]:
@@ -397,3 +400,35 @@ async def test_a_resolver_that_does_not_answer_holds_no_download_up(tmp_path: Pa
         outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, FetchTrouble)
     assert anyio.current_time() - begun <= 60
+
+
+async def test_a_small_video_goes_to_the_disk_once(tmp_path: Path) -> None:
+    """A thread is woken once for it, and nothing of it is written where that would hold others up."""
+    here: list[list[str]] = []
+
+    async def disk(work: Callable[[], T]) -> T:
+        here.append([path.name for path in tmp_path.iterdir()])
+        return work()
+
+    async with Videos(transport=httpx.MockTransport(video), resolve=public) as videos:
+        outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
+    assert isinstance(outcome, Fetched)
+    assert here == [[]]
+
+
+async def test_a_large_video_goes_to_the_disk_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory does not grow with it."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 10)
+    works: list[object] = []
+
+    async def disk(work: Callable[[], T]) -> T:
+        works.append(work)
+        return work()
+
+    pieces = Trickle(10, 0.0)
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=pieces))
+    async with Videos(transport=transport, resolve=public) as videos:
+        outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
+    assert isinstance(outcome, Fetched)
+    assert outcome.sha256 == hashlib.sha256((tmp_path / outcome.file).read_bytes()).hexdigest()
+    assert len(works) == len(WHOLE) // 10 + 1

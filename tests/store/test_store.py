@@ -165,6 +165,13 @@ def test_not_before_is_kept(store: Store, run: int) -> None:
     assert claimed(store, run, now=50.0).name == "a"
 
 
+def test_a_claimed_job_is_what_the_state_holds(store: Store, run: int) -> None:
+    """It is put together from what was read before the claim and what the claim changed."""
+    store.add([make_spec("a cat", meta={"split": "train"})], run=run, now=1.0)
+    job = claimed(store, run)
+    assert job == store.job(job.seq)
+
+
 def test_a_life_is_recorded_from_claim_to_file(store: Store, run: int) -> None:
     """Every move is in the history, the attempt knows its outcome."""
     store.add([make_spec("a")], run=run, now=1.0)
