@@ -51,7 +51,8 @@ _EVENTS = """INSERT INTO events (job, run, at, from_state, to_state, detail)
         UNION ALL SELECT 3, 'downloading', 'succeeded', 'verified'
         UNION ALL SELECT 4, 'generating', 'failed', 'The request was refused.')
     WHERE CASE state WHEN 'succeeded' THEN step < 4 WHEN 'failed' THEN step IN (0, 1, 4)
-        WHEN 'pending' THEN 0 ELSE step < 2 END"""
+        WHEN 'pending' THEN 0 ELSE step < 2 END
+    ORDER BY submitted_at + step * 30, seq"""
 
 
 def state_of(jobs: int) -> Path:

@@ -32,15 +32,15 @@ const ChartSeries = (() => {
 
   function drawFlow(frame, data, axis, width) {
     const { flow, buckets, step } = data;
-    const scale = T.scale(axis, 34, width - 8);
-    const [top, middle, low, marks, bottom] = [22, 104, 142, 222, 236];
-    const root = svg("svg", { width, height: bottom + 36, "aria-hidden": "true", focusable: "false" });
     const peak = Math.max(1, most(flow.peak));
     const done = Math.max(1, most(flow.finished.map((value, i) => value + flow.failed[i])));
+    const scale = T.scale(axis, gutter([peak, done].map(T.number)), width - 8);
+    const [top, middle, low, marks, bottom] = [22, 104, 142, 222, 236];
+    const root = svg("svg", { width, height: bottom + 36, "aria-hidden": "true", focusable: "false" });
     const back = most(flow.turned_back);
     const upper = (value) => middle - (value / peak) * (middle - top);
     const lower = (value) => marks - 12 - (value / done) * (marks - 12 - low);
-    root.append(text(0, 11, "generations in flight, at most", { class: "chart-label" }),
+    root.append(text(0, 11, `generations in flight, ${flow.exact_peak ? "at most" : "at the ends of the intervals"}`, { class: "chart-label" }),
       text(0, low - 13, `videos finished in each ${T.seconds(step)}`, { class: "chart-label" }));
     root.append(...grid(T.steps(peak, 2).filter(Number.isInteger), upper, scale), ...grid(T.steps(done, 2).filter(Number.isInteger), lower, scale));
     const path = buckets.map(([start, end], i) => `M${scale.x(start)},${middle}V${upper(flow.peak[i])}H${scale.x(end)}V${middle}Z`);
@@ -102,8 +102,7 @@ const ChartSeries = (() => {
     const high = near ? Math.max(top, money.budget) * 1.04 : top * 1.12;
     const low = !near && before > 4 * (top - before) ? before - (top - before) * 0.15 : 0;
     const labels = T.steps(high - low, 4).map((value) => low + value).slice(0, 7);
-    const left = 14 + 6.6 * most(labels.map((value) => brief(value).length));
-    const scale = T.scale(axis, left, width - 8);
+    const scale = T.scale(axis, gutter(labels.map(brief)), width - 8);
     const [ceiling, floor] = [20, 190];
     const y = (value) => floor - ((value - low) / (high - low)) * (floor - ceiling);
     const root = svg("svg", { width, height: floor + 36, "aria-hidden": "true", focusable: "false" });
@@ -127,6 +126,8 @@ const ChartSeries = (() => {
   }
 
   // -- parts
+
+  const gutter = (labels) => Math.max(34, 12 + 6.8 * most(labels.map((label) => label.length)));
 
   function grid(values, y, scale, words = T.number) {
     return values.flatMap((value) => [

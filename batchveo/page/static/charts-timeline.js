@@ -17,7 +17,7 @@ const ChartTimeline = (() => {
     if (facts.failed) parts.push(`${T.number(facts.failed)} failed`);
     const doubts = data.flow.in_doubt.at(-1);
     if (doubts > 0) parts.push(`${T.number(doubts)} in doubt at the end`);
-    const thinned = data.timeline.every > 1 ? ` Drawn is 1 job in ${data.timeline.every}: ${T.number(data.timeline.names.length)}.` : "";
+    const thinned = data.timeline.every > 1 ? ` Bars are drawn for 1 job in ${data.timeline.every}.` : "";
     return `${parts.join(", ")}.${thinned}`;
   }
 
