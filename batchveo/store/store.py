@@ -7,8 +7,9 @@ each move compares the state it comes from, so that two processes never move one
 from __future__ import annotations
 
 from batchveo.store.byhand import ByHand
+from batchveo.store.charting import Charting
 from batchveo.store.completing import Completing
 
 
-class Store(ByHand, Completing):
+class Store(ByHand, Charting, Completing):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""
