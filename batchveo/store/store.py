@@ -6,10 +6,11 @@ each move compares the state it comes from, so that two processes never move one
 
 from __future__ import annotations
 
+from batchveo.store.browsing import Browsing
 from batchveo.store.byhand import ByHand
 from batchveo.store.charting import Charting
 from batchveo.store.completing import Completing
 
 
-class Store(ByHand, Charting, Completing):
+class Store(ByHand, Browsing, Charting, Completing):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""
