@@ -12,6 +12,7 @@
     │   ├── BudgetReached             the next video would cost more than is left
     │   ├── PricesUnknown             a budget was set, and the service's prices cannot be had
     │   └── DiskTrouble               the output folder or the state cannot be written
+    ├── Declined                130   a person was asked whether to buy, and said no
     ├── StateLocked               4   another run holds the state
     └── StateUnusable             2   corrupt, newer than this program, or not a state at all
 """
@@ -93,6 +94,12 @@ class PricesUnknown(StoppedEarly):
 
 class DiskTrouble(StoppedEarly):
     """A video or the state cannot be written: disk full, read-only, no permission."""
+
+
+class Declined(BatchveoError):
+    """Whoever was asked whether to buy said no: the same as Ctrl-C at that moment."""
+
+    exit_status = 130
 
 
 class StateLocked(BatchveoError):

@@ -79,6 +79,16 @@ def sidecar_path(video: Path) -> Path:
     return video.with_name(video.name.removesuffix(SUFFIX) + ".json")
 
 
+def taken_stems(folder: Path) -> set[str]:
+    """The names, without their endings, that a new video in ``folder`` cannot have."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return set()
+    return {name.removesuffix(end) for name in names for end in (SUFFIX, ".json") if name.endswith(end)}
+
+
 def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]:
     """All that made a video, so that a folder explains itself without the database. Times are ISO 8601, UTC."""
     seconds = None

@@ -15,6 +15,7 @@ import anyio
 
 from batchveo.api import Api, ServiceTrouble, Videos
 from batchveo.api.ledger import read_charges
+from batchveo.approval import ask
 from batchveo.clock import Clock
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
@@ -22,7 +23,8 @@ from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
 from batchveo.metrics import recent_durations
 from batchveo.models import JobState
-from batchveo.prices import price_list
+from batchveo.offers import Approve
+from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.services import Service, check_service, running, service
@@ -32,7 +34,6 @@ StrPath = str | os.PathLike[str]
 
 DEFAULT_STATE = Path("state/batchveo.db")
 
-PRICES_SECONDS = 30.0
 LEDGER_SECONDS = 30.0
 LEDGER_REACH_SECONDS = 7 * 24 * 3600.0
 
@@ -46,12 +47,14 @@ def run(
     allow_unknown_model: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
+    approve: Approve | None = None,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again goes on where it stopped.
 
     Blocks until nothing is left or something stops it. Inside a running event loop (a notebook), await
-    ``run_async`` instead. Raises ``ManifestError`` with every problem before anything is written or bought,
-    ``StateLocked`` where another run holds the state.
+    ``run_async`` instead. ``approve`` is asked before anything is written or bought. Raises ``ManifestError`` with
+    every problem before that, ``Declined`` where the answer is no, ``StateLocked`` where another run holds the
+    state.
     """
 
     async def call() -> RunResult:
@@ -63,6 +66,7 @@ def run(
             allow_unknown_model=allow_unknown_model,
             reporter=reporter,
             stdin=stdin,
+            approve=approve,
         )
 
     return anyio.run(call)
@@ -77,6 +81,7 @@ async def run_async(
     allow_unknown_model: bool = False,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
+    approve: Approve | None = None,
 ) -> RunResult:
     """``run``, to be awaited."""
     with Scratch() as scratch:
@@ -90,6 +95,8 @@ async def run_async(
                 _say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
+        models = list(summary.by_model)
+        await ask(approve, using=chosen, state=Path(state), settings=settings, named=scratch, models=models)
         return await _run(Path(state), "run", take_on, settings, chosen, reporter)
 
 
@@ -99,11 +106,12 @@ def resume(
     settings: RunSettings | None = None,
     using: Service | None = None,
     reporter: Reporter = silent,
+    approve: Approve | None = None,
 ) -> RunResult:
     """Go on with everything unfinished in the state; blocks as ``run`` does."""
 
     async def call() -> RunResult:
-        return await resume_async(state=state, settings=settings, using=using, reporter=reporter)
+        return await resume_async(state=state, settings=settings, using=using, reporter=reporter, approve=approve)
 
     return anyio.run(call)
 
@@ -114,6 +122,7 @@ async def resume_async(
     settings: RunSettings | None = None,
     using: Service | None = None,
     reporter: Reporter = silent,
+    approve: Approve | None = None,
 ) -> RunResult:
     """``resume``, to be awaited."""
     path = Path(state)
@@ -122,7 +131,9 @@ async def resume_async(
     def take_on(store: Store, run: int, now: float) -> None:  # noqa: ARG001 - one shape for both commands
         store.take_on_all(run)
 
-    return await _run(path, "resume", take_on, settings or RunSettings(), using or service(), reporter)
+    settings, chosen = settings or RunSettings(), using or service()
+    await ask(approve, using=chosen, state=path, settings=settings)
+    return await _run(path, "resume", take_on, settings, chosen, reporter)
 
 
 async def _run(
@@ -147,6 +158,7 @@ async def _run(
         async with _clients(using) as (api, videos):
             models = store.pending_models(run)
             prices = await _prices(api, models, settings)
+            keep_prices(store, prices, models, now=clock.now())
             going = Run(
                 store,
                 api,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from batchveo.errors import Declined
 from batchveo.events import Event, Interrupting, Moved, Noted, Reporter, Waiting
 from batchveo.messengers import SEND_SECONDS, Messengers
 from batchveo.models import Job, JobState
@@ -68,7 +69,7 @@ class Notifier:
         self._over.set()
         if isinstance(error, KeyboardInterrupt):
             self._interrupted("SIGINT")
-        elif error is not None:
+        elif error is not None and not isinstance(error, Declined):  # whoever said no is there
             self._post(messages.broken(error, self._tally))
         self._warn(self._messengers.flush(self._time_left()))
 

@@ -2,63 +2,61 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from batchveo.api import Api, ServiceTrouble
-from batchveo.errors import KeyRejected
+from batchveo.api import Api
+from batchveo.files import taken_stems
+from batchveo.images import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.manifest import Manifests
-from batchveo.models import JobSpec
-from batchveo.prices import price_list
-from batchveo.pricing import PriceList
-from batchveo.store import Scratch, Store
+from batchveo.models import JobSpec, JobState
+from batchveo.nights import Night, night
+from batchveo.offers import ModelPlan, Offer, Tally, balance_of, state_if_any
+from batchveo.prices import known_prices
+from batchveo.runner import RunSettings
+from batchveo.store import Foreseen, Scratch, foresee
+
+__all__ = ["Collision", "ModelPlan", "Plan", "plan"]
+
+SHOWN = 20
+"""Name collisions that are told with their places; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPlan:
-    """What the manifests ask of one model. ``usd`` counts the jobs that are new and have a price."""
+class Collision:
+    """A job whose file name is taken, so that its video gets a ``~`` and the beginning of an id."""
 
-    model: str
-    jobs: int = 0
-    new: int = 0
-    usd: float = 0.0
-    unpriced: int = 0
+    name: str
+    source: str
+    line: int | None
+    by: str
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a run would make and what it would cost; ``notes`` says what could not be found out."""
+class Plan(Offer):
+    """What a run would make and what it would cost.
 
-    models: Sequence[ModelPlan]
+    ``repeated`` jobs say the same as an earlier one, word for word. ``by_state`` counts the named jobs that the
+    state has already. ``colliding`` counts name collisions, ``collisions`` has the first of them. ``images`` is
+    ``None`` where nobody asked for that.
+    """
+
     repeated: int
     sample: Sequence[JobSpec]
-    balance_usd: float | None
-    notes: Sequence[str] = field(default=())
-
-    @property
-    def jobs(self) -> int:
-        """All jobs named."""
-        return sum(model.jobs for model in self.models)
-
-    @property
-    def new(self) -> int:
-        """Jobs that the state does not have yet, or has not bought."""
-        return sum(model.new for model in self.models)
-
-    @property
-    def usd(self) -> float:
-        """What the new jobs will cost, as far as there are prices."""
-        return sum(model.usd for model in self.models)
-
-    @property
-    def unpriced(self) -> int:
-        """New jobs whose price is not known."""
-        return sum(model.unpriced for model in self.models)
+    by_state: Mapping[JobState, int] = field(default_factory=dict)
+    colliding: int = 0
+    collisions: Sequence[Collision] = field(default=())
+    night: Night | None = None
+    images: ImageCheck | None = None
 
 
 async def plan(
@@ -69,64 +67,77 @@ async def plan(
     has_key: bool,
     allow_unknown_model: bool = False,
     stdin: BinaryIO | None = None,
+    settings: RunSettings | None = None,
+    with_images: bool = False,
+    loopback: bool = False,
+    progress: Progress = unwatched,
 ) -> Plan:
-    """Validate, expand, count, price; writes nothing and buys nothing.
+    """Validate, expand, count, price, foretell; writes nothing and buys nothing.
 
-    Raises ``ManifestError``. A service that does not answer costs the plan its prices, not its life.
+    ``settings`` are those of the run that is planned. ``with_images`` asks for every image that a job still to
+    be made names; ``loopback`` lets them be on this machine, as for a service that is. Raises ``ManifestError``.
+    A service that does not answer costs the plan what only it knows, not its life.
     """
-    with Scratch() as scratch:
+    settings = settings or RunSettings()
+    with Scratch() as scratch, state_if_any(state) as store:
         with Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=stdin) as reading:
             summary = reading.read(scratch.take)
-        prices, notes = await _prices(api, list(summary.by_model))
-        balance, balance_notes = await _balance(api) if has_key else (None, ["no API key, so no balance"])
-        models = _count(scratch, _bought(state), prices)
-    return Plan(
-        models=models,
-        repeated=summary.repeated,
-        sample=summary.sample,
-        balance_usd=balance,
-        notes=[*notes, *balance_notes],
-    )
+        known = await known_prices(api, list(summary.by_model), store)
+        balance, notes = await balance_of(api, has_key=has_key)
+        survey = Survey(Tally(known.prices, settings.assume_price), settings.output, with_images=with_images)
+        survey.add_all(scratch, state if store else None)
+        models = survey.tally.models()
+        left = {model.model: model.new for model in models}
+        return Plan(
+            models=models,
+            balance_usd=balance,
+            budget_usd=summary.budget if settings.budget is None else settings.budget,
+            committed_usd=store.committed() if store else 0.0,
+            prices_since=known.since,
+            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *notes],
+            repeated=summary.repeated,
+            sample=summary.sample,
+            by_state=survey.by_state,
+            colliding=survey.colliding,
+            collisions=survey.collisions,
+            night=await night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
+            images=await check_images(survey.pictures, loopback=loopback, progress=progress)
+            if with_images
+            else None,
+        )
 
 
-async def _prices(api: Api, models: Sequence[str]) -> tuple[PriceList, list[str]]:
-    try:
-        return await price_list(api, models), []
-    except (ServiceTrouble, KeyRejected) as error:
-        return PriceList({}), [f"no prices: {error}"]
+class Survey:
+    """Looks at every named job once."""
 
+    def __init__(self, tally: Tally, output: Path, *, with_images: bool) -> None:
+        self.tally = tally
+        self.pictures = Pictures()
+        self.colliding = 0
+        self.collisions: list[Collision] = []
+        self._states: Counter[JobState] = Counter()
+        self._files = taken_stems(output)
+        self._with_images = with_images
 
-async def _balance(api: Api) -> tuple[float | None, list[str]]:
-    try:
-        return await api.balance(), []
-    except (ServiceTrouble, KeyRejected) as error:
-        return None, [f"no balance: {error}"]
+    @property
+    def by_state(self) -> dict[JobState, int]:
+        """How many of the named jobs the state has, by their state."""
+        return {state: self._states[state] for state in JobState if self._states[state]}
 
+    def add_all(self, named: Scratch, state: Path | None) -> None:
+        """Look at all of ``named``."""
+        for job in foresee(named, state):
+            self.tally.add(job.model, job.request, due=job.is_due)
+            if job.state is not None:
+                self._states[job.state] += 1
+            if job.is_due:
+                self._look_closer(job)
 
-def _bought(state: Path) -> set[str]:
-    """The ids of the jobs that need no purchase any more."""
-    if not state.exists():
-        return set()
-    with Store(state, writing=False) as store:
-        return store.settled_ids()
-
-
-def _count(scratch: Scratch, bought: set[str], prices: PriceList) -> list[ModelPlan]:
-    jobs: Counter[str] = Counter()
-    new: Counter[str] = Counter()
-    unpriced: Counter[str] = Counter()
-    usd: dict[str, float] = {}
-    for job_id, model, request in scratch.requests():
-        jobs[model] += 1
-        if job_id in bought:
-            continue
-        new[model] += 1
-        price = prices.quote(model, json.loads(request))
-        if price is None:
-            unpriced[model] += 1
-        else:
-            usd[model] = usd.get(model, 0.0) + price
-    return [
-        ModelPlan(model=model, jobs=jobs[model], new=new[model], usd=usd.get(model, 0.0), unpriced=unpriced[model])
-        for model in jobs
-    ]
+    def _look_closer(self, job: Foreseen) -> None:
+        by = "another job" if job.taken else "a file in the output folder" if job.stem in self._files else None
+        if by is not None:
+            self.colliding += 1
+            if len(self.collisions) < SHOWN:
+                self.collisions.append(Collision(name=job.name, source=job.source, line=job.line, by=by))
+        if self._with_images:
+            self.pictures.add(job)

@@ -17,6 +17,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.errors import (
     BudgetReached,
+    Declined,
     DiskTrouble,
     KeyRejected,
     ManifestError,
@@ -154,6 +155,14 @@ def test_an_error_is_told_by_its_kind(error: BaseException, title: str) -> None:
     ((told, body),) = night.out.posted
     assert told == title
     assert "SECRET" not in body
+
+
+def test_who_says_no_to_a_purchase_is_told_nothing() -> None:
+    """They are at the terminal."""
+    night = Night()
+    with pytest.raises(Declined), night.notifier:
+        raise Declined("not begun")
+    assert night.out.posted == []
 
 
 def test_a_signal_is_told_at_once_and_holds_nothing_up() -> None:

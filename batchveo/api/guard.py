@@ -64,10 +64,10 @@ async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resol
         host = parsed.host
         parsed.raw_host.decode("ascii").encode("idna")  # as TLS will: no empty labels, none too long
     except (httpx.InvalidURL, ValueError) as error:
-        raise UrlRefused(f"the video URL cannot be read: {error}") from None
+        raise UrlRefused(f"the URL cannot be read: {error}") from None
     usable = parsed.scheme in ("https", "http") and host and 0 < (parsed.port or 443) < 65536
     if not usable or parsed.userinfo:
-        raise UrlRefused(f"the video URL is not an https URL: {parsed.scheme}://{parsed.host}")
+        raise UrlRefused(f"the URL is not an https URL: {parsed.scheme}://{parsed.host}")
     addresses = await resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
     for address in addresses:
         _check_address(parsed, address, loopback=loopback)
@@ -81,6 +81,6 @@ def _check_address(url: httpx.URL, address: str, *, loopback: bool) -> None:
     if ip.is_loopback and loopback:
         return
     if not ip.is_global or ip.is_multicast or ip.is_reserved:
-        raise UrlRefused(f"the video URL leads to {url.host} ({address}), which is not a public address")
+        raise UrlRefused(f"the URL leads to {url.host} ({address}), which is not a public address")
     if url.scheme != "https":
-        raise UrlRefused(f"the video URL is not https: {url.scheme}://{url.host}")
+        raise UrlRefused(f"the URL is not https: {url.scheme}://{url.host}")

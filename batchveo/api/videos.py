@@ -79,7 +79,7 @@ class Videos:
             finally:  # a redirect gives its connection back before the next one is made
                 await response.aclose()
             url = _joined(target, location)
-        raise UrlRefused(f"the video URL redirects more than {MOST_REDIRECTS} times")
+        raise UrlRefused(f"the URL redirects more than {MOST_REDIRECTS} times")
 
     async def _check(self, url: str) -> Target:
         try:
@@ -116,4 +116,4 @@ def _joined(target: Target, location: str) -> str:
     try:
         return urljoin(str(target.url), location)
     except ValueError as error:
-        raise UrlRefused(f"the video URL redirects to nonsense: {error}") from None
+        raise UrlRefused(f"the URL redirects to nonsense: {error}") from None

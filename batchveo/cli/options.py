@@ -68,11 +68,16 @@ notify_options = together(
     ),
     option("--notify-file", type=PATH, metavar="FILE", help="Read such URLs from a file, one a line."),
 )
-run_options = together(
+plan_options = together(
     state_option,
     option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go."),
     option("--concurrency", type=int, default=10, metavar="N", help="Generations in flight, at most."),
     option("--rate", metavar="N/min", help="Submits a minute, at most."),
+    option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
+    option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
+)
+run_options = together(
+    plan_options,
     option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
     option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
     option(
@@ -85,10 +90,16 @@ run_options = together(
         help="What becomes of a submit that the provider's log stays silent about. 'resubmit' may pay twice.",
     ),
     option("--settle", type=float, default=1800, metavar="S", help="How late the log may be before that."),
-    option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
-    option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
+    option(
+        "--confirm-above",
+        type=float,
+        default=50.0,
+        metavar="USD",
+        help="Ask before more than this is bought, or what has no price, when a person is at the terminal.",
+    ),
+    option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
     service_options,
     option("-v", "--verbose", count=True, show_default=False, help="Say more."),

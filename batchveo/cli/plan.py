@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,93 +14,79 @@ from batchveo.api import BASE_URL, Api, find_key
 from batchveo.cli.options import (
     json_option,
     manifests_argument,
+    option,
+    plan_options,
     service_options,
-    state_option,
     unknown_model_option,
 )
-from batchveo.planning import ModelPlan, Plan, plan
-from batchveo.report.lines import shorten
-from batchveo.services import running, service
+from batchveo.cli.planned import plan_row, plan_text
+from batchveo.cli.running import rate_per_minute
+from batchveo.images import unwatched
+from batchveo.planning import Plan, plan
+from batchveo.report.layout import terminal_width
+from batchveo.runner import RunSettings
+from batchveo.services import Service, running, service
 
 
 @click.command("plan")
 @manifests_argument
-@state_option
+@plan_options
 @service_options
 @unknown_model_option
+@option("--check-images", is_flag=True, help="Look at the images too: do they answer, are they large enough?")
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
-    """Check the manifests, count and price their jobs; write nothing, buy nothing."""
+    """Check, count and price the jobs, foretell the night; write nothing, buy nothing."""
     return show_plan(manifests, as_json=as_json, **options)
 
 
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
-    """Make the plan and print it."""
+    """Make the plan and print it; 1 where images will not do."""
     made = _plan(manifests, options)
-    click.echo(json.dumps(_row(made), ensure_ascii=False, indent=2) if as_json else _text(made))
-    return 0
+    text = (
+        json.dumps(plan_row(made), ensure_ascii=False, indent=2) if as_json else plan_text(made, terminal_width())
+    )
+    click.echo(text)
+    return int(bool(made.images and made.images.problems))
 
 
 def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
     if options["sandbox"]:
-        using = service(sandbox=True)
-        with running(using) as started:
-            return _ask(manifests, options, Api(started.key, base_url=started.base_url), has_key=True)
+        with running(service(sandbox=True)) as started:
+            return _ask(manifests, options, started)
     key = find_key(options["api_key_file"], required=False)
-    api = Api(key, base_url=options["base_url"] or BASE_URL)
-    return _ask(manifests, options, api, has_key=key is not None)
+    return _ask(manifests, options, Service(base_url=options["base_url"] or BASE_URL, key=key))
 
 
-def _ask(manifests: Sequence[str], options: dict[str, Any], api: Api, *, has_key: bool) -> Plan:
+def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
     async def call() -> Plan:
-        async with api:
+        async with Api(using.key, base_url=using.base_url) as api:
             return await plan(
                 manifests,
-                state=Path(options["state"]),
+                state=options["state"],
                 api=api,
-                has_key=has_key,
+                has_key=using.key is not None,
                 allow_unknown_model=options["allow_unknown_model"],
                 stdin=sys.stdin.buffer,
+                settings=_settings(options),
+                with_images=options.get("check_images", False),
+                loopback=using.is_local,
+                progress=_count if sys.stderr.isatty() else unwatched,
             )
 
     return anyio.run(call)
 
 
-def _row(made: Plan) -> dict[str, object]:
-    return {
-        "jobs": made.jobs,
-        "new": made.new,
-        "estimated_usd": round(made.usd, 6),
-        "unpriced": made.unpriced,
-        "balance_usd": made.balance_usd,
-        "models": [
-            {"model": m.model, "jobs": m.jobs, "new": m.new, "usd": round(m.usd, 6), "unpriced": m.unpriced}
-            for m in made.models
-        ],
-        "repeated": made.repeated,
-        "sample": [{"name": s.name, "model": s.model, "prompt": s.request.get("prompt")} for s in made.sample],
-        "notes": list(made.notes),
-    }
+def _settings(options: dict[str, Any]) -> RunSettings:
+    return RunSettings(
+        output=options["output"],
+        concurrency=options["concurrency"],
+        rate=rate_per_minute(options["rate"]),
+        budget=options["budget"],
+        assume_price=options["assume_price"],
+    )
 
 
-def _text(made: Plan) -> str:
-    width = max(len(m.model) for m in made.models)
-    lines = [f"{'model':{width}}  {'jobs':>8} {'to make':>8} {'price':>12}"]
-    total = ModelPlan(model="total", jobs=made.jobs, new=made.new, usd=made.usd, unpriced=made.unpriced)
-    rows = (*made.models, total)
-    lines += [f"{m.model:{width}}  {m.jobs:>8} {m.new:>8} {_price(m):>12}" for m in rows]
-    if made.balance_usd is not None:
-        enough = "enough" if made.balance_usd >= made.usd else "NOT enough"
-        lines.append(f"balance ${made.balance_usd:.2f}" + ("" if made.unpriced else f": {enough}"))
-    if made.repeated:
-        lines.append(f"{made.repeated} jobs repeat an earlier one word for word; each is made")
-    lines += [f"note: {note}" for note in made.notes]
-    lines.append("first jobs:")
-    lines += [f"  {shorten(s.name, 40)}: {shorten(str(s.request.get('prompt', '')), 70)}" for s in made.sample]
-    return "\n".join(lines)
-
-
-def _price(model: ModelPlan) -> str:
-    if model.new and model.unpriced == model.new:
-        return "not known"
-    return f"${model.usd:.2f}" + ("+" if model.unpriced else "")
+def _count(done: int, of: int) -> None:
+    """A line on the terminal that counts the images, and is gone at the end."""
+    click.echo(f"\r\x1b[Kimages: {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)

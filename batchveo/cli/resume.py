@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from batchveo import library
+from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import run_options
 from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
 from batchveo.notifying import Notifier
@@ -19,7 +20,11 @@ def command(**options: Any) -> int:
     settings = settings_of(options)
     with Notifier(messengers_of(options), reporter_of(options), state=options["state"]) as notifier:
         result = library.resume(
-            state=options["state"], settings=settings, using=service_of(options), reporter=notifier
+            state=options["state"],
+            settings=settings,
+            using=service_of(options),
+            reporter=notifier,
+            approve=approve_of(options),
         )
         notifier.ended(result)
         return conclude(result, settings.output)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from batchveo import library
+from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import manifests_argument, option, run_options, unknown_model_option
 from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
 from batchveo.notifying import Notifier
@@ -37,6 +38,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             allow_unknown_model=options["allow_unknown_model"],
             reporter=notifier,
             stdin=sys.stdin.buffer,
+            approve=approve_of(options),
         )
         notifier.ended(result)
         return conclude(result, settings.output)

@@ -101,10 +101,6 @@ class Looking(Connection):
         rows = self._db.execute(sql.GENERATION_SECONDS, {"model": model, "most": most})
         return [float(row["seconds"]) for row in rows]
 
-    def settled_ids(self) -> set[str]:
-        """The ids of the jobs that are bought, being bought, or withdrawn."""
-        return {row[0] for row in self._db.execute(sql.SETTLED_IDS)}
-
     def finished_since(self, since: float) -> int:
         """Videos finished at or after ``since``."""
         return int(self._db.execute(sql.FINISHED_SINCE, {"since": since}).fetchone()["jobs"])

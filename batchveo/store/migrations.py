@@ -183,6 +183,22 @@ def totals(db: Database) -> None:
         db.conn.execute(statement)
 
 
+_QUOTES = """
+CREATE TABLE quotes (
+    model TEXT PRIMARY KEY,
+    pricing TEXT NOT NULL CHECK (json_valid(pricing)),
+    at REAL NOT NULL
+);
+"""
+
+
+@migrations()
+def quotes(db: Database) -> None:
+    """The prices that the service told last: a plan can be made while it does not answer."""
+    for statement in _statements(_QUOTES):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

@@ -58,9 +58,10 @@ class Scratch:
         except sqlite3.OperationalError as error:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
 
-    def requests(self) -> Iterator[sqlite3.Row]:
-        """``id, model, request`` (as JSON) of each job, in their order."""
-        yield from self._db.execute(sql.NAMED_REQUESTS)
+    @property
+    def alone(self) -> sqlite3.Connection:
+        """The connection that has the jobs in its table ``named``."""
+        return self._db
 
     @contextmanager
     def joined(self, state: Path) -> Iterator[sqlite3.Connection]:

@@ -47,7 +47,6 @@ PREPARE = (
 )
 NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
     line, inputs) VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12)"""
-NAMED_REQUESTS = "SELECT id, model, request FROM temp.named ORDER BY position"
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
 COUNT_NAMED = "SELECT count(*) FROM temp.written"
 ATTACH_STATE = "ATTACH ? AS state"
@@ -160,7 +159,6 @@ SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
     ORDER BY completed_at DESC LIMIT :most"""
-SETTLED_IDS = "SELECT id FROM jobs WHERE state NOT IN ('pending', 'failed')"
 FINISHED_SINCE = """SELECT count(*) AS jobs FROM jobs INDEXED BY jobs_by_finish
     WHERE state = 'succeeded' AND finished_at >= :since"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"

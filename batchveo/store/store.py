@@ -10,7 +10,9 @@ from batchveo.store.browsing import Browsing
 from batchveo.store.byhand import ByHand
 from batchveo.store.charting import Charting
 from batchveo.store.completing import Completing
+from batchveo.store.foreseeing import Foreseeing
+from batchveo.store.quotes import Quotes
 
 
-class Store(ByHand, Browsing, Charting, Completing):
+class Store(ByHand, Browsing, Charting, Completing, Foreseeing, Quotes):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

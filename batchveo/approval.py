@@ -1,0 +1,59 @@
+"""The question before a purchase: what it will cost is found out, and whoever pays says yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchveo.api import Api
+from batchveo.errors import Declined
+from batchveo.offers import Approve, Offer, Tally, balance_of, state_if_any
+from batchveo.prices import known_prices
+from batchveo.runner import RunSettings
+from batchveo.services import Service
+from batchveo.store import Scratch, foresee
+
+LATEST = 2**63 - 1
+"""Larger than the number of any run."""
+
+
+async def ask(
+    approve: Approve | None,
+    *,
+    using: Service,
+    state: Path,
+    settings: RunSettings,
+    named: Scratch | None = None,
+    models: Sequence[str] = (),
+) -> None:
+    """Put the offer of a run to ``approve``; raises ``Declined`` where the answer is no.
+
+    ``named`` holds what the manifests name, of these ``models``; without it, all that is pending in the state is
+    offered. Nothing is written. Where nothing is to be bought, or for play money, nobody is asked.
+    """
+    if approve is None or using.sandbox:
+        return
+    budget = settings.budget
+    with state_if_any(state) as store:
+        if named is None and store is not None:
+            models = store.waiting_models()
+            budget = store.last_budget(LATEST) if budget is None else budget
+        async with Api(using.key, base_url=using.base_url) as api:
+            known = await known_prices(api, models, store)
+            balance, notes = await balance_of(api)
+        tally = Tally(known.prices, settings.assume_price)
+        if named is not None:
+            for job in foresee(named, state if store else None):
+                tally.add(job.model, job.request, due=job.is_due)
+        elif store is not None:
+            tally.add_all(store.pending_requests())
+        offer = Offer(
+            models=tally.models(),
+            balance_usd=balance,
+            budget_usd=budget,
+            committed_usd=store.committed() if store else 0.0,
+            prices_since=known.since,
+            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *notes],
+        )
+    if offer.new and not approve(offer):
+        raise Declined("not begun: nothing was bought, nothing was written")

@@ -1,0 +1,57 @@
+"""The question that a person is asked before much is bought."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchveo.errors import UsageError
+
+if TYPE_CHECKING:
+    from batchveo.offers import Approve, Offer
+
+
+def approve_of(options: dict[str, Any]) -> Approve | None:
+    """Who is asked before a run buys; ``None`` where nobody is: no terminal, ``--yes``, or play money."""
+    above = options["confirm_above"]
+    if not above >= 0:
+        raise UsageError(f"--confirm-above {above} is out of range")
+    if options["yes"] or options["sandbox"] or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def approve(offer: Offer) -> bool:
+        return (offer.usd <= above and not offer.unpriced) or _asked(offer)
+
+    return approve
+
+
+def _asked(offer: Offer) -> bool:
+    from batchveo.cli.planned import offer_text
+    from batchveo.report.layout import terminal_width
+
+    click.echo(offer_text(offer, terminal_width()), err=True)
+    try:
+        with _own_ctrl_c():
+            return click.confirm("\nBuy them?", default=False, err=True)
+    except click.Abort:  # Ctrl-C, or the end of input
+        click.echo(err=True)
+        return False
+
+
+@contextmanager
+def _own_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the question: the event loop would keep it for itself until the question is answered."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

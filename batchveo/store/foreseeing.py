@@ -1,0 +1,81 @@
+"""What manifests would come to in a state, before they move in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchveo.models import InputFile, JobState
+from batchveo.named import input_files
+from batchveo.store.connection import Connection
+from batchveo.store.scratch import Scratch
+
+# a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
+FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,
+        named.request, named.source, named.line, named.inputs, jobs.state,
+        jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold) AS taken
+    FROM temp.named LEFT JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
+FORESEE_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
+    FROM temp.named ORDER BY position"""
+WAITING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending'"
+PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A named job as it would stand in the state. ``state`` is ``None`` where the job is new.
+
+    ``taken``: a job that is there already, or an earlier one of the same call, has its file name.
+    """
+
+    id: str
+    name: str
+    stem: str
+    model: str
+    request: Mapping[str, Any]
+    source: str
+    line: int | None
+    inputs: tuple[InputFile, ...]
+    state: JobState | None
+    taken: bool
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run that names it would submit it."""
+        return self.state in (None, JobState.PENDING)
+
+
+def foresee(named: Scratch, state: Path | None) -> Iterator[Foreseen]:
+    """Each job of ``named`` in its order; ``state`` is a state file, or ``None`` where there is none yet."""
+    folds: set[int] = set()
+    if state is not None:
+        Connection(state, writing=False).close()  # refuses what is no state, and brings an older one up to date
+    with (
+        nullcontext(named.alone) if state is None else named.joined(state) as db,
+        closing(db.execute(FORESEE_ALONE if state is None else FORESEE)) as rows,
+    ):
+        for row in rows:
+            columns = dict(row)
+            key = hash(columns.pop("fold"))
+            columns["taken"] = bool(row["taken"]) or (row["state"] is None and key in folds)
+            folds.add(key)
+            columns["state"] = None if row["state"] is None else JobState(row["state"])
+            columns["inputs"] = input_files(row["inputs"])
+            yield Foreseen(**{**columns, "request": json.loads(row["request"])})
+
+
+class Foreseeing(Connection):
+    """What is still to be bought."""
+
+    def pending_requests(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Model and request of every pending job."""
+        for row in self._db.execute(PENDING):
+            yield row["model"], json.loads(row["request"])
+
+    def waiting_models(self) -> list[str]:
+        """The models of all pending jobs."""
+        return [row["model"] for row in self._db.execute(WAITING_MODELS)]

@@ -1,0 +1,49 @@
+"""Columns of text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchveo.report.layout import cells, fit, labelled, middle, pad, spell
+
+
+@given(st.text(), st.integers(8, 60))
+def test_nothing_is_wider_than_its_room(text: str, width: int) -> None:
+    """In any script; and nothing steers a terminal."""
+    for line in (fit(text, width), middle(text, width), *labelled("note", text, width + 9).split("\n")):
+        assert cells(line) <= width + 9
+        assert line.isprintable()
+    assert cells(fit(text, width)) <= width
+    assert cells(middle(text, width)) <= width
+    assert cells(pad(fit(text, width), width)) == width
+
+
+def test_wide_characters_count_twice_and_marks_not_at_all() -> None:
+    """As terminals have it."""
+    assert cells("東京") == 4
+    assert cells("e\u0301") == 1
+    assert fit("東京の夜", 6) == "東京…"
+    assert middle("google/veo-3.1-fast", 11) == "googl…-fast"
+
+
+def test_escapes_become_blanks() -> None:
+    """Also those that would turn the writing round."""
+    assert fit("a\x1b[31m\u202eb\r\nc", 40) == "a [31m b c"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (3599, "1 h 00 min"),
+        (12_000, "3 h 20 min"),
+        (187_200, "2 d 4 h"),
+    ],
+)
+def test_times_in_words(seconds: float, words: str) -> None:
+    """Of a length that people say."""
+    assert spell(seconds) == words

@@ -1,0 +1,69 @@
+"""Prices that are remembered, and what manifests would come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchveo.models import JobState
+from batchveo.named import NamedJob
+from batchveo.store import Quote, Scratch, Store, foresee
+from tests.factories import make_spec
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "s.db") as store:
+        yield store
+
+
+def test_the_latest_price_is_remembered(store: Store) -> None:
+    """By model; of others nothing is known."""
+    store.keep_quotes({"a": {"kind": "fixed"}, "b": {"kind": "variable"}}, now=1.0)
+    store.keep_quotes({"a": {"kind": "variants", "note": "éé"}}, now=2.0)
+    assert store.quotes(["a", "b", "c"]) == {
+        "a": Quote(pricing={"kind": "variants", "note": "éé"}, at=2.0),
+        "b": Quote(pricing={"kind": "variable"}, at=1.0),
+    }
+
+
+def test_what_is_foreseen_is_what_happens(store: Store) -> None:
+    """The jobs that are told to be due and to lose their names are those that the state adds so."""
+    run = store.begin_run(command="run", service="x", now=1.0)
+    store.add([make_spec("a cat"), make_spec("a dog"), make_spec("a fox")], run=run, now=1.0)
+    dog = store.find("a dog")[0]
+    store.cancel(dog, now=2.0)
+    named = [make_spec("a cat"), make_spec("a dog"), make_spec("A CAT"), make_spec("a hen"), make_spec("A Hen")]
+    with Scratch() as scratch:
+        scratch.take(tuple(NamedJob.of(spec)) for spec in named)
+        seen = list(foresee(scratch, store.path))
+        added = store.add(scratch, run=run, now=3.0)
+    states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
+    assert [job.state for job in seen] == states
+    assert [job.is_due for job in seen] == [True, False, True, True, True]
+    assert [job.taken for job in seen] == [False, False, True, False, True]
+    assert added.new == 3
+    assert {job.name for job in store.jobs() if "~" in job.stem} == {"A CAT", "A Hen"}
+    assert store.waiting_models() == ["google/veo3"]
+    assert len(list(store.pending_requests())) == 5
+
+
+def test_without_a_state_all_is_new() -> None:
+    """Names that differ by case only are one file somewhere."""
+    with Scratch() as scratch:
+        scratch.take(tuple(NamedJob.of(make_spec(name))) for name in ("a", "A", "b"))
+        seen = list(foresee(scratch, None))
+    assert [(job.state, job.taken) for job in seen] == [(None, False), (None, True), (None, False)]
+
+
+def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
+    """The state can be joined again."""
+    store.begin_run(command="run", service="x", now=1.0)
+    with Scratch() as scratch:
+        scratch.take(tuple(NamedJob.of(make_spec(name))) for name in "abc")
+        looking = foresee(scratch, store.path)
+        next(looking)
+        looking.close()
+        assert len(list(foresee(scratch, store.path))) == 3
