@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint simulate coverage bench bench-quick constraints clean
+.PHONY: help demo test browser lint simulate coverage bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,8 +33,13 @@ demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; cost
 	@echo
 	@ls -l demo/videos/*.mp4
 
-test: $(VENV)/dev ## Run the tests
+test: $(VENV)/dev browser ## Run the tests
 	$(BIN)/python -m pytest
+
+browser: # the tests look at the page with Chromium, where there is one or apt brings it; else they skip that
+	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+		&& { echo "installing chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
 
 lint: $(VENV)/dev ## Check style, types and the layers of imports
 	$(BIN)/ruff check .

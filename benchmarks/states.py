@@ -48,8 +48,11 @@ _EVENTS = """INSERT INTO events (job, run, at, from_state, to_state, detail)
         SELECT 0 AS step, 'pending' AS from_state, 'submitting' AS to_state, '' AS detail
         UNION ALL SELECT 1, 'submitting', 'generating', 'accepted'
         UNION ALL SELECT 2, 'generating', 'downloading', 'completed'
-        UNION ALL SELECT 3, 'downloading', 'succeeded', 'verified')
-    WHERE step < CASE state WHEN 'succeeded' THEN 4 WHEN 'pending' THEN 0 ELSE 2 END"""
+        UNION ALL SELECT 3, 'downloading', 'succeeded', 'verified'
+        UNION ALL SELECT 4, 'generating', 'failed', 'The request was refused.')
+    WHERE CASE state WHEN 'succeeded' THEN step < 4 WHEN 'failed' THEN step IN (0, 1, 4)
+        WHEN 'pending' THEN 0 ELSE step < 2 END
+    ORDER BY submitted_at + step * 30, seq"""
 
 
 def state_of(jobs: int) -> Path:
@@ -82,7 +85,7 @@ def _key(path: Path) -> str:
     """Changes with the schema and with what is put into it."""
     with closing(sqlite3.connect(path)) as state:
         schema = [str(row[0]) for row in state.execute("SELECT sql FROM sqlite_master ORDER BY name")]
-    return hashlib.sha256("\n".join([*schema, _JOBS, _ATTEMPTS, _EVENTS]).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join([*schema, _JOBS, _ATTEMPTS, _EVENTS, *_TOTALS]).encode()).hexdigest()[:12]
 
 
 def _fill(path: Path, jobs: int, run_number: int) -> None:
@@ -101,13 +104,14 @@ def _fill(path: Path, jobs: int, run_number: int) -> None:
 
 
 _TOTALS = (
+    "UPDATE runs SET ended_at = (SELECT max(finished_at) FROM jobs)",
     "DELETE FROM tallies",
     "INSERT INTO tallies SELECT state, held, count(*) FROM jobs GROUP BY state, held",
     """UPDATE money SET
         spent = (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
         unpriced = (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)""",
 )
-"""What the product adds up as jobs move."""
+"""What the product adds up as jobs move, and the end of the run that moved them."""
 
 
 def _check(path: Path, jobs: int) -> None:

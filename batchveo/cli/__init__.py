@@ -33,6 +33,8 @@ COMMANDS = {
     "adopt": "Take in generations that are bought already.",
     "audit": "Hold the state against the provider's books.",
     "verify": "Check every finished video on disk.",
+    "ui": "Serve a page of the videos, the progress and the failures.",
+    "report": "Write that page as one HTML file.",
     "export": "Make a dataset from what succeeded.",
     "models": "List the models and their parameters.",
     "sandbox": "Serve a look-alike of the service, to try things.",

@@ -45,6 +45,7 @@ PATH = click.Path(path_type=Path)
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
 )
+videos_option = option("--videos", type=PATH, metavar="DIR", help="Where the videos are now, if they were moved.")
 json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from batchveo import settling
 from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import state_option
 from batchveo.cli.selecting import selected
-from batchveo.errors import UsageError
 from batchveo.models import JobState
-from batchveo.store import MoveLost, Store
+from batchveo.store import Store
 
 
 @click.command("retry")
@@ -25,15 +25,6 @@ def command(jobs: tuple[str, ...], state: Path) -> int:
     """
     with Store.existing(state) as store:
         chosen = list(selected(store, jobs)) if jobs else list(store.jobs(JobState.FAILED))
-        wrong = [job for job in chosen if job.state not in (JobState.FAILED, JobState.CANCELLED)]
-        if wrong:
-            raise UsageError("; ".join(f"{job.name!r} is {job.state}, not failed" for job in wrong[:10]))
-        done = 0
-        for job in chosen:
-            try:
-                store.retry(job, now=time.time())
-            except MoveLost:
-                continue
-            done += 1
+        done = settling.retry(store, chosen, now=time.time())
     click.echo(f"{done} jobs are pending again", err=True)
     return 0

@@ -1,101 +1,20 @@
-"""The sandbox on a real socket, under uvicorn."""
+"""The sandbox on a real socket."""
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-import uvicorn
-
+from batchveo import serving
 from batchveo.sandbox.http import app
 from batchveo.sandbox.service import Service
 
-_BACKLOG = 2048
-_GRACE = 1
-_LOOK_EVERY = 0.005
 
-
-@contextmanager
-def running(service: Service, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running(service: Service, *, host: str = "127.0.0.1", port: int = 0) -> AbstractContextManager[str]:
     """Serve in a thread for as long as the block lasts; yields the base URL. Port 0 takes a free one."""
-    with _listening(host, port) as listener:
-        server = uvicorn.Server(_config(service))
-        thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listener]}, name="batchveo-sandbox", daemon=True
-        )
-        thread.start()
-        try:
-            _await_start(server, thread)
-            yield _url(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
+    return serving.running(app(service), host=host, port=port)
 
 
 def serve(service: Service, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``on_ready`` gets the base URL once connections are taken."""
-    with _listening(host, port) as listener:
-        _Server(_config(service), lambda: on_ready(_url(listener))).run(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready, and ends on a signal without raising it again as uvicorn does."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._on_ready()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-
-def _config(service: Service) -> uvicorn.Config:
-    return uvicorn.Config(
-        app(service),
-        http="h11",
-        loop="asyncio",  # another loop, where one happens to be installed, breaks connections off in its own way
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE,
-    )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio sets TCP_NODELAY only where it is: 40 ms an answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name != "nt":  # Windows would let two listen on one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the sandbox did not start")
-        time.sleep(_LOOK_EVERY)
+    serving.serve(app(service), host=host, port=port, on_ready=on_ready)

@@ -6,7 +6,9 @@ each move compares the state it comes from, so that two processes never move one
 
 from __future__ import annotations
 
+from batchveo.store.browsing import Browsing
 from batchveo.store.byhand import ByHand
+from batchveo.store.charting import Charting
 from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
 from batchveo.store.placing import Placing
@@ -14,5 +16,5 @@ from batchveo.store.quotes import Quotes
 from batchveo.store.watching import Watching
 
 
-class Store(ByHand, Completing, Foreseeing, Placing, Quotes, Watching):
+class Store(ByHand, Browsing, Charting, Completing, Foreseeing, Placing, Quotes, Watching):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

@@ -1,0 +1,33 @@
+"""``batchveo report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import PATH, option, state_option, videos_option
+
+
+@click.command("report")
+@state_option
+@option("--output", type=PATH, metavar="FILE", help="The page's file; report.html beside the videos without it.")
+@option("--posters/--no-posters", default=True, help="Whether small pictures of the videos are in it.")
+@videos_option
+def command(state: Path, *, output: Path | None, posters: bool, videos: Path | None) -> int:
+    """Write the page of this state as one HTML file that opens offline and may be mailed.
+
+    It links to the videos by their way from the file, so that the folder can be moved as a whole.
+    """
+    from batchveo.page.reporting import default_output, write_report
+    from batchveo.store import Store
+
+    with Store(state, writing=False) as store:
+        target = output or default_output(store, videos)
+        written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
+    part = f" of {written.total}" if written.jobs < written.total else ""
+    megabytes = written.bytes / 1e6
+    click.echo(f"{written.jobs}{part} jobs, {written.posters} posters, {megabytes:.1f} MB", err=True)
+    click.echo(str(written.path))
+    return 0

@@ -1,0 +1,42 @@
+"""``batchveo ui``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import option, state_option, videos_option
+from batchveo.errors import UsageError
+
+
+@click.command("ui")
+@state_option
+@option("--host", default="127.0.0.1", help="The address to listen on; any but loopback asks for a token.")
+@option("--port", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
+@option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@videos_option
+def command(state: Path, *, host: str, port: int, open_browser: bool, videos: Path | None) -> int:
+    """Serve a page of this state: the videos, how far it is, what failed and why; until Ctrl-C.
+
+    It may be open while a run goes on. Retry, cancel and resolve work from it as the commands do.
+    """
+    from batchveo.page.app import app
+    from batchveo.page.guard import secrets_for
+    from batchveo.serving import serve
+    from batchveo.store import Store
+
+    Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
+    keys = secrets_for(host)
+
+    def say_ready(url: str) -> None:
+        page = url if keys.token is None else f"{url}/?token={keys.token}"
+        click.echo(f"the page is at {page} (Ctrl-C ends it)", err=True)
+        if open_browser:
+            click.launch(page)
+
+    try:
+        serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be used: {error.strerror}; --port 0 takes a free one") from None
+    return 0

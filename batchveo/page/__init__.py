@@ -1,0 +1,1 @@
+"""The page: what happened and what goes on, in a browser."""

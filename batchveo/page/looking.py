@@ -1,0 +1,63 @@
+"""The requests that look: they change nothing."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from batchveo.page import rows
+from batchveo.page.asking import (
+    MOST_ON_A_PAGE,
+    USUAL_ON_A_PAGE,
+    answer,
+    filter_of,
+    job_asked_for,
+    number,
+    reading,
+)
+
+
+def jobs(request: Request) -> Response:
+    """A page of cards. ``matching`` (counted up to 10,001) comes with the first one."""
+    query = request.query_params
+    wanted = filter_of(query)
+    after = number(query, "after")
+    most = min(number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
+    with reading(request) as store:
+        found = store.page(wanted, after=after, newest=query.get("order") == "newest", most=most)
+        more = len(found) == most
+        matching = store.matching(wanted) if after is None and more else None
+    total = len(found) if after is None and not more else matching
+    return answer({"jobs": [rows.card(row) for row in found], "more": more, "matching": total})
+
+
+def job(request: Request) -> Response:
+    """One job's whole history."""
+    with reading(request) as store:
+        found = job_asked_for(store, request)
+        return answer({**rows.card_of(store, found), **rows.detail(store, found)})
+
+
+def progress(request: Request) -> Response:
+    """Counts, money, speed, what changed."""
+    since = number(request.query_params, "since")
+    with reading(request) as store:
+        return answer(rows.progress(store, since=since, now=time.time()))
+
+
+def failures(request: Request) -> Response:
+    """The failures by cause."""
+    with reading(request) as store:
+        return answer({"causes": rows.failures(store)})
+
+
+def choices(request: Request) -> Response:
+    """What there is to filter by; kept until jobs are added, since it means a look at every one."""
+    with reading(request) as store:
+        total = store.counts().total
+        known = getattr(request.app.state, "choices", None)
+        if known is None or known[0] != total:
+            known = request.app.state.choices = (total, rows.choices(store))
+    return answer(known[1])

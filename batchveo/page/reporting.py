@@ -1,0 +1,114 @@
+"""The page as one file that needs nothing but the videos beside it, and may be mailed."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from batchveo.models import Job, JobState
+from batchveo.page import rows
+from batchveo.page.charting import charts
+from batchveo.page.document import whole_page
+from batchveo.page.posters import available, make_poster
+from batchveo.store import Store
+from batchveo.store.browsing import Filter
+from batchveo.verifying import video_path
+
+MOST_JOBS = 20_000
+"""More than this a browser would not thank for; the page says so where it is less than all."""
+POSTER_BYTES = 10_000_000
+"""Of JPEGs in one file: the first videos have posters, the others show their first frame."""
+LONGEST_TEXT = 20_000
+SMALL = {"width": 320, "height": 180, "quality": 60}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A report on disk. ``jobs`` are in it of ``total``."""
+
+    path: Path
+    jobs: int
+    total: int
+    posters: int
+    bytes: int
+
+
+def default_output(store: Store, videos: Path | None = None) -> Path:
+    """``report.html`` beside the videos; in the current folder where there are none."""
+    return (videos or Path(store.usual_folder() or ".")) / "report.html"
+
+
+def write_report(
+    store: Store, output: Path, *, now: float, posters: bool = True, videos: Path | None = None
+) -> Written:
+    """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
+    cards = [rows.card(row) for row in store.page(Filter(), most=MOST_JOBS)]
+    total = store.counts().total
+    jobs = list(_told(store, cards, output, videos))
+    pictures = _pictures(store, cards, videos) if posters and available() else {}
+    data = {
+        "jobs": jobs,
+        "progress": {**rows.progress(store, since=None, now=now), "running": False},
+        "choices": rows.choices(store),
+        "failures": rows.failures(store),
+        "charts": charts(store, now=now),
+        "posters": pictures,
+        "made_at": now,
+        "shown": len(jobs),
+    }
+    content = whole_page(data, title=store.path.stem).encode()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.name}.part")
+    part.write_bytes(content)
+    part.replace(output)
+    return Written(path=output, jobs=len(jobs), total=total, posters=len(pictures), bytes=len(content))
+
+
+def _told(
+    store: Store, cards: list[dict[str, object]], output: Path, videos: Path | None
+) -> Iterator[dict[str, object]]:
+    """Each card with its job's history, and the way from the report to its video."""
+    for card in cards:
+        job = store.job(int(str(card["seq"])))
+        told = {**card, **rows.detail(store, job)}
+        told["prompt"] = job.prompt[:LONGEST_TEXT]
+        if card["video"]:
+            told["href"] = _href(video_path(job, videos), output)
+        yield told
+
+
+def _href(video: Path, output: Path) -> str:
+    """Relative where there is a way; the folder can then be moved or mailed as a whole."""
+    try:
+        relative = os.path.relpath(video.absolute(), output.absolute().parent)
+    except ValueError:  # another drive of Windows
+        return video.absolute().as_uri()
+    return quote(relative.replace(os.sep, "/"), safe="/", errors="surrogatepass")
+
+
+def _pictures(store: Store, cards: list[dict[str, object]], videos: Path | None) -> Mapping[str, str]:
+    """Posters by job id, as base64 of JPEGs, as long as there is room."""
+    found: dict[str, str] = {}
+    room = POSTER_BYTES
+    for card in cards:
+        if not card["video"]:
+            continue
+        job = store.job(int(str(card["seq"])))
+        picture = _picture(job, videos)
+        room -= len(picture or b"")
+        if room < 0:
+            break
+        if picture is not None:
+            found[job.id] = base64.b64encode(picture).decode()
+    return found
+
+
+def _picture(job: Job, videos: Path | None) -> bytes | None:
+    path = video_path(job, videos)
+    if job.state is not JobState.SUCCEEDED or path.is_symlink() or not path.is_file():
+        return None
+    return make_poster(path, **SMALL)

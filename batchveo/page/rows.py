@@ -1,0 +1,112 @@
+"""What the page shows, as JSON: cards, a job's whole history, the causes of failures, the progress.
+
+Times are seconds since the epoch, money is US dollars.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict
+
+from batchveo.models import Job
+from batchveo.page.causes import causes
+from batchveo.report.rows import status_row
+from batchveo.store import Store
+from batchveo.store.browsing import CLIP, Filter, text_of
+from batchveo.verifying import video_path
+
+MOST_CHANGES = 200
+MOST_DOUBTS = 20
+_PLAIN = (
+    *("seq", "id", "name", "state", "model", "manifest", "seed", "cost_usd", "bytes"),
+    *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
+)
+
+
+def card(row: sqlite3.Row) -> dict[str, object]:
+    """One job as the gallery shows it; ``video`` tells whether there is one."""
+    error = row["error"]
+    return {
+        **{name: row[name] for name in _PLAIN},
+        "prompt": text_of(row["prompt"]),
+        "split": text_of(row["split"]),
+        "held": bool(row["held"]),
+        "index": row["repeat_index"],
+        "error": None if error is None else error[:CLIP],
+        "video": row["state"] == "succeeded" and row["file"] is not None,
+    }
+
+
+def detail(store: Store, job: Job) -> dict[str, object]:
+    """All that is known of one job."""
+    seconds = None
+    if job.completed_at is not None and job.submitted_at is not None:
+        seconds = round(job.completed_at - job.submitted_at, 3)
+    return {
+        "prompt": job.prompt,
+        "error": job.error,
+        "request": dict(job.request),
+        "meta": dict(job.meta),
+        "source": job.source,
+        "line": job.line,
+        "client_request_id": job.client_request_id,
+        "file": str(video_path(job)) if job.file else None,
+        "sha256": job.sha256,
+        "created_at": job.created_at,
+        "generation_seconds": seconds,
+        "attempts": [dict(row) for row in store.attempts_of(job)],
+        "events": [dict(row) for row in store.history(job)],
+    }
+
+
+def card_of(store: Store, job: Job) -> dict[str, object]:
+    """The card of one job."""
+    (row,) = store.page(Filter(), after=job.seq - 1, most=1)
+    return card(row)
+
+
+def failures(store: Store) -> list[dict[str, object]]:
+    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, example_name, models``."""
+    shown = []
+    for cause in causes(store.errors()):  # type: ignore[arg-type]
+        job = store.job(cause.example)
+        shown.append({**asdict(cause), "example": job.id, "example_name": job.name})
+    return shown
+
+
+def choices(store: Store) -> dict[str, list[dict[str, object]]]:
+    """What there is to filter by."""
+    return {
+        name: [{"value": text_of(row["value"]), "jobs": row["jobs"]} for row in rows]
+        for name, rows in store.choices().items()
+    }
+
+
+def progress(store: Store, *, since: int | None, now: float) -> dict[str, object]:
+    """Counts, money and speed, with the cards that changed after the event numbered ``since``.
+
+    ``many`` instead of cards where they are too many to send: whoever asks had better look anew.
+    """
+    cursor = store.latest_event()
+    moved = [] if since is None else store.moved_since(since, most=MOST_CHANGES + 1)
+    many = len(moved) > MOST_CHANGES
+    status = status_row(store, now=now)
+    status["in_doubt"] = status["in_doubt"][:MOST_DOUBTS]  # type: ignore[index]
+    run = store.newest_run()
+    return {
+        **status,
+        "now": now,
+        "run": None if run is None else dict(run),
+        "cursor": cursor,
+        "many": many,
+        "changed": [] if many else [card(row) for row in moved],
+    }
+
+
+def as_json(value: object) -> bytes:
+    """JSON as UTF-8; halves of characters, which UTF-8 has no bytes for, are written as escapes."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,87 @@
+// What the address names is what is shown: #/videos?…, #/failures, #/charts, #/job/ID.
+"use strict";
+(() => {
+  const { byId } = Dom;
+  const VIEWS = ["videos", "failures", "charts"];
+  const source = Source.open();
+  let view = "videos";
+  let wanted = Filters.parse("");
+  let shown;
+
+  const actions = Actions.create(source, () => { progress.look(); panel.refresh(); if (view === "failures") failures.show(); });
+  const gallery = Gallery.create(source, byId("gallery"));
+  const filters = Filters.create(byId("filters"), (filter) => location.replace(address("videos", filter)));
+  const failures = Failures.create(source, actions, byId("failures"));
+  const panel = Panel.create(source, actions, {
+    beside: gallery.beside,
+    closed: (id) => { if (location.hash.startsWith("#/job/")) location.replace(address(view, wanted)); if (view === "videos") gallery.focusJob(id); },
+  });
+  const progress = Progress.create(source, byId("progress"), (now) => {
+    filters.count(now.counts);
+    const badge = byId("failures-badge");
+    badge.hidden = !now.counts.failed;
+    badge.textContent = Words.number(now.counts.failed);
+    badge.setAttribute("aria-label", `${now.counts.failed} failed`);
+    if (now.many) gallery.reload();
+    else gallery.change(now.changed);
+    if (now.many || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
+    if (view === "failures" && (now.many || now.changed.length)) failures.show();
+  });
+
+  function address(name, filter) {
+    const query = name === "videos" ? Filters.query(filter) : "";
+    return `#/${name}${query ? `?${query}` : ""}`;
+  }
+
+  gallery.onCount(({ total, loaded }) => {
+    panel.retop();
+    const beyond = total > 10000 && !Filters.isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
+    byId("found").textContent = Filters.isAll(wanted) ? beyond : `${beyond} found`;
+    byId("nothing").hidden = loaded > 0;
+    byId("nothing").textContent = Filters.isAll(wanted) ? "No jobs yet: `batchveo run MANIFEST` adds them." : "Nothing fits. Fewer words, or another state, may find more.";
+  });
+
+  async function showCharts() {
+    try {
+      renderCharts(byId("charts"), await source.charts(), source.canAct ? { load: source.charts } : {});
+    } catch (error) {
+      byId("charts").replaceChildren(Dom.el("p", { class: "empty", role: "alert" }, error.message));
+    }
+  }
+
+  function show(name, query) {
+    view = name;
+    for (const one of VIEWS) {
+      byId(one).hidden = one !== name;
+      if (one === name) byId(`nav-${one}`).setAttribute("aria-current", "page");
+      else byId(`nav-${one}`).removeAttribute("aria-current");
+    }
+    if (name === "failures") failures.show();
+    if (name === "charts") showCharts();
+    if (name !== "videos") return;
+    wanted = Filters.parse(query);
+    filters.show(wanted);
+    gallery.asList(wanted.list);
+    byId("nav-videos").href = address("videos", wanted);
+    const key = Filters.query({ ...wanted, list: false });
+    if (shown !== key) { shown = key; gallery.show(wanted); }
+  }
+
+  function follow() {
+    const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
+    if (name === "job" && rest) {
+      if (shown === undefined) show("videos", "");
+      panel.show(decodeURIComponent(rest));
+    } else {
+      panel.close();
+      show(VIEWS.includes(name) ? name : "videos", VIEWS.includes(name) ? rest || "" : "");
+    }
+  }
+
+  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
+  addEventListener("hashchange", follow);
+  Theme.create(byId("theme"));
+  follow();
+  progress.look();
+  source.choices().then(filters.offer, () => {});
+})();

@@ -1,0 +1,96 @@
+// How far it is: one sentence, one bar, a few figures; asked for again and again while the page is seen.
+"use strict";
+const Progress = (() => {
+  const { el, icon } = Dom;
+  const EVERY = 2000;
+  const WHEN_STILL = 6000;
+
+  function create(source, section, changed) {
+    let cursor;
+    let timer;
+    let spoken = 0;
+
+    async function look() {
+      clearTimeout(timer);
+      let progress;
+      try {
+        progress = await source.progress(cursor);
+        cursor = progress.cursor;
+        show(progress);
+        changed(progress);
+      } catch (error) {
+        section.replaceChildren(el("p", { class: "notice tone-doubt", role: "alert" }, icon("question"), error.message));
+      }
+      if (source.canAct) timer = setTimeout(soon, progress?.running ? EVERY : WHEN_STILL);
+    }
+
+    const soon = () => { if (!document.hidden) look(); };
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && source.canAct) look(); });
+
+    function show(progress) {
+      section.replaceChildren(headline(progress), bar(progress), figures(progress), ...notices(progress, source));
+      const { counts, total } = progress;
+      if (Date.now() - spoken > 60000) {
+        spoken = Date.now();
+        Dom.speak(`${counts.succeeded} of ${total} videos are done, ${counts.failed} failed.`);
+      }
+    }
+
+    return { look };
+  }
+
+  function headline({ counts, total, running, run }) {
+    const done = `${Words.number(counts.succeeded)} of ${Words.counted(total, "video")} done`;
+    const ended = run?.ended_at ? `Last run ended ${Words.when(run.ended_at)}` : "No run is going on";
+    return el("div", { class: "headline" }, el("h1", {}, total ? done : "No jobs yet"),
+      el("p", {}, running ? `A run is going on since ${Words.when(run?.started_at)}` : ended));
+  }
+
+  function bar({ counts, total }) {
+    const parts = Words.ORDER.filter((state) => counts[state] > 0);
+    const words = parts.map((state) => `${Words.number(counts[state])} ${Words.STATES[state].word.toLowerCase()}`).join(", ");
+    return el("div", { class: "bar", role: "img", "aria-label": total ? words : "no jobs" }, parts.map((state) => {
+      const piece = el("span", { class: `tone-${Words.STATES[state].tone}`, title: `${Words.number(counts[state])} ${Words.STATES[state].word.toLowerCase()}` });
+      piece.style.flexGrow = counts[state];
+      return piece;
+    }));
+  }
+
+  function figures(progress) {
+    const { counts, run, running } = progress;
+    const flying = counts.submitting + counts.generating + counts.downloading;
+    const perVideo = counts.succeeded ? progress.spend_usd / counts.succeeded : 0;
+    const ahead = progress.committed_usd - progress.spend_usd;
+    const budget = run?.budget_usd;
+    const told = [
+      ["Spent", Words.money(progress.spend_usd), budget ? ` of ${Words.money(budget)}` : ""],
+      ahead > 0.005 && ["Reserved", Words.money(ahead), " in flight or in doubt"],
+      counts.succeeded > 0 && ["A video", Words.money(perVideo), " on average"],
+      running && flying > 0 && ["In flight", Words.number(flying), ""],
+      running && progress.videos_per_hour > 0 && ["An hour", Words.number(Math.round(progress.videos_per_hour)), ` videos, ${Words.money(progress.videos_per_hour * perVideo)}`],
+      running && progress.eta_seconds && ["Left", `about ${Words.span(progress.eta_seconds)}`, ""],
+      progress.price_unknown > 0 && ["Price not known", Words.number(progress.price_unknown), " videos"],
+    ].filter(Boolean);
+    return el("dl", { class: "figures" }, told.map(([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more && el("small", {}, more)))));
+  }
+
+  function notices({ counts, held, total }, source) {
+    const notes = [];
+    const doubts = counts.in_doubt - held;
+    const told = [
+      held && `${Words.counted(held, "job")} held in doubt: the usage log stayed silent, and you decide.`,
+      doubts && `${Words.counted(doubts, "submit")} in doubt: the usage log is asked what became of ${doubts === 1 ? "it" : "them"}.`,
+    ].filter(Boolean);
+    if (told.length) {
+      notes.push(el("p", { class: "notice tone-doubt" }, icon("question"),
+        el("span", {}, told.join(" "), " ", el("a", { href: "#/videos?state=in_doubt" }, "Show"))));
+    }
+    if (source.madeAt) {
+      const part = source.shown < total ? ` It has the first ${Words.number(source.shown)} of ${Words.counted(total, "job")}.` : "";
+      notes.push(el("p", { class: "notice tone-waiting" }, icon("clock"), `A report of ${Words.when(source.madeAt)}; nothing can be changed from here.${part}`));
+    }
+    return notes;
+  }
+
+  return { create };
+})();

@@ -1,0 +1,48 @@
+// States, money, times and numbers in words.
+"use strict";
+const Words = (() => {
+  const STATES = {
+    pending: { word: "Pending", icon: "clock", tone: "waiting", says: "Waits for its turn to be submitted." },
+    submitting: { word: "Submitting", icon: "up", tone: "active", says: "Its request is on the way; the outcome is not known yet." },
+    in_doubt: { word: "In doubt", icon: "question", tone: "doubt", says: "Its request may or may not have been accepted; the usage log will tell." },
+    generating: { word: "Generating", icon: "spark", tone: "active", says: "Accepted and paid for; the service is making the video." },
+    downloading: { word: "Downloading", icon: "down", tone: "active", says: "The video is finished and is being fetched." },
+    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video is on disk and verified." },
+    failed: { word: "Failed", icon: "cross", tone: "failed", says: "The service refused this job for good, or reported an error for it." },
+    cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
+  };
+  const HELD = { word: "Held in doubt", icon: "question", tone: "doubt", says: "The usage log stayed silent; a person decides what becomes of it." };
+  const ORDER = ["succeeded", "downloading", "generating", "submitting", "pending", "in_doubt", "failed", "cancelled"];
+
+  const state = (job) => (job.held ? HELD : STATES[job.state]);
+  const number = (value) => new Intl.NumberFormat("en-US").format(value);
+  const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+  const money = (usd) => usd === null || usd === undefined ? "–"
+    : new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" }).format(usd);
+  const model = (name) => name.replace(/^.*\//, "");
+
+  function span(seconds) {
+    if (seconds === null || seconds === undefined) return "–";
+    if (seconds < 10) return `${seconds.toFixed(1)} s`;
+    if (seconds < 90) return `${Math.round(seconds)} s`;
+    const minutes = Math.round(seconds / 60);
+    if (minutes < 90) return `${minutes} min`;
+    const hours = Math.floor(minutes / 60);
+    return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+  }
+
+  function size(bytes) {
+    if (bytes === null || bytes === undefined) return "–";
+    const units = ["bytes", "kB", "MB", "GB"];
+    let unit = 0;
+    let value = bytes;
+    while (value >= 1000 && unit < 3) { value /= 1000; unit += 1; }
+    return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  }
+
+  const when = (at) => at === null || at === undefined ? "–"
+    : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+  return { STATES, ORDER, state, number, counted, money, model, span, size, when, clock };
+})();

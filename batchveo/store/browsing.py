@@ -1,0 +1,133 @@
+"""Looking through the jobs as a person does: filtered, a page at a time, and what changed since."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import TypeVar
+
+from batchveo.models import Job, JobState
+from batchveo.store import sql_browsing as sql
+from batchveo.store.looking import Looking
+
+CLIP = 400
+"""Characters of a prompt that a card has room for; prompts may be books."""
+MOST_COUNTED = 10_001
+"""Matches are counted so far; beyond, "more than 10,000" says enough."""
+MOST_CHOICES = 200
+MOST_ERRORS = 20_000
+RARE = 0.1
+"""The share of all jobs below which an index finds those in some states faster than a walk."""
+_BEYOND = 2**62
+
+Query = TypeVar("Query")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs to look at. ``words`` must all stand in name, prompt, error or ids, in any case."""
+
+    states: tuple[JobState, ...] = ()
+    model: str | None = None
+    manifest: str | None = None
+    split: str | None = None
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, **others: object) -> Filter:
+        """With the words of ``text``."""
+        return cls(words=tuple(text.casefold().split()), **others)  # type: ignore[arg-type]
+
+    @property
+    def hint(self) -> str | None:
+        """A pattern for ``LIKE`` that all but decides where a word is plain: it spares most rows the slow look."""
+        plain = [word for word in self.words if word.isascii() and word.isalnum()]
+        return f"%{max(plain, key=len)}%" if plain else None
+
+    def mentions(self, *texts: object) -> bool:
+        """Whether every word stands in one of ``texts``."""
+        whole = "\n".join(text_of(text) or "" for text in texts).casefold()
+        return all(word in whole for word in self.words)
+
+
+def text_of(value: object) -> str | None:
+    """What SQLite took out of JSON as bytes, halves of characters and all."""
+    return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
+
+
+class Browsing(Looking):
+    """The questions of somebody who looks through the jobs."""
+
+    def page(
+        self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int, clip: int = CLIP
+    ) -> list[sqlite3.Row]:
+        """At most ``most`` jobs as ``sql.CARD`` has them, beyond the one numbered ``after``."""
+        every, common, rare = sql.PAGE_OF_ALL, sql.PAGE_OF_COMMON, sql.PAGE_OF_RARE
+        start = (_BEYOND if newest else 0) if after is None else after
+        columns = {**self._columns(wanted), "after": start, "most": most, "clip": clip}
+        return self._db.execute(self._fitting(wanted, every, common, rare)[newest], columns).fetchall()
+
+    def matching(self, wanted: Filter) -> int:
+        """How many jobs match, counted up to ``MOST_COUNTED``; all are known without counting."""
+        if wanted == Filter():
+            return self.counts().total
+        query = self._fitting(wanted, sql.MATCHING_ALL, sql.MATCHING_COMMON, sql.MATCHING_RARE)
+        return int(self._db.execute(query, {**self._columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
+
+    def moved_since(self, event: int, *, most: int) -> list[sqlite3.Row]:
+        """The jobs that moved after the event of that number."""
+        columns = {"since": event, "most": most, "clip": CLIP}
+        return self._db.execute(sql.MOVED_SINCE, columns).fetchall()
+
+    def latest_event(self) -> int:
+        """The number of the latest event."""
+        return int(self._db.execute(sql.LATEST_EVENT).fetchone()[0])
+
+    def job_by_id(self, job_id: str) -> Job | None:
+        """The job of exactly that id."""
+        row = self._db.execute(sql.JOB_BY_ID, {"id": job_id}).fetchone()
+        return None if row is None else self.job(row["seq"])
+
+    def attempts_of(self, job: Job) -> list[sqlite3.Row]:
+        """Every POST of one job, oldest first."""
+        return self._db.execute(sql.ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
+
+    def newest_run(self) -> sqlite3.Row | None:
+        """The latest run: ``id, command, started_at, ended_at, exit_status, budget_usd``."""
+        row: sqlite3.Row | None = self._db.execute(sql.NEWEST_RUN).fetchone()
+        return row
+
+    def choices(self) -> dict[str, list[sqlite3.Row]]:
+        """The models, manifests and splits there are: ``value, jobs``, the commonest first."""
+        queries = {"models": sql.MODELS, "manifests": sql.MANIFESTS, "splits": sql.SPLITS}
+        return {
+            name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()
+        }
+
+    def errors(self) -> list[sqlite3.Row]:
+        """The texts with which jobs failed: ``error, model, jobs, example`` (a job's number)."""
+        return self._db.execute(sql.ERRORS, {"most": MOST_ERRORS}).fetchall()
+
+    def usual_folder(self) -> str | None:
+        """Where most of the videos are."""
+        row = self._db.execute(sql.FOLDERS).fetchone()
+        return None if row is None else row["folder"]
+
+    def _fitting(self, wanted: Filter, every: Query, common: Query, rare: Query) -> Query:
+        if not wanted.states:
+            return every
+        counts = self.counts()
+        share = sum(counts[state] for state in wanted.states) / max(counts.total, 1)
+        return rare if share < RARE else common
+
+    def _columns(self, wanted: Filter) -> dict[str, object]:
+        self._db.create_function("mentions", -1, wanted.mentions, deterministic=True)
+        return {
+            "states": json.dumps([state.value for state in wanted.states]),
+            "model": wanted.model,
+            "manifest": wanted.manifest,
+            "split": wanted.split,
+            "hint": wanted.hint,
+            "searching": bool(wanted.words),
+        }

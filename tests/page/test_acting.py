@@ -1,0 +1,94 @@
+"""Retry, cancel and resolve from the page: the commands' rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchveo.store import Store
+from tests.page.conftest import Client, Night
+
+
+def test_retry_one_and_all_of_a_cause(client: Client, night: Night) -> None:
+    """By id, or by what they failed for."""
+    one = client.post("/api/retry", {"jobs": [night.named("refused 1").id]})
+    assert (one.json(), night.states()["refused 1"]) == ({"done": 1}, "pending")
+    (cause,) = client.get("/api/failures").json()["causes"]
+    assert client.post("/api/retry", {"cause": cause["cause"]}).json() == {"done": 1}
+    assert night.states()["refused 2"] == "pending"
+
+
+def test_cancel(client: Client, night: Night) -> None:
+    """What is pending only."""
+    assert client.post("/api/cancel", {"jobs": [night.named("waiting").id]}).json() == {"done": 1}
+    assert night.states()["waiting"] == "cancelled"
+    wrong = client.post("/api/cancel", {"jobs": [night.named("fox").id]})
+    assert (wrong.status_code, wrong.json()["error"]) == (409, "'fox' is succeeded, not pending")
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"how": "resubmit"}, "pending"),
+        ({"how": "fail"}, "failed"),
+        ({"how": "generation", "generation_id": " gen-9 "}, "generating"),
+    ],
+)
+def test_resolve(client: Client, night: Night, body: dict[str, str], state: str) -> None:
+    """The three ways out of a doubt."""
+    job = night.named("doubtful")
+    assert client.post("/api/resolve", {"jobs": [job.id], **body}).json() == {"done": 1}
+    assert night.states()["doubtful"] == state
+    if state == "generating":
+        assert night.named("doubtful").generation_id == "gen-9"
+
+
+def test_a_generation_of_another_job_is_refused(client: Client, night: Night) -> None:
+    """Two jobs never share one."""
+    taken = night.named("fox").generation_id
+    body = {"jobs": [night.named("doubtful").id], "how": "generation", "generation_id": taken}
+    assert client.post("/api/resolve", body).status_code == 409
+    assert night.states()["doubtful"] == "in_doubt"
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"),
+    [
+        ("retry", {}, 400),
+        ("retry", {"jobs": []}, 400),
+        ("retry", {"jobs": "all"}, 400),
+        ("retry", {"jobs": [["x"]]}, 404),
+        ("retry", [], 400),
+        ("resolve", {"jobs": ["x"], "how": "resubmit"}, 404),
+        ("cancel", {"cause": 1}, 400),
+    ],
+)
+def test_odd_bodies_change_nothing(client: Client, night: Night, verb: str, body: object, status: int) -> None:
+    """And are told what is wrong."""
+    before = night.states()
+    answer = client.post(f"/api/{verb}", body)
+    assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
+    assert night.states() == before
+
+
+def test_an_odd_way_to_resolve_is_refused(client: Client, night: Night) -> None:
+    """Nothing is guessed where money is."""
+    for how in ({}, {"how": "maybe"}, {"how": "generation"}, {"how": "generation", "generation_id": " "}):
+        body = {"jobs": [night.named("doubtful").id], **how}
+        assert client.post("/api/resolve", body).status_code == 400
+    assert night.states()["doubtful"] == "in_doubt"
+
+
+def test_a_body_without_end_is_cut_off(client: Client) -> None:
+    """It is not read to its end."""
+    assert client.post("/api/retry", {"jobs": ["x" * 5_000_000]}).status_code == 413
+
+
+def test_it_is_safe_beside_a_run(client: Client, night: Night) -> None:
+    """A run holds the state; what it has claimed in the meantime is left to it."""
+    with Store(night.path) as running:
+        running.lock()
+        waiting = night.named("waiting")
+        assert running.claim(run=night.run, now=3.0) is not None
+        assert client.post("/api/cancel", {"jobs": [waiting.id]}).status_code == 409
+        assert client.post("/api/retry", {"jobs": [night.named("refused 1").id]}).json() == {"done": 1}
+    assert night.states()["waiting"] == "submitting"

@@ -1,0 +1,86 @@
+"""The page as one file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from batchveo.page.document import embedded
+from batchveo.page.reporting import write_report
+from batchveo.store import Store
+from tests.page.conftest import HOSTILE, Night
+
+
+def data_of(path: Path) -> dict[str, object]:
+    """What is embedded in a report, found as an HTML parser finds it."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script', path.read_text(), re.DOTALL)
+    assert found is not None
+    data: dict[str, object] = json.loads(found.group(1))
+    return data
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "</SCRIPT >", "<!--<script>", "\u2028\u2029", "&lt;", "\ud83d", '"\\'])
+def test_embedded_json_is_no_markup(text: str) -> None:
+    """And says the same."""
+    content = embedded({"x": text})
+    assert json.loads(content) == {"x": text}
+    assert not set("<>&\u2028\u2029") & set(content)
+    content.encode()
+
+
+def test_a_report_holds_everything(night: Night) -> None:
+    """Jobs with their history, causes, choices, posters; links relative to itself."""
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos.parent / "report #1.html", now=99.0)
+    data = data_of(written.path)
+    jobs = {job["name"]: job for job in data["jobs"]}  # type: ignore[attr-defined]
+    assert list(jobs)[:2] == ["fox", HOSTILE]
+    assert (jobs["fox"]["href"], jobs["fox"]["events"][-1]["to_state"]) == ("videos/fox.mp4", "succeeded")
+    assert (written.jobs, written.total, written.posters, len(data["posters"])) == (6, 6, 2, 2)  # type: ignore[arg-type]
+    assert data["charts"]["night"]["runs"] == 1  # type: ignore[index]
+    assert "owned'</script" not in written.path.read_text()
+
+
+def test_links_are_ways_that_a_browser_understands(night: Night) -> None:
+    """Names with signs that addresses know."""
+    with Store(night.path) as store:
+        job = store.find("waiting")[0]
+    assert job.state == "pending"
+    night.succeed(file="50% #1?.mp4")
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "deep" / "r.html", now=99.0, posters=False)
+    last = data_of(written.path)["jobs"][-1]  # type: ignore[index]
+    assert (last["href"], written.posters) == ("../50%25%20%231%3F.mp4", 0)
+
+
+def test_posters_have_a_bound(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report can be mailed."""
+    monkeypatch.setattr("batchveo.page.reporting.POSTER_BYTES", 10)
+    with Store(night.path, writing=False) as store:
+        assert write_report(store, night.videos / "r.html", now=99.0).posters == 0
+
+
+def test_more_jobs_than_fit_are_said(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are shown."""
+    monkeypatch.setattr("batchveo.page.reporting.MOST_JOBS", 2)
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "r.html", now=99.0)
+    assert (written.jobs, written.total, data_of(written.path)["shown"]) == (2, 6, 2)
+
+
+def test_the_command_writes_beside_the_videos(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    """And prints the path; nothing is left half-written."""
+    assert status_of(["report", "--state", str(night.path)]) == 0
+    assert capsys.readouterr().out == f"{night.videos / 'report.html'}\n"
+    assert not list(night.videos.glob("*.part"))
+
+
+def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is said in words, by both commands, before anything is served or written."""
+    for command in ("report", "ui"):
+        assert status_of([command, "--state", str(tmp_path / "none.db")]) == 2
+        assert "there is no state" in capsys.readouterr().err
