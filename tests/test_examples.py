@@ -1,0 +1,134 @@
+"""Every example in the docs runs, in the order in which a reader meets it, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from batchveo.cli import COMMANDS, batchveo
+
+ROOT = Path(__file__).parents[1]
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+WALKED = ("docs/tutorial.md", "docs/recipes.md", "docs/library.md")
+"""Pages whose blocks are run: files are written, commands run, and what they print is compared."""
+SECONDS = 120.0
+
+
+class Block(NamedTuple):
+    language: str
+    file: str | None
+    """The second word after the fence: the file that the reader is asked to save the block as."""
+    text: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for info, body in FENCE.findall(text):
+        language, _, file = info.partition(" ")
+        yield Block(language, file or None, body)
+
+
+def commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each command of a console block, with the lines that it is said to print."""
+    lines = text.replace("\\\n", " ").splitlines()
+    command, printed = "", list[str]()
+    for line in lines:
+        if line.startswith("$ "):
+            if command:
+                yield command, printed
+            command, printed = line.removeprefix("$ "), []
+        else:
+            printed.append(line)
+    if command:
+        yield command, printed
+
+
+def shown(expected: list[str], output: str) -> bool:
+    """Whether every expected line is printed, in this order; ``…`` stands for anything."""
+    patterns = [".*".join(map(re.escape, line.rstrip().split("…"))) for line in expected if line.strip(" …")]
+    return re.search("".join(rf"^{pattern}\s*$[\s\S]*" for pattern in patterns), output, re.MULTILINE) is not None
+
+
+def environment(home: Path) -> dict[str, str]:
+    bin_folder = Path(sys.executable).parent
+    return {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "COLUMNS": "100"}
+
+
+@pytest.mark.parametrize("page", WALKED)
+def test_a_page_followed_word_by_word_works(page: str, tmp_path: Path) -> None:
+    """Files are saved, commands run in a shell, Python by the interpreter."""
+    here = tmp_path / "here"
+    here.mkdir()
+    if page == "docs/library.md":
+        (here / "night.yaml").write_text("- {model: google/veo-3.1-t2v-fast, prompt: A kite}\n", encoding="utf-8")
+    env = environment(tmp_path)
+    ran = 0
+    for block in blocks(page):
+        if block.file is not None:
+            path = here / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.language == "console":
+            for command, expected in commands(block.text):
+                done = run(["sh", "-c", command], here, env)
+                assert done.returncode == status(command), f"{command}\n{done.stdout}"
+                assert shown(expected, done.stdout), f"{command}\n{done.stdout}\nis not\n{expected}"
+                ran += 1
+        elif block.language == "python":
+            done = run([sys.executable, "-W", "error", "-c", block.text], here, env)
+            assert done.returncode == 0, f"{block.text}\n{done.stdout}"
+            ran += 1
+    assert ran
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def status(command: str) -> int:
+    """What a command ends with: 0, or what its comment says (``# exit status 1``)."""
+    said = re.search(r"# exit status (\d+)", command)
+    return int(said[1]) if said else 0
+
+
+def shell_lines() -> Iterator[tuple[str, str]]:
+    for page in ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))):
+        for block in blocks(page):
+            if block.language in ("console", "sh", "bash"):
+                text = block.text.replace("\\\n", " ")
+                for line in text.splitlines():
+                    if (line := line.removeprefix("$ ")).startswith("batchveo "):
+                        yield page, line.partition("  #")[0].split("|")[0].split(">")[0]
+
+
+@pytest.mark.parametrize(("page", "line"), list(shell_lines()))
+def test_every_command_line_in_the_docs_is_understood(page: str, line: str) -> None:
+    """Those that need a key or a person too: each option exists, each value has its type."""
+    words = shlex.split(line, comments=True)[1:]
+    if not words or words[0] not in COMMANDS:
+        assert words
+        assert words[0].startswith("-") or words[0] == "COMMAND", line
+        return
+    found = batchveo.get_command(click.Context(batchveo), words[0])
+    assert found is not None
+    with found.make_context(words[0], words[1:], resilient_parsing=False):
+        pass
