@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 from batchveo.report.aside import Aside, View
@@ -41,13 +42,20 @@ def reporter_for(
 
 def can_draw(out: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether ``out`` is a terminal on which the cursor can be moved."""
-    if not out.isatty() or environ.get("TERM", "").lower() in ("dumb", "unknown"):
+    if not _is_device(out) or environ.get("TERM", "").lower() in ("dumb", "unknown"):
         return False
     if sys.platform == "win32":
         from rich.console import detect_legacy_windows
 
         return not detect_legacy_windows()
     return True
+
+
+def _is_device(out: TextIO) -> bool:
+    """Whether a terminal is behind ``out``: editors have streams that say so, without a descriptor."""
+    with suppress(OSError):
+        return out.isatty() and out.fileno() >= 0
+    return False
 
 
 def takes_colours(out: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

@@ -131,7 +131,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nothing(url: str) -> None:
     """A dead connection behind it: the run makes its videos, ends, and leaves without its summary."""
     job = f"{{model: veo2, prompt: A fox, name: '{'x' * 90}-{{index}}', repeat: 30}}"
     Path("m.yaml").write_text(f"jobs:\n  - {job}\n")
-    session = Session("run", "m.yaml", "-v", "--concurrency", "30")
+    session = Session("run", "m.yaml", "-v", "--yes", "--concurrency", "30")
     assert session.process.wait(SECONDS) in (0, 1)
     seen = os.read(session.master, 1 << 16)
     os.close(session.master)

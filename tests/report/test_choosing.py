@@ -51,6 +51,16 @@ def test_in_a_pipe() -> None:
     assert not can_draw(io.StringIO(), AT_A_TERMINAL)
 
 
+def test_a_terminal_without_a_descriptor() -> None:
+    """Lines where an editor's stream only says that it is one."""
+
+    class Pane(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert type(reporter_for(Pane(), environ=AT_A_TERMINAL)._view) is LineView
+
+
 def test_colours() -> None:
     """NO_COLOR wins over FORCE_COLOR, and an empty one is none."""
     assert takes_colours(Terminal(), AT_A_TERMINAL)
