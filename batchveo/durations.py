@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, inf, log, pi, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -66,6 +67,11 @@ class Durations:
         belief = learned(self._beliefs.get(model), after=after, by=by)
         if belief is not None:
             self._beliefs[model] = belief
+
+    def recall(self, model: str, seen: Sequence[float]) -> None:
+        """Learn from earlier generations, whose seconds are known exactly; ``seen`` has the latest first."""
+        for seconds in reversed(seen):
+            self.learn(model, after=seconds, by=seconds)
 
 
 def learned(belief: Belief | None, *, after: float, by: float) -> Belief | None:

@@ -26,6 +26,7 @@ from batchveo.models import JobState
 from batchveo.offers import Approve
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
+from batchveo.report.words import counted
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.services import Service, check_service, running, service
 from batchveo.store import Added, Scratch, Store
@@ -259,8 +260,3 @@ def _say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
         if JobState.PENDING in added.no_longer_named:
             hint = "; the pending ones are left alone (`batchveo resume` makes them, `batchveo cancel` drops them)"
         reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 job``, ``2 jobs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

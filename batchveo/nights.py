@@ -48,10 +48,9 @@ async def night(
 
 
 def _belief(model: str, told: Expectation | None, seen: list[float]) -> Expectation | None:
-    """What a run would believe at its start: the service's word first, then what was seen here, oldest first."""
+    """What a run would believe at its start: the service's word first, then what was seen here."""
     durations = Durations()
     if told is not None:
         durations.guess(model, told)
-    for seconds in reversed(seen):
-        durations.learn(model, after=seconds, by=seconds)
+    durations.recall(model, seen)
     return durations.expected(model)

@@ -134,3 +134,14 @@ def test_percentiles_of_a_log_normal_are_recognised() -> None:
 )
 def test_what_cannot_be_percentiles_is_none(percentiles: tuple[float, float, float, float]) -> None:
     assert from_percentiles(*percentiles) is None
+
+
+def test_earlier_generations_are_recalled_oldest_first() -> None:
+    """The latest count most: a service that has become slower is believed to be slower."""
+    slower, quicker = Durations(), Durations()
+    slower.recall("m", [200.0] * 5 + [50.0] * 5)
+    quicker.recall("m", [50.0] * 5 + [200.0] * 5)
+    after, before = slower.expected("m"), quicker.expected("m")
+    assert after is not None
+    assert before is not None
+    assert after.median > before.median

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from batchveo.images import ImageCheck
@@ -10,7 +9,8 @@ from batchveo.models import JobSpec, JobState
 from batchveo.nights import Night
 from batchveo.offers import ModelPlan, Offer
 from batchveo.planning import Collision, Plan
-from batchveo.report.layout import LABEL, cells, fit, labelled, line_of, middle, pad, spell
+from batchveo.report.layout import LABEL, cells, fit, labelled, line_of, middle, pad
+from batchveo.report.words import counted, minute, money, span
 
 NUMBERS = (8, 9, 12)
 """Columns of the table's numbers: jobs, to make, price."""
@@ -47,9 +47,9 @@ def plan_text(made: Plan, width: int) -> str:
     """The plan for a person, in ``width`` columns."""
     return "\n".join(
         [
-            *table(made, width),
+            *_table(made, width),
             "",
-            *money(made, width),
+            *_money(made, width),
             *_night(made.night, made.new, width),
             *_standing(made, width),
             *_names(made, width),
@@ -64,10 +64,10 @@ def plan_text(made: Plan, width: int) -> str:
 def offer_text(offer: Offer, width: int) -> str:
     """What a person is asked to buy."""
     notes = [labelled("note", note, width) for note in offer.notes]
-    return "\n".join([*table(offer, width), "", *money(offer, width), *notes])
+    return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
 
 
-def table(offer: Offer, width: int) -> Iterator[str]:
+def _table(offer: Offer, width: int) -> Iterator[str]:
     """Jobs and price by model, numbers at the right."""
     room = min(max([len(m.model) for m in offer.models] + [5]), max(width - sum(NUMBERS), 8))
     yield pad("model", room) + "".join(f"{head:>{n}}" for head, n in zip(_HEADS, NUMBERS, strict=True))
@@ -89,18 +89,18 @@ def table(offer: Offer, width: int) -> Iterator[str]:
 _HEADS = ("jobs", "to make", "price")
 
 
-def money(offer: Offer, width: int) -> Iterator[str]:
+def _money(offer: Offer, width: int) -> Iterator[str]:
     """The price in words, and whether balance and budget suffice for it."""
     least = "at least " if offer.unpriced else ""
-    price = "not known" if offer.unpriced and not offer.usd else f"{least}${offer.usd:,.2f}"
+    price = "not known" if offer.unpriced and not offer.usd else f"{least}{money(offer.usd)}"
     yield labelled("price", price + _unquotable(offer), width)
     if offer.prices_since is not None:
         yield labelled(
-            "prices", f"the last known, of {_date(offer.prices_since)}: the service tells none now", width
+            "prices", f"the last known, of {minute(offer.prices_since)}: the service tells none now", width
         )
     yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
     if offer.budget_usd is not None:
-        spent = f" (${offer.committed_usd:,.2f} of it spent)" if offer.committed_usd else ""
+        spent = f" ({money(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
         enough = _enough(offer.budget_usd, offer.over_usd, offer.unpriced, spent)
         stops = "; a run buys what fits and stops" if offer.over_usd else ""
         yield labelled("budget", enough + stops, width)
@@ -109,22 +109,24 @@ def money(offer: Offer, width: int) -> Iterator[str]:
 def _enough(usd: float | None, lacking: float | None, unpriced: int, aside: str = "") -> str:
     if usd is None or lacking is None:
         return "not known"
-    verdict = f"NOT enough, ${lacking:,.2f} short" if lacking > 0 else "enough"
-    return f"${usd:,.2f}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
+    verdict = f"NOT enough, {money(lacking)} short" if lacking > 0 else "enough"
+    return f"{money(usd)}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
 
 
 def _unquotable(offer: Offer) -> str:
     words = [f"{m.unpriced:,} of {m.model}" for m in offer.models if m.unpriced]
     told = (
-        f"; no price for {_jobs(offer.unpriced)} ({', '.join(words)}): --assume-price gives one" if words else ""
+        f"; no price for {counted(offer.unpriced, 'job')} ({', '.join(words)}): --assume-price gives one"
+        if words
+        else ""
     )
-    return told + (f"; {_jobs(offer.assumed)} at the assumed price" if offer.assumed else "")
+    return told + (f"; {counted(offer.assumed, 'job')} at the assumed price" if offer.assumed else "")
 
 
 def _price(row: ModelPlan) -> str:
     if row.new and row.unpriced == row.new:
         return "not known"
-    return f"${row.usd:,.2f}" + ("+" if row.unpriced else "")
+    return f"{money(row.usd)}" + ("+" if row.unpriced else "")
 
 
 def _night(night: Night | None, new: int, width: int) -> Iterator[str]:
@@ -134,9 +136,9 @@ def _night(night: Night | None, new: int, width: int) -> Iterator[str]:
         of = ", ".join(night.unknown) if night.sources else "these models"
         yield labelled("night", f"length not known: no generation times of {of} yet", width)
         return
-    between = f"{spell(night.forecast.low)} to {spell(night.forecast.high)} in eight nights of ten"
+    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in eight nights of ten"
     known = f" (from {' and '.join(night.sources)})"
-    yield labelled("night", f"about {spell(night.forecast.likely)}, {between}{known}", width)
+    yield labelled("night", f"about {span(night.forecast.likely)}, {between}{known}", width)
 
 
 def _standing(made: Plan, width: int) -> Iterator[str]:
@@ -153,7 +155,7 @@ def _standing(made: Plan, width: int) -> Iterator[str]:
     if parts:
         yield labelled("state", ", ".join(parts), width)
     if made.repeated:
-        repeats = f"{_jobs(made.repeated)} said word for word before; each is made and paid for"
+        repeats = f"{counted(made.repeated, 'job')} said word for word before; each is made and paid for"
         yield labelled("repeats", repeats, width)
 
 
@@ -174,10 +176,9 @@ def _images(check: ImageCheck, width: int) -> Iterator[str]:
     sizes = "" if check.sizes else "; sizes not checked, which takes pip install 'batchveo[media]'"
     yield labelled("images", f"{check.checked:,} looked at: {verdict}{sizes}", width)
     for problem in check.problems[:SHOWN_PROBLEMS]:
-        place = problem.source if problem.line is None else f"{problem.source}:{problem.line}"
-        others = f" ({_jobs(problem.jobs)})" if problem.jobs > 1 else ""
+        others = f" ({counted(problem.jobs, 'job')})" if problem.jobs > 1 else ""
         # whole, not cut: whoever mends it wants to copy it
-        yield line_of(f"{place}: {_image(problem.image)} {problem.problem}{others}")
+        yield line_of(f"{problem.place}: {_image(problem.image)} {problem.problem}{others}")
     if len(check.problems) > SHOWN_PROBLEMS:
         yield _indented(f"... and {len(check.problems) - SHOWN_PROBLEMS:,} more; --json tells all", width)
 
@@ -229,11 +230,3 @@ def _place(c: Collision) -> str:
 
 def _indented(text: str, width: int) -> str:
     return " " * LABEL + fit(text, width - LABEL)
-
-
-def _jobs(number: int) -> str:
-    return "1 job" if number == 1 else f"{number:,} jobs"
-
-
-def _date(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

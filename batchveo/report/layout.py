@@ -6,6 +6,8 @@ import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from batchveo.report.words import printable
+
 NARROWEST, WIDEST = 40, 110
 """Columns that text is laid out for, whatever the terminal says."""
 LABEL = 9
@@ -24,7 +26,7 @@ def cells(text: str) -> int:
 
 def line_of(text: str) -> str:
     """``text`` on one line without anything that could steer a terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return " ".join(printable(text).split())
 
 
 def fit(text: str, width: int) -> str:
@@ -52,19 +54,6 @@ def labelled(label: str, text: str, width: int) -> str:
     """A label at the left and ``text`` beside it, wrapped between words."""
     lines = list(_wrapped(line_of(text).split(" "), width - LABEL)) or [""]
     return "\n".join(f"{word:{LABEL}}{line}".rstrip() for word, line in zip([label, *[""] * len(lines)], lines))  # noqa: B905 - one label, many lines
-
-
-def spell(seconds: float) -> str:
-    """A length of time as people say it: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def _wrapped(words: Iterable[str], width: int) -> Iterator[str]:

@@ -21,7 +21,7 @@ from batchveo.errors import (
     UsageError,
 )
 from batchveo.models import JobState
-from batchveo.report.words import duration
+from batchveo.report.words import counted, duration
 from batchveo.runner import RunResult
 
 AGAIN = "The same command goes on."
@@ -46,7 +46,7 @@ class Tally:
     unpriced: int = 0
 
     def __str__(self) -> str:
-        parts = [f"{self.made} video{'' if self.made == 1 else 's'} made"]
+        parts = [f"{counted(self.made, 'video')} made"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.made > self.unpriced:

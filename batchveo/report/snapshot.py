@@ -123,8 +123,7 @@ class Lookout:
         left = self.store.left_by_model()
         durations = Durations()
         for model in left:
-            for seconds in reversed(self.store.generation_seconds(model)):
-                durations.learn(model, after=seconds, by=seconds)
+            durations.recall(model, self.store.generation_seconds(model))
         expected = {model: known for model in left if (known := durations.expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
         ahead = forecast(left, expected, places=places, per_minute=self.per_minute)

@@ -25,20 +25,27 @@ def state_words(state: JobState) -> str:
     return state.value.replace("_", " ")
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 job``, ``2,000 jobs``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def money(usd: float) -> str:
     """US dollars and cents."""
     return f"${usd:,.2f}"
 
 
 def span(seconds: float) -> str:
-    """``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs it."""
+    """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs it."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours < 100 else f"{hours:,} h"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days:,} d {hours} h"
 
 
 def duration(seconds: float) -> str:
@@ -80,6 +87,11 @@ def day_and_time(at: float, now: float) -> str:
     here, there = time.localtime(now), time.localtime(at)
     same_day = here[:3] == there[:3]
     return time.strftime("%H:%M" if same_day else "%a %H:%M", there)
+
+
+def minute(at: float) -> str:
+    """Local date and time to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def stamp(at: float) -> str:

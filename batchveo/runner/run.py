@@ -141,8 +141,7 @@ class Run:
             self._desk.board.place(job, due=now, now=now)
             models.add(job.model)
         for model in models:
-            for seconds in reversed(self._store.generation_seconds(model)):
-                self._durations.learn(model, after=seconds, by=seconds)
+            self._durations.recall(model, self._store.generation_seconds(model))
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as workers:

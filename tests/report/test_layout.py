@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.report.layout import cells, fit, labelled, middle, pad, spell
+from batchveo.report.layout import cells, fit, labelled, middle, pad
 
 
 @given(st.text(), st.integers(8, 60))
@@ -31,19 +30,3 @@ def test_wide_characters_count_twice_and_marks_not_at_all() -> None:
 def test_escapes_become_blanks() -> None:
     """Also those that would turn the writing round."""
     assert fit("a\x1b[31m\u202eb\r\nc", 40) == "a [31m b c"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (89.4, "89 s"),
-        (90, "2 min"),
-        (3599, "1 h 00 min"),
-        (12_000, "3 h 20 min"),
-        (187_200, "2 d 4 h"),
-    ],
-)
-def test_times_in_words(seconds: float, words: str) -> None:
-    """Of a length that people say."""
-    assert spell(seconds) == words
