@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchveo.library import resume, resume_async, run, run_async
     from batchveo.manifest import Manifests
     from batchveo.models import Job, JobSpec, JobState
-    from batchveo.planning import Plan, plan
+    from batchveo.planning.plans import Plan, plan
     from batchveo.runner import Doubt, RunResult, RunSettings
     from batchveo.schema import manifest_schema
     from batchveo.services import Service, service
@@ -67,7 +67,7 @@ _ROOMS = {
     "library": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Manifests",),
     "models": ("Job", "JobSpec", "JobState"),
-    "planning": ("Plan", "plan"),
+    "planning.plans": ("Plan", "plan"),
     "runner": ("Doubt", "RunResult", "RunSettings"),
     "schema": ("manifest_schema",),
     "services": ("Service", "service"),

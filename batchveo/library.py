@@ -15,7 +15,6 @@ import anyio
 
 from batchveo.api import Api, ServiceTrouble, Videos
 from batchveo.api.ledger import read_charges
-from batchveo.approval import ask
 from batchveo.clock import Clock
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
@@ -23,7 +22,8 @@ from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests, Summary
 from batchveo.metrics import recent_durations
 from batchveo.models import JobState
-from batchveo.offers import Approve
+from batchveo.planning.approval import ask
+from batchveo.planning.offers import Approve
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
 from batchveo.report.words import counted

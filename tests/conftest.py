@@ -6,9 +6,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from trio.testing import MockClock
 
 from batchveo.api.key import VARIABLES
+
+# how long one example takes says more of the machine's other work than of the code
+settings.register_profile("batchveo", deadline=None)
+settings.load_profile("batchveo")
 
 LOOPBACK = ("127.", "::1", "localhost")
 

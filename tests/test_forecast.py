@@ -121,7 +121,7 @@ def test_nothing_left_takes_no_time() -> None:
     assert forecast({}, {}, places=1) == Forecast(low=0.0, likely=0.0, high=0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     jobs=st.integers(1, 10_000),
     places=st.integers(1, 2_000),

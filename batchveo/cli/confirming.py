@@ -14,7 +14,7 @@ import click
 from batchveo.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchveo.offers import Approve, Offer
+    from batchveo.planning.offers import Approve, Offer
 
 
 def approve_of(options: dict[str, Any]) -> Approve | None:

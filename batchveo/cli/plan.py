@@ -22,8 +22,8 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.planned import plan_row, plan_text
 from batchveo.cli.running import rate_per_minute
-from batchveo.images import unwatched
-from batchveo.planning import Plan, plan
+from batchveo.planning.images import unwatched
+from batchveo.planning.plans import Plan, plan
 from batchveo.report.layout import terminal_width
 from batchveo.runner import RunSettings
 from batchveo.services import Service, running, service

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from batchveo.images import ImageCheck
 from batchveo.models import JobSpec, JobState
-from batchveo.nights import Night
-from batchveo.offers import ModelPlan, Offer
-from batchveo.planning import Collision, Plan
+from batchveo.planning.images import ImageCheck
+from batchveo.planning.nights import Night
+from batchveo.planning.offers import ModelPlan, Offer
+from batchveo.planning.plans import Collision, Plan
 from batchveo.report.layout import LABEL, cells, fit, labelled, line_of, middle, pad
 from batchveo.report.words import counted, minute, money, span
 

@@ -273,7 +273,7 @@ def test_a_manifest_that_goes_wrong_later(tmp_path: Path) -> None:
             next(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(matrix=MATRICES, repeat=st.integers(1, 3))
 def test_expansion(matrix: dict[str, list[object]], repeat: int) -> None:
     """As many jobs as the product says, in one order, with ids and names of their own, time and again."""

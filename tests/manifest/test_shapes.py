@@ -64,7 +64,7 @@ def _check(content: str, suffix: str) -> None:
         assert _outcome(path, content, short=True) == _outcome(path, content, short=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_rows(data: st.DataObject) -> None:
     """Jobs, ids, names, and every word of what is wrong."""
@@ -78,7 +78,7 @@ def test_rows(data: st.DataObject) -> None:
     _check(table.getvalue(), "csv")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_typed_values(data: st.DataObject) -> None:
     """Where 1, 1.0 and true are not the same."""

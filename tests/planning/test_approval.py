@@ -10,7 +10,7 @@ import pytest
 
 import batchveo
 from batchveo.errors import Declined
-from batchveo.offers import Offer
+from batchveo.planning.offers import Offer
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"

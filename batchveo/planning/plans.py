@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 from batchveo.api import Api
 from batchveo.files import taken_stems
-from batchveo.images import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.manifest import Manifests
 from batchveo.models import JobSpec, JobState
-from batchveo.nights import Night, night
-from batchveo.offers import ModelPlan, Offer, Tally, balance_of, state_if_any
+from batchveo.planning.images import ImageCheck, Pictures, Progress, check_images, unwatched
+from batchveo.planning.nights import Night, night
+from batchveo.planning.offers import ModelPlan, Offer, Tally, balance_of, state_if_any
 from batchveo.prices import known_prices
 from batchveo.runner import RunSettings
 from batchveo.store import Foreseen, Scratch, foresee

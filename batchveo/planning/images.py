@@ -15,7 +15,7 @@ import anyio
 from batchveo.api import Videos
 from batchveo.api.images import MOST_BYTES, NotSeen, look
 from batchveo.models import INPUT_PREFIX
-from batchveo.pictures import Gauge, can_measure
+from batchveo.planning.pictures import Gauge, can_measure
 from batchveo.store import Foreseen
 
 FIELDS = ("image_url", "last_image_url", "image_urls")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.api import Api
 from batchveo.errors import Declined
-from batchveo.offers import Approve, Offer, Tally, balance_of, state_if_any
+from batchveo.planning.offers import Approve, Offer, Tally, balance_of, state_if_any
 from batchveo.prices import known_prices
 from batchveo.runner import RunSettings
 from batchveo.services import Service

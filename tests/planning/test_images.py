@@ -13,11 +13,11 @@ import httpx
 import pytest
 from PIL import Image
 
-from batchveo import pictures
 from batchveo.api import Videos
 from batchveo.api.images import LOOK_SECONDS, MOST_BYTES
-from batchveo.images import AT_ONCE, HOPELESS, ImageCheck, Pictures, check_images
 from batchveo.models import InputFile
+from batchveo.planning import pictures
+from batchveo.planning.images import AT_ONCE, HOPELESS, ImageCheck, Pictures, check_images
 from batchveo.store import Foreseen
 
 pytestmark = pytest.mark.anyio
