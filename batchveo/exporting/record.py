@@ -52,6 +52,7 @@ class Record:
         _refuse_strangers(folder)
         if not writing and not self._path.exists():
             return
+        _refuse_links(folder)
         if writing:
             self._take(folder)
         self._file = self._path.open("a+b" if writing else "rb")
@@ -185,6 +186,14 @@ def _check_place(split: str, file_name: str) -> None:
     name = file_name.removeprefix(f"{split}/")
     if not is_name(split) or f"{split}/{name}" != file_name or set("/\\:\0") & set(name) or not name.strip("."):
         raise ValueError(file_name)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise ``UsageError`` where links lead out of a folder that may be somebody else's work."""
+    names = [RECORD, LOCK] + ([path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else [])
+    for name in names:
+        if (folder / name).is_symlink():
+            raise UsageError(f"{folder / name} is a link; export into another folder")
 
 
 def _refuse_strangers(folder: Path) -> None:

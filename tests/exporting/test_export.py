@@ -405,6 +405,29 @@ def test_a_record_that_leads_out_of_the_folder(morning: Morning, split: str, fil
     assert sorted(morning.folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["train/.metadata.jsonl.part", ".clips.csv.part", ".README.md.part"])
+def test_a_link_that_lies_where_a_part_goes(morning: Morning, name: str) -> None:
+    """What it leads to is not written to."""
+    morning.make("a")
+    (morning.folder / "mine").write_text("precious")
+    (morning.dataset / "train").mkdir(parents=True)
+    (morning.dataset / RECORD).touch()
+    (morning.dataset / name).symlink_to(morning.folder / "mine")
+    assert morning.export(*Format).clips == 1
+    assert (morning.folder / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [RECORD, "train"])
+def test_links_out_of_the_folder_are_refused(morning: Morning, name: str) -> None:
+    """A record or a split that is elsewhere: the folder may be somebody else's work."""
+    morning.make("a")
+    morning.export()
+    (morning.dataset / name).rename(morning.folder / "elsewhere")
+    (morning.dataset / name).symlink_to(morning.folder / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        morning.export()
+
+
 def test_a_video_fetched_anew_is_not_mixed_in(morning: Morning) -> None:
     """Other bytes under a name that is published already: said, and left out."""
     job = morning.make("a")
