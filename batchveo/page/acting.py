@@ -65,6 +65,8 @@ async def _acted(request: Request, act: Act) -> Response:
         return answer({"done": await run_in_threadpool(work)})
     except BatchveoError as error:
         return answer({"error": str(error)}, 409)
+    except UnicodeEncodeError:
+        raise HTTPException(400, "half a character is in it") from None
 
 
 def _jobs_meant(store: Store, body: Body) -> list[Job]:

@@ -70,6 +70,13 @@ def test_odd_bodies_change_nothing(client: Client, night: Night, verb: str, body
     assert night.states() == before
 
 
+def test_half_a_character_is_no_id(client: Client) -> None:
+    """JSON can hold one, the state cannot."""
+    headers = {**client.trusted, "content-type": "application/json"}
+    answer = client("POST", "/api/retry", content=rb'{"jobs": ["\ud800"]}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "half a character is in it")
+
+
 def test_an_odd_way_to_resolve_is_refused(client: Client, night: Night) -> None:
     """Nothing is guessed where money is."""
     for how in ({}, {"how": "maybe"}, {"how": "generation"}, {"how": "generation", "generation_id": " "}):
