@@ -190,6 +190,15 @@ def test_the_readme_python_example_names_what_exists() -> None:
             assert hasattr(package, name)
 
 
+def test_every_public_name_is_in_the_library_reference() -> None:
+    """In backticks; a new one is documented with it."""
+    import batchveo as package
+
+    reference = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    for name in package.__all__:
+        assert f"`{name}`" in reference, name
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     """What stands in the README is what is checked."""
     assert "make test" in README.split("```")[1]
