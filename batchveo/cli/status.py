@@ -12,8 +12,8 @@ import click
 
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.models import JobState
-from batchveo.report.rows import status_row
-from batchveo.report.words import money, shorten, span
+from batchveo.report.rows import ahead_words, status_row
+from batchveo.report.words import money, shorten
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -57,10 +57,10 @@ def _text(row: dict[str, Any]) -> str:
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
     lines.append(_spent(row))
     if row["running"] and row["videos_per_hour"]:
-        lines.append(f"{row['videos_per_hour']:,.0f} videos and {money(row['usd_per_hour'])} an hour")
-    if row["running"] and row["eta_seconds"]:
-        low, likely, high = (span(row[f"eta_{name}seconds"]) for name in ("low_", "", "high_"))
-        lines.append(f"about {likely} left ({low} to {high})")
+        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
+    ahead = ahead_words(row)
+    if row["running"] and ahead:
+        lines.append(f"{ahead} left")
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
         lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")
