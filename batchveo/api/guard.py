@@ -76,8 +76,8 @@ async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resol
 
 def _check_address(url: httpx.URL, address: str, *, loopback: bool) -> None:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or ip  # what a 6to4 relay would deliver to
     if ip.is_loopback and loopback:
         return
     if not ip.is_global or ip.is_multicast or ip.is_reserved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 RESERVED = {
     "base-url": "it decides which service your key is sent to",
     "confirm-above": "it decides what is bought without asking you",
+    "when-in-doubt": "it decides whether a video may be bought twice",
     "yes": "it decides what is bought without asking you",
     "notify": "it decides who is told of your runs",
     "notify-file": "it decides who is told of your runs",

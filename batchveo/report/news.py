@@ -69,7 +69,7 @@ def _move(job: Job, was: JobState, detail: str) -> News:
     name = shorten(job.name)
     if job.state is JobState.SUCCEEDED:
         cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
-        return News(text=f"done: {shorten(str(job.file), 100)}{cost}", tone=Tone.GOOD)
+        return News(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
     if job.state is JobState.FAILED:
         return News(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:

@@ -81,7 +81,6 @@ def test_the_values_arrive(capsys: pytest.CaptureFixture[str]) -> None:
         api_key_file = "key"
         [run]
         rate = 600
-        when-in-doubt = "resubmit"
         output = "~/videos"
         sandbox = true
         verbose = 1
@@ -108,8 +107,9 @@ def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) ->
         settle = true
         budget = [1]
         sandbox = "yes"
-        when-in-doubt = "holdd"
         output = 3
+        [export]
+        metadata = "jsonn"
         [status]
         watchh = true
         [verify]
@@ -130,7 +130,7 @@ def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) ->
         "batchveo.toml: run.settle: is to be a number, not True",
         "batchveo.toml: run.budget: is to be a number, not [1]",
         "batchveo.toml: run.sandbox: is to be true or false, not 'yes'",
-        "batchveo.toml: run.when-in-doubt: is to be one of 'hold', 'resubmit', not 'holdd'",
+        "batchveo.toml: export.metadata: is to be one of 'jsonl', 'parquet', not 'jsonn'",
         "batchveo.toml: run.output: is to be text, in quotes, not 3",
         "batchveo.toml: status.watchh: there is no such option (did you mean watch?)",
         "batchveo.toml: verify.refetch: is for one call alone",
@@ -251,6 +251,7 @@ def test_a_home_that_is_not_there_or_shut(
         ('[tool.batchveo.plan]\nbase-url = "https://evil.example"', "pyproject.toml"),
         ("yes = true", "batchveo.toml"),
         ("confirm-above = 1e9", "batchveo.toml"),
+        ('when-in-doubt = "resubmit"', "batchveo.toml"),
         ('notify = "json://evil.example"', "batchveo.toml"),
         ('notify-file = "/etc/passwd"', "batchveo.toml"),
     ],

@@ -21,7 +21,8 @@
     const badge = byId("failures-badge");
     badge.hidden = !now.counts.failed;
     badge.textContent = Words.number(now.counts.failed);
-    badge.setAttribute("aria-label", `${now.counts.failed} failed`);
+    const label = now.counts.failed ? `Failures, ${Words.number(now.counts.failed)} failed` : "Failures";
+    byId("nav-failures").setAttribute("aria-label", label);  // a label on the badge alone is not read out
     if (now.many) gallery.reload();
     else gallery.change(now.changed);
     if (now.many || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
