@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
+from batchveo.forecast import Forecast
 from batchveo.models import JobState
 from batchveo.report.rows import status_row
-from batchveo.report.words import money, shorten, span
+from batchveo.report.words import money, shorten, spread
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -59,12 +60,15 @@ def _text(row: dict[str, Any]) -> str:
     if row["running"] and row["videos_per_hour"]:
         lines.append(f"{row['videos_per_hour']:,.0f} videos and {money(row['usd_per_hour'])} an hour")
     if row["running"] and row["eta_seconds"]:
-        low, likely, high = (span(row[f"eta_{name}seconds"]) for name in ("low_", "", "high_"))
-        lines.append(f"about {likely} left ({low} to {high})")
+        lines.append(f"{spread(_ahead(row))} left")
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
         lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")
     return "\n".join(lines)
+
+
+def _ahead(row: dict[str, Any]) -> Forecast:
+    return Forecast(low=row["eta_low_seconds"], likely=row["eta_seconds"], high=row["eta_high_seconds"])
 
 
 def _spent(row: dict[str, Any]) -> str:
