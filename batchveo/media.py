@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
+MOST_PIXELS = 4096 * 4096
+"""Of a frame; a file of some kilobytes may claim, and fill, gigabytes."""
+
+
 class Unreadable(ValueError):
     """The file holds no video that can be read."""
 
@@ -64,16 +68,33 @@ def probe(path: Path) -> MediaInfo:
     with path.open("rb"):  # so that a missing file says so as every other one does
         pass
     try:
-        with av.open(str(path)) as container:
+        with opened(path) as container:
             return _info(container)
     except (av.FFmpegError, ValueError) as error:
         raise Unreadable(f"not a readable video: {getattr(error, 'strerror', None) or error}") from None
+
+
+def opened(path: Path) -> InputContainer:
+    """The file at ``path`` as an MP4 and nothing else: other kinds of files make FFmpeg open more files.
+
+    Frames of more than ``MOST_PIXELS`` are not decoded, neither to look for what the headers leave out nor later.
+    Raises what PyAV raises.
+    """
+    import av
+
+    bound = {"max_pixels": str(MOST_PIXELS)}
+    container = av.open(str(path), format="mp4", options=bound)
+    for stream in container.streams.video:
+        stream.codec_context.options = bound
+    return container
 
 
 def _info(container: InputContainer) -> MediaInfo:
     if not container.streams.video:
         raise Unreadable("the file holds no picture")
     video = container.streams.video[0]
+    if not video.width or not video.height:  # also where the decoder would not take so large a picture
+        raise Unreadable("its picture has no size, or too large a one")
     sound = container.streams.audio[0] if container.streams.audio else None
     rate = video.average_rate
     return MediaInfo(

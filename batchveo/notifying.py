@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from batchveo.errors import Declined
-from batchveo.events import Event, Interrupting, Moved, Noted, Reporter, Waiting
+from batchveo.events import Began, Event, Interrupting, Moved, Noted, Reporter, Waiting
 from batchveo.messengers import SEND_SECONDS, Messengers
 from batchveo.models import Job, JobState
 from batchveo.report import messages
@@ -49,7 +49,7 @@ class Notifier:
         self._place = messages.place(state, socket.gethostname())
         self._clock = clock
         self._tally = Tally()
-        self._moved_at = clock()
+        self._moved_at: float | None = None
         self._slowest = 0.0
         self._fetching: set[int] = set()
         self._stuck = False
@@ -79,6 +79,8 @@ class Notifier:
         if not self._messengers:
             return
         match event:
+            case Began():
+                self._moved_at = self._clock()
             case Moved(job=job, was=was):
                 self._moved(job, was)
             case Waiting():
@@ -96,8 +98,10 @@ class Notifier:
             self._post(messages.ended(result, self._tally))
 
     def look(self) -> None:
-        """Tell, once, that nothing has moved for long."""
+        """Tell, once, that nothing has moved for long; a question before the run may wait as long as it likes."""
         with self._lock:
+            if self._moved_at is None:
+                return
             quiet = self._clock() - self._moved_at
             if self._stuck or self._over.is_set() or quiet < self.patience:
                 return
@@ -142,7 +146,9 @@ class Notifier:
 
     def _progress(self) -> None:
         with self._lock:
-            quiet, self._moved_at = self._clock() - self._moved_at, self._clock()
+            now = self._clock()
+            quiet = 0.0 if self._moved_at is None else now - self._moved_at
+            self._moved_at = now
             was_stuck, self._stuck, self._waiting = self._stuck, False, None
         if was_stuck:
             self._post(messages.moving_again(quiet, self._tally))

@@ -199,6 +199,14 @@ def test_every_public_name_is_in_the_library_reference() -> None:
         assert f"`{name}`" in reference, name
 
 
+def test_every_room_stands_in_the_architecture() -> None:
+    """In backticks, by the name that it has among the layers."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "batchveo").iterdir()):
+        if (path.suffix == ".py" or path.is_dir()) and not path.name.startswith("_"):
+            assert f"`{path.stem}`" in text, path.name
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     """What stands in the README is what is checked."""
     assert "make test" in README.split("```")[1]

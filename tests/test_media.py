@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from batchveo.errors import UsageError
-from batchveo.media import Unreadable, probe
+from batchveo.media import Unreadable, opened, probe
 from batchveo.sandbox.mp4 import render
 
 
@@ -93,3 +93,22 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UsageError, match=r"batchveo\[media\]"):
         probe(tmp_path / "v.mp4")
+
+
+def test_other_files_in_a_videos_name_are_not_followed(tmp_path: Path) -> None:
+    """A list of files, which FFmpeg would open one by one, is no video."""
+    (tmp_path / "other.mp4").write_bytes(render(token="t", seconds=4, portrait=False))
+    path = tmp_path / "list.mp4"
+    path.write_text("ffconcat version 1.0\nfile other.mp4\n")
+    with pytest.raises(Unreadable):
+        probe(path)
+
+
+def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames beyond the bound stay what they are: bytes."""
+    path = film(tmp_path / "v.mp4", rate=Fraction(8), sound=None)
+    monkeypatch.setattr("batchveo.media.MOST_PIXELS", 64 * 48 - 1)
+    with pytest.raises(Unreadable, match="too large"):
+        probe(path)
+    with opened(path) as container, pytest.raises(av.FFmpegError):
+        next(container.decode(video=0))

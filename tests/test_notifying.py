@@ -27,7 +27,7 @@ from batchveo.errors import (
     StateLocked,
     StoppedEarly,
 )
-from batchveo.events import Event, Interrupting, Moved, Noted, Waiting
+from batchveo.events import Began, Event, Interrupting, Moved, Noted, Waiting
 from batchveo.messengers import Messengers
 from batchveo.models import Job, JobState
 from batchveo.notifying import EXIT_SECONDS, Notifier
@@ -72,6 +72,9 @@ class Night:
         self.out = Outbox()
         self.seen: list[Event] = []
         self.notifier = Notifier(self.out, self.seen.append, state=Path("s.db"), clock=lambda: self.now)
+
+    def begins(self) -> None:
+        self.notifier(Began(run=1, state=Path("s.db"), output=Path("v"), concurrency=1))
 
     def moved(self, was: JobState, state: JobState, seq: int = 1, **fields: Any) -> None:
         job = Job(seq=seq, id="i", name="SECRET name", stem="s", state=state, model="m", request={}, **fields)
@@ -181,6 +184,7 @@ def test_a_signal_is_told_at_once_and_holds_nothing_up() -> None:
 def test_a_stuck_run_is_told_of_once_and_once_more_when_it_moves() -> None:
     """Each time anew."""
     night = Night()
+    night.begins()
     assert night.look(899) == []
     assert night.look(2) == ["batchveo: nothing has moved for 15 min 01 s"]
     assert night.look(5000) == []
@@ -191,9 +195,19 @@ def test_a_stuck_run_is_told_of_once_and_once_more_when_it_moves() -> None:
     assert len(night.look(200)) == 1
 
 
+def test_a_question_before_the_run_is_not_stuck() -> None:
+    """Whoever is asked may sleep over it; the silence counts from the run's beginning."""
+    night = Night()
+    assert night.look(7200) == []
+    night.begins()
+    assert night.look(899) == []
+    assert len(night.look(2)) == 1
+
+
 def test_slow_models_are_not_stuck() -> None:
     """Three times the slowest generation of the night."""
     night = Night()
+    night.begins()
     night.moved(S.GENERATING, S.DOWNLOADING, submitted_at=0.0, completed_at=600.0)
     assert night.look(1700) == []
     assert len(night.look(200)) == 1
@@ -216,6 +230,7 @@ def test_trying_again_and_again_is_not_moving() -> None:
 def test_waiting_for_the_log_is_said_as_such() -> None:
     """With the time at which it ends."""
     night = Night()
+    night.begins()
     night.notifier(Waiting(doubts=2, until=1_800_000_000.0))
     night.look(1000)
     assert "nothing is left but 2 in doubt; the usage log is waited for, until" in night.out.posted[0][1].lower()
@@ -236,6 +251,7 @@ def test_the_watch_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batchveo.notifying.LOOK_SECONDS", 0.005)
     night = Night()
     with night.notifier as notifier:
+        night.begins()
         night.now = 2000.0
         deadline = time.monotonic() + 10
         while not night.out.posted and time.monotonic() < deadline:

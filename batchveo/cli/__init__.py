@@ -146,7 +146,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         with with_dotenv():
             result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
-        click.echo(str(error), err=True)  # one file:line a line, as editors and greps like it
+        click.echo(_harmless(str(error)), err=True)  # one file:line a line, as editors and greps like it
         return error.exit_status
     except BatchveoError as error:
         return _said(str(error), error.exit_status)
@@ -166,5 +166,12 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
 
 def _said(text: str, status: int) -> int:
     with contextlib.suppress(OSError):
-        click.echo(f"batchveo: {text}", err=True)
+        click.echo(f"batchveo: {_harmless(text)}", err=True)
     return status
+
+
+def _harmless(text: str) -> str:
+    """Lines that move no cursor: file names and what stands in files may come from strangers."""
+    from batchveo.report.words import printable
+
+    return "\n".join(map(printable, text.split("\n")))

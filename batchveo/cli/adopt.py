@@ -18,7 +18,7 @@ from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
 from batchveo.manifest import Manifests
-from batchveo.services import Service, check_service
+from batchveo.services import Service, check_service, running
 from batchveo.store import GenerationTaken, Scratch, Store
 
 
@@ -73,10 +73,11 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
     async def call() -> Adopted:
-        async with Api(using.key, base_url=using.base_url) as api:
+        async with Api(there.key, base_url=there.base_url) as api:
             return await adopt_from_log(store, api, hours=hours, now=time.time())
 
-    return anyio.run(call)
+    with running(using, store.path) as there:
+        return anyio.run(call)
 
 
 def _by_hand(store: Store, generation_ids: tuple[str, ...], job_key: str | None, run: int) -> Adopted:

@@ -15,6 +15,7 @@ from batchveo.auditing import Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
 from batchveo.report.words import shorten
+from batchveo.services import running
 from batchveo.store import Store
 
 
@@ -31,10 +32,10 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     using = service_of(options)
 
     async def call() -> list[Finding]:
-        async with Api(using.key, base_url=using.base_url) as api:
+        async with Api(there.key, base_url=there.base_url) as api:
             return await audit(store, api, now=time.time())
 
-    with Store(state, writing=False) as store:
+    with Store(state, writing=False) as store, running(using, state) as there:
         findings = anyio.run(call)
     if as_json:
         click.echo(json.dumps({"ok": not findings, "findings": [_row(finding) for finding in findings]}))

@@ -28,11 +28,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFile:
-    """One file: its settings, those for all commands first, and the names of its tables."""
+    """One file: its settings, those for all commands first, and the names of its tables.
+
+    ``of_folder``: nobody named it, it was merely there; what it may decide is limited (``cli.trust``).
+    """
 
     path: Path
     settings: tuple[Setting, ...]
     tables: tuple[str, ...]
+    of_folder: bool = False
 
 
 def config_files(named: Path | None = None) -> list[ConfigFile]:
@@ -67,11 +71,11 @@ def _nearest(named: Path | None) -> ConfigFile | None:
         return _of(named, _part(named))
     here = Path(NAME)
     if _is_there(here):
-        return _of(here, _toml(here))
+        return _of(here, _toml(here), of_folder=True)
     project = Path("pyproject.toml")
     if _is_there(project):
         content = _part(project)
-        return _of(project, content) if content else None
+        return _of(project, content, of_folder=True) if content else None
     return None
 
 
@@ -108,13 +112,13 @@ def _toml(file: Path) -> dict[str, object]:
         raise UsageError(f"the config file {file} is not TOML: {error}") from None
 
 
-def _of(path: Path, content: Mapping[str, object]) -> ConfigFile:
+def _of(path: Path, content: Mapping[str, object], *, of_folder: bool = False) -> ConfigFile:
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     common = {name: value for name, value in content.items() if name not in tables}
     settings = list(_settings(None, common))
     for table, values in tables.items():
         settings += _settings(table, values)
-    return ConfigFile(path=path, settings=tuple(settings), tables=tuple(tables))
+    return ConfigFile(path=path, settings=tuple(settings), tables=tuple(tables), of_folder=of_folder)
 
 
 def _settings(table: str | None, values: Mapping[str, object]) -> Iterator[Setting]:

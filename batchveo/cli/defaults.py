@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batchveo.cli.config import ConfigFile, Setting
+from batchveo.cli.trust import refusal
 from batchveo.cli.values import converted
 from batchveo.errors import UsageError
 
@@ -34,6 +35,7 @@ def default_map(
         problems += _strange_tables(file, commands)
         for setting in file.settings:
             try:
+                _check_trust(file, setting)
                 value = _checked(setting, _options_for(setting, own, known))
             except ValueError as error:
                 problems.append(f"{file.path}: {setting}: {error}")
@@ -75,6 +77,13 @@ def _checked(setting: Setting, options: Options | None) -> object:
     if setting.name not in options:
         raise ValueError(f"there is no such option{_hint(setting.name, options)}")
     return converted(options[setting.name], setting.name, setting.value)
+
+
+def _check_trust(file: ConfigFile, setting: Setting) -> None:
+    """Raise ``ValueError`` for what a file that was merely there may not set."""
+    refused = refusal(setting.name) if file.of_folder else None
+    if refused:
+        raise ValueError(f"{refused}; or name this file with --config")
 
 
 def _strange_tables(file: ConfigFile, commands: Collection[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from batchveo.cli.origins import origins
 from batchveo.cli.running import messengers_of
 from batchveo.doctor import Check, examine, examine_messengers
 from batchveo.errors import UsageError
+from batchveo.report.words import printable
 
 
 @click.command("doctor")
@@ -55,4 +56,4 @@ def _commands_and_file(context: click.Context) -> tuple[list[click.Command], Pat
 
 def _line(check: Check) -> str:
     advice = f"\n       {check.advice}" if check.advice and not check.ok else ""
-    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {check.found}{advice}"
+    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {printable(check.found)}{advice}"

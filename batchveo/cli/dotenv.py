@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from batchveo.cli.trust import refusal
 from batchveo.errors import UsageError
 
 FILE = Path(".env")
 LARGEST_BYTES = 1024 * 1024
 KEYS = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """As ``api.key`` has them, which takes long to import; a test compares the two."""
+
+PREFIX = "BATCHVEO_"
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
@@ -34,12 +37,20 @@ def with_dotenv(file: Path = FILE) -> Iterator[None]:
 
 
 def additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What ``file`` says and ``environment`` does not; a key there makes every key here unheard."""
+    """What ``file`` says and ``environment`` does not; a key there makes every key here unheard.
+
+    Raises ``UsageError`` for what a folder may not set.
+    """
     found = read(file)
     has_key = any(environment.get(name, "").strip() for name in KEYS)
-    return {
+    added = {
         name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment
     }
+    for name in added:
+        refused = refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
+        if refused:
+            raise UsageError(f"{file}: {name}: {refused}")
+    return added
 
 
 def read(file: Path) -> dict[str, str]:
@@ -59,7 +70,7 @@ def read(file: Path) -> dict[str, str]:
 
 def is_ours(name: str) -> bool:
     """Whether a variable is read from there; a ``.env`` holds those of other programs too."""
-    return name in KEYS or name.startswith("BATCHVEO_")
+    return name in KEYS or name.startswith(PREFIX)
 
 
 def is_open_to_others(file: Path = FILE) -> bool:

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.forecast import Forecast
 from batchveo.models import JobState
-from batchveo.report.rows import status_row
-from batchveo.report.words import money, shorten, spread
+from batchveo.report.rows import ahead_words, status_row
+from batchveo.report.words import money, shorten
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -58,17 +57,14 @@ def _text(row: dict[str, Any]) -> str:
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
     lines.append(_spent(row))
     if row["running"] and row["videos_per_hour"]:
-        lines.append(f"{row['videos_per_hour']:,.0f} videos and {money(row['usd_per_hour'])} an hour")
-    if row["running"] and row["eta_seconds"]:
-        lines.append(f"{spread(_ahead(row))} left")
+        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
+    ahead = ahead_words(row)
+    if row["running"] and ahead:
+        lines.append(f"{ahead} left")
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
         lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")
     return "\n".join(lines)
-
-
-def _ahead(row: dict[str, Any]) -> Forecast:
-    return Forecast(low=row["eta_low_seconds"], likely=row["eta_seconds"], high=row["eta_high_seconds"])
 
 
 def _spent(row: dict[str, Any]) -> str:

@@ -14,9 +14,10 @@ from batchveo.errors import UsageError
 @state_option
 @option("--host", default="127.0.0.1", help="The address to listen on; any but loopback asks for a token.")
 @option("--port", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
+@option("--token", is_flag=True, help="Ask for a token on loopback too, where this machine has other users.")
 @option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @videos_option
-def command(state: Path, *, host: str, port: int, open_browser: bool, videos: Path | None) -> int:
+def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Path | None) -> int:
     """Serve a page of this state: the videos, how far it is, what failed and why; until Ctrl-C.
 
     It may be open while a run goes on. Retry, cancel and resolve work from it as the commands do.
@@ -27,7 +28,7 @@ def command(state: Path, *, host: str, port: int, open_browser: bool, videos: Pa
     from batchveo.store import Store
 
     Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
-    keys = secrets_for(host)
+    keys = secrets_for(host, token=token)
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"

@@ -44,6 +44,7 @@ def arrive(source: Path, target: Path, files: Files) -> How:
 def written(path: Path) -> Iterator[Path]:
     """A part to write to, which becomes ``path`` at the end: as a whole, on disk, or not at all."""
     part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # what a death left, or a link that somebody laid there
     try:
         yield part
     except BaseException:

@@ -58,9 +58,15 @@ class Card:
         lines += ["size_categories:", f"- {size}", "tags:", "- video", "- synthetic", "- batchveo"]
         lines += ["configs:", "- config_name: default", "  data_files:"]
         for split in tally.parts:
-            lines += [f"  - split: {_STANDARD.get(split, split)}", "    path:"]
+            lines += [f"  - split: {self._called(split)}", "    path:"]
             lines += [f"    - {json.dumps(path)}" for path in self._data_files(split)]
         return "\n".join(["---", *lines, "---\n"])
+
+    def _called(self, split: str) -> str:
+        """The split's usual name, unless two would be called so: that does not load."""
+        usual = _STANDARD.get(split, split)
+        same = [other for other in self.tally.parts if _STANDARD.get(other, other) == usual]
+        return usual if len(same) == 1 else split
 
     def _data_files(self, split: str) -> list[str]:
         if Format.VIDEOFOLDER in self.formats:

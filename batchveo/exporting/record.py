@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from batchveo.errors import UsageError
 from batchveo.exporting.columns import Row
-from batchveo.exporting.splits import Splitting
+from batchveo.exporting.splits import Splitting, is_name
 from batchveo.files import sync
 
 RECORD = ".batchveo-export.jsonl"
@@ -52,6 +52,7 @@ class Record:
         _refuse_strangers(folder)
         if not writing and not self._path.exists():
             return
+        _refuse_links(folder)
         if writing:
             self._take(folder)
         self._file = self._path.open("a+b" if writing else "rb")
@@ -159,6 +160,7 @@ class Record:
         match line:
             case {"clip": {**row}}:
                 origin = line.get("from")
+                _check_place(str(row["split"]), str(row["file_name"]))
                 entry = (row["split"], row["file_name"], row["bytes"], row["sha256"], origin)
                 self.entries[str(row["job_id"])] = Entry(offset, *entry)  # type: ignore[arg-type]
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
@@ -177,6 +179,21 @@ class Record:
         self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
         return offset
+
+
+def _check_place(split: str, file_name: str) -> None:
+    """Raise ``ValueError`` for a place outside of the folder: the record may be somebody else's work."""
+    name = file_name.removeprefix(f"{split}/")
+    if not is_name(split) or f"{split}/{name}" != file_name or set("/\\:\0") & set(name) or not name.strip("."):
+        raise ValueError(file_name)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise ``UsageError`` where links lead out of a folder that may be somebody else's work."""
+    names = [RECORD, LOCK] + ([path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else [])
+    for name in names:
+        if (folder / name).is_symlink():
+            raise UsageError(f"{folder / name} is a link; export into another folder")
 
 
 def _refuse_strangers(folder: Path) -> None:

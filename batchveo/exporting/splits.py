@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from batchveo.errors import UsageError
 from batchveo.models import Job
+from batchveo.paths import safe_stem
 
 TRAIN = "train"
 PARTS = (TRAIN, "val", "test")
@@ -61,9 +62,10 @@ class Splitting:
         if own is None:
             return TRAIN
         name = str(own).strip().lower()
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise UsageError(
-                f"meta.split of {job.name!r} is {own!r}: a split's name has letters, digits and _ only; "
+                f"meta.split of {job.name!r} is {own!r}: a split's name has letters, digits and _ only, and is "
+                "neither all, which loaders take for every split, nor a device of Windows; "
                 "mend the manifest and run it again, or give --split none"
             )
         return name
@@ -75,6 +77,11 @@ class Splitting:
         if self.by == "prompt":
             return " ".join(job.prompt.casefold().split())
         return json.dumps(job.meta.get(self.by.removeprefix("meta.")), sort_keys=True)
+
+
+def is_name(name: str) -> bool:
+    """Whether a split may be called so: as a folder everywhere, and by those who load it."""
+    return bool(_NAME.fullmatch(name)) and name != "all" and safe_stem(name) == name
 
 
 def _drawn(group: str, shares: tuple[float, ...]) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchveo import settling
-from batchveo.errors import BatchveoError
+from batchveo.errors import BatchveoError, UsageError
 from batchveo.models import Job, JobState
 from batchveo.page.asking import answer, body_of, state_path
 from batchveo.page.causes import cause_of
@@ -32,7 +32,10 @@ async def cancel(request: Request) -> Response:
 
 
 async def resolve(request: Request) -> Response:
-    """``jobs`` in doubt are settled: ``how`` is ``resubmit``, ``fail`` or ``generation`` (``generation_id``)."""
+    """``jobs`` in doubt are settled: ``how`` is ``resubmit``, ``fail`` or ``generation`` (``generation_id``).
+
+    ``seen`` has the ``state`` and the ``request`` (its id) that were shown: the answer is about those.
+    """
     return await _acted(request, _resolved)
 
 
@@ -43,6 +46,7 @@ def _resolved(store: Store, jobs: Sequence[Job], body: Body) -> int:
     taken = generation.strip() if isinstance(generation, str) else ""
     if how == "generation" and not taken:
         raise HTTPException(400, "the id of the generation is missing")
+    _check_seen(jobs, body)
     moved = settling.resolve(
         store,
         jobs,
@@ -52,6 +56,14 @@ def _resolved(store: Store, jobs: Sequence[Job], body: Body) -> int:
         generation_id=taken if how == "generation" else None,
     )
     return len(moved)
+
+
+def _check_seen(jobs: Sequence[Job], body: Body) -> None:
+    """Raise ``UsageError`` for jobs that moved while the question was open: a doubt may be a paid video by now."""
+    for job in jobs:
+        now = {"state": job.state.value, "request": job.client_request_id}
+        if body.get("seen", now) != now:
+            raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
 
 
 async def _acted(request: Request, act: Act) -> Response:
@@ -65,6 +77,8 @@ async def _acted(request: Request, act: Act) -> Response:
         return answer({"done": await run_in_threadpool(work)})
     except BatchveoError as error:
         return answer({"error": str(error)}, 409)
+    except UnicodeEncodeError:
+        raise HTTPException(400, "half a character is in it") from None
 
 
 def _jobs_meant(store: Store, body: Body) -> list[Job]:

@@ -45,7 +45,8 @@ def embedded(data: object) -> str:
 
 
 def _page(title: str, head: str, scripts: str) -> str:
-    places = {"title": html.escape(title), "head": head, "scripts": scripts, "version": html.escape(__version__)}
+    shown = title.encode(errors="replace").decode()  # a file's name may hold bytes that are no text
+    places = {"title": html.escape(shown), "head": head, "scripts": scripts, "version": html.escape(__version__)}
     return re.sub(r"\{\{(\w+)\}\}", lambda place: places[place.group(1)], text_of("page.html"))
 
 

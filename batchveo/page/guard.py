@@ -2,7 +2,7 @@
 
 Against other web sites: the Host header (names that are rebound to this machine), what the browser says of the
 asking site, and a secret of the page itself on everything that changes something. Bound to anything but loopback,
-a token as well.
+or where other users of this machine are not trusted, a token as well.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def is_loopback(host: str) -> bool:
     return host.strip("[]") in LOOPBACK
 
 
-def secrets_for(host: str) -> Secrets:
-    """A token wherever others could connect."""
-    return Secrets(token=None if is_loopback(host) else secrets.token_urlsafe(32))
+def secrets_for(host: str, *, token: bool = False) -> Secrets:
+    """A token wherever other machines could connect; with ``token``, also against other users of this one."""
+    return Secrets(token=None if is_loopback(host) and not token else secrets.token_urlsafe(32))
 
 
 class Guard:

@@ -7,10 +7,13 @@ import io
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from batchveo.media import opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +25,8 @@ GOOD_SPREAD = 14.0
 LOOKED_AT = 8
 EVERY = 8
 """Of the first ``LOOKED_AT * EVERY`` frames each so-manyth is looked at."""
+MOST_SECONDS = 10.0
+"""How long one video is looked at."""
 MOST_KEPT = 20_000
 PRUNE_EVERY = 500
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -87,14 +92,18 @@ def make_poster(video: Path, *, width: int = WIDTH, height: int = HEIGHT, qualit
 
 
 def _frames(video: Path) -> Iterator[Image]:
-    import av
-
-    with av.open(str(video)) as container:
-        for number, frame in enumerate(container.decode(container.streams.video[0])):
-            if number >= LOOKED_AT * EVERY:
+    deadline = time.monotonic() + MOST_SECONDS
+    with opened(video) as container:
+        number = 0
+        for packet in container.demux(container.streams.video[0]):
+            if time.monotonic() > deadline:
                 return
-            if number % EVERY == 0:
-                yield frame.to_image()  # type: ignore[no-untyped-call]
+            for frame in packet.decode():
+                if number >= LOOKED_AT * EVERY:
+                    return
+                if number % EVERY == 0:
+                    yield frame.to_image()  # type: ignore[no-untyped-call]
+                number += 1
 
 
 def _best(pictures: Iterator[Image]) -> Image | None:

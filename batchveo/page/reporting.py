@@ -63,6 +63,7 @@ def write_report(
     content = whole_page(data, title=store.path.stem).encode()
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.part")
+    part.unlink(missing_ok=True)  # a link that somebody laid there
     part.write_bytes(content)
     part.replace(output)
     return Written(path=output, jobs=len(jobs), total=total, posters=len(pictures), bytes=len(content))

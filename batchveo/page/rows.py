@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from batchveo.models import Job
 from batchveo.page.causes import causes
-from batchveo.report.rows import status_row
+from batchveo.report.rows import ahead_words, status_row
 from batchveo.store import Store
 from batchveo.store.browsing import CLIP, Filter, text_of
 from batchveo.verifying import video_path
@@ -86,6 +86,7 @@ def choices(store: Store) -> dict[str, list[dict[str, object]]]:
 def progress(store: Store, *, since: int | None, now: float) -> dict[str, object]:
     """Counts, money and speed, with the cards that changed after the event numbered ``since``.
 
+    ``ahead`` is what is left, in the words of the terminal.
     ``many`` instead of cards where they are too many to send: whoever asks had better look anew.
     """
     cursor = store.latest_event()
@@ -96,6 +97,7 @@ def progress(store: Store, *, since: int | None, now: float) -> dict[str, object
     run = store.newest_run()
     return {
         **status,
+        "ahead": ahead_words(status),
         "now": now,
         "run": None if run is None else dict(run),
         "cursor": cursor,

@@ -8,6 +8,11 @@ from typing import NamedTuple
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 """Terminals that know it show what is in between at once; the others pass it over."""
 CLEAR_LINE, CLEAR_REST = "\x1b[K", "\x1b[J"
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
+"""What is wider than the terminal is cut off there, or goes on in the next row, as terminals usually do.
+
+How wide some scripts are, terminals do not agree on: a row that wraps unforeseen would make every frame slip.
+"""
 
 
 class Line(NamedTuple):
@@ -20,8 +25,8 @@ class Line(NamedTuple):
 class Painter:
     """Draws with few means: cursor up, clear to the end of line, clear the rest.
 
-    No mode of the terminal is changed and the cursor is never hidden, so that whatever ends the process, there is
-    nothing to put right.
+    The cursor is never hidden, and a mode that is changed is put right by the same write, so that whatever ends
+    the process, nothing is left behind.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -39,7 +44,8 @@ class Painter:
         parts = [BEGIN, _up(self._rows(width))]
         if width != self._width:  # terminals remember which rows they have wrapped, and would join them again
             parts.append(CLEAR_REST)
-        parts += [f"{line.text}{CLEAR_LINE}\n" for line in [*above, *block]]
+        parts += [f"{line.text}{CLEAR_LINE}\n" for line in above]
+        parts += [CUT, *(f"{line.text}{CLEAR_LINE}\n" for line in block), WRAP]
         self._write("".join([*parts, CLEAR_REST, END]))
         self._shown, self._width = block, width
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from batchveo.forecast import Forecast
 from batchveo.models import Job, JobState
 from batchveo.report.snapshot import Lookout, Snapshot
+from batchveo.report.words import spread
 from batchveo.store import Store
 from batchveo.verifying import video_path
 
@@ -67,3 +71,9 @@ def progress_row(shot: Snapshot) -> dict[str, object]:
         "eta_low_seconds": ahead and round(ahead.low, 1),
         "eta_high_seconds": ahead and round(ahead.high, 1),
     }
+
+
+def ahead_words(row: Mapping[str, Any]) -> str | None:
+    """What is left by such a row, as the live display says it; ``None`` where nobody knows."""
+    low, likely, high = (row[f"eta_{end}seconds"] for end in ("low_", "", "high_"))
+    return None if likely is None else spread(Forecast(low=low, likely=likely, high=high))

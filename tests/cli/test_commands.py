@@ -260,6 +260,15 @@ def test_a_budget_is_status_3(url: str, service: Service) -> None:
     assert len(service.generations) == 2
 
 
+def test_the_sandboxs_books_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Audit and adopt ask the look-alike, which remembers; the real service hears of no play money."""
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 0
+    assert status_of(["audit", "--sandbox"]) == 0
+    assert "nothing is off" in capsys.readouterr().err
+    assert status_of(["adopt", "--from-log", "1h", "--sandbox"]) == 0
+    assert "0 generations adopted" in capsys.readouterr().err
+
+
 def test_sandbox_and_real_jobs_do_not_mix(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A state that holds the one is refused to the other."""
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0

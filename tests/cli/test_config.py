@@ -169,12 +169,13 @@ def test_a_file_that_cannot_be_read(content: bytes, words: str, capsys: pytest.C
 
 def test_secrets_are_not_shown_as_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither by --help nor by doctor nor in an error."""
-    Path("batchveo.toml").write_text('notify = ["json://127.0.0.1:9/token-sk"]\n')
+    own('notify = ["json://127.0.0.1:9/token-sk"]\n')
     assert "token-sk" not in help_of(capsys)
     status_of(["doctor", "--sandbox"])
     out = capsys.readouterr().out
     assert "token-sk" not in out
-    assert "notify = … from batchveo.toml" in out
+    assert "notify = … from " in out
+    (Path.home() / ".config" / "batchveo" / "batchveo.toml").unlink()
     Path("batchveo.toml").write_text("[run.notify]\nurl = 'json://token-sk'\n")
     assert status_of(["run", "m.yaml"]) == 2
     assert "token-sk" not in capsys.readouterr().err
@@ -239,3 +240,45 @@ def test_a_home_that_is_not_there_or_shut(
     assert status_of(["models"]) == 0
     assert status_of(["doctor", "--sandbox"]) == 0
     assert "config: batchveo.toml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ('base-url = "https://evil.example"', "batchveo.toml"),
+        ('base_url = "https://evil.example"', "batchveo.toml"),
+        ('[run]\nbase-url = "https://evil.example"', "batchveo.toml"),
+        ('[tool.batchveo.plan]\nbase-url = "https://evil.example"', "pyproject.toml"),
+        ("yes = true", "batchveo.toml"),
+        ("confirm-above = 1e9", "batchveo.toml"),
+        ('notify = "json://evil.example"', "batchveo.toml"),
+        ('notify-file = "/etc/passwd"', "batchveo.toml"),
+    ],
+)
+def test_a_folder_decides_neither_about_the_key_nor_about_money(
+    line: str, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a file may have come with a clone: what is in it is refused, unless somebody named the file."""
+    Path(file).write_text(f"{line}\n")
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 2
+    assert "a folder may not set this" in capsys.readouterr().err
+    assert not Path("state").exists()
+    status_of(["--config", file, "status"])
+    assert "a folder may not" not in capsys.readouterr().err
+
+
+def test_your_own_file_may(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody else writes there."""
+    own('base-url = "https://proxy.example"\nyes = true\n')
+    assert status_of(["status"]) == 2
+    assert "a folder may not" not in capsys.readouterr().err
+
+
+def test_what_stands_in_a_file_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in a stranger's file are shown as text."""
+    Path("batchveo.toml").write_text('[run]\n"x\\u001b]0;title\\u0007\\u202e" = 1\n')
+    assert status_of(["run", "m.yaml"]) == 2
+    assert status_of(["status", "--state", "x\x1b[2J.db"]) == 2
+    told = capsys.readouterr().err
+    assert "]0;title" in told
+    assert not set("\x1b\x07\u202e") & set(told)

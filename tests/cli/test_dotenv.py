@@ -92,9 +92,8 @@ def test_the_key_comes_from_there(file: Path, monkeypatch: pytest.MonkeyPatch) -
     """A run with nothing but a .env."""
     Path("m.yaml").write_text("jobs:\n  - {model: veo2, prompt: A dragon}\n")
     with running(Service(Settings(key="good-key-good-key", generation_median=0.05))) as url:
-        file.write_text(
-            f"AIMLAPI_API_KEY='good-key-good-key'\nBATCHVEO_BASE_URL={url}\nBATCHVEO_POLL_INTERVAL=0.05\n"
-        )
+        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
+        file.write_text("AIMLAPI_API_KEY='good-key-good-key'\nBATCHVEO_POLL_INTERVAL=0.05\n")
         assert status_of(["run", "m.yaml"]) == 0
     for path in Path().rglob("*"):
         assert path.name == ".env" or not path.is_file() or b"good-key" not in path.read_bytes()
@@ -109,3 +108,16 @@ def test_a_file_that_others_can_read(file: Path) -> None:
     assert is_open_to_others(file)
     file.chmod(0o600)
     assert not is_open_to_others(file)
+
+
+@pytest.mark.parametrize("name", ["BASE_URL", "CONFIG", "YES", "CONFIRM_ABOVE", "NOTIFY", "NOTIFY_FILE"])
+def test_a_folder_decides_neither_about_the_key_nor_about_money(
+    name: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a file may have come with a clone; what the real environment overrules does no harm."""
+    file.write_text(f"BATCHVEO_{name}=https://evil.example\n")
+    assert status_of(["models"]) == 2
+    told = capsys.readouterr().err
+    assert f"BATCHVEO_{name}: a folder may not set this" in told
+    assert "evil" not in told
+    assert additions(file, {f"BATCHVEO_{name}": "mine"}) == {}

@@ -70,3 +70,12 @@ def test_shards_alone_have_their_own_data_files(morning: Morning) -> None:
     (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]  # type: ignore[misc]
     assert config["data_files"] == [{"split": "train", "path": ["train-*.tar"]}]
     assert not (morning.dataset / "train").exists()
+
+
+def test_two_splits_of_one_usual_name_keep_theirs(morning: Morning) -> None:
+    """Loaders refuse a name that comes twice."""
+    for split in ("val", "validation", "eval"):
+        morning.make(split, meta={"split": split})
+    morning.export()
+    (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]  # type: ignore[misc, attr-defined]
+    assert sorted(part["split"] for part in config["data_files"]) == ["test", "val", "validation"]

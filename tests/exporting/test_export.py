@@ -377,6 +377,57 @@ def test_a_torn_record_is_mended(morning: Morning) -> None:
         morning.export()
 
 
+@pytest.mark.parametrize(
+    ("split", "file_name"),
+    [
+        ("train", "../../out.mp4"),
+        ("train", "/tmp/out.mp4"),
+        ("train", "train/../../out.mp4"),
+        ("train", "train/.."),
+        ("train", "train/C:\\out.mp4"),
+        ("../..", "../../out.mp4"),
+        ("/tmp", "/tmp/out.mp4"),
+        ("train", "other/out.mp4"),
+    ],
+)
+def test_a_record_that_leads_out_of_the_folder(morning: Morning, split: str, file_name: str) -> None:
+    """It may be somebody else's work: nothing is written where it says."""
+    morning.make("a")
+    morning.export()
+    record = morning.dataset / RECORD
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    for line in lines:
+        line.get("clip", {}).update(split=split, file_name=file_name)
+    record.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    before = sorted(morning.folder.rglob("*"))
+    with pytest.raises(UsageError, match="cannot be read"):
+        morning.export()
+    assert sorted(morning.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["train/.metadata.jsonl.part", ".clips.csv.part", ".README.md.part"])
+def test_a_link_that_lies_where_a_part_goes(morning: Morning, name: str) -> None:
+    """What it leads to is not written to."""
+    morning.make("a")
+    (morning.folder / "mine").write_text("precious")
+    (morning.dataset / "train").mkdir(parents=True)
+    (morning.dataset / RECORD).touch()
+    (morning.dataset / name).symlink_to(morning.folder / "mine")
+    assert morning.export(*Format).clips == 1
+    assert (morning.folder / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [RECORD, "train"])
+def test_links_out_of_the_folder_are_refused(morning: Morning, name: str) -> None:
+    """A record or a split that is elsewhere: the folder may be somebody else's work."""
+    morning.make("a")
+    morning.export()
+    (morning.dataset / name).rename(morning.folder / "elsewhere")
+    (morning.dataset / name).symlink_to(morning.folder / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        morning.export()
+
+
 def test_a_video_fetched_anew_is_not_mixed_in(morning: Morning) -> None:
     """Other bytes under a name that is published already: said, and left out."""
     job = morning.make("a")

@@ -42,6 +42,21 @@ def test_resolve(client: Client, night: Night, body: dict[str, str], state: str)
         assert night.named("doubtful").generation_id == "gen-9"
 
 
+@pytest.mark.parametrize("how", ["resubmit", "fail"])
+def test_an_old_question_is_not_about_what_came_since(client: Client, night: Night, how: str) -> None:
+    """A doubt that was asked about is found by the run, or is another one by now: nothing is paid for or lost."""
+    job = night.named("doubtful")
+    seen = {"state": "in_doubt", "request": job.client_request_id}
+    other = client.post("/api/resolve", {"jobs": [job.id], "how": how, "seen": {**seen, "request": "older"}})
+    assert (other.status_code, night.states()["doubtful"]) == (409, "in_doubt")
+    with Store(night.path) as store:
+        store.adopt(job, "gen-7", now=9.0)
+    late = client.post("/api/resolve", {"jobs": [job.id], "how": how, "seen": seen})
+    assert (late.status_code, night.states()["doubtful"]) == (409, "generating")
+    found = {"state": "generating", "request": job.client_request_id}
+    assert client.post("/api/resolve", {"jobs": [job.id], "how": "fail", "seen": found}).json() == {"done": 1}
+
+
 def test_a_generation_of_another_job_is_refused(client: Client, night: Night) -> None:
     """Two jobs never share one."""
     taken = night.named("fox").generation_id
@@ -68,6 +83,13 @@ def test_odd_bodies_change_nothing(client: Client, night: Night, verb: str, body
     answer = client.post(f"/api/{verb}", body)
     assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
     assert night.states() == before
+
+
+def test_half_a_character_is_no_id(client: Client) -> None:
+    """JSON can hold one, the state cannot."""
+    headers = {**client.trusted, "content-type": "application/json"}
+    answer = client("POST", "/api/retry", content=rb'{"jobs": ["\ud800"]}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "half a character is in it")
 
 
 def test_an_odd_way_to_resolve_is_refused(client: Client, night: Night) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchveo.page import rows
 from batchveo.page.app import app
 from batchveo.page.guard import Secrets
 from batchveo.page.reporting import write_report
@@ -117,6 +118,27 @@ def test_what_a_run_does_is_seen_without_a_reload(new_page: Open, url: str, nigh
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.get_by_role("heading", name="3 of 6 videos done").wait_for()
     until(page, "document.images.length === 3")
+
+
+def test_what_is_left_is_said_as_the_terminal_says_it(
+    new_page: Open, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its spread, the speed and the budget; before anything is known, in so many words."""
+    told = {"running": True, "videos_per_hour": 1234.4, "usd_per_hour": 56.7, "budget_usd": 80.0}
+    times = {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0}
+    shown = dict.fromkeys(times)
+    usual = rows.status_row
+    monkeypatch.setattr(rows, "status_row", lambda store, now: {**usual(store, now=now), **told, **shown})
+    page = new_page(url)
+    figures = page.locator(".figures")
+    assert "Left not known yet" in " ".join(figures.inner_text().split())
+    shown.update(times)
+    page.reload()
+    figures.get_by_text("about 3 h 10 min").wait_for()
+    words = " ".join(figures.inner_text().split())
+    assert "1,234 videos/h $56.70/h" in words
+    assert "about 3 h 10 min 2 h 30 min – 3 h 40 min · until about" in words
+    assert "of $80.00" in words
 
 
 def test_ten_thousand_jobs_scroll(new_page: Open, url: str, night: Night) -> None:

@@ -38,9 +38,10 @@ def test_it_serves_until_it_is_interrupted(night: Night) -> None:
         assert httpx.get(f"{url}/api/progress").json()["total"] == 6
 
 
-def test_the_printed_address_opens_what_others_may_not(night: Night) -> None:
-    """Bound to another address, only with its token."""
-    with serving(night, "--host", "127.0.0.2") as url, httpx.Client(follow_redirects=True) as client:
+@pytest.mark.parametrize("options", [("--host", "127.0.0.2"), ("--token",)])
+def test_the_printed_address_opens_what_others_may_not(night: Night, options: tuple[str, ...]) -> None:
+    """Bound to another address, or where it is asked for, only with its token."""
+    with serving(night, *options) as url, httpx.Client(follow_redirects=True) as client:
         bare = url.partition("?")[0]
         assert httpx.get(bare).status_code == 401
         assert client.get(url).status_code == 200

@@ -61,3 +61,13 @@ def test_a_folder_that_cannot_be_written_to_costs_only_time(night: Night, tmp_pa
     assert Posters(tmp_path / "taken").poster(night.videos / "fox.mp4", "0" * 64)
     assert Posters(tmp_path / "kept").poster(night.videos / "fox.mp4", "../../x")
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_bomb_has_no_poster(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for its pixels nor for its length: a video is looked at within bounds."""
+    assert make_poster(night.videos / "fox.mp4")
+    monkeypatch.setattr("batchveo.page.posters.MOST_SECONDS", -1.0)
+    assert make_poster(night.videos / "fox.mp4") is None
+    monkeypatch.undo()
+    monkeypatch.setattr("batchveo.media.MOST_PIXELS", 100)
+    assert make_poster(night.videos / "fox.mp4") is None

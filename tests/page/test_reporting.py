@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,23 @@ def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture
     for command in ("report", "ui"):
         assert status_of([command, "--state", str(tmp_path / "none.db")]) == 2
         assert "there is no state" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_a_state_whose_name_is_no_text(night: Night) -> None:
+    """Its report is written all the same."""
+    odd = night.path.with_name(os.fsdecode(b"\xff.db"))
+    night.path.rename(odd)
+    with Store(odd, writing=False) as store:
+        written = write_report(store, night.videos / "r.html", now=1.0)
+    assert "<title>? ·" in written.path.read_text(encoding="utf-8")
+
+
+def test_a_link_that_lies_where_the_part_goes(night: Night) -> None:
+    """What it leads to is not written to."""
+    mine = night.videos / "mine"
+    mine.write_text("precious")
+    (night.videos / ".r.html.part").symlink_to(mine)
+    with Store(night.path, writing=False) as store:
+        write_report(store, night.videos / "r.html", now=1.0)
+    assert mine.read_text() == "precious"

@@ -8,13 +8,14 @@ TOKEN = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
 class Screen:
-    """Rows of text without end; wraps at ``width``. An escape sequence it does not know is an error."""
+    """Rows of text without end; wraps at ``width`` while ``wraps``. An unknown escape sequence is an error."""
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.rows: list[str] = [""]
         self.row = self.column = 0
         self.modes: set[str] = set()
+        self.wraps = True
 
     def write(self, text: str) -> None:
         for private, numbers, final, plain in TOKEN.findall(text):
@@ -35,7 +36,7 @@ class Screen:
         else:
             assert char.isprintable(), f"{char!r} reaches the terminal"
             if self.column >= self.width:
-                self.row, self.column = self.row + 1, 0
+                self.row, self.column = (self.row + 1, 0) if self.wraps else (self.row, self.width - 1)
             self._reach()
             row = self.rows[self.row].ljust(self.column)
             self.rows[self.row] = row[: self.column] + char + row[self.column + 1 :]
@@ -57,6 +58,8 @@ class Screen:
                 del self.rows[self.row + 1 :]
             case "m":
                 pass
+            case "?h" | "?l" if numbers == "7":
+                self.wraps = final == "h"
             case "?h":
                 self.modes.add(numbers)
             case "?l":

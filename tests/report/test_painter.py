@@ -44,3 +44,17 @@ def test_a_window_made_narrower_leaves_no_rest() -> None:
     screen.width, screen.rows, screen.row = 10, ["x" * 10, "x" * 9, "y", ""], 3
     painter.paint(lines("z"), width=10)
     assert screen.text == "z"
+
+
+def test_a_line_wider_than_was_reckoned_does_not_wrap() -> None:
+    """Terminals differ on the width of some scripts; frames must not slip for it. What stays above may wrap."""
+    screen = Screen(20)
+    painter = Painter(screen.write)
+    wider = Line("नमस्ते-दुनिया-एक-लोमड़ी-take", 19)
+    painter.paint([wider, *lines("first")], width=20, above=lines("kept, on as many rows as it takes"))
+    painter.paint([wider, *lines("second")], width=20)
+    rows = screen.text.splitlines()
+    assert rows[:2] == ["kept, on as many row", "s as it takes"]
+    assert len(rows) == 4
+    assert rows[-1] == "second"
+    assert screen.wraps

@@ -43,6 +43,34 @@ def test_words_are_looked_for_together(store: Store) -> None:
     assert store.matching(Filter.of("")) == 30
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("fox", "%fox%"),
+        ("桜の木", "%桜の木%"),
+        ("ÜBER uns", "%ber%"),
+        ("лиса", None),
+        ("50%_off", "%off%"),
+        ("ς", None),
+        ("क्या", "%क%"),
+        ("\ud83d", None),
+    ],
+)
+def test_the_hint_is_the_longest_piece_that_has_no_case(text: str, hint: str | None) -> None:
+    """What SQLite would fold otherwise, or take for a pattern, is left to the slow look."""
+    assert Filter.of(text).hint == hint
+
+
+@pytest.mark.parametrize(
+    "text", ["桜の木", "über", "ÜBER", "ЛИСА", "лис", "क्या", "σοφοσ", "50%_off", "🐉", 'say "hi"']
+)
+def test_words_of_every_script_are_found(store: Store, text: str) -> None:
+    """In prompts as in names, whatever the case."""
+    prompt = 'Über die 桜の木, лиса क्या σοφος 50%_off 🐉 say "hi"'
+    store.add([make_spec("many", request={"prompt": prompt})], run=1, now=3.0)
+    assert [row["name"] for row in store.page(Filter.of(text), most=5)] == ["many"]
+
+
 def test_a_prompt_is_clipped(store: Store) -> None:
     """A card never carries a book; the search reads all of it."""
     book = "word " * 1000 + "needle"

@@ -32,15 +32,15 @@ const Actions = (() => {
       { title: `Submit “${clip(job.name)}” again?`, danger: true, yes: "It bought nothing: submit again",
         text: ["If its first request arrived after all, you pay twice. The provider’s site lists what your key has generated.",
           `Its request id is ${job.client_request_id || "not known"}.`] },
-      "resolve", { jobs: [job.id], how: "resubmit" }, pendingAgain);
+      "resolve", { ...seen(job), how: "resubmit" }, pendingAgain);
     const take = (job) => act(
       { title: `Which generation did “${clip(job.name)}” buy?`, yes: "Fetch this generation", field: "Generation id",
         text: ["The provider’s site lists what your key has generated. The next run fetches its video; that costs nothing more."] },
-      "resolve", { jobs: [job.id], how: "generation" }, () => "The generation is taken; its video will be fetched.");
+      "resolve", { ...seen(job), how: "generation" }, () => "The generation is taken; its video will be fetched.");
     const giveUp = (job) => act(
       { title: `Give “${clip(job.name)}” up?`, danger: true, yes: "Give it up",
         text: ["It counts as failed. What it may have cost stays counted against the budget."] },
-      "resolve", { jobs: [job.id], how: "fail" }, () => "The job is given up.");
+      "resolve", { ...seen(job), how: "fail" }, () => "The job is given up.");
 
     const BUTTONS = {
       failed: [["Retry", "again", retry, "primary"]],
@@ -55,6 +55,8 @@ const Actions = (() => {
     return { buttons, retryCause };
   }
 
+  // A question may stay open for hours: its answer is about the request that it showed.
+  const seen = (job) => ({ jobs: [job.id], seen: { state: job.state, request: job.client_request_id } });
   const clip = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
   return { create };
 })();

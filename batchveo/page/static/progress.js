@@ -56,22 +56,34 @@ const Progress = (() => {
     }));
   }
 
+  // The figures that the terminal shows, in its words.
   function figures(progress) {
-    const { counts, run, running } = progress;
-    const flying = counts.submitting + counts.generating + counts.downloading;
+    const { counts, running } = progress;
+    const flying = counts.submitting + counts.generating;
     const perVideo = counts.succeeded ? progress.spend_usd / counts.succeeded : 0;
-    const ahead = progress.committed_usd - progress.spend_usd;
-    const budget = run?.budget_usd;
+    const more = progress.committed_usd - progress.spend_usd;
+    const budget = progress.budget_usd;
     const told = [
-      ["Spent", Words.money(progress.spend_usd), budget ? ` of ${Words.money(budget)}` : ""],
-      ahead > 0.005 && ["Reserved", Words.money(ahead), " in flight or in doubt"],
-      counts.succeeded > 0 && ["A video", Words.money(perVideo), " on average"],
+      running && progress.videos_per_hour > 0 && ["Speed", `${Words.number(Math.round(progress.videos_per_hour))} videos/h`, `${Words.money(progress.usd_per_hour)}/h`],
+      left(progress),
+      ["Spent", Words.money(progress.spend_usd), budget === null ? "" : `of ${Words.money(budget)}`],
+      more > 0.005 && ["Reserved", Words.money(more), "more in flight or in doubt"],
       running && flying > 0 && ["In flight", Words.number(flying), ""],
-      running && progress.videos_per_hour > 0 && ["An hour", Words.number(Math.round(progress.videos_per_hour)), ` videos, ${Words.money(progress.videos_per_hour * perVideo)}`],
-      running && progress.eta_seconds && ["Left", `about ${Words.span(progress.eta_seconds)}`, ""],
-      progress.price_unknown > 0 && ["Price not known", Words.number(progress.price_unknown), " videos"],
+      counts.succeeded > 0 && ["A video", Words.money(perVideo), "on average"],
+      progress.price_unknown > 0 && ["Price not known", Words.number(progress.price_unknown), progress.price_unknown === 1 ? "video" : "videos"],
     ].filter(Boolean);
-    return el("dl", { class: "figures" }, told.map(([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more && el("small", {}, more)))));
+    return el("dl", { class: "figures" }, told.map(([name, value, aside]) =>
+      el("div", {}, el("dt", {}, name), el("dd", {}, value, aside && [" ", el("small", {}, aside)]))));
+  }
+
+  function left({ counts, held, total, running, ahead, now, eta_seconds: seconds }) {
+    const jobs = total - counts.succeeded - counts.failed - counts.cancelled - held;
+    if (!jobs) return undefined;
+    if (!running) return ["Left", Words.counted(jobs, "job"), ""];
+    if (!ahead) return ["Left", "not known yet", ""];
+    const [about, between] = ahead.replace(/\)$/, "").split(" (");
+    const until = `until about ${Words.hour(now + seconds, now)}`;
+    return ["Left", about, between ? `${between} · ${until}` : until];
   }
 
   function notices({ counts, held, total }, source) {

@@ -44,5 +44,12 @@ const Words = (() => {
     : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
   const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-  return { STATES, ORDER, state, number, counted, money, model, span, size, when, clock };
+  // The time to the minute, with its weekday where that is not the day of `now`.
+  function hour(at, now) {
+    const there = new Date(at * 1000);
+    const weekday = there.toDateString() === new Date(now * 1000).toDateString() ? undefined : "short";
+    return there.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", weekday });
+  }
+
+  return { STATES, ORDER, state, number, counted, money, model, span, size, when, clock, hour };
 })();
