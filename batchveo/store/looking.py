@@ -101,10 +101,6 @@ class Looking(Connection):
         rows = self._db.execute(sql.GENERATION_SECONDS, {"model": model, "most": most})
         return [float(row["seconds"]) for row in rows]
 
-    def finished_since(self, since: float) -> int:
-        """Videos finished at or after ``since``."""
-        return int(self._db.execute(sql.FINISHED_SINCE, {"since": since}).fetchone()["jobs"])
-
     def history(self, job: Job) -> list[sqlite3.Row]:
         """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
         return self._db.execute(sql.EVENTS_OF_JOB, {"seq": job.seq}).fetchall()

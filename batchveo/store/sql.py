@@ -164,6 +164,4 @@ SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
     ORDER BY completed_at DESC LIMIT :most"""
-FINISHED_SINCE = """SELECT count(*) AS jobs FROM jobs INDEXED BY jobs_by_finish
-    WHERE state = 'succeeded' AND finished_at >= :since"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
