@@ -48,6 +48,7 @@ class RunSettings:
     wait_for_credits: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "output", Path(self.output))  # text will do, as for a state
         for name, least in _NUMBERS.items():
             value = getattr(self, name)
             if value is None:
