@@ -13,8 +13,12 @@ CACHE = ROOT / "benchmarks" / ".cache"
 """What takes long to build and never changes; ``make clean`` removes it."""
 
 
+RAM_DISK = Path("/dev/shm")
+"""A file system in memory, where a sync costs nothing; Linux has it."""
+
+
 @contextmanager
-def workspace() -> Iterator[Path]:
-    """A folder for one measurement, on the file system of ``TMPDIR``."""
-    with tempfile.TemporaryDirectory(prefix="batchveo-benchmark-") as folder:
+def workspace(parent: Path | None = None) -> Iterator[Path]:
+    """A folder for one measurement in ``parent``, else on the file system of ``TMPDIR``."""
+    with tempfile.TemporaryDirectory(prefix="batchveo-benchmark-", dir=parent) as folder:
         yield Path(folder)
