@@ -64,7 +64,7 @@ _SENTENCES = {
     Brake.PAUSE: "submits pause",
     Brake.CREDITS: "waiting for credits",
     Brake.DOWNLOADS: "finished videos pile up at the downloads",
-    Brake.BUDGET: "the budget is reserved; waiting for what is in flight",
+    Brake.BUDGET: "the budget has no room for the next video",
     Brake.LATER: "what is left waits for its next try",
     Brake.NOTHING: "all is submitted",
 }

@@ -48,7 +48,8 @@ def find_key(
         try:
             return ApiKey(key_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the API key file {key_file} cannot be read: {error}") from None
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(f"the API key file {key_file} cannot be read: {reason}") from None
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
             return ApiKey(environment[variable])

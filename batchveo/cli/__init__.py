@@ -80,6 +80,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is meant; what the config files say has become its defaults."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            if near := get_close_matches(args[0], COMMANDS):
+                ctx.fail(f"No such command {args[0]!r} (did you mean {' or '.join(near)}?)")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             ctx.default_map = {name: self._defaults(ctx, name, command)}
@@ -156,7 +161,8 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _said("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
-        return _said(f"cannot write: {error.strerror}", 1)
+        what = f"{error.filename} cannot be written" if error.filename else "cannot write"
+        return _said(f"{what}: {error.strerror}", 1)
     except sqlite3.DatabaseError as error:
         from batchveo.store.opening import is_full
 

@@ -13,6 +13,7 @@ from batchveo.cli.options import option, state_option
 from batchveo.cli.selecting import selected
 from batchveo.errors import UsageError
 from batchveo.models import JobState
+from batchveo.report.words import counted
 from batchveo.store import Store
 
 
@@ -30,5 +31,5 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
     with Store.existing(state) as store:
         chosen = list(store.jobs(JobState.PENDING) if everything else selected(store, jobs))
         done = settling.cancel(store, chosen, now=time.time())
-    click.echo(f"{done} jobs cancelled", err=True)
+    click.echo(f"{counted(done, 'job')} cancelled", err=True)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import PATH, option, state_option, videos_option
+from batchveo.report.words import counted
 
 
 @click.command("report")
@@ -20,14 +21,19 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Path | N
 
     It links to the videos by their way from the file, so that the folder can be moved as a whole.
     """
+    from batchveo.page.posters import available
     from batchveo.page.reporting import default_output, write_report
     from batchveo.store import Store
 
     with Store(state, writing=False) as store:
         target = output or default_output(store, videos)
         written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
-    part = f" of {written.total}" if written.jobs < written.total else ""
+    jobs = counted(written.total, "job")
+    if written.jobs < written.total:
+        jobs = f"{written.jobs:,} of {jobs}"
     megabytes = written.bytes / 1e6
-    click.echo(f"{written.jobs}{part} jobs, {written.posters} posters, {megabytes:.1f} MB", err=True)
+    click.echo(f"{jobs}, {counted(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
+    if posters and not available():
+        click.echo("note: posters take an extra: pip install 'batchveo[media]'", err=True)
     click.echo(str(written.path))
     return 0

@@ -12,6 +12,7 @@ from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import state_option
 from batchveo.cli.selecting import selected
 from batchveo.models import JobState
+from batchveo.report.words import counted
 from batchveo.store import Store
 
 
@@ -26,5 +27,5 @@ def command(jobs: tuple[str, ...], state: Path) -> int:
     with Store.existing(state) as store:
         chosen = list(selected(store, jobs)) if jobs else list(store.jobs(JobState.FAILED))
         done = settling.retry(store, chosen, now=time.time())
-    click.echo(f"{done} jobs are pending again", err=True)
+    click.echo(f"{counted(done, 'job')} pending again", err=True)
     return 0

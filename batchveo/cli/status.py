@@ -13,7 +13,7 @@ import click
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.models import JobState
 from batchveo.report.rows import ahead_words, status_row
-from batchveo.report.words import money, shorten
+from batchveo.report.words import counted, money, shorten
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -52,7 +52,7 @@ def _show(store: Store, *, as_json: bool) -> None:
 
 
 def _text(row: dict[str, Any]) -> str:
-    lines = [f"{row['state']}: {row['total']:,} jobs" + (", a run is going on" if row["running"] else "")]
+    lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is going on" if row["running"] else "")]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
     lines.append(_spent(row))

@@ -12,8 +12,13 @@ from batchveo.errors import UsageError
 
 @click.command("ui")
 @state_option
-@option("--host", default="127.0.0.1", help="The address to listen on; any but loopback asks for a token.")
-@option("--port", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
+@option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    help="The address to listen on; any but loopback asks for a token.",
+)
+@option("--port", metavar="N", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
 @option("--token", is_flag=True, help="Ask for a token on loopback too, where this machine has other users.")
 @option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @videos_option

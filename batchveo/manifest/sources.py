@@ -142,6 +142,8 @@ def _format_by_name(path: Path) -> Format:
     try:
         return _BY_EXTENSION[path.suffix.lower()]
     except KeyError:
+        if path.is_dir():
+            raise Fault("is a folder", "name a manifest file in it") from None
         known = " ".join(_BY_EXTENSION)
         raise Fault("the format cannot be told from the extension", f"one of {known}") from None
 

@@ -144,4 +144,10 @@ def _syntax_fault(error: yaml.YAMLError) -> Fault:
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     context = getattr(error, "context", None)
     message = f"not valid YAML: {f'{context}, ' if context else ''}{problem}"
-    return Fault(message, "is an indent, a quote or a bracket wrong?", line=mark.line + 1 if mark else None)
+    line = mark.line + 1 if mark else None
+    if "tab character" in problem:
+        return Fault(message, "YAML indents with spaces: write some for each tab", line=line)
+    if "cannot start any token" in problem:
+        right = "a tab? YAML indents with spaces; a text that begins with @, % or ` takes quotes"
+        return Fault(message, right, line=line)
+    return Fault(message, "is an indent, a quote or a bracket wrong?", line=line)

@@ -117,6 +117,7 @@ class _Checker:
         self._total = total
         self._done = 0
         self._silent: Counter[str] = Counter()
+        self._why: dict[str, str] = {}
 
     async def work(self, queue: Iterator[str]) -> None:
         """Take from ``queue``, which the others take from too."""
@@ -142,13 +143,15 @@ class _Checker:
         host = urlsplit(url).netloc
         for tries_left in reversed(range(TRIES)):
             if self._silent[host] >= HOPELESS:
-                raise NotSeen(f"not asked for: {host} has not answered {HOPELESS} times")
+                raise NotSeen(f"not asked for any more, since {host} {self._why[host]}")
             try:
                 gauge = await self._look(url)
             except NotSeen as reason:
                 if not reason.passing:
                     raise
-                self._silent[host] += reason.silent
+                if reason.silent:
+                    self._silent[host] += 1
+                    self._why[host] = str(reason)
                 if not tries_left:
                     raise
                 await anyio.sleep(PAUSE_SECONDS)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
 from batchveo.report.words import duration, money, shorten, state_words
 from batchveo.runner import RunResult
@@ -24,7 +25,9 @@ def outcome_lines(result: RunResult, output: Path) -> Iterator[str]:
     what = ", ".join(parts) or "nothing left to do"
     yield f"{what} after {duration(result.seconds)}; videos in {output}"
     if result.stopped is not None:
-        yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command goes on when that is mended"
+        larger = isinstance(result.stopped, BudgetReached)
+        again = "with a larger --budget goes on" if larger else "goes on when that is mended"
+        yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
     elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
         yield "interrupted; the same command goes on"
     if result.late:

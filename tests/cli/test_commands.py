@@ -109,6 +109,8 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         (["run", "missing.yaml"], "no such file"),
         (["run", "m.yaml"], "AIMLAPI_API_KEY"),
         (["frobnicate"], "No such command"),
+        (["exprot"], "did you mean export"),
+        (["plan", "."], "is a folder"),
         (["status"], "no state at"),
         (["resume", "--sandbox"], "no state at"),
         (["cancel"], "--all"),
@@ -337,3 +339,12 @@ def test_doctor(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     assert "API key" in capsys.readouterr().out
     assert status_of(["doctor", "--sandbox"]) == 0
     assert not Path("state").exists()
+
+
+@pytest.mark.parametrize("text", ["jobs:\n\t- name: w\n", "jobs:\n  - name: w\n\tprompt: one\n"])
+def test_a_tab_in_yaml_is_told(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its line, and what YAML wants."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(text, encoding="utf-8")
+    assert status_of(["plan", str(manifest), "--sandbox"]) == 2
+    assert "YAML indents with spaces" in capsys.readouterr().err

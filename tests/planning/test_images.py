@@ -186,6 +186,7 @@ async def test_a_host_that_never_answers_is_not_asked_ten_thousand_times() -> No
     assert len(check.problems) == 1000
     assert asked <= HOPELESS + AT_ONCE
     assert "not asked for" in check.problems[-1].problem
+    assert "refused" in check.problems[-1].problem
 
 
 async def test_local_files_and_data_are_looked_at_too(tmp_path: Path) -> None:

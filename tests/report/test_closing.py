@@ -54,5 +54,5 @@ def test_why_it_stopped(tmp_path: Path) -> None:
         began = going(store, now=1.0)
         stopped = said(store, began.run, stopped=BudgetReached("$9 are spent"))
         interrupted = said(store, began.run, interrupted=signal.SIGINT)
-    assert "stopped early: $9 are spent; the same command goes on" in stopped
+    assert "stopped early: $9 are spent; the same command with a larger --budget goes on" in stopped
     assert "interrupted; the same command goes on" in interrupted
