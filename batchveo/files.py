@@ -116,6 +116,12 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
     }
 
 
+def made_by_job(folder: Path, stem: str) -> object:
+    """The id of the job that the sidecar of this name belongs to; ``None`` where there is none."""
+    sidecar = _sidecar(folder / f"{stem}{SUFFIX}")
+    return sidecar and sidecar.get("job_id")
+
+
 def is_ours(path: Path, job: Job) -> tuple[int, str] | None:
     """Size and hash of the file at ``path`` where it is this job's own video, whole; ``None`` otherwise."""
     sidecar = _sidecar(path)

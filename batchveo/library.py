@@ -18,18 +18,18 @@ from batchveo.api.ledger import read_charges
 from batchveo.clock import Clock
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
-from batchveo.events import Noted, Reporter, silent
-from batchveo.manifest import Manifests, Summary
+from batchveo.events import Reporter, silent
+from batchveo.manifest import Manifests
 from batchveo.metrics import recent_durations
 from batchveo.models import JobState
 from batchveo.planning.approval import ask
 from batchveo.planning.offers import Approve
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
-from batchveo.report.words import counted
+from batchveo.report.expanded import say_expanded, say_made_elsewhere
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.services import Service, check_service, running, service
-from batchveo.store import Added, Scratch, Store
+from batchveo.store import Scratch, Store
 
 StrPath = str | os.PathLike[str]
 
@@ -98,7 +98,7 @@ async def run_async(
 
         def take_on(store: Store, run: int, now: float) -> None:
             with scratch:  # a run takes hours, and needs it no longer
-                _say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
+                say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
         models = list(summary.by_model)
@@ -160,6 +160,7 @@ async def _run(
             settings = replace(settings, budget=store.last_budget(run))
         store.set_budget(run, settings.budget)
         check_folder(settings.output)
+        say_made_elsewhere(reporter, store, settings.output)
         using = stack.enter_context(running(using, state))
         async with _clients(using) as (api, videos):
             models = store.pending_models(run)
@@ -240,23 +241,3 @@ def check_folder(output: Path) -> None:
             pass
     except OSError as error:
         raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
-
-
-def _say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
-    done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
-    text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"
-    if cancelled:
-        text += f", {cancelled} cancelled and skipped (`batchveo retry JOB` brings them back)"
-    reporter(Noted(text=text))
-    if summary.repeated:
-        first = f" ({summary.first_repeated})" if summary.first_repeated else ""
-        text = f"{counted(summary.repeated, 'job')} said word for word before; each is made and paid for{first}"
-        reporter(Noted(text=text, warning=True))
-    if added.renamed:
-        reporter(Noted(text=f"{counted(added.renamed, 'job')} not submitted yet got a new name"))
-    gone = ", ".join(f"{n} {state}" for state, n in added.no_longer_named.items())
-    if gone:
-        hint = ""
-        if JobState.PENDING in added.no_longer_named:
-            hint = "; the pending ones are left alone (`batchveo resume` makes them, `batchveo cancel` drops them)"
-        reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))

@@ -41,6 +41,25 @@ def test_run_from_a_script_and_from_a_notebook(tmp_path: Path) -> None:
         assert all(verdict.problem is None for verdict in batchveo.verify(store))
 
 
+def test_videos_of_another_state_are_told_before_they_are_bought_again(tmp_path: Path) -> None:
+    """Two states do not know of each other; a slip in the state's name shows at their common folder."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST)
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
+    events: list[batchveo.Event] = []
+    with running(Service(Settings(generation_median=0.1))) as url:
+        using = batchveo.service(base_url=url, key="key")
+        for state in ("s.db", "s.db", "slip.db"):
+            assert not [event for event in events if "another state bought" in str(event)]
+            batchveo.run(
+                [manifest], state=tmp_path / state, settings=settings, using=using, reporter=events.append
+            )
+    (warning,) = [event for event in events if "another state bought" in str(event)]
+    assert isinstance(warning, batchveo.Noted)
+    assert warning.warning
+    assert warning.text.startswith("2 jobs not submitted yet, fox-0 for one,")
+
+
 def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the run."""
     monkeypatch.setattr("batchveo.api.answers._cost_usd", lambda body, answer: None)

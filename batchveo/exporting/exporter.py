@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
-from batchveo.errors import DiskTrouble
+from batchveo.errors import DiskTrouble, UsageError
 from batchveo.exporting.arriving import How
 from batchveo.exporting.card import Card, write_card
 from batchveo.exporting.clips import Clips
 from batchveo.exporting.columns import Row
-from batchveo.exporting.record import Record
+from batchveo.exporting.record import RECORD, Record
 from batchveo.exporting.settings import Exported, ExportSettings, Files, Format, Metadata
 from batchveo.exporting.shards import Shards
 from batchveo.exporting.splits import TRAIN
@@ -63,7 +63,7 @@ def export(
         arrow_modules()  # better now than after an hour of copying
     if settings.files is Files.MOVE:
         store.lock()
-    _check_splits(store, settings)
+    _check_choice(store, settings, new=not (into / RECORD).exists())
     try:
         with Record(into, settings.splitting) as record:
             record.use([form.value for form in settings.formats])
@@ -72,12 +72,15 @@ def export(
         raise DiskTrouble(f"the dataset in {into} cannot be written: {error}; the same command goes on") from None
 
 
-def _check_splits(store: Store, settings: ExportSettings) -> None:
-    """Raise ``UsageError`` for a split that is none, before anything is written."""
+def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
+    """Raise ``UsageError`` for a split that is none, or a new dataset of nothing, before anything is written."""
+    if new and not any(map(settings.wants, store.succeeded())):
+        made = store.counts()[JobState.SUCCEEDED]
+        why = f"none of {made:,} videos is chosen by the filters" if made else "no video has succeeded yet"
+        raise UsageError(f"there is nothing to export: {why}; nothing was written")
     if settings.splitting.how == "auto":
-        for job in store.succeeded():
-            if settings.wants(job):
-                settings.splitting.part_of(job)
+        for job in filter(settings.wants, store.succeeded()):
+            settings.splitting.part_of(job)
 
 
 def _preview(store: Store, folder: Path, settings: ExportSettings) -> Exported:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from batchveo.exporting.record import RECORD
 from batchveo.models import Job, JobState
 from batchveo.page import rows
 from batchveo.page.charting import charts
@@ -38,8 +39,10 @@ class Written:
 
 
 def default_output(store: Store, videos: Path | None = None) -> Path:
-    """``report.html`` beside the videos; in the current folder where there are none."""
-    return (videos or Path(store.usual_folder() or ".")) / "report.html"
+    """``report.html`` beside the videos; in the current folder where there are none, or they are a dataset now."""
+    folder = videos or Path(store.usual_folder() or ".")
+    published = any((place / RECORD).exists() for place in (folder, *folder.parents))
+    return Path("report.html") if published else folder / "report.html"
 
 
 def write_report(

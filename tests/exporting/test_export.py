@@ -80,6 +80,16 @@ def test_only_what_succeeded_and_was_chosen(morning: Morning) -> None:
     assert "2 videos were not chosen" in (morning.dataset / "README.md").read_text()
 
 
+def test_a_dataset_of_nothing_is_not_made(morning: Morning) -> None:
+    """A filter that fits no video is a slip; a dataset that is there already stays as it is."""
+    morning.make("a")
+    with pytest.raises(UsageError, match="none of 1 videos is chosen by the filters; nothing was written"):
+        morning.export(models=("nope",))
+    assert not morning.dataset.exists()
+    morning.export()
+    assert morning.export(models=("nope",)).added == 0
+
+
 def test_again_adds_what_is_new_and_leaves_the_rest(morning: Morning) -> None:
     """Shards, files and their bytes; the new shard stands beside the old ones."""
     morning.make("a")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.exporting.record import RECORD
 from batchveo.page.document import embedded
-from batchveo.page.reporting import write_report
+from batchveo.page.reporting import default_output, write_report
 from batchveo.store import Store
 from tests.page.conftest import HOSTILE, Night
 
@@ -79,6 +80,17 @@ def test_the_command_writes_beside_the_videos(night: Night, capsys: pytest.Captu
     assert status_of(["report", "--state", str(night.path)]) == 0
     assert capsys.readouterr().out == f"{night.videos / 'report.html'}\n"
     assert not list(night.videos.glob("*.part"))
+
+
+def test_a_report_is_not_written_into_a_dataset(
+    night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the videos were moved into one: prompts and all would be published with it."""
+    monkeypatch.chdir(tmp_path)
+    (night.videos / RECORD).touch()
+    with Store(night.path, writing=False) as store:
+        assert default_output(store) == Path("report.html")
+        assert default_output(store, night.videos / "train") == Path("report.html")
 
 
 def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
