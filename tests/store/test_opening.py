@@ -15,6 +15,7 @@ from batchveo.errors import StateUnusable
 from batchveo.models import JobState
 from batchveo.store import Store
 from batchveo.store.migrations import migrations
+from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
 
 
@@ -100,6 +101,18 @@ def test_the_steps_are_the_migrations() -> None:
     """Told twice, since most commands need only their names."""
     with closing(sqlite3.connect(":memory:")) as db:
         assert [migration.name for migration in migrations.pending(Database(db))] == list(STEPS)
+
+
+def test_pages_are_large_in_a_new_state_and_stay_in_an_old_one(tmp_path: Path) -> None:
+    """Whatever size it has."""
+    for path, had in ((tmp_path / "new.db", PAGE_BYTES), (tmp_path / "old.db", 4096)):
+        if had == 4096:
+            with closing(sqlite3.connect(path)) as db:
+                db.execute("PRAGMA page_size = 4096")
+                db.execute("VACUUM")
+        Store(path).close()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA page_size").fetchone() == (had,)
 
 
 def test_a_state_of_this_version_is_opened_without_what_makes_one(tmp_path: Path) -> None:
