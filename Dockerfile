@@ -9,11 +9,11 @@ RUN python -m venv /opt/batchveo \
 FROM python:3.11-slim
 COPY --from=build /opt/batchveo /opt/batchveo
 RUN useradd --uid 1000 --create-home batchveo \
-    && install -d -o batchveo -g batchveo /work /work/state /work/videos
+    && install -d -o batchveo -g batchveo /night /night/state /night/videos
 ENV PATH=/opt/batchveo/bin:$PATH PYTHONUNBUFFERED=1
 USER batchveo
-WORKDIR /work
-VOLUME ["/work/state", "/work/videos"]
+WORKDIR /night
+VOLUME ["/night/state", "/night/videos"]
 # the exec form, so that batchveo itself hears SIGTERM; it ends within five seconds, docker waits ten
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["batchveo"]

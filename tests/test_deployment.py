@@ -58,7 +58,7 @@ def test_the_image_is_not_root_and_hears_signals() -> None:
     assert order.index("USER") < order.index("ENTRYPOINT")
     assert json.loads(found["ENTRYPOINT"]) == ["batchveo"]
     assert found["STOPSIGNAL"] == "SIGTERM"
-    assert json.loads(found["VOLUME"]) == ["/work/state", "/work/videos"]
+    assert json.loads(found["VOLUME"]) == ["/night/state", "/night/videos"]
     assert any("--constraint constraints.txt" in rest for name, rest in instructions() if name == "RUN")
 
 
