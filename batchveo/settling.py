@@ -40,12 +40,17 @@ def resolve(
 
     Returns the jobs as they are now. Raises ``UsageError`` with what is wrong; jobs before that one are settled.
     """
-    if sum((resubmit, generation_id is not None, fail)) != 1:
-        raise UsageError("give one of --resubmit, --generation-id ID and --fail")
+    check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
     _check(jobs, (JobState.IN_DOUBT, JobState.GENERATING) if fail else (JobState.IN_DOUBT,), "in doubt")
     if generation_id is not None and (len(jobs) != 1 or not generation_id.strip()):
         raise UsageError("--generation-id is for one job, and not empty")
     return [_resolved(store, job, generation_id, now, resubmit=resubmit) for job in jobs]
+
+
+def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
+    """Raise ``UsageError`` unless exactly one way to settle is given."""
+    if sum((resubmit, generation_id is not None, fail)) != 1:
+        raise UsageError("give one of --resubmit, --generation-id ID and --fail")
 
 
 def _check(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:

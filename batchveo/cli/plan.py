@@ -21,11 +21,10 @@ from batchveo.cli.options import (
     unknown_model_option,
 )
 from batchveo.cli.planned import plan_row, plan_text
-from batchveo.cli.running import rate_per_minute
+from batchveo.cli.running import planned_settings
 from batchveo.planning.images import unwatched
 from batchveo.planning.plans import Plan, plan
 from batchveo.report.layout import terminal_width
-from batchveo.runner import RunSettings
 from batchveo.services import Service, running, service
 
 
@@ -71,23 +70,13 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 allow_unknown_model=options["allow_unknown_model"],
                 strict_provenance=options["strict_provenance"],
                 stdin=sys.stdin.buffer,
-                settings=_settings(options),
+                settings=planned_settings(options),
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
                 progress=_count if sys.stderr.isatty() else unwatched,
             )
 
     return anyio.run(call)
-
-
-def _settings(options: dict[str, Any]) -> RunSettings:
-    return RunSettings(
-        output=options["output"],
-        concurrency=options["concurrency"],
-        rate=rate_per_minute(options["rate"]),
-        budget=options["budget"],
-        assume_price=options["assume_price"],
-    )
 
 
 def _count(done: int, of: int) -> None:

@@ -11,7 +11,6 @@ from batchveo import settling
 from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selecting import selected
-from batchveo.errors import UsageError
 from batchveo.models import JobState
 from batchveo.store import Store
 
@@ -33,8 +32,7 @@ def command(jobs: tuple[str, ...], state: Path, *, resubmit: bool, generation_id
 
     The provider's site lists what your key has generated. --resubmit pays twice if the first submit arrived.
     """
-    if sum((resubmit, generation_id is not None, fail)) != 1:
-        raise UsageError("give one of --resubmit, --generation-id ID and --fail")
+    settling.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
     with Store.existing(state) as store:
         chosen = list(selected(store, jobs))
         moved = settling.resolve(

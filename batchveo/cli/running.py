@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,27 @@ from batchveo.services import Service, service
 from batchveo.store import Store
 
 
-def settings_of(options: dict[str, Any]) -> RunSettings:
-    """The run's settings from the command's options."""
+def planned_settings(options: dict[str, Any]) -> RunSettings:
+    """What of a run's settings its plan needs to know, from the options that both commands have."""
     return RunSettings(
         output=options["output"],
         concurrency=options["concurrency"],
         rate=rate_per_minute(options["rate"]),
+        budget=options["budget"],
+        assume_price=options["assume_price"],
+    )
+
+
+def settings_of(options: dict[str, Any]) -> RunSettings:
+    """The run's settings from the command's options."""
+    return replace(
+        planned_settings(options),
         downloads=options["downloads"],
         poll_interval=options["poll_interval"],
         poll_rate=options["poll_rate"],
         when_in_doubt=Doubt(options["when_in_doubt"]),
         settle=options["settle"],
         patience=options["patience"],
-        budget=options["budget"],
-        assume_price=options["assume_price"],
         wait_for_credits=options["wait_for_credits"],
     )
 

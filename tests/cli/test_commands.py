@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -33,15 +32,6 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def service() -> Service:
     return Service(Settings(generation_median=0.1, log_lag=0.1))
-
-
-@pytest.fixture
-def url(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
-    with running(service) as url:
-        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
-        monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
-        yield url
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 
 from batchveo.cli import status_of
 from batchveo.report.layout import cells
-from batchveo.sandbox import Service, Settings, running
+from batchveo.sandbox import Service, Settings
 
 MANIFEST = """
 defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
@@ -42,15 +41,6 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def service() -> Service:
     return Service(Settings(generation_median=0.05, log_lag=0.1))
-
-
-@pytest.fixture
-def url(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
-    with running(service) as url:
-        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
-        monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
-        yield url
 
 
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
