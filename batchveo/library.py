@@ -20,7 +20,7 @@ from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
 from batchveo.events import Reporter, silent
 from batchveo.manifest import Manifests
-from batchveo.metrics import recent_durations
+from batchveo.metrics import known_durations, recent_durations
 from batchveo.models import JobState
 from batchveo.planning.approval import ask
 from batchveo.planning.offers import Approve
@@ -168,11 +168,12 @@ async def _run(
             keep_prices(store, prices, models, now=clock.now())
             going = Run(
                 store,
-                api,
+                {None: api},
                 videos,
                 settings,
                 run=run,
                 clock=clock,
+                keys=using.keys,
                 prices=prices,
                 durations=await _durations(api, store, models, settings),
                 reporter=reporter,
@@ -218,13 +219,11 @@ async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> Pri
 
 
 async def _durations(api: Api, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
-    """What the service tells of its generation times, where polls are planned by them."""
-    durations = Durations()
-    if settings.poll_interval is None:
-        models = {*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))}
-        for model, expected in (await recent_durations(api, sorted(models))).items():
-            durations.guess(model, expected)
-    return durations
+    """What the service, and this state, tell of generation times, where polls are planned by them."""
+    if settings.poll_interval is not None:
+        return Durations()
+    models = sorted({*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))})
+    return known_durations(store, models, await recent_durations(api, models))
 
 
 @asynccontextmanager

@@ -1,15 +1,16 @@
-"""How long the service's generations took of late, by its own measure."""
+"""How long generations took of late: by the service's own measure, and by ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import anyio
 
 from batchveo.api import Api, ServiceTrouble
-from batchveo.durations import Expectation, from_percentiles
+from batchveo.durations import Durations, Expectation, from_percentiles
 from batchveo.errors import KeyRejected
+from batchveo.store import Store
 
 METRICS_SECONDS = 5.0
 """How long a run waits for them; it does without."""
@@ -28,6 +29,16 @@ async def recent_durations(api: Api, models: Sequence[str]) -> Mapping[str, Expe
         told = read_durations(await api.ask("/models/metrics", params, auth=False))
         return {model: told[model] for model in models if model in told}
     return {}
+
+
+def known_durations(store: Store, models: Iterable[str], told: Mapping[str, Expectation]) -> Durations:
+    """What to expect of ``models``: what the service has ``told``, corrected by what this state has seen."""
+    durations = Durations()
+    for model in models:
+        if model in told:
+            durations.guess(model, told[model])
+        durations.recall(model, store.generation_seconds(model))
+    return durations
 
 
 def read_durations(body: object) -> dict[str, Expectation]:

@@ -17,7 +17,7 @@ from batchveo.messengers import SEND_SECONDS, Messengers
 from batchveo.models import Job, JobState
 from batchveo.report import messages
 from batchveo.report.messages import Message, Tally
-from batchveo.runner import RunResult
+from batchveo.coordinator import RunResult
 
 STUCK_SECONDS = 15 * 60.0
 STUCK_GENERATIONS = 3.0

@@ -43,9 +43,13 @@ class Pace:
         self._gap = 60.0 / per_minute if per_minute else 0.0
         self._next = float("-inf")
 
+    def free_at(self, now: float) -> float:
+        """When the next place may be used."""
+        return max(now, self._next)
+
     def reserve(self, now: float) -> float:
         """Take the next place; returns the time at which it may be used."""
-        when = max(now, self._next)
+        when = self.free_at(now)
         self._next = when + self._gap
         return when
 

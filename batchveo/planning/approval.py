@@ -9,7 +9,7 @@ from batchveo.api import Api
 from batchveo.errors import Declined
 from batchveo.planning.offers import Approve, Offer, Tally, balance_of, state_if_any
 from batchveo.prices import known_prices
-from batchveo.runner import RunSettings
+from batchveo.settings import RunSettings
 from batchveo.services import Service
 from batchveo.store import Scratch, foresee
 

@@ -17,7 +17,7 @@ from batchveo.planning.images import ImageCheck, Pictures, Progress, check_image
 from batchveo.planning.nights import Night, night
 from batchveo.planning.offers import ModelPlan, Offer, Tally, balance_of, state_if_any
 from batchveo.prices import known_prices
-from batchveo.runner import RunSettings
+from batchveo.settings import RunSettings
 from batchveo.store import Foreseen, Scratch, foresee
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]

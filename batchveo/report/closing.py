@@ -9,7 +9,7 @@ from pathlib import Path
 from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
 from batchveo.report.words import duration, money, shorten, state_words
-from batchveo.runner import RunResult
+from batchveo.coordinator import RunResult
 from batchveo.store import Store
 
 REASONS_SHOWN = 5

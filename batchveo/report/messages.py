@@ -22,7 +22,7 @@ from batchveo.errors import (
 )
 from batchveo.models import JobState
 from batchveo.report.words import counted, duration
-from batchveo.runner import RunResult
+from batchveo.coordinator import RunResult
 
 AGAIN = "The same command goes on."
 STATUS = "`batchveo status` and `batchveo jobs` tell more."

@@ -1,6 +1,7 @@
-"""The run: it opens things in order, keeps the four stages going, and ends well."""
+"""The run on one machine: a coordinator and its worker in one process."""
 
-from batchveo.runner.run import Run, RunResult
-from batchveo.runner.settings import Doubt, RunSettings
+from batchveo.coordinator import RunResult
+from batchveo.runner.run import Run
+from batchveo.settings import Doubt, RunSettings
 
 __all__ = ["Doubt", "Run", "RunResult", "RunSettings"]

@@ -9,7 +9,7 @@ from batchveo.api import Api
 from batchveo.models import INPUT_PREFIX, Job
 from batchveo.outcomes import SubmitOutcome
 
-InputFiles = Callable[[str], tuple[str, bytes]]
+InputFiles = Callable[[str], Awaitable[tuple[str, bytes]]]
 """From the SHA-256 of an input file to its media type and content."""
 MarkSent = Callable[[Job], Awaitable[None]]
 """Records for good, before the first byte leaves, that the request of a job may have arrived from now on."""
@@ -27,21 +27,21 @@ class Submitter:
         """Submit ``job`` under the client request id that was committed with its claim."""
         if job.client_request_id is None:
             raise ValueError(f"job {job.id} was not claimed")
-        request = with_inputs(job.request, self._input_file)
+        request = await with_inputs(job.request, self._input_file)
         return await self._api.submit(
             request, client_request_id=job.client_request_id, leaving=lambda: self._mark_sent(job)
         )
 
 
-def with_inputs(request: Mapping[str, object], input_file: InputFiles) -> dict[str, object]:
+async def with_inputs(request: Mapping[str, object], input_file: InputFiles) -> dict[str, object]:
     """``request`` with every reference to an input file replaced by its data URI."""
-    return {field: _filled(value, input_file) for field, value in request.items()}
+    return {field: await _filled(value, input_file) for field, value in request.items()}
 
 
-def _filled(value: object, input_file: InputFiles) -> object:
+async def _filled(value: object, input_file: InputFiles) -> object:
     if isinstance(value, list):
-        return [_filled(item, input_file) for item in value]
+        return [await _filled(item, input_file) for item in value]
     if isinstance(value, str) and value.startswith(INPUT_PREFIX):
-        media_type, content = input_file(value.removeprefix(INPUT_PREFIX))
+        media_type, content = await input_file(value.removeprefix(INPUT_PREFIX))
         return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
     return value

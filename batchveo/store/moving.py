@@ -54,10 +54,14 @@ class Moving(Looking):
         """
         self._clamp(now)
         left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
+        return [self.cut_off(job, run=run, now=now) for job in left]
+
+    def cut_off(self, job: Job, *, run: int, now: float) -> Job:
+        """Settle a job in ``submitting`` whose submitter is dead, or taken for dead."""
         why = "the run ended before the answer was recorded"
         doubt = Move(to=JobState.IN_DOUBT, detail=why, set={"doubted_at": now, "error": why})
         unsent = Move(to=JobState.PENDING, detail="the run ended before the request left", released=True)
-        return [self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now) for job in left]
+        return self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
 
     def _was_sent(self, job: Job) -> bool:
         row = self._db.execute(sql.WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
@@ -66,12 +70,16 @@ class Moving(Looking):
     def mark_sent(self, job: Job, *, now: float) -> None:
         """Record that the request of a claimed job is about to leave; from here on it may have arrived.
 
-        Raises ``sqlite3.DatabaseError`` where the state does not know that claim: then it must not leave.
+        Else it must not leave: raises ``sqlite3.DatabaseError`` where the state does not know that claim, and
+        ``MoveLost`` where the job has been taken from whoever claimed it.
         """
         with self._transaction():
-            columns = {"client_request_id": job.client_request_id, "now": now}
-            if self._db.execute(sql.MARK_SENT, columns).rowcount != 1:
+            columns = {"client_request_id": job.client_request_id, "seq": job.seq, "now": now}
+            if self._db.execute(sql.MARK_SENT, columns).rowcount == 1:
+                return
+            if self._db.execute(sql.ATTEMPT, columns).fetchone() is None:
                 raise sqlite3.DatabaseError(f"the claim of job {job.id} is not in it")
+            raise MoveLost(f"job {job.id} is no longer being submitted")
 
     def _clamp(self, now: float) -> None:
         with self._transaction():
@@ -166,6 +174,15 @@ class Moving(Looking):
     def _event(self, job: Job, was: JobState, to: JobState, detail: str, run: int | None, now: float) -> None:
         columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
         self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
+
+    def keep_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> None:
+        """Record a generation that an earlier attempt of ``job`` turns out to have bought; the job stays as it is."""
+        current = self.job(job.seq)
+        with self._transaction():
+            columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
+            self._db.execute(sql.KEEP_STRAY, columns)
+            detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
+            self._event(current, current.state, current.state, detail, run, now)
 
     def set_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, as the ledger tells it."""

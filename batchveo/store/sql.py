@@ -109,8 +109,11 @@ ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :cli
 ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at, price_usd, micros)
     VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros)"""
 # submitting -> submitting: from here on the request may have arrived
-MARK_SENT = "UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id"
+MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id
+    AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'
+                AND client_request_id = :client_request_id)"""
 ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
+KEEP_STRAY = "UPDATE attempts SET generation_id = :generation_id WHERE client_request_id = :client_request_id"
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
 MICROS = "SELECT micros FROM money"
 END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,

@@ -14,7 +14,7 @@ import batchveo
 from batchveo.api.client import Api
 from batchveo.files import VideoFile
 from batchveo.models import JobState
-from batchveo.runner.desk import Desk
+from batchveo.coordinator import Coordinator
 from batchveo.stages import downloader
 from batchveo.stages.poller import Poller
 from batchveo.stages.submitter import Submitter
@@ -87,15 +87,15 @@ def around_async(
 
 def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
     """Die once a move to ``to`` is safe on disk."""
-    real = Desk.commit
+    real = Coordinator.record
 
-    async def wrapped(self: Desk, *args: Any, **kwargs: Any) -> Any:
+    async def wrapped(self: Coordinator, *args: Any, **kwargs: Any) -> Any:
         moved = await real(self, *args, **kwargs)
         if moved.state is to:
             die()
         return moved
 
-    Desk.commit = wrapped  # type: ignore[method-assign]
+    Coordinator.record = wrapped  # type: ignore[method-assign]
 
 
 def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
@@ -125,7 +125,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "mark-not-flushed":
             around(Store, "mark_sent", before=None, after=die)
         case "after-mark":
-            around_async(Desk, "mark_sent", after=die)
+            around_async(Coordinator, "leaving", after=die)
         case "after-post":
             around_async(Api, "submit", after=die)
         case "before-id-commit":

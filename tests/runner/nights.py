@@ -10,9 +10,10 @@ from typing import Any
 
 import anyio
 
-from batchveo.api import Api, ApiKey, Videos
+from batchveo.api import Api, ApiKey, NamedKey, Videos
 from batchveo.clock import Clock
 from batchveo.events import Event
+from batchveo.metrics import known_durations
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
@@ -23,6 +24,7 @@ from batchveo.store import Store
 from tests.factories import make_spec
 
 BASE_URL = "http://127.0.0.1:8642"
+KEY = NamedKey(name="", key=ApiKey("key"))
 
 
 def specs(count: int) -> list[JobSpec]:
@@ -76,7 +78,7 @@ class Night:
                 store.add(jobs, run=number, now=self.clock.now())
             wire = transport(self.service)
             async with (
-                Api(ApiKey("key"), base_url=BASE_URL, transport=wire) as api,
+                Api(KEY.key, base_url=BASE_URL, transport=wire) as api,
                 Videos(loopback=True, transport=wire) as videos,
             ):
                 prices = (
@@ -84,12 +86,14 @@ class Night:
                 )
                 going = Run(
                     store,
-                    api,
+                    {None: api},
                     videos,
                     chosen,
                     run=number,
                     clock=self.clock,
+                    keys=[KEY],
                     prices=prices,
+                    durations=known_durations(store, ["veo2"], {}),
                     reporter=self.events.append,
                     disk=at_once,
                 )

@@ -7,7 +7,7 @@ from collections import Counter
 from batchveo.durations import Durations
 from batchveo.models import Job
 from batchveo.polls import Share, gap, share
-from batchveo.runner.settings import RunSettings
+from batchveo.settings import RunSettings
 
 
 class PollSchedule:

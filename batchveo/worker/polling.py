@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
 import anyio
 from anyio.abc import TaskGroup
 
+from batchveo.by_key import ByKey, Label
+from batchveo.desk import Desk, Fenced
 from batchveo.durations import Durations
 from batchveo.events import Noted
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Blocked, PollOutcome, PollTrouble, StillGenerating
 from batchveo.pacing import Pace
 from batchveo.retry import backoff
-from batchveo.runner.desk import UNEXPECTED, Desk
-from batchveo.runner.schedule import PollSchedule
-from batchveo.runner.settings import RunSettings
+from batchveo.settings import RunSettings
 from batchveo.stages.poller import Poller
+from batchveo.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.worker.queues import DueQueue
+from batchveo.worker.schedule import PollSchedule
 
 AT_ONCE = 256
 """Polls under way at the same time, at most."""
@@ -25,67 +33,89 @@ TROUBLES_SAID = 5
 
 
 class PollLoop:
-    """Polls what is generating; those of earlier runs first, since they are due at once."""
+    """Polls what is generating; what it adopts first, since that is due at once."""
 
-    def __init__(self, desk: Desk, poller: Poller, settings: RunSettings, durations: Durations) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        pollers: ByKey[Poller],
+        settings: RunSettings,
+        durations: Durations,
+        *,
+        place: Callable[[Job], None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._desk = desk
-        self._poller = poller
+        self._pollers = pollers
         self._pace = Pace(None if settings.poll_interval else settings.polls_per_second * 60.0)
         self._schedule = PollSchedule(settings, durations)
+        self._place = place
+        self._jitter = jitter
         self._slots = anyio.Semaphore(AT_ONCE)
         self._troubles: dict[int, int] = {}
         self._odd_words: set[str] = set()
-        self._refusals = 0
+        self._refusals: Counter[Label] = Counter()
+        self.queue = DueQueue()
 
-    async def run(self, workers: TaskGroup) -> None:
+    async def run(self, calls: TaskGroup) -> None:
         """Poll until cancelled."""
-        queue = self._desk.board.polls
         while True:
             await self._slots.acquire()
-            job = await queue.take(self._desk.clock)
-            await self._desk.clock.sleep_until(self._pace.reserve(self._desk.now()))
-            workers.start_soon(self._poll, job)
+            job = await self.queue.take(self._desk.clock)
+            await self._desk.clock.sleep_until(self._pace.reserve(self._desk.clock.now()))
+            calls.start_soon(self._poll, job)
 
-    def first_due(self, job: Job) -> float:
-        """When to poll a generation that was accepted this moment: it cannot be done yet."""
-        return self._schedule.accepted(job, self._desk.now())
+    def accepted(self, job: Job) -> None:
+        """Take a generation that was accepted this moment: it cannot be done yet."""
+        self.queue.put(job, self._schedule.accepted(job, self._desk.clock.now()))
 
     async def _poll(self, job: Job) -> None:
         try:
-            await self._desk.durable()
-            outcome = self._believed(await self._asked(job))
-            self._say_odd_words(job, outcome)
-            polled = await self._desk.commit(job, outcome, due=self._due(job, outcome))
+            with suppress(Fenced):
+                await self._polled(job)
         finally:
             self._slots.release()
-        if polled.state is not JobState.GENERATING:
-            self._troubles.pop(job.seq, None)
-            if polled.state is JobState.DOWNLOADING:
-                self._schedule.completed(polled, self._desk.now())
-            self._schedule.ended(job)
+
+    async def _polled(self, job: Job) -> None:
+        outcome = self._believed(job, await self._asked(job))
+        due = self._due(job, outcome)
+        if due is not None:
+            self.queue.put(job, due)
+        if isinstance(outcome, StillGenerating | PollTrouble):  # nothing worth a record
+            self._say_odd_words(job, outcome)
+            return
+        moved = await self._desk.record(job, outcome)
+        if due is None:
+            self._leave(job, moved)
+
+    def _leave(self, job: Job, moved: Job) -> None:
+        """Hand over what is not generating any more."""
+        self._troubles.pop(job.seq, None)
+        if moved.state is JobState.DOWNLOADING:
+            self._schedule.completed(moved, self._desk.clock.now())
+        self._schedule.ended(job)
+        self._place(moved)
 
     async def _asked(self, job: Job) -> PollOutcome:
         try:
-            return await self._poller.handle(job)
+            return await self._pollers.of(job).handle(job)
         except UNEXPECTED as error:
-            return PollTrouble(reason=self._desk.unexpected(job, error))
+            reason, note = unexpected(job, error)
+            self._desk.tell(note)
+            return PollTrouble(reason=reason)
 
-    @property
-    def blocked(self) -> bool:
-        """Whether the service refuses to answer polls at all (401)."""
-        return self._refusals >= REFUSALS_BELIEVED
-
-    def _believed(self, outcome: PollOutcome) -> PollOutcome:
+    def _believed(self, job: Job, outcome: PollOutcome) -> PollOutcome:
         """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
         if not isinstance(outcome, Blocked):
-            self._refusals = 0
+            self._refusals[job.key] = 0
             return outcome
-        self._refusals += 1
-        return outcome if self.blocked else PollTrouble(reason=outcome.reason)
+        self._refusals[job.key] += 1
+        believed = self._refusals[job.key] >= REFUSALS_BELIEVED
+        return outcome if believed else PollTrouble(reason=outcome.reason)
 
     def _due(self, job: Job, outcome: PollOutcome) -> float | None:
         """When to poll again; ``None`` where the job has gone on to another state."""
-        now = self._desk.now()
+        now = self._desk.clock.now()
         match outcome:
             case StillGenerating():
                 self._troubles.pop(job.seq, None)
@@ -102,7 +132,7 @@ class PollLoop:
         troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
         if troubles == TROUBLES_SAID:
             self._desk.tell(Noted(text=f"{job.name}: polls keep failing: {reason}", warning=True))
-        return backoff(troubles, self._desk.jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
+        return backoff(troubles, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
 
     def _say_odd_words(self, job: Job, outcome: PollOutcome) -> None:
         if isinstance(outcome, StillGenerating) and not outcome.known and outcome.word not in self._odd_words:

@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from batchveo.models import Job, JobState
-from batchveo.runner.groups import GroupCommit
+from batchveo.coordinator.groups import GroupCommit
 from batchveo.store import Store
 from tests.factories import make_spec
 

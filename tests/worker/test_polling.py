@@ -14,7 +14,7 @@ import pytest
 from batchveo.durations import Durations, Expectation
 from batchveo.errors import UsageError
 from batchveo.runner import RunSettings
-from batchveo.runner.schedule import PollSchedule
+from batchveo.worker.schedule import PollSchedule
 from batchveo.sandbox import Settings
 from batchveo.sandbox.messages import Request, Response
 from tests.factories import make_job

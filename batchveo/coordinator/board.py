@@ -1,0 +1,147 @@
+"""What a run has in motion: who holds a place in flight, what is waited for. In memory; the state has the truth."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from batchveo.by_key import Label
+from batchveo.models import Job, JobState
+
+DOUBT_HOLDS_A_PLACE = 300.0
+"""Seconds for which a submit in doubt counts as in flight: it may well be generating."""
+
+
+class _Standing(NamedTuple):
+    """Where a job in motion stands; ``late``: it is looked after, but this run no longer waits for it."""
+
+    state: JobState
+    key: Label
+    late: bool
+
+
+class Board:
+    """The jobs in motion, by the API key that each was submitted with.
+
+    ``begun`` is when the run began; ``patience`` is ``RunSettings.patience``; ``key_of`` names the key that serves a
+    job in this run.
+    """
+
+    def __init__(
+        self, *, begun: float, patience: float, key_of: Callable[[Job], Label] = lambda job: job.key
+    ) -> None:
+        self._begun = begun
+        self._patience = patience
+        self._key_of = key_of
+        self._moving: dict[int, _Standing] = {}
+        self._counts: Counter[_Standing] = Counter()
+        self._deadlines: list[tuple[float, int, _Standing]] = []
+        """When the run's patience with a job ends, soonest first; of jobs that have moved on too."""
+        self._doubt_places: dict[int, tuple[float, Label]] = {}
+        self._aside: set[int] = set()
+        self._forsaken: set[Label] = set()
+        self.doubts: dict[int, Job] = {}
+
+    def place(self, job: Job, *, now: float) -> bool:
+        """Put ``job`` where its state says; tells whether it has moved, which changes what the run may do next."""
+        was = self._moving.get(job.seq)
+        self._clear(job)
+        self._put(job, now)
+        return self._moving.get(job.seq) != was or job.state is JobState.IN_DOUBT
+
+    def _put(self, job: Job, now: float) -> None:
+        match job.state:
+            case JobState.SUBMITTING:
+                self._set(job, late=False)
+            case JobState.GENERATING:
+                self._wait_for(job, job.submitted_at, now)
+            case JobState.DOWNLOADING:
+                self._wait_for(job, job.completed_at, now)
+            case JobState.IN_DOUBT:
+                self._set(job, late=False)
+                self._doubt(job, now)
+            case _:
+                pass
+
+    def _doubt(self, job: Job, now: float) -> None:
+        self.doubts[job.seq] = job
+        if not job.held:
+            since = now if job.doubted_at is None else job.doubted_at
+            self._doubt_places[job.seq] = since + DOUBT_HOLDS_A_PLACE, self._key_of(job)
+
+    def _wait_for(self, job: Job, since: float | None, now: float) -> None:
+        until = max(self._begun, since or 0.0) + self._patience
+        self._set(job, late=until < now or job.seq in self._aside)
+        standing = self._moving[job.seq]
+        if not standing.late:
+            heapq.heappush(self._deadlines, (until, job.seq, standing))
+
+    def set_aside(self, job: Job) -> None:
+        """Leave ``job`` to the next run, once it is placed again."""
+        self._aside.add(job.seq)
+
+    def forsake(self, key: Label) -> None:
+        """Wait no longer for what the service does not let ``key`` ask for."""
+        self._forsaken.add(key)
+
+    def tick(self, now: float) -> None:
+        """Stop waiting for what has outlasted the run's patience; it is still looked after."""
+        while self._deadlines and self._deadlines[0][0] < now:
+            _, seq, standing = heapq.heappop(self._deadlines)
+            if self._moving.get(seq) is standing:
+                self._counts[standing] -= 1
+                late = self._moving[seq] = standing._replace(late=True)
+                self._counts[late] += 1
+
+    def _set(self, job: Job, *, late: bool) -> None:
+        standing = self._moving[job.seq] = _Standing(job.state, self._key_of(job), late)
+        self._counts[standing] += 1
+
+    def _clear(self, job: Job) -> None:
+        was = self._moving.pop(job.seq, None)
+        if was is not None:
+            self._counts[was] -= 1
+        self.doubts.pop(job.seq, None)
+        self._doubt_places.pop(job.seq, None)
+
+    def _count(self, *states: JobState, late: bool = False) -> int:
+        """How many jobs are in ``states``; ``late`` counts those too that are no longer waited for."""
+        counts = self._counts.items()
+        return sum(number for at, number in counts if at.state in states and (late or not at.late))
+
+    def places_taken(self, key: Label, now: float) -> int:
+        """How many generations of ``key`` are in flight, or may be."""
+        doubts = sum(until > now and of == key for until, of in self._doubt_places.values())
+        return self._counts[_Standing(JobState.SUBMITTING, key, late=False)] + self.generating(key) + doubts
+
+    def place_frees_at(self, now: float) -> float | None:
+        """When the next doubt stops to hold its place by itself."""
+        return min((until for until, _ in self._doubt_places.values() if until > now), default=None)
+
+    def generating(self, key: Label) -> int:
+        """How many generations of ``key`` are known to be in flight."""
+        return self._counts[_Standing(JobState.GENERATING, key, late=False)]
+
+    def downloads_waiting(self) -> int:
+        """How many finished videos are not on disk yet."""
+        return self._count(JobState.DOWNLOADING, late=True)
+
+    def open_doubts(self) -> list[Job]:
+        """The doubts that may still settle by themselves."""
+        return [job for job in self.doubts.values() if not job.held]
+
+    def waited_for(self) -> int:
+        """How many jobs the run still waits for, doubts aside."""
+        forsaken = sum(self.generating(key) for key in self._forsaken)
+        return self._count(JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING) - forsaken
+
+    def in_motion(self) -> int:
+        """How many jobs may still turn out to cost less than reserved, or nothing."""
+        return self._count(JobState.SUBMITTING, JobState.GENERATING) + len(self.open_doubts())
+
+    def late(self) -> int:
+        """How many jobs this run has left to the next one."""
+        forsaken = sum(self.generating(key) for key in self._forsaken)
+        return forsaken + sum(number for at, number in self._counts.items() if at.late)

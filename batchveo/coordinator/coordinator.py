@@ -1,0 +1,243 @@
+"""The one that writes the state: gives out jobs, records what came of them, knows when the run is over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from signal import Signals
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.api import Api, NamedKey
+from batchveo.by_key import Label
+from batchveo.clock import Clock
+from batchveo.coordinator.admission import Admission
+from batchveo.coordinator.board import Board
+from batchveo.coordinator.recorder import Recorder, Entry
+from batchveo.coordinator.ending import Ending
+from batchveo.coordinator.lines import Lines
+from batchveo.coordinator.reconciling import ReconcileLoop
+from batchveo.coordinator.result import RunResult
+from batchveo.coordinator.roster import Roster
+from batchveo.coordinator.wallet import Wallet
+from batchveo.desk import ClaimLost
+from batchveo.errors import DiskTrouble
+from batchveo.events import Began, Event, Noted, Reporter, silent
+from batchveo.models import Job, JobState
+from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
+from batchveo.pricing import PriceList
+from batchveo.settings import RunSettings
+from batchveo.store import MoveLost, Store
+
+UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
+
+
+class Coordinator:
+    """A run over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
+
+    ``keys`` are those that jobs are submitted with, ``apis`` the service by their labels.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: RunSettings,
+        *,
+        run: int,
+        clock: Clock,
+        keys: Sequence[NamedKey],
+        apis: Mapping[Label, Api],
+        prices: PriceList | None = None,
+        reporter: Reporter = silent,
+        workers: int = 1,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=run)
+        self._lines = Lines(recorder, keys, settings)
+        self._board = board = Board(begun=clock.now(), patience=settings.patience, key_of=self._lines.key_of)
+        self._wallet = Wallet(recorder, board, apis, prices or PriceList({}), settings)
+        backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
+        self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
+        self._reconciles = ReconcileLoop(
+            recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
+        )
+        self._roster = Roster(expected=workers)
+        self._ending = Ending(recorder, board, settings)
+        self._tasks: TaskGroup | None = None
+
+    # -- the verbs of workers
+
+    def join(self, worker: str) -> None:
+        """Take ``worker`` on, under a name that nobody has had."""
+        self._roster.join(worker, now=self._recorder.now())
+
+    async def claim(self, worker: str) -> Job:
+        """The next job for ``worker`` to submit; its claim is safe on disk after ``leaving``, at the latest."""
+        self._heard(worker)
+
+        def claimed(job: Job) -> None:
+            self._heard(worker)  # it may have been given up while it waited
+            self._roster.give(worker, job)
+            self._board.place(job, now=self._recorder.now())
+
+        return await self._admission.claim(claimed)
+
+    async def leaving(self, worker: str, job: Job) -> None:
+        """Record for good that the request of ``job`` is about to leave; raises ``ClaimLost`` where it must not."""
+        self._heard(worker)
+        try:
+            self._store.mark_sent(job, now=self._recorder.now())
+        except MoveLost as error:
+            raise ClaimLost(str(error)) from None
+        await self._recorder.durable()
+
+    async def record(self, worker: str, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+        """Record for good what came of a step of ``job``; returns the job as it is then.
+
+        Of a worker that was given up only a generation id is taken: it was paid for. Between the outcome and its
+        record there is no await, so no cancellation falls there; nor does one before it is safe.
+        """
+        if worker not in self._roster and isinstance(outcome, Accepted):
+            return await self._recorded(job, outcome, lambda: self._recorder.late(job, outcome), None)
+        self._heard(worker)
+        if aside:
+            self._board.set_aside(job)
+        return await self._recorded(job, outcome, lambda: self._recorder.enter(job, outcome), worker)
+
+    async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
+        """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
+        self._heard(worker)
+        while not (jobs := self._roster.adopt(worker, most=most)):
+            await self._recorder.wait()
+            self._heard(worker)
+        return jobs
+
+    def input_file(self, sha256: str) -> tuple[str, bytes]:
+        """Media type and content of an input file."""
+        return self._store.input_file(sha256)
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to whoever watches."""
+        self._recorder.tell(event)
+
+    def _heard(self, worker: str) -> None:
+        self._roster.heard(worker, now=self._recorder.now())
+
+    # -- the verbs of those who run the workers
+
+    def dead(self, worker: str) -> None:
+        """Give ``worker`` up: what it was submitting is in doubt, what it looked after is for others to adopt."""
+        if worker not in self._roster:
+            return
+        now = self._recorder.now()
+        for job in map(self._store.job, self._roster.remove(worker)):
+            if job.state is JobState.SUBMITTING:
+                self._place(self._store.cut_off(job, run=self._recorder.run, now=now), None)
+            elif job.state in UNDER_WAY:
+                self._roster.orphan(job)
+        self._recorder.notify()
+
+    def silent(self, *, seconds: float) -> list[str]:
+        """The workers of whom nothing was heard for so long."""
+        return self._roster.silent(since=self._recorder.now() - seconds)
+
+    def interrupt(self, received: Signals) -> None:
+        """End the run: no more jobs, calls under way may end."""
+        self._ending.interrupt(received)
+
+    def fail(self, error: Exception) -> None:
+        """End the run by ``error``."""
+        self._ending.fail(error)
+
+    async def durable(self) -> None:
+        """Wait until all that was written so far is safe on disk."""
+        await self._recorder.durable()
+
+    @property
+    def finished(self) -> anyio.Event:
+        """Set when the run is over, and workers are to end."""
+        return self._ending.over
+
+    async def execute(self, working: Callable[[], Awaitable[object]]) -> RunResult:
+        """Run to the end; ``working`` returns when all workers have ended. Raises only for bugs."""
+        return await self._ending.framed(self._began(), lambda: self._executed(working))
+
+    async def _executed(self, working: Callable[[], Awaitable[object]]) -> None:
+        self._take_stock()
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._reconciles.run)
+            tasks.start_soon(self._ending.wait)
+            await working()
+            tasks.cancel_scope.cancel()
+
+    def _began(self) -> Began:
+        return Began(
+            run=self._recorder.run,
+            state=self._store.path,
+            output=self._settings.output,
+            concurrency=sum(line.limit.ceiling for line in self._lines),
+            rate=self._settings.rate,
+            budget=self._settings.budget,
+        )
+
+    def _take_stock(self) -> None:
+        """Put on the board what earlier runs left: doubts first, then what is generating or finished."""
+        now = self._recorder.now()
+        recovered = self._store.recover(run=self._recorder.run, now=now)
+        doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
+        if doubts:
+            text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
+            self._recorder.tell(Noted(text=text, warning=True))
+        self._store.flush()
+        for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
+            self._place(job, None)
+
+    # -- records
+
+    async def _found(self, job: Job, outcome: Outcome) -> None:
+        """Record what the usage log says of a doubt."""
+        await self._recorded(job, outcome, lambda: self._recorder.enter(job, outcome), None)
+
+    async def _recorded(self, job: Job, outcome: Outcome, enter: Callable[[], Entry], worker: str | None) -> Job:
+        try:
+            entry = enter()
+            # the board follows the state at once: whoever waits may act in this very moment
+            self._place(entry.job, worker)
+            self._heed(job, outcome)
+            await self._recorder.publish(entry)
+        except sqlite3.Error:
+            if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
+                text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
+                self._recorder.tell(Noted(text=text, warning=True))
+            raise
+        return entry.job
+
+    def _place(self, job: Job, worker: str | None) -> None:
+        """Let the board and the roster follow the state; ``worker`` is at hand where somebody has to look after it."""
+        if job.state not in UNDER_WAY:
+            self._roster.release(job)
+        elif worker is None:
+            self._roster.orphan(job)
+        else:
+            self._roster.give(worker, job)
+        if self._board.place(job, now=self._recorder.now()):
+            self._recorder.notify()
+
+    def _heed(self, job: Job, outcome: Outcome) -> None:
+        """Follow where an outcome is not about its job alone. ``job`` is as it was before."""
+        if isinstance(outcome, DiskRefused):
+            self._recorder.stop(DiskTrouble(outcome.reason))
+        if not isinstance(outcome, SubmitOutcome):
+            return
+        line = self._lines.line_of(job)
+        had_credits = line.out_of_credits is None
+        self._lines.heed(line, job, outcome, running=self._board.generating(line.name))
+        self._admission.gauge.again()
+        if had_credits and line.out_of_credits is not None and self._tasks is not None:
+            self._tasks.start_soon(self._wallet.await_credits, line)
+        if isinstance(outcome, Blocked) and job.state is JobState.GENERATING:
+            self._board.forsake(line.name)
+            self._recorder.notify()

@@ -1,0 +1,109 @@
+"""Where calls of remote workers come in: each is carried out once, however often it comes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import anyio
+
+from batchveo.clock import Clock
+from batchveo.coordinator.coordinator import Coordinator
+from batchveo.desk import ClaimLost, Fenced
+from batchveo.models import Job
+from batchveo.outcomes import Outcome
+from batchveo.wire import LONG_POLL_SECONDS, Answer, Call, Verb
+
+T = TypeVar("T")
+
+MOST_ADOPTED = 500
+"""Jobs in one answer, at most."""
+
+
+class _Pending:
+    """A call that is being carried out, or was."""
+
+    def __init__(self) -> None:
+        self.ended = anyio.Event()
+        self.value: object = None
+        self.error: Exception | None = None
+
+
+class Counter:
+    """Answers calls on behalf of ``coordinator``."""
+
+    def __init__(self, coordinator: Coordinator, clock: Clock) -> None:
+        self._coordinator = coordinator
+        self._clock = clock
+        self._calls: defaultdict[str, dict[int, _Pending]] = defaultdict(dict)
+
+    async def answer(self, call: Call) -> Answer:
+        """Carry ``call`` out, unless it was: then the answer is the first one."""
+        calls = self._calls[call.worker]
+        for number in [number for number in calls if number < call.settled]:
+            del calls[number]
+        pending = calls.get(call.number)
+        if pending is None:
+            pending = calls[call.number] = _Pending()
+            await self._carry_out(call, pending)
+        await pending.ended.wait()
+        over = self._coordinator.finished.is_set()
+        return Answer(value=pending.value, error=pending.error, over=over, now=self._clock.now())
+
+    def forget(self, worker: str) -> None:
+        """``worker`` was given up; what it still says is not numbered."""
+        self._calls.pop(worker, None)
+
+    async def _carry_out(self, call: Call, pending: _Pending) -> None:
+        for event in call.told:
+            self._coordinator.tell(event)
+        try:
+            pending.value = await self._value(call)
+        except (ClaimLost, Fenced) as error:
+            pending.error = error
+        except sqlite3.Error as error:
+            self._coordinator.fail(error)
+            pending.error = Fenced(f"the state cannot be written: {error}")
+        except BaseException:
+            del self._calls[call.worker][call.number]  # nothing came of it: it may come again
+            raise
+        finally:
+            pending.ended.set()
+
+    async def _value(self, call: Call) -> object:
+        coordinator, worker = self._coordinator, call.worker
+        match call.verb:
+            case Verb.JOIN:
+                return coordinator.join(worker)
+            case Verb.CLAIM:
+                return await self._claim(worker)
+            case Verb.LEAVING:
+                return await coordinator.leaving(worker, cast("Job", call.arguments[0]))
+            case Verb.RECORD:
+                job, outcome, aside = cast("tuple[Job, Outcome, bool]", call.arguments)
+                return await coordinator.record(worker, job, outcome, aside=aside)
+            case Verb.ADOPT:
+                return await self._waiting(lambda: coordinator.adopt(worker, most=MOST_ADOPTED)) or ()
+            case Verb.INPUT_FILE:
+                return coordinator.input_file(cast("str", call.arguments[0]))
+
+    async def _claim(self, worker: str) -> Job | None:
+        job = await self._waiting(lambda: self._coordinator.claim(worker))
+        await self._coordinator.durable()
+        return job
+
+    async def _waiting(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What ``work`` returns, unless the caller has waited long enough or the run ends."""
+        result: T | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hang_up, tasks.cancel_scope)
+            result = await work()
+            tasks.cancel_scope.cancel()
+        return result
+
+    async def _hang_up(self, scope: anyio.CancelScope) -> None:
+        with anyio.move_on_after(LONG_POLL_SECONDS):
+            await self._coordinator.finished.wait()
+        scope.cancel()

@@ -1,0 +1,124 @@
+"""One line of submits for each API key: how many at once, how fast, and when to pause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from batchveo.api import NamedKey
+from batchveo.by_key import ByKey, Label
+from batchveo.coordinator.recorder import Recorder
+from batchveo.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
+from batchveo.events import Brake, Noted, Slowed
+from batchveo.models import Job
+from batchveo.outcomes import Accepted, Blocked, Lost, Refused, Stop, SubmitOutcome, Throttled, TurnedAway
+from batchveo.pacing import AdaptiveLimit, Pace, Pause
+from batchveo.retry import backoff
+from batchveo.settings import RunSettings
+from batchveo.states import LEAST_WAIT_CAP
+
+PAUSE_CAP_SECONDS = 60.0
+
+_STOPS: dict[Stop, type[StoppedEarly]] = {
+    Stop.KEY: KeyRejected,
+    Stop.CREDITS: OutOfCredits,
+    Stop.SERVICE: ServiceMisplaced,
+}
+
+
+class Line:
+    """The submits with one key. ``name`` is its label, ``None`` where there is one key without a label."""
+
+    def __init__(self, name: Label, concurrency: int, rate: float | None) -> None:
+        self.name = name
+        self.limit = AdaptiveLimit(concurrency)
+        self.pace = Pace(rate)
+        self.pause = Pause()
+        self.out_of_credits: str | None = None
+        """The service's words, while the account is empty and waited for."""
+        self.closed: StoppedEarly | None = None
+        """Why nothing more is submitted with this key."""
+        self.lowered_at: float | None = None
+        """When a 429 last lowered the limit."""
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the limit is below the user's own."""
+        return self.limit.value < self.limit.ceiling
+
+
+class Lines:
+    """All of them."""
+
+    def __init__(self, recorder: Recorder, keys: Sequence[NamedKey], settings: RunSettings) -> None:
+        self._recorder = recorder
+        self._waits_for_credits = settings.wait_for_credits
+        self._lines = [
+            Line(key.name or None, key.concurrency or settings.concurrency, key.rate or settings.rate)
+            for key in keys
+        ]
+        self._by_key = ByKey({line.name: line for line in self._lines})
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines)
+
+    def line_of(self, job: Job) -> Line:
+        """The line of the key that serves ``job``."""
+        return self._by_key.of(job)
+
+    def key_of(self, job: Job) -> Label:
+        """The label of the key that serves ``job``."""
+        return self.line_of(job).name
+
+    def heed(self, line: Line, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
+        """Learn how fast ``line`` may go on, with ``running`` generations in flight, from what came of ``job``."""
+        match outcome:
+            case Accepted():
+                line.limit.accepted()
+                line.pause.clear()
+            case Refused():
+                line.pause.clear()
+            case Throttled(reason=reason, retry_after=wait):
+                self._throttled(line, job, running)
+                self._slow(line, job, reason, wait)
+            case TurnedAway(reason=reason, retry_after=wait):
+                self._slow(line, job, reason, wait)
+            case Lost(reason=reason):
+                self._slow(line, job, reason, None)
+            case Blocked():
+                self._block(line, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _throttled(self, line: Line, job: Job, running: int) -> None:
+        now = self._recorder.now()
+        if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+            line.lowered_at = now
+
+    def _slow(self, line: Line, job: Job, reason: str, retry_after: float | None) -> None:
+        now = self._recorder.now()
+        episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
+        cap = PAUSE_CAP_SECONDS if retry_after is None else LEAST_WAIT_CAP
+        wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
+        if line.pause.extend(now + wait):
+            self._recorder.tell(Slowed(reason=reason, until=now + wait, limit=line.limit.value))
+        self._recorder.notify()
+
+    def _block(self, line: Line, outcome: Blocked) -> None:
+        if outcome.stop is Stop.CREDITS and self._waits_for_credits:
+            line.out_of_credits = outcome.reason
+            self._recorder.notify()
+            return
+        why = _STOPS[outcome.stop](outcome.reason)
+        if outcome.stop is Stop.SERVICE:
+            self._recorder.stop(why)
+        if line.closed is None and line.name is not None:
+            text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"
+            self._recorder.tell(Noted(text=text, warning=True))
+        line.closed = line.closed or why
+        if all(each.closed for each in self):
+            self._recorder.stop(why)
+
+
+def _sent_at(job: Job) -> float:
+    return job.submitted_at or 0.0

@@ -1,0 +1,53 @@
+"""The coordinator as a worker in the same process sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchveo.clock import Clock
+from batchveo.coordinator.coordinator import Coordinator
+from batchveo.events import Event
+from batchveo.models import Job
+from batchveo.outcomes import Outcome
+
+GRACE_SECONDS = 4.0
+"""How long calls under way may take after the first stop signal; the whole exit stays within five seconds."""
+
+
+class LocalDesk:
+    """A ``Desk`` without a wire: calls are never lost."""
+
+    def __init__(self, coordinator: Coordinator, worker: str, clock: Clock) -> None:
+        self._coordinator = coordinator
+        self._worker = worker
+        self.clock = clock
+        coordinator.join(worker)
+
+    async def claim(self) -> Job:
+        """See ``Desk``."""
+        return await self._coordinator.claim(self._worker)
+
+    async def leaving(self, job: Job) -> None:
+        """See ``Desk``."""
+        await self._coordinator.leaving(self._worker, job)
+
+    async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+        """See ``Desk``."""
+        return await self._coordinator.record(self._worker, job, outcome, aside=aside)
+
+    async def adopt(self) -> Sequence[Job]:
+        """See ``Desk``."""
+        return await self._coordinator.adopt(self._worker)
+
+    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+        """See ``Desk``."""
+        return self._coordinator.input_file(sha256)
+
+    async def finished(self) -> float:
+        """See ``Desk``."""
+        await self._coordinator.finished.wait()
+        return GRACE_SECONDS
+
+    def tell(self, event: Event) -> None:
+        """See ``Desk``."""
+        self._coordinator.tell(event)

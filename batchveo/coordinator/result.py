@@ -1,0 +1,22 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from batchveo.errors import StoppedEarly
+from batchveo.store import Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's."""
+
+    run: int
+    counts: Counts
+    exit_status: int
+    stopped: StoppedEarly | None = None
+    interrupted: signal.Signals | None = None
+    late: int = 0
+    seconds: float = 0.0

@@ -1,0 +1,86 @@
+"""What may still be spent: the price of the next job, the budget, the accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batchveo.api import Api, ServiceTrouble
+from batchveo.by_key import Label
+from batchveo.coordinator.board import Board
+from batchveo.coordinator.recorder import Recorder
+from batchveo.coordinator.lines import Line
+from batchveo.errors import BudgetReached, KeyRejected
+from batchveo.events import Noted
+from batchveo.models import Job
+from batchveo.pricing import PriceList
+from batchveo.settings import RunSettings
+from batchveo.store import BudgetShort
+
+BALANCE_GAP_SECONDS = 60.0
+"""How often an empty account is looked at."""
+LOOKS = 10
+TOP_UP_USD = 0.005
+
+
+class Wallet:
+    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        board: Board,
+        apis: Mapping[Label, Api],
+        prices: PriceList,
+        settings: RunSettings,
+    ) -> None:
+        self._recorder = recorder
+        self._board = board
+        self._apis = apis
+        self._prices = prices
+        self._assumed = settings.assume_price
+        self._budget = settings.budget
+
+    def claim(self, key: Label) -> Job | None:
+        """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``."""
+        recorder = self._recorder
+        return recorder.store.claim(
+            run=recorder.run, now=recorder.now(), price=self.price, budget=self._budget, key=key
+        )
+
+    def price(self, job: Job) -> float | None:
+        """What ``job`` will cost: by the list, or else as the user assumes."""
+        quoted = self._prices.quote(job.model, job.request)
+        return self._assumed if quoted is None else quoted
+
+    async def await_room(self, short: BudgetShort) -> None:
+        """Wait for what is in flight to turn out cheaper; stop the run where nothing is."""
+        if short.usd is None:
+            self._recorder.stop(BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD"))
+        elif self._board.in_motion():
+            await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
+        else:
+            committed = self._recorder.store.committed()
+            text = f"${committed:.2f} of ${self._budget:.2f} are spent, the next video costs ${short.usd:.2f}"
+            self._recorder.stop(BudgetReached(text))
+
+    async def await_credits(self, line: Line) -> None:
+        """Look at the balance of a key now and then, until it has grown; then its submits go on."""
+        text = f"{line.out_of_credits}; waiting for a top-up"
+        self._recorder.tell(Noted(text=text, warning=True))
+        empty = await self._balance(line)
+        for _ in range(LOOKS):
+            await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
+            balance = await self._balance(line)
+            if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
+                self._recorder.tell(Noted(text=f"the balance is ${balance:.2f}; going on"))
+                break
+            empty = balance if empty is None else empty
+        # after so many looks one submit is tried anyway: the top-up may have come before the first of them
+        line.out_of_credits = None
+        self._recorder.notify()
+
+    async def _balance(self, line: Line) -> float | None:
+        try:
+            return await self._apis[line.name].balance()
+        except (ServiceTrouble, KeyRejected):
+            return None

@@ -1,0 +1,69 @@
+"""The loop that downloads: a slot first, then the finished video that has waited longest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.desk import Desk, Fenced
+from batchveo.events import Noted
+from batchveo.models import Job
+from batchveo.outcomes import DiskRefused, FetchOutcome, FetchTrouble
+from batchveo.settings import RunSettings
+from batchveo.stages.downloader import Downloader
+from batchveo.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.worker.queues import DueQueue
+
+UNEXPECTED_TRIES = 3
+
+
+class FetchLoop:
+    """Keeps up to ``settings.downloads`` downloads going. ``place`` takes what is to be done with a job next."""
+
+    def __init__(
+        self, desk: Desk, downloader: Downloader, settings: RunSettings, *, place: Callable[[Job], None]
+    ) -> None:
+        self._desk = desk
+        self._downloader = downloader
+        self._slots = anyio.Semaphore(settings.downloads)
+        self._place = place
+        self.queue = DueQueue()
+
+    async def run(self, calls: TaskGroup) -> None:
+        """Download until cancelled."""
+        while True:
+            await self._slots.acquire()
+            calls.start_soon(self._fetch, await self.queue.take(self._desk.clock))
+
+    async def _fetch(self, job: Job) -> None:
+        try:
+            with suppress(Fenced):
+                await self._fetched(job)
+        finally:
+            self._slots.release()
+
+    async def _fetched(self, job: Job) -> None:
+        outcome = await self._outcome(job)
+        aside = isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome)
+        if aside:
+            text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
+            self._desk.tell(Noted(text=text, warning=True))
+        moved = await self._desk.record(job, outcome, aside=aside)
+        # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
+        if not aside and not isinstance(outcome, DiskRefused):
+            self._place(moved)
+
+    async def _outcome(self, job: Job) -> FetchOutcome:
+        try:
+            return await self._downloader.handle(job)
+        except UNEXPECTED as error:
+            reason, note = unexpected(job, error)
+            self._desk.tell(note)
+            return FetchTrouble(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
+
+
+def _tried_enough(job: Job, trouble: FetchTrouble) -> bool:
+    return trouble.tries is not None and job.troubles + 1 >= trouble.tries

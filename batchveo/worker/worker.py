@@ -1,0 +1,86 @@
+"""One worker: three loops over the jobs that its desk gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anyio
+
+from batchveo.api import Api, Videos
+from batchveo.by_key import ByKey, Label
+from batchveo.desk import Desk
+from batchveo.durations import Durations
+from batchveo.models import Job, JobState
+from batchveo.settings import RunSettings
+from batchveo.stages.blocks import Disk, in_thread
+from batchveo.stages.downloader import Downloader
+from batchveo.stages.poller import Poller
+from batchveo.stages.submitter import Submitter
+from batchveo.worker.fetching import FetchLoop
+from batchveo.worker.polling import PollLoop
+from batchveo.worker.submitting import SubmitLoop
+
+GRACE_SECONDS = 4.0
+"""How long polls and downloads under way may take when the run is over; its whole exit stays within five seconds."""
+
+
+class Worker:
+    """Works at ``desk`` until its run is over. ``apis`` are the service by the keys' labels. Call ``run`` once.
+
+    ``settings`` are this worker's own: of the polls of a run it may do its share.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        apis: Mapping[Label, Api],
+        videos: Videos,
+        settings: RunSettings,
+        *,
+        durations: Durations,
+        disk: Disk = in_thread,
+    ) -> None:
+        self._desk = desk
+        pollers = ByKey({label: Poller(api) for label, api in apis.items()})
+        self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
+        downloader = Downloader(videos, settings.output.absolute(), disk=disk)
+        self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
+        submitters = ByKey({label: Submitter(api, desk.input_file, desk.leaving) for label, api in apis.items()})
+        self._submits = SubmitLoop(desk, submitters, place=self._submitted)
+        self._everything = anyio.CancelScope()
+
+    async def run(self) -> None:
+        """Work until the run is over, or this worker was given up; what is under way then may end."""
+        with self._everything:
+            async with anyio.create_task_group() as submits, anyio.create_task_group() as calls:
+                async with anyio.create_task_group() as loops:
+                    loops.start_soon(self._submits.run, submits)
+                    loops.start_soon(self._polls.run, calls)
+                    loops.start_soon(self._fetches.run, calls)
+                    loops.start_soon(self._adopt)
+                    grace = await self._desk.finished()
+                    loops.cancel_scope.cancel()
+                # a call cut off here heals at the next start
+                submits.cancel_scope.deadline = anyio.current_time() + grace
+                calls.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
+
+    def cancel(self) -> None:
+        """End at once."""
+        self._everything.cancel()
+
+    async def _adopt(self) -> None:
+        while True:
+            for job in await self._desk.adopt():
+                self._place(job, due=self._desk.clock.now())
+
+    def _submitted(self, job: Job) -> None:
+        if job.state is JobState.GENERATING:
+            self._polls.accepted(job)
+
+    def _place(self, job: Job, *, due: float | None = None) -> None:
+        """Queue ``job`` where its state says; ``due`` is when it may be worked on, its ``not_before`` without it."""
+        due = job.not_before if due is None else due
+        if job.state is JobState.GENERATING:
+            self._polls.queue.put(job, due)
+        elif job.state is JobState.DOWNLOADING:
+            self._fetches.queue.put(job, due)
