@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio
 
-from batchveo.api import Api, ServiceTrouble, Videos
-from batchveo.api.ledger import read_charges
+from batchveo.api import Api, ServiceTrouble
+from batchveo.clients import clients, first
 from batchveo.clock import Clock
+from batchveo.costs import learn_costs
 from batchveo.durations import Durations
 from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
 from batchveo.events import Reporter, silent
@@ -34,9 +35,6 @@ from batchveo.store import Scratch, Store
 StrPath = str | os.PathLike[str]
 
 DEFAULT_STATE = Path("state/batchveo.db")
-
-LEDGER_SECONDS = 30.0
-LEDGER_REACH_SECONDS = 7 * 24 * 3600.0
 
 
 def run(
@@ -162,7 +160,8 @@ async def _run(
         check_folder(settings.output)
         say_made_elsewhere(reporter, store, settings.output)
         using = stack.enter_context(running(using, state))
-        async with _clients(using) as (api, videos):
+        async with clients(using) as (apis, videos):
+            api = first(apis)
             models = store.pending_models(run)
             prices = await _prices(api, models, settings)
             keep_prices(store, prices, models, now=clock.now())
@@ -181,24 +180,10 @@ async def _run(
             begun = clock.now()
             result = await going.execute()
             if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
-                await _learn_costs(store, api, since=begun)
+                await learn_costs(store, apis.values(), since=begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
             store.end_run(run, status=result.exit_status, now=clock.now())
     return result
-
-
-async def _learn_costs(store: Store, api: Api, *, since: float) -> None:
-    """Ask the ledger for the prices that no answer told; it may be late, and the next run asks again."""
-    unpriced = store.unpriced()
-    if not unpriced:
-        return
-    with (
-        suppress(ServiceTrouble, KeyRejected, TimeoutError, sqlite3.DatabaseError),
-        anyio.fail_after(LEDGER_SECONDS),
-    ):
-        charges = await read_charges(api, since=since - LEDGER_REACH_SECONDS)
-        for generation in unpriced.keys() & charges.keys():
-            store.set_cost(unpriced[generation], charges[generation])
 
 
 def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:
@@ -224,12 +209,6 @@ async def _durations(api: Api, store: Store, pending: Sequence[str], settings: R
         return Durations()
     models = sorted({*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))})
     return known_durations(store, models, await recent_durations(api, models))
-
-
-@asynccontextmanager
-async def _clients(using: Service) -> AsyncIterator[tuple[Api, Videos]]:
-    async with Api(using.key, base_url=using.base_url) as api, Videos(loopback=using.is_local) as videos:
-        yield api, videos
 
 
 def check_folder(output: Path) -> None:

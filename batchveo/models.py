@@ -81,7 +81,10 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars."""
+    """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars.
+
+    ``key``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
+    """
 
     seq: int
     id: str
@@ -100,6 +103,7 @@ class Job:
     troubles: int = 0
     not_before: float = 0.0
     client_request_id: str | None = None
+    key: str | None = None
     generation_id: str | None = None
     video_url: str | None = None
     error: str | None = None

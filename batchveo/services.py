@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from batchveo.api import BASE_URL, ApiKey, check_base_url, find_key
+from batchveo.api import BASE_URL, ApiKey, NamedKey, check_base_url, find_key
 from batchveo.api.lanes import LOOPBACK
 from batchveo.errors import UsageError
 from batchveo.store import Store
@@ -21,11 +22,24 @@ SANDBOX_BALANCE = 1_000_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Which service to speak to: its address and the key for it. ``sandbox`` starts the embedded look-alike."""
+    """Which service to speak to: its address and the key for it. ``sandbox`` starts the embedded look-alike.
+
+    ``keys`` has every key: several, each with its label, or ``key`` alone, which has none. ``key`` is the first.
+    """
 
     base_url: str = BASE_URL
     key: ApiKey | None = None
     sandbox: bool = False
+    keys: tuple[NamedKey, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.keys:
+            _check_distinct(self.keys)
+            if self.key not in (None, self.keys[0].key):
+                raise UsageError("give one key, or several with their labels")
+            object.__setattr__(self, "key", self.keys[0].key)
+        elif self.key is not None:
+            object.__setattr__(self, "keys", (NamedKey(name="", key=self.key),))
 
     @property
     def name(self) -> str:
@@ -39,16 +53,50 @@ class Service:
 
 
 def service(
-    *, base_url: str | None = None, key: str | None = None, key_file: Path | None = None, sandbox: bool = False
+    *,
+    base_url: str | None = None,
+    key: str | None = None,
+    key_file: Path | None = None,
+    keys: str | os.PathLike[str] | Sequence[NamedKey] | None = None,
+    sandbox: bool = False,
+    required: bool = True,
 ) -> Service:
     """The service to use; the key comes from ``key``, ``key_file`` or the environment.
 
-    Raises ``UsageError`` where there is no key, or the address is not https (http only to this machine).
+    ``keys`` are several, or the file that names them, in place of one. With ``sandbox`` no real key is looked
+    for. Raises ``UsageError`` where there is no key and one is ``required``, where the file of keys is wrong, or
+    the address is not https (http only to this machine).
     """
+    if keys is not None and (key or key_file is not None):
+        raise UsageError("--keys and --api-key-file: give one of them")
+    several = _several(keys, play=sandbox)
     if sandbox:
-        return Service(key=ApiKey("sandbox"), sandbox=True)
+        return Service(key=None if several else ApiKey("sandbox"), keys=several, sandbox=True)
     url = check_base_url(base_url or BASE_URL)
-    return Service(base_url=url, key=ApiKey(key) if key else find_key(key_file))
+    if several:
+        return Service(base_url=url, keys=several)
+    return Service(base_url=url, key=ApiKey(key) if key else find_key(key_file, required=required))
+
+
+def _several(keys: str | os.PathLike[str] | Sequence[NamedKey] | None, *, play: bool) -> tuple[NamedKey, ...]:
+    if keys is None:
+        return ()
+    if isinstance(keys, str | os.PathLike):
+        from batchveo.keys import read_keys
+
+        return read_keys(Path(keys), play=play)
+    if not keys:
+        raise UsageError("there are no keys")
+    return tuple(replace(key, key=ApiKey(f"sandbox.{key.name}")) if play else key for key in keys)
+
+
+def _check_distinct(keys: Sequence[NamedKey]) -> None:
+    """Refuse what could not be told apart; no key is shown."""
+    names = [key.name for key in keys]
+    if len(set(names)) < len(names) or (len(names) > 1 and "" in names):
+        raise UsageError("several keys need a label each, all different")
+    if len({key.key for key in keys}) < len(keys):
+        raise UsageError("two labels have the same key")
 
 
 @contextmanager
@@ -66,7 +114,7 @@ def running(using: Service, state: Path | None = None) -> Iterator[Service]:
 
     journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
     with serving(Sandbox(Settings(balance=SANDBOX_BALANCE), journal=journal)) as url:
-        yield Service(base_url=url, key=using.key, sandbox=True)
+        yield replace(using, base_url=url)
 
 
 def check_service(store: Store, using: Service) -> None:
@@ -76,4 +124,20 @@ def check_service(store: Store, using: Service) -> None:
         there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
         raise UsageError(
             f"{store.path} holds jobs of {there}, and this run uses {here}; name another state with --state"
+        )
+
+
+def check_keys(store: Store, using: Service) -> None:
+    """Refuse to begin while something is under way with a key that is not given now: nobody could ask for it.
+
+    What was bought with the only key, before there were several, is served by the first. Raises ``UsageError``.
+    """
+    given = {key.name for key in using.keys}
+    missing = {name: jobs for name, jobs in store.key_names_unfinished().items() if name and name not in given}
+    if missing:
+        bought = " and ".join(f"{jobs:,} with key {name!r}" for name, jobs in missing.items())
+        labels = ", ".join(sorted(filter(None, given)))
+        among = f"not among the keys given ({labels})" if labels else "not given: --keys FILE gives several"
+        raise UsageError(
+            f"generations are under way or in doubt that were bought with other keys: {bought}, {among}"
         )

@@ -1,16 +1,23 @@
-"""The API key: where it comes from, and how it is kept out of everything that is shown."""
+"""API keys: where they come from, and how they are kept out of everything that is shown."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
 from pathlib import Path
 
 from batchveo.errors import UsageError
 
 VARIABLES = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """Environment variables that may hold the key; the first that is set wins."""
+LARGEST_FILE = 64 * 1024
+"""Bytes; what is longer holds no key."""
+LABEL = re.compile(r"[A-Za-z0-9._-]{1,40}")
+"""What a key may be called: the state, the reports and messages show it."""
 
 
 class ApiKey:
@@ -27,6 +34,12 @@ class ApiKey:
     def __repr__(self) -> str:
         return "ApiKey(***)"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ApiKey) and compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
     @property
     def header(self) -> str:
         """The value of the Authorization header; for requests to the service only."""
@@ -35,6 +48,29 @@ class ApiKey:
     def scrub(self, text: bytes) -> bytes:
         """``text`` without the key in any case of letters, should a server have put it there."""
         return re.sub(re.escape(self._value.encode()), b"***", text, flags=re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedKey:
+    """One of several keys, by its label, with the limits of its own; the only one may have no label.
+
+    ``concurrency``: generations in flight with it, at most. ``rate``: submits a minute with it, at most.
+    """
+
+    name: str
+    key: ApiKey
+    concurrency: int | None = None
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name and not LABEL.fullmatch(self.name):
+            raise UsageError("the label of a key is 1 to 40 characters of A-Z a-z 0-9 . _ -")
+        if self.name and ApiKey(self.name) == self.key:
+            raise UsageError("the label of a key is shown to everyone, and this one is the key itself")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise UsageError(f"key {self.name!r}: a concurrency is 1 or more")
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise UsageError(f"key {self.name!r}: a rate is more than 0 a minute")
 
 
 def find_key(
@@ -46,10 +82,9 @@ def find_key(
     """
     if key_file is not None:
         try:
-            return ApiKey(key_file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise UsageError(f"the API key file {key_file} cannot be read: {reason}") from None
+            return key_in(key_file)
+        except ValueError as error:
+            raise UsageError(f"the API key file {key_file} cannot be read: {error}") from None
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
             return ApiKey(environment[variable])
@@ -59,3 +94,21 @@ def find_key(
             "--sandbox tries everything without one"
         )
     return None
+
+
+def key_in(file: Path) -> ApiKey:
+    """The key that is all a file holds.
+
+    Raises ``ValueError`` where the file cannot be read, ``UsageError`` where what it holds is no key.
+    """
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+        text = content.decode()
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"it is longer than {LARGEST_FILE >> 10} KiB")
+    return ApiKey(text)

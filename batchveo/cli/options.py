@@ -61,6 +61,9 @@ strict_option = option(
 service_options = together(
     option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
+    option(
+        "--keys", type=PATH, metavar="FILE", help="Several API keys, each with limits of its own: a YAML file."
+    ),
     option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
 )
 notify_options = together(

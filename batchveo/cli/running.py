@@ -58,9 +58,15 @@ def rate_per_minute(text: str | None) -> float | None:
     return float(match[1]) * factor
 
 
-def service_of(options: dict[str, Any]) -> Service:
-    """The service from the command's options and the environment."""
-    return service(base_url=options["base_url"], key_file=options["api_key_file"], sandbox=options["sandbox"])
+def service_of(options: dict[str, Any], *, required: bool = True) -> Service:
+    """The service from the command's options and the environment; a key may be missing that is not required."""
+    return service(
+        base_url=options["base_url"],
+        key_file=options["api_key_file"],
+        keys=options["keys"],
+        sandbox=options["sandbox"],
+        required=required,
+    )
 
 
 def reporter_of(options: dict[str, Any]) -> Aside:

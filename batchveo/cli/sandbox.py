@@ -18,6 +18,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=int, default=8642, help="The port; 0 takes a free one.")
 @option("--key", help="Accept this API key only; any without it.")
+@option("--per-key", is_flag=True, help="Give each API key an account of its own, with these limits.")
 @option("--generation-time", type=float, default=3.0, metavar="S", help="Median of a generation.")
 @option("--sigma", type=float, default=0.3, help="Spread of the generation times (log-normal).")
 @option("--concurrency-limit", type=int, metavar="N", help="429 above N generations in flight.")
@@ -37,6 +38,7 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
     """
     settings = Settings(
         key=options["key"],
+        per_key=options["per_key"],
         generation_median=options["generation_time"],
         generation_sigma=options["sigma"],
         concurrency=options["concurrency_limit"],

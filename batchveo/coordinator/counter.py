@@ -31,19 +31,32 @@ class _Pending:
         self.error: Exception | None = None
 
 
+class _Calls(dict[int, _Pending]):
+    """The calls of one worker, by number; those below ``settled`` were answered, and are gone."""
+
+    settled = 0
+
+    def settle(self, below: int) -> None:
+        """The worker has the answers to all calls with lower numbers."""
+        for number in range(self.settled, below):
+            self.pop(number, None)
+        self.settled = max(self.settled, below)
+
+
 class Counter:
     """Answers calls on behalf of ``coordinator``."""
 
     def __init__(self, coordinator: Coordinator, clock: Clock) -> None:
         self._coordinator = coordinator
         self._clock = clock
-        self._calls: defaultdict[str, dict[int, _Pending]] = defaultdict(dict)
+        self._calls: defaultdict[str, _Calls] = defaultdict(_Calls)
 
     async def answer(self, call: Call) -> Answer:
         """Carry ``call`` out, unless it was: then the answer is the first one."""
         calls = self._calls[call.worker]
-        for number in [number for number in calls if number < call.settled]:
-            del calls[number]
+        calls.settle(call.settled)
+        if call.number < calls.settled:  # a straggler, whose like was answered: nobody waits for it
+            return Answer(now=self._clock.now())
         pending = calls.get(call.number)
         if pending is None:
             pending = calls[call.number] = _Pending()
@@ -67,7 +80,7 @@ class Counter:
             self._coordinator.fail(error)
             pending.error = Fenced(f"the state cannot be written: {error}")
         except BaseException:
-            del self._calls[call.worker][call.number]  # nothing came of it: it may come again
+            self._calls[call.worker].pop(call.number, None)  # nothing came of it: it may come again
             raise
         finally:
             pending.ended.set()

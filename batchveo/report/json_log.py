@@ -120,6 +120,7 @@ def _moved(event: Moved) -> dict[str, object]:
         "cost_usd": job.cost_usd,
         "file": job.file,
         "bytes": job.bytes,
+        "key": job.key,
     }
 
 

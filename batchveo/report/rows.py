@@ -37,6 +37,7 @@ def job_row(job: Job) -> dict[str, object]:
         "manifest": job.manifest,
         "source": job.source,
         "line": job.line,
+        "key": job.key,
     }
 
 

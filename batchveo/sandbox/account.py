@@ -1,4 +1,4 @@
-"""The account: what was bought, what is in flight, what was charged."""
+"""An account: what was bought, what is in flight, what was charged, what it asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from batchveo.sandbox.generations import Generation
+from batchveo.sandbox.logs import LoggedRequest, UsageLog
 from batchveo.sandbox.prices import CREDITS_PER_USD
+from batchveo.sandbox.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Charge:
 
 
 class Account:
-    """The sandbox's only account; every key shares it.
+    """The account that every key shares, or that of one key.
 
     Nothing happens here by itself: whoever asks says what time it is, and what is due by then is settled.
     """
@@ -29,12 +31,21 @@ class Account:
     def __init__(self, balance: float) -> None:
         self.generations: dict[str, Generation] = {}
         self.files: dict[str, Generation] = {}
+        self.log = UsageLog()
+        self.submits = Window()
+        self.log_calls = Window()
         self.peak_in_flight = 0
         self.opening = round(balance * CREDITS_PER_USD)
         self._in_flight: list[tuple[float, int, Generation]] = []
         self._reserved = 0
         self._spent = 0
         self._charges: list[Charge] = []
+
+    def take_in(self, entry: LoggedRequest) -> None:
+        """Take in a request, and its generation if it was accepted."""
+        self.log.add(entry)
+        if entry.generation is not None:
+            self.accept(entry.generation)
 
     def accept(self, generation: Generation) -> None:
         """Take in a generation and reserve its price."""

@@ -15,13 +15,17 @@ _TRACEABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request as the endpoints see it; ``ordinal`` counts the calls of the same ``name``."""
+    """A request as the endpoints see it; ``ordinal`` counts the calls of the same ``name``.
+
+    ``owner`` is whose account it is about.
+    """
 
     name: str
     request: Request
     now: float
     ordinal: int
     id: str
+    owner: str = ""
 
     @property
     def client_request_id(self) -> str | None:

@@ -18,7 +18,7 @@ class LoggedRequest:
     """One submit as the usage log tells of it; ``generation`` is None where it was refused.
 
     While the generation is under way the row says ``succeeded`` at no cost: the request did. A generation
-    that ends in an error turns its row to ``failed``.
+    that ends in an error turns its row to ``failed``. ``owner`` is whose account it belongs to.
     """
 
     ordinal: int
@@ -29,6 +29,7 @@ class LoggedRequest:
     inference_id: str
     client_request_id: str | None
     generation: Generation | None = None
+    owner: str = ""
 
     def succeeded(self, now: float) -> bool:
         """Whether the request counts as a success at this moment."""

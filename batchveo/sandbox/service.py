@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from batchveo.sandbox.account import Charge
+from batchveo.sandbox.account import Account, Charge
 from batchveo.sandbox.call import Call
 from batchveo.sandbox.calls.billing import billing, transactions
 from batchveo.sandbox.calls.download import PREFIX, download
@@ -91,7 +91,8 @@ class Service:
     @property
     def generations(self) -> Sequence[Generation]:
         """Every accepted generation, oldest first."""
-        return tuple(self._world.account.generations.values())
+        made = [generation for account in self._accounts for generation in account.generations.values()]
+        return tuple(sorted(made, key=lambda generation: generation.ordinal))
 
     @property
     def calls(self) -> Counter[str]:
@@ -109,19 +110,31 @@ class Service:
     @property
     def peak_in_flight(self) -> int:
         """The most generations that were ever under way at once."""
-        return self._world.account.peak_in_flight
+        return self._world.peak_in_flight
 
     def charges(self) -> Sequence[Charge]:
         """Every charge so far, oldest first."""
-        return tuple(self._world.account.charges(self._clock()))
+        made = [charge for account in self._accounts for charge in account.charges(self._clock())]
+        return tuple(sorted(made, key=lambda charge: charge.at))
 
     def requests(self) -> Sequence[LoggedRequest]:
         """Every submit that the usage log tells of sooner or later, oldest first."""
-        return tuple(self._world.log.requests)
+        return tuple(self._world.requests)
 
     def video(self, generation_id: str) -> bytes:
         """The video of a generation; raises KeyError where there is no such generation."""
-        return file_bytes(self.settings, self._world.account.generations[generation_id])
+        for account in self._accounts:
+            if generation_id in account.generations:
+                return file_bytes(self.settings, account.generations[generation_id])
+        raise KeyError(generation_id)
+
+    def account(self, key: str = "") -> Account:
+        """The account that an API key belongs to: its own with ``per_key``, else the one that all share."""
+        return self._world.account(self._world.owner(key))
+
+    @property
+    def _accounts(self) -> Iterable[Account]:
+        return self._world.accounts.values()
 
     def _call(self, endpoint: _Endpoint, request: Request) -> Call:
         world, name = self._world, endpoint.name
@@ -133,20 +146,27 @@ class Service:
             now=self._clock(),
             ordinal=ordinal,
             id=world.names.digest("request", name, ordinal).hex(),
+            owner=world.owner(_key(request)) if not endpoint.open else "",
         )
 
     def _authorize(self, endpoint: _Endpoint, call: Call) -> None:
         if endpoint.open:
             return
-        scheme, _, key = call.request.headers.get("authorization", "").partition(" ")
-        known = bool(key.strip()) if self.settings.key is None else key == self.settings.key
-        if scheme.lower() != "bearer" or not known or self._world.faults.strikes("401", call.name, call.ordinal):
+        key = _key(call.request)
+        known = bool(key) if self.settings.key is None else key == self.settings.key
+        if not known or self._world.faults.strikes("401", call.name, call.ordinal):
             raise Refused(401, WRONG_KEY)
 
     def _finished(self, answer: Response) -> Response:
         headers = {"content-length": str(len(answer.body)), **answer.headers}
         delay = answer.delivery.delay + self.settings.latency
         return replace(answer, headers=headers, delivery=replace(answer.delivery, delay=delay))
+
+
+def _key(request: Request) -> str:
+    """The API key that came along; empty where there is none."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _endpoint(request: Request) -> _Endpoint:

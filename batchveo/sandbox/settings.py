@@ -16,6 +16,7 @@ class Settings:
     """How the look-alike behaves. Times are seconds, money is US dollars, chances lie between 0 and 1.
 
     ``key``: the only API key accepted; ``None`` accepts any.
+    ``per_key``: each key is an account of its own, with these limits and this balance; else all share one.
     ``generation_median``, ``generation_sigma``: how long a generation takes, log-normal.
     ``queued_share``: the part of that time it reports ``queued``.
     ``concurrency``: generations in flight from which on a submit gets 429.
@@ -35,6 +36,7 @@ class Settings:
     """
 
     key: str | None = field(default=None, repr=False)
+    per_key: bool = False
     generation_median: float = 3.0
     generation_sigma: float = 0.3
     queued_share: float = 0.2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.states import Move
 from batchveo.store import sql
@@ -32,16 +34,25 @@ class ByHand(Moving, Expanding, Runs):
         lost = Move(to=JobState.FAILED, detail=detail, set={"error": detail, "finished_at": now})
         return self.apply(job, lost, run=None, now=now)
 
-    def adopt_new(self, spec: JobSpec, generation_id: str, *, run: int, now: float) -> Job:
+    def adopt_new(self, spec: JobSpec, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
         """Make a job for a generation that nobody here asked for: both or neither. Raises as ``adopt`` does."""
         with self._transaction():
             self.add([spec], run=run, now=now)
             (job,) = self.find(spec.id)
-            return job if job.generation_id == generation_id else self.adopt(job, generation_id, now=now)
+            return job if job.generation_id == generation_id else self.adopt(job, generation_id, now=now, key=key)
 
-    def adopt(self, job: Job, generation_id: str, *, now: float, client_request_id: str | None = None) -> Job:
+    def adopt(
+        self,
+        job: Job,
+        generation_id: str,
+        *,
+        now: float,
+        client_request_id: str | None = None,
+        key: str | None = None,
+    ) -> Job:
         """Give a doubtful or pending job a generation that exists already.
 
+        ``key`` is the label of the API key that knows it, empty for the only one; ``None`` leaves it as it is.
         Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
         """
         if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
@@ -49,9 +60,19 @@ class ByHand(Moving, Expanding, Runs):
         found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
         move = Move(to=JobState.GENERATING, detail="adopted", set=found)
         with self._transaction():
+            job = self._known_by(job, key)
             if job.state is JobState.PENDING:
                 job = self._adopting(job, client_request_id, now)
             return self.apply(job, move, run=None, now=now)
+
+    def _known_by(self, job: Job, key: str | None) -> Job:
+        """Record which key the generation is known by."""
+        if key is None or job.key == (key or None):
+            return job
+        columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
+        if self._db.execute(sql.SET_KEY, columns).rowcount != 1:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        return replace(job, key=key or None)
 
     def _adopting(self, job: Job, client_request_id: str | None, now: float) -> Job:
         """Record the attempt that someone else made for a pending job."""

@@ -85,8 +85,15 @@ class Looking(Connection):
         return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
 
     def attempts(self) -> Iterator[sqlite3.Row]:
-        """Every POST: ``job, client_request_id, generation_id, price_usd, outcome, started_at``, oldest first."""
+        """Every POST, oldest first.
+
+        ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
+        """
         yield from self._db.execute(sql.ATTEMPTS)
+
+    def key_names_unfinished(self) -> dict[str, int]:
+        """How many jobs are under way or in doubt with each API key, by its label; empty for the only one."""
+        return {row["key"]: row["jobs"] for row in self._db.execute(sql.KEYS_UNFINISHED)}
 
     def committed(self) -> float:
         """US dollars spent, in flight and in doubt, over the state's whole life."""

@@ -196,6 +196,19 @@ def quotes(db: Database) -> None:
         db.conn.execute(statement)
 
 
+_KEYS = """
+ALTER TABLE jobs ADD COLUMN key_name TEXT;
+ALTER TABLE attempts ADD COLUMN key_name TEXT;
+"""
+
+
+@migrations()
+def keys(db: Database) -> None:
+    """With which API key, by its label, a job was last submitted, and each attempt; the only one has none."""
+    for statement in _statements(_KEYS):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

@@ -86,12 +86,14 @@ class Moving(Looking):
             for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNDER_WAY):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
-    def claim(self, *, run: int, now: float, price: Price = no_price, budget: float | None = None) -> Job | None:
+    def claim(
+        self, *, run: int, now: float, price: Price = no_price, budget: float | None = None, key: str | None = None
+    ) -> Job | None:
         """Take the next pending job for submission, its fresh client request id committed with it.
 
         Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
         ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
-        where the job does not fit, or has no price.
+        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with.
         """
         with self._transaction():
             row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
@@ -99,7 +101,7 @@ class Moving(Looking):
                 return None
             pending = job_of(row)
             usd = self._affordable(pending, price, budget)
-            claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4)}
+            claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(sql.CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, **dict(claimed))
             self._begin_attempt(job, usd, run, now)
@@ -121,6 +123,7 @@ class Moving(Looking):
             "now": now,
             "price_usd": usd,
             "micros": micros(usd),
+            "key": job.key,
         }
         self._db.execute(sql.ADD_ATTEMPT, attempt)
 

@@ -6,7 +6,7 @@ someone else in the meantime is left alone.
 
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
     attempts, troubles, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
-    bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at"""
+    bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at, key_name AS key"""
 
 UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
 """States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""
@@ -100,14 +100,17 @@ NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held 
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now ORDER BY run, seq LIMIT 1"""
 # pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
 CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
-        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce
-    WHERE seq = :seq AND state = 'pending' RETURNING attempts, submitted_at, client_request_id"""
+        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key
+    WHERE seq = :seq AND state = 'pending' RETURNING attempts, submitted_at, client_request_id, key_name AS key"""
 # pending, about to become generating: the attempt that someone else made
 ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
         submitted_at = :now
     WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
-ADD_ATTEMPT = """INSERT INTO attempts (job, run, number, client_request_id, started_at, price_usd, micros)
-    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros)"""
+# pending or in doubt, about to become generating: which key the service knows the generation by
+SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_state AND attempts = :attempts"
+ADD_ATTEMPT = """INSERT INTO attempts
+    (job, run, number, client_request_id, started_at, price_usd, micros, key_name)
+    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key)"""
 # submitting -> submitting: from here on the request may have arrived
 MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'
@@ -140,8 +143,10 @@ TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND h
 
 # -- looking
 
-ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at FROM attempts
-    ORDER BY id"""
+ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
+    FROM attempts ORDER BY id"""
+KEYS_UNFINISHED = """SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
+    WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading') GROUP BY key ORDER BY key"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND run BETWEEN {TAKES_FROM} AND :run"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0

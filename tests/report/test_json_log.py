@@ -26,7 +26,7 @@ ROWS: list[tuple[Event, str, str]] = [
     (
         Moved(job=make_job(JobState.FAILED, name=HOSTILE), was=JobState.GENERATING, detail=HOSTILE),
         "moved",
-        "id name from to held detail model attempts client_request_id generation_id cost_usd file bytes",
+        "id name from to held detail model attempts client_request_id generation_id cost_usd file bytes key",
     ),
     (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit"),
     (make_pace(), "paced", "brake limit ceiling lowered_at until"),

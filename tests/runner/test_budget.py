@@ -92,7 +92,7 @@ async def test_an_empty_account_can_be_waited_for(tmp_path: Path) -> None:
 
     async def top_up() -> None:
         await anyio.sleep(1000)
-        n.service._world.account.opening += 200_000_000  # credits
+        n.service.account().opening += 200_000_000  # credits
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(top_up)

@@ -25,7 +25,7 @@ _TYPES = ("PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EX
 
 def billing(world: World, call: Call) -> Response:
     """The balance; what is reserved for generations under way is still in it."""
-    balance = usd(world.account.balance(call.now))
+    balance = usd(world.account(call.owner).balance(call.now))
     return call.reply({"current_balance": balance, "currency": "USD"})
 
 
@@ -35,7 +35,7 @@ def transactions(world: World, call: Call) -> Response:
     allow_only(request, _PARAMETERS)
     limit = integer(request, "limit", default=50, low=1, high=100)
     wanted = _Wanted.read(request)
-    newest = _position(request, len(world.account.charges(call.now)))
+    newest = _position(request, len(world.account(call.owner).charges(call.now)))
     found = list(islice(_matches(world, call, wanted, newest), limit + 1))
     more = len(found) > limit
     pagination = {"next_cursor": _cursor(found[limit][0]) if more else None, "has_more": more}
@@ -95,15 +95,15 @@ class _Wanted:
 
 def _matches(world: World, call: Call, wanted: _Wanted, newest: int) -> Iterator[tuple[int, _Entry]]:
     # Position 0 is the opening balance, position n the n-th charge: what is new never moves what is old.
-    charges = world.account.charges(call.now)
+    charges = world.account(call.owner).charges(call.now)
     for position in range(newest, -1, -1):
-        entry = _charged(charges[position - 1]) if position else _opening(world)
+        entry = _charged(charges[position - 1]) if position else _opening(world, call)
         if wanted.matches(entry):
             yield position, entry
 
 
-def _opening(world: World) -> _Entry:
-    return _Entry(at=world.opened_at, direction="TOPUP", type="INIT", credits=world.account.opening)
+def _opening(world: World, call: Call) -> _Entry:
+    return _Entry(at=world.opened_at, direction="TOPUP", type="INIT", credits=world.account(call.owner).opening)
 
 
 def _charged(charge: Charge) -> _Entry:

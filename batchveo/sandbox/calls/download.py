@@ -21,7 +21,7 @@ def download(world: World, call: Call) -> Response:
     """The video or the part asked for; a key sent along is noted as a leak."""
     if "authorization" in call.request.headers:
         world.leaks.append(call.request.path)
-    generation = world.account.files.get(call.request.path.removeprefix(PREFIX).removesuffix(".mp4"))
+    generation = world.file(call.request.path.removeprefix(PREFIX).removesuffix(".mp4"))
     if generation is None or generation.status(call.now) is not Status.COMPLETED:
         return page_response(404, "404 Not Found")
     if not url_works(world, call, generation):

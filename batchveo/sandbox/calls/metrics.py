@@ -35,10 +35,11 @@ def metrics(world: World, call: Call) -> Response:
 def _durations(world: World, now: float) -> Mapping[str, list[float]]:
     """Sorted seconds of each model's recent successes."""
     durations: dict[str, list[float]] = defaultdict(list)
-    for charge in reversed(world.account.charges(now)):
-        if charge.at < now - _WINDOW:
-            break
-        durations[charge.model].append(charge.at - world.account.generations[charge.generation_id].submitted_at)
+    for account in world.accounts.values():
+        for charge in reversed(account.charges(now)):
+            if charge.at < now - _WINDOW:
+                break
+            durations[charge.model].append(charge.at - account.generations[charge.generation_id].submitted_at)
     return {model: sorted(seconds) for model, seconds in durations.items()}
 
 

@@ -41,7 +41,7 @@ def _find(world: World, call: Call) -> Generation:
     wanted = single(call.request, "generation_id")
     if not wanted:
         raise Refused(400, "Query validation error. generation_id: Required")
-    generation = world.account.generations.get(wanted)
+    generation = world.account(call.owner).generations.get(wanted)
     if generation is None or call.now < generation.known_at:
         raise Refused(404, "Generation not found")
     return generation

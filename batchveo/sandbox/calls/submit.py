@@ -54,18 +54,20 @@ def _accept(world: World, call: Call, fault: str | None) -> Generation:
 
 def _check_rate(world: World, call: Call, *, forced: bool) -> None:
     limit = world.settings.rate_per_minute
-    wait = world.submits.wait(limit, call.now) if limit is not None else 0.0
+    submits = world.account(call.owner).submits
+    wait = submits.wait(limit, call.now) if limit is not None else 0.0
     if forced or wait > 0:
         raise _throttled(world, max(wait, 1.0))
-    world.submits.add(call.now)
+    submits.add(call.now)
 
 
 def _check_means(world: World, call: Call, order: Order) -> None:
-    if order.credits > world.account.available(call.now):
+    account = world.account(call.owner)
+    if order.credits > account.available(call.now):
         raise Refused(403, NO_CREDITS)
     limit = world.settings.concurrency
-    if limit is not None and world.account.in_flight(call.now) >= limit:
-        raise _throttled(world, (world.account.next_ready() or call.now) - call.now)
+    if limit is not None and account.in_flight(call.now) >= limit:
+        raise _throttled(world, (account.next_ready() or call.now) - call.now)
 
 
 def _throttled(world: World, wait: float) -> Refused:
@@ -83,6 +85,7 @@ def _record(world: World, call: Call, generation: Generation | None) -> None:
         inference_id=generation.id if generation else world.names.word(21, "refused", call.ordinal),
         client_request_id=call.client_request_id,
         generation=generation,
+        owner=call.owner,
     )
     world.record(entry)
 

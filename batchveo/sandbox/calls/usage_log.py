@@ -26,17 +26,18 @@ def usage_log(world: World, call: Call) -> Response:
     limit = integer(request, "limit", default=50, low=1, high=100)
     offset = integer(request, "offset", default=0, low=0, high=sys.maxsize)
     wanted = _filter(request, call.now)
-    entries, total = world.log.page(wanted, offset=offset, limit=limit, now=call.now)
+    entries, total = world.account(call.owner).log.page(wanted, offset=offset, limit=limit, now=call.now)
     more = offset + len(entries) < total
     pagination = {"limit": limit, "offset": offset, "total": total, "has_more": more}
     return call.reply({"data": [entry.row(call.now) for entry in entries], "pagination": pagination})
 
 
 def _check_rate(world: World, call: Call) -> None:
-    wait = world.log_calls.wait(world.settings.log_calls_per_minute, call.now)
+    calls = world.account(call.owner).log_calls
+    wait = calls.wait(world.settings.log_calls_per_minute, call.now)
     if wait > 0:
         raise Refused(429, TOO_MANY, retry_after=wait if world.settings.retry_after else None)
-    world.log_calls.add(call.now)
+    calls.add(call.now)
 
 
 def _filter(request: Request, now: float) -> LogFilter:
