@@ -9,8 +9,8 @@ from batchveo.models import Job
 
 T = TypeVar("T")
 
-Label = str | None
-"""What the state calls an API key; ``None`` where there is but one, which needs no name."""
+Label = str
+"""What an API key is called; empty where there is but one, which needs no name."""
 
 
 class ByKey(Generic[T]):
@@ -22,4 +22,4 @@ class ByKey(Generic[T]):
 
     def of(self, job: Job) -> T:
         """The one for the key that ``job`` was submitted with."""
-        return self._items.get(job.key, self._first)
+        return self._items.get(job.key or "", self._first)

@@ -12,7 +12,7 @@ from batchveo.outcomes import Outcome
 
 
 class Fenced(Exception):
-    """This worker was given up: others look after its jobs, and its word no longer counts."""
+    """The worker was given up: others look after its jobs, and its word no longer counts."""
 
 
 class ClaimLost(Exception):
@@ -26,8 +26,8 @@ class TooLate(Exception):
 class Desk(Protocol):
     """Where one worker gets its jobs and records what came of them.
 
-    It has two faces: a local one, which calls the coordinator in the same process, and a remote one, whose calls may
-    be lost, late or repeated. Each call but ``tell`` raises ``Fenced`` where the worker was given up.
+    It has two faces: a local one, which calls the coordinator in the same process, and a remote one, whose calls
+    may be lost, late or repeated. Each call but ``tell`` raises ``Fenced`` where the worker was given up.
     """
 
     clock: Clock
@@ -37,8 +37,10 @@ class Desk(Protocol):
         """The next job to submit, its fresh client request id recorded: waits until one may be."""
 
     async def leaving(self, job: Job) -> None:
-        """Record for good that the request of ``job`` is about to leave; raises ``ClaimLost`` or ``TooLate``
-        where it must not."""
+        """Record for good that the request of ``job`` is about to leave.
+
+        Raises ``ClaimLost`` or ``TooLate`` where it must not.
+        """
 
     async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
         """Record for good what came of a step; returns the job as it is then.

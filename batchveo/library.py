@@ -29,7 +29,7 @@ from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
 from batchveo.report.expanded import say_expanded, say_made_elsewhere
 from batchveo.runner import Run, RunResult, RunSettings
-from batchveo.services import Service, check_service, running, service
+from batchveo.services import Service, check_keys, check_service, running, service
 from batchveo.store import Scratch, Store
 
 StrPath = str | os.PathLike[str]
@@ -152,6 +152,7 @@ async def _run(
     with Store(state) as store, ExitStack() as stack:
         store.lock()
         check_service(store, using)
+        check_keys(store, using)
         run = store.begin_run(command=command, service=using.name, now=clock.now())
         take_on(store, run, clock.now())
         if command == "resume" and settings.budget is None:
@@ -167,7 +168,7 @@ async def _run(
             keep_prices(store, prices, models, now=clock.now())
             going = Run(
                 store,
-                {None: api},
+                apis,
                 videos,
                 settings,
                 run=run,

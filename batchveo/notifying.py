@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from batchveo.coordinator import RunResult
 from batchveo.errors import Declined
 from batchveo.events import Began, Event, Interrupting, Moved, Noted, Reporter, Waiting
 from batchveo.messengers import SEND_SECONDS, Messengers
 from batchveo.models import Job, JobState
 from batchveo.report import messages
 from batchveo.report.messages import Message, Tally
-from batchveo.coordinator import RunResult
 
 STUCK_SECONDS = 15 * 60.0
 STUCK_GENERATIONS = 3.0

@@ -1,7 +1,7 @@
 """Calls of a remote worker to its coordinator, as values that any transport can carry.
 
-A call may be lost, late or repeated, and one that failed may have been carried out all the same. So each has a number:
-the coordinator carries it out once, and answers a repeated one as it did the first time.
+A call may be lost, late or repeated, and one that failed may have been carried out all the same. So each has a
+number: the coordinator carries it out once, and answers a repeated one as it did the first time.
 """
 
 from __future__ import annotations
@@ -57,4 +57,4 @@ Transport = Callable[[Call], Awaitable[Answer]]
 """Carries a call to the coordinator; raises ``Unreachable``."""
 
 LONG_POLL_SECONDS = 10.0
-"""How long the coordinator thinks about a call that waits for something, before it answers that there is nothing."""
+"""How long a call that waits for something is kept, before the answer is that there is nothing."""

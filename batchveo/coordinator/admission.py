@@ -8,9 +8,9 @@ import anyio
 import anyio.lowlevel
 
 from batchveo.coordinator.board import Board
-from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.gauge import Gauge
 from batchveo.coordinator.lines import Line, Lines
+from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.wallet import Wallet
 from batchveo.events import Brake
 from batchveo.models import Job

@@ -1,4 +1,4 @@
-"""What a run has in motion: who holds a place in flight, what is waited for. In memory; the state has the truth."""
+"""The jobs in motion: what holds a place in flight, what is waited for. In memory; the state has the truth."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Standing(NamedTuple):
 class Board:
     """The jobs in motion, by the API key that each was submitted with.
 
-    ``begun`` is when the run began; ``patience`` is ``RunSettings.patience``; ``key_of`` names the key that serves a
-    job in this run.
+    ``begun`` is when the run began; ``patience`` is ``RunSettings.patience``; ``key_of`` names the key that serves
+    a job in this run.
     """
 
     def __init__(
-        self, *, begun: float, patience: float, key_of: Callable[[Job], Label] = lambda job: job.key
+        self, *, begun: float, patience: float, key_of: Callable[[Job], Label] = lambda job: job.key or ""
     ) -> None:
         self._begun = begun
         self._patience = patience

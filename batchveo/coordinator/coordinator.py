@@ -14,10 +14,10 @@ from batchveo.by_key import Label
 from batchveo.clock import Clock
 from batchveo.coordinator.admission import Admission
 from batchveo.coordinator.board import Board
-from batchveo.coordinator.recorder import Recorder, Entry
 from batchveo.coordinator.ending import Ending
 from batchveo.coordinator.lines import Lines
 from batchveo.coordinator.reconciling import ReconcileLoop
+from batchveo.coordinator.recorder import Entry, Recorder
 from batchveo.coordinator.result import RunResult
 from batchveo.coordinator.roster import Roster
 from batchveo.coordinator.wallet import Wallet
@@ -46,7 +46,7 @@ class Coordinator:
         *,
         run: int,
         clock: Clock,
-        keys: Sequence[NamedKey],
+        keys: Sequence[NamedKey] = (),
         apis: Mapping[Label, Api],
         prices: PriceList | None = None,
         reporter: Reporter = silent,
@@ -85,7 +85,7 @@ class Coordinator:
         return await self._admission.claim(claimed)
 
     async def leaving(self, worker: str, job: Job) -> None:
-        """Record for good that the request of ``job`` is about to leave; raises ``ClaimLost`` where it must not."""
+        """Record for good that the request of ``job`` is about to leave; it must not where this raises ``ClaimLost``."""
         self._heard(worker)
         try:
             self._store.mark_sent(job, now=self._recorder.now())
@@ -216,7 +216,7 @@ class Coordinator:
         return entry.job
 
     def _place(self, job: Job, worker: str | None) -> None:
-        """Let the board and the roster follow the state; ``worker`` is at hand where somebody has to look after it."""
+        """Let the board and the roster follow the state; ``worker`` looks after what has to be looked after."""
         if job.state not in UNDER_WAY:
             self._roster.release(job)
         elif worker is None:

@@ -89,11 +89,11 @@ class Counter:
         coordinator, worker = self._coordinator, call.worker
         match call.verb:
             case Verb.JOIN:
-                return coordinator.join(worker)
+                coordinator.join(worker)
             case Verb.CLAIM:
                 return await self._claim(worker)
             case Verb.LEAVING:
-                return await coordinator.leaving(worker, cast("Job", call.arguments[0]))
+                await coordinator.leaving(worker, cast("Job", call.arguments[0]))
             case Verb.RECORD:
                 job, outcome, aside = cast("tuple[Job, Outcome, bool]", call.arguments)
                 return await coordinator.record(worker, job, outcome, aside=aside)
@@ -101,6 +101,7 @@ class Counter:
                 return await self._waiting(lambda: coordinator.adopt(worker, most=MOST_ADOPTED)) or ()
             case Verb.INPUT_FILE:
                 return coordinator.input_file(cast("str", call.arguments[0]))
+        return None
 
     async def _claim(self, worker: str) -> Job | None:
         job = await self._waiting(lambda: self._coordinator.claim(worker))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.lines import Lines
+from batchveo.coordinator.recorder import Recorder
 from batchveo.events import Brake, Paced
 
 

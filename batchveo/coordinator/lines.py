@@ -9,7 +9,7 @@ from batchveo.api import NamedKey
 from batchveo.by_key import ByKey, Label
 from batchveo.coordinator.recorder import Recorder
 from batchveo.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
-from batchveo.events import Brake, Noted, Slowed
+from batchveo.events import Noted, Slowed
 from batchveo.models import Job
 from batchveo.outcomes import Accepted, Blocked, Lost, Refused, Stop, SubmitOutcome, Throttled, TurnedAway
 from batchveo.pacing import AdaptiveLimit, Pace, Pause
@@ -27,7 +27,7 @@ _STOPS: dict[Stop, type[StoppedEarly]] = {
 
 
 class Line:
-    """The submits with one key. ``name`` is its label, ``None`` where there is one key without a label."""
+    """The submits with one key, by its label."""
 
     def __init__(self, name: Label, concurrency: int, rate: float | None) -> None:
         self.name = name
@@ -54,9 +54,8 @@ class Lines:
         self._recorder = recorder
         self._waits_for_credits = settings.wait_for_credits
         self._lines = [
-            Line(key.name or None, key.concurrency or settings.concurrency, key.rate or settings.rate)
-            for key in keys
-        ]
+            Line(key.name, key.concurrency or settings.concurrency, key.rate or settings.rate) for key in keys
+        ] or [Line("", settings.concurrency, settings.rate)]
         self._by_key = ByKey({line.name: line for line in self._lines})
 
     def __iter__(self) -> Iterator[Line]:
@@ -112,7 +111,7 @@ class Lines:
         why = _STOPS[outcome.stop](outcome.reason)
         if outcome.stop is Stop.SERVICE:
             self._recorder.stop(why)
-        if line.closed is None and line.name is not None:
+        if line.closed is None and line.name:
             text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"
             self._recorder.tell(Noted(text=text, warning=True))
         line.closed = line.closed or why

@@ -21,11 +21,13 @@ FAILURES_BELIEVED = 5
 """Failed readings in a row after which doubts that have had their time are held."""
 SHORTEST_GAP, LONGEST_GAP, GROWTH = 1.0, 60.0, 1.6
 
+
 class ReconcileLoop:
     """Sweeps while there are doubts, with growing gaps; a new doubt shortens them again.
 
     Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
-    them. They cause no sweeps beyond the first. ``record`` takes what the log says; ``apis`` are by the keys' labels.
+    them. They cause no sweeps beyond the first. ``record`` takes what the log says; ``apis`` are the service by
+    the labels of the keys.
     """
 
     def __init__(

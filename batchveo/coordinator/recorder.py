@@ -73,15 +73,15 @@ class Recorder:
         with contextlib.suppress(GenerationTaken, MoveLost, ValueError):
             return self._accepted_late(job, current, outcome.generation_id)
         self.store.keep_stray(job, outcome.generation_id, run=self.run, now=self.now())
-        text = f"{job.name}: generation {outcome.generation_id} of an earlier attempt was accepted too; see `audit`"
+        text = (
+            f"{job.name}: generation {outcome.generation_id} of an earlier attempt was accepted too; see `audit`"
+        )
         return Entry(job=current, events=(Noted(text=text, warning=True),))
 
     def _accepted_late(self, job: Job, current: Job, generation: str) -> Entry:
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
-        adopted = self.store.adopt(
-            current, generation, now=self.now(), client_request_id=job.client_request_id
-        )
+        adopted = self.store.adopt(current, generation, now=self.now(), client_request_id=job.client_request_id)
         return Entry(job=adopted, events=(Moved(job=adopted, was=current.state, detail="accepted after all"),))
 
     def _moved(self, job: Job, move: Move, now: float) -> Entry:

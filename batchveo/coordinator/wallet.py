@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from batchveo.api import Api, ServiceTrouble
 from batchveo.by_key import Label
 from batchveo.coordinator.board import Board
-from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.lines import Line
+from batchveo.coordinator.recorder import Recorder
 from batchveo.errors import BudgetReached, KeyRejected
 from batchveo.events import Noted
 from batchveo.models import Job
@@ -44,7 +44,7 @@ class Wallet:
         """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``."""
         recorder = self._recorder
         return recorder.store.claim(
-            run=recorder.run, now=recorder.now(), price=self.price, budget=self._budget, key=key
+            run=recorder.run, now=recorder.now(), price=self.price, budget=self._budget, key=key or None
         )
 
     def price(self, job: Job) -> float | None:

@@ -9,8 +9,8 @@ from batchveo.api import Api
 from batchveo.errors import Declined
 from batchveo.planning.offers import Approve, Offer, Tally, balance_of, state_if_any
 from batchveo.prices import known_prices
-from batchveo.settings import RunSettings
 from batchveo.services import Service
+from batchveo.settings import RunSettings
 from batchveo.store import Scratch, foresee
 
 LATEST = 2**63 - 1

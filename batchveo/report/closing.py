@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
 from batchveo.report.words import duration, money, shorten, state_words
-from batchveo.coordinator import RunResult
 from batchveo.store import Store
 
 REASONS_SHOWN = 5

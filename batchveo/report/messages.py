@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchveo.coordinator import RunResult
 from batchveo.errors import (
     BudgetReached,
     DiskTrouble,
@@ -22,7 +23,6 @@ from batchveo.errors import (
 )
 from batchveo.models import JobState
 from batchveo.report.words import counted, duration
-from batchveo.coordinator import RunResult
 
 AGAIN = "The same command goes on."
 STATUS = "`batchveo status` and `batchveo jobs` tell more."

@@ -33,7 +33,7 @@ class Run:
         *,
         run: int,
         clock: Clock,
-        keys: Sequence[NamedKey],
+        keys: Sequence[NamedKey] = (),
         prices: PriceList | None = None,
         durations: Durations | None = None,
         reporter: Reporter = silent,

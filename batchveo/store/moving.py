@@ -179,7 +179,7 @@ class Moving(Looking):
         self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
 
     def keep_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> None:
-        """Record a generation that an earlier attempt of ``job`` turns out to have bought; the job stays as it is."""
+        """Record a generation that an earlier attempt turns out to have bought; the job stays as it is."""
         current = self.job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}

@@ -47,8 +47,9 @@ class FetchLoop:
 
     async def _fetched(self, job: Job) -> None:
         outcome = await self._outcome(job)
-        aside = isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome)
-        if aside:
+        aside = False
+        if isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome):
+            aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
             self._desk.tell(Noted(text=text, warning=True))
         moved = await self._desk.record(job, outcome, aside=aside)

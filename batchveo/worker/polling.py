@@ -106,11 +106,12 @@ class PollLoop:
 
     def _believed(self, job: Job, outcome: PollOutcome) -> PollOutcome:
         """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
+        key = job.key or ""
         if not isinstance(outcome, Blocked):
-            self._refusals[job.key] = 0
+            self._refusals[key] = 0
             return outcome
-        self._refusals[job.key] += 1
-        believed = self._refusals[job.key] >= REFUSALS_BELIEVED
+        self._refusals[key] += 1
+        believed = self._refusals[key] >= REFUSALS_BELIEVED
         return outcome if believed else PollTrouble(reason=outcome.reason)
 
     def _due(self, job: Job, outcome: PollOutcome) -> float | None:

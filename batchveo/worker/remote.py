@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 120.0
 LAST_WORDS_SECONDS = 900.0
 """How long it tries to hand in a generation id."""
 LEAVE_SECONDS = 15.0
-"""How old leave to send a request may be when it arrives: by the next day somebody else may have bought the video."""
+"""How old leave to send a request may be when it arrives: by tomorrow somebody else may have bought the video."""
 GRACE_SECONDS, FENCED_GRACE_SECONDS = 4.0, 90.0
 """How long submits under way may take at the end of the run, and when only their generation ids still count."""
 LONGEST_GAP = 5.0
@@ -91,7 +91,7 @@ class RemoteDesk:
         return cast("Job", answer.value)
 
     async def _last_words(self, job: Job, outcome: Accepted) -> Answer:
-        call = self._numbered(Verb.RECORD, job, outcome, False)
+        call = self._numbered(Verb.RECORD, job, outcome, False)  # noqa: FBT003 - the arguments of record
         try:
             return await self._answered(call, patience=LAST_WORDS_SECONDS)
         except Fenced:
@@ -136,9 +136,7 @@ class RemoteDesk:
         number = next(self._numbers)
         told, self._told = tuple(self._told), []
         settled = min(self._open, default=number)
-        return Call(
-            worker=self._worker, number=number, settled=settled, verb=verb, arguments=arguments, told=told
-        )
+        return Call(worker=self._worker, number=number, settled=settled, verb=verb, arguments=arguments, told=told)
 
     async def _answered(self, call: Call, *, patience: float) -> Answer:
         """The answer to ``call``, which is repeated until there is one; raises the error that it names."""

@@ -21,7 +21,7 @@ from batchveo.worker.polling import PollLoop
 from batchveo.worker.submitting import SubmitLoop
 
 GRACE_SECONDS = 4.0
-"""How long polls and downloads under way may take when the run is over; its whole exit stays within five seconds."""
+"""How long polls and downloads under way may take when the run is over: its exit stays within five seconds."""
 
 
 class Worker:
@@ -78,7 +78,7 @@ class Worker:
             self._polls.accepted(job)
 
     def _place(self, job: Job, *, due: float | None = None) -> None:
-        """Queue ``job`` where its state says; ``due`` is when it may be worked on, its ``not_before`` without it."""
+        """Queue ``job`` where its state says, to be worked on at ``due``; without one, at its ``not_before``."""
         due = job.not_before if due is None else due
         if job.state is JobState.GENERATING:
             self._polls.queue.put(job, due)

@@ -22,11 +22,11 @@ def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:
     """Downloads hold none."""
     b = board()
     b.place(make_job(S.SUBMITTING), now=100.0)
-    assert b.places_taken(None, 100.0) == 1
+    assert b.places_taken("", 100.0) == 1
     b.place(make_job(S.GENERATING), now=100.0)
-    assert (b.places_taken(None, 100.0), b.generating(None)) == (1, 1)
+    assert (b.places_taken("", 100.0), b.generating("")) == (1, 1)
     b.place(make_job(S.DOWNLOADING), now=100.0)
-    assert (b.places_taken(None, 100.0), b.downloads_waiting(), b.waited_for()) == (0, 1, 1)
+    assert (b.places_taken("", 100.0), b.downloads_waiting(), b.waited_for()) == (0, 1, 1)
     b.place(make_job(S.SUCCEEDED), now=100.0)
     assert b.waited_for() == 0
 
@@ -55,8 +55,8 @@ def test_a_doubt_holds_its_place_for_a_while() -> None:
     """It may be generating; but the log's silence must not block the night."""
     b = board()
     b.place(make_job(S.IN_DOUBT, doubted_at=100.0), now=100.0)
-    assert b.places_taken(None, 100.0 + DOUBT_HOLDS_A_PLACE - 1) == 1
-    assert b.places_taken(None, 100.0 + DOUBT_HOLDS_A_PLACE) == 0
+    assert b.places_taken("", 100.0 + DOUBT_HOLDS_A_PLACE - 1) == 1
+    assert b.places_taken("", 100.0 + DOUBT_HOLDS_A_PLACE) == 0
     assert b.place_frees_at(100.0) == 100.0 + DOUBT_HOLDS_A_PLACE
     assert b.place_frees_at(100.0 + DOUBT_HOLDS_A_PLACE) is None  # else the run would wait for the past: spin
 
@@ -65,16 +65,16 @@ def test_a_held_doubt_holds_nothing_and_is_not_open() -> None:
     """A person has to settle it."""
     b = board()
     b.place(make_job(S.IN_DOUBT, held=True), now=100.0)
-    assert (b.places_taken(None, 100.0), b.open_doubts(), len(b.doubts)) == (0, [], 1)
+    assert (b.places_taken("", 100.0), b.open_doubts(), len(b.doubts)) == (0, [], 1)
 
 
 def test_a_generation_beyond_the_runs_patience_is_left_to_the_next_run() -> None:
     """It frees its place and does not keep the run alive, as soon as its time is over."""
     b = board()
     b.place(make_job(S.GENERATING, submitted_at=0.0), now=160.0)
-    assert (b.places_taken(None, 160.0), b.late()) == (1, 0)
+    assert (b.places_taken("", 160.0), b.late()) == (1, 0)
     b.tick(161.0)
-    assert (b.places_taken(None, 161.0), b.late(), b.waited_for()) == (0, 1, 0)
+    assert (b.places_taken("", 161.0), b.late(), b.waited_for()) == (0, 1, 0)
     b.place(make_job(S.SUCCEEDED), now=162.0)
     assert b.late() == 0
 

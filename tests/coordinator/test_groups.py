@@ -12,8 +12,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batchveo.models import Job, JobState
 from batchveo.coordinator.groups import GroupCommit
+from batchveo.models import Job, JobState
 from batchveo.store import Store
 from tests.factories import make_spec
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import batchveo
 from batchveo.api.client import Api
+from batchveo.coordinator import Coordinator
 from batchveo.files import VideoFile
 from batchveo.models import JobState
-from batchveo.coordinator import Coordinator
 from batchveo.stages import downloader
 from batchveo.stages.poller import Poller
 from batchveo.stages.submitter import Submitter

@@ -86,7 +86,7 @@ class Night:
                 )
                 going = Run(
                     store,
-                    {None: api},
+                    {"": api},
                     videos,
                     chosen,
                     run=number,

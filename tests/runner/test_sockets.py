@@ -31,7 +31,7 @@ def run_once(folder: Path, url: str, count: int, **settings: Any) -> RunResult:
             number = store.begin_run(command="run", service=url, now=clock.now())
             store.add(specs(count), run=number, now=clock.now())
             async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
-                return await Run(store, api, videos, chosen, run=number, clock=clock).execute()
+                return await Run(store, {"": api}, videos, chosen, run=number, clock=clock).execute()
 
     return anyio.run(call)
 

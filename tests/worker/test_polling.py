@@ -14,9 +14,9 @@ import pytest
 from batchveo.durations import Durations, Expectation
 from batchveo.errors import UsageError
 from batchveo.runner import RunSettings
-from batchveo.worker.schedule import PollSchedule
 from batchveo.sandbox import Settings
 from batchveo.sandbox.messages import Request, Response
+from batchveo.worker.schedule import PollSchedule
 from tests.factories import make_job
 from tests.runner.nights import Night, specs
 
