@@ -85,7 +85,7 @@ class Coordinator:
         return await self._admission.claim(claimed)
 
     async def leaving(self, worker: str, job: Job) -> None:
-        """Record for good that the request of ``job`` is about to leave; it must not where this raises ``ClaimLost``."""
+        """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not."""
         self._heard(worker)
         try:
             self._store.mark_sent(job, now=self._recorder.now())
