@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from batchveo.version import __version__
 
 if TYPE_CHECKING:
+    from batchveo.api.key import ApiKey, NamedKey
     from batchveo.errors import (
         BatchveoError,
         ManifestError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from batchveo.verifying import Verdict, verify
 
 _ROOMS = {
+    "api.key": ("ApiKey", "NamedKey"),
     "errors": (
         "BatchveoError",
         "ManifestError",
@@ -77,6 +79,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
+    "ApiKey",
     "BatchveoError",
     "Began",
     "Brake",
@@ -92,6 +95,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "ManifestError",
     "Manifests",
     "Moved",
+    "NamedKey",
     "Noted",
     "Paced",
     "Plan",
