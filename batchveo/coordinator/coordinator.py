@@ -179,7 +179,7 @@ class Coordinator:
             run=self._recorder.run,
             state=self._store.path,
             output=self._settings.output,
-            concurrency=sum(line.limit.ceiling for line in self._lines),
+            concurrency=self._settings.concurrency,
             rate=self._settings.rate,
             budget=self._settings.budget,
         )
