@@ -88,7 +88,7 @@ class Run:
         self._polls = PollLoop(desk, Poller(api), settings, self._durations)
         submitter = Submitter(api, store.input_file, desk.mark_sent)
         self._submits = SubmitLoop(desk, submitter, wallet, settings, first_poll=self._polls.first_due)
-        self._fetches = FetchLoop(desk, Downloader(videos, settings.output.absolute(), disk=disk), settings)
+        self._fetches = FetchLoop(desk, Downloader(videos, settings.output, disk=disk), settings)
         self._reconciles = ReconcileLoop(desk, reconciler, settle=settings.settle)
         self._interrupted: signal.Signals | None = None
         self._said_waiting = False
