@@ -16,7 +16,7 @@ import anyio
 from batchveo.api import Api, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.messengers import Messengers
-from batchveo.objects import objects
+from batchveo.objects import Head, objects
 from batchveo.places import BucketUrl, Place
 from batchveo.report.messages import TEST
 from batchveo.services import running, service
@@ -86,7 +86,7 @@ def _bucket(url: BucketUrl) -> Check:
     """Whether the bucket answers; whether it may be written to is tried by a run, before it buys."""
     try:
         with suppress(FileNotFoundError):
-            objects(url).head_now(".batchveo")
+            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
     except (OSError, UsageError) as error:
         found = getattr(error, "strerror", None) or str(error)
         return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")

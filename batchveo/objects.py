@@ -282,22 +282,24 @@ def _translated(place: str) -> Iterator[None]:
         if _NO_BUCKET.search(str(error)):
             raise Refused(errno.ENODEV, "there is no such bucket", place) from None
         raise FileNotFoundError(errno.ENOENT, "there is no such object", place) from None
-    except BaseError as error:
+    except (Refused, Faint):
+        raise
+    except (BaseError, OSError) as error:  # an upload's errors come as plain ones
         raise _ours(error, place) from None
 
 
 def _ours(error: Exception, place: str) -> OSError:
-    from obstore.exceptions import PermissionDeniedError, PreconditionError, UnauthenticatedError
+    from obstore.exceptions import PreconditionError
 
     text = str(error)
     said = _words(text)
     status = _STATUS.search(text)
     if isinstance(error, PreconditionError):
         return Faint(errno.EBUSY, "it was replaced meanwhile", place)
+    if status is not None and status[1] in ("401", "403"):
+        return Refused(errno.EACCES, f"the bucket refuses it: {said}", place)
     if _NO_CREDENTIALS.search(text):
         return Refused(errno.EACCES, f"no credentials for the bucket: {said}", place)
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return Refused(errno.EACCES, f"the bucket refuses it: {said}", place)
     if "builder error" in text:
         said = "the endpoint is http://, which AWS_ALLOW_HTTP=true allows"
         return Refused(errno.EPROTONOSUPPORT, said, place)

@@ -25,6 +25,8 @@ def streamed(request: Request, video: BucketVideo, headers: dict[str, str]) -> R
     headers = {**headers, "accept-ranges": "bytes", "etag": etag}
     asked = _asked(request, head.size, etag)
     start, end = asked or (0, head.size)
+    if start >= end and asked is not None:
+        return Response(status_code=416, headers={"content-range": f"bytes */{head.size}"})
     headers["content-length"] = str(end - start)
     if asked is not None:
         headers["content-range"] = f"bytes {start}-{end - 1}/{head.size}"
@@ -34,7 +36,7 @@ def streamed(request: Request, video: BucketVideo, headers: dict[str, str]) -> R
 
 
 def _asked(request: Request, size: int, etag: str) -> tuple[int, int] | None:
-    """The range from the first byte up to before the last; ``None`` for all. What is no single range is all."""
+    """Where the range begins and ends; ``None`` for all, which is also what is no single range. It may be empty."""
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     if match is None or match.groups() == ("", "") or request.headers.get("if-range", etag) != etag:
         return None
@@ -45,6 +47,4 @@ def _asked(request: Request, size: int, etag: str) -> tuple[int, int] | None:
         start, end = int(first), min(size, int(last) + 1 if last else size)
         if last and int(last) < start:
             return None
-    if start >= end:
-        raise HTTPException(416, "the video is not that long", {"content-range": f"bytes */{size}"})
     return start, end
