@@ -7,7 +7,6 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from batchveo.errors import UsageError
 
@@ -18,6 +17,7 @@ LONGEST_PREFIX = 512
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
 _SLIP = re.compile(rf"(?:{'|'.join(BUCKET_SCHEMES)}):", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_DRIVE = re.compile(r"/[A-Za-z]:/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
 
@@ -97,4 +97,5 @@ def _local(text: str) -> Path:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.strip("/"):
         raise UsageError(f"{text!r} names no folder of this machine: file:///folder")
-    return Path(url2pathname(parts.path) if os.name == "nt" else unquote(parts.path))
+    path = unquote(parts.path)
+    return Path(path.lstrip("/") if _DRIVE.match(path) else path)

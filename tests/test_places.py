@@ -40,6 +40,7 @@ def test_paths_stay_paths(text: str) -> None:
 def test_a_file_url_is_its_folder() -> None:
     """Nothing is gained by an object store over a disk."""
     assert place_of("file:///data/my%20videos") == Path("/data/my videos")
+    assert place_of("file:///C:/videos") == Path("C:/videos")
     for wrong in ("file://", "file:///", "file://host/x", "file:///x?y"):
         with pytest.raises(UsageError, match="names no folder"):
             place_of(wrong)

@@ -36,7 +36,7 @@ def streamed(request: Request, video: BucketVideo, headers: dict[str, str]) -> R
 
 
 def _asked(request: Request, size: int, etag: str) -> tuple[int, int] | None:
-    """Where the range begins and ends; ``None`` for all, which is also what is no single range. It may be empty."""
+    """Where the range begins and ends; ``None`` for all, which is also what is no single range; may be empty."""
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     if match is None or match.groups() == ("", "") or request.headers.get("if-range", etag) != etag:
         return None

@@ -117,16 +117,17 @@ class BucketSpot:
     async def claim(self, size: int, sha256: str) -> Fetched | None:
         """Let the sidecar tell of the video that comes; one that stands there whole by now is returned instead."""
         text = self._text(size, sha256)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             if self._claim is None:
                 if await self.objects.create(self._sidecar, text):
                     return None
             elif self._claim.fits(size, sha256):
                 return None
-            elif (theirs := await self.found()) is not None:
-                return theirs
-            elif await self.objects.replace(self._sidecar, text, self._claim.version):
-                return None
+            elif number:  # what was seen before the download is old by now
+                if (theirs := await self.found()) is not None:
+                    return theirs
+                if await self.objects.replace(self._sidecar, text, self._claim.version):
+                    return None
             if not await self.look():
                 raise DownloadFailed(FetchTrouble(reason=f"{self._sidecar} became another job's meanwhile"))
         raise self._rivalry()

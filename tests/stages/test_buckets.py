@@ -292,6 +292,21 @@ async def test_a_zombie_and_its_successor(second: bytes) -> None:
                 break
 
 
+async def test_what_stands_whole_is_not_overwritten_by_one_who_comes_late() -> None:
+    """The state has the hash of the first; whoever finds it there before its own is seen says so too."""
+    steps = await _steps()
+    for number in range(steps.index("after create a cat.json")):
+        store = MemoryStore()
+
+        async def let_pass(store: MemoryStore = store) -> None:
+            assert isinstance(await fetch(Objects(URL, store), OTHER), Fetched)
+
+        outcome = await fetch(Stepped(store, Recorder(number, let_pass)))
+        assert isinstance(outcome, Fetched)
+        assert outcome.sha256 == hashlib.sha256(OTHER).hexdigest()
+        assert assert_true(store) == OTHER
+
+
 async def test_two_jobs_that_want_one_name_at_once() -> None:
     """Of two states with one place, the second takes the next name at its next try; the first keeps its video."""
     steps = len(await _steps())
