@@ -19,8 +19,10 @@ from batchveo import objects as module
 from batchveo.errors import DiskTrouble
 from batchveo.library import check_bucket
 from batchveo.objects import Faint, Objects, Refused
+from batchveo.outcomes import Fetched
 from batchveo.places import BucketUrl
 from tests.bucket.conftest import Bucket, use
+from tests.stages.test_buckets import fetch
 
 pytestmark = pytest.mark.anyio
 MEBI = 1024 * 1024
@@ -248,3 +250,46 @@ def test_a_video_is_never_whole_in_memory(bucket: Bucket) -> None:
     assert size == (160 << 20) + 28
     assert grown < 80
     assert bucket.uploads() == 0
+
+
+KILLED = """
+import sys, anyio, httpx
+from batchveo.api import Videos
+from batchveo.models import JobState
+from batchveo.places import BucketUrl
+from batchveo.stages.downloader import Downloader
+from tests.factories import make_job
+from tests.test_container import box
+class Body(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        yield box(b"ftyp", b"isom") + box(b"moov") + (64 << 20).to_bytes(4, "big") + b"mdat"
+        for _ in range(20):
+            yield bytes(1 << 20)
+        await anyio.sleep_forever()
+async def public(host, port):
+    return ["93.184.216.34"]
+async def main():
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
+    async with Videos(transport=transport, resolve=public) as videos:
+        await Downloader(videos, BucketUrl(sys.argv[1])).handle(make_job(JobState.DOWNLOADING))
+anyio.run(main)
+"""
+
+
+async def test_killed_in_the_middle_of_an_upload(bucket: Bucket) -> None:
+    """What was sent is not seen, and in nobody's way; a lifecycle rule takes it away."""
+    command = [sys.executable, "-c", KILLED, str(bucket.url)]
+    process = subprocess.Popen(command)  # noqa: ASYNC220 - it takes no time
+    try:
+        with anyio.fail_after(60):
+            while not bucket.uploads():
+                assert process.poll() is None
+                await anyio.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert bucket.keys() == []
+    outcome = await fetch(Objects(bucket.url))
+    assert isinstance(outcome, Fetched)
+    assert bucket.keys() == ["my night/a cat.json", "my night/a cat.mp4"]
+    assert bucket.uploads() == 1
