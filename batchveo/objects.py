@@ -2,6 +2,9 @@
 
 Everything obstore raises becomes an ``OSError`` here, as a disk's troubles are: ``Refused`` where trying again
 changes nothing, ``Faint`` where it may. Passing faults have been tried again for a while before that.
+
+Threads wait for the store, not obstore's own futures: those come back to Python from threads that nobody joins,
+and a process that ends in that moment is aborted (seen in one exit of three, Python 3.11, obstore 0.12).
 """
 
 from __future__ import annotations
@@ -9,20 +12,24 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
+
+import anyio.to_thread
 
 from batchveo.errors import UsageError
 from batchveo.places import BucketUrl, require_cloud
 
 if TYPE_CHECKING:
-    from obstore import AsyncWritableFile, GetOptions, ObjectMeta, UpdateVersion
+    from obstore import GetOptions, ObjectMeta, UpdateVersion, WritableFile
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+T = TypeVar("T")
 
 PART_BYTES = 8 * 1024 * 1024
 """What is shorter is put in one request; what is longer, in parts of this size."""
@@ -71,29 +78,29 @@ class Small:
 class Upload:
     """An object on its way: nothing stands under its name before ``complete``."""
 
-    def __init__(self, writer: AsyncWritableFile, place: str) -> None:
-        self._writer: AsyncWritableFile | None = writer
+    def __init__(self, writer: WritableFile, place: str) -> None:
+        self._writer: WritableFile | None = writer
         self._place = place
 
     async def write(self, piece: bytes) -> None:
         """Send the next piece, or keep it until a part is full."""
         assert self._writer is not None  # noqa: S101 - nothing is written behind the end
         with _translated(self._place), self._lost():
-            await self._writer.write(piece)
+            await _waited_for(partial(self._writer.write, piece))
 
     async def complete(self) -> None:
         """Let the object stand under its name, in place of what may be there."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
             with _translated(self._place), self._lost():
-                await writer.close()
+                await _waited_for(writer.close)
 
     async def abort(self) -> None:
         """Give it up, parts that were sent included, as far as the store can be reached."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
             with suppress(Exception):  # whatever is left of it, a lifecycle rule takes away
-                await writer.__aexit__(ValueError, ValueError("given up"), None)
+                await _waited_for(partial(writer.__exit__, ValueError, ValueError("given up"), None))
 
     @contextmanager
     def _lost(self) -> Iterator[None]:
@@ -115,14 +122,8 @@ class Objects:
 
     async def small(self, key: str) -> Small | None:
         """The object, ``None`` where there is none; raises ``Refused`` where it is no small one."""
-        import obstore
-
         try:
-            with _translated(self._place(key)):
-                answer = await obstore.get_async(self._store, key)
-                if answer.meta["size"] > LARGEST_SMALL:
-                    raise Refused(errno.EFBIG, "too large to be a sidecar", self._place(key))
-                return Small(bytes(await answer.bytes_async()), _version(answer.meta))
+            return await _waited_for(partial(self._small, key))
         except FileNotFoundError:
             return None
 
@@ -133,7 +134,7 @@ class Objects:
 
         with _translated(self._place(key)):
             try:
-                await obstore.put_async(self._store, key, content, mode="create")
+                await _waited_for(partial(obstore.put, self._store, key, content, mode="create"))
             except AlreadyExistsError:
                 return False
         return True
@@ -145,7 +146,7 @@ class Objects:
 
         with _translated(self._place(key)):
             try:
-                await obstore.put_async(self._store, key, content, mode=version)
+                await _waited_for(partial(obstore.put, self._store, key, content, mode=version))
             except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
                 if _NO_BUCKET.search(str(error)):
                     raise
@@ -154,32 +155,21 @@ class Objects:
 
     async def head(self, key: str) -> Head | None:
         """Length and version of an object, ``None`` where there is none."""
-        import obstore
-
         try:
-            with _translated(self._place(key)):
-                meta = await obstore.head_async(self._store, key)
+            return await _waited_for(partial(self.head_now, key))
         except FileNotFoundError:
             return None
-        return Head(meta["size"], _version(meta))
 
     async def pieces(self, key: str, head: Head) -> AsyncIterator[bytes]:
         """The object from its beginning, piece by piece; ``Faint`` where it is replaced meanwhile."""
-        import obstore
-
         for start in range(0, head.size, READ_BYTES):
-            end = min(start + READ_BYTES, head.size)
-            with _translated(self._place(key)):
-                options = _range(start, end, head)
-                answer = await obstore.get_async(self._store, key, options=options)
-                piece = bytes(await answer.bytes_async())
-            yield piece
+            yield await _waited_for(partial(self._piece, key, head, start, min(start + READ_BYTES, head.size)))
 
     def upload(self, key: str) -> Upload:
         """Begin an upload; nothing is sent yet."""
         import obstore
 
-        writer = obstore.open_writer_async(
+        writer = obstore.open_writer(
             self._store,
             key,
             attributes={"Content-Type": "video/mp4"},
@@ -193,7 +183,7 @@ class Objects:
         import obstore
 
         with suppress(FileNotFoundError), _translated(self._place(key)):
-            await obstore.delete_async(self._store, key)
+            await _waited_for(partial(obstore.delete, self._store, key))
 
     def head_now(self, key: str) -> Head:
         """``head`` for callers that may block; raises ``FileNotFoundError``."""
@@ -205,17 +195,32 @@ class Objects:
 
     def pieces_now(self, key: str, head: Head, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """``pieces`` for callers that may block: the bytes from ``start`` up to ``end``."""
-        import obstore
-
         stop = head.size if end is None else min(end, head.size)
         for first in range(start, stop, READ_BYTES):
-            with _translated(self._place(key)):
-                options = _range(first, min(first + READ_BYTES, stop), head)
-                piece = bytes(obstore.get(self._store, key, options=options).bytes())
-            yield piece
+            yield self._piece(key, head, first, min(first + READ_BYTES, stop))
+
+    def _small(self, key: str) -> Small:
+        import obstore
+
+        with _translated(self._place(key)):
+            answer = obstore.get(self._store, key)
+            if answer.meta["size"] > LARGEST_SMALL:
+                raise Refused(errno.EFBIG, "too large to be a sidecar", self._place(key))
+            return Small(bytes(answer.bytes()), _version(answer.meta))
+
+    def _piece(self, key: str, head: Head, start: int, end: int) -> bytes:
+        import obstore
+
+        with _translated(self._place(key)):
+            return bytes(obstore.get(self._store, key, options=_range(start, end, head)).bytes())
 
     def _place(self, key: str) -> str:
         return f"{self.url}/{key}"
+
+
+async def _waited_for(work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises. A cancellation leaves its thread behind, which ends with its request."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 @lru_cache(maxsize=8)

@@ -42,20 +42,22 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
     return files(context, parameter, word)
 
 
-class _PlaceType(click.ParamType[Place]):
+class PlaceType(click.ParamType[Place]):
     """A folder, or the URL of a prefix in a bucket."""
 
     name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # noqa: ARG002
+        """The place that was named."""
         return value if isinstance(value, Place) else place_of(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Folders."""
         return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
 
 
 PATH = click.Path(path_type=Path)
-PLACE = _PlaceType()
+PLACE = PlaceType()
 
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."

@@ -39,7 +39,8 @@ BLOCK_BYTES = 1024 * 1024
 """How much is gathered before it is hashed and handed to the upload."""
 ROUNDS = 4
 """How often two writers may get into each other's way before this one leaves it to its next try."""
-ABORT_SECONDS = 2.0
+ABORT_SECONDS = 0.5
+"""How long an upload is given up for: a run that is told to stop has five seconds, and most of them are gone."""
 
 
 @dataclass(frozen=True, slots=True)

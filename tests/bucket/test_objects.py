@@ -293,3 +293,24 @@ async def test_killed_in_the_middle_of_an_upload(bucket: Bucket) -> None:
     assert isinstance(outcome, Fetched)
     assert bucket.keys() == ["my night/a cat.json", "my night/a cat.mp4"]
     assert bucket.uploads() == 1
+
+
+ENDING = """
+import sys, anyio
+from batchveo.objects import Objects
+from batchveo.places import BucketUrl
+async def main():
+    there = Objects(BucketUrl(sys.argv[1]))
+    async with anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(there.head, f"{number}")
+            group.start_soon(there.create, f"{number}.json", b"x" * 9999)
+anyio.run(main)
+"""
+
+
+def test_a_process_may_end_right_after_its_last_request(bucket: Bucket) -> None:
+    """No thread of the store's comes back to a Python that is shutting down."""
+    command = [sys.executable, "-c", ENDING, str(bucket.url)]
+    for _ in range(5):
+        subprocess.run(command, timeout=60, check=True)

@@ -35,7 +35,7 @@ Step = Callable[[str], Awaitable[None]]
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """obstore's futures are asyncio's."""
+    """Threads make virtual time jump."""
     return "asyncio"
 
 
