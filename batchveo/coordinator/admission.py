@@ -36,11 +36,15 @@ class Admission:
         self._turn = anyio.Lock()
         self.gauge = Gauge(recorder, lines)
 
-    async def claim(self, claimed: Callable[[Job], None]) -> Job:
-        """The next job, as soon as there may be one; with no await between its claim and ``claimed``."""
+    async def claim(self, check: Callable[[], None], claimed: Callable[[Job], None]) -> Job:
+        """The next job, as soon as there may be one; with no await between ``check``, its claim and ``claimed``.
+
+        ``check`` raises where whoever waits is not to have one any more.
+        """
         async with self._turn:
             while True:
                 await anyio.lowlevel.checkpoint()  # others act between two claims, none between look and claim
+                check()
                 job = await self._next()
                 if job is not None:
                     claimed(job)
