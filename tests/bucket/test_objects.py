@@ -15,10 +15,10 @@ from threading import Thread
 import anyio
 import pytest
 
-from batchveo import objects as module
 from batchveo.errors import DiskTrouble
 from batchveo.library import check_bucket
-from batchveo.objects import Faint, Objects, Refused
+from batchveo.objects import Faint, Objects, Refused, opening
+from batchveo.objects import bucket as module
 from batchveo.outcomes import Fetched
 from batchveo.places import BucketUrl
 from tests.bucket.conftest import Bucket, use
@@ -169,7 +169,7 @@ async def test_refusals_and_passing_faults(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type, words: str
 ) -> None:
     """In a line, without the store's prose; at the start of a run each is the place's trouble."""
-    monkeypatch.setattr(module, "RETRIES", 0)
+    monkeypatch.setattr(opening, "RETRIES", 0)
     with answering(status, error(code)) as endpoint:
         use(endpoint, monkeypatch)
         there = Objects(BucketUrl("s3://bucket/x"))
@@ -198,7 +198,7 @@ async def test_a_store_that_overwrites_what_is_to_be_created_only_is_refused(
 
 async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A passing fault, without the address, which might carry a signature."""
-    monkeypatch.setattr(module, "RETRIES", 0)
+    monkeypatch.setattr(opening, "RETRIES", 0)
     use("http://127.0.0.1:9", monkeypatch)
     with pytest.raises(Faint) as raised:
         await Objects(BucketUrl("s3://bucket/x")).create("k", b"")
