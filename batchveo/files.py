@@ -48,7 +48,13 @@ class VideoFile:
 
     @staticmethod
     def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
-        """The part to write to, after its first ``keep`` bytes; a link in its place is not followed."""
+        """The part to write to, after its first ``keep`` bytes; a link in its place is not followed.
+
+        Whoever begins it takes a new file: another process that still writes to the old one spoils nothing here.
+        """
+        if not keep and not part.is_symlink():
+            with contextlib.suppress(OSError):
+                part.unlink()
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(part, flags, 0o644), "wb")
         file.truncate(keep)

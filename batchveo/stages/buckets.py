@@ -107,7 +107,7 @@ class BucketSpot:
         standing = await self._standing(head)
         return self._fetched(*standing) if standing is not None and claim.fits(*standing) else None
 
-    def holds(self, size: int) -> bool:  # noqa: ARG002 - an upload that broke off is begun anew
+    async def holds(self, size: int, digest: _Hash) -> bool:  # noqa: ARG002 - an upload that broke off is begun anew
         """Nothing of an earlier try."""
         return False
 

@@ -73,7 +73,7 @@ class Downloader:
     async def _stream(self, job: Job, spot: Spot) -> Fetched:
         """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
         rest = self._partial.pop(job.seq, None)
-        if rest is not None and not spot.holds(rest.size):
+        if rest is not None and not await spot.holds(rest.size, rest.digest):
             rest = None
         async with self._videos.open(job.video_url or "", rest.headers() if rest else None) as response:
             body = read_head(response, rest)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from batchveo.container import check_mp4
-from batchveo.files import VideoFile, is_ours
+from batchveo.files import VideoFile, is_ours, measure
 from batchveo.models import Job
-from batchveo.outcomes import Fetched
+from batchveo.outcomes import Fetched, FetchTrouble
 from batchveo.stages.blocks import Blocks, Disk
+from batchveo.stages.ranges import DownloadFailed
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -41,10 +43,10 @@ class FolderSpot:
         found = is_ours(self.file.path, self.job)
         return self.fetched(*found) if found else None
 
-    def holds(self, size: int) -> bool:
-        """Whether the part is still as long as it was left."""
+    async def holds(self, size: int, digest: _Hash) -> bool:
+        """Whether the part is still as it was left."""
         try:
-            return self.file.part.stat().st_size == size
+            return await self.disk(lambda: measure(self.file.part)) == (size, digest.hexdigest())
         except FileNotFoundError:
             return False
 
@@ -91,6 +93,15 @@ class FolderTaking:
     def _finish(self) -> Fetched:
         blocks, spot = self._blocks, self._spot
         blocks.write()
-        check_mp4(spot.file.part)
+        part = spot.file.part
+        # a worker that was taken for dead may have been at it too: the first to finish is the one
+        found = is_ours(spot.file.path, spot.job)
+        if found:
+            with suppress(OSError):
+                part.unlink()
+            return spot.fetched(*found)
+        if not blocks.owns(part):
+            raise DownloadFailed(FetchTrouble(reason="another process fetches this video too"))
+        check_mp4(part)
         spot.file.finish(spot.job, size=blocks.size, sha256=blocks.hexdigest())
         return spot.fetched(blocks.size, blocks.hexdigest())

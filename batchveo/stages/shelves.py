@@ -43,8 +43,8 @@ class Spot(Protocol):
     async def found(self) -> Fetched | None:
         """The video, where an earlier run left it whole."""
 
-    def holds(self, size: int) -> bool:
-        """Whether the first ``size`` bytes of an earlier try are still there."""
+    async def holds(self, size: int, digest: _Hash) -> bool:
+        """Whether the first ``size`` bytes of an earlier try, as ``digest`` has seen them, are still there."""
 
     def taking(self, size: int, digest: _Hash) -> Taking:
         """Take the video, behind its first ``size`` bytes, which ``digest`` has seen."""

@@ -34,6 +34,7 @@ def hold_always(plan: Plan, night: Night) -> None:
         if job.state is S.FAILED:
             assert not generations, f"{job.name} failed though it was bought: {job.error}"
     assert not night.service.leaks
+    _check_places(plan, night)
     with night.store() as store:
         committed = sum(row[0] for row in store._db.execute("SELECT micros FROM attempts"))
         assert store._db.execute("SELECT micros FROM money").fetchone()[0] == committed
@@ -59,6 +60,14 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
         if job.state is S.IN_DOUBT:
             assert job.held
     assert not list((night.folder / "videos").glob("*.json.part"))
+
+
+def _check_places(plan: Plan, night: Night) -> None:
+    """Each key keeps to its limit."""
+    if plan.far is not None:
+        for name, places in plan.far.keys:
+            peak = night.service.account(f"sk-{name}").peak_in_flight
+            assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
 
 
 def _bought(night: Night) -> dict[str, list[Generation]]:
