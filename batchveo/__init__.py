@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from batchveo.version import __version__
 
 if TYPE_CHECKING:
+    from batchveo.cluster import Cluster
     from batchveo.errors import (
         BatchveoError,
         ManifestError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from batchveo.verifying import Verdict, verify
 
 _ROOMS = {
+    "cluster": ("Cluster",),
     "errors": (
         "BatchveoError",
         "ManifestError",
@@ -80,6 +82,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "BatchveoError",
     "Began",
     "Brake",
+    "Cluster",
     "Counts",
     "Doubt",
     "Ended",

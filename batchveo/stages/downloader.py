@@ -28,12 +28,16 @@ CONTENT_TRIES = 8
 
 
 class Downloader:
-    """Downloads into one folder. Remembers, while it lives, how far a broken download came."""
+    """Downloads into one folder. Remembers, while it lives, how far a broken download came.
 
-    def __init__(self, videos: Videos, output: Path, *, disk: Disk = in_thread) -> None:
+    ``writer``: see ``VideoFile.plan``.
+    """
+
+    def __init__(self, videos: Videos, output: Path, *, disk: Disk = in_thread, writer: str = "") -> None:
         self._videos = videos
         self._output = output
         self._disk = disk
+        self._writer = writer
         self._partial: dict[int, Partial] = {}
 
     async def handle(self, job: Job) -> FetchOutcome:
@@ -42,7 +46,7 @@ class Downloader:
         A file that a run left whole just before it died is recognised and not fetched again.
         """
         try:
-            file = VideoFile.plan(self._output, job)
+            file = VideoFile.plan(self._output, job, writer=self._writer)
             found = is_ours(file.path, job)
             if found:
                 return _fetched(file, *found)
