@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from batchveo.version import __version__
 
 if TYPE_CHECKING:
+    from batchveo.api.key import ApiKey, NamedKey
     from batchveo.cluster import Cluster
     from batchveo.errors import (
         BatchveoError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from batchveo.verifying import Verdict, verify
 
 _ROOMS = {
+    "api.key": ("ApiKey", "NamedKey"),
     "cluster": ("Cluster",),
     "errors": (
         "BatchveoError",
@@ -79,6 +81,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
+    "ApiKey",
     "BatchveoError",
     "Began",
     "Brake",
@@ -95,6 +98,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "ManifestError",
     "Manifests",
     "Moved",
+    "NamedKey",
     "Noted",
     "Paced",
     "Plan",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchveo.api import Api
 from batchveo.api.usage_log import Row, read_log, success_of
+from batchveo.clients import told_by
+from batchveo.errors import UsageError
 from batchveo.models import Job, JobSpec, JobState
+from batchveo.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.paths import safe_stem
 from batchveo.store import GenerationTaken, Store
 
@@ -26,46 +29,81 @@ class Adopted:
     unknown: list[str] = field(default_factory=list)
 
 
-async def adopt_from_log(store: Store, api: Api, *, hours: int, now: float) -> Adopted:
-    """Match the log's successes to the state's pending and doubtful jobs, by the job ids in their request ids.
+@dataclass(slots=True)
+class _Bought:
+    """A success in the log, with the labels of all keys whose log tells it."""
 
-    A job's latest success is adopted. Raises ``ServiceTrouble`` or ``KeyRejected``.
+    job_id: str
+    request: str
+    created: str
+    keys: list[str] = field(default_factory=list)
+
+
+async def adopt_from_log(store: Store, apis: Mapping[str, Api], *, hours: int, now: float) -> Adopted:
+    """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
+
+    ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
+    ``ServiceTrouble`` or ``KeyRejected``.
     """
-    rows: dict[str, tuple[str, str]] = {}
-
-    def take(page: Sequence[Row]) -> bool:
-        for request, generation in filter(None, map(success_of, page)):
-            match = _OURS.fullmatch(request)
-            if match and generation:
-                rows.setdefault(generation, (match[1], request))
-        return False
-
-    await read_log(api, hours=hours, take=take)
+    found: dict[str, _Bought] = {}
+    for label, api in apis.items():
+        with told_by(label):
+            await _read(api, label, hours, found)
     adopted = Adopted()
-    for generation, (job_id, request) in rows.items():
-        _take_in(store, adopted, generation, job_id, request, now)
+    # each log has its newest first; of several, the newest is to be first again
+    for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
+        _take_in(store, adopted, generation, bought, now)
     return adopted
 
 
-def _take_in(store: Store, adopted: Adopted, generation: str, job_id: str, request: str, now: float) -> None:
-    found = store.find(job_id)
-    if not found:
+async def _read(api: Api, label: str, hours: int, found: dict[str, _Bought]) -> None:
+    def take(page: Sequence[Row]) -> bool:
+        for row in page:
+            request, generation = success_of(row) or ("", "")
+            match = _OURS.fullmatch(request)
+            if match and generation:
+                bought = found.setdefault(generation, _Bought(match[1], request, str(row.get("created"))))
+                bought.keys.append(label)
+        return False
+
+    await read_log(api, hours=hours, take=take)
+
+
+def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, now: float) -> None:
+    jobs = store.find(bought.job_id)
+    if not jobs:
         adopted.unknown.append(generation)
         return
-    job = found[0]
+    job = jobs[0]
     if job.generation_id == generation:
         return
     if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
         adopted.surplus.append(generation)
         return
+    key = job.key if job.key in bought.keys else bought.keys[0]
     try:
-        adopted.jobs.append(store.adopt(job, generation, now=now, client_request_id=request))
+        adopted.jobs.append(store.adopt(job, generation, now=now, client_request_id=bought.request, key=key))
     except GenerationTaken:
         adopted.surplus.append(generation)
 
 
-def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float) -> Job:
-    """Make a job for a generation bought elsewhere, named after its id; raises ``GenerationTaken``."""
+async def key_of(apis: Mapping[str, Api], generation_id: str) -> str:
+    """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
+    reasons = []
+    for label, api in apis.items():
+        outcome = await api.poll(generation_id)
+        if isinstance(outcome, StillGenerating | Completed | GenerationFailed):
+            return label
+        reasons.append(f"{label}: {outcome.reason}")
+    why = "; ".join(reasons)
+    raise UsageError(f"no key knows {generation_id} ({why}); --key LABEL names the one that bought it")
+
+
+def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
+    """Make a job for a generation bought elsewhere, named after its id; raises ``GenerationTaken``.
+
+    ``key`` is the label of the key that bought it.
+    """
     model = generation_id.partition(":")[2] or "unknown"
     spec = JobSpec(
         id=hashlib.sha256(f"adopted:{generation_id}".encode()).hexdigest()[:20],
@@ -75,4 +113,4 @@ def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float) ->
         request={"model": model, "prompt": ""},
         manifest="adopted",
     )
-    return store.adopt_new(spec, generation_id, run=run, now=now)
+    return store.adopt_new(spec, generation_id, run=run, now=now, key=key)

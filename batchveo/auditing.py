@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from batchveo.api import Api
 from batchveo.api.ledger import read_charges
 from batchveo.api.usage_log import Row, hours_since, read_log, success_of
+from batchveo.clients import told_by
 from batchveo.models import Job, JobState
 from batchveo.store import Store
 from batchveo.verifying import video_path
@@ -30,21 +31,40 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is off. ``usd`` is what the ledger says was charged."""
+    """One thing that is off. ``usd`` is what the ledger says was charged, ``key`` the label of whose it was."""
 
     kind: Kind
     generation_id: str
     usd: float | None
     job: Job | None = None
     detail: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the provider says: charges by generation id, generation ids by client request id."""
+    """What the provider says: charges by generation id, generation ids by client request id.
+
+    ``keys``: the label of the first key whose ledger tells of a generation.
+    """
 
     charges: Mapping[str, float]
     requests: Mapping[str, str]
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+async def read_all_books(apis: Mapping[str, Api], *, since: float, now: float) -> Books:
+    """The books of every key as one: what several tell, since they have one account, counts once."""
+    charges: dict[str, float] = {}
+    requests: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for label, api in apis.items():
+        with told_by(label):
+            books = await read_books(api, since=since, now=now)
+        charges = {**books.charges, **charges}
+        requests = {**books.requests, **requests}
+        keys = {**dict.fromkeys(books.charges, label), **keys}
+    return Books(charges=charges, requests=requests, keys=keys)
 
 
 async def read_books(api: Api, *, since: float, now: float) -> Books:
@@ -59,15 +79,25 @@ async def read_books(api: Api, *, since: float, now: float) -> Books:
     return Books(charges=await read_charges(api, since=since - ONE_HOUR), requests=requests)
 
 
-async def audit(store: Store, api: Api, *, now: float) -> list[Finding]:
-    """Everything that is off between the state and the provider; raises ``ServiceTrouble`` or ``KeyRejected``."""
+async def audit(store: Store, apis: Mapping[str, Api], *, now: float) -> list[Finding]:
+    """Everything that is off between the state and the provider; raises ``ServiceTrouble`` or ``KeyRejected``.
+
+    ``apis`` are the clients of all keys, by their labels.
+    """
     first = next(store.attempts(), None)
-    books = await read_books(api, since=float(first["started_at"]) if first else now, now=now)
+    books = await read_all_books(apis, since=float(first["started_at"]) if first else now, now=now)
     return list(compare(store, books))
 
 
 def compare(store: Store, books: Books) -> Iterator[Finding]:
     """Hold the state against the books."""
+    keys: dict[str, str | None] = dict(books.keys)
+    for finding in _compare(store, books, keys):
+        yield replace(finding, key=keys.get(finding.generation_id) or None)
+
+
+def _compare(store: Store, books: Books, keys: dict[str, str | None]) -> Iterator[Finding]:
+    """The findings; ``keys`` learns with which key each of our generations was asked for."""
     jobs = {job.seq: job for job in store.jobs() if job.attempts}
     prices: dict[int, float] = {}
     bought: dict[int, set[str]] = {seq: set() for seq in jobs}
@@ -75,6 +105,7 @@ def compare(store: Store, books: Books) -> Iterator[Finding]:
         for generation in (attempt["generation_id"], books.requests.get(attempt["client_request_id"])):
             if generation:
                 bought[attempt["job"]].add(generation)
+                keys[generation] = attempt["key"]
         if attempt["price_usd"] is not None:
             prices[attempt["job"]] = attempt["price_usd"]
     for seq, job in jobs.items():

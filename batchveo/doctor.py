@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.api import Api, ServiceTrouble
+from batchveo.api import Api, NamedKey, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.messengers import Messengers
 from batchveo.report.messages import TEST
@@ -35,9 +35,15 @@ class Check:
 
 
 def examine(
-    *, state: Path, output: Path, base_url: str | None, api_key_file: Path | None, sandbox: bool
+    *,
+    state: Path,
+    output: Path,
+    base_url: str | None,
+    api_key_file: Path | None,
+    sandbox: bool,
+    keys: Path | None = None,
 ) -> Iterator[Check]:
-    """Look at Python, SQLite, the folders, the state, the key and the service, in this order."""
+    """Look at Python, SQLite, the folders, the state, the keys and the service, in this order."""
     yield Check(what="Python", ok=True, found=platform.python_version())
     yield Check(
         what="SQLite",
@@ -48,7 +54,7 @@ def examine(
     yield _state(state)
     yield _folder("state folder", state.absolute().parent)
     yield _folder("output folder", output.absolute())
-    yield _service(base_url, api_key_file, sandbox=sandbox)
+    yield from _service(base_url, api_key_file, keys, sandbox=sandbox)
 
 
 def _state(path: Path) -> Check:
@@ -79,18 +85,25 @@ def _folder(what: str, path: Path) -> Check:
     )
 
 
-def _service(base_url: str | None, key_file: Path | None, *, sandbox: bool) -> Check:
+def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:
     try:
-        using = service(base_url=base_url, key_file=key_file, sandbox=sandbox)
-        with running(using) as there:
-            balance = anyio.run(_balance, Api(there.key, base_url=there.base_url))
-        return Check(what="service", ok=True, found=f"{there.base_url} answers; balance ${balance:.2f}")
+        using = service(base_url=base_url, key_file=key_file, keys=keys, sandbox=sandbox)
     except UsageError as error:
-        return Check(what="API key", ok=False, found=str(error))
+        yield Check(what="API key", ok=False, found=str(error))
+        return
+    with running(using) as there:
+        for key in there.keys:
+            yield _key(key, there.base_url)
+
+
+def _key(key: NamedKey, base_url: str) -> Check:
+    """Whether the service answers, and takes the key."""
+    what = f"key {key.name}" if key.name else "service"
+    try:
+        balance = anyio.run(_balance, Api(key.key, base_url=base_url))
     except (ServiceTrouble, KeyRejected) as error:
-        return Check(
-            what="service", ok=False, found=str(error), advice="check the address, the network and the key"
-        )
+        return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance ${balance:.2f}")
 
 
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:

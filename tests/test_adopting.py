@@ -7,13 +7,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger
+from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger, key_of
 from batchveo.api import Api, ApiKey
+from batchveo.errors import UsageError
 from batchveo.models import JobState
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
 from tests.factories import make_spec
 from tests.runner.nights import BASE_URL, Night, specs
+from tests.several import Office
 
 pytestmark = pytest.mark.anyio
 S = JobState
@@ -25,7 +27,7 @@ def night(folder: Path) -> Night:
 
 async def from_log(night: Night, store: Store) -> Adopted:
     async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
-        return await adopt_from_log(store, api, hours=24, now=night.clock.now())
+        return await adopt_from_log(store, {"": api}, hours=24, now=night.clock.now())
 
 
 async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: Path) -> None:
@@ -109,3 +111,53 @@ def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
         assert store.job(second.seq) == second
         with pytest.raises(ValueError, match="only pending and doubtful"):
             store.adopt(taken, "g-2", now=2.0)
+
+
+async def test_each_keys_log_gives_back_its_own(tmp_path: Path) -> None:
+    """And the job is asked for with the key that bought it from then on."""
+    office = Office(tmp_path)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            for label in ("b", "a"):
+                await office.buy(opened, label, lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+        assert sorted(str(job.key) for job in adopted.jobs) == ["a", "b"]
+        assert [job.key for job in store.jobs(S.GENERATING)] == ["b", "a"]
+
+
+async def test_of_several_logs_too_the_latest_success_is_adopted(tmp_path: Path) -> None:
+    """A job bought twice, by two keys: the earlier one is told as surplus."""
+    office = Office(tmp_path, jobs=1)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            doubt, first = await office.buy(opened, "a", lost=True)
+            store.resubmit(doubt, now=office.now)
+            _, second = await office.buy(opened, "b", lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+    assert [(job.generation_id, job.key) for job in adopted.jobs] == [(second, "b")]
+    assert adopted.surplus == [first]
+
+
+async def test_keys_of_one_account_leave_the_label(tmp_path: Path) -> None:
+    """Both logs tell of it; the key that was sent stays."""
+    office = Office(tmp_path, per_key=False)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            await office.buy(opened, "b", lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+    assert [job.key for job in adopted.jobs] == ["b"]
+
+
+async def test_which_key_knows_a_generation(tmp_path: Path) -> None:
+    """Each is asked; where none does, why."""
+    office = Office(tmp_path)
+    with office.store:
+        async with office.apis("a", "b") as opened:
+            _, generation = await office.buy(opened, "b")
+            assert await key_of(opened, generation) == "b"
+            with pytest.raises(UsageError, match=r"a: .*b: .*--key LABEL") as caught:
+                await key_of(opened, "f_X_unknown")
+    assert "sk-" not in str(caught.value)

@@ -12,6 +12,7 @@ import pytest
 from batchveo.api import Api, ApiKey, ServiceTrouble
 from batchveo.api.ledger import read_charges
 from batchveo.auditing import Books, Finding, Kind, audit, compare
+from batchveo.errors import KeyRejected
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Completed, Fetched, Outcome
 from batchveo.sandbox import Settings, transport
@@ -19,6 +20,7 @@ from batchveo.states import next_state
 from batchveo.store import Store
 from tests.factories import make_spec
 from tests.runner.nights import BASE_URL, Night, specs
+from tests.several import Office
 
 S = JobState
 
@@ -115,7 +117,7 @@ async def test_a_whole_night_agrees_with_the_sandboxs_books(tmp_path: Path) -> N
     async def findings() -> list[Finding]:
         with night.store() as store:
             async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
-                return await audit(store, api, now=night.clock.now())
+                return await audit(store, {"": api}, now=night.clock.now())
 
     assert await findings() == []
     next((tmp_path / "videos").glob("*.mp4")).unlink()
@@ -149,3 +151,46 @@ async def test_an_unreadable_ledger_is_trouble() -> None:
 
 def row(generation: str, usd: float) -> dict[str, Any]:
     return {"reference_id": generation, "amount": {"usd": usd, "credits": 1}}
+
+
+@pytest.mark.anyio
+async def test_the_books_of_several_keys_are_one(tmp_path: Path) -> None:
+    """Each tells of its own; a purchase that nobody here knows is named with its key."""
+    office = Office(tmp_path)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            for label in opened:
+                await office.buy(opened, label)
+            office.now += 3600.0
+            findings = await audit(store, opened, now=office.now)
+            assert [(finding.kind, finding.key) for finding in findings] == [
+                (Kind.NOT_ON_DISK, "a"),
+                (Kind.NOT_ON_DISK, "b"),
+            ]
+            await opened["b"].submit({"model": "veo2", "prompt": "x"}, client_request_id="someone-else")
+            office.now += 3600.0
+            assert [(f.kind, f.key) for f in await audit(store, opened, now=office.now)][-1] == (Kind.UNKNOWN, "b")
+
+
+@pytest.mark.anyio
+async def test_keys_of_one_account_are_not_counted_twice(tmp_path: Path) -> None:
+    """Both ledgers have the same rows; the label is that of the key that was sent."""
+    office = Office(tmp_path, per_key=False)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            await office.buy(opened, "b")
+            office.now += 3600.0
+            (finding,) = await audit(store, opened, now=office.now)
+    assert (finding.kind, finding.key) == (Kind.NOT_ON_DISK, "b")
+    assert finding.usd == pytest.approx(office.service.charges()[0].credits / 2e6)
+
+
+@pytest.mark.anyio
+async def test_a_key_whose_books_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Half the books are none."""
+    office = Office(tmp_path)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            opened["b"]._headers.pop("Authorization")
+            with pytest.raises(KeyRejected, match="key 'b'"):
+                await audit(store, opened, now=office.now)

@@ -56,7 +56,7 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 
 ONCE = {
-    "adopt": {"--job", "--manifest", "--from-log"},
+    "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all"},
     "doctor": {"--notify-test"},
     "resolve": {"--resubmit", "--generation-id", "--fail"},

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import anyio
 import click
 
-from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger
-from batchveo.api import Api
+from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger, key_of
 from batchveo.cli.options import option, service_options, state_option, unknown_model_option
 from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
+from batchveo.clients import apis
 from batchveo.errors import UsageError
 from batchveo.manifest import Manifests
 from batchveo.services import Service, check_service, running
@@ -28,6 +29,7 @@ from batchveo.store import GenerationTaken, Scratch, Store
 @option("--job", "job_key", envvar=None, metavar="JOB", help="The pending or doubtful job the generation is for.")
 @option("--manifest", "manifests", multiple=True, envvar=None, metavar="FILE", help="Expand this first.")
 @option("--from-log", "period", envvar=None, metavar="PERIOD", help="Look back so far in the usage log: 24h, 7d.")
+@option("--key", "label", envvar=None, metavar="LABEL", help="Which of --keys bought the ids; else each is asked.")
 @service_options
 @unknown_model_option
 def command(
@@ -36,6 +38,7 @@ def command(
     job_key: str | None,
     manifests: tuple[str, ...],
     period: str | None,
+    label: str | None,
     **options: Any,
 ) -> int:
     """Take in generations that are bought already; `resume` then fetches them.
@@ -49,13 +52,16 @@ def command(
     if job_key is not None and len(generation_ids) != 1:
         raise UsageError("--job is for one generation id")
     using = service_of(options)
+    if label is not None and (period or label not in {key.name for key in using.keys}):
+        raise UsageError(f"--key {label!r} is for generation ids, and one of the labels in the file of --keys")
     with Store(state) as store:
         check_service(store, using)
         run = store.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
         adopted = _from_log(store, using, hours_of(period)) if period else None
         if adopted is None:
-            adopted = _by_hand(store, generation_ids, job_key, run)
+            keys = _keys(using, generation_ids, label, store.path)
+            adopted = _by_hand(store, generation_ids, job_key, run, keys)
         store.end_run(run, status=0, now=time.time())
     _say(adopted)
     return 0
@@ -73,22 +79,45 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
     async def call() -> Adopted:
-        async with Api(there.key, base_url=there.base_url) as api:
-            return await adopt_from_log(store, api, hours=hours, now=time.time())
+        async with apis(there) as opened:
+            return await adopt_from_log(store, opened, hours=hours, now=time.time())
 
     with running(using, store.path) as there:
         return anyio.run(call)
 
 
-def _by_hand(store: Store, generation_ids: tuple[str, ...], job_key: str | None, run: int) -> Adopted:
+def _keys(
+    using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path
+) -> dict[str, str | None]:
+    """The label of the key that bought each generation; nobody needs to be asked where there is only one."""
+    only = using.keys[0].name or None
+    if label is not None or len(using.keys) == 1:
+        return dict.fromkeys(generation_ids, label or only)
+
+    async def call() -> dict[str, str | None]:
+        async with apis(there) as opened:
+            return {generation: await key_of(opened, generation) for generation in generation_ids}
+
+    with running(using, state) as there:
+        return anyio.run(call)
+
+
+def _by_hand(
+    store: Store,
+    generation_ids: tuple[str, ...],
+    job_key: str | None,
+    run: int,
+    keys: Mapping[str, str | None],
+) -> Adopted:
     adopted = Adopted()
     for generation in generation_ids:
+        key = keys[generation]
         try:
             if job_key is None:
-                adopted.jobs.append(adopt_stranger(store, generation, run=run, now=time.time()))
+                adopted.jobs.append(adopt_stranger(store, generation, run=run, now=time.time(), key=key))
             else:
                 (job,) = selected(store, [job_key])
-                adopted.jobs.append(store.adopt(job, generation, now=time.time()))
+                adopted.jobs.append(store.adopt(job, generation, now=time.time(), key=key))
         except GenerationTaken:
             raise UsageError(f"generation {generation} belongs to a job here already") from None
         except ValueError as error:

@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import click
 
-from batchveo.api import Api
 from batchveo.auditing import Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
+from batchveo.clients import apis
 from batchveo.report.words import shorten
 from batchveo.services import running
 from batchveo.store import Store
@@ -32,8 +32,8 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     using = service_of(options)
 
     async def call() -> list[Finding]:
-        async with Api(there.key, base_url=there.base_url) as api:
-            return await audit(store, api, now=time.time())
+        async with apis(there) as opened:
+            return await audit(store, opened, now=time.time())
 
     with Store(state, writing=False) as store, running(using, state) as there:
         findings = anyio.run(call)
@@ -56,6 +56,7 @@ def _row(finding: Finding) -> dict[str, object]:
         "generation_id": finding.generation_id,
         "charged_usd": finding.usd,
         "detail": finding.detail,
+        "key": finding.key,
     }
 
 
@@ -63,4 +64,5 @@ def _line(finding: Finding) -> str:
     who = shorten(finding.job.name, 40) if finding.job else "-"
     usd = f"${finding.usd:.2f}" if finding.usd is not None else "nothing"
     detail = f" ({finding.detail})" if finding.detail else ""
-    return f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{detail}"
+    key = f" with key {finding.key}" if finding.key else ""
+    return f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}"

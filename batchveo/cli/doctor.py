@@ -36,7 +36,7 @@ def _checks(
     context: click.Context, state: Path, output: Path, options: dict[str, Any], *, send: bool
 ) -> Iterator[Check]:
     yield from origins(*_commands_and_file(context))
-    service = {name: options[name] for name in ("base_url", "api_key_file", "sandbox")}
+    service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}
     yield from examine(state=state, output=output, **service)
     if send or options["notify"] or options["notify_file"]:
         try:

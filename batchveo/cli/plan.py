@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import click
 
-from batchveo.api import BASE_URL, Api, find_key
 from batchveo.cli.options import (
     json_option,
     manifests_argument,
@@ -21,11 +20,12 @@ from batchveo.cli.options import (
     unknown_model_option,
 )
 from batchveo.cli.planned import plan_row, plan_text
-from batchveo.cli.running import planned_settings
+from batchveo.cli.running import planned_settings, service_of
+from batchveo.clients import apis, first
 from batchveo.planning.images import unwatched
 from batchveo.planning.plans import Plan, plan
 from batchveo.report.layout import terminal_width
-from batchveo.services import Service, running, service
+from batchveo.services import Service, running
 
 
 @click.command("plan")
@@ -52,21 +52,19 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
 
 
 def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
-    if options["sandbox"]:
-        with running(service(sandbox=True)) as started:
-            return _ask(manifests, options, started)
-    key = find_key(options["api_key_file"], required=False)
-    return _ask(manifests, options, Service(base_url=options["base_url"] or BASE_URL, key=key))
+    with running(service_of(options, required=False)) as using:
+        return _ask(manifests, options, using)
 
 
 def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
     async def call() -> Plan:
-        async with Api(using.key, base_url=using.base_url) as api:
+        async with apis(using) as opened:
             return await plan(
                 manifests,
                 state=options["state"],
-                api=api,
+                api=first(opened),
                 has_key=using.key is not None,
+                apis=opened,
                 allow_unknown_model=options["allow_unknown_model"],
                 strict_provenance=options["strict_provenance"],
                 stdin=sys.stdin.buffer,

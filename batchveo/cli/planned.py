@@ -38,6 +38,7 @@ def plan_row(made: Plan) -> dict[str, object]:
         "by_state": {state.value: jobs for state, jobs in made.by_state.items()},
         "colliding": made.colliding,
         "collisions": [{"name": c.name, "source": c.source, "line": c.line, "by": c.by} for c in made.collisions],
+        "balances_usd": {label: round(usd, 6) for label, usd in made.balances.items()},
         "night": None if made.night is None else _night_row(made.night),
         "images": None if made.images is None else _images_row(made.images),
     }
@@ -99,6 +100,7 @@ def _money(offer: Offer, width: int) -> Iterator[str]:
             "prices", f"the last known, of {minute(offer.prices_since)}: the service tells none now", width
         )
     yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
+    yield from (_indented(f"{label} {money(usd)}", width) for label, usd in offer.balances.items())
     if offer.budget_usd is not None:
         spent = f" ({money(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
         enough = _enough(offer.budget_usd, offer.over_usd, offer.unpriced, spent)

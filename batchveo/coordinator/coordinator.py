@@ -74,14 +74,14 @@ class Coordinator:
 
     def join(self, worker: str) -> None:
         """Take ``worker`` on, under a name that nobody has had."""
-        self._roster.join(worker, now=self._recorder.now())
+        self._roster.join(worker)
 
     async def claim(self, worker: str) -> Job:
         """The next job for ``worker`` to submit; its claim is safe on disk after ``leaving``, at the latest."""
-        self._heard(worker)
+        self._roster.check(worker)
 
         def claimed(job: Job) -> None:
-            self._heard(worker)  # it may have been given up while it waited
+            self._roster.check(worker)  # it may have been given up while it waited
             self._roster.give(worker, job)
             self._board.place(job, now=self._recorder.now())
 
@@ -89,7 +89,7 @@ class Coordinator:
 
     async def leaving(self, worker: str, job: Job) -> None:
         """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not."""
-        self._heard(worker)
+        self._roster.check(worker)
         try:
             self._store.mark_sent(job, now=self._recorder.now())
         except MoveLost as error:
@@ -104,17 +104,17 @@ class Coordinator:
         """
         if worker not in self._roster and isinstance(outcome, Accepted):
             return await self._recorded(job, outcome, lambda: self._recorder.late(job, outcome), None)
-        self._heard(worker)
+        self._roster.check(worker)
         if aside:
             self._board.set_aside(job)
         return await self._recorded(job, outcome, lambda: self._recorder.enter(job, outcome), worker)
 
     async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
-        self._heard(worker)
+        self._roster.check(worker)
         while not (jobs := self._roster.adopt(worker, most=most)):
             await self._recorder.wait()
-            self._heard(worker)
+            self._roster.check(worker)
         return jobs
 
     def input_file(self, sha256: str) -> tuple[str, bytes]:
@@ -124,9 +124,6 @@ class Coordinator:
     def tell(self, event: Event) -> None:
         """Hand an event to whoever watches."""
         self._recorder.tell(event)
-
-    def _heard(self, worker: str) -> None:
-        self._roster.heard(worker, now=self._recorder.now())
 
     # -- the verbs of those who run the workers
 
@@ -141,6 +138,10 @@ class Coordinator:
             elif job.state in UNDER_WAY:
                 self._roster.orphan(job)
         self._recorder.notify()
+
+    def heard(self, worker: str) -> None:
+        """A call of ``worker`` has come over the wire: it is alive."""
+        self._roster.heard(worker, now=self._recorder.now())
 
     def silent(self, *, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long."""

@@ -54,6 +54,7 @@ class Counter:
 
     async def answer(self, call: Call) -> Answer:
         """Carry ``call`` out, unless it was: then the answer is the first one."""
+        self._coordinator.heard(call.worker)
         calls = self._calls[call.worker]
         calls.settle(call.settled)
         if call.number < calls.settled:  # a straggler, whose like was answered: nobody waits for it

@@ -26,18 +26,21 @@ class Roster:
     def __len__(self) -> int:
         return len(self._held)
 
-    def join(self, worker: str, *, now: float) -> None:
+    def join(self, worker: str) -> None:
         """Take a worker on; raises ``Fenced`` where the name is not a new one."""
         if worker in self._gone or worker in self._held:
             raise Fenced(worker)
         self._held[worker] = set()
-        self._heard[worker] = now
 
-    def heard(self, worker: str, *, now: float) -> None:
-        """A call of ``worker`` has come; raises ``Fenced`` where it is none, or none any more."""
+    def check(self, worker: str) -> None:
+        """Raise ``Fenced`` where ``worker`` is none, or none any more."""
         if worker not in self._held:
             raise Fenced(worker)
-        self._heard[worker] = now
+
+    def heard(self, worker: str, *, now: float) -> None:
+        """A call of ``worker`` has come over the wire."""
+        if worker in self._held:
+            self._heard[worker] = now
 
     def silent(self, *, since: float) -> list[str]:
         """The workers of whom nothing was heard after ``since``."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchveo.api import Api
+from batchveo.clients import apis, first
 from batchveo.errors import Declined
-from batchveo.planning.offers import Approve, Offer, Tally, balance_of, state_if_any
+from batchveo.planning.balances import balance_of
+from batchveo.planning.offers import Approve, Offer, Tally, state_if_any
 from batchveo.prices import known_prices
 from batchveo.services import Service
 from batchveo.settings import RunSettings
@@ -38,9 +39,9 @@ async def ask(
         if named is None and store is not None:
             models = store.waiting_models()
             budget = store.last_budget(LATEST) if budget is None else budget
-        async with Api(using.key, base_url=using.base_url) as api:
-            known = await known_prices(api, models, store)
-            balance, notes = await balance_of(api)
+        async with apis(using) as opened:
+            known = await known_prices(first(opened), models, store)
+            balance = await balance_of(opened)
         tally = Tally(known.prices, settings.assume_price)
         if named is not None:
             for job in foresee(named, state if store else None):
@@ -49,11 +50,12 @@ async def ask(
             tally.add_all(store.pending_requests())
         offer = Offer(
             models=tally.models(),
-            balance_usd=balance,
+            balance_usd=balance.usd,
+            balances=balance.by_key if len(opened) > 1 else {},
             budget_usd=budget,
             committed_usd=store.committed() if store else 0.0,
             prices_since=known.since,
-            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *notes],
+            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *balance.notes],
         )
     if offer.new and not approve(offer):
         raise Declined("not begun: nothing was bought, nothing was written")

@@ -8,14 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
-
-from batchveo.api import Api, ServiceTrouble
-from batchveo.errors import KeyRejected
 from batchveo.pricing import PriceList
 from batchveo.store import Store
-
-BALANCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +33,12 @@ class Offer:
 
     ``prices_since``: when the prices were told (seconds, UTC) that the service does not tell now; ``None`` where
     they are live. ``committed_usd``: what the state has spent, in flight and in doubt, which counts against the
-    budget. ``notes`` say what could not be found out.
+    budget. ``balances``: of each key, where there are several. ``notes`` say what could not be found out.
     """
 
     models: Sequence[ModelPlan]
     balance_usd: float | None = None
+    balances: Mapping[str, float] = field(default_factory=dict)
     budget_usd: float | None = None
     committed_usd: float = 0.0
     prices_since: float | None = None
@@ -131,17 +126,6 @@ class Tally:
             )
             for model, row in self._rows.items()
         ]
-
-
-async def balance_of(api: Api, *, has_key: bool = True) -> tuple[float | None, list[str]]:
-    """The balance in US dollars, and why it is not known."""
-    if not has_key:
-        return None, ["no API key, so no balance"]
-    try:
-        with anyio.fail_after(BALANCE_SECONDS):
-            return await api.balance(), []
-    except (ServiceTrouble, KeyRejected, TimeoutError) as error:
-        return None, [f"no balance: {str(error) or 'no answer in time'}"]
 
 
 @contextmanager

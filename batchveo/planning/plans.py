@@ -13,9 +13,10 @@ from batchveo.api import Api
 from batchveo.files import taken_stems
 from batchveo.manifest import Manifests
 from batchveo.models import JobSpec, JobState
+from batchveo.planning.balances import balance_of
 from batchveo.planning.images import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.planning.nights import Night, night
-from batchveo.planning.offers import ModelPlan, Offer, Tally, balance_of, state_if_any
+from batchveo.planning.offers import ModelPlan, Offer, Tally, state_if_any
 from batchveo.prices import known_prices
 from batchveo.settings import RunSettings
 from batchveo.store import Foreseen, Scratch, foresee
@@ -65,6 +66,7 @@ async def plan(
     state: Path,
     api: Api,
     has_key: bool,
+    apis: Mapping[str, Api] | None = None,
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
     stdin: BinaryIO | None = None,
@@ -75,6 +77,7 @@ async def plan(
 ) -> Plan:
     """Validate, expand, count, price, foretell; writes nothing and buys nothing.
 
+    ``apis`` are the clients of all keys by their labels, where there are several; ``api`` is one of them.
     ``settings`` are those of the run that is planned. ``with_images`` asks for every image that a job still to
     be made names; ``loopback`` lets them be on this machine, as for a service that is. Raises ``ManifestError``.
     A service that does not answer costs the plan what only it knows, not its life.
@@ -86,18 +89,19 @@ async def plan(
         ) as reading:
             summary = reading.read(scratch.take)
         known = await known_prices(api, list(summary.by_model), store)
-        balance, notes = await balance_of(api, has_key=has_key)
+        balance = await balance_of(apis or {"": api}, has_key=has_key)
         survey = Survey(Tally(known.prices, settings.assume_price), settings.output, with_images=with_images)
         survey.add_all(scratch, state if store else None)
         models = survey.tally.models()
         left = {model.model: model.new for model in models}
         return Plan(
             models=models,
-            balance_usd=balance,
+            balance_usd=balance.usd,
+            balances=balance.by_key if apis and len(apis) > 1 else {},
             budget_usd=summary.budget if settings.budget is None else settings.budget,
             committed_usd=store.committed() if store else 0.0,
             prices_since=known.since,
-            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *notes],
+            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *balance.notes],
             repeated=summary.repeated,
             sample=summary.sample,
             by_state=survey.by_state,

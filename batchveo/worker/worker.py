@@ -49,26 +49,26 @@ class Worker:
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
         submitters = ByKey({label: Submitter(api, desk.input_file, desk.leaving) for label, api in apis.items()})
         self._submits = SubmitLoop(desk, submitters, place=self._submitted)
-        self._everything = anyio.CancelScope()
+        self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
         """Work until the run is over, or this worker was given up; what is under way then may end."""
-        with self._everything:
-            async with anyio.create_task_group() as submits, anyio.create_task_group() as calls:
-                async with anyio.create_task_group() as loops:
-                    loops.start_soon(self._submits.run, submits)
-                    loops.start_soon(self._polls.run, calls)
-                    loops.start_soon(self._fetches.run, calls)
-                    loops.start_soon(self._adopt)
-                    grace = await self._desk.finished()
-                    loops.cancel_scope.cancel()
-                # a call cut off here heals at the next start
-                submits.cancel_scope.deadline = anyio.current_time() + grace
-                calls.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
+        async with anyio.create_task_group() as submits, anyio.create_task_group() as calls:
+            self._scope = submits.cancel_scope
+            async with anyio.create_task_group() as loops:
+                loops.start_soon(self._submits.run, submits)
+                loops.start_soon(self._polls.run, calls)
+                loops.start_soon(self._fetches.run, calls)
+                loops.start_soon(self._adopt)
+                grace = await self._desk.finished()
+                loops.cancel_scope.cancel()
+            # a call cut off here heals at the next start
+            submits.cancel_scope.deadline = anyio.current_time() + grace
+            calls.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
 
     def cancel(self) -> None:
         """End at once."""
-        self._everything.cancel()
+        self._scope.cancel()
 
     async def _adopt(self) -> None:
         while True:

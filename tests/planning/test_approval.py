@@ -108,3 +108,21 @@ def test_without_the_service_the_last_prices_are_offered(using: batchveo.Service
     assert offers[0].usd == pytest.approx(4.55)
     assert offers[0].prices_since == pytest.approx(time.time(), abs=60)
     assert offers[0].balance_usd is None
+
+
+def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
+    """Each, and what they hold together."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    (tmp_path / "keys.yaml").write_text("keys: [{name: a, key: sk-a}, {name: b, key: sk-b}]")
+    service = Service(Settings(per_key=True))
+    service.account("sk-b").opening += 2_000_000  # credits
+    offers: list[Offer] = []
+    with running(service) as url, pytest.raises(Declined):
+        batchveo.run(
+            [tmp_path / "m.yaml"],
+            state=tmp_path / "s.db",
+            settings=settings(tmp_path),
+            using=batchveo.service(base_url=url, keys=tmp_path / "keys.yaml"),
+            approve=lambda offer: bool(offers.append(offer)),
+        )
+    assert (offers[0].balance_usd, dict(offers[0].balances)) == (2001.0, {"a": 1000.0, "b": 1001.0})

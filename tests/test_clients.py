@@ -1,0 +1,50 @@
+"""The open connections to a service, by the labels of the keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchveo.api import ApiKey, NamedKey, ServiceTrouble
+from batchveo.clients import apis, clients, first, serving, told_by
+from batchveo.errors import KeyRejected
+from batchveo.services import Service
+
+pytestmark = pytest.mark.anyio
+
+KEYS = tuple(NamedKey(name=name, key=ApiKey(f"sk-{name}")) for name in ("b", "a"))
+
+
+async def test_a_client_for_each_key() -> None:
+    """In the order of the file, each with its own key."""
+    async with clients(Service(keys=KEYS)) as (opened, _):
+        assert list(opened) == ["b", "a"]
+        assert [api._headers["Authorization"] for api in opened.values()] == ["Bearer sk-b", "Bearer sk-a"]
+        assert first(opened) is opened["b"]
+
+
+async def test_the_only_key_has_an_empty_label() -> None:
+    """And without any key there is a client for what needs none."""
+    async with apis(Service(key=ApiKey("sk-x"))) as opened:
+        assert [(label, api._headers["Authorization"]) for label, api in opened.items()] == [("", "Bearer sk-x")]
+    async with apis(Service()) as opened:
+        assert [(label, "Authorization" in api._headers) for label, api in opened.items()] == [("", False)]
+
+
+async def test_who_is_asked_for_a_generation() -> None:
+    """The key that bought it; of before there were several the first; nobody where its key is gone."""
+    async with apis(Service(keys=KEYS)) as opened:
+        assert serving(opened, "a") is opened["a"]
+        assert serving(opened, None) is opened["b"]
+        assert serving(opened, "gone") is None
+    async with apis(Service(key=ApiKey("sk-x"))) as opened:
+        assert serving(opened, None) is opened[""]
+        assert serving(opened, "a") is None
+
+
+@pytest.mark.parametrize("kind", [KeyRejected, ServiceTrouble])
+async def test_trouble_names_its_key(kind: type[Exception]) -> None:
+    """By the label, where there is one; the kind stays."""
+    with pytest.raises(kind, match=r"^key 'a': no$"), told_by("a"):
+        raise kind("no")
+    with pytest.raises(kind, match=r"^no$"), told_by(""):
+        raise kind("no")
