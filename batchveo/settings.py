@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 
+USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0
 USUAL_POLL_INTERVAL = 10.0
 """Seconds between two polls of a generation in the service's own examples."""
@@ -35,7 +36,7 @@ class RunSettings:
     """
 
     output: Path = Path("videos")
-    concurrency: int = 10
+    concurrency: int = USUAL_CONCURRENCY
     rate: float | None = None
     downloads: int = 4
     poll_interval: float | None = None

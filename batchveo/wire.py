@@ -26,9 +26,14 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Call ``number`` of ``worker``. Those below ``settled`` were answered; ``told`` goes to whoever watches."""
+    """Call ``number`` of ``worker``. Those below ``settled`` were answered; ``told`` goes to whoever watches.
+
+    ``session`` is what the worker got for an answer when it joined, and to join something that no other has: so
+    neither a second worker of that name nor what is meant for an earlier coordinator is taken for its call.
+    """
 
     worker: str
+    session: str
     number: int
     settled: int
     verb: Verb

@@ -99,7 +99,12 @@ cluster_options = together(
 plan_options = together(
     state_option,
     option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go."),
-    option("--concurrency", type=int, default=10, metavar="N", help="Generations in flight, at most."),
+    option(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="Generations in flight, at most (10; of several keys what they allow together).",
+    ),
     option("--rate", metavar="N/min", help="Submits a minute, at most."),
     option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
     option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),

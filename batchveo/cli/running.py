@@ -14,12 +14,14 @@ import click
 
 from batchveo.cluster.settings import Cluster
 from batchveo.errors import BatchveoError, UsageError
+from batchveo.keys import read_keys
 from batchveo.messengers import Messengers, urls_in
 from batchveo.report.aside import Aside
 from batchveo.report.choosing import reporter_for
 from batchveo.report.closing import account_lines, outcome_lines
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
+from batchveo.settings import USUAL_CONCURRENCY
 from batchveo.store import Store
 
 
@@ -27,11 +29,20 @@ def planned_settings(options: dict[str, Any]) -> RunSettings:
     """What of a run's settings its plan needs to know, from the options that both commands have."""
     return RunSettings(
         output=options["output"],
-        concurrency=options["concurrency"],
+        concurrency=_concurrency(options),
         rate=rate_per_minute(options["rate"]),
         budget=options["budget"],
         assume_price=options["assume_price"],
     )
+
+
+def _concurrency(options: dict[str, Any]) -> int:
+    """What the user says; of several keys, else, what they may have in flight together."""
+    given: int | None = options["concurrency"]
+    if given is None and options["keys"] is not None:
+        keys = read_keys(options["keys"], play=options["sandbox"])
+        return sum(key.concurrency or USUAL_CONCURRENCY for key in keys)
+    return USUAL_CONCURRENCY if given is None else given
 
 
 def settings_of(options: dict[str, Any]) -> RunSettings:

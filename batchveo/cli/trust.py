@@ -7,6 +7,7 @@ RESERVED = {
     "confirm-above": "it decides what is bought without asking you",
     "when-in-doubt": "it decides whether a video may be bought twice",
     "yes": "it decides what is bought without asking you",
+    "keys": "it decides which of your environment variables are sent to the service",
     "notify": "it decides who is told of your runs",
     "notify-file": "it decides who is told of your runs",
     "config": "it decides which file is trusted",

@@ -42,7 +42,6 @@ class Head:
         self._brief: Brief | None = None
         self._coordinator: Coordinator | None = None
         self._counter: Counter | None = None
-        self._clock: Clock | None = None
         self._result: RunResult | None = None
         self._error: BaseException | None = None
 
@@ -68,7 +67,7 @@ class Head:
         with Store(assignment.state) as store:
             await hold(store, patience=LOCK_SECONDS)
             async with self._opening(assignment.service) as apis:
-                self._clock = clock = Clock()
+                clock = Clock()
                 self._coordinator = Coordinator(
                     store,
                     assignment.settings,
@@ -86,8 +85,8 @@ class Head:
 
     async def _working(self) -> None:
         """Let workers in, now that stock is taken, until all of them have ended."""
-        coordinator = await self._coordinating(at_once=True)
         self._ready.set()
+        coordinator = await self._coordinating()
         await coordinator.finished.wait()
         with anyio.move_on_after(LAST_SECONDS):
             await coordinator.deserted()
@@ -95,6 +94,8 @@ class Head:
     async def dead(self, worker: str) -> None:
         """Give ``worker`` up, or see it off."""
         (await self._coordinating()).dead(worker)
+        if self._counter is not None:
+            self._counter.forget(worker)
 
     async def silent(self, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long."""
@@ -137,18 +138,12 @@ class Head:
         return [answers[place] for place in range(len(calls))]
 
     async def _answer(self, call: Call) -> Answer:
-        coordinator = await self._coordinating()
-        if self._counter is None or self._clock is None or self._ended.is_set():
+        if self._counter is None or self._ended.is_set():
             return Answer(error=Fenced("the run is over"), over=True, now=0.0)
-        try:
-            return await self._counter.answer(call)
-        except Exception as error:  # noqa: BLE001 - a bug ends the run, as it does on one machine
-            coordinator.fail(error)
-            return Answer(error=Fenced("the run has failed"), over=True, now=self._clock.now())
+        return await self._counter.answer(call)
 
-    async def _coordinating(self, *, at_once: bool = False) -> Coordinator:
-        if not at_once:
-            await self._ready.wait()
+    async def _coordinating(self) -> Coordinator:
+        await self._ready.wait()
         if self._coordinator is None:
             raise RuntimeError("there is no run")
         return self._coordinator

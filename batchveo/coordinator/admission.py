@@ -36,11 +36,15 @@ class Admission:
         self._turn = anyio.Lock()
         self.gauge = Gauge(recorder, lines)
 
-    async def claim(self, claimed: Callable[[Job], None]) -> Job:
-        """The next job, as soon as there may be one; with no await between its claim and ``claimed``."""
+    async def claim(self, check: Callable[[], None], claimed: Callable[[Job], None]) -> Job:
+        """The next job, as soon as there may be one; with no await between ``check``, its claim and ``claimed``.
+
+        ``check`` raises where whoever waits is not to have one any more.
+        """
         async with self._turn:
             while True:
                 await anyio.lowlevel.checkpoint()  # others act between two claims, none between look and claim
+                check()
                 job = await self._next()
                 if job is not None:
                     claimed(job)
@@ -63,19 +67,23 @@ class Admission:
         """The key to submit with, the one that may go on soonest; else what keeps them all, and until when."""
         if self._board.downloads_waiting() >= self._backlog:
             return None, Brake.DOWNLOADS, self._board.place_frees_at(now)
-        free = [line for line in self._lines if self._has_place(line, now)]
+        free = self._with_places(now)
         if not free:
             return None, Brake.PLACES, self._board.place_frees_at(now)
         able = [line for line in free if line.out_of_credits is None]
         if not able:
             return None, Brake.CREDITS, None
-        line = min(able, key=lambda line: max(line.pause.until, line.pace.free_at(now)))
+        line = min(able, key=lambda line: max(line.pause.until, self._lines.free_at(line, now)))
         if line.pause.until > now:
             return None, Brake.PAUSE, line.pause.until
         return line, Brake.NOTHING, None
 
-    def _has_place(self, line: Line, now: float) -> bool:
-        return line.closed is None and self._board.places_taken(line.name, now) < line.limit.value
+    def _with_places(self, now: float) -> list[Line]:
+        """The keys that may have one more in flight; none where the run may not."""
+        taken = {line: self._board.places_taken(line.name, now) for line in self._lines}
+        if sum(taken.values()) >= self._lines.ceiling:
+            return []
+        return [line for line in self._lines if line.closed is None and taken[line] < line.limit.value]
 
     async def _job(self, line: Line, now: float) -> Job | None:
         when = self._recorder.store.next_pending(self._recorder.run, now=now)
@@ -83,7 +91,7 @@ class Admission:
             self.gauge.tell(Brake.NOTHING if when is None else Brake.LATER, when)
             await self._recorder.wait(now + LOOK_AGAIN_SECONDS if when is None else when)
             return None
-        turn = line.pace.free_at(now)
+        turn = self._lines.free_at(line, now)
         if turn > now:
             self.gauge.tell(Brake.RATE)
             await self._recorder.wait(turn)
@@ -95,5 +103,5 @@ class Admission:
             await self._wallet.await_room(short)
             return None
         if job is not None:
-            line.pace.reserve(now)
+            self._lines.reserve(line, now)
         return job

@@ -86,14 +86,20 @@ class Board:
         """Wait no longer for what the service does not let ``key`` ask for."""
         self._forsaken.add(key)
 
-    def tick(self, now: float) -> None:
-        """Stop waiting for what has outlasted the run's patience; it is still looked after."""
+    def tick(self, now: float) -> bool:
+        """Stop waiting for what has outlasted the run's patience; tells whether anything has.
+
+        It is still looked after, and its place is free.
+        """
+        outlasted = False
         while self._deadlines and self._deadlines[0][0] < now:
             _, seq, standing = heapq.heappop(self._deadlines)
             if self._moving.get(seq) is standing:
                 self._counts[standing] -= 1
                 late = self._moving[seq] = standing._replace(late=True)
                 self._counts[late] += 1
+                outlasted = True
+        return outlasted
 
     def _set(self, job: Job, *, late: bool) -> None:
         standing = self._moving[job.seq] = _Standing(job.state, self._key_of(job), late)

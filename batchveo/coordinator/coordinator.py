@@ -23,7 +23,7 @@ from batchveo.coordinator.roster import Roster
 from batchveo.coordinator.wallet import Wallet
 from batchveo.desk import ClaimLost
 from batchveo.errors import DiskTrouble, StoppedEarly
-from batchveo.events import Began, Event, Noted, Reporter, silent
+from batchveo.events import Began, Event, Moved, Noted, Reporter, silent
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
 from batchveo.pricing import PriceList
@@ -69,6 +69,8 @@ class Coordinator:
         self._roster = Roster(expected=workers)
         self._ending = Ending(recorder, board, settings, begun=begun)
         self._tasks: TaskGroup | None = None
+        self.began = anyio.Event()
+        """Set when stock is taken of what earlier runs left; no worker is heard before that."""
 
     # -- the verbs of workers
 
@@ -78,14 +80,13 @@ class Coordinator:
 
     async def claim(self, worker: str) -> Job:
         """The next job for ``worker`` to submit; its claim is safe on disk after ``leaving``, at the latest."""
-        self._roster.check(worker)
 
         def claimed(job: Job) -> None:
-            self._roster.check(worker)  # it may have been given up while it waited
             self._roster.give(worker, job)
             self._board.place(job, now=self._recorder.now())
 
-        return await self._admission.claim(claimed)
+        # it may be given up while it waits
+        return await self._admission.claim(lambda: self._roster.check(worker), claimed)
 
     async def leaving(self, worker: str, job: Job) -> None:
         """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not."""
@@ -111,14 +112,16 @@ class Coordinator:
 
     async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
-        self._roster.check(worker)
-        while not (jobs := self._roster.adopt(worker, most=most)):
-            await self._recorder.wait()
-            self._roster.check(worker)
-        return jobs
+        while True:
+            self._roster.check(worker)  # it may be given up while it waits
+            jobs = self._roster.adopt(worker, most=most, now=self._recorder.now())
+            if jobs:
+                return jobs
+            await self._recorder.wait(self._roster.shared_anew_at(self._recorder.now()))
 
-    def input_file(self, sha256: str) -> tuple[str, bytes]:
+    def input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
+        self._roster.check(worker)
         return self._store.input_file(sha256)
 
     def tell(self, event: Event) -> None:
@@ -131,13 +134,23 @@ class Coordinator:
         """Give ``worker`` up: what it was submitting is in doubt, what it looked after is for others to adopt."""
         if worker not in self._roster:
             return
-        now = self._recorder.now()
-        for job in map(self._store.job, self._roster.remove(worker)):
-            if job.state is JobState.SUBMITTING:
-                self._place(self._store.cut_off(job, run=self._recorder.run, now=now), None)
-            elif job.state in UNDER_WAY:
-                self._roster.orphan(job)
+        try:
+            for job in map(self._store.job, self._roster.remove(worker)):
+                if job.state is JobState.SUBMITTING:
+                    self._cut_off(job)
+                else:
+                    self._place(job, None)
+        except sqlite3.Error as error:
+            self.fail(error)
         self._recorder.notify()
+
+    def _cut_off(self, job: Job) -> None:
+        why = "its worker was given up"
+        moved = self._store.cut_off(job, run=self._recorder.run, now=self._recorder.now(), why=why)
+        self._place(moved, None)
+        if self._tasks is not None:
+            entry = Entry(job=moved, events=(Moved(job=moved, was=job.state, detail=why),))
+            self._tasks.start_soon(self._recorder.publish, entry)
 
     def heard(self, worker: str) -> None:
         """A call of ``worker`` has come over the wire: it is alive."""
@@ -183,7 +196,9 @@ class Coordinator:
             self._tasks = tasks
             tasks.start_soon(self._reconciles.run)
             tasks.start_soon(self._ending.wait)
+            self.began.set()
             await working()
+            self._tasks = None
             tasks.cancel_scope.cancel()
 
     def _began(self) -> Began:
@@ -191,7 +206,7 @@ class Coordinator:
             run=self._recorder.run,
             state=self._store.path,
             output=self._settings.output,
-            concurrency=sum(line.limit.ceiling for line in self._lines),
+            concurrency=self._settings.concurrency,
             rate=self._settings.rate,
             budget=self._settings.budget,
         )
@@ -230,10 +245,12 @@ class Coordinator:
 
     def _place(self, job: Job, worker: str | None) -> None:
         """Let the board and the roster follow the state; ``worker`` looks after what has to be looked after."""
-        if job.state not in UNDER_WAY:
+        if job.state is JobState.SUBMITTING:
+            pass  # it stays in the hands of whoever claimed it
+        elif job.state not in UNDER_WAY:
             self._roster.release(job)
         elif worker is None:
-            self._roster.orphan(job)
+            self._roster.orphan(job, now=self._recorder.now())
         else:
             self._roster.give(worker, job)
         if self._board.place(job, now=self._recorder.now()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
@@ -11,6 +11,7 @@ import anyio
 
 from batchveo.clock import Clock
 from batchveo.coordinator.coordinator import Coordinator
+from batchveo.coordinator.ending import single_error
 from batchveo.desk import ClaimLost, Fenced
 from batchveo.models import Job
 from batchveo.outcomes import Outcome
@@ -28,7 +29,7 @@ class _Pending:
     def __init__(self) -> None:
         self.ended = anyio.Event()
         self.value: object = None
-        self.error: Exception | None = None
+        self.error: Exception | None = Fenced("the call was not carried out")
 
 
 class _Calls(dict[int, _Pending]):
@@ -50,48 +51,59 @@ class Counter:
         self._coordinator = coordinator
         self._clock = clock
         self._hold = hold
-        self._calls: defaultdict[str, _Calls] = defaultdict(_Calls)
+        self._sessions: dict[str, str] = {}
+        self._calls: defaultdict[tuple[str, str], _Calls] = defaultdict(_Calls)
 
     async def answer(self, call: Call) -> Answer:
-        """Carry ``call`` out, unless it was: then the answer is the first one."""
+        """Carry ``call`` out, unless it was: then the answer is the first one.
+
+        Once begun it is carried out to its end, though its caller may wait no longer. A bug raises at the
+        coordinator.
+        """
+        await self._coordinator.began.wait()
         self._coordinator.heard(call.worker)
-        calls = self._calls[call.worker]
+        calls = self._calls[call.worker, call.session]
         calls.settle(call.settled)
         if call.number < calls.settled:  # a straggler, whose like was answered: nobody waits for it
             return Answer(now=self._clock.now())
         pending = calls.get(call.number)
         if pending is None:
             pending = calls[call.number] = _Pending()
-            await self._carry_out(call, pending)
+            with anyio.CancelScope(shield=True):
+                await self._carry_out(call, pending)
         await pending.ended.wait()
         over = self._coordinator.finished.is_set()
         return Answer(value=pending.value, error=pending.error, over=over, now=self._clock.now())
 
     def forget(self, worker: str) -> None:
         """``worker`` was given up; what it still says is not numbered."""
-        self._calls.pop(worker, None)
+        self._sessions.pop(worker, None)
+        for key in [key for key in self._calls if key[0] == worker]:
+            del self._calls[key]
 
     async def _carry_out(self, call: Call, pending: _Pending) -> None:
         for event in call.told:
             self._coordinator.tell(event)
         try:
             pending.value = await self._value(call)
+            pending.error = None
         except (ClaimLost, Fenced) as error:
             pending.error = error
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - it ends the run, and is raised there
             self._coordinator.fail(error)
-            pending.error = Fenced(f"the state cannot be written: {error}")
-        except BaseException:
-            self._calls[call.worker].pop(call.number, None)  # nothing came of it: it may come again
-            raise
+            pending.error = Fenced(f"the run cannot go on: {error}")
         finally:
             pending.ended.set()
 
     async def _value(self, call: Call) -> object:
-        coordinator, worker = self._coordinator, call.worker
+        coordinator = self._coordinator
+        worker = call.worker if self._sessions.get(call.worker) == call.session else ""
         match call.verb:
             case Verb.JOIN:
-                coordinator.join(worker)
+                coordinator.join(call.worker)
+                coordinator.heard(call.worker)
+                self._sessions[call.worker] = secrets.token_hex(8)
+                return self._sessions[call.worker]
             case Verb.CLAIM:
                 return await self._claim(worker)
             case Verb.LEAVING:
@@ -102,7 +114,7 @@ class Counter:
             case Verb.ADOPT:
                 return await self._waiting(lambda: coordinator.adopt(worker, most=MOST_ADOPTED)) or ()
             case Verb.INPUT_FILE:
-                return coordinator.input_file(cast("str", call.arguments[0]))
+                return coordinator.input_file(worker, cast("str", call.arguments[0]))
         return None
 
     async def _claim(self, worker: str) -> Job | None:
@@ -113,10 +125,11 @@ class Counter:
     async def _waiting(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """What ``work`` returns, unless the caller has waited long enough or the run ends."""
         result: T | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._hang_up, tasks.cancel_scope)
-            result = await work()
-            tasks.cancel_scope.cancel()
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._hang_up, tasks.cancel_scope)
+                result = await work()
+                tasks.cancel_scope.cancel()
         return result
 
     async def _hang_up(self, scope: anyio.CancelScope) -> None:

@@ -52,12 +52,13 @@ class Ending:
         while self._failure is None and self._interrupted is None and not self._done():
             self._say_waiting()
             await self._recorder.wait(self._recorder.now() + 60.0)
+        self.over.set()
         if self._failure is not None:
             raise self._failure
-        self.over.set()
 
     def _done(self) -> bool:
-        self._board.tick(self._recorder.now())
+        if self._board.tick(self._recorder.now()):
+            self._recorder.notify()  # there are places for others
         stopped = self._recorder.stopped
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
             return True
@@ -89,6 +90,8 @@ class Ending:
             if isinstance(error, BUGS):
                 raise
             self._recorder.stop(DiskTrouble(f"the state {store.path} cannot be written: {error}"))
+        finally:
+            self.over.set()
         result = self._result()
         stopped = None if result.stopped is None else str(result.stopped)
         self._recorder.tell(

@@ -22,7 +22,7 @@ class Gauge:
 
     def tell(self, brake: Brake, until: float | None = None) -> None:
         """Say that ``brake`` holds the submits, at the longest until ``until``, where that is news."""
-        limit, said = sum(line.limit.value for line in self._lines), self._said
+        limit, said = min(self._lines.ceiling, sum(line.limit.value for line in self._lines)), self._said
         if said is not None and (brake, limit, until) == (said.brake, said.limit, said.until):
             return
         lowered = [line.lowered_at for line in self._lines if line.is_low and line.lowered_at is not None]
@@ -30,7 +30,7 @@ class Gauge:
             brake=brake,
             limit=limit,
             was=said.limit if said else limit,
-            ceiling=sum(line.limit.ceiling for line in self._lines),
+            ceiling=min(self._lines.ceiling, sum(line.limit.ceiling for line in self._lines)),
             lowered_at=max(lowered, default=None),
             until=until,
         )

@@ -48,18 +48,29 @@ class Line:
 
 
 class Lines:
-    """All of them."""
+    """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
 
     def __init__(self, recorder: Recorder, keys: Sequence[NamedKey], settings: RunSettings) -> None:
         self._recorder = recorder
         self._waits_for_credits = settings.wait_for_credits
-        self._lines = [
-            Line(key.name, key.concurrency or settings.concurrency, key.rate or settings.rate) for key in keys
-        ] or [Line("", settings.concurrency, settings.rate)]
+        self.ceiling = settings.concurrency
+        self.pace = Pace(settings.rate)
+        self._lines = [Line(key.name, key.concurrency or settings.concurrency, key.rate) for key in keys] or [
+            Line("", settings.concurrency, None)
+        ]
         self._by_key = ByKey({line.name: line for line in self._lines})
 
     def __iter__(self) -> Iterator[Line]:
         return iter(self._lines)
+
+    def free_at(self, line: Line, now: float) -> float:
+        """When the rates allow the next submit with the key of ``line``."""
+        return max(self.pace.free_at(now), line.pace.free_at(now))
+
+    def reserve(self, line: Line, now: float) -> None:
+        """Count a submit with the key of ``line``."""
+        self.pace.reserve(now)
+        line.pace.reserve(now)
 
     def line_of(self, job: Job) -> Line:
         """The line of the key that serves ``job``."""

@@ -41,7 +41,7 @@ class LocalDesk:
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:
         """See ``Desk``."""
-        return self._coordinator.input_file(sha256)
+        return self._coordinator.input_file(self._worker, sha256)
 
     async def finished(self) -> float:
         """See ``Desk``."""

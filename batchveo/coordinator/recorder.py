@@ -70,13 +70,12 @@ class Recorder:
         current = self.store.job(job.seq)
         if not isinstance(outcome, Accepted) or current.generation_id == outcome.generation_id:
             return Entry(job=current)
-        with contextlib.suppress(GenerationTaken, MoveLost, ValueError):
+        try:
             return self._accepted_late(job, current, outcome.generation_id)
-        self.store.keep_stray(job, outcome.generation_id, run=self.run, now=self.now())
-        text = (
-            f"{job.name}: generation {outcome.generation_id} of an earlier attempt was accepted too; see `audit`"
-        )
-        return Entry(job=current, events=(Noted(text=text, warning=True),))
+        except (MoveLost, ValueError):
+            return self._stray(job, current, outcome.generation_id)
+        except GenerationTaken as taken:
+            return Entry(job=current, events=(_warning(job, _taken_words(str(taken))),))
 
     def _accepted_late(self, job: Job, current: Job, generation: str) -> Entry:
         if current.client_request_id != job.client_request_id:
@@ -84,18 +83,23 @@ class Recorder:
         adopted = self.store.adopt(current, generation, now=self.now(), client_request_id=job.client_request_id)
         return Entry(job=adopted, events=(Moved(job=adopted, was=current.state, detail="accepted after all"),))
 
+    def _stray(self, job: Job, current: Job, generation: str) -> Entry:
+        if not self.store.keep_stray(job, generation, run=self.run, now=self.now()):
+            return Entry(job=current)
+        words = f"generation {generation} of an earlier attempt was accepted too; see `audit`"
+        return Entry(job=current, events=(_warning(job, words),))
+
     def _moved(self, job: Job, move: Move, now: float) -> Entry:
         moved = self.store.apply(job, move, run=self.run, now=now)
         events: list[Event] = [Moved(job=moved, was=job.state, detail=move.detail)]
         twin = self.store.same_file(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
-            text = f"{moved.name}: byte for byte the same video as {twin.name}"
-            events.append(Noted(text=text, warning=True))
+            events.append(_warning(moved, f"byte for byte the same video as {twin.name}"))
         return Entry(job=moved, events=tuple(events))
 
     def _taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
         """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
-        reason = f"the service names generation {generation}, which is another job's"
+        reason = _taken_words(generation)
         if not isinstance(outcome, FoundInLog):
             return self.enter(job, Lost(reason=reason))
         if job.held:
@@ -139,3 +143,11 @@ class Recorder:
             return
         with anyio.move_on_after(max(0.0, until - self.now())):
             await changed.wait()
+
+
+def _warning(job: Job, words: str) -> Noted:
+    return Noted(text=f"{job.name}: {words}", warning=True)
+
+
+def _taken_words(generation: str) -> str:
+    return f"the service names generation {generation}, which is another job's"

@@ -8,6 +8,9 @@ from itertools import islice
 from batchveo.desk import Fenced
 from batchveo.models import Job
 
+LATECOMERS_SECONDS = 30.0
+"""How long orphans wait for workers that are expected and have not come, before the others share them."""
+
 
 class Roster:
     """The workers of a run, and what each has in hand; ``expected``: how many there are to be."""
@@ -18,7 +21,8 @@ class Roster:
         self._holder: dict[int, str] = {}
         self._heard: dict[str, float] = {}
         self._gone: set[str] = set()
-        self._orphans: dict[int, Job] = {}
+        self._orphans: dict[int, tuple[Job, float]] = {}
+        """With the time since when nobody looks after them; the first has waited longest."""
 
     def __contains__(self, worker: str) -> bool:
         return worker in self._held
@@ -60,16 +64,25 @@ class Roster:
             self._held[worker].discard(job.seq)
         self._orphans.pop(job.seq, None)
 
-    def orphan(self, job: Job) -> None:
+    def orphan(self, job: Job, *, now: float) -> None:
         """Somebody has to look after ``job``, unless somebody does already."""
         if job.seq not in self._holder:
-            self._orphans[job.seq] = job
+            _, since = self._orphans.get(job.seq, (job, now))
+            self._orphans[job.seq] = job, since
 
-    def adopt(self, worker: str, *, most: int) -> list[Job]:
-        """A fair share of the orphans, at most so many, in the hands of ``worker`` from now on."""
-        sharers = max(self._expected, len(self._held))
-        share = min(most, -(-len(self._orphans) // sharers))
-        jobs = list(islice(self._orphans.values(), share))
+    def shared_anew_at(self, now: float) -> float | None:
+        """When orphans that are left for workers to come are left for them no longer; ``None`` where none are."""
+        for _, since in self._orphans.values():
+            return since + LATECOMERS_SECONDS if since + LATECOMERS_SECONDS > now else None
+        return None
+
+    def adopt(self, worker: str, *, most: int, now: float) -> list[Job]:
+        """Orphans, at most so many, that ``worker`` looks after from now on: up to its fair share of all jobs."""
+        waits_for_more = self.shared_anew_at(now) is not None
+        sharers = max(self._expected, len(self._held)) if waits_for_more else len(self._held)
+        fair = -(-(len(self._orphans) + len(self._holder)) // sharers)
+        room = max(0, fair - len(self._held[worker]))
+        jobs = [job for job, _ in islice(self._orphans.values(), min(most, room))]
         for job in jobs:
             self.give(worker, job)
         return jobs

@@ -83,7 +83,9 @@ class ByHand(Moving, Expanding, Runs):
         if row is None:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
         adopting = job_of(row)
-        if not known:
+        if known:
+            self._db.execute(sql.RESERVE_AGAIN, columns)
+        else:
             self._begin_attempt(adopting, None, self._latest_run(), now)
         return adopting
 

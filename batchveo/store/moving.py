@@ -56,11 +56,11 @@ class Moving(Looking):
         left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
         return [self.cut_off(job, run=run, now=now) for job in left]
 
-    def cut_off(self, job: Job, *, run: int, now: float) -> Job:
-        """Settle a job in ``submitting`` whose submitter is dead, or taken for dead."""
-        why = "the run ended before the answer was recorded"
-        doubt = Move(to=JobState.IN_DOUBT, detail=why, set={"doubted_at": now, "error": why})
-        unsent = Move(to=JobState.PENDING, detail="the run ended before the request left", released=True)
+    def cut_off(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
+        """Settle a job in ``submitting`` whose submitter is dead, or taken for dead, for the reason ``why``."""
+        lost = f"{why} before the answer was recorded"
+        doubt = Move(to=JobState.IN_DOUBT, detail=lost, set={"doubted_at": now, "error": lost})
+        unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
         return self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
 
     def _was_sent(self, job: Job) -> bool:
@@ -139,7 +139,8 @@ class Moving(Looking):
         moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
         with self._transaction():
             self._write(job, moved, run)
-            if job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
+            adopted = job.state is JobState.PENDING and move.to is JobState.GENERATING
+            if adopted or job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
             if move.released:
                 self._count(moved, 0.0)
@@ -178,14 +179,23 @@ class Moving(Looking):
         columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
         self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
 
-    def keep_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> None:
-        """Record a generation that an earlier attempt turns out to have bought; the job stays as it is."""
+    def keep_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
+        """Record a generation that an earlier attempt turns out to have bought; tells whether that is news.
+
+        The job stays as it is; the price of the attempt counts again.
+        """
         current = self.job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
-            self._db.execute(sql.KEEP_STRAY, columns)
+            if (
+                self._db.execute(sql.KEEP_STRAY, columns).rowcount != 1
+                and self._db.execute(sql.ATTEMPT, columns).fetchone()
+            ):
+                return False
+            self._db.execute(sql.RESERVE_AGAIN, columns)
             detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
             self._event(current, current.state, current.state, detail, run, now)
+        return True
 
     def set_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, as the ledger tells it."""

@@ -116,7 +116,11 @@ MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :cli
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'
                 AND client_request_id = :client_request_id)"""
 ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
-KEEP_STRAY = "UPDATE attempts SET generation_id = :generation_id WHERE client_request_id = :client_request_id"
+KEEP_STRAY = """UPDATE attempts SET generation_id = :generation_id
+    WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
+# an attempt that was taken to have bought nothing did: its price counts again
+RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
+    WHERE client_request_id = :client_request_id AND micros = 0"""
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
 MICROS = "SELECT micros FROM money"
 END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,

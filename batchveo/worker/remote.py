@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import cast
@@ -38,6 +39,7 @@ class RemoteDesk:
     def __init__(self, worker: str, transport: Transport, *, despair: Callable[[str], None]) -> None:
         self.clock = Clock()
         self._worker = worker
+        self._session = secrets.token_hex(8)
         self._transport = transport
         self._despair = despair
         self._numbers = count()
@@ -49,6 +51,7 @@ class RemoteDesk:
     async def join(self) -> None:
         """Be taken on; from then on the coordinator's time counts."""
         answer = await self._call(Verb.JOIN)
+        self._session = cast("str", answer.value)
         self.clock = Clock(wall=lambda: answer.now)
 
     async def claim(self) -> Job:
@@ -122,12 +125,7 @@ class RemoteDesk:
     async def _call(self, verb: Verb, *arguments: object) -> Answer:
         if self._fenced:
             raise Fenced(self._worker)
-        call = self._numbered(verb, *arguments)
-        self._open.add(call.number)
-        try:
-            answer = await self._answered(call, patience=PATIENCE_SECONDS)
-        finally:
-            self._open.discard(call.number)
+        answer = await self._answered(self._numbered(verb, *arguments), patience=PATIENCE_SECONDS)
         if answer.over:
             self._over.set()
         return answer
@@ -135,11 +133,25 @@ class RemoteDesk:
     def _numbered(self, verb: Verb, *arguments: object) -> Call:
         number = next(self._numbers)
         told, self._told = tuple(self._told), []
-        settled = min(self._open, default=number)
-        return Call(worker=self._worker, number=number, settled=settled, verb=verb, arguments=arguments, told=told)
+        return Call(
+            worker=self._worker,
+            session=self._session,
+            number=number,
+            settled=min(self._open, default=number),
+            verb=verb,
+            arguments=arguments,
+            told=told,
+        )
 
     async def _answered(self, call: Call, *, patience: float) -> Answer:
         """The answer to ``call``, which is repeated until there is one; raises the error that it names."""
+        self._open.add(call.number)
+        try:
+            return await self._repeated(call, patience)
+        finally:
+            self._open.discard(call.number)
+
+    async def _repeated(self, call: Call, patience: float) -> Answer:
         until = self.clock.now() + patience
         for troubles in count(1):
             answer = await self._tried(call)

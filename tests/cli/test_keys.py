@@ -124,9 +124,11 @@ def test_audit_names_the_key(url: str, service: Service, capsys: pytest.CaptureF
 def test_the_option_from_its_variable_and_a_config_file(
     url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As every other option."""
+    """As every other option, but not from a file that came with the folder: it may name any variable."""
     Path("batchveo.toml").write_text('keys = "keys.yaml"')
-    assert status_of(["doctor"]) == 0
+    assert status_of(["doctor"]) == 2
+    assert "a folder may not set this" in capsys.readouterr().err
+    assert status_of(["--config", "batchveo.toml", "doctor"]) == 0
     assert "key team-a" in capsys.readouterr().out
     Path("batchveo.toml").unlink()
     monkeypatch.setenv("BATCHVEO_KEYS", "keys.yaml")

@@ -344,7 +344,7 @@ async def test_what_nobody_thought_of_is_one_jobs_trouble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """An exception out of a stage is said, and the night goes on."""
-    from batchveo.runner import run as module
+    from batchveo.worker import worker as module
 
     n = night(tmp_path)
     kind = getattr(module, stage)

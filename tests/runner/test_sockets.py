@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from batchveo.api import Api, ApiKey, Videos
 from batchveo.clock import Clock
+from batchveo.events import Began, Event, Reporter, silent
 from batchveo.models import JobState
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.sandbox import Service, Settings, running
@@ -21,7 +23,18 @@ from tests.runner.nights import specs
 S = JobState
 
 
-def run_once(folder: Path, url: str, count: int, **settings: Any) -> RunResult:
+def signalled(number: signal.Signals, *, after: Sequence[float]) -> Reporter:
+    """A reporter that sends this process a signal so many seconds after the run began to listen for it."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Began):
+            for seconds in after:
+                threading.Timer(seconds, lambda: signal.raise_signal(number)).start()
+
+    return report
+
+
+def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent, **settings: Any) -> RunResult:
     chosen = RunSettings(output=folder / "videos", **{"poll_interval": 0.05, "concurrency": 10, **settings})
 
     async def call() -> RunResult:
@@ -31,7 +44,8 @@ def run_once(folder: Path, url: str, count: int, **settings: Any) -> RunResult:
             number = store.begin_run(command="run", service=url, now=clock.now())
             store.add(specs(count), run=number, now=clock.now())
             async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
-                return await Run(store, {"": api}, videos, chosen, run=number, clock=clock).execute()
+                going = Run(store, {"": api}, videos, chosen, run=number, clock=clock, reporter=reporter)
+                return await going.execute()
 
     return anyio.run(call)
 
@@ -53,13 +67,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     with running(Service()) as url:
         pass
 
-    def interrupt() -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    timer = threading.Timer(1.0, interrupt)
-    timer.start()
-    result = run_once(tmp_path, url, 3)
-    timer.join()
+    result = run_once(tmp_path, url, 3, reporter=signalled(signal.SIGINT, after=[1.0]))
     assert result.exit_status == 130
     with Store(tmp_path / "b.db") as store:
         assert [job.state for job in store.jobs()] == [S.PENDING] * 3
@@ -69,10 +77,7 @@ def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
     """Calls under way are cut; what they may have bought is looked up by the next run."""
     service = Service(Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=60.0))
     with running(service) as url:
-        timers = [threading.Timer(0.6 + n / 4, lambda: signal.raise_signal(signal.SIGINT)) for n in range(2)]
-        for timer in timers:
-            timer.start()
-        result = run_once(tmp_path, url, 2)
+        result = run_once(tmp_path, url, 2, reporter=signalled(signal.SIGINT, after=[0.6, 0.85]))
         assert result.exit_status == 130
         assert result.seconds < 3
         with Store(tmp_path / "b.db") as store:
@@ -86,10 +91,7 @@ def test_the_first_signal_ends_the_run_within_five_seconds(tmp_path: Path, numbe
     """Calls under way end, ids are kept, the next run goes on."""
     service = Service(Settings(generation_median=1.5))
     with running(service) as url:
-        timer = threading.Timer(0.6, lambda: signal.raise_signal(number))
-        timer.start()
-        result = run_once(tmp_path, url, 8, concurrency=4)
-        timer.join()
+        result = run_once(tmp_path, url, 8, reporter=signalled(number, after=[0.6]), concurrency=4)
         assert (result.exit_status, result.interrupted) == (128 + number, number)
         with Store(tmp_path / "b.db") as store:
             assert store.counts()[S.SUBMITTING] == 0

@@ -1,0 +1,80 @@
+"""A coordinator that can be killed and started again over the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from batchveo.api import Api, NamedKey
+from batchveo.clock import Clock
+from batchveo.coordinator import Coordinator, RunResult
+from batchveo.coordinator.counter import Counter
+from batchveo.events import Event
+from batchveo.pricing import PriceList
+from batchveo.settings import RunSettings
+from batchveo.store import Store
+
+
+@dataclass
+class Plans:
+    """What every head of one run has in common."""
+
+    path: Path
+    run: int
+    settings: RunSettings
+    clock: Clock
+    apis: Mapping[str, Api]
+    keys: Sequence[NamedKey] = ()
+    prices: PriceList | None = None
+    workers: int = 1
+    events: list[Event] = field(default_factory=list)
+
+
+class Head:
+    """One process of a coordinator."""
+
+    def __init__(self, plans: Plans) -> None:
+        self.dead = False
+        self.result: RunResult | None = None
+        self.ended = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self.store = Store(plans.path)
+        self.store.lock()
+        self.coordinator = Coordinator(
+            self.store,
+            plans.settings,
+            run=plans.run,
+            clock=plans.clock,
+            keys=plans.keys,
+            apis=plans.apis,
+            prices=plans.prices,
+            reporter=plans.events.append,
+            workers=plans.workers,
+        )
+        self.counter = Counter(self.coordinator, plans.clock)
+
+    async def live(self, working: Callable[[], Awaitable[object]]) -> None:
+        """Carry the run out until it ends, or this process does."""
+        try:
+            with self._scope:
+                self.result = await self.coordinator.execute(working)
+        except Exception:
+            if not self.dead:  # else it stumbles over its closed file
+                raise
+        finally:
+            self.store.close()
+            self.ended.set()
+
+    def kill(self) -> None:
+        """End here: what was not flushed is gone, and nobody is told."""
+        self.dead = True
+        self.store.close()
+        self._scope.cancel()
+
+    def give_up(self, worker: str) -> None:
+        """Do what whoever runs the workers does about one that is dead, or taken for dead."""
+        self.coordinator.dead(worker)
+        self.counter.forget(worker)
