@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -124,7 +125,15 @@ class RayEngine:
     def __init__(self, ray: ModuleType, state: Path) -> None:
         self._ray = ray
         self._state = state.absolute()
-        self.nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+        self._starts: Counter[str] = Counter()
+
+    @property
+    def nodes(self) -> int:
+        """See ``Engine``."""
+        return len(self._alive())
+
+    def _alive(self) -> list[str]:
+        return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
     async def head(self) -> Actor:
         """See ``Engine``. One for each state, known to the whole cluster by its name."""
@@ -138,9 +147,7 @@ class RayEngine:
         raise StateLocked(f"another run on this cluster holds {self._state}")
 
     def _head(self, name: str) -> Actor:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = self._ray.get_runtime_context().get_node_id()
+        here = str(self._ray.get_runtime_context().get_node_id())
         options = {
             "name": name,
             "namespace": NAMESPACE,
@@ -148,17 +155,19 @@ class RayEngine:
             "max_restarts": -1,
             "max_task_retries": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id=here, soft=False),
+            "scheduling_strategy": _on(here),
         }
         return RayActor(self._ray.remote(Head).options(**options).remote())
 
     def worker(self) -> Actor:
-        """See ``Engine``."""
+        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
+        node = min(self._alive(), key=lambda node: self._starts[node])
+        self._starts[node] += 1
         options = {
             "num_cpus": 0,
             "max_restarts": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": "SPREAD",
+            "scheduling_strategy": _on(node),
         }
         return RayActor(self._ray.remote(Hand).options(**options).remote())
 
@@ -186,6 +195,12 @@ class RayActor:
         import ray
 
         ray.kill(self._handle, no_restart=not again)
+
+
+def _on(node: str) -> object:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
 def _line(error: BaseException) -> str:
