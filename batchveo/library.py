@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
@@ -26,6 +28,8 @@ from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests
 from batchveo.metrics import known_durations, recent_durations
 from batchveo.models import JobState
+from batchveo.objects import objects
+from batchveo.places import BucketUrl, Place
 from batchveo.planning.approval import ask
 from batchveo.planning.offers import Approve
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
@@ -175,7 +179,7 @@ async def _run(
         if command == "resume" and settings.budget is None:
             settings = replace(settings, budget=store.last_budget(run))
         store.set_budget(run, settings.budget)
-        check_folder(settings.output)
+        await check_place(settings.output)
         say_made_elsewhere(reporter, store, settings.output)
         using = stack.enter_context(running(using, state))
         async with clients(using) as (apis, videos):
@@ -265,6 +269,14 @@ async def _durations(api: Api, store: Store, pending: Sequence[str], settings: R
     return known_durations(store, models, await recent_durations(api, models))
 
 
+async def check_place(output: Place) -> None:
+    """Raise ``DiskTrouble`` unless videos can be put there: better now than after the first purchase."""
+    if isinstance(output, BucketUrl):
+        await check_bucket(output)
+    else:
+        check_folder(output)
+
+
 def check_folder(output: Path) -> None:
     """Raise ``DiskTrouble`` unless a file can be made in ``output``: better now than after the first purchase."""
     try:
@@ -273,3 +285,18 @@ def check_folder(output: Path) -> None:
             pass
     except OSError as error:
         raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+
+
+async def check_bucket(output: BucketUrl) -> None:
+    """Raise ``DiskTrouble`` unless an object can be made, read and taken away, and no second one of its name."""
+    there, key = objects(output), f".batchveo-{uuid.uuid4().hex}"
+    try:
+        await there.create(key, b"batchveo looks whether it can write here\n")
+        found = await there.small(key)
+        if await there.create(key, b""):
+            raise OSError(errno.ENOTSUP, "this store overwrites what is to be created only")  # noqa: TRY301
+        await there.delete(key)
+    except OSError as error:
+        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+    if found is None:
+        raise DiskTrouble(f"videos cannot be written to {output}: what was put there is not found")

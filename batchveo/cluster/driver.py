@@ -224,4 +224,4 @@ def _share(settings: RunSettings, workers: int) -> RunSettings:
 
 def _folder(settings: RunSettings) -> Path | None:
     """The folder that all workers have to see; ``None`` where there is none."""
-    return settings.output.absolute()
+    return settings.output.absolute() if isinstance(settings.output, Path) else None

@@ -11,7 +11,7 @@ from batchveo.files import measure
 from batchveo.models import Job, JobState
 from batchveo.sandbox import Generation
 from batchveo.store.sql import COUNTS
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 from tests.runner.nights import Night
 from tests.simulation.world import PRICE, Plan
 
@@ -72,6 +72,6 @@ def _bought(night: Night) -> dict[str, list[Generation]]:
 
 
 def _check_file(job: Job) -> None:
-    path = video_path(job)
+    path = video_at(job)
     assert measure(path) == (job.bytes, job.sha256)
     check_mp4(path)
