@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections import Counter
@@ -33,6 +34,7 @@ STORE_BYTES = 80 * 1024 * 1024
 """Of Ray's object store on this machine, the least that it takes; no video goes through it."""
 NAME_SECONDS = 10.0
 """How long the coordinator of a driver that was killed may take to be gone."""
+KNOCK_SECONDS = 10.0
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
@@ -56,12 +58,24 @@ def check_ray() -> None:
 @contextmanager
 def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
     """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
+    if cluster.address is not None and ":" in cluster.address:
+        _knock(cluster.address)
     with ExitStack() as stack:
         ray = _ray(local=cluster.is_local)
         if not ray.is_initialized():
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
         yield RayEngine(ray, state)
+
+
+def _knock(address: str) -> None:
+    """Raise ``ClusterTrouble`` where nobody listens; Ray itself would try for minutes, and say so line by line."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
 
 
 def _ray(*, local: bool) -> ModuleType:

@@ -18,9 +18,10 @@ from batchveo.cluster import Cluster
 from batchveo.cluster.batching import Batches
 from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
+from batchveo.cluster.on_ray import started
 from batchveo.cluster.sharing import check_marked, marked
 from batchveo.cluster.slots import tag_of
-from batchveo.errors import DiskTrouble, UsageError
+from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.events import Noted
 from batchveo.files import VideoFile, sweep
 from batchveo.models import JobState
@@ -69,6 +70,14 @@ def test_workers_without_a_cluster_are_refused(capsys: pytest.CaptureFixture[str
     """Rather than ignored."""
     assert status_of(["resume", "--sandbox", "--workers", "3"]) == 2
     assert "--workers N is for --ray" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", [1, 70_000])
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, port: int) -> None:
+    """Ray is not even imported for it."""
+    cluster = Cluster(address=f"127.0.0.1:{port}")
+    with pytest.raises(ClusterTrouble, match="no Ray answers"), started(cluster, tmp_path / "b.db"):
+        pass
 
 
 WITHOUT_RAY = """
