@@ -21,6 +21,7 @@ from batchveo.version import __version__
 
 if TYPE_CHECKING:
     from batchveo.api.key import ApiKey, NamedKey
+    from batchveo.cluster import Cluster
     from batchveo.errors import (
         BatchveoError,
         ManifestError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "api.key": ("ApiKey", "NamedKey"),
+    "cluster": ("Cluster",),
     "errors": (
         "BatchveoError",
         "ManifestError",
@@ -83,6 +85,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "BatchveoError",
     "Began",
     "Brake",
+    "Cluster",
     "Counts",
     "Doubt",
     "Ended",

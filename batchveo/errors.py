@@ -11,7 +11,8 @@
     │   ├── ServiceMisplaced          404 or 405 on a submit: not the service we know
     │   ├── BudgetReached             the next video would cost more than is left
     │   ├── PricesUnknown             a budget was set, and the service's prices cannot be had
-    │   └── DiskTrouble               the output folder or the state cannot be written
+    │   ├── DiskTrouble               the output folder or the state cannot be written
+    │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person was asked whether to buy, and said no
     ├── StateLocked               4   another run holds the state
     └── StateUnusable             2   corrupt, newer than this program, or not a state at all
@@ -94,6 +95,10 @@ class PricesUnknown(StoppedEarly):
 
 class DiskTrouble(StoppedEarly):
     """A video or the state cannot be written: disk full, read-only, no permission."""
+
+
+class ClusterTrouble(StoppedEarly):
+    """The cluster cannot be reached, or starts no more processes."""
 
 
 class Declined(BatchveoError):

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import sys
 import time
@@ -33,17 +34,23 @@ class VideoFile:
 
     path: Path
     part: Path
+    writer: str = ""
 
     @classmethod
-    def plan(cls, folder: Path, job: Job) -> VideoFile:
-        """Choose the place; a file there that is not this job's own is left alone and another name taken."""
+    def plan(cls, folder: Path, job: Job, *, writer: str = "") -> VideoFile:
+        """Choose the place; a file there that is not this job's own is left alone and another name taken.
+
+        ``writer`` names the process, where one that was given up may still be writing the same video: no two
+        share a part.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         token = _token(job)
         for stem in stems_of(job):
             path = folder / f"{stem}{SUFFIX}"
             taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
             if not taken or _belongs_to(path, job):
-                return cls(path=path, part=folder / f"{stem}.{token[:8]}.part")
+                part = f".{token}.{writer}.part" if writer else f"{stem}.{token[:8]}.part"
+                return cls(path=path, part=folder / part, writer=writer)
         raise FileExistsError(errno.EEXIST, "every name for this video is another file's", str(path))
 
     @staticmethod
@@ -69,7 +76,7 @@ class VideoFile:
         sync(self.part)
         sidecar = sidecar_path(self.path)
         text = sidecar_text(job, self.path.name, size, sha256)
-        part = self.part.with_name(f".{_token(job)}.json.part")
+        part = self.part.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
@@ -78,6 +85,16 @@ class VideoFile:
         rename(part, sidecar)
         rename(self.part, self.path)
         sync(self.path.parent)
+
+
+def sweep(folder: Path, writers: str) -> None:
+    """Remove the parts that writers whose names begin with ``writers`` left, none of whom writes any more."""
+    left = re.compile(rf"\.[0-9a-f]{{20}}\.{re.escape(writers)}[^.]*(?:\.json)?\.part")
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if left.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry)  # noqa: PTH108 - of a million files few are ours
 
 
 def sidecar_path(video: Path) -> Path:

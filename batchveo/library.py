@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -18,10 +18,13 @@ import anyio
 from batchveo.api import Api, ServiceTrouble
 from batchveo.clients import clients, first
 from batchveo.clock import Clock
+from batchveo.cluster import Cluster, ClusterRun
+from batchveo.cluster.engine import Engine
+from batchveo.coordinator.holding import hold
 from batchveo.costs import learn_costs
 from batchveo.durations import Durations
-from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown
-from batchveo.events import Reporter, silent
+from batchveo.errors import DiskTrouble, KeyRejected, PricesUnknown, UsageError
+from batchveo.events import Noted, Reporter, silent
 from batchveo.manifest import Manifests
 from batchveo.metrics import known_durations, recent_durations
 from batchveo.models import JobState
@@ -39,6 +42,8 @@ from batchveo.store import Scratch, Store
 StrPath = str | os.PathLike[str]
 
 DEFAULT_STATE = Path("state/batchveo.db")
+ENDING_SECONDS = 10.0
+"""How long the processes of a run on a cluster may hold the state after the one that started them has died."""
 
 
 def run(
@@ -52,11 +57,13 @@ def run(
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again goes on where it stopped.
 
     Blocks until nothing is left or something stops it. Inside a running event loop (a notebook), await
-    ``run_async`` instead. ``approve`` is asked before anything is written or bought. Raises ``ManifestError`` with
+    ``run_async`` instead. ``approve`` is asked before anything is written or bought. With ``cluster`` the work is
+    spread over a Ray cluster. Raises ``ManifestError`` with
     every problem before that, ``Declined`` where the answer is no, ``StateLocked`` where another run holds the
     state.
     """
@@ -72,6 +79,7 @@ def run(
             reporter=reporter,
             stdin=stdin,
             approve=approve,
+            cluster=cluster,
         )
 
     return anyio.run(call)
@@ -88,8 +96,10 @@ async def run_async(
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """``run``, to be awaited."""
+    _check(cluster)
     with Scratch() as scratch:
         with Manifests(
             manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
@@ -105,7 +115,7 @@ async def run_async(
         settings = _with_budget(settings or RunSettings(), summary.budget)
         models = list(summary.by_model)
         await ask(approve, using=chosen, state=Path(state), settings=settings, named=scratch, models=models)
-        return await _run(Path(state), "run", take_on, settings, chosen, reporter)
+        return await _run(Path(state), "run", take_on, settings, chosen, reporter, cluster)
 
 
 def resume(
@@ -115,11 +125,14 @@ def resume(
     using: Service | None = None,
     reporter: Reporter = silent,
     approve: Approve | None = None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """Go on with everything unfinished in the state; blocks as ``run`` does."""
 
     async def call() -> RunResult:
-        return await resume_async(state=state, settings=settings, using=using, reporter=reporter, approve=approve)
+        return await resume_async(
+            state=state, settings=settings, using=using, reporter=reporter, approve=approve, cluster=cluster
+        )
 
     return anyio.run(call)
 
@@ -131,8 +144,10 @@ async def resume_async(
     using: Service | None = None,
     reporter: Reporter = silent,
     approve: Approve | None = None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """``resume``, to be awaited."""
+    _check(cluster)
     path = Path(state)
     Store(path, writing=False).close()  # a state that does not exist is a slip, not an empty one
 
@@ -141,7 +156,7 @@ async def resume_async(
 
     settings, chosen = settings or RunSettings(), using or service()
     await ask(approve, using=chosen, state=path, settings=settings)
-    return await _run(path, "resume", take_on, settings, chosen, reporter)
+    return await _run(path, "resume", take_on, settings, chosen, reporter, cluster)
 
 
 async def _run(
@@ -151,12 +166,14 @@ async def _run(
     settings: RunSettings,
     using: Service,
     reporter: Reporter,
+    cluster: Cluster | None,
 ) -> RunResult:
     clock = Clock()
     with Store(state) as store, ExitStack() as stack:
-        store.lock()
+        await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
         check_service(store, using)
         check_keys(store, using)
+        engine = None if cluster is None else stack.enter_context(_engine(cluster, state, using, reporter))
         run = store.begin_run(command=command, service=using.name, now=clock.now())
         take_on(store, run, clock.now())
         if command == "resume" and settings.budget is None:
@@ -170,25 +187,61 @@ async def _run(
             models = store.pending_models(run)
             prices = await _prices(api, models, settings)
             keep_prices(store, prices, models, now=clock.now())
-            going = Run(
-                store,
-                apis,
-                videos,
-                settings,
-                run=run,
-                clock=clock,
-                keys=using.keys,
-                prices=prices,
-                durations=await _durations(api, store, models, settings),
-                reporter=reporter,
-            )
+            durations = await _durations(api, store, models, settings)
             begun = clock.now()
+            going: Run | ClusterRun
+            if engine is None or cluster is None:
+                going = Run(
+                    store,
+                    apis,
+                    videos,
+                    settings,
+                    run=run,
+                    clock=clock,
+                    keys=using.keys,
+                    prices=prices,
+                    durations=durations,
+                    reporter=reporter,
+                )
+            else:
+                going = ClusterRun(
+                    store,
+                    settings,
+                    run=run,
+                    begun=begun,
+                    using=using,
+                    engine=engine,
+                    cluster=cluster,
+                    prices=prices,
+                    durations=durations,
+                    reporter=reporter,
+                )
             result = await going.execute()
             if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
                 await learn_costs(store, apis.values(), since=begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
             store.end_run(run, status=result.exit_status, now=clock.now())
     return result
+
+
+def _check(cluster: Cluster | None) -> None:
+    """Raise ``UsageError`` where a run on ``cluster`` cannot be: before a manifest of a million lines is read."""
+    if cluster is not None:
+        from batchveo.cluster.on_ray import check_ray
+
+        check_ray()
+
+
+def _engine(cluster: Cluster, state: Path, using: Service, reporter: Reporter) -> AbstractContextManager[Engine]:
+    """The engine of a run on a cluster, to be started; raises ``UsageError`` where it cannot be."""
+    from batchveo.cluster.on_ray import started
+
+    if using.sandbox and not cluster.is_local:
+        raise UsageError("--sandbox listens on this machine only: use --ray without an address")
+    reporter(
+        Noted(text="starting Ray on this machine" if cluster.is_local else f"joining Ray at {cluster.address}")
+    )
+    return started(cluster, state)
 
 
 def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:

@@ -42,6 +42,15 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
     return files(context, parameter, word)
 
 
+def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
+    """Before anything else is: what follows ``--ray`` may be a manifest by mistake."""
+    if value is not None:
+        from batchveo.cluster.settings import check_address
+
+        check_address(value)
+    return value
+
+
 class PlaceType(click.ParamType[Place]):
     """A folder, or the URL of a prefix in a bucket."""
 
@@ -95,6 +104,17 @@ notify_options = together(
     ),
     option("--notify-file", type=PATH, metavar="FILE", help="Read such URLs from a file, one a line."),
 )
+cluster_options = together(
+    option(
+        "--ray",
+        is_flag=False,
+        flag_value="local",
+        metavar="[ADDRESS]",
+        callback=_checked_address,
+        help="Spread the run over the Ray cluster at host:port, or auto; without an address a local one.",
+    ),
+    option("--workers", type=int, metavar="N", help="Workers on the cluster; one a node, at least 2."),
+)
 plan_options = together(
     state_option,
     option(
@@ -116,6 +136,7 @@ plan_options = together(
 )
 run_options = together(
     plan_options,
+    cluster_options,
     option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
     option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
     option(

@@ -9,7 +9,7 @@ import click
 from batchveo import library
 from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import run_options
-from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of
 from batchveo.notifying import Notifier
 
 
@@ -17,7 +17,7 @@ from batchveo.notifying import Notifier
 @run_options
 def command(**options: Any) -> int:
     """Go on with everything unfinished in the state, whichever manifest named it."""
-    settings = settings_of(options)
+    settings, cluster = settings_of(options), cluster_of(options)
     with (
         reporter_of(options) as shown,
         Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
@@ -28,6 +28,7 @@ def command(**options: Any) -> int:
             using=service_of(options),
             reporter=notifier,
             approve=approve_of(options),
+            cluster=cluster,
         )
         notifier.ended(result)
     return conclude(result, options, shown)

@@ -10,7 +10,7 @@ import click
 from batchveo import library
 from batchveo.cli.confirming import approve_of
 from batchveo.cli.options import manifests_argument, option, run_options, strict_option, unknown_model_option
-from batchveo.cli.running import conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of
 from batchveo.notifying import Notifier
 
 
@@ -29,7 +29,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
         from batchveo.cli.plan import show_plan
 
         return show_plan(manifests, as_json=False, **options)
-    settings = settings_of(options)
+    settings, cluster = settings_of(options), cluster_of(options)
     with (
         reporter_of(options) as shown,
         Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
@@ -44,6 +44,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             reporter=notifier,
             stdin=sys.stdin.buffer,
             approve=approve_of(options),
+            cluster=cluster,
         )
         notifier.ended(result)
     return conclude(result, options, shown)

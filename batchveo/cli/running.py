@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from batchveo.cluster.settings import Cluster
 from batchveo.errors import BatchveoError, UsageError
 from batchveo.messengers import Messengers, urls_in
 from batchveo.report.aside import Aside
@@ -57,6 +58,15 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
         patience=options["patience"],
         wait_for_credits=options["wait_for_credits"],
     )
+
+
+def cluster_of(options: dict[str, Any]) -> Cluster | None:
+    """The cluster from the command's options; ``None`` for this process alone."""
+    if options["ray"] is not None:
+        return Cluster(address=options["ray"], workers=options["workers"])
+    if options["workers"] is not None:
+        raise UsageError("--workers N is for --ray")
+    return None
 
 
 def rate_per_minute(text: str | None) -> float | None:

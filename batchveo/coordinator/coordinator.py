@@ -22,7 +22,7 @@ from batchveo.coordinator.result import RunResult
 from batchveo.coordinator.roster import Roster
 from batchveo.coordinator.wallet import Wallet
 from batchveo.desk import ClaimLost
-from batchveo.errors import DiskTrouble
+from batchveo.errors import DiskTrouble, StoppedEarly
 from batchveo.events import Began, Event, Moved, Noted, Reporter, silent
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
@@ -36,7 +36,8 @@ UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
 class Coordinator:
     """A run over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
 
-    ``keys`` are those that jobs are submitted with, ``apis`` the service by their labels.
+    ``keys`` are those that jobs are submitted with, ``apis`` the service by their labels. ``begun``: when the run
+    began (seconds since the epoch), where an earlier coordinator did.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Coordinator:
         prices: PriceList | None = None,
         reporter: Reporter = silent,
         workers: int = 1,
+        begun: float | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=run)
         self._lines = Lines(recorder, keys, settings)
-        self._board = board = Board(begun=clock.now(), patience=settings.patience, key_of=self._lines.key_of)
+        begun = begun or clock.now()
+        self._board = board = Board(begun=begun, patience=settings.patience, key_of=self._lines.key_of)
         self._wallet = Wallet(recorder, board, apis, prices or PriceList({}), settings)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
@@ -64,7 +67,7 @@ class Coordinator:
             recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
         )
         self._roster = Roster(expected=workers)
-        self._ending = Ending(recorder, board, settings)
+        self._ending = Ending(recorder, board, settings, begun=begun)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""
@@ -161,6 +164,10 @@ class Coordinator:
         """End the run: no more jobs, calls under way may end."""
         self._ending.interrupt(received)
 
+    def stop(self, why: StoppedEarly) -> None:
+        """Submit no more, for a reason that shows outside of it only."""
+        self._recorder.stop(why)
+
     def fail(self, error: Exception) -> None:
         """End the run by ``error``."""
         self._ending.fail(error)
@@ -168,6 +175,11 @@ class Coordinator:
     async def durable(self) -> None:
         """Wait until all that was written so far is safe on disk."""
         await self._recorder.durable()
+
+    async def deserted(self) -> None:
+        """Wait until all workers have left, or were given up."""
+        while len(self._roster):
+            await self._recorder.wait()
 
     @property
     def finished(self) -> anyio.Event:

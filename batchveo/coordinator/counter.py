@@ -45,11 +45,12 @@ class _Calls(dict[int, _Pending]):
 
 
 class Counter:
-    """Answers calls on behalf of ``coordinator``."""
+    """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds."""
 
-    def __init__(self, coordinator: Coordinator, clock: Clock) -> None:
+    def __init__(self, coordinator: Coordinator, clock: Clock, *, hold: float = LONG_POLL_SECONDS) -> None:
         self._coordinator = coordinator
         self._clock = clock
+        self._hold = hold
         self._sessions: dict[str, str] = {}
         self._calls: defaultdict[tuple[str, str], _Calls] = defaultdict(_Calls)
 
@@ -132,6 +133,6 @@ class Counter:
         return result
 
     async def _hang_up(self, scope: anyio.CancelScope) -> None:
-        with anyio.move_on_after(LONG_POLL_SECONDS):
+        with anyio.move_on_after(self._hold):
             await self._coordinator.finished.wait()
         scope.cancel()

@@ -12,7 +12,7 @@ import anyio
 from batchveo.coordinator.board import Board
 from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.result import RunResult
-from batchveo.errors import DiskTrouble, StoppedEarly
+from batchveo.errors import ClusterTrouble, DiskTrouble, StoppedEarly
 from batchveo.events import Began, Ended, Interrupting, Waiting
 from batchveo.models import JobState
 from batchveo.settings import RunSettings
@@ -25,11 +25,11 @@ BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError
 class Ending:
     """Watches for the end of a run; ``over`` is set then."""
 
-    def __init__(self, recorder: Recorder, board: Board, settings: RunSettings) -> None:
+    def __init__(self, recorder: Recorder, board: Board, settings: RunSettings, *, begun: float) -> None:
         self._recorder = recorder
         self._board = board
         self._settle = settings.settle
-        self._begun = recorder.now()
+        self._begun = begun
         self._interrupted: Signals | None = None
         self._said_waiting = False
         self._failure: Exception | None = None
@@ -60,7 +60,7 @@ class Ending:
         if self._board.tick(self._recorder.now()):
             self._recorder.notify()  # there are places for others
         stopped = self._recorder.stopped
-        if isinstance(stopped, DiskTrouble):
+        if isinstance(stopped, DiskTrouble | ClusterTrouble):
             return True
         if self._board.waited_for():
             return False

@@ -28,19 +28,22 @@ CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
 
 
-def shelf_of(output: Place, disk: Disk = in_thread) -> Shelf:
-    """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing."""
+def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "") -> Shelf:
+    """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
+
+    ``writer``: see ``VideoFile.plan``.
+    """
     if isinstance(output, BucketUrl):
         return BucketShelf(objects(output), disk)
-    return FolderShelf(output.absolute(), disk)
+    return FolderShelf(output.absolute(), disk, writer=writer)
 
 
 class Downloader:
     """Downloads to one place. Remembers, while it lives, how far a broken download came."""
 
-    def __init__(self, videos: Videos, output: Place | Shelf, *, disk: Disk = in_thread) -> None:
+    def __init__(self, videos: Videos, output: Place | Shelf, *, disk: Disk = in_thread, writer: str = "") -> None:
         self._videos = videos
-        self._shelf = shelf_of(output, disk) if isinstance(output, Place) else output
+        self._shelf = shelf_of(output, disk, writer=writer) if isinstance(output, Place) else output
         self._partial: dict[int, Partial] = {}
 
     async def handle(self, job: Job) -> FetchOutcome:

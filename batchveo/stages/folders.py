@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FolderShelf:
-    """Puts videos into ``folder``."""
+    """Puts videos into ``folder``; ``writer``: see ``VideoFile.plan``."""
 
     folder: Path
     disk: Disk
+    writer: str = ""
 
     async def plan(self, job: Job) -> FolderSpot:
         """Choose the file."""
-        return FolderSpot(VideoFile.plan(self.folder, job), job, self.disk)
+        return FolderSpot(VideoFile.plan(self.folder, job, writer=self.writer), job, self.disk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ class Runs(Looking):
             who = f" (pid {row['pid']} on {row['host']})" if row else ""
             raise StateLocked(f"another run holds {self.path}{who}") from None
 
+    def unlock(self) -> None:
+        """Let another process have it; the file stays open."""
+        self._lock.release()
+
     def is_running(self) -> bool:
         """Whether a run goes on now, as far as can be told without disturbing it."""
         host = socket.gethostname()

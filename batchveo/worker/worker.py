@@ -27,7 +27,8 @@ GRACE_SECONDS = 4.0
 class Worker:
     """Works at ``desk`` until its run is over. ``apis`` are the service by the keys' labels. Call ``run`` once.
 
-    ``settings`` are this worker's own: of the polls of a run it may do its share.
+    ``settings`` are this worker's own: of the polls of a run it may do its share. ``writer`` sets its files
+    apart, on their way, from those of other workers.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class Worker:
         *,
         durations: Durations,
         disk: Disk = in_thread,
+        writer: str = "",
     ) -> None:
         self._desk = desk
         pollers = ByKey({label: Poller(api) for label, api in apis.items()})
         self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
-        downloader = Downloader(videos, settings.output, disk=disk)
+        downloader = Downloader(videos, settings.output, disk=disk, writer=writer)
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
         submitters = ByKey({label: Submitter(api, desk.input_file, desk.leaving) for label, api in apis.items()})
         self._submits = SubmitLoop(desk, submitters, place=self._submitted)

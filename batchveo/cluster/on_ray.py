@@ -1,0 +1,223 @@
+"""The engine that runs are spread over: Ray. The only module that imports it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import sniffio
+
+from batchveo.api.key import VARIABLES
+from batchveo.cluster.engine import Actor, Engine, Lost
+from batchveo.cluster.hand import Hand
+from batchveo.cluster.head import Head
+from batchveo.cluster.settings import Cluster
+from batchveo.errors import ClusterTrouble, StateLocked, UsageError
+
+NAMESPACE = "batchveo"
+CONCURRENT_CALLS = 10_000
+"""Calls that an actor has under way: long polls must not keep short ones waiting."""
+STORE_BYTES = 80 * 1024 * 1024
+"""Of Ray's object store on this machine, the least that it takes; no video goes through it."""
+NAME_SECONDS = 10.0
+"""How long the coordinator of a driver that was killed may take to be gone."""
+KNOCK_SECONDS = 10.0
+LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
+"""Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
+
+_LOCAL_SETTINGS = {
+    "RAY_AUTH_MODE": "token",  # its ports are open to the network: nobody without the token may run code
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "5",
+}
+
+
+def check_ray() -> None:
+    """Raise ``UsageError`` where Ray is not installed, or could not be waited for."""
+    if find_spec("ray") is None:
+        raise UsageError("--ray needs Ray: pip install 'batchveo[ray]'")
+    if sniffio.current_async_library() != "asyncio":
+        raise UsageError("a run on a cluster needs asyncio")
+
+
+@contextmanager
+def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
+    """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
+    if cluster.address is not None and ":" in cluster.address:
+        _knock(cluster.address)
+    with ExitStack() as stack:
+        ray = _ray(local=cluster.is_local)
+        if not ray.is_initialized():
+            stack.callback(ray.shutdown)
+            _connect(ray, cluster, stack)
+        yield RayEngine(ray, state)
+
+
+def _knock(address: str) -> None:
+    """Raise ``ClusterTrouble`` where nobody listens; Ray itself would try for minutes, and say so line by line."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
+
+
+def _ray(*, local: bool) -> ModuleType:
+    """The library, told to stay silent before it is imported."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if local and "ray" not in sys.modules:
+        for name, value in {**_LOCAL_SETTINGS, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+            os.environ.setdefault(name, value)
+    import ray
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):  # it would write to our standard output, whatever it is told
+        worker.print_to_stdstream = lambda *_, **__: None
+    module: ModuleType = ray
+    return module
+
+
+def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
+    quiet: dict[str, Any] = {
+        "namespace": NAMESPACE,
+        "log_to_driver": False,
+        "logging_level": "ERROR",
+        "configure_logging": False,
+    }
+    if cluster.is_local:
+        folder = tempfile.mkdtemp(prefix="bv", dir="/tmp" if Path("/tmp").is_dir() else None)  # noqa: S108 - Ray
+        # takes no longer path than this for its sockets
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(ray.shutdown)  # before its folder goes
+        quiet |= {
+            "address": "local",
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+            "_temp_dir": folder,
+            **({"_node_ip_address": LOOPBACK} if LOOPBACK else {}),
+        }
+    else:
+        quiet["address"] = cluster.address
+    try:
+        with _without_secrets() if cluster.is_local else ExitStack():
+            ray.init(**quiet)
+    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        where = "on this machine" if cluster.is_local else f"at {cluster.address}"
+        raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}") from None
+
+
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    """Nothing of ours in the environment that Ray's processes inherit: they are told what they need."""
+    ours = [name for name in os.environ if name in VARIABLES or name.startswith("BATCHVEO_")]
+    kept = {name: os.environ.pop(name) for name in ours}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+class RayEngine:
+    """Actors on Ray."""
+
+    def __init__(self, ray: ModuleType, state: Path) -> None:
+        self._ray = ray
+        self._state = state.absolute()
+        self._starts: Counter[str] = Counter()
+
+    @property
+    def nodes(self) -> int:
+        """See ``Engine``."""
+        return len(self._alive())
+
+    def _alive(self) -> list[str]:
+        return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
+
+    async def head(self) -> Actor:
+        """See ``Engine``. One for each state, known to the whole cluster by its name."""
+        name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
+        with anyio.move_on_after(NAME_SECONDS):
+            while True:
+                try:
+                    return self._head(name)
+                except self._ray.exceptions.ActorAlreadyExistsError:
+                    await anyio.sleep(0.2)
+        raise StateLocked(f"another run on this cluster holds {self._state}")
+
+    def _head(self, name: str) -> Actor:
+        here = str(self._ray.get_runtime_context().get_node_id())
+        options = {
+            "name": name,
+            "namespace": NAMESPACE,
+            "num_cpus": 0,
+            "max_restarts": -1,
+            "max_task_retries": 0,
+            "max_concurrency": CONCURRENT_CALLS,
+            "scheduling_strategy": _on(here),
+        }
+        return RayActor(self._ray.remote(Head).options(**options).remote())
+
+    def worker(self) -> Actor:
+        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
+        node = min(self._alive(), key=lambda node: self._starts[node])
+        self._starts[node] += 1
+        options = {
+            "num_cpus": 0,
+            "max_restarts": 0,
+            "max_concurrency": CONCURRENT_CALLS,
+            "scheduling_strategy": _on(node),
+        }
+        return RayActor(self._ray.remote(Hand).options(**options).remote())
+
+
+class RayActor:
+    """An actor by its handle; it may be sent to others."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def ask(self, method: str, *arguments: object) -> object:
+        """See ``Actor``."""
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return await getattr(self._handle, method).remote(*arguments)
+        except RayTaskError as error:
+            cause: BaseException = error.cause
+            raise cause from None
+        except RayError as error:
+            raise Lost(_line(error)) from None
+
+    def kill(self, *, again: bool = False) -> None:
+        """See ``Actor``."""
+        import ray
+
+        ray.kill(self._handle, no_restart=not again)
+
+
+def _on(node: str) -> object:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _line(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
