@@ -16,11 +16,11 @@ import anyio
 import pytest
 
 from batchveo.errors import DiskTrouble
-from batchveo.library import check_bucket
 from batchveo.objects import Faint, Objects, Refused, opening
 from batchveo.objects import bucket as module
 from batchveo.outcomes import Fetched
 from batchveo.places import BucketUrl
+from batchveo.trying import check_bucket
 from tests.bucket.conftest import Bucket, use
 from tests.stages.test_buckets import fetch
 
