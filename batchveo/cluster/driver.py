@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 
 from batchveo.cluster.brief import Assignment, Brief
-from batchveo.cluster.chief import Chief
 from batchveo.cluster.engine import Engine, Lost
+from batchveo.cluster.handle import CoordinatorHandle
+from batchveo.cluster.pool import WorkerPool, tag_of
 from batchveo.cluster.settings import Cluster
 from batchveo.cluster.sharing import marked
-from batchveo.cluster.slots import Slots, tag_of
 from batchveo.coordinator import RunResult, single_error
 from batchveo.coordinator.holding import hold
 from batchveo.durations import Durations
@@ -101,29 +101,29 @@ class ClusterRun:
         return result
 
     async def _executed(self, signals: AsyncIterator[signal.Signals] | None, tag: str) -> RunResult:
-        chief = Chief(await self._engine.head())
+        coordinator = CoordinatorHandle(await self._engine.coordinator())
         with marked(self._output, tag) if self._output is not None else nullcontext() as marker:
-            slots = Slots(self._engine, chief, marker=marker, tag=tag, report=self._report)
+            pool = WorkerPool(self._engine, coordinator, marker=marker, tag=tag, report=self._report)
             try:
-                return await self._watched(signals, chief, slots)
+                return await self._watched(signals, coordinator, pool)
             finally:
-                slots.kill_all()
-                chief.actor.kill()
+                pool.kill_all()
+                coordinator.actor.kill()
 
     async def _watched(
-        self, signals: AsyncIterator[signal.Signals] | None, chief: Chief, slots: Slots
+        self, signals: AsyncIterator[signal.Signals] | None, coordinator: CoordinatorHandle, pool: WorkerPool
     ) -> RunResult:
         result: RunResult | None = None
         async with anyio.create_task_group() as tasks:
             if signals is not None:
-                tasks.start_soon(self._listen, signals, chief)
+                tasks.start_soon(self._listen, signals, coordinator)
             with self._working:
-                await slots.open(self._workers)
-                tasks.start_soon(self._relay, chief)
-                tasks.start_soon(self._watch, chief, slots)
+                await pool.open(self._workers)
+                tasks.start_soon(self._relay, coordinator)
+                tasks.start_soon(self._watch, coordinator, pool)
                 for _ in range(self._workers):
-                    tasks.start_soon(slots.keep)
-                result = await self._coordinated(chief)
+                    tasks.start_soon(pool.keep)
+                result = await self._coordinated(coordinator)
                 with anyio.move_on_after(LAST_NEWS_SECONDS):
                     await self._ended.wait()
             tasks.cancel_scope.cancel()
@@ -131,13 +131,13 @@ class ClusterRun:
 
     # -- the coordinator
 
-    async def _coordinated(self, chief: Chief) -> RunResult | None:
+    async def _coordinated(self, coordinator: CoordinatorHandle) -> RunResult | None:
         """The result of a coordinator that lives long enough to have one; ``None`` for a run cut off."""
         losses = 0
         while True:
             begun = anyio.current_time()
             try:
-                return await chief.run(self._assignment)
+                return await coordinator.run(self._assignment)
             except Lost as error:
                 if self._interrupted is not None:
                     return None
@@ -147,21 +147,21 @@ class ClusterRun:
                 self._report(Noted(text=f"the coordinator was lost, and starts again: {error}", warning=True))
                 await anyio.sleep(AGAIN_SECONDS)
 
-    async def _watch(self, chief: Chief, slots: Slots) -> None:
+    async def _watch(self, coordinator: CoordinatorHandle, pool: WorkerPool) -> None:
         """Give up who is silent: a process that hangs or is frozen is not noticed by anyone else."""
         while True:
             await anyio.sleep(self._silence / 4)
             names = []
             try:
                 with anyio.fail_after(self._silence * SLOW_COORDINATOR):
-                    names = list(await chief.silent(self._silence))
+                    names = list(await coordinator.silent(self._silence))
             except TimeoutError:
                 self._report(Noted(text="the coordinator is silent; it is started again", warning=True))
-                chief.actor.kill(again=True)
+                coordinator.actor.kill(again=True)
             except Lost:
                 continue
             for name in names:
-                await slots.give_up(name)
+                await pool.give_up(name)
 
     def _cut_off(self, why: StoppedEarly | None) -> RunResult:
         """How a run stands whose coordinator can tell nothing more; its state holds all that counts."""
@@ -183,7 +183,7 @@ class ClusterRun:
 
     # -- signals and news
 
-    async def _listen(self, signals: AsyncIterator[signal.Signals], chief: Chief) -> None:
+    async def _listen(self, signals: AsyncIterator[signal.Signals], coordinator: CoordinatorHandle) -> None:
         async with anyio.create_task_group() as tasks:
             async for received in signals:
                 if self._interrupted is not None:
@@ -191,13 +191,13 @@ class ClusterRun:
                     return
                 self._interrupted = received
                 self._working.deadline = anyio.current_time() + EXIT_SECONDS
-                tasks.start_soon(chief.interrupt, received)
+                tasks.start_soon(coordinator.interrupt, received)
 
-    async def _relay(self, chief: Chief) -> None:
+    async def _relay(self, coordinator: CoordinatorHandle) -> None:
         """Hand on what the coordinator tells, each event once."""
         edition, number = "", 0
         while not self._ended.is_set():
-            bulletin = await chief.news(edition, number)
+            bulletin = await coordinator.news(edition, number)
             missed = bulletin.first - (number if bulletin.edition == edition else 0)
             if missed:
                 self._report(Noted(text=f"{missed:,} events came too fast to be shown"))

@@ -26,8 +26,8 @@ class Engine(Protocol):
     def nodes(self) -> int:
         """How many machines there are."""
 
-    async def head(self) -> Actor:
-        """A ``head.Head`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
+    async def coordinator(self) -> Actor:
+        """A ``CoordinatorActor`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
 
     def worker(self) -> Actor:
-        """A new ``hand.Hand``, on any machine; it ends when it dies."""
+        """A new ``WorkerActor``, on any machine; it ends when it dies."""

@@ -21,10 +21,10 @@ import anyio
 import sniffio
 
 from batchveo.api.key import VARIABLES
+from batchveo.cluster.coordinator_actor import CoordinatorActor
 from batchveo.cluster.engine import Actor, Engine, Lost
-from batchveo.cluster.hand import Hand
-from batchveo.cluster.head import Head
 from batchveo.cluster.settings import Cluster
+from batchveo.cluster.worker_actor import WorkerActor
 from batchveo.errors import ClusterTrouble, StateLocked, UsageError
 
 NAMESPACE = "batchveo"
@@ -149,18 +149,18 @@ class RayEngine:
     def _alive(self) -> list[str]:
         return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
-    async def head(self) -> Actor:
+    async def coordinator(self) -> Actor:
         """See ``Engine``. One for each state, known to the whole cluster by its name."""
         name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
         with anyio.move_on_after(NAME_SECONDS):
             while True:
                 try:
-                    return self._head(name)
+                    return self._coordinator(name)
                 except self._ray.exceptions.ActorAlreadyExistsError:
                     await anyio.sleep(0.2)
         raise StateLocked(f"another run on this cluster holds {self._state}")
 
-    def _head(self, name: str) -> Actor:
+    def _coordinator(self, name: str) -> Actor:
         here = str(self._ray.get_runtime_context().get_node_id())
         options = {
             "name": name,
@@ -171,7 +171,7 @@ class RayEngine:
             "max_concurrency": CONCURRENT_CALLS,
             "scheduling_strategy": _on(here),
         }
-        return RayActor(self._ray.remote(Head).options(**options).remote())
+        return RayActor(self._ray.remote(CoordinatorActor).options(**options).remote())
 
     def worker(self) -> Actor:
         """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
@@ -183,7 +183,7 @@ class RayEngine:
             "max_concurrency": CONCURRENT_CALLS,
             "scheduling_strategy": _on(node),
         }
-        return RayActor(self._ray.remote(Hand).options(**options).remote())
+        return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
 
 
 class RayActor:

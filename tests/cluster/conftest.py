@@ -65,7 +65,7 @@ class Machines:
     def kill(self, node: Any) -> None:
         """End its raylet, as a power cut would; reaped, since Ray's processes look whether it is."""
         raylet = node.all_processes["raylet"][0].process
-        assert raylet.pid in [_parent(pid) for pid in self.actors("Hand")]
+        assert raylet.pid in [_parent(pid) for pid in self.actors("WorkerActor")]
         raylet.kill()
         raylet.wait()
 

@@ -12,9 +12,9 @@ from anyio.abc import TaskGroup
 
 from batchveo.api import Api, Videos
 from batchveo.clock import Clock
+from batchveo.cluster.coordinator_actor import CoordinatorActor
 from batchveo.cluster.engine import Lost
-from batchveo.cluster.hand import Hand
-from batchveo.cluster.head import Head
+from batchveo.cluster.worker_actor import WorkerActor
 from batchveo.sandbox import Service as Sandbox
 from batchveo.sandbox import transport
 from batchveo.services import Service
@@ -100,16 +100,16 @@ class FakeEngine:
         self._sandbox = sandbox
         self._clock = clock
         self._tasks = tasks
-        self.heads: list[FakeActor] = []
+        self.coordinators: list[FakeActor] = []
         self.workers: list[FakeActor] = []
         self.unable = 0
 
-    async def head(self) -> FakeActor:
-        self.heads.append(FakeActor(lambda: Head(self._apis, lambda: self._clock), self._tasks))
-        return self.heads[-1]
+    async def coordinator(self) -> FakeActor:
+        self.coordinators.append(FakeActor(lambda: CoordinatorActor(self._apis, lambda: self._clock), self._tasks))
+        return self.coordinators[-1]
 
     def worker(self) -> FakeActor:
-        self.workers.append(FakeActor(lambda: Hand(self._clients, at_once), self._tasks))
+        self.workers.append(FakeActor(lambda: WorkerActor(self._clients, at_once), self._tasks))
         if self.unable:
             self.unable -= 1
             self.workers[-1].is_dead = True

@@ -125,7 +125,7 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
     n = night()
 
     def freeze(engine: FakeEngine) -> None:
-        worker, head = engine.alive[0], engine.heads[0]
+        worker, head = engine.alive[0], engine.coordinators[0]
         real = head.ask
 
         async def ask(method: str, *arguments: Any) -> object:
@@ -145,7 +145,7 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
 async def test_a_coordinator_that_dies_starts_anew(night: Callable[..., ClusterNight]) -> None:
     """Its workers are fenced and begin again; the patience with the run counts on."""
     n = night()
-    result = await n.struck(lambda engine: engine.heads[0].kill(again=True))
+    result = await n.struck(lambda engine: engine.coordinators[0].kill(again=True))
     assert result.exit_status == 0
     assert result.seconds > 61
     assert "the coordinator was lost" in n.said
@@ -157,7 +157,7 @@ async def test_a_frozen_coordinator_is_started_again(night: Callable[..., Cluste
     n = night()
 
     def freeze(engine: FakeEngine) -> None:
-        engine.heads[0].frozen = True
+        engine.coordinators[0].frozen = True
 
     assert (await n.struck(freeze)).exit_status == 0
     assert "the coordinator is silent" in n.said
@@ -173,7 +173,7 @@ async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., 
         async def haunt() -> None:
             while True:
                 await anyio.sleep(5.0)
-                for head in engine.heads:
+                for head in engine.coordinators:
                     head.kill(again=True)
 
         tasks.start_soon(haunt)
@@ -209,7 +209,7 @@ async def test_a_folder_that_is_not_shared_ends_the_run_before_anything_is_bough
             marker.file.write_text("of somebody else")
         check_marked(marker)
 
-    monkeypatch.setattr("batchveo.cluster.hand.check_marked", elsewhere)
+    monkeypatch.setattr("batchveo.cluster.worker_actor.check_marked", elsewhere)
     async with n.spread() as (engine, execute):
         with pytest.raises(DiskTrouble, match="does not see the folder"):
             await execute()
@@ -221,13 +221,13 @@ async def test_a_state_that_another_process_holds_is_refused(night: Callable[...
     """The lock goes from the driver to the coordinator; where somebody else took it, that one has it."""
     n = night()
     async with n.spread() as (engine, execute):
-        real = engine.head
+        real = engine.coordinator
 
-        async def head() -> Any:
+        async def coordinator() -> Any:
             other.lock()
             return await real()
 
-        engine.head = head  # type: ignore[method-assign]
+        engine.coordinator = coordinator  # type: ignore[method-assign]
         with Store(n.state) as other, pytest.raises(StateLocked):
             await execute()
     assert not n.service.generations
@@ -250,7 +250,7 @@ async def test_a_signal_ends_a_run_whose_coordinator_answers_nobody(night: Calla
     n = night()
 
     def freeze(engine: FakeEngine) -> None:
-        engine.heads[0].frozen = True
+        engine.coordinators[0].frozen = True
         signal.raise_signal(signal.SIGTERM)
 
     result = await n.struck(freeze)

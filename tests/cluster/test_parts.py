@@ -19,8 +19,8 @@ from batchveo.cluster.batching import Batches
 from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
 from batchveo.cluster.on_ray import started
+from batchveo.cluster.pool import tag_of
 from batchveo.cluster.sharing import check_marked, marked
-from batchveo.cluster.slots import tag_of
 from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.events import Noted
 from batchveo.files import VideoFile, sweep

@@ -67,14 +67,14 @@ def test_a_quiet_run(
     moved = [e.job.id for e in events if isinstance(e, batchveo.Moved) and e.job.state == "succeeded"]
     assert len(moved) == len(set(moved)) == JOBS
     assert tuple(capfd.readouterr()) == ("", "")
-    wait_for(lambda: not machines.actors("Hand") and not machines.actors("Head"))
+    wait_for(lambda: not machines.actors("WorkerActor") and not machines.actors("CoordinatorActor"))
 
 
 def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """What they were submitting is looked up, what they looked after goes to others."""
 
     def strike() -> None:
-        first, second = machines.actors("Hand")[:2]
+        first, second = machines.actors("WorkerActor")[:2]
         os.kill(first, signal.SIGKILL)
         os.kill(second, signal.SIGSTOP)
 
@@ -117,7 +117,7 @@ def test_the_coordinator_and_then_the_driver_are_killed(
     state = tmp_path / "b.db"
     first = begin()
     wait_for(lambda: done(tmp_path) > JOBS // 6)
-    os.kill(machines.actors("Head")[0], signal.SIGKILL)
+    os.kill(machines.actors("CoordinatorActor")[0], signal.SIGKILL)
     wait_for(lambda: done(tmp_path) > JOBS // 3)
     second = begin()
     assert second.communicate(timeout=30)[1].startswith("batchveo: another run holds")

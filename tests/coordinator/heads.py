@@ -11,7 +11,7 @@ import anyio
 from batchveo.api import Api, NamedKey
 from batchveo.clock import Clock
 from batchveo.coordinator import Coordinator, RunResult
-from batchveo.coordinator.counter import Counter
+from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.events import Event
 from batchveo.pricing import PriceList
 from batchveo.settings import RunSettings
@@ -54,7 +54,7 @@ class Head:
             reporter=plans.events.append,
             workers=plans.workers,
         )
-        self.counter = Counter(self.coordinator, plans.clock)
+        self.dispatcher = Dispatcher(self.coordinator, plans.clock)
 
     async def live(self, working: Callable[[], Awaitable[object]]) -> None:
         """Carry the run out until it ends, or this process does."""
@@ -77,4 +77,4 @@ class Head:
     def give_up(self, worker: str) -> None:
         """Do what whoever runs the workers does about one that is dead, or taken for dead."""
         self.coordinator.dead(worker)
-        self.counter.forget(worker)
+        self.dispatcher.forget(worker)

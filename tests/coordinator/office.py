@@ -123,7 +123,7 @@ class Office:
             workers=self._workers,
         )
         self.tasks: TaskGroup = await self._open.enter_async_context(anyio.create_task_group())
-        self.wire = Wire(self.tasks, lambda: self.counter(), self.face.weather or FAIR, seed=self.face.seed)
+        self.wire = Wire(self.tasks, lambda: self.dispatcher(), self.face.weather or FAIR, seed=self.face.seed)
         await self.open()
         return self
 
@@ -142,8 +142,8 @@ class Office:
             store.add(self._jobs, run=run, now=self.clock.now())
             return run
 
-    def counter(self) -> Any:
-        return None if self.head.dead else self.head.counter
+    def dispatcher(self) -> Any:
+        return None if self.head.dead else self.head.dispatcher
 
     async def open(self) -> None:
         """A coordinator begins, over what the state holds."""

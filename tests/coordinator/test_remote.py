@@ -117,7 +117,7 @@ async def test_a_join_that_straggles_to_the_next_coordinator_is_not_the_worker(t
         await office.restart()
         join = office.wire.calls[0]
         assert join.verb is Verb.JOIN
-        await office.head.counter.answer(join)
+        await office.head.dispatcher.answer(join)
         with pytest.raises(Fenced):
             await old.input_file("x")
 
@@ -226,16 +226,16 @@ async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path
     """At whatever moment: else a claim would be nobody's, and who asks again be told that nothing came of it."""
     async with Office(tmp_path, jobs=25, concurrency=25) as office:
         await joined(office)
-        counter = office.head.counter
-        session = str((await counter.answer(office.wire.calls[0])).value)
+        dispatcher = office.head.dispatcher
+        session = str((await dispatcher.answer(office.wire.calls[0])).value)
         for moment in range(25):
             call = Call(worker="a", session=session, number=5 + moment, settled=0, verb=Verb.CLAIM)
             async with anyio.create_task_group() as first:
-                first.start_soon(counter.answer, call)
+                first.start_soon(dispatcher.answer, call)
                 for _ in range(moment):
                     await anyio.lowlevel.checkpoint()
                 first.cancel_scope.cancel()
-            answer = await counter.answer(call)
+            answer = await dispatcher.answer(call)
             assert (getattr(answer.value, "seq", None), answer.error) == (moment + 1, None)
         assert len(office.attempts()) == 25
 
@@ -248,7 +248,7 @@ async def test_a_straggler_is_not_carried_out(tmp_path: Path) -> None:
         straggler = office.wire.calls[-1]
         await desk.claim()
         await desk.claim()
-        answer = await office.head.counter.answer(pickle.loads(pickle.dumps(straggler)))
+        answer = await office.head.dispatcher.answer(pickle.loads(pickle.dumps(straggler)))
         assert (answer.value, answer.error) == (None, None)
         assert len(office.attempts()) == 3
 

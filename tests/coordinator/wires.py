@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.coordinator.counter import Counter
+from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.wire import Answer, Call, Transport, Unreachable
 
 
@@ -77,17 +77,22 @@ class _Reply:
 
 
 class Wire:
-    """The way to whatever ``counter`` stands at the other end when a call arrives; ``None``: nobody listens.
+    """The way to whatever ``dispatcher`` stands at the other end when a call arrives; ``None``: nobody listens.
 
     ``tasks`` are the other end's: what has left a worker arrives without it. Values are pickled both ways, so
     that nothing is shared by accident.
     """
 
     def __init__(
-        self, tasks: TaskGroup, counter: Callable[[], Counter | None], weather: Weather = FAIR, *, seed: float = 0
+        self,
+        tasks: TaskGroup,
+        dispatcher: Callable[[], Dispatcher | None],
+        weather: Weather = FAIR,
+        *,
+        seed: float = 0,
     ) -> None:
         self._tasks = tasks
-        self._counter = counter
+        self._dispatcher = dispatcher
         self._rng = random.Random(seed)
         self.weather = weather
         self.calls: list[Call] = []
@@ -142,12 +147,12 @@ class Wire:
         await anyio.sleep(after)
         call = pickle.loads(packed)
         self.calls.append(call)
-        counter = self._counter()
+        dispatcher = self._dispatcher()
         try:
-            if counter is not None:
-                answer = await counter.answer(call)
+            if dispatcher is not None:
+                answer = await dispatcher.answer(call)
                 self.watch(call)
-                if counter is self._counter():  # else it is the answer of a dead one
+                if dispatcher is self._dispatcher():  # else it is the answer of a dead one
                     reply.packed = pickle.dumps(answer)
         except Unreachable:  # it died over it
             pass

@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from batchveo.api import Api, ApiKey, NamedKey, Videos
-from batchveo.coordinator.counter import Counter
+from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.desk import Fenced
 from batchveo.durations import Durations
 from batchveo.models import JobSpec
@@ -129,7 +129,7 @@ class FarRun:
         self._lives: dict[int, tuple[str, Life]] = {}
         self._killed = False
         self._head: Head | None = None
-        self._counter: _Guarded | None = None
+        self._dispatcher: _Guarded | None = None
         self._at_work = far.workers
         self._all_ended = anyio.Event()
         self._carried_out: Counted[Verb] = Counted()
@@ -140,7 +140,7 @@ class FarRun:
             plans = await self._plans(jobs, apis)
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                self._wire = Wire(tasks, lambda: self._counter, self._far.weather, seed=self._rng.random())
+                self._wire = Wire(tasks, lambda: self._dispatcher, self._far.weather, seed=self._rng.random())
                 for slot in range(self._far.workers):
                     tasks.start_soon(self._slot, slot)
                 if kill_after is not None:
@@ -185,13 +185,13 @@ class FarRun:
         while True:
             self._reborn()
             head = self._head = Head(plans)
-            self._counter = _Guarded(head)
+            self._dispatcher = _Guarded(head)
             try:
                 await head.live(self._all_ended.wait)
             except BaseException as error:  # noqa: BLE001 - what is no crash goes on
                 only_crashes(error)
                 head.kill()
-            self._counter = None
+            self._dispatcher = None
             if self._killed or not head.dead:
                 return
             await anyio.sleep(self._rng.choice([0.0, 2.0, 40.0]))
@@ -243,8 +243,8 @@ class FarRun:
         self._give_up(name)
 
     def _give_up(self, name: str) -> None:
-        if self._counter is not None:
-            self._counter.give_up(name)
+        if self._dispatcher is not None:
+            self._dispatcher.give_up(name)
 
     async def _watch(self) -> None:
         """Take for dead whoever is silent."""
@@ -277,15 +277,15 @@ class FarRun:
                     self._head.kill()
 
 
-class _Guarded(Counter):
-    """A head's counter; where it crashes, the whole head does."""
+class _Guarded(Dispatcher):
+    """A head's dispatcher; where it crashes, the whole head does."""
 
     def __init__(self, head: Head) -> None:
         self._head = head
 
     async def answer(self, call: Call) -> Answer:
         try:
-            return await self._head.counter.answer(call)
+            return await self._head.dispatcher.answer(call)
         except BaseException as error:
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 raise

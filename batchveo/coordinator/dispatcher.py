@@ -44,7 +44,7 @@ class _Calls(dict[int, _Pending]):
         self.settled = max(self.settled, below)
 
 
-class Counter:
+class Dispatcher:
     """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds."""
 
     def __init__(self, coordinator: Coordinator, clock: Clock, *, hold: float = LONG_POLL_SECONDS) -> None:

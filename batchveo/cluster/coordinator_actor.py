@@ -15,7 +15,7 @@ from batchveo.clock import Clock
 from batchveo.cluster.brief import Assignment, Brief
 from batchveo.cluster.news import Bulletin, News
 from batchveo.coordinator import Coordinator, RunResult
-from batchveo.coordinator.counter import Counter
+from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.coordinator.holding import hold
 from batchveo.desk import Fenced
 from batchveo.errors import StoppedEarly
@@ -31,7 +31,7 @@ LAST_SECONDS = 4.5
 Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, Api]]]
 
 
-class Head:
+class CoordinatorActor:
     """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
 
     def __init__(self, opening: Opening = clients.apis, clock: Callable[[], Clock] = Clock) -> None:
@@ -42,7 +42,7 @@ class Head:
         self._ended = anyio.Event()
         self._brief: Brief | None = None
         self._coordinator: Coordinator | None = None
-        self._counter: Counter | None = None
+        self._dispatcher: Dispatcher | None = None
         self._result: RunResult | None = None
         self._error: BaseException | None = None
 
@@ -81,7 +81,7 @@ class Head:
                     workers=assignment.workers,
                     begun=assignment.begun,
                 )
-                self._counter = Counter(self._coordinator, clock, hold=assignment.hold)
+                self._dispatcher = Dispatcher(self._coordinator, clock, hold=assignment.hold)
                 return await self._coordinator.execute(self._working)
 
     async def _working(self) -> None:
@@ -95,8 +95,8 @@ class Head:
     async def dead(self, worker: str) -> None:
         """Give ``worker`` up, or see it off."""
         (await self._coordinating()).dead(worker)
-        if self._counter is not None:
-            self._counter.forget(worker)
+        if self._dispatcher is not None:
+            self._dispatcher.forget(worker)
 
     async def silent(self, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long."""
@@ -139,9 +139,9 @@ class Head:
         return [answers[place] for place in range(len(calls))]
 
     async def _answer(self, call: Call) -> Answer:
-        if self._counter is None or self._ended.is_set():
+        if self._dispatcher is None or self._ended.is_set():
             return Answer(error=Fenced("the run is over"), over=True, now=0.0)
-        return await self._counter.answer(call)
+        return await self._dispatcher.answer(call)
 
     async def _coordinating(self) -> Coordinator:
         await self._ready.wait()

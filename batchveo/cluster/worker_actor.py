@@ -28,14 +28,14 @@ Opening = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Label, A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class WorkerEnd:
     """How a worker ended: ``over`` with the run, or else given up; ``words`` tell of what it could not record."""
 
     over: bool
     words: tuple[str, ...] = ()
 
 
-class Hand:
+class WorkerActor:
     """Works for one run, under one name."""
 
     def __init__(self, opening: Opening = clients.clients, disk: Disk = in_thread) -> None:
@@ -53,12 +53,12 @@ class Hand:
         """Wait until this worker was given up, which may be long before it has ended."""
         await self._fenced.wait()
 
-    async def run(self, name: str, head: Actor) -> Leave:
+    async def run(self, name: str, coordinator: Actor) -> WorkerEnd:
         """Work until the run is over, or this worker was given up, and calls under way have ended."""
-        brief = cast("Brief", await head.ask("brief"))
+        brief = cast("Brief", await coordinator.ask("brief"))
 
         async def send(calls: Sequence[Call]) -> Sequence[Answer]:
-            return cast("Sequence[Answer]", await head.ask("answer", calls))
+            return cast("Sequence[Answer]", await coordinator.ask("answer", calls))
 
         async with self._opening(brief.service) as (apis, videos), anyio.create_task_group() as tasks:
             batches = Batches(send)
@@ -72,7 +72,7 @@ class Hand:
                 )
                 await worker.run()
             tasks.cancel_scope.cancel()
-        return Leave(over=not desk.is_fenced, words=tuple(self._words))
+        return WorkerEnd(over=not desk.is_fenced, words=tuple(self._words))
 
     async def _watch(self, desk: RemoteDesk) -> None:
         await desk.finished()

@@ -12,10 +12,10 @@ from typing import cast
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.cluster.chief import Chief
 from batchveo.cluster.engine import Actor, Engine, Lost
-from batchveo.cluster.hand import Leave
+from batchveo.cluster.handle import CoordinatorHandle
 from batchveo.cluster.sharing import Marker
+from batchveo.cluster.worker_actor import WorkerEnd
 from batchveo.errors import ClusterTrouble, DiskTrouble
 from batchveo.events import Event, Noted
 
@@ -31,7 +31,7 @@ def tag_of(state: Path) -> str:
     return hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:8]
 
 
-class Slots:
+class WorkerPool:
     """Starts workers called ``tag`` and something new, and gives up those that are lost.
 
     A name is used once: the coordinator takes no word, but for generation ids, of one that was given up.
@@ -39,10 +39,16 @@ class Slots:
     """
 
     def __init__(
-        self, engine: Engine, chief: Chief, *, marker: Marker | None, tag: str, report: Callable[[Event], None]
+        self,
+        engine: Engine,
+        coordinator: CoordinatorHandle,
+        *,
+        marker: Marker | None,
+        tag: str,
+        report: Callable[[Event], None],
     ) -> None:
         self._engine = engine
-        self._chief = chief
+        self._coordinator = coordinator
         self._marker = marker
         self._tag = tag
         self._report = report
@@ -76,7 +82,7 @@ class Slots:
         if worker is not None:
             self._say(f"worker {name} is silent; its jobs go to others")
             self._kill(worker)
-        await self._chief.dead(name)
+        await self._coordinator.dead(name)
 
     def kill_all(self) -> None:
         """End them at once."""
@@ -88,7 +94,7 @@ class Slots:
         try:
             worker = self._started.pop() if self._started else await self._start()
         except DiskTrouble as error:
-            await self._chief.stop(error)
+            await self._coordinator.stop(error)
             return False
         if worker is None:
             return False
@@ -96,7 +102,7 @@ class Slots:
         self._at_work[name] = worker
         over = await self._worked(name, worker, lingering)
         del self._at_work[name]
-        await self._chief.dead(name)
+        await self._coordinator.dead(name)
         return over
 
     async def _worked(self, name: str, worker: Actor, lingering: TaskGroup) -> bool:
@@ -125,16 +131,16 @@ class Slots:
 
     async def _work(self, name: str, worker: Actor) -> bool:
         try:
-            leave = cast("Leave", await worker.ask("run", name, self._chief.actor))
+            end = cast("WorkerEnd", await worker.ask("run", name, self._coordinator.actor))
         except Lost as error:
             if worker in self._alive:
                 self._say(f"worker {name} was lost; its jobs go to others: {error}")
             return False
         finally:
             self._kill(worker)
-        for words in leave.words:
+        for words in end.words:
             self._say(words)
-        return leave.over
+        return end.over
 
     async def _start(self) -> Actor | None:
         """A worker that has started, and sees the marker; ``None`` where there is none to be had now."""
@@ -156,7 +162,7 @@ class Slots:
         if self._at_work:
             return
         if now - self._unable_since > PATIENCE_SECONDS:
-            await self._chief.stop(ClusterTrouble(f"no worker can be started: {reason}"))
+            await self._coordinator.stop(ClusterTrouble(f"no worker can be started: {reason}"))
         else:
             self._say(f"a worker cannot be started: {reason}")
 

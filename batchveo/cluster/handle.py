@@ -17,8 +17,8 @@ from batchveo.errors import StoppedEarly
 GAP_SECONDS = 0.5
 
 
-class Chief:
-    """Typed calls of a ``head.Head``."""
+class CoordinatorHandle:
+    """Typed calls of a ``CoordinatorActor``."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
