@@ -10,9 +10,10 @@ from batchveo.api import Api
 from batchveo.api.ledger import read_charges
 from batchveo.api.usage_log import Row, hours_since, read_log, success_of
 from batchveo.clients import told_by
+from batchveo.kept import size_of
 from batchveo.models import Job, JobState
 from batchveo.store import Store
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 
 SAME_USD = 0.005
 """Prices that differ by less are the same."""
@@ -139,9 +140,9 @@ def _missing(job: Job) -> str | None:
     """Why the job's video is not on disk; ``None`` where it is."""
     if job.state is not JobState.SUCCEEDED:
         return f"the job is {'held in doubt' if job.held else job.state.replace('_', ' ')}"
-    path = video_path(job)
+    path = video_at(job)
     try:
-        size = path.stat().st_size
+        size = size_of(path)
     except OSError as error:
         return f"{path}: {error.strerror}"
     return None if size == job.bytes else f"{path} has {size} bytes, recorded were {job.bytes}"

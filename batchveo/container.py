@@ -4,15 +4,87 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import BinaryIO
 
 MOST_BOXES = 10_000
-_HEADER = 8
-_LARGE_HEADER = 16
+HEADER = 16
+"""Bytes that tell a box's kind and length, at most."""
+_SHORT_HEADER = 8
+_BEGINNINGS = ("ftyp", "styp", "free", "skip", "wide")
 
 
 class NotAnMp4(ValueError):
     """The file is not an MP4, or not all of it."""
+
+
+class Boxes:
+    """The boxes of a file, header by header. ``next`` is where the next header stands, in bytes from the start."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self._kinds: list[str] = []
+        self._open = False
+
+    def see(self, header: bytes) -> None:
+        """Take the ``HEADER`` bytes at ``next``, fewer only where the file ends; raises ``NotAnMp4``."""
+        if len(self._kinds) == MOST_BOXES:
+            raise NotAnMp4(f"an MP4 of more than {MOST_BOXES} boxes")
+        kind, length = _box(header)
+        if not self._kinds and kind not in _BEGINNINGS:
+            raise NotAnMp4(f"not an MP4: it begins with {repr(header)[1:]}")
+        self._kinds.append(kind)
+        self._open = length == 0  # the last box, to the end of the file
+        self.next += length
+
+    @property
+    def last(self) -> bool:
+        """Whether no further header can come."""
+        return self._open
+
+    def end(self, size: int) -> None:
+        """Raise ``NotAnMp4`` unless the boxes fill ``size`` bytes and hold a type, an index and media data."""
+        if size == 0:
+            raise NotAnMp4("an empty file")
+        if self.next > size:
+            kind = self._kinds[-1]
+            raise NotAnMp4(f"an MP4 cut short: its {kind} box ends {self.next - size} bytes later")
+        if "ftyp" not in self._kinds:
+            raise NotAnMp4("not an MP4: it does not begin with a file type box")
+        if "moov" not in self._kinds:
+            raise NotAnMp4("an MP4 without its index (moov)")
+        if "mdat" not in self._kinds:
+            raise NotAnMp4("an MP4 without media data (mdat)")
+
+
+class PassingMp4:
+    """Checks an MP4 that comes in pieces, while it passes; keeps no more of it than a header."""
+
+    def __init__(self) -> None:
+        self._boxes = Boxes()
+        self._size = 0
+        self._held = b""
+
+    def add(self, piece: bytes) -> None:
+        """Look at the next piece; raises ``NotAnMp4`` as soon as that is clear."""
+        self._size += len(piece)
+        if not self._wants(self._size):
+            return
+        seen = self._held + piece
+        first = self._size - len(seen)
+        while self._wants(self._size - HEADER + 1):
+            at = self._boxes.next - first
+            self._boxes.see(seen[at : at + HEADER])
+        self._held = seen[max(0, self._boxes.next - first) :]
+
+    def end(self) -> None:
+        """Raise ``NotAnMp4`` unless what passed was a whole MP4."""
+        while self._wants(self._size):
+            at = self._boxes.next - (self._size - len(self._held))
+            self._boxes.see(self._held[at : at + HEADER])
+        self._boxes.end(self._size)
+
+    def _wants(self, end: int) -> bool:
+        """Whether the next header begins before byte ``end``."""
+        return not self._boxes.last and self._boxes.next < end
 
 
 def check_mp4(path: Path) -> None:
@@ -21,52 +93,26 @@ def check_mp4(path: Path) -> None:
     Reads box headers only. ``OSError`` where the file cannot be read.
     """
     size = path.stat().st_size
-    if size == 0:
-        raise NotAnMp4("an empty file")
+    boxes = Boxes()
     with path.open("rb") as file:
-        kinds = _kinds(file, size)
-    if kinds[:1] != ["ftyp"] and "ftyp" not in kinds:
-        raise NotAnMp4("not an MP4: it does not begin with a file type box")
-    if "moov" not in kinds:
-        raise NotAnMp4("an MP4 without its index (moov)")
-    if "mdat" not in kinds:
-        raise NotAnMp4("an MP4 without media data (mdat)")
+        while not boxes.last and boxes.next < size:
+            file.seek(boxes.next)
+            boxes.see(file.read(HEADER))
+    boxes.end(size)
 
 
-def _kinds(file: BinaryIO, size: int) -> list[str]:
-    kinds: list[str] = []
-    offset = 0
-    while offset < size:
-        if len(kinds) == MOST_BOXES:
-            raise NotAnMp4(f"an MP4 of more than {MOST_BOXES} boxes")
-        file.seek(offset)
-        kind, length = _box(file.read(_LARGE_HEADER), size - offset)
-        if not kinds and kind not in ("ftyp", "styp", "free", "skip", "wide"):
-            raise NotAnMp4(f"not an MP4: it begins with {file_start(file)}")
-        if length > size - offset:
-            raise NotAnMp4(f"an MP4 cut short: its {kind} box ends {length - (size - offset)} bytes later")
-        kinds.append(kind)
-        offset += length
-    return kinds
-
-
-def _box(header: bytes, left: int) -> tuple[str, int]:
-    if len(header) < _HEADER:
+def _box(header: bytes) -> tuple[str, int]:
+    """Kind and length in bytes; 0 for a box that ends with the file."""
+    if len(header) < _SHORT_HEADER:
         raise NotAnMp4("an MP4 cut short: it ends inside a box header")
-    length, raw = struct.unpack(">I4s", header[:_HEADER])
+    length, raw = struct.unpack(">I4s", header[:_SHORT_HEADER])
     kind = raw.decode("latin-1")
-    least = _HEADER
-    if length == 1 and len(header) == _LARGE_HEADER:
-        (length,) = struct.unpack(">Q", header[_HEADER:])
-        least = _LARGE_HEADER
-    elif length == 0:  # the last box, to the end of the file
-        return kind, left
+    if length == 0:
+        return kind, 0
+    least = _SHORT_HEADER
+    if length == 1 and len(header) == HEADER:
+        (length,) = struct.unpack(">Q", header[_SHORT_HEADER:])
+        least = HEADER
     if length < least:
         raise NotAnMp4(f"not an MP4: a {kind!r} box of {length} bytes")
     return kind, length
-
-
-def file_start(file: BinaryIO) -> str:
-    """The first bytes of a file, for a message."""
-    file.seek(0)
-    return repr(file.read(24))[1:]

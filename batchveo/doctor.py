@@ -7,6 +7,7 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import anyio
 from batchveo.api import Api, NamedKey, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.messengers import Messengers
+from batchveo.objects import Head, objects
+from batchveo.places import BucketUrl, Place
 from batchveo.report.messages import TEST
 from batchveo.services import running, service
 from batchveo.store import Store
@@ -37,7 +40,7 @@ class Check:
 def examine(
     *,
     state: Path,
-    output: Path,
+    output: Place,
     base_url: str | None,
     api_key_file: Path | None,
     sandbox: bool,
@@ -53,7 +56,7 @@ def examine(
     )
     yield _state(state)
     yield _folder("state folder", state.absolute().parent)
-    yield _folder("output folder", output.absolute())
+    yield _bucket(output) if isinstance(output, BucketUrl) else _folder("output folder", output.absolute())
     yield from _service(base_url, api_key_file, keys, sandbox=sandbox)
 
 
@@ -83,6 +86,17 @@ def _folder(what: str, path: Path) -> Check:
         found=f"{path}, {free:.0f} GiB free",
         advice="a thousand 1080p videos take about 20 GiB",
     )
+
+
+def _bucket(url: BucketUrl) -> Check:
+    """Whether the bucket answers; whether it may be written to is tried by a run, before it buys."""
+    try:
+        with suppress(FileNotFoundError):
+            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
+    except (OSError, UsageError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")
+    return Check(what="output bucket", ok=True, found=f"{url} answers")
 
 
 def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:

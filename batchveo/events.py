@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from batchveo.models import Job, JobState
+from batchveo.places import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class Began:
 
     run: int
     state: Path
-    output: Path
+    output: Place
     concurrency: int
     rate: float | None = None
     budget: float | None = None

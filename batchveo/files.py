@@ -45,7 +45,7 @@ class VideoFile:
         """
         folder.mkdir(parents=True, exist_ok=True)
         token = _token(job)
-        for stem in (job.stem, distinct_stem(job.stem, job.id), distinct_stem(job.stem, token)):
+        for stem in stems_of(job):
             path = folder / f"{stem}{SUFFIX}"
             taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
             if not taken or _belongs_to(path, job):
@@ -55,7 +55,13 @@ class VideoFile:
 
     @staticmethod
     def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
-        """The part to write to, after its first ``keep`` bytes; a link in its place is not followed."""
+        """The part to write to, after its first ``keep`` bytes; a link in its place is not followed.
+
+        Whoever begins it takes a new file: another process that still writes to the old one spoils nothing here.
+        """
+        if not keep and not part.is_symlink():
+            with contextlib.suppress(OSError):
+                part.unlink()
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(part, flags, 0o644), "wb")
         file.truncate(keep)
@@ -69,8 +75,8 @@ class VideoFile:
         """
         sync(self.part)
         sidecar = sidecar_path(self.path)
-        text = json.dumps(sidecar_of(job, self.path.name, size, sha256), ensure_ascii=False, indent=2) + "\n"
-        part = self.part.with_name(f".{_token(job)}.{self.writer}.json.part")
+        text = sidecar_text(job, self.path.name, size, sha256)
+        part = self.part.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
@@ -104,6 +110,33 @@ def taken_stems(folder: Path) -> set[str]:
     except OSError:
         return set()
     return {name.removesuffix(end) for name in names for end in (SUFFIX, ".json") if name.endswith(end)}
+
+
+def stems_of(job: Job) -> tuple[str, ...]:
+    """The names, without their endings, that the video of ``job`` may have, the best first."""
+    return job.stem, distinct_stem(job.stem, job.id), distinct_stem(job.stem, _token(job))
+
+
+def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
+    """``sidecar_of`` as the JSON that is written."""
+    return json.dumps(sidecar_of(job, file, size, sha256), ensure_ascii=False, indent=2) + "\n"
+
+
+def read_sidecar(text: str | bytes) -> dict[str, object] | None:
+    """What a sidecar says; ``None`` where it is none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def is_sidecar_of(job: Job, sidecar: dict[str, object]) -> bool:
+    """Whether it explains the video of this very generation.
+
+    The same job of another state file is a stranger: its video was paid for too.
+    """
+    return sidecar.get("job_id") == job.id and sidecar.get("generation_id") == job.generation_id
 
 
 def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]:
@@ -184,10 +217,7 @@ def rename(part: Path, path: Path) -> None:
 
 def _belongs_to(path: Path, job: Job) -> bool:
     sidecar = _sidecar(path)
-    if path.is_symlink() or sidecar is None:
-        return False
-    # the same job of another state file is a stranger: its video was paid for too
-    return sidecar.get("job_id") == job.id and sidecar.get("generation_id") == job.generation_id
+    return sidecar is not None and not path.is_symlink() and is_sidecar_of(job, sidecar)
 
 
 def _token(job: Job) -> str:
@@ -201,10 +231,9 @@ def _sidecar(path: Path) -> dict[str, object] | None:
         status = sidecar.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_SIDECAR:
             return None
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_sidecar(sidecar.read_bytes())
+    except OSError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def _flush(descriptor: int) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchveo.errors import UsageError
+from batchveo.places import BucketUrl, Place, place_of, require_cloud
 
 USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0
@@ -25,8 +26,9 @@ class Doubt(StrEnum):
 class RunSettings:
     """How a run goes about it. Times are seconds.
 
-    ``concurrency``: generations in flight, at most. ``rate``: submits a minute, at most. ``downloads``: videos
-    fetched at once. ``poll_interval``: fixed gap between polls of a generation; adaptive without it.
+    ``output``: a folder, or the URL of a prefix in a bucket. ``concurrency``: generations in flight, at most.
+    ``rate``: submits a minute, at most. ``downloads``: videos fetched at once.
+    ``poll_interval``: fixed gap between polls of a generation; adaptive without it.
     ``poll_rate``: polls a second over all generations, at most, while polling adapts; without it, what a poll of
     each every ten seconds would take, but at least 4. ``settle``: how late the usage log may be before its
     silence counts. ``patience``: how long a run waits for one generation or one download before it leaves it,
@@ -35,7 +37,7 @@ class RunSettings:
     ``wait_for_credits``: an empty account is waited for, not an end.
     """
 
-    output: Path = Path("videos")
+    output: Place = Path("videos")
     concurrency: int = USUAL_CONCURRENCY
     rate: float | None = None
     downloads: int = 4
@@ -49,7 +51,9 @@ class RunSettings:
     wait_for_credits: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "output", Path(self.output))  # text will do, as for a state
+        object.__setattr__(self, "output", place_of(self.output))  # text will do, as for a state
+        if isinstance(self.output, BucketUrl):
+            require_cloud()
         for name, least in _NUMBERS.items():
             value = getattr(self, name)
             if value is None:

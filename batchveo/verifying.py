@@ -1,14 +1,13 @@
-"""The videos on disk, held against what the state recorded of them."""
+"""The videos in their places, held against what the state recorded of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from batchveo.container import NotAnMp4, check_mp4
-from batchveo.files import measure
+from batchveo.kept import Kept, examine, kept
 from batchveo.models import Job, JobState
+from batchveo.places import Place, place_of
 from batchveo.states import Move
 from batchveo.store import Store
 
@@ -18,18 +17,18 @@ class Verdict:
     """One video looked at; ``problem`` is ``None`` where it is as recorded."""
 
     job: Job
-    path: Path
+    path: Kept
     problem: str | None = None
 
 
-def verify(store: Store, *, folder: Path | None = None) -> Iterator[Verdict]:
+def verify(store: Store, *, folder: Place | None = None) -> Iterator[Verdict]:
     """Look at every succeeded video: there, of its recorded size and hash, a whole MP4.
 
     ``folder`` says where the videos are now, if they were moved.
     """
     for job in store.jobs(JobState.SUCCEEDED):
-        path = video_path(job, folder)
-        yield Verdict(job=job, path=path, problem=_problem(job, path))
+        video = video_at(job, folder)
+        yield Verdict(job=job, path=video, problem=examine(video, job.bytes, job.sha256))
 
 
 def refetch(store: Store, job: Job, *, now: float) -> Job:
@@ -42,23 +41,6 @@ def refetch(store: Store, job: Job, *, now: float) -> Job:
     return store.apply(job, move, run=None, now=now)
 
 
-def video_path(job: Job, folder: Path | None = None) -> Path:
-    """Where the video of a succeeded job is."""
-    return (folder or Path(job.folder or "")) / (job.file or "")
-
-
-def _problem(job: Job, path: Path) -> str | None:
-    try:
-        size, digest = measure(path)
-        if size != job.bytes:
-            return f"{size} bytes, recorded were {job.bytes}"
-        if digest != job.sha256:
-            return "its content has changed since it was recorded"
-        check_mp4(path)
-    except FileNotFoundError:
-        return "missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    except NotAnMp4 as error:
-        return str(error)
-    return None
+def video_at(job: Job, place: Place | None = None) -> Kept:
+    """Where the video of a succeeded job is; raises ``UsageError`` where the state names no such place."""
+    return kept(place_of(job.folder or "") if place is None else place, job.file or "")

@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from batchveo import library
+from batchveo import opening
 from batchveo.api import Api
 from batchveo.durations import Expectation
 from batchveo.metrics import METRICS_SECONDS, read_durations, recent_durations
@@ -111,7 +111,7 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
             run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.add(specs(12), run=run, now=night.clock.now())
             models = store.pending_models(run)
-            known = await library._durations(api, store, models, RunSettings())
-            unplanned = await library._durations(api, store, models, RunSettings(poll_interval=5.0))
+            known = await opening._durations(api, store, models, RunSettings())
+            unplanned = await opening._durations(api, store, models, RunSettings(poll_interval=5.0))
     assert known.expected("veo2") is not None
     assert unplanned.expected("veo2") is None

@@ -135,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.flush()
         except OSError:  # its reader has gone; Python must not fail on it once more at its own end
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if "obstore" in sys.modules:  # a thread that a stop left behind in a request must not hold up the end
+        os._exit(status)
     sys.exit(status)
 
 

@@ -8,22 +8,23 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, notify_options, option, service_options, state_option
+from batchveo.cli.options import PLACE, notify_options, option, service_options, state_option
 from batchveo.cli.origins import origins
 from batchveo.cli.running import messengers_of
 from batchveo.doctor import Check, examine, examine_messengers
 from batchveo.errors import UsageError
+from batchveo.places import Place
 from batchveo.report.words import printable
 
 
 @click.command("doctor")
 @state_option
-@option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go.")
+@option("--output", type=PLACE, default=Path("videos"), metavar="DIR|URL", help="Where the videos go.")
 @notify_options
 @option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
 @click.pass_context
-def command(context: click.Context, /, state: Path, output: Path, *, notify_test: bool, **options: Any) -> int:
+def command(context: click.Context, /, state: Path, output: Place, *, notify_test: bool, **options: Any) -> int:
     """Say what is wrong with this machine's set-up: settings, key, service, disk, state. Changes nothing."""
     wrong = False
     for check in _checks(context, state, output, options, send=notify_test):
@@ -33,7 +34,7 @@ def command(context: click.Context, /, state: Path, output: Path, *, notify_test
 
 
 def _checks(
-    context: click.Context, state: Path, output: Path, options: dict[str, Any], *, send: bool
+    context: click.Context, state: Path, output: Place, options: dict[str, Any], *, send: bool
 ) -> Iterator[Check]:
     yield from origins(*_commands_and_file(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}

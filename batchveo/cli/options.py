@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchveo.places import Place, place_of
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -49,12 +51,29 @@ def _checked_address(context: click.Context, parameter: click.Parameter, value: 
     return value
 
 
+class PlaceType(click.ParamType[Place]):
+    """A folder, or the URL of a prefix in a bucket."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # noqa: ARG002
+        """The place that was named."""
+        return value if isinstance(value, Place) else place_of(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Folders."""
+        return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
+
+
 PATH = click.Path(path_type=Path)
+PLACE = PlaceType()
 
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
 )
-videos_option = option("--videos", type=PATH, metavar="DIR", help="Where the videos are now, if they were moved.")
+videos_option = option(
+    "--videos", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved."
+)
 json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files
@@ -98,7 +117,13 @@ cluster_options = together(
 )
 plan_options = together(
     state_option,
-    option("--output", type=PATH, default=Path("videos"), metavar="DIR", help="Where the videos go."),
+    option(
+        "--output",
+        type=PLACE,
+        default=Path("videos"),
+        metavar="DIR|URL",
+        help="Where the videos go: a folder, or s3://, gs:// or az://bucket/prefix.",
+    ),
     option(
         "--concurrency",
         type=int,

@@ -14,7 +14,6 @@ import click
 
 from batchveo.cluster.settings import Cluster
 from batchveo.errors import BatchveoError, UsageError
-from batchveo.keys import read_keys
 from batchveo.messengers import Messengers, urls_in
 from batchveo.report.aside import Aside
 from batchveo.report.choosing import reporter_for
@@ -40,6 +39,8 @@ def _concurrency(options: dict[str, Any]) -> int:
     """What the user says; of several keys, else, what they may have in flight together."""
     given: int | None = options["concurrency"]
     if given is None and options["keys"] is not None:
+        from batchveo.keys import read_keys
+
         keys = read_keys(options["keys"], play=options["sandbox"])
         return sum(key.concurrency or USUAL_CONCURRENCY for key in keys)
     return USUAL_CONCURRENCY if given is None else given

@@ -6,6 +6,8 @@ import os
 
 import click
 
+from batchveo.cli.options import PlaceType
+
 SECRETS = frozenset({"notify", "key"})
 """Options whose values are never shown."""
 
@@ -24,7 +26,7 @@ def _one(option: click.Option, name: str, value: object) -> object:
     if demand is not None:
         shown = "" if name in SECRETS else f", not {value!r}"
         raise ValueError(f"is to be {demand}{shown}")
-    if isinstance(option.type, click.Path):
+    if isinstance(option.type, click.Path | PlaceType):
         return os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no home
     return str(value) if isinstance(option.type, click.types.StringParamType) else value
 

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import PATH, json_option, option, state_option
+from batchveo.cli.options import PLACE, json_option, option, state_option
+from batchveo.places import Place
 from batchveo.store import Store
 from batchveo.verifying import Verdict, refetch, verify
 
 
 @click.command("verify")
 @state_option
-@option("--output", type=PATH, metavar="DIR", help="Where the videos are now, if they were moved.")
+@option("--output", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
 @option("--refetch", "fetch_again", is_flag=True, envvar=None, help="Let the next run fetch again what is wrong.")
 @json_option
-def command(state: Path, output: Path | None, *, fetch_again: bool, as_json: bool) -> int:
-    """Check every finished video on disk: there, of its recorded size and hash, a whole MP4.
+def command(state: Path, output: Place | None, *, fetch_again: bool, as_json: bool) -> int:
+    """Check every finished video in its place: there, of its recorded size and hash, a whole MP4.
 
     Exit status 1 where something is wrong. --refetch costs nothing: the videos are paid for.
     """

@@ -102,7 +102,7 @@ class ClusterRun:
 
     async def _executed(self, signals: AsyncIterator[signal.Signals] | None, tag: str) -> RunResult:
         chief = Chief(await self._engine.head())
-        with marked(self._output) if self._output is not None else nullcontext() as marker:
+        with marked(self._output, tag) if self._output is not None else nullcontext() as marker:
             slots = Slots(self._engine, chief, marker=marker, tag=tag, report=self._report)
             try:
                 return await self._watched(signals, chief, slots)
@@ -224,4 +224,4 @@ def _share(settings: RunSettings, workers: int) -> RunSettings:
 
 def _folder(settings: RunSettings) -> Path | None:
     """The folder that all workers have to see; ``None`` where there is none."""
-    return settings.output.absolute()
+    return settings.output.absolute() if isinstance(settings.output, Path) else None

@@ -22,8 +22,9 @@ class Actor(Protocol):
 class Engine(Protocol):
     """Starts actors. All of them end with it."""
 
-    nodes: int
-    """The machines there are."""
+    @property
+    def nodes(self) -> int:
+        """How many machines there are."""
 
     async def head(self) -> Actor:
         """A ``head.Head`` on this machine, which starts anew when it dies; raises ``StateLocked``."""

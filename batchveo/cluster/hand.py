@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import anyio
@@ -17,7 +16,7 @@ from batchveo.by_key import Label
 from batchveo.cluster.batching import Batches
 from batchveo.cluster.brief import Brief
 from batchveo.cluster.engine import Actor
-from batchveo.cluster.sharing import check_marked
+from batchveo.cluster.sharing import Marker, check_marked
 from batchveo.desk import Fenced
 from batchveo.services import Service
 from batchveo.stages.blocks import Disk, in_thread
@@ -45,7 +44,7 @@ class Hand:
         self._fenced = anyio.Event()
         self._words: list[str] = []
 
-    async def look(self, marker: Path | None) -> None:
+    async def look(self, marker: Marker | None) -> None:
         """Raise ``DiskTrouble`` where the folder of ``marker`` is not seen from here."""
         if marker is not None:
             check_marked(marker)

@@ -34,8 +34,9 @@ Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, Api]]]
 class Head:
     """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
 
-    def __init__(self, opening: Opening = clients.apis) -> None:
+    def __init__(self, opening: Opening = clients.apis, clock: Callable[[], Clock] = Clock) -> None:
         self._opening = opening
+        self._clock = clock
         self._news = News()
         self._ready = anyio.Event()
         self._ended = anyio.Event()
@@ -67,7 +68,7 @@ class Head:
         with Store(assignment.state) as store:
             await hold(store, patience=LOCK_SECONDS)
             async with self._opening(assignment.service) as apis:
-                clock = Clock()
+                clock = self._clock()
                 self._coordinator = Coordinator(
                     store,
                     assignment.settings,

@@ -6,8 +6,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -32,6 +34,7 @@ STORE_BYTES = 80 * 1024 * 1024
 """Of Ray's object store on this machine, the least that it takes; no video goes through it."""
 NAME_SECONDS = 10.0
 """How long the coordinator of a driver that was killed may take to be gone."""
+KNOCK_SECONDS = 10.0
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
@@ -55,12 +58,24 @@ def check_ray() -> None:
 @contextmanager
 def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
     """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
+    if cluster.address is not None and ":" in cluster.address:
+        _knock(cluster.address)
     with ExitStack() as stack:
         ray = _ray(local=cluster.is_local)
         if not ray.is_initialized():
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
         yield RayEngine(ray, state)
+
+
+def _knock(address: str) -> None:
+    """Raise ``ClusterTrouble`` where nobody listens; Ray itself would try for minutes, and say so line by line."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
 
 
 def _ray(*, local: bool) -> ModuleType:
@@ -124,7 +139,15 @@ class RayEngine:
     def __init__(self, ray: ModuleType, state: Path) -> None:
         self._ray = ray
         self._state = state.absolute()
-        self.nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+        self._starts: Counter[str] = Counter()
+
+    @property
+    def nodes(self) -> int:
+        """See ``Engine``."""
+        return len(self._alive())
+
+    def _alive(self) -> list[str]:
+        return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
     async def head(self) -> Actor:
         """See ``Engine``. One for each state, known to the whole cluster by its name."""
@@ -138,9 +161,7 @@ class RayEngine:
         raise StateLocked(f"another run on this cluster holds {self._state}")
 
     def _head(self, name: str) -> Actor:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = self._ray.get_runtime_context().get_node_id()
+        here = str(self._ray.get_runtime_context().get_node_id())
         options = {
             "name": name,
             "namespace": NAMESPACE,
@@ -148,17 +169,19 @@ class RayEngine:
             "max_restarts": -1,
             "max_task_retries": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id=here, soft=False),
+            "scheduling_strategy": _on(here),
         }
         return RayActor(self._ray.remote(Head).options(**options).remote())
 
     def worker(self) -> Actor:
-        """See ``Engine``."""
+        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
+        node = min(self._alive(), key=lambda node: self._starts[node])
+        self._starts[node] += 1
         options = {
             "num_cpus": 0,
             "max_restarts": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": "SPREAD",
+            "scheduling_strategy": _on(node),
         }
         return RayActor(self._ray.remote(Hand).options(**options).remote())
 
@@ -186,6 +209,12 @@ class RayActor:
         import ray
 
         ray.kill(self._handle, no_restart=not again)
+
+
+def _on(node: str) -> object:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
 def _line(error: BaseException) -> str:

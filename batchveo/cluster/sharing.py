@@ -7,32 +7,44 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """A file and what stands in it."""
+
+    file: Path
+    token: str
+
+
 @contextmanager
-def marked(folder: Path) -> Iterator[Path]:
-    """A file in ``folder``, which whoever sees the same folder sees too; gone afterwards."""
-    marker = folder / f".batchveo-{secrets.token_hex(8)}"
+def marked(folder: Path, name: str) -> Iterator[Marker]:
+    """A file in ``folder``, which whoever sees the same folder sees too; gone afterwards.
+
+    ``name`` is the same for each run over a state: what a killed one leaves is the next one's.
+    """
+    marker = Marker(file=folder / f".batchveo-{name}", token=secrets.token_hex(16))
     try:
-        marker.touch(exist_ok=False)
+        marker.file.write_text(marker.token)
     except OSError as error:
         raise DiskTrouble(f"videos cannot be written to {folder}: {error.strerror}") from None
     try:
         yield marker
     finally:
         with contextlib.suppress(OSError):
-            marker.unlink()
+            marker.file.unlink()
 
 
-def check_marked(marker: Path) -> None:
+def check_marked(marker: Marker) -> None:
     """Raise ``DiskTrouble`` unless this machine sees ``marker``."""
-    try:
-        marker.lstat()
-    except OSError:
-        raise DiskTrouble(
-            f"{socket.gethostname()} does not see the folder {marker.parent} of the machine that started the run: "
-            "with several machines --output is a folder that all of them share"
-        ) from None
+    with contextlib.suppress(OSError, ValueError):
+        if marker.file.read_text() == marker.token:
+            return
+    raise DiskTrouble(
+        f"{socket.gethostname()} does not see the folder {marker.file.parent} where the run was started: "
+        "with several machines --output is a folder that all of them share"
+    )

@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from batchveo.cluster.chief import Chief
 from batchveo.cluster.engine import Actor, Engine, Lost
 from batchveo.cluster.hand import Leave
+from batchveo.cluster.sharing import Marker
 from batchveo.errors import ClusterTrouble, DiskTrouble
 from batchveo.events import Event, Noted
 
@@ -38,7 +39,7 @@ class Slots:
     """
 
     def __init__(
-        self, engine: Engine, chief: Chief, *, marker: Path | None, tag: str, report: Callable[[Event], None]
+        self, engine: Engine, chief: Chief, *, marker: Marker | None, tag: str, report: Callable[[Event], None]
     ) -> None:
         self._engine = engine
         self._chief = chief

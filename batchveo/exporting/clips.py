@@ -8,14 +8,16 @@ from pathlib import Path
 
 from batchveo.exporting.arriving import How, arrive
 from batchveo.exporting.columns import MEASURED, Row, measured_by, row_of
+from batchveo.exporting.fetching import Fetching, settle
 from batchveo.exporting.record import Entry, Record
 from batchveo.exporting.settings import ExportSettings, Files, Trouble
 from batchveo.exporting.shards import Clip, Shards
 from batchveo.files import SUFFIX, measure, sync
+from batchveo.kept import BucketVideo
 from batchveo.media import Unreadable, can_probe, probe
 from batchveo.models import Job
 from batchveo.store import MoveLost, Store
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 
 
 class _Unfit(Exception):
@@ -45,6 +47,11 @@ class Clips:
         self._record = record
         self._shards = shards
         self._places_files = places_files
+        self._fetching = Fetching(folder)
+
+    def close(self) -> None:
+        """Take away what was fetched for the way only."""
+        self._fetching.close()
 
     def take(self, job: Job, *, now: float) -> None:
         """Export one job, as far as that is not done; what is wrong with it goes to ``troubles``."""
@@ -70,13 +77,16 @@ class Clips:
             return False
 
     def _trouble(self, job: Job, problem: str) -> None:
-        self.troubles.append(Trouble(job=job, path=video_path(job), problem=problem))
+        self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
 
     def _bring(self, job: Job, entry: Entry | None, known: Row | None, now: float) -> None:
-        source = video_path(job).absolute()
+        video = video_at(job)
+        source = self._fetching.path(video, job)
+        fetched = isinstance(video, BucketVideo)
         wants_file = self._places_files and not (entry and self._is_good(entry, source))
         wants_shard = self._shards is not None and job.id not in self._record.shard_of
-        if wants_file or wants_shard:
+        if wants_file or wants_shard or (fetched and self._wants_probe(entry, known)):
+            self._fetching.bring(video, source)
             _check(source, job)
         row = self._row(job, source, entry, known)
         target = self._folder / str(row["file_name"])
@@ -86,14 +96,26 @@ class Clips:
         origin = str(source) if moving and source != target else entry.origin if entry else None
         if row != known or (entry and origin != entry.origin):
             self._record.add(row, origin=origin)
-        if wants_file:
+        if wants_file and fetched:
+            settle(source, target)
+            self.placed[How.COPIED] += 1
+        elif wants_file:
             self._place(source, target, job)
         if moving:
             self._finish_move(job, target, origin, now)
         if wants_shard and self._shards is not None:
             path = target if self._places_files else source
-            self._shards.take(str(row["split"]), Clip(job.id, path, job.bytes or 0, row))
+            self._shards.take(
+                str(row["split"]), Clip(job.id, path, job.bytes or 0, row, path == source and fetched)
+            )
+        elif fetched:
+            source.unlink(missing_ok=True)
         self.added += entry is None
+
+    def _wants_probe(self, entry: Entry | None, known: Row | None) -> bool:
+        """Whether its headers have not been read yet, and no file in the folder has them."""
+        there = self._places_files and entry is not None
+        return can_probe() and not there and (known or {}).get(MEASURED[0]) is None
 
     def _is_good(self, entry: Entry, source: Path) -> bool:
         """Whether the clip is in the folder as recorded: by its size, or to the last byte where that is asked.
@@ -131,7 +153,7 @@ class Clips:
 
     def _finish_move(self, job: Job, target: Path, origin: str | None, now: float) -> None:
         """Let the state know the new place, then take the old name away: at each moment one of both is whole."""
-        source = video_path(job).absolute()
+        source = self._fetching.path(video_at(job), job)
         if source != target:
             for folder in (target.parent, self._folder, self._folder.parent):
                 sync(folder)

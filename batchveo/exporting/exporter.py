@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble, UsageError
@@ -21,9 +22,12 @@ from batchveo.exporting.tables import arrow_modules, write_csv, write_jsonl, wri
 from batchveo.exporting.tally import Tally
 from batchveo.exporting.videofolder import write_metadata
 from batchveo.files import sync
+from batchveo.kept import BucketVideo
 from batchveo.media import can_probe
-from batchveo.models import JobState
+from batchveo.models import Job, JobState
+from batchveo.objects import Faint, Refused
 from batchveo.store import Store
+from batchveo.verifying import video_at
 
 _TABLES = {
     Format.JSONL: ("clips.jsonl", write_jsonl),
@@ -68,6 +72,9 @@ def export(
         with Record(into, settings.splitting) as record:
             record.use([form.value for form in settings.formats])
             return _Export(store, into, settings, record).run(seen)
+    except (Faint, Refused) as error:
+        text = f"{error.filename} cannot be read: {error.strerror}; the same command goes on"
+        raise DiskTrouble(text) from None
     except OSError as error:
         raise DiskTrouble(f"the dataset in {into} cannot be written: {error}; the same command goes on") from None
 
@@ -78,9 +85,15 @@ def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
         made = store.counts()[JobState.SUCCEEDED]
         why = f"none of {made:,} videos is chosen by the filters" if made else "no video has succeeded yet"
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
+    if settings.files is Files.MOVE and any(map(_is_in_bucket, filter(settings.wants, store.succeeded()))):
+        raise UsageError("videos in a bucket are not moved: use --files copy, and delete them there yourself")
     if settings.splitting.how == "auto":
         for job in filter(settings.wants, store.succeeded()):
             settings.splitting.part_of(job)
+
+
+def _is_in_bucket(job: Job) -> bool:
+    return isinstance(video_at(job), BucketVideo)
 
 
 def _preview(store: Store, folder: Path, settings: ExportSettings) -> Exported:
@@ -131,6 +144,16 @@ class _Export:
 
     def run(self, seen: Callable[[int], None]) -> Exported:
         """Bring the clips, then write what describes them: whoever finds metadata finds all it names."""
+        with closing(self._clips):
+            self._take_all(seen)
+        self._there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
+        tally = Tally.of(self._rows())
+        self._sync(tally.parts)
+        self._describe(tally)
+        self._record.sync()
+        return self._result(tally)
+
+    def _take_all(self, seen: Callable[[int], None]) -> None:
         for number, job in enumerate(self._store.succeeded(), 1):
             seen(number)
             if self._settings.wants(job):
@@ -139,12 +162,6 @@ class _Export:
                 self._left_out += 1
         if self._shards is not None:
             self._shards.finish()
-        self._there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
-        tally = Tally.of(self._rows())
-        self._sync(tally.parts)
-        self._describe(tally)
-        self._record.sync()
-        return self._result(tally)
 
     def _rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
         """The rows of all clips that are there, or of one split's, or of ``only`` those ids among them."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 from batchveo.exporting.splits import Splitting
+from batchveo.kept import Kept
 from batchveo.models import Job
 
 
@@ -85,7 +86,7 @@ class Trouble:
     """A video that was not exported, or not as it should be."""
 
     job: Job
-    path: Path
+    path: Kept
     problem: str
 
 

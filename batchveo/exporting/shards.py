@@ -24,6 +24,8 @@ class Clip(NamedTuple):
     path: Path
     bytes: int
     row: Row
+    passing: bool = False
+    """Whether the file is there for the shard only, and goes with it."""
 
 
 class Shards:
@@ -62,6 +64,9 @@ class Shards:
                     _add(tar, clip)
             self._record.add_shard(name, part.stat().st_size, [clip.id for clip in clips])
         self.new.append(name)
+        for clip in clips:
+            if clip.passing:
+                clip.path.unlink(missing_ok=True)
 
 
 def _add(tar: tarfile.TarFile, clip: Clip) -> None:

@@ -22,11 +22,12 @@ from batchveo.page.document import live_page
 from batchveo.page.guard import Guard, Secrets
 from batchveo.page.posters import Posters, available
 from batchveo.page.static_files import ICON, SCRIPTS, STYLES, text_of
+from batchveo.places import Place
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
-def app(state: Path, *, keys: Secrets, videos: Path | None = None) -> ASGIApp:
+def app(state: Path, *, keys: Secrets, videos: Place | None = None) -> ASGIApp:
     """Serves the jobs of ``state``; ``videos`` says where the videos are now, if they were moved."""
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state

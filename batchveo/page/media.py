@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -10,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from batchveo.files import SUFFIX, sidecar_path
+from batchveo.kept import BucketVideo, Kept
 from batchveo.models import Job, JobState
 from batchveo.page.asking import job_asked_for, reading
-from batchveo.verifying import video_path
+from batchveo.page.streaming import streamed
+from batchveo.verifying import video_at
 
 DECODING_AT_ONCE = 2
 KEEP = "private, max-age=86400, immutable"
@@ -22,12 +25,13 @@ KEEP = "private, max-age=86400, immutable"
 def video(request: Request) -> Response:
     """The video, whole or in ranges."""
     _, path = _video_of(request)
+    shown = "attachment" if "download" in request.query_params else "inline"
+    headers = {"cache-control": "private, no-cache"}
+    if isinstance(path, BucketVideo):
+        disposition = f"{shown}; filename*=utf-8''{quote(path.name, safe='', errors='replace')}"
+        return streamed(request, path, {**headers, "content-disposition": disposition})
     return FileResponse(
-        path,
-        media_type="video/mp4",
-        filename=path.name,
-        content_disposition_type="attachment" if "download" in request.query_params else "inline",
-        headers={"cache-control": "private, no-cache"},
+        path, media_type="video/mp4", filename=path.name, content_disposition_type=shown, headers=headers
     )
 
 
@@ -50,19 +54,32 @@ def _poster(request: Request) -> Response:
 def sidecar(request: Request) -> Response:
     """What stands beside the video."""
     _, path = _video_of(request)
+    if isinstance(path, BucketVideo):
+        return _sidecar_in_bucket(path)
     beside = sidecar_path(path)
     if not _is_plain(beside):
         raise HTTPException(404, "there is no sidecar")
     return FileResponse(beside, media_type="application/json")
 
 
-def _video_of(request: Request) -> tuple[Job, Path]:
+def _sidecar_in_bucket(video: BucketVideo) -> Response:
+    try:
+        content = video.sidecar()
+    except OSError as error:
+        raise HTTPException(502, f"the bucket does not give it: {error.strerror}") from None
+    if content is None:
+        raise HTTPException(404, "there is no sidecar")
+    return Response(content, media_type="application/json")
+
+
+def _video_of(request: Request) -> tuple[Job, Kept]:
     with reading(request) as store:
         job = job_asked_for(store, request)
     if job.state is not JobState.SUCCEEDED or job.file is None:
         raise HTTPException(404, "this job has no video")
-    path = video_path(job, request.app.state.videos)
-    if path.suffix != SUFFIX or Path(job.file).name != job.file or not _is_plain(path):
+    path = video_at(job, request.app.state.videos)
+    is_name = job.file.endswith(SUFFIX) and Path(job.file).name == job.file
+    if not is_name or (isinstance(path, Path) and not _is_plain(path)):
         raise HTTPException(404, "the video is not where it was put; `batchveo verify` tells more")
     return job, path
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchveo.kept import Kept, at_hand
 from batchveo.media import opened
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Posters:
         self._most = most
         self._made = 0
 
-    def poster(self, video: Path, sha256: str) -> bytes | None:
+    def poster(self, video: Kept, sha256: str) -> bytes | None:
         """The JPEG of a video known by its hash; ``None`` where none can be made of it."""
         kept = self._folder / f"{sha256}.jpg" if _HASH.fullmatch(sha256) else None
         if kept is not None:
@@ -75,12 +76,13 @@ class Posters:
                 Path(path).unlink()
 
 
-def make_poster(video: Path, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY) -> bytes | None:
+def make_poster(video: Kept, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY) -> bytes | None:
     """The first good frame of ``video`` as a JPEG within ``width`` and ``height``; ``None`` where it has none."""
     import av
 
     try:
-        picture = _best(_frames(video))
+        with at_hand(video) as path:
+            picture = _best(_frames(path))
     except (av.error.FFmpegError, OSError, ValueError, IndexError):
         return None
     if picture is None:

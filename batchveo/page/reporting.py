@@ -15,9 +15,10 @@ from batchveo.page import rows
 from batchveo.page.charting import charts
 from batchveo.page.document import whole_page
 from batchveo.page.posters import available, make_poster
+from batchveo.places import BucketUrl, Place, place_of
 from batchveo.store import Store
 from batchveo.store.browsing import Filter
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 
 MOST_JOBS = 20_000
 """More than this a browser would not thank for; the page says so where it is less than all."""
@@ -38,15 +39,17 @@ class Written:
     bytes: int
 
 
-def default_output(store: Store, videos: Path | None = None) -> Path:
-    """``report.html`` beside the videos; in the current folder where there are none, or they are a dataset now."""
-    folder = videos or Path(store.usual_folder() or ".")
+def default_output(store: Store, videos: Place | None = None) -> Path:
+    """``report.html`` beside the videos; in the current folder where there are none, or in a bucket or dataset."""
+    folder = videos or place_of(store.usual_folder() or ".")
+    if isinstance(folder, BucketUrl):
+        return Path("report.html")
     published = any((place / RECORD).exists() for place in (folder, *folder.parents))
     return Path("report.html") if published else folder / "report.html"
 
 
 def write_report(
-    store: Store, output: Path, *, now: float, posters: bool = True, videos: Path | None = None
+    store: Store, output: Path, *, now: float, posters: bool = True, videos: Place | None = None
 ) -> Written:
     """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
     cards = [rows.card(row) for row in store.page(Filter(), most=MOST_JOBS)]
@@ -73,7 +76,7 @@ def write_report(
 
 
 def _told(
-    store: Store, cards: list[dict[str, object]], output: Path, videos: Path | None
+    store: Store, cards: list[dict[str, object]], output: Path, videos: Place | None
 ) -> Iterator[dict[str, object]]:
     """Each card with its job's history, and the way from the report to its video."""
     for card in cards:
@@ -81,7 +84,11 @@ def _told(
         told = {**card, **rows.detail(store, job)}
         told["prompt"] = job.prompt[:LONGEST_TEXT]
         if card["video"]:
-            told["href"] = _href(video_path(job, videos), output)
+            video = video_at(job, videos)
+            if isinstance(video, Path):
+                told["href"] = _href(video, output)
+            else:  # no browser opens s3://, and a signed link would expire, and let in whoever has the page
+                told["video"] = False
         yield told
 
 
@@ -94,7 +101,7 @@ def _href(video: Path, output: Path) -> str:
     return quote(relative.replace(os.sep, "/"), safe="/", errors="surrogatepass")
 
 
-def _pictures(store: Store, cards: list[dict[str, object]], videos: Path | None) -> Mapping[str, str]:
+def _pictures(store: Store, cards: list[dict[str, object]], videos: Place | None) -> Mapping[str, str]:
     """Posters by job id, as base64 of JPEGs, as long as there is room."""
     found: dict[str, str] = {}
     room = POSTER_BYTES
@@ -111,8 +118,10 @@ def _pictures(store: Store, cards: list[dict[str, object]], videos: Path | None)
     return found
 
 
-def _picture(job: Job, videos: Path | None) -> bytes | None:
-    path = video_path(job, videos)
-    if job.state is not JobState.SUCCEEDED or path.is_symlink() or not path.is_file():
+def _picture(job: Job, videos: Place | None) -> bytes | None:
+    path = video_at(job, videos)
+    if job.state is not JobState.SUCCEEDED or not isinstance(path, Path):
+        return None
+    if path.is_symlink() or not path.is_file():
         return None
     return make_poster(path, **SMALL)

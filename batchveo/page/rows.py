@@ -14,7 +14,7 @@ from batchveo.page.causes import causes
 from batchveo.report.rows import ahead_words, status_row
 from batchveo.store import Store
 from batchveo.store.browsing import CLIP, Filter, text_of
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 
 MOST_CHANGES = 200
 MOST_DOUBTS = 20
@@ -51,7 +51,7 @@ def detail(store: Store, job: Job) -> dict[str, object]:
         "source": job.source,
         "line": job.line,
         "client_request_id": job.client_request_id,
-        "file": str(video_path(job)) if job.file else None,
+        "file": str(video_at(job)) if job.file else None,
         "sha256": job.sha256,
         "created_at": job.created_at,
         "generation_seconds": seconds,

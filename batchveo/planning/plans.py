@@ -13,6 +13,7 @@ from batchveo.api import Api
 from batchveo.files import taken_stems
 from batchveo.manifest import Manifests
 from batchveo.models import JobSpec, JobState
+from batchveo.places import BucketUrl, Place
 from batchveo.planning.balances import balance_of
 from batchveo.planning.images import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.planning.nights import Night, night
@@ -117,13 +118,14 @@ async def plan(
 class Survey:
     """Looks at every named job once."""
 
-    def __init__(self, tally: Tally, output: Path, *, with_images: bool) -> None:
+    def __init__(self, tally: Tally, output: Place, *, with_images: bool) -> None:
         self.tally = tally
         self.pictures = Pictures()
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()
-        self._files = taken_stems(output)
+        # to list a bucket may take longer than the rest of a plan
+        self._files = set() if isinstance(output, BucketUrl) else taken_stems(output)
         self._with_images = with_images
 
     @property

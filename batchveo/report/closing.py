@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
+from batchveo.places import Place
 from batchveo.report.words import duration, money, shorten, state_words
 from batchveo.store import Store
 
@@ -18,7 +18,7 @@ LEAST_USD = 0.005
 DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
-def outcome_lines(result: RunResult, output: Path) -> Iterator[str]:
+def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
     """How the run ended, line by line."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from batchveo.events import Noted, Reporter
-from batchveo.files import made_by_job
+from batchveo.files import SUFFIX, made_by_job, read_sidecar
+from batchveo.kept import BucketVideo
 from batchveo.manifest import Summary
 from batchveo.models import JobState
+from batchveo.places import BucketUrl, Place
 from batchveo.report.words import counted
 from batchveo.store import Added, Store
 
 LOOKED_AT = 1000
 """Jobs not submitted yet whose files are looked for; a slip in ``--state`` shows at the first of them."""
+LOOKED_AT_IN_A_BUCKET = 20
+"""The same where each look is a request over the network."""
 
 
 def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
@@ -36,12 +38,21 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
         reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))
 
 
-def say_made_elsewhere(reporter: Reporter, store: Store, output: Path) -> None:
-    """Warn where the folder holds videos of these very jobs that another state bought."""
-    found = [name for job_id, stem, name in store.unsubmitted(LOOKED_AT) if made_by_job(output, stem) == job_id]
+def say_made_elsewhere(reporter: Reporter, store: Store, output: Place) -> None:
+    """Warn where the place holds videos of these very jobs that another state bought."""
+    most = LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT
+    found = [name for job_id, stem, name in store.unsubmitted(most) if _maker(output, stem) == job_id]
     if found:
         text = (
             f"{counted(len(found), 'job')} not submitted yet, {found[0]} for one, have a video in {output} that "
             "another state bought; each is bought again (is --state the one you mean?)"
         )
         reporter(Noted(text=text, warning=True))
+
+
+def _maker(output: Place, stem: str) -> object:
+    """The id of the job that a sidecar of this name belongs to; ``None`` where there is none."""
+    if not isinstance(output, BucketUrl):
+        return made_by_job(output, stem)
+    says = read_sidecar(BucketVideo(output, f"{stem}{SUFFIX}").sidecar() or b"")
+    return says and says.get("job_id")

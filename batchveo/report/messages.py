@@ -12,6 +12,7 @@ from pathlib import Path
 from batchveo.coordinator import RunResult
 from batchveo.errors import (
     BudgetReached,
+    ClusterTrouble,
     DiskTrouble,
     KeyRejected,
     OutOfCredits,
@@ -136,6 +137,7 @@ _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     BudgetReached: ("the budget is reached", "Raise --budget, or leave it at that."),
     DiskTrouble: ("the disk cannot be written", "Make room, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
+    ClusterTrouble: ("the cluster starts no more processes", "Look at the machines, then run the same command."),
     ServiceMisplaced: ("the service does not answer as it should", "Check --base-url."),
 }
 

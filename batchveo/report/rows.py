@@ -11,7 +11,7 @@ from batchveo.models import Job, JobState
 from batchveo.report.snapshot import Lookout, Snapshot
 from batchveo.report.words import spread
 from batchveo.store import Store
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 
 
 def job_row(job: Job) -> dict[str, object]:
@@ -24,7 +24,7 @@ def job_row(job: Job) -> dict[str, object]:
         "prompt": job.prompt,
         "generation_id": job.generation_id,
         "client_request_id": job.client_request_id,
-        "file": str(video_path(job)) if job.file else None,
+        "file": str(video_at(job)) if job.file else None,
         "bytes": job.bytes,
         "sha256": job.sha256,
         "cost_usd": job.cost_usd,

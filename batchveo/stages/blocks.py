@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
@@ -77,6 +78,13 @@ class Blocks:
         self._pieces.clear()
         self._gathered = 0
         self._out.flush()
+
+    def owns(self, part: Path) -> bool:
+        """Whether ``part`` is still the file that was written to, and not what another process put there."""
+        try:
+            return self._out is not None and os.path.samestat(os.fstat(self._out.fileno()), part.lstat())
+        except FileNotFoundError:
+            return False
 
     def hexdigest(self) -> str:
         """The hash of what was written."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -45,13 +44,6 @@ class Partial:
     def headers(self) -> dict[str, str]:
         """Ask for the rest, or for the whole where the file has changed."""
         return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
-
-    def fits(self, part: Path) -> bool:
-        """Whether ``part`` is still as long as it was left."""
-        try:
-            return part.stat().st_size == self.size
-        except FileNotFoundError:
-            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ class Worker:
         self._desk = desk
         pollers = ByKey({label: Poller(api) for label, api in apis.items()})
         self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
-        downloader = Downloader(videos, settings.output.absolute(), disk=disk, writer=writer)
+        downloader = Downloader(videos, settings.output, disk=disk, writer=writer)
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
         submitters = ByKey({label: Submitter(api, desk.input_file, desk.leaving) for label, api in apis.items()})
         self._submits = SubmitLoop(desk, submitters, place=self._submitted)

@@ -84,7 +84,7 @@ class Wire:
     """
 
     def __init__(
-        self, tasks: TaskGroup, counter: Callable[[], Counter | None], weather: Weather = FAIR, *, seed: int = 0
+        self, tasks: TaskGroup, counter: Callable[[], Counter | None], weather: Weather = FAIR, *, seed: float = 0
     ) -> None:
         self._tasks = tasks
         self._counter = counter
@@ -92,6 +92,8 @@ class Wire:
         self.weather = weather
         self.calls: list[Call] = []
         """All that arrived, in that order, repeated ones too."""
+        self.watch: Callable[[Call], None] = lambda call: None
+        """Sees each call that was carried out, before its answer goes on its way."""
 
     def end(self, life: Life) -> Transport:
         """The end of the wire that the worker of ``life`` holds."""
@@ -144,8 +146,11 @@ class Wire:
         try:
             if counter is not None:
                 answer = await counter.answer(call)
+                self.watch(call)
                 if counter is self._counter():  # else it is the answer of a dead one
                     reply.packed = pickle.dumps(answer)
+        except Unreachable:  # it died over it
+            pass
         finally:
             reply.came.set()
 

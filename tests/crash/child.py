@@ -15,7 +15,7 @@ from batchveo.api.client import Api
 from batchveo.coordinator import Coordinator
 from batchveo.files import VideoFile
 from batchveo.models import JobState
-from batchveo.stages import downloader
+from batchveo.stages import folders
 from batchveo.stages.poller import Poller
 from batchveo.stages.submitter import Submitter
 from batchveo.store import Store
@@ -137,7 +137,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "during-poll":
             around_async(Poller, "handle", after=die)
         case "mid-download":
-            around(downloader, "check_mp4", before=die, after=None)
+            around(folders, "check_mp4", before=die, after=None)
         case "before-rename":
             around(VideoFile, "finish", before=die, after=None)
         case "after-rename":

@@ -18,7 +18,7 @@ from batchveo.exporting.splits import Splitting
 from batchveo.models import JobState
 from batchveo.states import Move
 from batchveo.store import Store
-from batchveo.verifying import verify, video_path
+from batchveo.verifying import verify, video_at
 from tests.exporting.nights import HOSTILE, Morning
 
 ALL = tuple(Format)
@@ -248,7 +248,7 @@ def test_links_across_file_systems(morning: Morning, monkeypatch: pytest.MonkeyP
     assert dict(moved.placed) == {"moved": 1}
     assert not target.is_symlink()
     assert not (morning.videos / "a.mp4").exists()
-    assert video_path(morning.job("a")) == target
+    assert video_at(morning.job("a")) == target
 
 
 def test_a_hard_link_shares_the_bytes_and_a_copy_does_not(morning: Morning) -> None:

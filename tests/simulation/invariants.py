@@ -11,7 +11,7 @@ from batchveo.files import measure
 from batchveo.models import Job, JobState
 from batchveo.sandbox import Generation
 from batchveo.store.sql import COUNTS
-from batchveo.verifying import video_path
+from batchveo.verifying import video_at
 from tests.runner.nights import Night
 from tests.simulation.world import PRICE, Plan
 
@@ -34,6 +34,7 @@ def hold_always(plan: Plan, night: Night) -> None:
         if job.state is S.FAILED:
             assert not generations, f"{job.name} failed though it was bought: {job.error}"
     assert not night.service.leaks
+    _check_places(plan, night)
     with night.store() as store:
         committed = sum(row[0] for row in store._db.execute("SELECT micros FROM attempts"))
         assert store._db.execute("SELECT micros FROM money").fetchone()[0] == committed
@@ -61,6 +62,14 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
     assert not list((night.folder / "videos").glob("*.json.part"))
 
 
+def _check_places(plan: Plan, night: Night) -> None:
+    """Each key keeps to its limit."""
+    if plan.far is not None:
+        for name, places in plan.far.keys:
+            peak = night.service.account(f"sk-{name}").peak_in_flight
+            assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
+
+
 def _bought(night: Night) -> dict[str, list[Generation]]:
     """The generations that are, or will be, charged, by job id."""
     bought: dict[str, list[Generation]] = defaultdict(list)
@@ -72,6 +81,6 @@ def _bought(night: Night) -> dict[str, list[Generation]]:
 
 
 def _check_file(job: Job) -> None:
-    path = video_path(job)
+    path = video_at(job)
     assert measure(path) == (job.bytes, job.sha256)
     check_mp4(path)

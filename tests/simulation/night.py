@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
+from unittest import mock
 
 import trio
 from trio.testing import MockClock
@@ -27,8 +29,13 @@ def live_through(seed: int) -> None:
         night = await live(plan, folder, after_run=lambda night: hold_always(plan, night))
         hold_in_the_end(plan, night)
 
+    random.seed(seed)
     try:
-        trio.run(whole, clock=MockClock(autojump_threshold=0))
+        with (
+            mock.patch.object(trio._core._run, "_r", random.Random(seed)),
+            mock.patch.object(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+        ):
+            trio.run(whole, clock=MockClock(autojump_threshold=0))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

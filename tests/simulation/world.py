@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,23 +13,25 @@ from unittest import mock
 import anyio
 
 from batchveo.files import VideoFile
-from batchveo.models import Job, JobState
+from batchveo.models import Job, JobSpec, JobState
 from batchveo.runner import Doubt
 from batchveo.sandbox import FAULTS, Settings
+from batchveo.settings import RunSettings
 from batchveo.states import Move
 from batchveo.store import Store
+from batchveo.worker.remote import LEAVE_SECONDS
 from tests.runner.nights import Night, specs
+from tests.simulation.far import Crash, Far, FarRun, far_of, only_crashes
 
 PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
 MOST_RUNS = 40
+URL_TTL_ELSEWHERE = 120.0
+MOST_MISHAPS = 3
+"""Whole runs in which workers and coordinators still fail; the others show how the night ends."""
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
-
-
-class Crash(BaseException):
-    """The process dies here: nothing after this point happens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class Plan:
     service: Settings
     kills: tuple[float, ...]
     crash_chance: float
+    far: Far | None = None
+    """Workers elsewhere; ``None`` where there is one, in the coordinator's own process."""
 
 
 def plan_of(seed: int) -> Plan:
@@ -54,7 +58,7 @@ def plan_of(seed: int) -> Plan:
     if rng.random() < 0.15:
         faults[rng.choice(sorted(CALM))] = 0.05
     budget = rng.choice([None, None, round(rng.uniform(0, jobs + 1) * PRICE, 2)])
-    return Plan(
+    plan = Plan(
         seed=seed,
         jobs=jobs,
         run={
@@ -82,6 +86,20 @@ def plan_of(seed: int) -> Plan:
         kills=tuple(rng.choice([0.0, 0.05, 1.0, 10.0, 45.0, 100.0, 200.0]) for _ in range(rng.randint(0, 4))),
         crash_chance=rng.choice([0.0, 0.0, 0.02, 0.1]),
     )
+    return _with_far(plan, far_of(rng)) if seed % 2 else plan
+
+
+def _with_far(plan: Plan, far: Far) -> Plan:
+    """``plan`` with workers elsewhere.
+
+    A worker that freezes with leave in its hand, or gets it late, sends its request later than all may know: the
+    log's silence must not count before. And a URL that dies within seconds would be dead whenever it has come
+    over a slow wire.
+    """
+    settle = plan.run["settle"] + LEAVE_SECONDS + far.longest_freeze
+    url_ttl = None if plan.service.url_ttl is None else URL_TTL_ELSEWHERE
+    service = replace(plan.service, per_key=True, url_ttl=url_ttl, latency=far.latency)
+    return replace(plan, run={**plan.run, "settle": settle}, service=service, far=far)
 
 
 async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
@@ -89,19 +107,17 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
     night = Night(folder, plan.service)
     jobs = specs(plan.jobs)
     rng = random.Random(plan.seed + 1)
-    with _crash_points(rng, plan.crash_chance) as process:
+    with _crash_points(rng, plan) as process:
         for kill in plan.kills:
             process.dead = False
             try:
-                await night.killed(jobs, after=kill, dying=process.die, **plan.run)
-            except BaseExceptionGroup as group:
-                _only_crashes(group)
-            except Crash:
-                pass
+                await _killed(plan, night, jobs, kill, process)
+            except BaseException as error:  # noqa: BLE001 - what is no crash goes on
+                only_crashes(error)
             after_run(night)
-    for _ in range(MOST_RUNS):
+    for number in range(MOST_RUNS):
         before = [(job.state, job.held) for job in night.jobs()]
-        await night.run(jobs, **plan.run)
+        await _whole(plan, night, jobs, number)
         after_run(night)
         after = [(job.state, job.held) for job in night.jobs()]
         if after == before and not any(state in UNDER_WAY for state, _ in after):
@@ -110,29 +126,56 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
     raise AssertionError("the night does not come to an end")
 
 
-def _only_crashes(group: BaseExceptionGroup[BaseException]) -> None:
-    rest = group.split(Crash)[1]
-    if rest is not None:
-        raise rest
+async def _killed(plan: Plan, night: Night, jobs: Sequence[JobSpec], kill: float, process: Process) -> None:
+    if plan.far is None:
+        await night.killed(jobs, after=kill, dying=process.die, **plan.run)
+    else:
+        await _far_run(plan, plan.far, night, reborn=process.live, calm=False).live(jobs, kill_after=kill)
+
+
+async def _whole(plan: Plan, night: Night, jobs: Sequence[JobSpec], number: int) -> None:
+    if plan.far is None:
+        await night.run(jobs, **plan.run)
+    else:
+        calm = number >= MOST_MISHAPS
+        await _far_run(plan, plan.far, night, reborn=lambda: None, calm=calm).live(jobs)
+
+
+def _far_run(plan: Plan, far: Far, night: Night, *, reborn: Callable[[], None], calm: bool) -> FarRun:
+    settings = RunSettings(output=night.folder / "videos", **plan.run)
+    return FarRun(night, far, plan.seed, settings, reborn=reborn, calm=calm)
 
 
 class Process:
-    """The one that dies; a dead one puts nothing more on disk."""
+    """The one that writes the state, and dies; a dead one puts nothing more on disk."""
 
     dead = False
 
     def die(self) -> None:
         self.dead = True
 
+    def live(self) -> None:
+        """Another takes its place."""
+        self.dead = False
+
 
 @contextmanager
-def _crash_points(rng: random.Random, chance: float) -> Iterator[Process]:
-    """Let the process die before or after each write, each flush, and around the rename, now and then."""
+def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa: C901 - a function a point
+    """Let the process die before or after each write, each flush, and around the rename, now and then.
+
+    The rename is a worker's, which may be another process.
+    """
     process = Process()
 
     def maybe() -> None:
-        if process.dead or rng.random() < chance:
+        if process.dead or rng.random() < plan.crash_chance:
             process.die()
+            raise Crash
+
+    def maybe_worker() -> None:
+        if plan.far is None:
+            maybe()
+        elif rng.random() < plan.crash_chance:
             raise Crash
 
     claim, apply, mark_sent, flush, finish = (
@@ -166,9 +209,9 @@ def _crash_points(rng: random.Random, chance: float) -> Iterator[Process]:
         maybe()  # it is safe, and nobody has acted on it
 
     def crashing_finish(self: VideoFile, job: Job, **options: Any) -> None:
-        maybe()  # after the download, before the rename
+        maybe_worker()  # after the download, before the rename
         finish(self, job, **options)
-        maybe()  # after the rename, before the final commit
+        maybe_worker()  # after the rename, before the final commit
 
     with (
         mock.patch.object(Store, "claim", crashing_claim),

@@ -88,8 +88,11 @@ def with_status(status: int) -> Handler:
 
 
 class Breaking(httpx.AsyncByteStream):
+    def __init__(self, content: bytes = WHOLE[:50]) -> None:
+        self.content = content
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield WHOLE[:50]
+        yield self.content
         raise httpx.ReadError("reset by peer")
 
 
@@ -432,3 +435,85 @@ async def test_a_large_video_goes_to_the_disk_in_blocks(tmp_path: Path, monkeypa
     assert isinstance(outcome, Fetched)
     assert outcome.sha256 == hashlib.sha256((tmp_path / outcome.file).read_bytes()).hexdigest()
     assert len(works) == len(WHOLE) // 10 + 1
+
+
+class Gated(httpx.AsyncByteStream):
+    """A body whose second half waits."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.halfway = anyio.Event()
+        self.go_on = anyio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content[:100]
+        self.halfway.set()
+        await self.go_on.wait()
+        yield self.content[100:]
+
+
+async def both(tmp_path: Path, first: Gated, second: Gated, order: Sequence[Gated]) -> list[FetchOutcome]:
+    """What comes of two processes that fetch one video into one folder, and get on in that order."""
+    outcomes: dict[Gated, FetchOutcome] = {}
+    ended = {first: anyio.Event(), second: anyio.Event()}
+
+    async def one(body: Gated) -> None:
+        outcomes[body] = await fetch(lambda request: httpx.Response(200, stream=body), tmp_path)
+        ended[body].set()
+
+    async with anyio.create_task_group() as tasks:
+        for body in (first, second):
+            tasks.start_soon(one, body)
+            await body.halfway.wait()
+        for body in order:
+            body.go_on.set()
+            await ended[body].wait()
+    return [outcomes[first], outcomes[second]]
+
+
+ANOTHER = WHOLE + b"\x00\x00\x00\x09free!"
+"""The same video in another encoding."""
+
+
+async def test_of_two_who_fetch_one_video_the_first_to_finish_counts(tmp_path: Path) -> None:
+    """Else the file on disk would be the other's than the one that was recorded."""
+    first, second = Gated(WHOLE), Gated(ANOTHER)
+    outcomes = await both(tmp_path, first, second, [first, second])
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    assert outcomes == [Fetched(folder=str(tmp_path), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)] * 2
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
+
+
+async def test_two_never_write_to_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that came first tries again; no file is put together from both."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 50)
+    first, second = Gated(WHOLE), Gated(ANOTHER)
+    early, late = await both(tmp_path, first, second, [first, second])
+    assert isinstance(early, FetchTrouble)
+    assert early.reason == "another process fetches this video too"
+    assert isinstance(late, Fetched)
+    assert (tmp_path / "a cat.mp4").read_bytes() == ANOTHER
+    assert hashlib.sha256(ANOTHER).hexdigest() == late.sha256
+    assert (await fetch(video, tmp_path)) == late
+
+
+async def test_a_part_that_another_wrote_to_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Though it has just the length that was left."""
+    bodies = [Breaking(), Breaking(WHOLE[:40] + b"x" * 10)]
+    asked: list[str | None] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("range"))
+        if bodies:
+            return httpx.Response(200, stream=bodies.pop(0), headers={"etag": '"1"'})
+        return video(request)
+
+    job = make_job(JobState.DOWNLOADING)
+    async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
+        one, two = (Downloader(videos, tmp_path, disk=at_once) for _ in range(2))
+        assert isinstance(await one.handle(job), FetchTrouble)
+        assert isinstance(await two.handle(job), FetchTrouble)
+        assert isinstance(await one.handle(job), Fetched)
+    assert asked == [None, None, None]
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE

@@ -1,0 +1,51 @@
+"""A bucket, opened as the environment says."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from batchveo.errors import UsageError
+from batchveo.objects.faults import words
+from batchveo.places import BucketUrl, require_cloud
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+RETRIES = 6
+RETRY_SECONDS = 60.0
+REQUEST_SECONDS = 120.0
+"""For a part on a slow line."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def open_bucket(url: BucketUrl) -> ObjectStore:
+    """Raises ``UsageError`` where the extra is missing, or the environment does not say what is needed."""
+    require_cloud()
+    from obstore.exceptions import BaseError
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    retry: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    client: ClientConfig = {"timeout": timedelta(seconds=REQUEST_SECONDS)}
+    if _endpoint_is_local():
+        client["allow_http"] = True
+    prefix = url.prefix or None
+    try:
+        match url.scheme:
+            case "s3":
+                return S3Store(url.bucket, prefix=prefix, client_options=client, retry_config=retry)
+            case "gs":
+                return GCSStore(url.bucket, prefix=prefix, client_options=client, retry_config=retry)
+            case _:
+                return AzureStore(url.bucket, prefix=prefix, client_options=client, retry_config=retry)
+    except (BaseError, ValueError, OSError) as error:
+        hint = "; set AZURE_STORAGE_ACCOUNT_NAME" if "Account must be specified" in str(error) else ""
+        raise UsageError(f"{url} cannot be used: {words(str(error))}{hint}") from None
+
+
+def _endpoint_is_local() -> bool:
+    """Whether the environment names a store on this machine; any other is spoken to over TLS only."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return urlsplit(endpoint).hostname in _LOOPBACK

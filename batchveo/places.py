@@ -1,0 +1,101 @@
+"""Where finished videos go: a folder of this machine, or the objects under one prefix of a bucket."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from batchveo.errors import UsageError
+
+BUCKET_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "azure": "az"}
+"""The kinds of buckets, by how their URLs may begin."""
+LONGEST_PREFIX = 512
+"""Bytes of UTF-8; stores take keys of 1024, names and endings included."""
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
+_SLIP = re.compile(rf"(?:{'|'.join(BUCKET_SCHEMES)}):", re.IGNORECASE)
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_DRIVE = re.compile(r"/[A-Za-z]:/")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+
+
+class BucketUrl(str):
+    """A checked URL of a bucket or a prefix in one: ``s3://bucket/prefix``, no slash at its end.
+
+    The prefix stands for itself: ``%41`` is no ``A`` here.
+    """
+
+    __slots__ = ()
+
+    @property
+    def scheme(self) -> str:
+        """``s3``, ``gs`` or ``az``."""
+        return self.partition("://")[0]
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket, or of the container."""
+        return self.partition("://")[2].partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        """What all keys begin with, without the slash behind it; empty where the bucket itself is meant."""
+        return self.partition("://")[2].partition("/")[2]
+
+
+Place = Path | BucketUrl
+
+
+def place_of(value: str | os.PathLike[str]) -> Place:
+    """The place that ``value`` names; a ``file://`` URL is the folder it names.
+
+    Raises ``UsageError`` for a URL that no videos can go to, or that holds a secret: the state, the sidecars and
+    the reports say where videos are.
+    """
+    if isinstance(value, BucketUrl):
+        return value
+    text = os.fspath(value)
+    match = _URL.fullmatch(text)
+    if match is None:
+        if _SLIP.match(text):  # also what a Path makes of a URL
+            raise UsageError(f"{text!r} is neither a folder nor a URL: write s3://bucket/prefix, as text")
+        return Path(value)
+    scheme = match[1].lower()
+    if scheme == "file":
+        return _local(text)
+    if scheme not in BUCKET_SCHEMES:
+        raise UsageError(f"videos cannot go to {scheme}:// (s3://, gs://, az:// or a folder)")
+    return _bucket(BUCKET_SCHEMES[scheme], match[2])
+
+
+def require_cloud() -> None:
+    """Raise ``UsageError`` unless the extra for buckets is installed."""
+    if find_spec("obstore") is None:
+        raise UsageError("buckets need an extra: pip install 'batchveo[cloud]'")
+
+
+def _bucket(scheme: str, rest: str) -> BucketUrl:
+    bucket, _, prefix = rest.partition("/")
+    if "@" in bucket or "?" in rest or "#" in rest:  # the text itself is not repeated
+        raise UsageError(
+            "the URL of a bucket holds no key, no query and no '?', '#' or 'user@': credentials come from the "
+            "environment (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME, ...)"
+        )
+    if not _BUCKET.fullmatch(bucket):
+        raise UsageError(f"{scheme}:// needs the name of a bucket: {scheme}://bucket/prefix")
+    parts = prefix.rstrip("/").split("/") if prefix.rstrip("/") else []
+    if not {"", ".", ".."}.isdisjoint(parts) or _CONTROL.search(prefix):
+        raise UsageError(f"{prefix!r} is no prefix: no empty part, no '.', no '..', no control characters")
+    if len(prefix.encode()) > LONGEST_PREFIX:
+        raise UsageError(f"the prefix is longer than {LONGEST_PREFIX} bytes")
+    return BucketUrl("/".join([f"{scheme}://{bucket}", *parts]))
+
+
+def _local(text: str) -> Path:
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.strip("/"):
+        raise UsageError(f"{text!r} names no folder of this machine: file:///folder")
+    path = unquote(parts.path)
+    return Path(path.lstrip("/") if _DRIVE.match(path) else path)

@@ -1,0 +1,45 @@
+"""Whether videos can be put in a place: tried before anything is bought."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+import uuid
+from pathlib import Path
+
+from batchveo.errors import DiskTrouble
+from batchveo.objects import objects
+from batchveo.places import BucketUrl, Place
+
+
+async def check_place(output: Place) -> None:
+    """Raise ``DiskTrouble`` unless videos can be put there: better now than after the first purchase."""
+    if isinstance(output, BucketUrl):
+        await check_bucket(output)
+    else:
+        check_folder(output)
+
+
+def check_folder(output: Path) -> None:
+    """Raise ``DiskTrouble`` unless a file can be made in ``output``: better now than after the first purchase."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+
+
+async def check_bucket(output: BucketUrl) -> None:
+    """Raise ``DiskTrouble`` unless an object can be made, read and taken away, and no second one of its name."""
+    there, key = objects(output), f".batchveo-{uuid.uuid4().hex}"
+    try:
+        await there.create(key, b"batchveo looks whether it can write here\n")
+        found = await there.small(key)
+        if await there.create(key, b""):
+            raise OSError(errno.ENOTSUP, "this store overwrites what is to be created only")  # noqa: TRY301
+        await there.delete(key)
+    except OSError as error:
+        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+    if found is None:
+        raise DiskTrouble(f"videos cannot be written to {output}: what was put there is not found")

@@ -1,0 +1,251 @@
+"""The small parts: addresses, batches, news, the shared folder, what is imported when."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import pytest
+
+import batchveo
+from batchveo.cli import status_of
+from batchveo.cluster import Cluster
+from batchveo.cluster.batching import Batches
+from batchveo.cluster.engine import Lost
+from batchveo.cluster.news import MOST, News
+from batchveo.cluster.on_ray import started
+from batchveo.cluster.sharing import check_marked, marked
+from batchveo.cluster.slots import tag_of
+from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
+from batchveo.events import Noted
+from batchveo.files import VideoFile, sweep
+from batchveo.models import JobState
+from batchveo.wire import Answer, Call, Unreachable, Verb
+from tests.factories import make_job
+
+ROOT = Path(__file__).parents[2]
+
+
+# -- addresses and options
+
+
+@pytest.mark.parametrize("address", [None, "local", "auto", "127.0.0.1:6379", "head.example:6379", "[::1]:6379"])
+def test_addresses_that_are_some(address: str | None) -> None:
+    """Local ones are those that no cluster stands behind yet."""
+    assert Cluster(address=address).is_local == (address in (None, "local"))
+
+
+@pytest.mark.parametrize("address", ["night.yaml", "ray://head:10001", "", "host", "a b:1", "x:1\n", "<script>:1"])
+def test_addresses_that_are_none(address: str) -> None:
+    """A manifest among them."""
+    with pytest.raises(UsageError):
+        Cluster(address=address)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_workers_out_of_range(workers: int) -> None:
+    """There is at least one."""
+    with pytest.raises(UsageError):
+        Cluster(workers=workers)
+
+
+def test_workers_by_nodes() -> None:
+    """One each, at least two, or as many as are asked for."""
+    assert [Cluster().workers_on(nodes) for nodes in (1, 2, 9)] == [2, 2, 9]
+    assert Cluster(workers=1).workers_on(9) == 1
+
+
+def test_a_manifest_behind_the_option_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as a missing manifest."""
+    assert status_of(["run", "--ray", "night.yaml"]) == 2
+    assert "manifests before --ray" in capsys.readouterr().err
+
+
+def test_workers_without_a_cluster_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rather than ignored."""
+    assert status_of(["resume", "--sandbox", "--workers", "3"]) == 2
+    assert "--workers N is for --ray" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", [1, 70_000])
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, port: int) -> None:
+    """Ray is not even imported for it."""
+    cluster = Cluster(address=f"127.0.0.1:{port}")
+    with pytest.raises(ClusterTrouble, match="no Ray answers"), started(cluster, tmp_path / "b.db"):
+        pass
+
+
+WITHOUT_RAY = """
+import sys
+from importlib import util
+real = util.find_spec
+util.find_spec = lambda name, *rest: None if name == "ray" else real(name, *rest)
+sys.modules["ray"] = None
+from batchveo.cli import status_of
+sys.exit(status_of(sys.argv[1:]))
+"""
+
+
+def test_without_ray_the_extra_is_named_and_the_rest_works(tmp_path: Path) -> None:
+    """Before the manifest is read; nothing is written."""
+
+    def call(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", WITHOUT_RAY, "run", "m.yaml", "--sandbox", "--quiet", *options]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    (tmp_path / "m.yaml").write_text("jobs:\n  - {model: veo2, prompt: A dragon}\n")
+    refused = call("--ray")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pip install 'batchveo[ray]'" in refused.stderr
+    assert not (tmp_path / "state").exists()
+    assert call().returncode == 0
+
+
+def test_only_one_module_knows_ray() -> None:
+    """And it imports it when it is asked to."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "batchveo").rglob("*.py")}
+    assert [name for name, text in texts.items() if re.search(r"(import|from) ray\b", text)] == ["on_ray.py"]
+    code = "import sys, batchveo.library, batchveo.cluster.on_ray; print('ray' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+def test_the_key_shows_in_no_repr_of_what_travels() -> None:
+    """Errors of an engine show what they were about."""
+    service = batchveo.service(base_url="https://api.example", key="the-secret")
+    assert "the-secret" not in repr(service)
+
+
+# -- batches
+
+
+def call_of(number: int, verb: Verb = Verb.RECORD) -> Call:
+    return Call(worker="w", session="s", number=number, settled=0, verb=verb)
+
+
+class Post:
+    """A way to the coordinator; a message takes a second."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[int]] = []
+        self.lost = False
+
+    async def __call__(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        self.messages.append([call.number for call in calls])
+        await anyio.sleep(1.0)
+        if self.lost:
+            raise Lost
+        return [Answer(value=call.number, now=0.0) for call in calls]
+
+
+@pytest.mark.anyio
+async def test_calls_of_one_moment_travel_together() -> None:
+    """The first goes at once; what comes meanwhile goes in one message, and each gets its own answer."""
+    post = Post()
+    batches = Batches(post)
+    answers: dict[int, object] = {}
+
+    async def ask(number: int) -> None:
+        answers[number] = (await batches(call_of(number))).value
+
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as calls:
+        tasks.start_soon(batches.run)
+        calls.start_soon(ask, 0)
+        await anyio.sleep(0.5)
+        for number in range(1, 10):
+            calls.start_soon(ask, number)
+        await anyio.sleep(5)
+        tasks.cancel_scope.cancel()
+    assert [len(message) for message in post.messages] == [1, 9]
+    assert answers == {number: number for number in range(10)}
+
+
+@pytest.mark.anyio
+async def test_long_polls_go_by_themselves_and_what_is_lost_is_told() -> None:
+    """A message that is lost is lost for each call in it; the next goes on."""
+    post = Post()
+    batches = Batches(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        assert (await batches(call_of(1, Verb.CLAIM))).value == 1
+        post.lost = True
+        for verb in (Verb.CLAIM, Verb.RECORD):
+            with pytest.raises(Unreachable):
+                await batches(call_of(2, verb))
+        post.lost = False
+        assert (await batches(call_of(3))).value == 3
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_gives_up_does_not_hold_the_others() -> None:
+    """Its call goes all the same."""
+    post = Post()
+    batches = Batches(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        with anyio.move_on_after(0.5):
+            await batches(call_of(1))
+        assert (await batches(call_of(2))).value == 2
+        tasks.cancel_scope.cancel()
+    assert post.messages == [[1], [2]]
+
+
+# -- news
+
+
+@pytest.mark.anyio
+async def test_news_come_in_order_and_once() -> None:
+    """Of another edition from its beginning; what was dropped can be told by the numbers."""
+    news = News()
+    first = await news.since("", 0)
+    assert first.events == ()
+    for number in range(MOST + 5):
+        news(Noted(text=str(number)))
+    some = await news.since(first.edition, 0)
+    assert some.first == 5
+    assert some.events[0] == Noted(text="5")
+    rest = await news.since(first.edition, some.first + len(some.events))
+    assert rest.first == some.first + len(some.events)
+    assert (await news.since("another", MOST)).first == 5
+
+
+# -- the folder
+
+
+def test_a_folder_that_is_not_the_same_is_told(tmp_path: Path) -> None:
+    """Missing, or with the marker of another run; afterwards nothing is left."""
+    with marked(tmp_path, "x") as marker:
+        check_marked(marker)
+        marker.file.write_text("another")
+        with pytest.raises(DiskTrouble, match="share"):
+            check_marked(marker)
+        marker.file.unlink()
+        with pytest.raises(DiskTrouble, match="share"):
+            check_marked(marker)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Path) -> None:
+    """One that was given up may still be writing; strangers' files stay."""
+    job = make_job(JobState.DOWNLOADING, stem="x" * 231)
+    tag = tag_of(tmp_path / "b.db")
+    one, two = (VideoFile.plan(tmp_path, job, writer=f"{tag}-{n}") for n in "ab")
+    assert one.path == two.path
+    assert one.part != two.part
+    for file in (one, two):
+        with VideoFile.open_part(file.part) as out:
+            out.write(b"video")
+    one.finish(job, size=5, sha256="00")
+    stranger = tmp_path / one.part.name.replace(tag, "00000000")
+    stranger.touch()
+    sweep(tmp_path, f"{tag}-")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", ".json", ".part"}
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [stranger]
+    sweep(tmp_path / "missing", tag)
