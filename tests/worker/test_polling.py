@@ -98,8 +98,8 @@ async def test_a_night_takes_little_longer_than_its_generations(tmp_path: Path) 
 
 async def test_for_no_more_polls_than_a_fixed_interval_makes_the_finished_wait_less(tmp_path: Path) -> None:
     """Two thirds of the time, on average."""
-    fixed = await watched(tmp_path / "fixed", concurrency=10, poll_interval=10.0)
-    planned = await watched(tmp_path / "planned", concurrency=10, poll_rate=1.0)
+    fixed = await watched(tmp_path / "fixed", 240, concurrency=10, poll_interval=10.0)
+    planned = await watched(tmp_path / "planned", 240, concurrency=10, poll_rate=1.0)
     assert planned.polls_a_job <= fixed.polls_a_job
     assert planned.delay < 0.7 * fixed.delay
 
