@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import anyio
+import sniffio
 
 
 class Clock:
@@ -16,12 +17,22 @@ class Clock:
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
-        self._offset = wall() - anyio.current_time()
+        self._loop_time = _loop_time()
+        self._offset = wall() - self._loop_time()
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
-        return self._offset + anyio.current_time()
+        return self._offset + self._loop_time()
 
     async def sleep_until(self, when: float) -> None:
         """Sleep until ``now()`` reaches ``when``; at once if it has."""
         await anyio.sleep(max(0.0, when - self.now()))
+
+
+def _loop_time() -> Callable[[], float]:
+    """The clock of this event loop, which anyio would look for anew at each of the dozens of readings a job."""
+    if sniffio.current_async_library() != "asyncio":
+        return anyio.current_time
+    import asyncio
+
+    return asyncio.get_running_loop().time

@@ -24,8 +24,8 @@ from batchveo.api import ApiKey
 from batchveo.clock import Clock
 from batchveo.cluster import Cluster
 from batchveo.cluster.brief import Assignment, Brief
+from batchveo.cluster.coordinator_actor import CoordinatorActor
 from batchveo.cluster.engine import Actor
-from batchveo.cluster.head import Head
 from batchveo.coordinator import Coordinator, LocalDesk, RunResult
 from batchveo.coordinator.holding import hold
 from batchveo.durations import Durations
@@ -75,7 +75,7 @@ async def near(state: Path, run: int) -> Tally:
 
 async def far(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in this process."""
-    return await _through(Pickled(Head()), Lane().run, _assignment(state, run, workers))
+    return await _through(Pickled(CoordinatorActor()), Lane().run, _assignment(state, run, workers))
 
 
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
@@ -90,7 +90,7 @@ async def over_ray(state: Path, run: int, workers: int) -> Tally:
         async def working(name: str, head: Actor) -> object:
             return await RayActor(lanes.remote()).ask("run", name, head)
 
-        return await _through(await engine.head(), working, _assignment(state, run, workers))
+        return await _through(await engine.coordinator(), working, _assignment(state, run, workers))
 
 
 async def _through(head: Actor, working: Working, assignment: Assignment) -> Tally:

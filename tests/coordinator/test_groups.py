@@ -174,7 +174,7 @@ def test_a_cancelled_writer_is_durable_all_the_same(store: Spy, backend: str) ->
 async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Followers wait behind a shield: a group that never ended would hold up the exit for ever."""
     groups = GroupCommit(store)
-    checkpoint = anyio.lowlevel.cancel_shielded_checkpoint
+    checkpoint = anyio.lowlevel.checkpoint
     turns = count()
 
     async def dying() -> None:
@@ -186,7 +186,7 @@ async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch:
         with pytest.raises(KeyboardInterrupt):
             await groups.durable()
 
-    monkeypatch.setattr(anyio.lowlevel, "cancel_shielded_checkpoint", dying)
+    monkeypatch.setattr(anyio.lowlevel, "checkpoint", dying)
     with store.sharing(), anyio.fail_after(60):
         claim(store)
         async with anyio.create_task_group() as tasks:
