@@ -460,6 +460,15 @@ async def test_each_key_has_its_own_places_over_all_workers(offices: Offices) ->
         assert await office.begin(desks[0].claim).waits()
 
 
+async def test_all_keys_together_have_the_places_of_the_run(offices: Offices) -> None:
+    """However much each key would allow."""
+    async with offices(9, concurrency=3, keys=[key("a", concurrency=3), key("b", concurrency=3)]) as office:
+        desk = await office.desk()
+        for _ in range(3):
+            await desk.claim()
+        assert await office.begin(desk.claim).waits()
+
+
 async def test_each_key_has_its_own_rate_over_all_workers(offices: Offices) -> None:
     """In a minute one from this, six from that."""
     keys = [key("a", rate=1.0), key("b", rate=6.0)]
