@@ -30,4 +30,7 @@ class Engine(Protocol):
         """A ``head.Head`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
 
     def worker(self) -> Actor:
-        """A new ``hand.Hand``, on any machine; it ends when it dies."""
+        """A new ``hand.Hand``, on any machine; it ends when it dies. Raises ``Lost`` where no machine is left."""
+
+    async def gone(self) -> str:
+        """Wait until the engine itself is lost, and nothing can be started or ended any more; tells of it."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -19,6 +22,7 @@ from batchveo.cluster.batching import Batches
 from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
 from batchveo.cluster.on_ray import started
+from batchveo.cluster.scratch import PREFIX, scratch
 from batchveo.cluster.sharing import check_marked, marked
 from batchveo.cluster.slots import tag_of
 from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
@@ -78,6 +82,56 @@ def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, port: int) 
     cluster = Cluster(address=f"127.0.0.1:{port}")
     with pytest.raises(ClusterTrouble, match="no Ray answers"), started(cluster, tmp_path / "b.db"):
         pass
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The address of a server that says the same to the first who calls."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+
+        def serve() -> None:
+            line = server.accept()[0]
+            with line:
+                line.recv(1000)
+                line.sendall(answer)
+
+        served = threads.submit(serve)
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        served.result()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\0\0\0\4"])
+def test_what_is_no_ray_is_told_at_once(tmp_path: Path, answer: bytes) -> None:
+    """Another server listens there: Ray would try for minutes, and say so line by line."""
+    with (
+        answering(answer) as address,
+        pytest.raises(ClusterTrouble, match="is no Ray"),
+        started(Cluster(address=address), tmp_path / "b.db"),
+    ):
+        pass
+
+
+def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
+    """What stands in it too; another that is in use stays, and so does whatever is not ours."""
+    (tmp_path / "bvtheirs").mkdir()
+    with scratch(tmp_path) as one:
+        (one / "session").mkdir()
+        with scratch(tmp_path) as two:
+            assert one.is_dir()
+            assert two.is_dir()
+            assert one != two
+    assert [path.name for path in tmp_path.iterdir()] == ["bvtheirs"]
+
+
+def test_the_folder_that_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
+    """The lock on it went with its process."""
+    code = "import os, sys; from pathlib import Path; from batchveo.cluster.scratch import scratch\n"
+    code += "with scratch(Path(sys.argv[1])) as folder: (folder / 'log').touch(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    (tmp_path / f"{PREFIX}link").symlink_to(left)
+    with scratch(tmp_path) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{PREFIX}link"}
 
 
 WITHOUT_RAY = """
