@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import signal
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -70,6 +72,7 @@ def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
     with ExitStack() as stack:
         ray = _ray(local=cluster.is_local)
         if not ray.is_initialized():
+            _keep_sigterm(stack)
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
         yield RayEngine(ray, state)
@@ -133,9 +136,25 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     try:
         with _without_secrets() if cluster.is_local else ExitStack():
             ray.init(**quiet)
+    except SystemExit:
+        _end(signal.SIGTERM)  # so says Ray's own handler, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         where = "on this machine" if cluster.is_local else f"at {cluster.address}"
         raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _end)
+
+
+def _keep_sigterm(stack: ExitStack) -> None:
+    """Ray puts a handler of its own in place of what is there."""
+    if threading.current_thread() is threading.main_thread():
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+
+
+def _end(number: int, _: object = None) -> NoReturn:
+    """End this process as the signal demands, and what it has started before it."""
+    sys.exit(128 + number)
 
 
 @contextmanager

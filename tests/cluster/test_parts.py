@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -109,6 +111,26 @@ def test_what_is_no_ray_is_told_at_once(tmp_path: Path, answer: bytes) -> None:
         started(Cluster(address=address), tmp_path / "b.db"),
     ):
         pass
+
+
+@pytest.mark.parametrize("moment", ["while Ray starts", "afterwards"])
+def test_sigterm_ends_what_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Ray's handler would end the process with status 15; whatever was there before comes back."""
+    ended = []
+
+    def init(**_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+        if moment == "while Ray starts":
+            signal.raise_signal(signal.SIGTERM)
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("Ray"))
+    monkeypatch.setattr("batchveo.cluster.on_ray._ray", lambda *, local: ray)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as exit_, started(Cluster(address="auto"), tmp_path / "b.db"):
+        signal.raise_signal(signal.SIGTERM)
+    assert exit_.value.code == 143
+    assert ended == ["Ray"]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
