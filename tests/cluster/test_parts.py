@@ -25,7 +25,7 @@ from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
 from batchveo.cluster.on_ray import started
 from batchveo.cluster.scratch import PREFIX, scratch
-from batchveo.cluster.sharing import check_marked, marked
+from batchveo.cluster.sharing import check_marked, clear, marked
 from batchveo.cluster.slots import tag_of
 from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.events import Noted
@@ -325,3 +325,24 @@ def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Pat
     assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", ".json", ".part"}
     assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [stranger]
     sweep(tmp_path / "missing", tag)
+
+
+def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
+    """A part of a run of one process, where a worker finishes the video; those of workers, before the next run."""
+    job, other = make_job(JobState.DOWNLOADING), make_job(JobState.DOWNLOADING, id="another", stem="another")
+    tag = tag_of(tmp_path / "b.db")
+    for left in (job, other):
+        VideoFile.plan(tmp_path, left).part.touch()
+    file = VideoFile.plan(tmp_path, job, writer=f"{tag}-a")
+    file.part.write_bytes(b"video")
+    file.finish(job, size=5, sha256="00")
+    (kept,) = tmp_path.glob("*.part")
+    assert kept == VideoFile.plan(tmp_path, other).part
+
+    VideoFile.plan(tmp_path, other, writer=f"{tag}-a").part.touch()
+    clear(tmp_path, tag)
+    assert len(list(tmp_path.glob("*.part"))) == 2
+    with marked(tmp_path, tag) as marker:
+        clear(tmp_path, tag)
+    assert not marker.file.exists()
+    assert list(tmp_path.glob("*.part")) == [kept]
