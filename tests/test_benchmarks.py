@@ -7,14 +7,20 @@ import json
 from importlib import import_module
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchveo.container import check_mp4
+from batchveo.models import JobState
+from batchveo.store import Store
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.desks import worked
+from benchmarks.lanes import Tally
 from benchmarks.loopback import SENDFILE_BYTES, Loopback, Videos
 from benchmarks.machine import facts
 from benchmarks.rows import Row, at_least, at_most
 from benchmarks.schedule import busiest_rate, ideal_makespan, packed_makespan
+from benchmarks.sessions import Session
 from benchmarks.table import short, text_table, write
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +92,28 @@ def test_the_loopback_server_sells_each_its_own_video(tmp_path: Path) -> None:
     check_mp4(tmp_path / "v.mp4")
     assert len(whole) == service.videos.size == 50_000
     assert Videos.tail(0) != Videos.tail(1)
+
+
+@pytest.mark.parametrize("face", ["near", "far"])
+def test_every_move_is_recorded_through_either_face(face: str, tmp_path: Path) -> None:
+    """And the remote one tells what has passed over the wire."""
+    tally: Tally = anyio.run(worked, face, tmp_path / "state.db", 12, 2)
+    with Store(tmp_path / "state.db", writing=False) as store:
+        assert store.counts()[JobState.SUCCEEDED] == 12
+    if face == "far":
+        assert tally.calls >= 12 * 5 + 2
+        assert 0 < tally.messages <= tally.calls
+
+
+def test_processor_time_is_told_by_kind() -> None:
+    """Between two times, with what began in between, and whatever an idle process became."""
+    session = Session(
+        leader=1,
+        at=[10.0, 11.0, 12.0],
+        used=[{1: 1.0, 2: 0.5}, {1: 2.0, 2: 1.5}, {1: 2.5, 2: 3.5, 3: 0.25}],
+        kinds={1: "program", 2: "coordinator", 3: "ray"},
+    )
+    assert session.between(10.1, 11.9) == {"program": 1.5, "coordinator": 3.0, "ray": 0.25}
 
 
 def test_unknown_generations_go_on_for_ever() -> None:

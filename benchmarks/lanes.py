@@ -1,0 +1,73 @@
+"""Workers whose calls to the service take no time: what is left is the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.cluster.batching import Batches
+from batchveo.cluster.engine import Actor
+from batchveo.desk import Desk
+from batchveo.models import Job
+from batchveo.outcomes import Accepted, Completed, Fetched
+from batchveo.wire import Answer, Call
+from batchveo.worker.remote import RemoteDesk
+
+MOVES = 5
+"""What is recorded of a job: its claim, that its request leaves, and what came of the three steps."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Calls of workers, and the messages that they travelled in."""
+
+    calls: int = 0
+    messages: int = 0
+
+
+async def work(desk: Desk) -> None:
+    """Take every job there is through its steps."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_claim, desk, tasks)
+        await desk.finished()
+        tasks.cancel_scope.cancel()
+
+
+async def _claim(desk: Desk, tasks: TaskGroup) -> None:
+    while True:
+        tasks.start_soon(_steps, desk, await desk.claim())
+
+
+async def _steps(desk: Desk, job: Job) -> None:
+    await desk.leaving(job)
+    job = await desk.record(job, Accepted(generation_id=f"g-{job.seq}"))
+    job = await desk.record(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
+    video = Fetched(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")
+    await desk.record(job, video)
+
+
+class Lane:
+    """A worker with a remote desk; also as an actor."""
+
+    async def run(self, name: str, head: Actor) -> Tally:
+        """Work until the run is over."""
+        tally = Tally()
+
+        async def send(calls: Sequence[Call]) -> Sequence[Answer]:
+            tally.calls += len(calls)
+            tally.messages += 1
+            return cast("Sequence[Answer]", await head.ask("answer", calls))
+
+        await head.ask("brief")
+        batches = Batches(send)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(batches.run)
+            desk = RemoteDesk(name, batches, despair=print)
+            await desk.join()
+            await work(desk)
+            tasks.cancel_scope.cancel()
+        return tally
