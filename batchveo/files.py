@@ -49,7 +49,7 @@ class VideoFile:
             path = folder / f"{stem}{SUFFIX}"
             taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
             if not taken or _belongs_to(path, job):
-                part = f".{token}.{writer}.part" if writer else f"{stem}.{token[:8]}.part"
+                part = f".{token}.{writer}.part" if writer else _lone_part(stem, job)
                 return cls(path=path, part=folder / part, writer=writer)
         raise FileExistsError(errno.EEXIST, "every name for this video is another file's", str(path))
 
@@ -85,6 +85,14 @@ class VideoFile:
         rename(part, sidecar)
         rename(self.part, self.path)
         sync(self.path.parent)
+        if self.writer:  # what a run of one process left of it
+            with contextlib.suppress(OSError):
+                self.path.with_name(_lone_part(self.path.name.removesuffix(SUFFIX), job)).unlink()
+
+
+def _lone_part(stem: str, job: Job) -> str:
+    """The part where one process alone writes videos."""
+    return f"{stem}.{_token(job)[:8]}.part"
 
 
 def sweep(folder: Path, writers: str) -> None:

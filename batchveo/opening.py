@@ -15,6 +15,8 @@ from batchveo.clients import clients, first
 from batchveo.clock import Clock
 from batchveo.cluster import Cluster, ClusterRun
 from batchveo.cluster.engine import Engine
+from batchveo.cluster.pool import tag_of
+from batchveo.cluster.sharing import clear
 from batchveo.coordinator.holding import hold
 from batchveo.costs import learn_costs
 from batchveo.durations import Durations
@@ -74,6 +76,8 @@ async def opened_run(
             durations = await _durations(api, store, models, settings)
             begun = clock.now()
             if engine is None or cluster is None:
+                if isinstance(settings.output, Path):
+                    clear(settings.output.absolute(), tag_of(store.path))
                 result = await Run(
                     store,
                     apis,

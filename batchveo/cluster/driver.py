@@ -86,6 +86,7 @@ class ClusterRun:
         self._began = False
         self._ended = anyio.Event()
         self._interrupted: signal.Signals | None = None
+        self._lost: ClusterTrouble | None = None
         self._working = anyio.CancelScope()
 
     async def execute(self) -> RunResult:
@@ -107,8 +108,9 @@ class ClusterRun:
             try:
                 return await self._watched(signals, coordinator, pool)
             finally:
-                pool.kill_all()
-                coordinator.actor.kill()
+                if self._lost is None:  # else nobody is left who could do it, and they end by themselves
+                    pool.kill_all()
+                    coordinator.actor.kill()
 
     async def _watched(
         self, signals: AsyncIterator[signal.Signals] | None, coordinator: CoordinatorHandle, pool: WorkerPool
@@ -117,6 +119,7 @@ class ClusterRun:
         async with anyio.create_task_group() as tasks:
             if signals is not None:
                 tasks.start_soon(self._listen, signals, coordinator)
+            tasks.start_soon(self._mind, coordinator)
             with self._working:
                 await pool.open(self._workers)
                 tasks.start_soon(self._relay, coordinator)
@@ -127,7 +130,7 @@ class ClusterRun:
                 with anyio.move_on_after(LAST_NEWS_SECONDS):
                     await self._ended.wait()
             tasks.cancel_scope.cancel()
-        return result or self._cut_off(None)
+        return result or self._cut_off(self._lost)
 
     # -- the coordinator
 
@@ -139,7 +142,7 @@ class ClusterRun:
             try:
                 return await coordinator.run(self._assignment)
             except Lost as error:
-                if self._interrupted is not None:
+                if self._interrupted is not None or self._lost is not None:
                     return None
                 losses = losses + 1 if anyio.current_time() - begun < SHORT_LIFE_SECONDS else 1
                 if losses > LOSSES_BORNE:
@@ -162,6 +165,12 @@ class ClusterRun:
                 continue
             for name in names:
                 await pool.give_up(name)
+
+    async def _mind(self, coordinator: CoordinatorHandle) -> None:
+        """End the run where the engine is lost; that would end this process by and by, without a word of ours."""
+        self._lost = ClusterTrouble(await self._engine.gone())
+        self._working.deadline = min(self._working.deadline, anyio.current_time() + EXIT_SECONDS)
+        await coordinator.stop(self._lost)  # the coordinator may be there yet
 
     def _cut_off(self, why: StoppedEarly | None) -> RunResult:
         """How a run stands whose coordinator can tell nothing more; its state holds all that counts."""

@@ -30,4 +30,7 @@ class Engine(Protocol):
         """A ``CoordinatorActor`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
 
     def worker(self) -> Actor:
-        """A new ``WorkerActor``, on any machine; it ends when it dies."""
+        """A new ``WorkerActor``, on any machine; it ends when it dies. Raises ``Lost`` where none is left."""
+
+    async def gone(self) -> str:
+        """Wait until the engine itself is lost, and nothing can be started or ended any more; tells of it."""

@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
+import signal
 import socket
 import sys
-import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
+import anyio.to_thread
 import sniffio
 
 from batchveo.api.key import VARIABLES
 from batchveo.cluster.coordinator_actor import CoordinatorActor
 from batchveo.cluster.engine import Actor, Engine, Lost
+from batchveo.cluster.scratch import scratch
 from batchveo.cluster.settings import Cluster
 from batchveo.cluster.worker_actor import WorkerActor
 from batchveo.errors import ClusterTrouble, StateLocked, UsageError
@@ -35,6 +37,13 @@ STORE_BYTES = 80 * 1024 * 1024
 NAME_SECONDS = 10.0
 """How long the coordinator of a driver that was killed may take to be gone."""
 KNOCK_SECONDS = 10.0
+LOOK_SECONDS = 5.0
+"""How often a run looks whether the head of its cluster answers, and how long that may take."""
+MISSES = 4
+"""In a row, after which the head is lost; after a minute Ray itself would end all of its processes, ours too."""
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_SETTINGS_FRAME = 4
+_NO_SETTINGS = bytes([0, 0, 0, _SETTINGS_FRAME, 0, 0, 0, 0, 0])
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
@@ -63,19 +72,31 @@ def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
     with ExitStack() as stack:
         ray = _ray(local=cluster.is_local)
         if not ray.is_initialized():
+            _keep_sigterm(stack)
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
         yield RayEngine(ray, state)
 
 
-def _knock(address: str) -> None:
-    """Raise ``ClusterTrouble`` where nobody listens; Ray itself would try for minutes, and say so line by line."""
+def _knock(address: str, patience: float = KNOCK_SECONDS) -> None:
+    """Raise ``ClusterTrouble`` where no Ray listens; it would itself try for minutes, and say so line by line.
+
+    Ray's head speaks HTTP/2, whose servers answer the first bytes with a frame of settings (RFC 9113, 3.4).
+    """
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=patience) as line:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            line.sendall(_HTTP2_PREFACE + _NO_SETTINGS)
+            answer = line.makefile("rb").read(len(_NO_SETTINGS))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
+    if len(answer) < len(_NO_SETTINGS) or answer[3] != _SETTINGS_FRAME:
+        raise ClusterTrouble(
+            f"what listens at {address} is no Ray; its head does, at port 6379 unless told another"
+        )
 
 
 def _ray(*, local: bool) -> ModuleType:
@@ -101,15 +122,13 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         "configure_logging": False,
     }
     if cluster.is_local:
-        folder = tempfile.mkdtemp(prefix="bv", dir="/tmp" if Path("/tmp").is_dir() else None)  # noqa: S108 - Ray
-        # takes no longer path than this for its sockets
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = stack.enter_context(scratch())
         stack.callback(ray.shutdown)  # before its folder goes
         quiet |= {
             "address": "local",
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
-            "_temp_dir": folder,
+            "_temp_dir": str(folder),
             **({"_node_ip_address": LOOPBACK} if LOOPBACK else {}),
         }
     else:
@@ -117,9 +136,25 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     try:
         with _without_secrets() if cluster.is_local else ExitStack():
             ray.init(**quiet)
+    except SystemExit:
+        _end(signal.SIGTERM)  # so says Ray's own handler, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         where = "on this machine" if cluster.is_local else f"at {cluster.address}"
         raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _end)
+
+
+def _keep_sigterm(stack: ExitStack) -> None:
+    """Ray puts a handler of its own in place of what is there."""
+    if threading.current_thread() is threading.main_thread():
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+
+
+def _end(number: int, _: object = None) -> NoReturn:
+    """End this process as the signal demands, and what it has started before it."""
+    sys.exit(128 + number)
 
 
 @contextmanager
@@ -175,7 +210,9 @@ class RayEngine:
 
     def worker(self) -> Actor:
         """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
-        node = min(self._alive(), key=lambda node: self._starts[node])
+        node = min(self._alive(), key=lambda node: self._starts[node], default=None)
+        if node is None:
+            raise Lost("no machine of the cluster is left")
         self._starts[node] += 1
         options = {
             "num_cpus": 0,
@@ -184,6 +221,20 @@ class RayEngine:
             "scheduling_strategy": _on(node),
         }
         return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
+
+    async def gone(self) -> str:
+        """See ``Engine``."""
+        address = str(self._ray.get_runtime_context().gcs_address)
+        misses = 0
+        while misses < MISSES:
+            await anyio.sleep(LOOK_SECONDS)
+            try:
+                await anyio.to_thread.run_sync(_knock, address, LOOK_SECONDS, abandon_on_cancel=True)
+            except ClusterTrouble:
+                misses += 1
+            else:
+                misses = 0
+        return f"the head of the Ray cluster, at {address}, does not answer any more"
 
 
 class RayActor:

@@ -144,7 +144,11 @@ class WorkerPool:
 
     async def _start(self) -> Actor | None:
         """A worker that has started, and sees the marker; ``None`` where there is none to be had now."""
-        worker = self._engine.worker()
+        try:
+            worker = self._engine.worker()
+        except Lost as error:
+            await self._unable(str(error))
+            return None
         self._alive.add(worker)
         try:
             with anyio.fail_after(START_SECONDS):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble
+from batchveo.files import sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ def marked(folder: Path, name: str) -> Iterator[Marker]:
 
     ``name`` is the same for each run over a state: what a killed one leaves is the next one's.
     """
-    marker = Marker(file=folder / f".batchveo-{name}", token=secrets.token_hex(16))
+    marker = Marker(file=_marker(folder, name), token=secrets.token_hex(16))
     try:
         marker.file.write_text(marker.token)
     except OSError as error:
@@ -37,6 +38,19 @@ def marked(folder: Path, name: str) -> Iterator[Marker]:
     finally:
         with contextlib.suppress(OSError):
             marker.file.unlink()
+
+
+def clear(folder: Path, name: str) -> None:
+    """Take away what a run on a cluster left in ``folder`` when it was killed, where one was."""
+    marker = _marker(folder, name)
+    if marker.exists():
+        sweep(folder, f"{name}-")
+        with contextlib.suppress(OSError):
+            marker.unlink()
+
+
+def _marker(folder: Path, name: str) -> Path:
+    return folder / f".batchveo-{name}"
 
 
 def check_marked(marker: Marker) -> None:

@@ -103,12 +103,20 @@ class FakeEngine:
         self.coordinators: list[FakeActor] = []
         self.workers: list[FakeActor] = []
         self.unable = 0
+        self.nodes_left = 2
+        self.is_gone = anyio.Event()
 
     async def coordinator(self) -> FakeActor:
         self.coordinators.append(FakeActor(lambda: CoordinatorActor(self._apis, lambda: self._clock), self._tasks))
         return self.coordinators[-1]
 
+    async def gone(self) -> str:
+        await self.is_gone.wait()
+        return "the head of the cluster is gone"
+
     def worker(self) -> FakeActor:
+        if not self.nodes_left:
+            raise Lost("no machine is left")
         self.workers.append(FakeActor(lambda: WorkerActor(self._clients, at_once), self._tasks))
         if self.unable:
             self.unable -= 1

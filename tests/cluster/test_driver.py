@@ -196,6 +196,30 @@ async def test_no_worker_to_be_had_ends_the_run(night: Callable[..., ClusterNigh
     assert [job.state for job in n.jobs()] == [JobState.PENDING] * JOBS
 
 
+async def test_no_machine_left_ends_the_run(night: Callable[..., ClusterNight]) -> None:
+    """An engine that has lost them all is no bug of ours."""
+    n = night()
+    async with n.spread() as (engine, execute):
+        engine.nodes_left = 0
+        result = await execute()
+    assert result.exit_status == 3
+    assert "no machine" in str(result.stopped)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_the_loss_of_the_engine_ends_the_run(night: Callable[..., ClusterNight], frozen: bool) -> None:
+    """With status 3, whether the coordinator can still be told or not; the next run has the rest."""
+    n = night()
+
+    def strike(engine: FakeEngine) -> None:
+        engine.coordinators[0].frozen = frozen
+        engine.is_gone.set()
+
+    result = await n.struck(strike)
+    assert result.exit_status == 3
+    assert "head of the cluster" in str(result.stopped)
+
+
 async def test_a_folder_that_is_not_shared_ends_the_run_before_anything_is_bought(
     night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch
 ) -> None:

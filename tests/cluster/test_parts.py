@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -20,7 +25,8 @@ from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
 from batchveo.cluster.on_ray import started
 from batchveo.cluster.pool import tag_of
-from batchveo.cluster.sharing import check_marked, marked
+from batchveo.cluster.scratch import PREFIX, scratch
+from batchveo.cluster.sharing import check_marked, clear, marked
 from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.events import Noted
 from batchveo.files import VideoFile, sweep
@@ -78,6 +84,76 @@ def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, port: int) 
     cluster = Cluster(address=f"127.0.0.1:{port}")
     with pytest.raises(ClusterTrouble, match="no Ray answers"), started(cluster, tmp_path / "b.db"):
         pass
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The address of a server that says the same to the first who calls."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+
+        def serve() -> None:
+            line = server.accept()[0]
+            with line:
+                line.recv(1000)
+                line.sendall(answer)
+
+        served = threads.submit(serve)
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        served.result()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\0\0\0\4"])
+def test_what_is_no_ray_is_told_at_once(tmp_path: Path, answer: bytes) -> None:
+    """Another server listens there: Ray would try for minutes, and say so line by line."""
+    with (
+        answering(answer) as address,
+        pytest.raises(ClusterTrouble, match="is no Ray"),
+        started(Cluster(address=address), tmp_path / "b.db"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("moment", ["while Ray starts", "afterwards"])
+def test_sigterm_ends_what_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Ray's handler would end the process with status 15; whatever was there before comes back."""
+    ended = []
+
+    def init(**_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+        if moment == "while Ray starts":
+            signal.raise_signal(signal.SIGTERM)
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("Ray"))
+    monkeypatch.setattr("batchveo.cluster.on_ray._ray", lambda *, local: ray)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as exit_, started(Cluster(address="auto"), tmp_path / "b.db"):
+        signal.raise_signal(signal.SIGTERM)
+    assert exit_.value.code == 143
+    assert ended == ["Ray"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
+    """What stands in it too; another that is in use stays, and so does whatever is not ours."""
+    (tmp_path / "bvtheirs").mkdir()
+    with scratch(tmp_path) as one:
+        (one / "session").mkdir()
+        with scratch(tmp_path) as two:
+            assert one.is_dir()
+            assert two.is_dir()
+            assert one != two
+    assert [path.name for path in tmp_path.iterdir()] == ["bvtheirs"]
+
+
+def test_the_folder_that_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
+    """The lock on it went with its process."""
+    code = "import os, sys; from pathlib import Path; from batchveo.cluster.scratch import scratch\n"
+    code += "with scratch(Path(sys.argv[1])) as folder: (folder / 'log').touch(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    (tmp_path / f"{PREFIX}link").symlink_to(left)
+    with scratch(tmp_path) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{PREFIX}link"}
 
 
 WITHOUT_RAY = """
@@ -249,3 +325,24 @@ def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Pat
     assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", ".json", ".part"}
     assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [stranger]
     sweep(tmp_path / "missing", tag)
+
+
+def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
+    """A part of a run of one process, where a worker finishes the video; those of workers, before the next run."""
+    job, other = make_job(JobState.DOWNLOADING), make_job(JobState.DOWNLOADING, id="another", stem="another")
+    tag = tag_of(tmp_path / "b.db")
+    for left in (job, other):
+        VideoFile.plan(tmp_path, left).part.touch()
+    file = VideoFile.plan(tmp_path, job, writer=f"{tag}-a")
+    file.part.write_bytes(b"video")
+    file.finish(job, size=5, sha256="00")
+    (kept,) = tmp_path.glob("*.part")
+    assert kept == VideoFile.plan(tmp_path, other).part
+
+    VideoFile.plan(tmp_path, other, writer=f"{tag}-a").part.touch()
+    clear(tmp_path, tag)
+    assert len(list(tmp_path.glob("*.part"))) == 2
+    with marked(tmp_path, tag) as marker:
+        clear(tmp_path, tag)
+    assert not marker.file.exists()
+    assert list(tmp_path.glob("*.part")) == [kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import sqlite3
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -339,3 +340,17 @@ async def test_an_unreachable_coordinator_is_asked_again_with_growing_gaps() -> 
     assert gaps == sorted(gaps)
     assert 20 < len(times) < 40
     assert times[-1] - times[0] >= PATIENCE_SECONDS - 5
+
+
+async def test_a_worker_given_up_while_the_state_cannot_be_written(tmp_path: Path) -> None:
+    """The run ends with exit status 3; the next one finds its job still under way, and in doubt."""
+    async with Office(tmp_path, jobs=1) as office:
+        desk = await joined(office)
+        job = await sent(desk)
+        full = sqlite3.OperationalError("database or disk is full")
+        with mock.patch.object(Store, "cut_off", side_effect=full):
+            office.give_up("a")
+            result = await office.result()
+        assert (result.exit_status, office.on_disk(job).state) == (3, S.SUBMITTING)
+        await office.open()
+        assert office.job(job).state is S.IN_DOUBT
