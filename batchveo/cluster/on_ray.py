@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -35,9 +35,17 @@ STORE_BYTES = 80 * 1024 * 1024
 NAME_SECONDS = 10.0
 """How long the coordinator of a driver that was killed may take to be gone."""
 KNOCK_SECONDS = 10.0
+GREETING_SECONDS = 2.0
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
+_HINT = (
+    " (is it the port of `ray start --head`, with the same Ray and Python, and is its RAY_AUTH_TOKEN set here?)"
+)
+_NO_RAY = (
+    "no Ray runs on this machine: `ray start` makes it part of a cluster, and --ray without an address starts one "
+    "for this run alone"
+)
 _LOCAL_SETTINGS = {
     "RAY_AUTH_MODE": "token",  # its ports are open to the network: nobody without the token may run code
     "RAY_health_check_initial_delay_ms": "1000",
@@ -72,10 +80,24 @@ def _knock(address: str) -> None:
     """Raise ``ClusterTrouble`` where nobody listens; Ray itself would try for minutes, and say so line by line."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS) as line:
+            greeted = _greeted(line)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
+    if greeted[:1] >= b" ":  # text; HTTP/2 and TLS begin with bytes that are none
+        raise ClusterTrouble(
+            f"no Ray answers at {address}, but something else: give the port of `ray start --head`, usually 6379"
+        )
+
+
+def _greeted(line: socket.socket) -> bytes:
+    """The first bytes of whoever listens: a head speaks HTTP/2, perhaps in TLS, and its dashboard HTTP/1."""
+    with suppress(OSError):
+        line.settimeout(GREETING_SECONDS)
+        line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")  # and empty settings
+        return line.recv(16)
+    return b""
 
 
 def _ray(*, local: bool) -> ModuleType:
@@ -118,8 +140,11 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         with _without_secrets() if cluster.is_local else ExitStack():
             ray.init(**quiet)
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        if "Could not find any running Ray" in str(error):
+            raise ClusterTrouble(_NO_RAY) from None
         where = "on this machine" if cluster.is_local else f"at {cluster.address}"
-        raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}") from None
+        hint = "" if cluster.is_local else _HINT
+        raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}{hint}") from None
 
 
 @contextmanager
@@ -202,7 +227,7 @@ class RayActor:
             cause: BaseException = error.cause
             raise cause from None
         except RayError as error:
-            raise Lost(_line(error)) from None
+            raise Lost(_loss(error)) from None
 
     def kill(self, *, again: bool = False) -> None:
         """See ``Actor``."""
@@ -215,6 +240,20 @@ def _on(node: str) -> object:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _loss(error: BaseException) -> str:
+    """What became of an actor, in a user's words where Ray's are about itself."""
+    from ray.exceptions import ActorUnavailableError
+
+    text = str(error)
+    if isinstance(error, ActorUnavailableError):
+        return "it does not answer"
+    if "node has died" in text:
+        return "its machine died"
+    if "worker process has died" in text and "low on memory" not in text:
+        return "its process died"
+    return _line(error)
 
 
 def _line(error: BaseException) -> str:
