@@ -22,11 +22,15 @@ _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
 
 @dataclass(slots=True)
 class Adopted:
-    """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one."""
+    """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one.
+
+    ``whole``: all that was to be read of the log was read; else there may be more.
+    """
 
     jobs: list[Job] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -46,17 +50,19 @@ async def adopt_from_log(store: Store, apis: Mapping[str, Api], *, hours: int, n
     ``ServiceTrouble`` or ``KeyRejected``.
     """
     found: dict[str, _Bought] = {}
+    adopted = Adopted()
     for label, api in apis.items():
         with told_by(label):
-            await _read(api, label, hours, found)
-    adopted = Adopted()
+            adopted.whole &= await _read(api, label, hours, found)
     # each log has its newest first; of several, the newest is to be first again
     for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
         _take_in(store, adopted, generation, bought, now)
     return adopted
 
 
-async def _read(api: Api, label: str, hours: int, found: dict[str, _Bought]) -> None:
+async def _read(api: Api, label: str, hours: int, found: dict[str, _Bought]) -> bool:
+    """Gather the successes of one log; tells whether its end was reached."""
+
     def take(page: Sequence[Row]) -> bool:
         for row in page:
             request, generation = success_of(row) or ("", "")
@@ -66,7 +72,7 @@ async def _read(api: Api, label: str, hours: int, found: dict[str, _Bought]) -> 
                 bought.keys.append(label)
         return False
 
-    await read_log(api, hours=hours, take=take)
+    return await read_log(api, hours=hours, take=take)
 
 
 def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, now: float) -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger, key_of
-from batchveo.api import Api, ApiKey
+from batchveo.api import Api, ApiKey, usage_log
 from batchveo.errors import UsageError
 from batchveo.models import JobState
 from batchveo.sandbox import Settings, transport
@@ -45,6 +45,21 @@ async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: P
     assert (await n.run(None)).exit_status == 0
     assert len(n.service.generations) == 8
     assert len(n.jobs(S.SUCCEEDED)) == 8
+
+
+async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on would buy again what stands further back."""
+    n = night(tmp_path)
+    await n.run(specs(8))
+    monkeypatch.setattr(usage_log, "PAGE", 3)
+    monkeypatch.setattr(usage_log, "MOST_PAGES", 2)
+    with n.store() as store:
+        assert not (await from_log(n, store)).whole
+    monkeypatch.setattr(usage_log, "MOST_PAGES", 3)
+    with n.store() as store:
+        assert (await from_log(n, store)).whole
 
 
 async def test_what_no_manifest_names_is_told(tmp_path: Path) -> None:

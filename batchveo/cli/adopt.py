@@ -64,7 +64,7 @@ def command(
             adopted = _by_hand(store, generation_ids, job_key, run, keys)
         store.end_run(run, status=0, now=time.time())
     _say(adopted)
-    return 0
+    return 0 if adopted.whole else 1
 
 
 def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
@@ -139,3 +139,6 @@ def _say(adopted: Adopted) -> None:
         click.echo(f"left alone: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:
         click.echo(f"left alone: {generation} is for a job that no manifest here names", err=True)
+    if not adopted.whole:
+        text = "the usage log was not read to its end: what stands further back would be bought again by a run"
+        click.echo(f"warning: {text}", err=True)
