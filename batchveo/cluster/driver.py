@@ -121,7 +121,7 @@ class ClusterRun:
                 tasks.start_soon(self._listen, signals, chief)
             tasks.start_soon(self._mind, chief)
             with self._working:
-                await slots.open(self._workers)
+                self._say_who_works(await slots.open(self._workers))
                 tasks.start_soon(self._relay, chief)
                 tasks.start_soon(self._watch, chief, slots)
                 for _ in range(self._workers):
@@ -131,6 +131,12 @@ class ClusterRun:
                     await self._ended.wait()
             tasks.cancel_scope.cancel()
         return result or self._cut_off(self._lost)
+
+    def _say_who_works(self, started: int) -> None:
+        machines = self._engine.nodes
+        of = "" if started == self._workers else f" of {self._workers}"
+        places = "1 machine" if machines == 1 else f"{machines} machines"
+        self._report(Noted(text=f"{started}{of} workers have started, on {places}", warning=bool(of)))
 
     # -- the coordinator
 
