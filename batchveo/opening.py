@@ -54,12 +54,13 @@ async def opened_run(
     cluster: Cluster | None,
 ) -> RunResult:
     """Do a run of ``command`` over the state, with the jobs that ``take_on`` gives it, here or on ``cluster``."""
+    _check_reach(using, cluster)
     clock = Clock()
     with Store(state) as store, ExitStack() as stack:
         await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
         check_service(store, using)
         check_keys(store, using)
-        engine = None if cluster is None else stack.enter_context(_engine(cluster, state, using, reporter))
+        engine = None if cluster is None else stack.enter_context(_engine(cluster, state, reporter))
         run = store.begin_run(command=command, service=using.name, now=clock.now())
         take_on(store, run, clock.now())
         if command == "resume" and settings.budget is None:
@@ -110,15 +111,19 @@ async def opened_run(
     return result
 
 
-def _engine(cluster: Cluster, state: Path, using: Service, reporter: Reporter) -> AbstractContextManager[Engine]:
-    """The engine of a run on a cluster, to be started; raises ``UsageError`` where it cannot be."""
+def _check_reach(using: Service, cluster: Cluster | None) -> None:
+    """Raise ``UsageError`` where the workers could not reach the service: before a state is made."""
+    if using.sandbox and cluster is not None and not cluster.is_local:
+        raise UsageError("--sandbox listens on this machine only: use --ray without an address")
+
+
+def _engine(cluster: Cluster, state: Path, reporter: Reporter) -> AbstractContextManager[Engine]:
+    """The engine of a run on a cluster, to be started."""
     from batchveo.cluster.on_ray import started
 
-    if using.sandbox and not cluster.is_local:
-        raise UsageError("--sandbox listens on this machine only: use --ray without an address")
-    reporter(
-        Noted(text="starting Ray on this machine" if cluster.is_local else f"joining Ray at {cluster.address}")
-    )
+    joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
+    starting = "starting Ray on this machine, which takes some ten seconds"
+    reporter(Noted(text=starting if cluster.is_local else f"joining {joining}"))
     return started(cluster, state)
 
 

@@ -16,7 +16,7 @@ LONGEST_PREFIX = 512
 """Bytes of UTF-8; stores take keys of 1024, names and endings included."""
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
 _SLIP = re.compile(rf"(?:{'|'.join(BUCKET_SCHEMES)}):", re.IGNORECASE)
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,221}")
 _DRIVE = re.compile(r"/[A-Za-z]:/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
@@ -66,7 +66,11 @@ def place_of(value: str | os.PathLike[str]) -> Place:
     if scheme == "file":
         return _local(text)
     if scheme not in BUCKET_SCHEMES:
-        raise UsageError(f"videos cannot go to {scheme}:// (s3://, gs://, az:// or a folder)")
+        from difflib import get_close_matches
+
+        near = get_close_matches(scheme, BUCKET_SCHEMES, 1, 0.5)
+        meant = f"did you mean {near[0]}://?" if near else "s3://, gs://, az:// or a folder"
+        raise UsageError(f"videos cannot go to {scheme}:// ({meant})")
     return _bucket(BUCKET_SCHEMES[scheme], match[2])
 
 
@@ -83,7 +87,12 @@ def _bucket(scheme: str, rest: str) -> BucketUrl:
             "the URL of a bucket holds no key, no query and no '?', '#' or 'user@': credentials come from the "
             "environment (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME, ...)"
         )
-    if not _BUCKET.fullmatch(bucket):
+    if bucket and not _BUCKET.fullmatch(bucket):  # the text is not repeated here either
+        hint = "; an endpoint is named by AWS_ENDPOINT_URL" if ":" in bucket else ""
+        raise UsageError(
+            f"what follows {scheme}:// is no name of a bucket: 3 or more characters of A-Z a-z 0-9 . _ -{hint}"
+        )
+    if not bucket:
         raise UsageError(f"{scheme}:// needs the name of a bucket: {scheme}://bucket/prefix")
     parts = prefix.rstrip("/").split("/") if prefix.rstrip("/") else []
     if not {"", ".", ".."}.isdisjoint(parts) or _CONTROL.search(prefix):

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from batchveo.errors import DiskTrouble
 from batchveo.objects import objects
+from batchveo.objects.faults import Unreachable
 from batchveo.places import BucketUrl, Place
+
+CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""The variables of the environment by which a store knows who asks."""
 
 
 async def check_place(output: Place) -> None:
@@ -30,6 +38,15 @@ def check_folder(output: Path) -> None:
         raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
 
 
+def _advice(output: BucketUrl, error: OSError) -> str:
+    """What a person may look at, where the store's own words are none to go by."""
+    if error.errno == errno.EACCES:
+        return f" (is what the environment says right, and may it write there? {CREDENTIALS[output.scheme]})"
+    if isinstance(error, Unreachable):
+        return " (is the network there, and the endpoint right that the environment names?)"
+    return ""
+
+
 async def check_bucket(output: BucketUrl) -> None:
     """Raise ``DiskTrouble`` unless an object can be made, read and taken away, and no second one of its name."""
     there, key = objects(output), f".batchveo-{uuid.uuid4().hex}"
@@ -40,6 +57,7 @@ async def check_bucket(output: BucketUrl) -> None:
             raise OSError(errno.ENOTSUP, "this store overwrites what is to be created only")  # noqa: TRY301
         await there.delete(key)
     except OSError as error:
-        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+        text = f"videos cannot be written to {output}: {error.strerror}{_advice(output, error)}"
+        raise DiskTrouble(text) from None
     if found is None:
         raise DiskTrouble(f"videos cannot be written to {output}: what was put there is not found")

@@ -65,7 +65,7 @@ def cluster_of(options: dict[str, Any]) -> Cluster | None:
     if options["ray"] is not None:
         return Cluster(address=options["ray"], workers=options["workers"])
     if options["workers"] is not None:
-        raise UsageError("--workers N is for --ray")
+        raise UsageError("--workers N is for --ray: give both")
     return None
 
 

@@ -121,7 +121,7 @@ class ClusterRun:
                 tasks.start_soon(self._listen, signals, coordinator)
             tasks.start_soon(self._mind, coordinator)
             with self._working:
-                await pool.open(self._workers)
+                self._say_who_works(await pool.open(self._workers))
                 tasks.start_soon(self._relay, coordinator)
                 tasks.start_soon(self._watch, coordinator, pool)
                 for _ in range(self._workers):
@@ -131,6 +131,12 @@ class ClusterRun:
                     await self._ended.wait()
             tasks.cancel_scope.cancel()
         return result or self._cut_off(self._lost)
+
+    def _say_who_works(self, started: int) -> None:
+        machines = self._engine.nodes
+        of = "" if started == self._workers else f" of {self._workers}"
+        places = "1 machine" if machines == 1 else f"{machines} machines"
+        self._report(Noted(text=f"{started}{of} workers have started, on {places}", warning=bool(of)))
 
     # -- the coordinator
 

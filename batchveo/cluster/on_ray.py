@@ -47,6 +47,13 @@ _NO_SETTINGS = bytes([0, 0, 0, _SETTINGS_FRAME, 0, 0, 0, 0, 0])
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
+_HINT = (
+    " (is it the port of `ray start --head`, with the same Ray and Python, and is its RAY_AUTH_TOKEN set here?)"
+)
+_NO_RAY = (
+    "no Ray runs on this machine: `ray start` makes it part of a cluster, and --ray without an address starts one "
+    "for this run alone"
+)
 _LOCAL_SETTINGS = {
     "RAY_AUTH_MODE": "token",  # its ports are open to the network: nobody without the token may run code
     "RAY_health_check_initial_delay_ms": "1000",
@@ -95,7 +102,7 @@ def _knock(address: str, patience: float = KNOCK_SECONDS) -> None:
         raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
     if len(answer) < len(_NO_SETTINGS) or answer[3] != _SETTINGS_FRAME:
         raise ClusterTrouble(
-            f"what listens at {address} is no Ray; its head does, at port 6379 unless told another"
+            f"no Ray answers at {address}, but something else: give the port of `ray start --head`, usually 6379"
         )
 
 
@@ -139,8 +146,11 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     except SystemExit:
         _end(signal.SIGTERM)  # so says Ray's own handler, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        if "Could not find any running Ray" in str(error):
+            raise ClusterTrouble(_NO_RAY) from None
         where = "on this machine" if cluster.is_local else f"at {cluster.address}"
-        raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}") from None
+        hint = "" if cluster.is_local else _HINT
+        raise ClusterTrouble(f"Ray {where} cannot be used: {_line(error)}{hint}") from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _end)
@@ -253,7 +263,7 @@ class RayActor:
             cause: BaseException = error.cause
             raise cause from None
         except RayError as error:
-            raise Lost(_line(error)) from None
+            raise Lost(_loss(error)) from None
 
     def kill(self, *, again: bool = False) -> None:
         """See ``Actor``."""
@@ -266,6 +276,20 @@ def _on(node: str) -> object:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _loss(error: BaseException) -> str:
+    """What became of an actor, in a user's words where Ray's are about itself."""
+    from ray.exceptions import ActorUnavailableError
+
+    text = str(error)
+    if isinstance(error, ActorUnavailableError):
+        return "it does not answer"
+    if "node has died" in text:
+        return "its machine died"
+    if "worker process has died" in text and "low on memory" not in text:
+        return "its process died"
+    return _line(error)
 
 
 def _line(error: BaseException) -> str:

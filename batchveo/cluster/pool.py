@@ -57,11 +57,15 @@ class WorkerPool:
         self._at_work: dict[str, Actor] = {}
         self._unable_since: float | None = None
 
-    async def open(self, count: int) -> None:
-        """Start so many workers, before any works; raises ``DiskTrouble`` where one does not see the marker."""
+    async def open(self, count: int) -> int:
+        """Start so many workers, before any works, and tell how many could be.
+
+        Raises ``DiskTrouble`` where one does not see the marker.
+        """
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
                 tasks.start_soon(self._open_one)
+        return len(self._started)
 
     async def _open_one(self) -> None:
         worker = await self._start()

@@ -22,6 +22,10 @@ class Faint(OSError):
     """The store could not be reached, or was too busy, for longer than was worth waiting."""
 
 
+class Unreachable(Faint):
+    """Nothing answered at all."""
+
+
 @contextmanager
 def translated(place: str) -> Iterator[None]:
     """Let what obstore raises inside out as one of ours; ``FileNotFoundError`` where there is no such object."""
@@ -55,7 +59,7 @@ def _ours(error: Exception, place: str) -> OSError:
         said = "the endpoint is http://, which AWS_ALLOW_HTTP=true allows"
         return Refused(errno.EPROTONOSUPPORT, said, place)
     if status is None:
-        return Faint(errno.EIO, said, place)
+        return Unreachable(errno.EIO, f"the store gives no answer: {said}", place)
     code = int(status[1])
     refused = code == 507 or "quota" in text.lower() or (code < 500 and code not in _PASSING)
     return (Refused if refused else Faint)(errno.EIO, said, place)

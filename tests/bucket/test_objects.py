@@ -183,7 +183,8 @@ async def test_refusals_and_passing_faults(
         await upload.abort()
         with pytest.raises(DiskTrouble) as trouble:
             await check_bucket(BucketUrl("s3://bucket/x"))
-        assert str(trouble.value) == f"videos cannot be written to s3://bucket/x: {words}"
+        assert str(trouble.value).startswith(f"videos cannot be written to s3://bucket/x: {words}")
+        assert ("AWS_ACCESS_KEY_ID" in str(trouble.value)) == (status in (401, 403))
 
 
 async def test_a_store_that_overwrites_what_is_to_be_created_only_is_refused(
@@ -204,6 +205,8 @@ async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
         await Objects(BucketUrl("s3://bucket/x")).create("k", b"")
     assert raised.value.errno == errno.EIO
     assert "127.0.0.1" not in str(raised.value.strerror)
+    with pytest.raises(DiskTrouble, match=r"gives no answer: .*is the network there, and the endpoint right"):
+        await check_bucket(BucketUrl("s3://bucket/x"))
 
 
 async def test_http_is_for_this_machine_unless_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,6 +184,14 @@ async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., 
     assert result.counts.total == JOBS
 
 
+async def test_who_works_is_said(night: Callable[..., ClusterNight]) -> None:
+    """Once all have started, before anything is bought."""
+    n = night()
+    async with n.spread() as (_, execute):
+        await execute()
+    assert "workers have started, on " in n.said
+
+
 async def test_no_worker_to_be_had_ends_the_run(night: Callable[..., ClusterNight]) -> None:
     """After some patience; nothing is bought, nothing lost."""
     n = night()

@@ -7,7 +7,7 @@ const Words = (() => {
     in_doubt: { word: "In doubt", icon: "question", tone: "doubt", says: "Its request may or may not have been accepted; the usage log will tell." },
     generating: { word: "Generating", icon: "spark", tone: "active", says: "Accepted and paid for; the service is making the video." },
     downloading: { word: "Downloading", icon: "down", tone: "active", says: "The video is finished and is being fetched." },
-    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video is on disk and verified." },
+    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video is stored and verified." },
     failed: { word: "Failed", icon: "cross", tone: "failed", says: "The service refused this job for good, or reported an error for it." },
     cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
   };
