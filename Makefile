@@ -54,10 +54,10 @@ coverage: $(VENV)/dev ## Run the tests with branch coverage
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-bench: $(VENV)/bench ## Measure everything, full size, half an hour: make bench ONLY="night polling"
+bench: $(VENV)/bench ## Measure everything, full size, forty minutes: make bench ONLY="night polling"
 	$(BIN)/python -m benchmarks $(ONLY)
 
-bench-quick: $(VENV)/bench ## Measure everything, reduced, under two minutes
+bench-quick: $(VENV)/bench ## Measure everything, reduced, some two minutes
 	$(BIN)/python -m benchmarks --quick $(ONLY)
 
 constraints: ## Pin the newest versions that work together into constraints.txt
