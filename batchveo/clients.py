@@ -34,14 +34,6 @@ def first(opened: Mapping[str, Api]) -> Api:
     return next(iter(opened.values()))
 
 
-def serving(opened: Mapping[str, Api], label: str | None) -> Api | None:
-    """The client for what was bought with the key of that label; ``None`` where it is not among the keys.
-
-    What was bought with the only key, before there were several, is served by the first.
-    """
-    return opened.get(label) if label else opened.get("", first(opened))
-
-
 @contextmanager
 def told_by(label: str) -> Iterator[None]:
     """What goes wrong inside names the key by its label."""

@@ -10,6 +10,9 @@ from batchveo.events import Event
 from batchveo.models import Job
 from batchveo.outcomes import Outcome
 
+GRACE_SECONDS = 4.0
+"""How long calls under way may take when the run is over: the whole exit stays within five seconds."""
+
 
 class Fenced(Exception):
     """The worker was given up: others look after its jobs, and its word no longer counts."""

@@ -104,11 +104,11 @@ class Coordinator:
         record there is no await, so no cancellation falls there; nor does one before it is safe.
         """
         if worker not in self._roster and isinstance(outcome, Accepted):
-            return await self._recorded(job, outcome, lambda: self._recorder.late(job, outcome), None)
+            return await self._recorded(self._recorder.late, job, outcome)
         self._roster.check(worker)
         if aside:
             self._board.set_aside(job)
-        return await self._recorded(job, outcome, lambda: self._recorder.enter(job, outcome), worker)
+        return await self._recorded(self._recorder.enter, job, outcome, worker)
 
     async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
@@ -227,11 +227,13 @@ class Coordinator:
 
     async def _found(self, job: Job, outcome: Outcome) -> None:
         """Record what the usage log says of a doubt."""
-        await self._recorded(job, outcome, lambda: self._recorder.enter(job, outcome), None)
+        await self._recorded(self._recorder.enter, job, outcome)
 
-    async def _recorded(self, job: Job, outcome: Outcome, enter: Callable[[], Entry], worker: str | None) -> Job:
+    async def _recorded(
+        self, enter: Callable[[Job, Outcome], Entry], job: Job, outcome: Outcome, worker: str | None = None
+    ) -> Job:
         try:
-            entry = enter()
+            entry = enter(job, outcome)
             # the board follows the state at once: whoever waits may act in this very moment
             self._place(entry.job, worker)
             self._heed(job, outcome)

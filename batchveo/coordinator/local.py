@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from batchveo.clock import Clock
 from batchveo.coordinator.coordinator import Coordinator
+from batchveo.desk import GRACE_SECONDS
 from batchveo.events import Event
 from batchveo.models import Job
 from batchveo.outcomes import Outcome
-
-GRACE_SECONDS = 4.0
-"""How long calls under way may take after the first stop signal; the whole exit stays within five seconds."""
 
 
 class LocalDesk:

@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 
 from batchveo.clock import Clock
-from batchveo.desk import Fenced, TooLate
+from batchveo.desk import GRACE_SECONDS, Fenced, TooLate
 from batchveo.events import Event
 from batchveo.models import Job
 from batchveo.outcomes import Accepted, Outcome
@@ -25,8 +25,8 @@ LAST_WORDS_SECONDS = 900.0
 """How long it tries to hand in a generation id."""
 LEAVE_SECONDS = 15.0
 """How old leave to send a request may be when it arrives: by tomorrow somebody else may have bought the video."""
-GRACE_SECONDS, FENCED_GRACE_SECONDS = 4.0, 90.0
-"""How long submits under way may take at the end of the run, and when only their generation ids still count."""
+FENCED_GRACE_SECONDS = 90.0
+"""How long submits under way may take when only their generation ids still count."""
 LONGEST_GAP = 5.0
 
 

@@ -8,7 +8,7 @@ import anyio
 
 from batchveo.api import Api, Videos
 from batchveo.by_key import ByKey, Label
-from batchveo.desk import Desk
+from batchveo.desk import GRACE_SECONDS, Desk
 from batchveo.durations import Durations
 from batchveo.models import Job, JobState
 from batchveo.settings import RunSettings
@@ -19,9 +19,6 @@ from batchveo.stages.submitter import Submitter
 from batchveo.worker.fetching import FetchLoop
 from batchveo.worker.polling import PollLoop
 from batchveo.worker.submitting import SubmitLoop
-
-GRACE_SECONDS = 4.0
-"""How long polls and downloads under way may take when the run is over: its exit stays within five seconds."""
 
 
 class Worker:
