@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.api import ApiKey, NamedKey, ServiceTrouble
-from batchveo.clients import apis, clients, first, serving, told_by
+from batchveo.clients import apis, clients, first, told_by
 from batchveo.errors import KeyRejected
 from batchveo.services import Service
 
@@ -28,17 +28,6 @@ async def test_the_only_key_has_an_empty_label() -> None:
         assert [(label, api._headers["Authorization"]) for label, api in opened.items()] == [("", "Bearer sk-x")]
     async with apis(Service()) as opened:
         assert [(label, "Authorization" in api._headers) for label, api in opened.items()] == [("", False)]
-
-
-async def test_who_is_asked_for_a_generation() -> None:
-    """The key that bought it; of before there were several the first; nobody where its key is gone."""
-    async with apis(Service(keys=KEYS)) as opened:
-        assert serving(opened, "a") is opened["a"]
-        assert serving(opened, None) is opened["b"]
-        assert serving(opened, "gone") is None
-    async with apis(Service(key=ApiKey("sk-x"))) as opened:
-        assert serving(opened, None) is opened[""]
-        assert serving(opened, "a") is None
 
 
 @pytest.mark.parametrize("kind", [KeyRejected, ServiceTrouble])

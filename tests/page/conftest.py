@@ -168,8 +168,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Opens pages; at the end none of them may have said anything to the console."""
+    if "url" in request.fixturenames:
+        # What is set up first ends last: an open page asks its server every second, and says so when it is gone.
+        request.getfixturevalue("url")
     said: list[str] = []
     contexts = []
 
