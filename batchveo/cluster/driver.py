@@ -37,6 +37,8 @@ LOSSES_BORNE = 10
 """How often in a row a coordinator may be lost within ``SHORT_LIFE_SECONDS`` of its start."""
 SHORT_LIFE_SECONDS = 60.0
 LAST_NEWS_SECONDS = 2.0
+NEWS_GAP_SECONDS = 0.1
+"""For which news gathers: a call to the coordinator costs it more than what it carries."""
 RELEASE_SECONDS = 5.0
 """How long the state may take to be free, once the coordinator has ended."""
 SLOW_COORDINATOR = 2.0
@@ -219,6 +221,7 @@ class ClusterRun:
             for event in bulletin.events:
                 self._report(event)
             edition, number = bulletin.edition, bulletin.first + len(bulletin.events)
+            await anyio.sleep(NEWS_GAP_SECONDS)
 
     def _report(self, event: Event) -> None:
         if isinstance(event, Began):  # a coordinator that started anew says it once more

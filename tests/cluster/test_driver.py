@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ import pytest
 
 from batchveo.api import ApiKey
 from batchveo.cluster import Cluster, ClusterRun
+from batchveo.cluster.coordinator_actor import CoordinatorActor
+from batchveo.cluster.news import Bulletin
 from batchveo.cluster.sharing import check_marked
 from batchveo.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.events import Began, Ended, Moved, Noted
@@ -95,6 +98,25 @@ def night(tmp_path: Path) -> Callable[..., ClusterNight]:
     return lambda **settings: ClusterNight(
         tmp_path, Settings(**{"generation_median": 30.0, "log_lag": 5.0, **settings})
     )
+
+
+async def test_news_travels_in_bulk(night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most ten calls a second ask for it, however much happens."""
+    asked: list[float] = []
+    news = CoordinatorActor.news
+
+    async def counted(self: CoordinatorActor, edition: str, number: int) -> Bulletin:
+        asked.append(anyio.current_time())
+        return await news(self, edition, number)
+
+    monkeypatch.setattr(CoordinatorActor, "news", counted)
+    n = night(generation_median=0.05)
+    async with n.spread(concurrency=6, poll_interval=0.01) as (_, execute):
+        await execute()
+    gaps = [later - before for before, later in itertools.pairwise(asked)]
+    assert len(gaps) > 1
+    assert min(gaps) > 0.099
+    assert len([event for event in n.events if isinstance(event, Moved)]) > 3 * len(asked)
 
 
 async def test_a_quiet_run(night: Callable[..., ClusterNight]) -> None:
