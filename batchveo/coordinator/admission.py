@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +15,9 @@ from batchveo.coordinator.wallet import Wallet
 from batchveo.events import Brake
 from batchveo.models import Job
 from batchveo.store import BudgetShort
+
+Hold = Callable[[], Awaitable[None]]
+"""Waits for what keeps the next job from being submitted."""
 
 LOOK_AGAIN_SECONDS = 5.0
 """How often an idle run looks whether another process has made work (``retry``, say)."""
@@ -36,32 +39,52 @@ class Admission:
         self._turn = anyio.Lock()
         self.gauge = Gauge(recorder, lines)
 
-    async def claim(self, check: Callable[[], None], claimed: Callable[[Job], None]) -> Job:
-        """The next job, as soon as there may be one; with no await between ``check``, its claim and ``claimed``.
+    async def claim(
+        self, check: Callable[[], None], claimed: Callable[[Job], None], *, most: int = 1
+    ) -> Sequence[Job]:
+        """The next job as soon as there may be one, and what else may leave in that moment; at most ``most``.
 
-        ``check`` raises where whoever waits is not to have one any more.
+        There is no await between ``check``, the claims and ``claimed``, which is called for each. ``check`` raises
+        where whoever waits is not to have one any more.
         """
         async with self._turn:
             while True:
                 await anyio.lowlevel.checkpoint()  # others act between two claims, none between look and claim
                 check()
-                job = await self._next()
-                if job is not None:
-                    claimed(job)
-                    return job
+                found = self._several(claimed, most)
+                if isinstance(found, list):
+                    return found
+                await found()
 
-    async def _next(self) -> Job | None:
-        """A job, or ``None`` after waiting for what held it up."""
+    def _several(self, claimed: Callable[[Job], None], most: int) -> list[Job] | Hold:
+        """The jobs that may leave now, claimed; where there are none, how to wait for what holds them up."""
+        jobs: list[Job] = []
+        while len(jobs) < most:
+            found = self._next()
+            if not isinstance(found, Job):
+                return jobs or found
+            claimed(found)
+            jobs.append(found)
+        return jobs
+
+    def _next(self) -> Job | Hold:
+        """A job, claimed; or how to wait for what holds it up."""
         now = self._recorder.now()
         if self._recorder.stopped is not None:
-            await self._recorder.wait()
-            return None
+            return self._recorder.wait
         line, brake, until = self._line(now)
         if line is None:
-            self.gauge.tell(brake, until if brake is Brake.PAUSE else None)
+            return self._held(brake, until, said=until if brake is Brake.PAUSE else None)
+        return self._job(line, now)
+
+    def _held(self, brake: Brake, until: float | None, *, said: float | None = None) -> Hold:
+        """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""
+
+        async def wait() -> None:
+            self.gauge.tell(brake, said)
             await self._recorder.wait(until)
-            return None
-        return await self._job(line, now)
+
+        return wait
 
     def _line(self, now: float) -> tuple[Line | None, Brake, float | None]:
         """The key to submit with, the one that may go on soonest; else what keeps them all, and until when."""
@@ -85,23 +108,27 @@ class Admission:
             return []
         return [line for line in self._lines if line.closed is None and taken[line] < line.limit.value]
 
-    async def _job(self, line: Line, now: float) -> Job | None:
+    def _job(self, line: Line, now: float) -> Job | Hold:
         when = self._recorder.store.next_pending(self._recorder.run, now=now)
-        if when is None or when > now:
-            self.gauge.tell(Brake.NOTHING if when is None else Brake.LATER, when)
-            await self._recorder.wait(now + LOOK_AGAIN_SECONDS if when is None else when)
-            return None
+        if when is None:
+            return self._held(Brake.NOTHING, now + LOOK_AGAIN_SECONDS)
+        if when > now:
+            return self._held(Brake.LATER, when, said=when)
         turn = self._lines.free_at(line, now)
         if turn > now:
-            self.gauge.tell(Brake.RATE)
-            await self._recorder.wait(turn)
-            return None
+            return self._held(Brake.RATE, turn)
         try:
             job = self._wallet.claim(line.name)
         except BudgetShort as short:
+            return self._short(short)
+        if job is None:  # another process was faster
+            return anyio.lowlevel.checkpoint
+        self._lines.reserve(line, now)
+        return job
+
+    def _short(self, short: BudgetShort) -> Hold:
+        async def wait() -> None:
             self.gauge.tell(Brake.BUDGET)
             await self._wallet.await_room(short)
-            return None
-        if job is not None:
-            self._lines.reserve(line, now)
-        return job
+
+        return wait

@@ -67,6 +67,7 @@ class Coordinator:
             recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
         )
         self._roster = Roster(expected=workers)
+        self._share = -(-settings.concurrency // workers)
         self._ending = Ending(recorder, board, settings, begun=begun)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
@@ -78,15 +79,19 @@ class Coordinator:
         """Take ``worker`` on, under a name that nobody has had."""
         self._roster.join(worker)
 
-    async def claim(self, worker: str) -> Job:
-        """The next job for ``worker`` to submit; its claim is safe on disk after ``leaving``, at the latest."""
+    async def claim(self, worker: str, *, most: int = 1) -> Sequence[Job]:
+        """The next job for ``worker`` to submit, and more that may leave with it: at most so many, or its share.
+
+        A claim is safe on disk after ``leaving``, at the latest.
+        """
 
         def claimed(job: Job) -> None:
             self._roster.give(worker, job)
             self._board.place(job, now=self._recorder.now())
 
         # it may be given up while it waits
-        return await self._admission.claim(lambda: self._roster.check(worker), claimed)
+        most = min(most, self._share)
+        return await self._admission.claim(lambda: self._roster.check(worker), claimed, most=most)
 
     async def leaving(self, worker: str, job: Job) -> None:
         """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not."""

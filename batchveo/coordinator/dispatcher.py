@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
 import anyio
@@ -20,6 +20,7 @@ from batchveo.wire import LONG_POLL_SECONDS, Answer, Call, Verb
 T = TypeVar("T")
 
 MOST_ADOPTED = 500
+MOST_CLAIMED = 16
 """Jobs in one answer, at most."""
 
 
@@ -45,12 +46,18 @@ class _Calls(dict[int, _Pending]):
 
 
 class Dispatcher:
-    """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds."""
+    """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds.
 
-    def __init__(self, coordinator: Coordinator, clock: Clock, *, hold: float = LONG_POLL_SECONDS) -> None:
+    ``most``: jobs that one claim may bring.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, clock: Clock, *, hold: float = LONG_POLL_SECONDS, most: int = MOST_CLAIMED
+    ) -> None:
         self._coordinator = coordinator
         self._clock = clock
         self._hold = hold
+        self._most = most
         self._sessions: dict[str, str] = {}
         self._calls: defaultdict[tuple[str, str], _Calls] = defaultdict(_Calls)
 
@@ -117,10 +124,10 @@ class Dispatcher:
                 return coordinator.input_file(worker, cast("str", call.arguments[0]))
         return None
 
-    async def _claim(self, worker: str) -> Job | None:
-        job = await self._waiting(lambda: self._coordinator.claim(worker))
+    async def _claim(self, worker: str) -> Sequence[Job]:
+        jobs = await self._waiting(lambda: self._coordinator.claim(worker, most=self._most))
         await self._coordinator.durable()
-        return job
+        return jobs or ()
 
     async def _waiting(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """What ``work`` returns, unless the caller has waited long enough or the run ends."""

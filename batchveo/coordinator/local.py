@@ -23,7 +23,8 @@ class LocalDesk:
 
     async def claim(self) -> Job:
         """See ``Desk``."""
-        return await self._coordinator.claim(self._worker)
+        (job,) = await self._coordinator.claim(self._worker)
+        return job
 
     async def leaving(self, job: Job) -> None:
         """See ``Desk``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import cast
@@ -45,6 +46,7 @@ class RemoteDesk:
         self._numbers = count()
         self._open: set[int] = set()
         self._told: list[Event] = []
+        self._claimed: deque[Job] = deque()
         self._fenced = False
         self._over = anyio.Event()
 
@@ -56,7 +58,9 @@ class RemoteDesk:
 
     async def claim(self) -> Job:
         """See ``Desk``; a worker that was given up waits for ever."""
-        return cast("Job", await self._something(Verb.CLAIM))
+        if not self._claimed or self._fenced:
+            self._claimed.extend(cast("Sequence[Job]", await self._something(Verb.CLAIM)))
+        return self._claimed.popleft()
 
     async def adopt(self) -> Sequence[Job]:
         """See ``Desk``; a worker that was given up waits for ever."""

@@ -11,7 +11,7 @@ import anyio
 from batchveo.api import Api, NamedKey
 from batchveo.clock import Clock
 from batchveo.coordinator import Coordinator, RunResult
-from batchveo.coordinator.dispatcher import Dispatcher
+from batchveo.coordinator.dispatcher import MOST_CLAIMED, Dispatcher
 from batchveo.events import Event
 from batchveo.pricing import PriceList
 from batchveo.settings import RunSettings
@@ -30,6 +30,8 @@ class Plans:
     keys: Sequence[NamedKey] = ()
     prices: PriceList | None = None
     workers: int = 1
+    most: int = MOST_CLAIMED
+    """Jobs that one claim may bring."""
     events: list[Event] = field(default_factory=list)
 
 
@@ -54,7 +56,7 @@ class Head:
             reporter=plans.events.append,
             workers=plans.workers,
         )
-        self.dispatcher = Dispatcher(self.coordinator, plans.clock)
+        self.dispatcher = Dispatcher(self.coordinator, plans.clock, most=plans.most)
 
     async def live(self, working: Callable[[], Awaitable[object]]) -> None:
         """Carry the run out until it ends, or this process does."""

@@ -80,7 +80,10 @@ class Begun(Generic[T]):
 
 
 class Office:
-    """A run over ``jobs`` with nobody but the desks that a test asks for. Use as an async context manager."""
+    """A run over ``jobs`` with nobody but the desks that a test asks for. Use as an async context manager.
+
+    ``most``: jobs that one claim over a wire brings; one, so that a test has every step in its hands.
+    """
 
     def __init__(
         self,
@@ -92,13 +95,14 @@ class Office:
         service: Settings | None = None,
         prices: PriceList | None = None,
         workers: int = 1,
+        most: int = 1,
         **settings: Any,
     ) -> None:
         self.face = face
         self.despair: list[str] = []
         self.lives: dict[str, Life] = {}
         self._open = AsyncExitStack()
-        self._folder, self._prices, self._workers = folder, prices, workers
+        self._folder, self._prices, self._workers, self._most = folder, prices, workers, most
         self._jobs = specs(jobs) if isinstance(jobs, int) else jobs
         self._keys = keys
         self._sandbox = service or Settings(per_key=len(keys) > 1)
@@ -121,6 +125,7 @@ class Office:
             keys=self._keys,
             prices=self._prices,
             workers=self._workers,
+            most=self._most,
         )
         self.tasks: TaskGroup = await self._open.enter_async_context(anyio.create_task_group())
         self.wire = Wire(self.tasks, lambda: self.dispatcher(), self.face.weather or FAIR, seed=self.face.seed)
