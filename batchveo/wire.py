@@ -14,7 +14,10 @@ from batchveo.events import Event
 
 
 class Verb(StrEnum):
-    """What a worker can ask for; ``desk.Desk`` tells of each."""
+    """What a worker can ask for; ``desk.Desk`` tells of each.
+
+    ``INPUT_FILE`` changes nothing, and its answer may be large: that is not kept, a repeated call reads anew.
+    """
 
     JOIN = "join"
     CLAIM = "claim"

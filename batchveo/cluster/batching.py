@@ -10,8 +10,8 @@ from batchveo.cluster.engine import Lost
 from batchveo.wire import Answer, Call, Unreachable, Verb
 from batchveo.worker.remote import CALL_SECONDS
 
-WAITING = frozenset({Verb.CLAIM, Verb.ADOPT})
-"""Calls that may be kept long, and so go by themselves."""
+ALONE = frozenset({Verb.CLAIM, Verb.ADOPT, Verb.INPUT_FILE})
+"""Calls that may be kept long, or have large answers, and so go by themselves."""
 MOST = 256
 """Calls in one message."""
 
@@ -39,7 +39,7 @@ class Batches:
     async def __call__(self, call: Call) -> Answer:
         """The answer to ``call``; raises ``Unreachable``."""
         parcel = _Parcel(call)
-        if call.verb in WAITING:
+        if call.verb in ALONE:
             await self._deliver([parcel])
         else:
             self._parcels.append(parcel)

@@ -75,7 +75,9 @@ class Dispatcher:
             return Answer(now=self._clock.now())
         pending = calls.get(call.number)
         if pending is None:
-            pending = calls[call.number] = _Pending()
+            pending = _Pending()
+            if call.verb is not Verb.INPUT_FILE:
+                calls[call.number] = pending
             with anyio.CancelScope(shield=True):
                 await self._carry_out(call, pending)
         await pending.ended.wait()

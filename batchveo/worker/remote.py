@@ -17,6 +17,7 @@ from batchveo.models import Job
 from batchveo.outcomes import Accepted, Outcome
 from batchveo.retry import backoff
 from batchveo.wire import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb
+from batchveo.worker.inputs import AtHand
 
 CALL_SECONDS = LONG_POLL_SECONDS + 20.0
 """After which a call without an answer is repeated."""
@@ -47,6 +48,7 @@ class RemoteDesk:
         self._open: set[int] = set()
         self._told: list[Event] = []
         self._claimed: deque[Job] = deque()
+        self._inputs = AtHand(self._input_file)
         self._fenced = False
         self._over = anyio.Event()
 
@@ -110,6 +112,9 @@ class RemoteDesk:
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:
         """See ``Desk``."""
+        return await self._inputs(sha256)
+
+    async def _input_file(self, sha256: str) -> tuple[str, bytes]:
         return cast("tuple[str, bytes]", (await self._call(Verb.INPUT_FILE, sha256)).value)
 
     async def finished(self) -> float:
@@ -136,7 +141,9 @@ class RemoteDesk:
 
     def _numbered(self, verb: Verb, *arguments: object) -> Call:
         number = next(self._numbers)
-        told, self._told = tuple(self._told), []
+        told: tuple[Event, ...] = ()
+        if verb is not Verb.INPUT_FILE:  # which the coordinator does not know again
+            told, self._told = tuple(self._told), []
         return Call(
             worker=self._worker,
             session=self._session,

@@ -20,7 +20,7 @@ import pytest
 import batchveo
 from batchveo.cli import status_of
 from batchveo.cluster import Cluster
-from batchveo.cluster.batching import Batches
+from batchveo.cluster.batching import ALONE, Batches
 from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
 from batchveo.cluster.on_ray import started
@@ -254,7 +254,21 @@ async def test_calls_of_one_moment_travel_together() -> None:
 
 
 @pytest.mark.anyio
-async def test_long_polls_go_by_themselves_and_what_is_lost_is_told() -> None:
+async def test_long_polls_and_large_answers_go_by_themselves() -> None:
+    """So that nothing small waits for them."""
+    post = Post()
+    batches = Batches(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        async with anyio.create_task_group() as calls:
+            for number, verb in enumerate([Verb.RECORD, *ALONE, Verb.RECORD]):
+                calls.start_soon(batches, call_of(number, verb))
+        tasks.cancel_scope.cancel()
+    assert sorted(map(len, post.messages)) == [1, 1, 1, 2]
+
+
+@pytest.mark.anyio
+async def test_a_lost_message_is_told() -> None:
     """A message that is lost is lost for each call in it; the next goes on."""
     post = Post()
     batches = Batches(post)

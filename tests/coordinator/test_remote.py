@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import pickle
 import sqlite3
@@ -14,8 +15,8 @@ import anyio
 import pytest
 
 from batchveo.desk import Fenced, TooLate
-from batchveo.events import Moved
-from batchveo.models import Job, JobState
+from batchveo.events import Moved, Noted
+from batchveo.models import InputFile, Job, JobState
 from batchveo.outcomes import Accepted, Completed, Refused, TurnedAway
 from batchveo.store import Store
 from batchveo.wire import LONG_POLL_SECONDS, Answer, Call, Unreachable, Verb
@@ -23,6 +24,7 @@ from batchveo.worker.remote import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_S
 from tests.coordinator.heads import Head
 from tests.coordinator.office import LOCAL, Office, all_of, names
 from tests.coordinator.wires import Weather
+from tests.factories import make_spec
 
 pytestmark = pytest.mark.anyio
 S = JobState
@@ -241,6 +243,30 @@ async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path
             jobs = cast("Sequence[Job]", answer.value)
             assert ([job.seq for job in jobs], answer.error) == ([moment + 1], None)
         assert len(office.attempts()) == 25
+
+
+async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> None:
+    """Whoever missed the answer gets it from the state; what was told with other calls is told once."""
+    content = b"x" * 1_000_000
+    (tmp_path / "cat.png").write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
+    async with Office(tmp_path, jobs=[make_spec(inputs=(image,))]) as office:
+        desk = await joined(office)
+        desk.tell(Noted(text="once"))
+        office.wire.weather = Weather(lose_answer=1.0)
+        asking = office.begin(lambda: desk.input_file(sha256))
+        assert await asking.waits(3.0)
+        office.wire.weather = Weather()
+        assert (await asking.ended()) == ("image/png", content)
+        assert [call.verb for call in office.wire.calls].count(Verb.INPUT_FILE) > 1
+        kept = [pending.value for calls in office.head.dispatcher._calls.values() for pending in calls.values()]
+        assert not any(isinstance(value, tuple) and content in value for value in kept)
+        asked = len(office.wire.calls)
+        assert await desk.input_file(sha256) == ("image/png", content)
+        assert len(office.wire.calls) == asked, "it is at hand"
+        await desk.claim()
+        assert office.notes().count("once") == 1
 
 
 async def test_a_straggler_is_not_carried_out(tmp_path: Path) -> None:
