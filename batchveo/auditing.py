@@ -46,12 +46,27 @@ class Finding:
 class Books:
     """What the provider says: charges by generation id, generation ids by client request id.
 
-    ``keys``: the label of the first key whose ledger tells of a generation.
+    ``keys``: the label of the first key whose ledger tells of a generation. ``whole``: every log was read to its
+    end; else there may be more in it.
     """
 
     charges: Mapping[str, float]
     requests: Mapping[str, str]
     keys: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What is off. Not ``whole``: what was bought twice further back than the log was read is not among it."""
+
+    findings: Sequence[Finding]
+    whole: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is off, and all that there is was looked at."""
+        return self.whole and not self.findings
 
 
 async def read_all_books(apis: Mapping[str, Api], *, since: float, now: float) -> Books:
@@ -59,13 +74,15 @@ async def read_all_books(apis: Mapping[str, Api], *, since: float, now: float) -
     charges: dict[str, float] = {}
     requests: dict[str, str] = {}
     keys: dict[str, str] = {}
+    whole = True
     for label, api in apis.items():
         with told_by(label):
             books = await read_books(api, since=since, now=now)
         charges = {**books.charges, **charges}
         requests = {**books.requests, **requests}
         keys = {**dict.fromkeys(books.charges, label), **keys}
-    return Books(charges=charges, requests=requests, keys=keys)
+        whole &= books.whole
+    return Books(charges=charges, requests=requests, keys=keys, whole=whole)
 
 
 async def read_books(api: Api, *, since: float, now: float) -> Books:
@@ -76,18 +93,19 @@ async def read_books(api: Api, *, since: float, now: float) -> Books:
         requests.update(filter(None, map(success_of, rows)))
         return False
 
-    await read_log(api, hours=hours_since(since, now), take=take)
-    return Books(charges=await read_charges(api, since=since - ONE_HOUR), requests=requests)
+    whole = await read_log(api, hours=hours_since(since, now), take=take)
+    charges = await read_charges(api, since=since - ONE_HOUR)
+    return Books(charges=charges, requests=requests, whole=whole)
 
 
-async def audit(store: Store, apis: Mapping[str, Api], *, now: float) -> list[Finding]:
+async def audit(store: Store, apis: Mapping[str, Api], *, now: float) -> Audit:
     """Everything that is off between the state and the provider; raises ``ServiceTrouble`` or ``KeyRejected``.
 
     ``apis`` are the clients of all keys, by their labels.
     """
     first = next(store.attempts(), None)
     books = await read_all_books(apis, since=float(first["started_at"]) if first else now, now=now)
-    return list(compare(store, books))
+    return Audit(findings=list(compare(store, books)), whole=books.whole)
 
 
 def compare(store: Store, books: Books) -> Iterator[Finding]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from batchveo.api import Api, ApiKey, ServiceTrouble
+from batchveo.api import Api, ApiKey, ServiceTrouble, usage_log
 from batchveo.api.ledger import read_charges
 from batchveo.auditing import Books, Finding, Kind, audit, compare
 from batchveo.errors import KeyRejected
@@ -114,14 +114,32 @@ async def test_a_whole_night_agrees_with_the_sandboxs_books(tmp_path: Path) -> N
     night = Night(tmp_path, Settings(generation_median=60.0, faults={"lose-answer": 0.3, "generation-error": 0.2}))
     await night.run(specs(120), concurrency=50)
 
-    async def findings() -> list[Finding]:
+    async def findings() -> Sequence[Finding]:
         with night.store() as store:
             async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
-                return await audit(store, {"": api}, now=night.clock.now())
+                return (await audit(store, {"": api}, now=night.clock.now())).findings
 
     assert await findings() == []
     next((tmp_path / "videos").glob("*.mp4")).unlink()
     assert [finding.kind for finding in await findings()] == [Kind.NOT_ON_DISK]
+
+
+@pytest.mark.anyio
+async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any key; nothing else is off, and yet it is not well."""
+    monkeypatch.setattr(usage_log, "PAGE", 2)
+    office = Office(tmp_path)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            for _ in range(3):
+                await office.buy(opened, "b")
+            office.now += 5.0  # nothing is charged yet, and the log tells of all
+            assert (await audit(store, opened, now=office.now)).ok
+            monkeypatch.setattr(usage_log, "MOST_PAGES", 1)
+            audited = await audit(store, opened, now=office.now)
+            assert (list(audited.findings), audited.whole, audited.ok) == ([], False, False)
 
 
 @pytest.mark.anyio
@@ -162,14 +180,15 @@ async def test_the_books_of_several_keys_are_one(tmp_path: Path) -> None:
             for label in opened:
                 await office.buy(opened, label)
             office.now += 3600.0
-            findings = await audit(store, opened, now=office.now)
+            findings = (await audit(store, opened, now=office.now)).findings
             assert [(finding.kind, finding.key) for finding in findings] == [
                 (Kind.NOT_ON_DISK, "a"),
                 (Kind.NOT_ON_DISK, "b"),
             ]
             await opened["b"].submit({"model": "veo2", "prompt": "x"}, client_request_id="someone-else")
             office.now += 3600.0
-            assert [(f.kind, f.key) for f in await audit(store, opened, now=office.now)][-1] == (Kind.UNKNOWN, "b")
+            (*_, last) = (await audit(store, opened, now=office.now)).findings
+            assert (last.kind, last.key) == (Kind.UNKNOWN, "b")
 
 
 @pytest.mark.anyio
@@ -180,7 +199,7 @@ async def test_keys_of_one_account_are_not_counted_twice(tmp_path: Path) -> None
         async with office.apis("a", "b") as opened:
             await office.buy(opened, "b")
             office.now += 3600.0
-            (finding,) = await audit(store, opened, now=office.now)
+            (finding,) = (await audit(store, opened, now=office.now)).findings
     assert (finding.kind, finding.key) == (Kind.NOT_ON_DISK, "b")
     assert finding.usd == pytest.approx(office.service.charges()[0].credits / 2e6)
 

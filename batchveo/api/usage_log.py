@@ -12,6 +12,8 @@ PAGE = 100
 """Rows a page: the most the service gives."""
 MOST_PAGES = 5_000
 """Pages a reading."""
+NOT_WHOLE = "the usage log was not read to its end"
+"""For a person, where ``read_log`` has not come to it."""
 LONGEST_HOURS = 92 * 24
 """The log's longest window."""
 

@@ -13,6 +13,7 @@ import anyio
 import click
 
 from batchveo.adopting import Adopted, adopt_from_log, adopt_stranger, key_of
+from batchveo.api.usage_log import NOT_WHOLE
 from batchveo.cli.options import option, service_options, state_option, unknown_model_option
 from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
@@ -140,5 +141,4 @@ def _say(adopted: Adopted) -> None:
     for generation in adopted.unknown:
         click.echo(f"left alone: {generation} is for a job that no manifest here names", err=True)
     if not adopted.whole:
-        text = "the usage log was not read to its end: what stands further back would be bought again by a run"
-        click.echo(f"warning: {text}", err=True)
+        click.echo(f"warning: {NOT_WHOLE}: what stands further back would be bought again by a run", err=True)

@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import click
 
-from batchveo.auditing import Finding, audit
+from batchveo.api.usage_log import NOT_WHOLE
+from batchveo.auditing import Audit, Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
 from batchveo.clients import apis
@@ -27,23 +28,31 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     """Hold the state against the provider's ledger and usage log.
 
     Bought twice, bought but not on disk, on disk but never charged, charged otherwise than expected, and
-    generations nobody here asked for. Exit status 1 where anything is off. Changes nothing.
+    generations nobody here asked for. Exit status 1 where anything is off, or where the log is longer than what
+    is read of it. Changes nothing.
     """
     using = service_of(options)
 
-    async def call() -> list[Finding]:
+    async def call() -> Audit:
         async with apis(there) as opened:
             return await audit(store, opened, now=time.time())
 
     with Store(state, writing=False) as store, running(using, state) as there:
-        findings = anyio.run(call)
+        audited = anyio.run(call)
     if as_json:
-        click.echo(json.dumps({"ok": not findings, "findings": [_row(finding) for finding in findings]}))
+        rows = [_row(finding) for finding in audited.findings]
+        click.echo(json.dumps({"ok": audited.ok, "findings": rows, "whole": audited.whole}))
     else:
-        for finding in findings:
-            click.echo(_line(finding))
-        click.echo("nothing is off" if not findings else f"{len(findings)} things are off", err=True)
-    return 1 if findings else 0
+        _say(audited)
+    return 0 if audited.ok else 1
+
+
+def _say(audited: Audit) -> None:
+    for finding in audited.findings:
+        click.echo(_line(finding))
+    click.echo(f"{len(audited.findings)} things are off" if audited.findings else "nothing is off", err=True)
+    if not audited.whole:
+        click.echo(f"warning: {NOT_WHOLE}: what was bought twice further back is not seen", err=True)
 
 
 def _row(finding: Finding) -> dict[str, object]:

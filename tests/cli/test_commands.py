@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.api import usage_log
 from batchveo.cli import status_of
 from batchveo.sandbox import Service, Settings, running
 
@@ -63,6 +64,24 @@ def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str])
     assert "3 jobs" in capsys.readouterr().out
     assert status_of(["verify"]) == 0
     assert status_of(["audit"]) == 0
+
+
+def test_an_audit_that_did_not_see_the_whole_log(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Says so, and is not content."""
+    assert status_of(["run", "m.yaml"]) == 0
+    capsys.readouterr()
+    assert status_of(["audit", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "findings": [], "whole": True}
+    monkeypatch.setattr(usage_log, "PAGE", 1)
+    monkeypatch.setattr(usage_log, "MOST_PAGES", 1)
+    assert status_of(["audit", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"ok": False, "findings": [], "whole": False}
+    assert status_of(["audit"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "warning: the usage log was not read to its end" in said.err
 
 
 def test_the_key_is_nowhere(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
