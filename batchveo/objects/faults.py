@@ -10,6 +10,8 @@ from contextlib import contextmanager
 _PASSING = frozenset({408, 409, 425, 429})
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+FAMILIES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+"""What the variables of each kind of store begin with."""
 NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|credential", re.IGNORECASE)
 
@@ -56,7 +58,7 @@ def _ours(error: Exception, place: str) -> OSError:
     if _NO_CREDENTIALS.search(text):
         return Refused(errno.EACCES, f"no credentials for the bucket: {said}", place)
     if "builder error" in text:
-        said = "the endpoint is http://, which AWS_ALLOW_HTTP=true allows"
+        said = f"the endpoint is http://, which {FAMILIES[place.partition('://')[0]]}_ALLOW_HTTP=true allows"
         return Refused(errno.EPROTONOSUPPORT, said, place)
     if status is None:
         return Unreachable(errno.EIO, f"the store gives no answer: {said}", place)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchveo.errors import UsageError
-from batchveo.objects.faults import words
+from batchveo.objects.faults import FAMILIES, words
 from batchveo.places import BucketUrl, require_cloud
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ RETRIES = 6
 RETRY_SECONDS = 60.0
 REQUEST_SECONDS = 120.0
 """For a part on a slow line."""
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+"""The variables that name another store than the provider's own; the first that is set wins."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -29,7 +35,7 @@ def open_bucket(url: BucketUrl) -> ObjectStore:
 
     retry: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     client: ClientConfig = {"timeout": timedelta(seconds=REQUEST_SECONDS)}
-    if _endpoint_is_local():
+    if _may_be_plain(url.scheme):
         client["allow_http"] = True
     prefix = url.prefix or None
     try:
@@ -45,7 +51,9 @@ def open_bucket(url: BucketUrl) -> ObjectStore:
         raise UsageError(f"{url} cannot be used: {words(str(error))}{hint}") from None
 
 
-def _endpoint_is_local() -> bool:
-    """Whether the environment names a store on this machine; any other is spoken to over TLS only."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+def _may_be_plain(scheme: str) -> bool:
+    """Whether the environment names a store on this machine, or allows any to be spoken to without TLS."""
+    if os.environ.get(f"{FAMILIES[scheme]}_ALLOW_HTTP", "").lower() in ("1", "true"):
+        return True
+    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[scheme])), "")
     return urlsplit(endpoint).hostname in _LOOPBACK

@@ -216,6 +216,35 @@ async def test_http_is_for_this_machine_unless_the_environment_says_so(monkeypat
         await Objects(BucketUrl("s3://bucket/x")).create("k", b"")
 
 
+@pytest.mark.parametrize(
+    ("url", "endpoint", "family"),
+    [
+        ("s3://bucket/x", "AWS_ENDPOINT_URL_S3", "AWS"),
+        ("gs://bucket/x", "GOOGLE_BASE_URL", "GOOGLE"),
+        ("az://bucket/x", "AZURE_STORAGE_ENDPOINT", "AZURE"),
+        ("az://bucket/x", "AZURE_ENDPOINT", "AZURE"),
+    ],
+)
+async def test_each_kind_of_store_has_its_own_variables(
+    url: str, endpoint: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an endpoint on this machine, and for leave to do without TLS elsewhere; nobody answers there."""
+    monkeypatch.setattr(opening, "RETRIES", 0)
+    use("http://192.0.2.1:9", monkeypatch)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "somebody")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "aHVzaA==")
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv(endpoint, "http://127.0.0.1:9")
+    with pytest.raises(Faint, match="gives no answer"):
+        await Objects(BucketUrl(url)).small("k")
+    monkeypatch.setenv(endpoint, "http://127.0.0.2:9")
+    with pytest.raises(Refused, match=f"{family}_ALLOW_HTTP=true"):
+        await Objects(BucketUrl(url)).small("k")
+    monkeypatch.setenv(f"{family}_ALLOW_HTTP", "true")
+    with pytest.raises(Faint, match="gives no answer"):
+        await Objects(BucketUrl(url)).small("k")
+
+
 MEMORY = """
 import resource, sys, anyio, httpx, json
 from batchveo.api import Videos
