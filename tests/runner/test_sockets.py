@@ -16,6 +16,7 @@ from batchveo.clock import Clock
 from batchveo.events import Began, Event, Reporter, silent
 from batchveo.models import JobState
 from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.runner.nights import specs
@@ -44,8 +45,8 @@ def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent,
             number = store.begin_run(command="run", service=url, now=clock.now())
             store.add(specs(count), run=number, now=clock.now())
             async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
-                going = Run(store, {"": api}, videos, chosen, run=number, clock=clock, reporter=reporter)
-                return await going.execute()
+                spec = RunSpec(run=number, begun=clock.now(), settings=chosen)
+                return await Run(store, spec, {"": api}, videos, clock=clock, reporter=reporter).execute()
 
     return anyio.run(call)
 
