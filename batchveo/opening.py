@@ -28,6 +28,7 @@ from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
 from batchveo.report.expanded import say_made_elsewhere
 from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.services import Service, check_keys, check_service, running
 from batchveo.store import Store
 from batchveo.trying import check_place
@@ -75,37 +76,22 @@ async def opened_run(
             prices = await _prices(api, models, settings)
             keep_prices(store, prices, models, now=clock.now())
             durations = await _durations(api, store, models, settings)
-            begun = clock.now()
+            spec = RunSpec(
+                run=run,
+                begun=clock.now(),
+                settings=settings,
+                service=using,
+                prices=prices,
+                durations=durations,
+            )
             if engine is None or cluster is None:
                 if isinstance(settings.output, Path):
                     clear(settings.output.absolute(), tag_of(store.path))
-                result = await Run(
-                    store,
-                    apis,
-                    videos,
-                    settings,
-                    run=run,
-                    clock=clock,
-                    keys=using.keys,
-                    prices=prices,
-                    durations=durations,
-                    reporter=reporter,
-                ).execute()
+                result = await Run(store, spec, apis, videos, clock=clock, reporter=reporter).execute()
             else:
-                result = await ClusterRun(
-                    store,
-                    settings,
-                    run=run,
-                    begun=begun,
-                    using=using,
-                    engine=engine,
-                    cluster=cluster,
-                    prices=prices,
-                    durations=durations,
-                    reporter=reporter,
-                ).execute()
+                result = await ClusterRun(store, spec, engine, cluster, reporter=reporter).execute()
             if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
-                await learn_costs(store, apis.values(), since=begun)
+                await learn_costs(store, apis.values(), since=spec.begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
             store.end_run(run, status=result.exit_status, now=clock.now())
     return result

@@ -23,14 +23,13 @@ from batchveo import clients
 from batchveo.api import ApiKey
 from batchveo.clock import Clock
 from batchveo.cluster import Cluster
-from batchveo.cluster.brief import Assignment, Brief
+from batchveo.cluster.brief import Assignment
 from batchveo.cluster.coordinator_actor import CoordinatorActor
 from batchveo.cluster.engine import Actor
 from batchveo.coordinator import Coordinator, LocalDesk, RunResult
 from batchveo.coordinator.holding import hold
-from batchveo.durations import Durations
 from batchveo.manifest import Manifests
-from batchveo.pricing import PriceList
+from batchveo.runspec import RunSpec
 from batchveo.services import Service
 from batchveo.settings import RunSettings
 from batchveo.store import Scratch, Store
@@ -66,8 +65,7 @@ async def near(state: Path, run: int) -> Tally:
     with Store(state) as store:
         await hold(store)
         async with clients.apis(NOWHERE) as apis:
-            settings = _settings(state)
-            coordinator = Coordinator(store, settings, run=run, clock=clock, keys=NOWHERE.keys, apis=apis)
+            coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
             desk = LocalDesk(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))
     return Tally()
@@ -115,22 +113,13 @@ def _check(result: RunResult) -> None:
 
 
 def _assignment(state: Path, run: int, workers: int) -> Assignment:
-    settings = _settings(state)
-    return Assignment(
-        state=state,
-        run=run,
-        begun=time.time(),
-        settings=settings,
-        service=NOWHERE,
-        prices=PriceList({}),
-        workers=workers,
-        hold=LONG_POLL_SECONDS,
-        brief=Brief(service=NOWHERE, settings=settings, durations=Durations()),
-    )
+    spec = _spec(state, run)
+    return Assignment(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
 
 
-def _settings(state: Path) -> RunSettings:
-    return RunSettings(output=state.parent, concurrency=IN_FLIGHT, downloads=32)
+def _spec(state: Path, run: int) -> RunSpec:
+    settings = RunSettings(output=state.parent, concurrency=IN_FLIGHT, downloads=32)
+    return RunSpec(run=run, begun=time.time(), settings=settings, service=NOWHERE)
 
 
 def filled(state: Path, jobs: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sys
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from hypothesis import settings
 from trio.testing import MockClock
 
@@ -64,6 +67,15 @@ def _quick_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """``--sandbox`` generates in no time: three seconds are for people, who want to see something of a run."""
     quick = partial(sandbox.Settings, generation_median=0.1, log_lag=0.1)
     monkeypatch.setattr(sandbox, "Settings", quick)
+
+
+@pytest.fixture(autouse=True)
+def _by_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test meets the same chances and the same order of tasks every time: what it finds, it finds again."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    random.seed(seed)
+    monkeypatch.setattr(trio._core._run, "_r", random.Random(seed))
+    monkeypatch.setattr(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,14 @@ from batchveo import clients
 from batchveo.api import Api
 from batchveo.by_key import Label
 from batchveo.clock import Clock
-from batchveo.cluster.brief import Assignment, Brief
+from batchveo.cluster.brief import Assignment
 from batchveo.cluster.news import Bulletin, News
 from batchveo.coordinator import Coordinator, RunResult
 from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.coordinator.holding import hold
 from batchveo.desk import Fenced
 from batchveo.errors import StoppedEarly
+from batchveo.runspec import RunSpec
 from batchveo.services import Service
 from batchveo.store import Store
 from batchveo.wire import Answer, Call
@@ -40,7 +41,7 @@ class CoordinatorActor:
         self._news = News()
         self._ready = anyio.Event()
         self._ended = anyio.Event()
-        self._brief: Brief | None = None
+        self._brief: RunSpec | None = None
         self._coordinator: Coordinator | None = None
         self._dispatcher: Dispatcher | None = None
         self._result: RunResult | None = None
@@ -67,19 +68,10 @@ class CoordinatorActor:
     async def _run(self, assignment: Assignment) -> RunResult:
         with Store(assignment.state) as store:
             await hold(store, patience=LOCK_SECONDS)
-            async with self._opening(assignment.service) as apis:
+            async with self._opening(assignment.spec.service) as apis:
                 clock = self._clock()
                 self._coordinator = Coordinator(
-                    store,
-                    assignment.settings,
-                    run=assignment.run,
-                    clock=clock,
-                    keys=assignment.service.keys,
-                    apis=apis,
-                    prices=assignment.prices,
-                    reporter=self._news,
-                    workers=assignment.workers,
-                    begun=assignment.begun,
+                    store, assignment.spec, apis, clock=clock, reporter=self._news, workers=assignment.workers
                 )
                 self._dispatcher = Dispatcher(self._coordinator, clock, hold=assignment.hold)
                 return await self._coordinator.execute(self._working)
@@ -118,7 +110,7 @@ class CoordinatorActor:
 
     # -- for workers
 
-    async def brief(self) -> Brief:
+    async def brief(self) -> RunSpec:
         """What a worker has to know."""
         await self._ready.wait()
         if self._brief is None:

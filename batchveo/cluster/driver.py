@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.cluster.brief import Assignment, Brief
+from batchveo.cluster.brief import Assignment
 from batchveo.cluster.engine import Engine, Lost
 from batchveo.cluster.handle import CoordinatorHandle
 from batchveo.cluster.pool import WorkerPool, tag_of
@@ -18,13 +18,11 @@ from batchveo.cluster.settings import Cluster
 from batchveo.cluster.sharing import marked
 from batchveo.coordinator import RunResult, single_error
 from batchveo.coordinator.holding import hold
-from batchveo.durations import Durations
 from batchveo.errors import ClusterTrouble, StateLocked, StoppedEarly
 from batchveo.events import Began, Ended, Event, Noted, Reporter, silent
 from batchveo.files import sweep
-from batchveo.pricing import PriceList
 from batchveo.runner.signals import stop_signals
-from batchveo.services import Service
+from batchveo.runspec import RunSpec
 from batchveo.settings import RunSettings
 from batchveo.store import Store
 from batchveo.wire import LONG_POLL_SECONDS
@@ -44,7 +42,7 @@ SLOW_COORDINATOR = 2.0
 
 
 class ClusterRun:
-    """A run over an open, locked ``store``. Call ``execute`` once.
+    """The run of ``spec`` over an open, locked ``store``. Call ``execute`` once.
 
     The lock goes to the coordinator's process, and comes back. Deaths of workers, nodes and the coordinator cost
     time and nothing else; what dies with this process is found again by the next run.
@@ -53,33 +51,23 @@ class ClusterRun:
     def __init__(
         self,
         store: Store,
-        settings: RunSettings,
-        *,
-        run: int,
-        begun: float,
-        using: Service,
+        spec: RunSpec,
         engine: Engine,
         cluster: Cluster,
-        prices: PriceList | None = None,
-        durations: Durations | None = None,
+        *,
         reporter: Reporter = silent,
     ) -> None:
         self._store = store
         self._engine = engine
         self._silence = cluster.silence
         self._workers = cluster.workers_on(engine.nodes)
-        self._output = _folder(settings)
-        brief = Brief(service=using, settings=_share(settings, self._workers), durations=durations or Durations())
+        self._output = _folder(spec.settings)
         self._assignment = Assignment(
             state=store.path.absolute(),
-            run=run,
-            begun=begun,
-            settings=settings,
-            service=using,
-            prices=prices or PriceList({}),
+            spec=spec,
+            brief=replace(spec, settings=_share(spec.settings, self._workers)),
             workers=self._workers,
             hold=min(LONG_POLL_SECONDS, cluster.silence / 3),
-            brief=brief,
         )
         self._reporter = reporter
         self._begun_at = anyio.current_time()
@@ -181,7 +169,7 @@ class ClusterRun:
     def _cut_off(self, why: StoppedEarly | None) -> RunResult:
         """How a run stands whose coordinator can tell nothing more; its state holds all that counts."""
         status = why.exit_status if why else 128 + (self._interrupted or signal.SIGINT)
-        run = self._assignment.run
+        run = self._assignment.spec.run
         seconds = anyio.current_time() - self._begun_at
         if not self._ended.is_set():
             self._report(

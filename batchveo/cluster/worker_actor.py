@@ -14,10 +14,10 @@ from batchveo import clients
 from batchveo.api import Api, Videos
 from batchveo.by_key import Label
 from batchveo.cluster.batching import Batches
-from batchveo.cluster.brief import Brief
 from batchveo.cluster.engine import Actor
 from batchveo.cluster.sharing import Marker, check_marked
 from batchveo.desk import Fenced
+from batchveo.runspec import RunSpec
 from batchveo.services import Service
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.wire import Answer, Call
@@ -55,7 +55,7 @@ class WorkerActor:
 
     async def run(self, name: str, coordinator: Actor) -> WorkerEnd:
         """Work until the run is over, or this worker was given up, and calls under way have ended."""
-        brief = cast("Brief", await coordinator.ask("brief"))
+        brief = cast("RunSpec", await coordinator.ask("brief"))
 
         async def send(calls: Sequence[Call]) -> Sequence[Answer]:
             return cast("Sequence[Answer]", await coordinator.ask("answer", calls))

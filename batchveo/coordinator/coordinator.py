@@ -9,7 +9,7 @@ from signal import Signals
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.api import Api, NamedKey
+from batchveo.api import Api
 from batchveo.by_key import Label
 from batchveo.clock import Clock
 from batchveo.coordinator.admission import Admission
@@ -26,48 +26,41 @@ from batchveo.errors import DiskTrouble, StoppedEarly
 from batchveo.events import Began, Event, Moved, Noted, Reporter, silent
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
-from batchveo.pricing import PriceList
-from batchveo.settings import RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.store import MoveLost, Store
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
 
 
 class Coordinator:
-    """A run over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
+    """The run of ``spec`` over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
 
-    ``keys`` are those that jobs are submitted with, ``apis`` the service by their labels. ``begun``: when the run
-    began (seconds since the epoch), where an earlier coordinator did.
+    ``apis`` are the service by the labels of its keys.
     """
 
     def __init__(
         self,
         store: Store,
-        settings: RunSettings,
-        *,
-        run: int,
-        clock: Clock,
-        keys: Sequence[NamedKey] = (),
+        spec: RunSpec,
         apis: Mapping[Label, Api],
-        prices: PriceList | None = None,
+        *,
+        clock: Clock,
         reporter: Reporter = silent,
         workers: int = 1,
-        begun: float | None = None,
     ) -> None:
         self._store = store
-        self._settings = settings
-        self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=run)
-        self._lines = Lines(recorder, keys, settings)
-        begun = begun or clock.now()
-        self._board = board = Board(begun=begun, patience=settings.patience, key_of=self._lines.key_of)
-        self._wallet = Wallet(recorder, board, apis, prices or PriceList({}), settings)
+        self._settings = settings = spec.settings
+        self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=spec.run)
+        self._lines = Lines(recorder, spec.service.keys, settings)
+        self._board = board = Board(begun=spec.begun, patience=settings.patience, key_of=self._lines.key_of)
+        self._wallet = Wallet(recorder, board, apis, spec.prices, settings)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
         self._reconciles = ReconcileLoop(
             recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
         )
         self._roster = Roster(expected=workers)
-        self._ending = Ending(recorder, board, settings, begun=begun)
+        self._ending = Ending(recorder, board, settings, begun=spec.begun)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""

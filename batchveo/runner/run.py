@@ -3,47 +3,39 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 
 import anyio
 
-from batchveo.api import Api, NamedKey, Videos
+from batchveo.api import Api, Videos
 from batchveo.by_key import Label
 from batchveo.clock import Clock
 from batchveo.coordinator import Coordinator, LocalDesk, RunResult, single_error
-from batchveo.durations import Durations
 from batchveo.events import Reporter, silent
-from batchveo.pricing import PriceList
 from batchveo.runner.signals import stop_signals
-from batchveo.settings import RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.store import Store
 from batchveo.worker import Worker
 
 
 class Run:
-    """A run over an open, locked ``store``. Call ``execute`` once."""
+    """The run of ``spec`` over an open, locked ``store``. Call ``execute`` once."""
 
     def __init__(
         self,
         store: Store,
+        spec: RunSpec,
         apis: Mapping[Label, Api],
         videos: Videos,
-        settings: RunSettings,
         *,
-        run: int,
         clock: Clock,
-        keys: Sequence[NamedKey] = (),
-        prices: PriceList | None = None,
-        durations: Durations | None = None,
         reporter: Reporter = silent,
         disk: Disk = in_thread,
     ) -> None:
-        self._coordinator = Coordinator(
-            store, settings, run=run, clock=clock, keys=keys, apis=apis, prices=prices, reporter=reporter
-        )
+        self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)
         desk = LocalDesk(self._coordinator, "local", clock)
-        self._worker = Worker(desk, apis, videos, settings, durations=durations or Durations(), disk=disk)
+        self._worker = Worker(desk, apis, videos, spec.settings, durations=spec.durations, disk=disk)
 
     async def execute(self) -> RunResult:
         """Run to the end; raises only for bugs."""

@@ -18,6 +18,7 @@ from batchveo.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.events import Began, Ended, Moved, Noted
 from batchveo.models import JobState
 from batchveo.runner import RunResult, RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import Settings
 from batchveo.services import Service
 from batchveo.store import Store
@@ -45,22 +46,12 @@ class ClusterNight(Night):
                 store.lock()
                 number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
                 store.add(specs(JOBS), run=number, now=self.clock.now())
-                run = ClusterRun(
-                    store,
-                    chosen,
-                    run=number,
-                    begun=self.clock.now(),
-                    using=Service(base_url=BASE_URL, key=ApiKey("a-secret-key")),
-                    engine=engine,
-                    cluster=Cluster(),
-                    reporter=self.events.append,
-                )
-                yield engine, run.execute
+                using = Service(base_url=BASE_URL, key=ApiKey("a-secret-key"))
+                spec = RunSpec(run=number, begun=self.clock.now(), settings=chosen, service=using)
+                yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
             tasks.cancel_scope.cancel()
 
-    async def struck(
-        self, strike: Callable[[FakeEngine], None], *, after: float = 60.0, **settings: Any
-    ) -> RunResult:
+    async def struck(self, strike: Callable[[FakeEngine], None], **settings: Any) -> RunResult:
         """A run in whose middle ``strike`` is called."""
         result: list[RunResult] = []
         async with self.spread(settle=300.0, **settings) as (engine, execute), anyio.create_task_group() as tasks:

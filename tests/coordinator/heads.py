@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 
-from batchveo.api import Api, NamedKey
+from batchveo.api import Api
 from batchveo.clock import Clock
 from batchveo.coordinator import Coordinator, RunResult
 from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.events import Event
-from batchveo.pricing import PriceList
-from batchveo.settings import RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.store import Store
 
 
@@ -23,12 +22,9 @@ class Plans:
     """What every head of one run has in common."""
 
     path: Path
-    run: int
-    settings: RunSettings
+    spec: RunSpec
     clock: Clock
     apis: Mapping[str, Api]
-    keys: Sequence[NamedKey] = ()
-    prices: PriceList | None = None
     workers: int = 1
     events: list[Event] = field(default_factory=list)
 
@@ -45,12 +41,9 @@ class Head:
         self.store.lock()
         self.coordinator = Coordinator(
             self.store,
-            plans.settings,
-            run=plans.run,
+            plans.spec,
+            plans.apis,
             clock=plans.clock,
-            keys=plans.keys,
-            apis=plans.apis,
-            prices=plans.prices,
             reporter=plans.events.append,
             workers=plans.workers,
         )

@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from batchveo import services
 from batchveo.api import Api, ApiKey, NamedKey
 from batchveo.clock import Clock
 from batchveo.coordinator import LocalDesk, RunResult
@@ -19,6 +20,7 @@ from batchveo.desk import Desk, Fenced
 from batchveo.events import Event, Noted
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.pricing import PriceList
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.settings import RunSettings
 from batchveo.store import Store
@@ -114,12 +116,15 @@ class Office:
         }
         self.plans = Plans(
             path=self._folder / "b.db",
-            run=self._begin(),
-            settings=self._settings,
+            spec=RunSpec(
+                run=self._begin(),
+                begun=self.clock.now(),
+                settings=self._settings,
+                service=services.Service(base_url=BASE_URL, keys=tuple(self._keys)),
+                prices=self._prices or PriceList({}),
+            ),
             clock=self.clock,
             apis=apis,
-            keys=self._keys,
-            prices=self._prices,
             workers=self._workers,
         )
         self.tasks: TaskGroup = await self._open.enter_async_context(anyio.create_task_group())

@@ -277,7 +277,7 @@ async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) ->
     async with offices(1) as office:
         desk = await office.desk()
         job = await desk.claim()
-        moved = office.head.store.cut_off(job, run=office.plans.run, now=office.clock.now())
+        moved = office.head.store.cut_off(job, run=office.plans.spec.run, now=office.clock.now())
         assert moved.state is S.PENDING
         with pytest.raises(ClaimLost):
             await desk.leaving(job)

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from batchveo import services
 from batchveo.api import Api, ApiKey, NamedKey, Videos
 from batchveo.clock import Clock
 from batchveo.events import Event
@@ -18,6 +19,7 @@ from batchveo.models import Job, JobSpec, JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
 from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.stages.blocks import at_once
 from batchveo.store import Store
@@ -84,19 +86,16 @@ class Night:
                 prices = (
                     self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
                 )
-                going = Run(
-                    store,
-                    {"": api},
-                    videos,
-                    chosen,
+                spec = RunSpec(
                     run=number,
-                    clock=self.clock,
-                    keys=[KEY],
+                    begun=self.clock.now(),
+                    settings=chosen,
+                    service=services.Service(base_url=BASE_URL, keys=(KEY,)),
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
-                    reporter=self.events.append,
-                    disk=at_once,
                 )
+                told = self.events.append
+                going = Run(store, spec, {"": api}, videos, clock=self.clock, reporter=told, disk=at_once)
                 return await going.execute()
 
     async def killed(

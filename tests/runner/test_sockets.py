@@ -16,6 +16,7 @@ from batchveo.coordinator import lines, local, reconciling
 from batchveo.events import Event, Interrupting, Moved, Reporter, silent
 from batchveo.models import JobState
 from batchveo.runner import Run, RunResult, RunSettings
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
 from batchveo.worker import polling, worker
@@ -64,9 +65,9 @@ def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent,
             number = store.begin_run(command="run", service=url, now=clock.now())
             store.add(specs(count), run=number, now=clock.now())
             async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
-                going = Run(store, {"": api}, videos, chosen, run=number, clock=clock, reporter=reporter)
+                spec = RunSpec(run=number, begun=clock.now(), settings=chosen)
                 with anyio.fail_after(MOST_SECONDS):
-                    return await going.execute()
+                    return await Run(store, spec, {"": api}, videos, clock=clock, reporter=reporter).execute()
 
     return anyio.run(call)
 

@@ -14,12 +14,14 @@ from typing import Any
 import anyio
 import httpx
 
+from batchveo import services
 from batchveo.api import Api, ApiKey, NamedKey, Videos
 from batchveo.coordinator.dispatcher import Dispatcher
 from batchveo.desk import Fenced
 from batchveo.durations import Durations
 from batchveo.models import JobSpec
 from batchveo.prices import price_list
+from batchveo.runspec import RunSpec
 from batchveo.sandbox import transport
 from batchveo.settings import RunSettings
 from batchveo.stages.blocks import at_once
@@ -169,12 +171,15 @@ class FarRun:
             prices = await price_list(next(iter(apis.values())), store.pending_models(run))
         return Plans(
             path=night.state,
-            run=run,
-            settings=self._settings,
+            spec=RunSpec(
+                run=run,
+                begun=night.clock.now(),
+                settings=self._settings,
+                service=services.Service(base_url=BASE_URL, keys=tuple(self._keys)),
+                prices=prices,
+            ),
             clock=night.clock,
             apis=apis,
-            keys=self._keys,
-            prices=prices,
             workers=self._far.workers,
             events=night.events,
         )
