@@ -27,3 +27,28 @@ def test_pipes_take_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
     out.flush()
     assert raw.getvalue() == b"\\u72d0"
     cli._take_every_script(io.StringIO())
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
+def test_a_stream_that_was_closed_changes_no_status(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """As cron jobs and daemons start programs: ``>&-`` makes it None."""
+    monkeypatch.setattr(sys, closed, None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["models"])
+    assert ended.value.code == 0
+    getattr(sys, closed).close()
+
+
+def test_names_that_the_machine_cannot_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the locale of another time: what to set, not a traceback."""
+
+    def fail(*_: object, **__: object) -> None:
+        "狐.mp4".encode("latin-1")
+
+    monkeypatch.setattr(cli.batchveo, "main", fail)
+    assert cli.status_of(["run", "m.yaml"]) == 2
+    assert capsys.readouterr().err == (
+        "batchveo: file names on this machine are latin-1, without '狐': set PYTHONUTF8=1\n"
+    )
