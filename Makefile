@@ -34,7 +34,7 @@ demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; cost
 	@ls -l demo/videos/*.mp4
 
 test: $(VENV)/dev browser ## Run the tests, on all cores
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 browser: # the tests look at the page with Chromium, where there is one or apt brings it; else they skip that
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \

@@ -5,27 +5,68 @@ from __future__ import annotations
 import os
 import random
 import socket
+import sys
 import zlib
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 from hypothesis import settings
 from trio.testing import MockClock
 
+from batchveo import sandbox
 from batchveo.api.key import VARIABLES
+from tests import scheduling
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 # how long one example takes says more of the machine's other work than of the code
 settings.register_profile("batchveo", deadline=None)
 settings.load_profile("batchveo")
 
+# the tests start a hundred processes, and each would compile the package anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Half as many workers again as there are cores: a good part of their time they wait for processes."""
+    cores = yield
+    return cores + (cores + 1) // 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Ours, whatever ``--dist`` says, unless each worker is to run all."""
+    return None if config.getvalue("dist") == "each" else scheduling.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, the order is that of ``scheduling``."""
+    if hasattr(config, "workerinput"):
+        scheduling.longest_first(items)
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, object]]:
     """Async tests run on trio with a clock that jumps to the next deadline."""
     return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@pytest.fixture
+def _quick_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--sandbox`` generates in no time: three seconds are for people, who want to see something of a run."""
+    quick = partial(sandbox.Settings, generation_median=0.1, log_lag=0.1)
+    monkeypatch.setattr(sandbox, "Settings", quick)
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,7 @@ def test_every_other_option_has_its_variable(name: str) -> None:
             assert parameter.envvar == (None if long in ONCE.get(name, ()) else variable), f"{name} {long}"
 
 
+@pytest.mark.usefixtures("_quick_sandbox")
 def test_flags_and_several_values_come_from_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

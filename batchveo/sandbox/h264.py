@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 MACROBLOCK = 16
 QUARTER_PELS = 4
@@ -87,6 +88,7 @@ def key_frame(picture: Picture, *, number: int) -> bytes:
     return _unit(_NAL_IDR, start) + first + between + between.join(others) + _Bits().ended()
 
 
+@cache
 def pan_frame(columns: int, rows: int, *, number: int, shift: tuple[int, int]) -> bytes:
     """The frame before, moved; ``number`` counts from the key frame, ``shift`` is in pixels and not (0, 0).
 

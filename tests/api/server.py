@@ -20,6 +20,15 @@ class Server:
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
+    late: int = 0
+    """How often something was said unasked."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what it was asked, or has said."""
+        while not condition():
+            self.changed.clear()
+            await self.changed.wait()
 
 
 Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -67,6 +76,7 @@ def say(answer: bytes = b"", *, reads: bool = True, then: str = "close", every: 
             if reads:
                 server.requests.append(await read_request(reader))
             writer.write(answer)
+            server.changed.set()
             await writer.drain()
             while every:
                 await asyncio.sleep(every)
@@ -100,6 +110,8 @@ def lasting(*answers: bytes, late: bytes = b"") -> Script:
                 if late:
                     await asyncio.sleep(0.01)
                     writer.write(late)
+                    server.late += 1
+                    server.changed.set()
 
         return on_connection
 

@@ -59,7 +59,7 @@ async def test_the_mark_comes_with_the_connection_made_and_before_the_bytes() ->
             marked.set()
 
         async with Api(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
         thread.join()
     assert isinstance(outcome, Lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -27,8 +28,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For servers from which nothing good is to be waited for; a good one may be slow, where the machine is."""
     short = timeouts(connect=0.1, other=0.1)
     monkeypatch.setattr(client, "_SUBMIT_TIMEOUTS", short)
     monkeypatch.setattr(client, "_ASK_TIMEOUTS", short)
@@ -68,8 +70,10 @@ BAD = {
     "status 999": say(b"HTTP/1.1 999 X\r\nContent-Length: 2\r\n\r\n{}"),
 }
 bad = pytest.mark.parametrize("play", BAD.values(), ids=list(BAD))
+impatient = pytest.mark.usefixtures("_impatient")
 
 
+@impatient
 @bad
 async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: Script) -> None:
     """The money rule: marked before, lost after, never sent again."""
@@ -86,6 +90,7 @@ async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: S
     assert server.connections == 1
 
 
+@impatient
 @bad
 async def test_questions_end_as_trouble(play: Script) -> None:
     """A poll and a question: ours in kind, and without the key that a server echoes."""
@@ -97,6 +102,7 @@ async def test_questions_end_as_trouble(play: Script) -> None:
     assert "sk-very" not in outcome.reason + str(trouble.value)
 
 
+@impatient
 @bad
 async def test_a_download_ends_as_trouble(play: Script, tmp_path: Path) -> None:
     async with serving(play) as server, Videos(loopback=True) as opened:
@@ -106,6 +112,7 @@ async def test_a_download_ends_as_trouble(play: Script, tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.mp4")) == []
 
 
+@impatient
 @pytest.mark.parametrize("then", ["close", "hold", "reset"])
 async def test_a_submit_whose_tls_fails_is_turned_away(then: str) -> None:
     """No mark: not a byte of the request has left."""
@@ -171,22 +178,18 @@ async def test_what_comes_unasked_is_not_the_answer_to_the_next_poll() -> None:
     """Without an id in it, another job's error would fail a job that is paid."""
     late = ok(b'{"status":"error","error":{"name":"x"}}')
     async with serving(lasting(ok(), ok(), late=late)) as server, Api(ApiKey(KEY), base_url=server.url) as api:
-        for _ in range(3):
+        for count in (1, 2, 3):
             assert isinstance(await api.poll("g-1"), StillGenerating)
-            await anyio.sleep(0.03)
+            await server.until(lambda count=count: server.late == count)  # type: ignore[misc]
+            await anyio.sleep(0.005)  # it is here already, and read in the next round of the event loop
     assert server.connections == 3
 
 
 @pytest.mark.parametrize(
     "answer", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["head", "line", "body"]
 )
-async def test_cancelled_calls_leave_nothing_behind(
-    answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelled_calls_leave_nothing_behind(answer: bytes, tmp_path: Path) -> None:
     """After each the same Api works; no socket is left to the garbage collector."""
-    monkeypatch.setattr(client, "_ASK_TIMEOUTS", timeouts(connect=5, other=5))
-    monkeypatch.setattr(client, "_SUBMIT_TIMEOUTS", timeouts(connect=5, other=5))
-    monkeypatch.setattr(videos, "_TIMEOUTS", timeouts(connect=5, other=5))
     hang, healthy = say(answer, then="hold"), lasting(ok())
     plays = iter([hang, hang, hang, healthy, healthy])
     async with serving(lambda server: next(plays)(server)) as server:
@@ -197,18 +200,26 @@ async def test_cancelled_calls_leave_nothing_behind(
                 lambda: api.poll("g-1"),
                 lambda: Downloader(opened, tmp_path, disk=at_once).handle(job),
             ):
-                with anyio.move_on_after(0.03) as scope:
-                    await call()
-                assert scope.cancelled_caught
+                asked = len(server.requests) + 1
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(never, call)
+                    await server.until(lambda asked=asked: len(server.requests) == asked)  # type: ignore[misc]
+                    await anyio.wait_all_tasks_blocked()
+                    tasks.cancel_scope.cancel()
             assert isinstance(await api.submit({}, client_request_id="x"), Accepted)
             assert isinstance(await api.poll("g-1"), StillGenerating)
         gc.collect()
     assert server.connections == 5
 
 
+async def never(call: Callable[[], Awaitable[object]]) -> None:
+    """What is called does not come back."""
+    pytest.fail(f"{await call()}")
+
+
 async def test_closing_under_cancellation_is_quick_and_clean() -> None:
     async with serving(lasting(ok(), ok())) as server:
-        with anyio.CancelScope() as scope, anyio.fail_after(1):
+        with anyio.CancelScope() as scope, anyio.fail_after(5):
             async with Api(ApiKey(KEY), base_url=server.url) as api:
                 await api.poll("g-1")
                 scope.cancel()

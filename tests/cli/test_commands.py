@@ -115,7 +115,7 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
 def test_a_bad_key_is_status_3(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is marked failed; a good key goes on."""
-    with running(Service(Settings(key="good-key-good-key"))) as other:
+    with running(Service(Settings(key="good-key-good-key", generation_median=0.1))) as other:
         assert status_of(["run", "m.yaml", "--base-url", other]) == 3
         assert {job["state"] for job in rows(capsys)} == {"pending"}
         Path("key").write_text("good-key-good-key\n")
@@ -252,6 +252,7 @@ def test_a_budget_is_status_3(url: str, service: Service) -> None:
     assert len(service.generations) == 2
 
 
+@pytest.mark.usefixtures("_quick_sandbox")
 def test_the_sandboxs_books_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """Audit and adopt ask the look-alike, which remembers; the real service hears of no play money."""
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0
@@ -261,6 +262,7 @@ def test_the_sandboxs_books_are_its_own(capsys: pytest.CaptureFixture[str]) -> N
     assert "0 generations adopted" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_quick_sandbox")
 def test_sandbox_and_real_jobs_do_not_mix(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A state that holds the one is refused to the other."""
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0

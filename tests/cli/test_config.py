@@ -74,6 +74,7 @@ def test_pyproject_counts_where_there_is_no_file_of_ours(
     assert "[default: 9]" in help_of(capsys)
 
 
+@pytest.mark.usefixtures("_quick_sandbox")
 def test_the_values_arrive(capsys: pytest.CaptureFixture[str]) -> None:
     """Numbers, text, flags, lists, paths below the home folder; dashes and underscores."""
     Path("batchveo.toml").write_text(

@@ -158,10 +158,10 @@ def serving(folder: Path) -> Iterator[Ledger]:
         yield Ledger(process.stderr.readline().split()[2], journal)
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 40.0) -> None:
+def wait_for(condition: Callable[[], object], *, seconds: float = 120.0) -> None:
     """Poll for what other processes do."""
     deadline = time.monotonic() + seconds
     while not condition():

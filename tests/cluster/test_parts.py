@@ -173,7 +173,9 @@ from importlib import util
 real = util.find_spec
 util.find_spec = lambda name, *rest: None if name == "ray" else real(name, *rest)
 sys.modules["ray"] = None
+from batchveo import sandbox
 from batchveo.cli import status_of
+sandbox.Settings.__init__.__kwdefaults__["generation_median"] = 0.1
 sys.exit(status_of(sys.argv[1:]))
 """
 

@@ -15,7 +15,6 @@ import pytest
 import batchveo
 from tests.cluster.conftest import MANIFEST, Ledger, Machines, assert_each_bought_once, done, wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")
 JOBS = 500
 FEW = 100
 """Where nothing dies, more would show no more."""
@@ -124,13 +123,13 @@ def test_the_coordinator_and_then_the_driver_are_killed(
     os.kill(machines.actors("CoordinatorActor")[0], signal.SIGKILL)
     wait_for(lambda: done(tmp_path) > JOBS // 3)
     second = begin()
-    assert second.communicate(timeout=30)[1].startswith("batchveo: another run holds")
+    assert second.communicate(timeout=120)[1].startswith("batchveo: another run holds")
     assert second.returncode == 4
     first.kill()
     _, errors = first.communicate()
     assert "the coordinator was lost" in errors
     third = begin()
-    out, errors = third.communicate(timeout=60)
+    out, errors = third.communicate(timeout=300)
     assert (third.returncode, out) == (0, ""), errors
     assert machines.mentions("raylet")
     assert not machines.mentions("key-of-nobody-else")

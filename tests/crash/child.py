@@ -154,6 +154,8 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
 
 def main(point: str, nth: str, manifest: str, url: str) -> int:
     """Run, and die on the way."""
+    # sqlite-utils would import it where it is installed, for longer than such a run takes
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     if point != "none":
         install(point, Countdown(int(nth)))
     settings = batchveo.RunSettings(concurrency=CONCURRENCY, poll_interval=0.05, settle=1.5)

@@ -30,6 +30,8 @@ HOSTILE = (
     "<script>document.title='owned'</script></script><!-- <img src=x onerror=\"document.title='owned'\"> \u2028 '`"
 )
 BROWSER = "/usr/bin/chromium"
+PATIENCE = 30_000.0
+"""Milliseconds that anything in the browser may take."""
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -180,7 +182,7 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(url)

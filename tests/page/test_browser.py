@@ -15,12 +15,28 @@ from batchveo.page.reporting import write_report
 from batchveo.serving import running
 from batchveo.store import Store
 from tests.factories import make_spec
-from tests.page.conftest import HOSTILE, Night
+from tests.page.conftest import HOSTILE, PATIENCE, Night
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Open = Callable[..., "Page"]
+SCROLLED_TO = """async (wanted) => {
+    const seen = () => [...document.querySelectorAll(".card-link")].some((card) =>
+        card.textContent.includes(wanted));
+    const late = performance.now() + 60_000;
+    while (!seen() && performance.now() < late) {
+        scrollTo(0, document.body.scrollHeight);
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+VIEWS = {
+    "videos": "#gallery:not(.list) .card",
+    "videos?as=list": "#gallery.list .card",
+    "failures": "#failures .cause",
+    "charts": "#charts .chart",
+}
+"""Each address, and what stands there once it is shown."""
 
 
 @pytest.fixture
@@ -31,22 +47,25 @@ def url(night: Night) -> Iterator[str]:
 
 def until(page: Page, expression: str) -> None:
     """Wait for what the page's policy does not let Playwright wait for by itself: it would evaluate text."""
-    for _ in range(400):
+    for _ in range(1200):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"never: {expression}")
 
 
-def cards(page: Page) -> list[str]:
-    return page.locator(".card-title").all_inner_texts()
+def shows_cards(page: Page, *titles: str) -> None:
+    """Wait until these stand there, in this order; they are drawn a frame after their number is told."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(".card-title")).to_have_text(titles, timeout=PATIENCE)
 
 
 def test_the_gallery_shows_videos_and_hostile_text_as_text(new_page: Open, url: str) -> None:
     """Posters, states, prompts; no script of a prompt has run."""
     page = new_page(url)
     until(page, "[...document.images].length === 2 && [...document.images].every(i => i.naturalWidth)")
-    assert len(cards(page)) == 6
+    assert page.locator(".card-title").count() == 6
     assert page.get_by_role("heading", level=1).inner_text() == "2 of 6 videos done"
     shown = page.locator(".card-link").nth(1).evaluate("link => link.textContent")
     assert shown == HOSTILE
@@ -59,13 +78,13 @@ def test_search_and_filters_narrow_and_stand_in_the_address(new_page: Open, url:
     page = new_page(url)
     page.get_by_role("searchbox").fill("too small")
     page.get_by_text("2 jobs found").wait_for()
-    assert cards(page) == ["refused 1", "refused 2"]
+    shows_cards(page, "refused 1", "refused 2")
     page.get_by_label("Model").select_option("google/veo2")
     page.get_by_text("1 job found").wait_for()
     assert re.search(r"#/videos\?model=google%2Fveo2&q=too\+small$", page.url)
     again = new_page(page.url)
     again.get_by_text("1 job found").wait_for()
-    assert cards(again) == ["refused 2"]
+    shows_cards(again, "refused 2")
 
 
 def test_the_keyboard_reaches_everything(new_page: Open, url: str) -> None:
@@ -146,11 +165,7 @@ def test_ten_thousand_jobs_scroll(new_page: Open, url: str, night: Night) -> Non
     night.add(*(make_spec(f"take {number}") for number in range(9_994)))
     page = new_page(url)
     page.get_by_text("10,000 jobs", exact=True).wait_for()
-    for _ in range(400):
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        if page.locator(".card-link", has_text="take 9993").count():
-            break
-        page.wait_for_timeout(20)
+    page.evaluate(SCROLLED_TO, "take 9993")
     assert page.locator(".card-link", has_text="take 9993").count() == 1
     assert page.locator(".card").count() < 60
 
@@ -160,9 +175,10 @@ def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
     with Store(night.path, writing=False) as store:
         written = write_report(store, night.videos / "report.html", now=99.0)
     page = new_page(written.path.as_uri(), color_scheme="dark", width=400)
-    assert page.locator(".card").count() > 0
+    page.locator(".card").first.wait_for()
     page.get_by_role("searchbox").fill("owned")
     page.get_by_text("1 job found").wait_for()
+    shows_cards(page, HOSTILE)
     assert page.locator(".card-link").evaluate("link => link.textContent") == HOSTILE
     page.locator(".card-link").click()
     until(page, "document.querySelector('dialog video')?.readyState >= 1")
@@ -185,8 +201,7 @@ def test_the_theme_is_remembered(new_page: Open, url: str) -> None:
 def test_nothing_sticks_out(new_page: Open, url: str, width: int) -> None:
     """No view is wider than its window."""
     page = new_page(url, width=width)
-    page.locator(".card").first.wait_for()
-    for view in ("videos", "videos?as=list", "failures", "charts"):
+    for view, shown in VIEWS.items():
         page.goto(f"{url}/#/{view}")
-        page.wait_for_timeout(50)
+        page.locator(shown).first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -106,6 +106,7 @@ def test_each_chart_says_what_it_shows(page: Page, store: Store) -> None:
     assert sentences[2].startswith("$6.00 spent in this time, $180.00 an hour; $4.00 of the budget of $10.00 not")
     assert sentences[3] == "Half of the veo3 videos took at most 25 s, nine in ten at most 25 s."
     page.locator("summary").nth(3).click()
+    page.wait_for_selector("tbody tr")  # an opened table is filled a moment later
     assert page.locator("tbody tr").all_inner_texts() == ["google/veo3\t4\t25 s\t25 s\t25 s\t25 s\t25 s\t0"]
     page.locator(".chart-timeline").focus()
     page.keyboard.press("ArrowRight")

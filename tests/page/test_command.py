@@ -27,7 +27,7 @@ def serving(night: Night, *options: str) -> Iterator[str]:
         assert found is not None
         yield found.group()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stderr.read() == ""
 
 

@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from batchveo import states
 from batchveo.api import Api, ApiKey, Videos
 from batchveo.clock import Clock
-from batchveo.events import Began, Event, Reporter, silent
+from batchveo.coordinator import lines, local, reconciling
+from batchveo.events import Event, Interrupting, Moved, Reporter, silent
 from batchveo.models import JobState
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
-from batchveo.sandbox import Service, Settings, running
+from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
+from batchveo.worker import polling, worker
 from tests.runner.nights import specs
 
 S = JobState
+MOST_SECONDS = 60.0
+"""After which a run that does not end has failed."""
 
 
-def signalled(number: signal.Signals, *, after: Sequence[float]) -> Reporter:
-    """A reporter that sends this process a signal so many seconds after the run began to listen for it."""
+class Signalling(Service):
+    """Sends this process a signal as soon as it was called so often."""
 
-    def report(event: Event) -> None:
-        if isinstance(event, Began):
-            for seconds in after:
-                threading.Timer(seconds, lambda: signal.raise_signal(number)).start()
+    def __init__(self, settings: Settings, number: signal.Signals, **calls: int) -> None:
+        super().__init__(settings)
+        self._number, self._at = number, calls
 
-    return report
+    def handle(self, request: Request) -> Response:
+        answer = super().handle(request)
+        if self._at and all(self.calls[name] >= count for name, count in self._at.items()):
+            self._at = {}
+            signal.raise_signal(self._number)
+        return answer
+
+
+@pytest.fixture
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run would wait for seconds for, since a service that stumbles wants time, it waits a twentieth."""
+    pause = states.backoff
+
+    def shorter(*args: Any, **settings: Any) -> float:
+        return pause(*args, **settings) / 20
+
+    for module in (states, lines, polling):
+        monkeypatch.setattr(module, "backoff", shorter)
+    monkeypatch.setattr(reconciling, "SHORTEST_GAP", 0.05)
 
 
 def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent, **settings: Any) -> RunResult:
@@ -46,11 +66,13 @@ def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent,
             store.add(specs(count), run=number, now=clock.now())
             async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
                 spec = RunSpec(run=number, begun=clock.now(), settings=chosen)
-                return await Run(store, spec, {"": api}, videos, clock=clock, reporter=reporter).execute()
+                with anyio.fail_after(MOST_SECONDS):
+                    return await Run(store, spec, {"": api}, videos, clock=clock, reporter=reporter).execute()
 
     return anyio.run(call)
 
 
+@pytest.mark.usefixtures("_no_long_pauses")
 def test_a_night_in_seconds(tmp_path: Path) -> None:
     """Connections lost at every stage; every video arrives, each bought once."""
     faults = {"lose-answer": 0.1, "poll-drop": 0.1, "reset-body": 0.2, "short-body": 0.2, "cdn-503": 0.1}
@@ -68,19 +90,34 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     with running(Service()) as url:
         pass
 
-    result = run_once(tmp_path, url, 3, reporter=signalled(signal.SIGINT, after=[1.0]))
+    turned_away: set[int] = set()
+
+    def report(event: Event) -> None:
+        if isinstance(event, Moved):
+            turned_away.add(event.job.seq)
+            if len(turned_away) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    result = run_once(tmp_path, url, 3, reporter=report)
     assert result.exit_status == 130
     with Store(tmp_path / "b.db") as store:
         assert [job.state for job in store.jobs()] == [S.PENDING] * 3
 
 
-def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
-    """Calls under way are cut; what they may have bought is looked up by the next run."""
-    service = Service(Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=60.0))
+@pytest.mark.usefixtures("_no_long_pauses")
+def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls under way are cut, however long they had; what they may have bought is looked up by the next run."""
+    for module in (local, worker):
+        monkeypatch.setattr(module, "GRACE_SECONDS", 3600.0)
+    settings = Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=3600.0)
+    service = Signalling(settings, signal.SIGINT, submit=2)
+
+    def report(event: Event) -> None:
+        if isinstance(event, Interrupting):
+            signal.raise_signal(signal.SIGINT)
+
     with running(service) as url:
-        result = run_once(tmp_path, url, 2, reporter=signalled(signal.SIGINT, after=[0.6, 0.85]))
-        assert result.exit_status == 130
-        assert result.seconds < 3
+        assert run_once(tmp_path, url, 2, reporter=report).exit_status == 130
         with Store(tmp_path / "b.db") as store:
             assert store.counts()[S.SUBMITTING] == 2
         assert run_once(tmp_path, url, 2).exit_status == 0
@@ -90,9 +127,9 @@ def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_ends_the_run_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     """Calls under way end, ids are kept, the next run goes on."""
-    service = Service(Settings(generation_median=1.5))
+    service = Signalling(Settings(generation_median=0.5, latency=0.1), number, submit=4)  # before their answers
     with running(service) as url:
-        result = run_once(tmp_path, url, 8, reporter=signalled(number, after=[0.6]), concurrency=4)
+        result = run_once(tmp_path, url, 8, concurrency=4)
         assert (result.exit_status, result.interrupted) == (128 + number, number)
         with Store(tmp_path / "b.db") as store:
             assert store.counts()[S.SUBMITTING] == 0
