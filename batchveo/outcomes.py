@@ -88,11 +88,12 @@ class GenerationFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollTrouble:
-    """Poll: no usable answer this time."""
+    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation."""
 
     reason: str
     retry_after: float | None = None
     throttled: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +143,14 @@ class FailedInLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsentFromLog:
-    """Reconcile: not in the log. ``settled``: the log has had its time, so its silence counts."""
+    """Reconcile: not in the log. ``settled``: the log has had its time, so its silence counts.
+
+    ``reason`` is what there is instead of a generation, where that is not silence.
+    """
 
     settled: bool
     resubmit: bool = False
+    reason: str = "the usage log stays silent"
 
 
 SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Blocked | Lost

@@ -139,5 +139,7 @@ def check_keys(store: Store, using: Service) -> None:
         labels = ", ".join(sorted(filter(None, given)))
         among = f"not among the keys given ({labels})" if labels else "not given: --keys FILE gives several"
         raise UsageError(
-            f"generations are under way or in doubt that were bought with other keys: {bought}, {among}"
+            f"generations are under way or in doubt that were bought with other keys: {bought}, {among}. "
+            "Only they can ask for them: give them under the same labels, or give the jobs up with "
+            "`batchveo resolve JOB --fail`"
         )

@@ -12,6 +12,7 @@ import pytest
 from batchveo.api import Api, ApiKey, ServiceTrouble, usage_log
 from batchveo.api.ledger import read_charges
 from batchveo.auditing import Books, Finding, Kind, audit, compare
+from batchveo.cli.audit import _line
 from batchveo.errors import KeyRejected
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Completed, Fetched, Outcome
@@ -213,3 +214,9 @@ async def test_a_key_whose_books_cannot_be_read_is_named(tmp_path: Path) -> None
             opened["b"]._headers.pop("Authorization")
             with pytest.raises(KeyRejected, match="key 'b'"):
                 await audit(store, opened, now=office.now)
+
+
+def test_a_ledger_moves_no_cursor() -> None:
+    """What stands in it may come from anywhere."""
+    line = _line(Finding(kind=Kind.UNKNOWN, generation_id="g\x1b]0;x\x07\ny", usd=1.0))
+    assert line.isprintable()

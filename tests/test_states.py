@@ -121,6 +121,14 @@ def test_a_named_wait_is_kept_and_others_back_off() -> None:
     assert (named.set["not_before"], other.set["not_before"]) == (17.0, 18.0)
 
 
+def test_what_is_held_says_what_the_log_told() -> None:
+    """Silence invites another purchase; a log that could not be read does not."""
+    unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
+    move = next_state(make_job(S.IN_DOUBT), unread, now=0.0, jitter=0.0)
+    assert move is not None
+    assert move.detail == "the usage log cannot be read; held until `batchveo resolve` settles it"
+
+
 def test_a_held_job_is_held_once() -> None:
     """Silence about a held job is no news."""
     job = make_job(S.IN_DOUBT, held=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from batchveo.outcomes import (
     Accepted,
@@ -90,7 +90,10 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
         return Blocked(stop=Stop.KEY, reason=error_reason(answer))
     if not 200 <= answer.status < 300:
         return PollTrouble(
-            reason=error_reason(answer), retry_after=retry_after(answer), throttled=answer.status == 429
+            reason=error_reason(answer),
+            retry_after=retry_after(answer),
+            throttled=answer.status == 429,
+            unknown=answer.status == 404,
         )
     body = answer.json()
     if not isinstance(body, dict) or not isinstance(body.get("status"), str):
@@ -102,7 +105,8 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
 
 def _same(said: object, generation_id: str) -> bool:
     """Whether an answer speaks of this generation; some leave the ``:model`` of an id away."""
-    return said is None or (isinstance(said, str) and said.partition(":")[0] == generation_id.partition(":")[0])
+    named = read_id(said)
+    return said is None or (named is not None and named.partition(":")[0] == generation_id.partition(":")[0])
 
 
 def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
@@ -119,17 +123,20 @@ def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
 def _generation_id(answer: Answer) -> str | None:
     body = answer.json()
     given = body.get("id") if isinstance(body, dict) else None
-    return next(filter(is_id, (given, answer.headers.get("x-inference-id"))), None)
+    return read_id(given) or read_id(answer.headers.get("x-inference-id"))
 
 
-def is_id(value: object) -> TypeGuard[str]:
-    """Whether a value can be a generation id: opaque, but printable and of sensible length."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+def read_id(value: object) -> str | None:
+    """The generation id that a value is, a whole number's digits among them; ``None`` where it can be none."""
+    if isinstance(value, int) and not isinstance(value, bool) and value < 10**LONGEST_ID:
+        value = str(value)
+    fits = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+    return value if isinstance(value, str) and fits else None
 
 
 def _video_url(body: Mapping[str, Any]) -> str | None:
     video = body.get("video")
-    url = video.get("url") if isinstance(video, dict) else None
+    url = video.get("url") if isinstance(video, dict) else video
     return url if isinstance(url, str) and url.isprintable() and 0 < len(url) <= LONGEST_URL else None
 
 
@@ -153,6 +160,8 @@ def amount(value: object, per: float = 1.0) -> float | None:
 
 def _provider_reason(body: Mapping[str, Any]) -> str:
     error = body.get("error")
+    if isinstance(error, str) and error.strip():
+        return one_line(error)
     if not isinstance(error, dict):
         return "the service reports an error without a reason"
     return one_line(": ".join(str(error[key]) for key in ("name", "message") if error.get(key)))

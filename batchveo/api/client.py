@@ -19,6 +19,7 @@ from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
 from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
 from batchveo.api.pour import TooLong, pour
+from batchveo.api.unfolding import GZIP, unfold
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
 
@@ -226,13 +227,13 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 async def _read(response: httpx.Response) -> bytes:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        # asked not to; and a small body may unfold to gigabytes
-        raise httpx.DecodingError("the answer is compressed though it must not be", request=response.request)
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", *GZIP):
+        raise httpx.DecodingError(f"the answer came {encoding}-encoded though it must not")
     body = bytearray()
 
     async def take(piece: bytes) -> None:
         body.extend(piece)
 
     await pour(response.stream, take, most=LARGEST_ANSWER)
-    return bytes(body)
+    return unfold(bytes(body), most=LARGEST_ANSWER) if encoding in GZIP else bytes(body)

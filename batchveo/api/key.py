@@ -104,7 +104,7 @@ def key_in(file: Path) -> ApiKey:
     try:
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # some editors put a mark first
     except OSError as error:
         raise ValueError(error.strerror) from None
     except UnicodeDecodeError:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from batchveo.api.answers import read_id
 from batchveo.api.client import Api, ServiceTrouble
 
 PAGE = 100
@@ -22,8 +23,8 @@ Row = Mapping[str, Any]
 
 def success_of(row: Row) -> tuple[str, str] | None:
     """Client request id and generation id of a row that tells of a success under a request id of someone's."""
-    request, generation = row.get("client_request_id"), row.get("inference_id")
-    if row.get("status") == "succeeded" and isinstance(request, str) and isinstance(generation, str):
+    request, generation = row.get("client_request_id"), read_id(row.get("inference_id"))
+    if row.get("status") == "succeeded" and isinstance(request, str) and generation is not None:
         return request, generation
     return None
 

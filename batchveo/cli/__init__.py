@@ -127,6 +127,7 @@ def batchveo(config: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     gc.set_threshold(GARBAGE)
+    _open_what_was_closed()
     for stream in (sys.stdout, sys.stderr):
         _take_every_script(stream)
     status = status_of(arguments)
@@ -138,6 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "obstore" in sys.modules:  # a thread that a stop left behind in a request must not hold up the end
         os._exit(status)
     sys.exit(status)
+
+
+def _open_what_was_closed() -> None:
+    """Open what was closed for us (``>&-``, some daemons): else the next file opened would be standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
 def _take_every_script(stream: object) -> None:
@@ -165,6 +173,9 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # the terminal, or the file that standard output goes to
         what = f"{error.filename} cannot be written" if error.filename else "cannot write"
         return _said(f"{what}: {error.strerror}", 1)
+    except UnicodeEncodeError as error:
+        odd = error.object[error.start : error.end]
+        return _said(f"file names on this machine are {error.encoding}, without {odd!r}: set PYTHONUTF8=1", 2)
     except sqlite3.DatabaseError as error:
         from batchveo.store.opening import is_full
 

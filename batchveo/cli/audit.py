@@ -15,7 +15,7 @@ from batchveo.auditing import Audit, Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
 from batchveo.clients import apis
-from batchveo.report.words import shorten
+from batchveo.report.words import printable, shorten
 from batchveo.services import running
 from batchveo.store import Store
 
@@ -74,4 +74,4 @@ def _line(finding: Finding) -> str:
     usd = f"${finding.usd:.2f}" if finding.usd is not None else "nothing"
     detail = f" ({finding.detail})" if finding.detail else ""
     key = f" with key {finding.key}" if finding.key else ""
-    return f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}"
+    return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")

@@ -17,6 +17,8 @@ from batchveo.cli.options import json_option
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
     """List the models of the catalogue; with NAMEs (parts will do), their parameters."""
     chosen = [m for m in MODELS.values() if not names or any(name in m.id for name in names)]
+    if not chosen:
+        click.echo("no model of the catalogue has such a name; `batchveo models` lists them", err=True)
     if as_json:
         click.echo(json.dumps([_row(model) for model in chosen], indent=2))
     elif names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -85,6 +86,10 @@ class Board:
     def forsake(self, key: Label) -> None:
         """Wait no longer for what the service does not let ``key`` ask for."""
         self._forsaken.add(key)
+
+    def patience_ends(self) -> float:
+        """When the run stops to wait for the next job, unless that moves on before."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
 
     def tick(self, now: float) -> bool:
         """Stop waiting for what has outlasted the run's patience; tells whether anything has.

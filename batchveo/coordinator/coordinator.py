@@ -61,7 +61,7 @@ class Coordinator:
         )
         self._roster = Roster(expected=workers)
         self._share = -(-settings.concurrency // workers)
-        self._ending = Ending(recorder, board, settings, begun=spec.begun)
+        self._ending = Ending(recorder, board, settings, begun=spec.begun, owes=self._reconciles.owes)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""

@@ -20,16 +20,23 @@ from batchveo.store import Counts
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that no disk is to blame for."""
+DONE = (JobState.SUCCEEDED, JobState.CANCELLED)
+FIRST_LOOK_SECONDS = 60.0
+"""How long a run that has nothing else to do waits for the first look at the log about what is held."""
 
 
 class Ending:
-    """Watches for the end of a run; ``over`` is set then."""
+    """Watches for the end of a run; ``over`` is set then. ``owes``: whether a doubt was not looked up yet."""
 
-    def __init__(self, recorder: Recorder, board: Board, settings: RunSettings, *, begun: float) -> None:
+    def __init__(
+        self, recorder: Recorder, board: Board, settings: RunSettings, *, begun: float, owes: Callable[[], bool]
+    ) -> None:
         self._recorder = recorder
         self._board = board
         self._settle = settings.settle
         self._begun = begun
+        self._owes = owes
+        self._first_look_until = recorder.now() + FIRST_LOOK_SECONDS
         self._interrupted: Signals | None = None
         self._said_waiting = False
         self._failure: Exception | None = None
@@ -51,7 +58,7 @@ class Ending:
         """Wait for the end of the run, and say so; raises what has ended it."""
         while self._failure is None and self._interrupted is None and not self._done():
             self._say_waiting()
-            await self._recorder.wait(self._recorder.now() + 60.0)
+            await self._recorder.wait(min(self._recorder.now() + 60.0, self._board.patience_ends() + 0.01))
         self.over.set()
         if self._failure is not None:
             raise self._failure
@@ -64,7 +71,12 @@ class Ending:
             return True
         if self._board.waited_for():
             return False
-        return stopped is not None or (not self._board.open_doubts() and self._all_submitted())
+        if stopped is not None:
+            return True
+        return not self._board.open_doubts() and self._all_submitted() and not self._owes_a_look()
+
+    def _owes_a_look(self) -> bool:
+        return self._owes() and self._recorder.now() < self._first_look_until
 
     def _all_submitted(self) -> bool:
         return self._recorder.store.next_pending(self._recorder.run, now=self._recorder.now()) is None
@@ -119,7 +131,8 @@ class Ending:
             return self._recorder.stopped.exit_status
         if counts[JobState.FAILED] or counts.held or JobState.FAILED in self._recorder.reached:
             return 1
-        return StoppedEarly.exit_status if late else 0
+        unfinished = late or any(counts[state] for state in JobState if state not in DONE)
+        return StoppedEarly.exit_status if unfinished else 0
 
 
 @contextmanager

@@ -51,9 +51,14 @@ class ReconcileLoop:
         self._key_of = key_of
         self._record = record
         self._known: set[int] = set()
+        self._looked: set[int] = set()
         self._gap = SHORTEST_GAP
         self._next = 0.0
         self._failures: Counter[Label] = Counter()
+
+    def owes(self) -> bool:
+        """Whether a doubt was not looked up yet by this run."""
+        return bool(self._board.doubts.keys() - self._looked)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -82,6 +87,8 @@ class ReconcileLoop:
                 if self._board.doubts.get(job.seq) is job and not _says_nothing(outcome):
                     await self._record(job, outcome)
         self._known = set(self._board.doubts)
+        self._looked.update(job.seq for doubts in by_key.values() for job in doubts)
+        self._recorder.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()
 
@@ -101,7 +108,8 @@ class ReconcileLoop:
         if self._failures[key] < FAILURES_BELIEVED:
             return []
         since = self._recorder.now() - self._settle
-        return [(job, AbsentFromLog(settled=True)) for job in doubts if (job.doubted_at or 0.0) <= since]
+        unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
+        return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
 
     def _next_sweep(self) -> float:
         """After the gap, yet not later than the moment at which the first silence counts."""

@@ -69,7 +69,7 @@ def _failed(store: Store) -> Iterator[str]:
 
 
 def _held(store: Store, held: int) -> Iterator[str]:
-    yield f"{held:,} held in doubt: the provider's log does not know them; settle them by hand"
+    yield f"{held:,} held in doubt: the provider's log has not settled them; look at what your key has made, then"
     for job in store.some_doubts(most=HELD_SHOWN):
         if job.held:
             yield f"  {shorten(job.name, 40)}: `batchveo resolve {_key(job)}`"

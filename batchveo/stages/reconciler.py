@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from batchveo.api import Api
-from batchveo.api.answers import is_id
+from batchveo.api.answers import read_id
 from batchveo.api.usage_log import Row, hours_since, read_log
 from batchveo.models import Job
 from batchveo.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
 
 A_DAY = 24
 """Hours."""
+NAMES_NONE = "the usage log knows the request, but names no generation that can be asked for"
 
 
 class _Found:
@@ -35,8 +36,7 @@ class _Found:
 
 def _generation(row: Row) -> str | None:
     """The generation that a row tells of: whatever has not failed may have been bought."""
-    generation = row.get("inference_id")
-    return generation if row.get("status") != "failed" and is_id(generation) else None
+    return read_id(row.get("inference_id")) if row.get("status") != "failed" else None
 
 
 class Reconciler:
@@ -83,5 +83,6 @@ class Reconciler:
             return FailedInLog(reason="the usage log says that the request failed; nothing was bought")
         since = job.doubted_at if job.doubted_at is not None else begun
         settled = (whole or row is not None) and begun >= since + self._settle
-        # a row without a usable id is no silence: something was asked for, and may have been bought
-        return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit and row is None)
+        if row is not None:  # no silence: something was asked for, and may have been bought
+            return AbsentFromLog(settled=settled, reason=NAMES_NONE)
+        return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)

@@ -56,7 +56,8 @@ class ByHand(Moving, Expanding, Runs):
         Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
         """
         if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
-            raise ValueError(f"{job.name!r} is {job.state}; only pending and doubtful jobs take a generation")
+            allowed = "only pending and doubtful jobs take a generation; `retry` makes a failed one pending"
+            raise ValueError(f"{job.name!r} is {job.state}; {allowed}")
         found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
         move = Move(to=JobState.GENERATING, detail="adopted", set=found)
         with self._transaction():

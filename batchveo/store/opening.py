@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from batchveo.errors import BatchveoError, DiskTrouble, StateUnusable
+from batchveo.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
 from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 
 PAGE_BYTES = 8192
@@ -68,9 +68,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def unusable(path: Path, error: Exception) -> BatchveoError:
-    """What a person needs to hear when the file cannot be used: a full disk passes, the rest does not."""
+    """What a person needs to hear: a full disk and another's write pass, the rest does not."""
     if is_full(error):
         return DiskTrouble(f"the state {path} cannot be written: {error}")
+    if str(error) == "database is locked":
+        return StateLocked(f"another process is writing {path}; try again when it has ended")
     hint = {
         "file is not a database": "this is not a batchveo state; --state names another",
         "database disk image is malformed": "it is corrupt; keep a copy, and try `sqlite3 FILE .recover`",

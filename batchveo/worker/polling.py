@@ -121,18 +121,19 @@ class PollLoop:
             case StillGenerating():
                 self._troubles.pop(job.seq, None)
                 return self._schedule.unfinished(job, now)
-            case PollTrouble(retry_after=wait, reason=reason):
-                wait = max(wait or 0.0, self._trouble_gap(job, reason))
+            case PollTrouble(retry_after=wait):
+                wait = max(wait or 0.0, self._trouble_gap(job, outcome))
                 return max(now + wait, self._schedule.unknown(job, now))
-            case Blocked(reason=reason):
-                return now + self._trouble_gap(job, reason)
+            case Blocked():
+                return now + self._trouble_gap(job, outcome)
             case _:
                 return None
 
-    def _trouble_gap(self, job: Job, reason: str) -> float:
+    def _trouble_gap(self, job: Job, trouble: PollTrouble | Blocked) -> float:
         troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
         if troubles == TROUBLES_SAID:
-            self._desk.tell(Noted(text=f"{job.name}: polls keep failing: {reason}", warning=True))
+            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
+            self._desk.tell(Noted(text=text, warning=True))
         return backoff(troubles, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
 
     def _say_odd_words(self, job: Job, outcome: PollOutcome) -> None:
@@ -140,3 +141,11 @@ class PollLoop:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
             self._desk.tell(Noted(text=text, warning=True))
+
+
+def _hint(job: Job, trouble: PollTrouble | Blocked) -> str:
+    """What a person may look at where the service knows nothing of what was bought."""
+    if not isinstance(trouble, PollTrouble) or not trouble.unknown:
+        return ""
+    key = f"key {job.key!r}" if job.key else "the key"
+    return f"; is {key} one of the account that bought it? No other can ask for it"

@@ -39,7 +39,9 @@ SUBMITS = [
     (answer(200, {"id": "g", "status": "queued", "more": [1]}), Accepted),
     (answer(200, b"<html>", x_inference_id="g"), Accepted),
     (answer(200, {"id": ""}), Lost),
-    (answer(200, {"id": 7}), Lost),
+    (answer(200, {"id": 7.5}), Lost),
+    (answer(200, {"id": True}), Lost),
+    (answer(200, {"id": 10**600}), Lost),
     (answer(200, b"{half"), Lost),
     (answer(204, b""), Lost),
     (answer(302, b""), Lost),
@@ -117,6 +119,12 @@ def test_done_words(word: str) -> None:
     assert poll_outcome(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4", cost_usd=1.56)
 
 
+def test_a_video_that_is_its_url_is_taken_as_such() -> None:
+    """It is paid for, whatever the shape of the answer."""
+    done = body("completed", video="https://cdn.example/v.mp4")
+    assert poll_outcome(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4")
+
+
 def test_done_without_a_url_is_asked_again() -> None:
     """A finished video is never given up for a missing URL."""
     assert isinstance(poll_outcome(body("completed"), generation_id="g"), PollTrouble)
@@ -151,6 +159,20 @@ def test_an_id_without_its_model_is_the_same_id() -> None:
     """Some answers leave the `:model` away."""
     done = answer(200, {"id": "5246", "status": "queued"})
     assert isinstance(poll_outcome(done, generation_id="5246:google/veo3"), StillGenerating)
+
+
+def test_a_whole_number_is_an_id() -> None:
+    """Of a service that counts: accepted, and known again in a poll."""
+    assert submit_outcome(answer(200, {"id": 7})) == Accepted(generation_id="7")
+    assert isinstance(poll_outcome(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
+    assert isinstance(poll_outcome(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollTrouble)
+
+
+def test_an_error_in_one_string_has_its_words_too() -> None:
+    """Not every model of the endpoint wraps them."""
+    assert poll_outcome(body("error", error="unsafe\nprompt"), generation_id="g") == GenerationFailed(
+        reason="unsafe prompt"
+    )
 
 
 def test_errors_of_the_generation() -> None:

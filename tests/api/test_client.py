@@ -13,8 +13,9 @@ import pytest
 
 from batchveo.api import Api, ApiKey, ServiceTrouble, check_base_url
 from batchveo.api import client as client_module
+from batchveo.api.client import LARGEST_ANSWER
 from batchveo.errors import KeyRejected, UsageError
-from batchveo.outcomes import Accepted, Completed, Lost, PollTrouble, Refused, TurnedAway
+from batchveo.outcomes import Accepted, Completed, Lost, PollTrouble, Refused, StillGenerating, TurnedAway
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-secret"
@@ -103,6 +104,20 @@ async def test_a_compressed_answer_is_not_unfolded() -> None:
 
     async with api(handler) as service:
         assert isinstance(await service.poll("g"), PollTrouble)
+
+
+async def test_what_a_proxy_compressed_is_unfolded_within_bounds() -> None:
+    """An answer of gzip counts, a bomb or a part of one does not."""
+    said = gzip.compress(b'{"id": "g", "status": "generating"}')
+    bodies = [said, gzip.compress(b"0" * (LARGEST_ANSWER + 1)), said[:-9], b"{}", said]
+    left = iter(bodies)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Once(next(left)))
+
+    async with api(handler) as service:
+        kinds = [type(await service.poll("g")) for _ in bodies]
+    assert kinds == [StillGenerating, PollTrouble, PollTrouble, PollTrouble, StillGenerating]
 
 
 class Once(httpx.AsyncByteStream):

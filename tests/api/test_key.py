@@ -18,9 +18,9 @@ def test_the_first_variable_wins() -> None:
 
 
 def test_a_file_wins_over_the_environment(tmp_path: Path) -> None:
-    """With the line end that every editor leaves."""
+    """With the line end that every editor leaves, and the mark that some put first."""
     path = tmp_path / "key"
-    path.write_text("from-file\n")
+    path.write_text("\ufefffrom-file\r\n", encoding="utf-8")
     key = find_key(path, {"AIMLAPI_API_KEY": "env"})
     assert key is not None
     assert key.header == "Bearer from-file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import pytest
@@ -27,3 +28,34 @@ def test_pipes_take_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
     out.flush()
     assert raw.getvalue() == b"\\u72d0"
     cli._take_every_script(io.StringIO())
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
+def test_a_stream_that_was_closed_is_opened(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """Python says None for it, which few libraries expect."""
+    monkeypatch.setattr(sys, closed, None)
+    cli._open_what_was_closed()
+    with getattr(sys, closed) as stream:
+        assert stream.read() == "" if closed == "stdin" else stream.write("x") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
+def test_closed_streams_change_no_status() -> None:
+    """As some daemons and cron jobs start programs."""
+    command = '"$0" -m batchveo models <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command, sys.executable], timeout=60).returncode == 0
+
+
+def test_names_that_the_machine_cannot_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the locale of another time: what to set, not a traceback."""
+
+    def fail(*_: object, **__: object) -> None:
+        "狐.mp4".encode("latin-1")
+
+    monkeypatch.setattr(cli.batchveo, "main", fail)
+    assert cli.status_of(["run", "m.yaml"]) == 2
+    assert capsys.readouterr().err == (
+        "batchveo: file names on this machine are latin-1, without '狐': set PYTHONUTF8=1\n"
+    )

@@ -115,6 +115,17 @@ async def test_a_submit_that_may_have_arrived_is_held_where_the_log_stays_silent
     assert result.seconds >= 600
 
 
+async def test_a_run_with_held_doubts_alone_looks_them_up_first(tmp_path: Path) -> None:
+    """A row that came later than anyone thought heals them, and what it names is fetched by the same run."""
+    n = night(tmp_path, faults={"lose-answer": 1.0}, log_lag=5000.0, latency=1.0)
+    assert (await n.run(specs(2), settle=600.0)).exit_status == 1
+    n.heal()
+    assert (await n.run(None, settle=600.0)).exit_status == 1
+    await anyio.sleep(5000.0)
+    assert (await n.run(None, settle=600.0)).exit_status == 0
+    assert_whole(n, 2)
+
+
 async def test_resubmitting_is_the_users_choice(tmp_path: Path) -> None:
     """After the settling time, not before."""
     n = night(tmp_path, faults={"drop-before": 0.5})
@@ -317,6 +328,23 @@ async def test_a_generation_that_never_ends_does_not_hold_the_night(tmp_path: Pa
     assert n.service.peak_in_flight == 4
 
 
+async def test_a_generation_that_the_service_does_not_know_is_kept(tmp_path: Path) -> None:
+    """It may be another account's: it fails nothing, and the words say where to look."""
+    n = night(tmp_path, faults={"poll-404": 1.0}, unknown_for=1e6)
+    result = await n.run(specs(1), patience=600.0)
+    assert (result.exit_status, result.late) == (3, 1)
+    said = [event.text for event in n.events if isinstance(event, Noted)]
+    assert any("HTTP 404" in text and "is the key one of the account that bought it?" in text for text in said)
+
+
+async def test_patience_ends_when_it_ends(tmp_path: Path) -> None:
+    """Not at the next full minute."""
+    n = night(tmp_path, faults={"poll-500": 1.0})
+    result = await n.run(specs(1), patience=5.0)
+    assert (result.exit_status, result.late) == (3, 1)
+    assert result.seconds < 6.0
+
+
 async def test_one_answer_for_two_jobs_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A generation id serves one job; the other is looked up by its own request id."""
     from batchveo.api import Api
@@ -390,6 +418,9 @@ async def test_a_log_that_cannot_be_read_does_not_hold_the_run_for_ever(
     assert result.exit_status == 1
     assert [(job.state, job.held) for job in n.jobs()] == [(S.IN_DOUBT, True)] * 2
     assert result.seconds < 3600
+    held = [event.detail for event in n.events if isinstance(event, Moved) and event.job.held]
+    assert all(detail.startswith("the usage log cannot be read") for detail in held)
+    assert held
 
 
 async def test_a_log_that_names_one_generation_twice_holds_the_second(

@@ -10,7 +10,7 @@ import pytest
 from batchveo.api import Api, ApiKey, ServiceTrouble
 from batchveo.models import Job, JobState
 from batchveo.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
-from batchveo.stages.reconciler import Reconciler
+from batchveo.stages.reconciler import NAMES_NONE, Reconciler
 from tests.factories import make_job
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,7 @@ async def test_an_unreadable_log_is_trouble() -> None:
 async def test_strange_rows_are_passed_over() -> None:
     """No row makes the sweep fail, and a success without an id is no find."""
     rows: list[Any] = [None, 7, {}, {"client_request_id": 3}, {"client_request_id": "a", "status": "succeeded"}]
-    assert await sweep(Log(rows), doubt("a")) == [AbsentFromLog(settled=False)]
+    assert await sweep(Log(rows), doubt("a")) == [AbsentFromLog(settled=False, reason=NAMES_NONE)]
 
 
 @pytest.mark.parametrize("pagination", [{"has_more": True}, {"has_more": 1}, {"has_more": False, "total": 500}])
@@ -154,12 +154,12 @@ async def test_a_full_page_without_pagination_is_not_the_end() -> None:
     assert await sweep(handler, doubt("a")) == [FoundInLog(generation_id="g-a")]
 
 
-@pytest.mark.parametrize("strange", [{"inference_id": None}, {"inference_id": 7}, {"inference_id": ""}])
+@pytest.mark.parametrize("strange", [{"inference_id": None}, {"inference_id": 7.5}, {"inference_id": "\x1b"}])
 async def test_a_row_without_an_id_is_evidence_not_silence(strange: dict[str, Any]) -> None:
     """It is held after its time, never submitted again by itself; other doubts do not hide it."""
     rows = [{**row("a"), **strange}, row("b")]
     outcomes = await sweep(Log(rows), doubt("a"), doubt("b"), now=9999.0, resubmit=True)
-    assert outcomes == [AbsentFromLog(settled=True, resubmit=False), FoundInLog(generation_id="g-b")]
+    assert outcomes == [AbsentFromLog(settled=True, reason=NAMES_NONE), FoundInLog(generation_id="g-b")]
 
 
 async def test_a_row_of_another_status_with_an_id_is_a_generation() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.errors import StateUnusable
+from batchveo.errors import StateLocked, StateUnusable
 from batchveo.models import JobState
-from batchveo.store import Store
+from batchveo.store import Store, opening
 from batchveo.store.migrations import migrations
 from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
@@ -128,6 +128,16 @@ print("sqlite_utils" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_write_of_another_process_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that makes the state and hangs holds it, too."""
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.0)
+    path = tmp_path / "b.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateLocked, match="another process is writing"):
+            Store(path)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
