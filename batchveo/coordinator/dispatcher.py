@@ -132,8 +132,10 @@ class Dispatcher:
         return jobs or ()
 
     async def _waiting(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """What ``work`` returns, unless the caller has waited long enough or the run ends."""
+        """What ``work`` returns, unless the caller has waited long enough or the run is over."""
         result: T | None = None
+        if self._coordinator.finished.is_set():  # else ``work`` might be the faster one
+            return result
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._hang_up, tasks.cancel_scope)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from batchveo.desk import Fenced
-from batchveo.errors import BudgetReached
+from batchveo.errors import BudgetReached, DiskTrouble
 from batchveo.events import Brake, Paced
-from batchveo.models import JobState
+from batchveo.models import Job, JobState
 from batchveo.outcomes import Completed, Refused, Throttled
+from batchveo.store import Store
 from batchveo.wire import Verb
 from tests.coordinator.office import FAR, STORMY, Face, Office, finished, key
 from tests.coordinator.test_remote import generation, joined, sent
@@ -151,3 +155,35 @@ async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, face: Face) -
             await desk.record(job, Refused(reason="no"))
         await finished(desk)
         assert len(office.attempts()) == 12
+
+
+async def test_nothing_is_claimed_once_the_run_is_over(tmp_path: Path) -> None:
+    """A worker that has not heard of it asks in vain, though there are places."""
+    async with office_of(tmp_path, 20, concurrency=20, workers=4) as office:
+        desk = await joined(office)
+        jobs = [await desk.claim() for _ in range(5)]
+        office.head.coordinator.interrupt(SIGINT)
+        await office.head.coordinator.finished.wait()
+        assert await office.begin(desk.claim).waits()
+        assert office.jobs(S.SUBMITTING) == jobs
+
+
+async def test_a_state_that_fails_between_two_claims_ends_the_run(tmp_path: Path) -> None:
+    """What was claimed before is given to nobody, and pending for the next coordinator."""
+    full = sqlite3.OperationalError("database or disk is full")
+    async with office_of(tmp_path, 5, concurrency=5) as office:
+        desk = await joined(office)
+        taken = [office.head.store.claim, office.head.store.claim]
+
+        def claim(*_: Any, **options: Any) -> Job | None:
+            if not taken:
+                raise full
+            return taken.pop()(**options)
+
+        with mock.patch.object(Store, "claim", claim):
+            assert await office.begin(desk.claim).waits()
+        result = await office.result()
+        assert (result.exit_status, type(result.stopped)) == (3, DiskTrouble)
+        await office.open()
+        assert len(office.attempts()) == 2
+        assert [job.state for job in office.jobs()] == [S.PENDING] * 5
