@@ -40,7 +40,7 @@ ENDING_SECONDS = 10.0
 def check_cluster(cluster: Cluster | None) -> None:
     """Raise ``UsageError`` where a run on ``cluster`` cannot be: before a manifest of a million lines is read."""
     if cluster is not None:
-        from batchveo.cluster.on_ray import check_ray
+        from batchveo.cluster.starting import check_ray
 
         check_ray()
 
@@ -105,7 +105,7 @@ def _check_reach(using: Service, cluster: Cluster | None) -> None:
 
 def _engine(cluster: Cluster, state: Path, reporter: Reporter) -> AbstractContextManager[Engine]:
     """The engine of a run on a cluster, to be started."""
-    from batchveo.cluster.on_ray import started
+    from batchveo.cluster.starting import started
 
     joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
     starting = "starting Ray on this machine, which takes some ten seconds"

@@ -78,7 +78,8 @@ async def far(state: Path, run: int, workers: int) -> Tally:
 
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in processes of their own."""
-    from batchveo.cluster.on_ray import RayActor, started
+    from batchveo.cluster.on_ray import RayActor
+    from batchveo.cluster.starting import started
 
     with started(Cluster(), state) as engine:
         import ray

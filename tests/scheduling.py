@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 UNITS: Mapping[str, str] = MappingProxyType(
     {
         "tests/cluster/test_ray.py": "ray",
+        "tests/cluster/test_ray_keys.py": "ray",
         "tests/page/test_browser.py": "browser",
         "tests/page/test_charts_js.py": "browser",
         "tests/page/test_contrast.py": "browser",

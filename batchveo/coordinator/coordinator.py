@@ -87,8 +87,13 @@ class Coordinator:
         return await self._admission.claim(lambda: self._roster.check(worker), claimed, most=most)
 
     async def leaving(self, worker: str, job: Job) -> None:
-        """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not."""
+        """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not.
+
+        Once the run is over nothing more is bought, by those either who were given their jobs before.
+        """
         self._roster.check(worker)
+        if self.finished.is_set():
+            raise ClaimLost("the run is over")
         try:
             self._store.mark_sent(job, now=self._recorder.now())
         except MoveLost as error:
@@ -128,22 +133,21 @@ class Coordinator:
 
     # -- the verbs of those who run the workers
 
-    def dead(self, worker: str) -> None:
+    def dead(self, worker: str, why: str = "its worker was given up") -> None:
         """Give ``worker`` up: what it was submitting is in doubt, what it looked after is for others to adopt."""
         if worker not in self._roster:
             return
         try:
             for job in map(self._store.job, self._roster.remove(worker)):
                 if job.state is JobState.SUBMITTING:
-                    self._cut_off(job)
+                    self._cut_off(job, why)
                 else:
                     self._place(job, None)
         except sqlite3.Error as error:
             self.fail(error)
         self._recorder.notify()
 
-    def _cut_off(self, job: Job) -> None:
-        why = "its worker was given up"
+    def _cut_off(self, job: Job, why: str) -> None:
         moved = self._store.cut_off(job, run=self._recorder.run, now=self._recorder.now(), why=why)
         self._place(moved, None)
         if self._tasks is not None:
@@ -196,6 +200,9 @@ class Coordinator:
             tasks.start_soon(self._ending.wait)
             self.began.set()
             await working()
+            for worker in self._roster.names():
+                self.dead(worker, "the run ended")
+            await self._recorder.durable()
             self._tasks = None
             tasks.cancel_scope.cancel()
 

@@ -30,6 +30,10 @@ class Roster:
     def __len__(self) -> int:
         return len(self._held)
 
+    def names(self) -> Sequence[str]:
+        """Of the workers that are here."""
+        return tuple(self._held)
+
     def join(self, worker: str) -> None:
         """Take a worker on; raises ``Fenced`` where the name is not a new one."""
         if worker in self._gone or worker in self._held:

@@ -77,5 +77,5 @@ def _move(job: Job, was: JobState, detail: str) -> News:
     if JobState.IN_DOUBT in (job.state, was):
         return News(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
     if was is JobState.DOWNLOADING:
-        return News(text=f"fetching again: {name}: {detail}", tone=Tone.DOUBT)
+        return News(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
     return News(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)

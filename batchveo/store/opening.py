@@ -48,7 +48,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             f"there is no state at {path}; `batchveo run MANIFEST` makes one, --state names another"
         )
     try:
-        connection = _connect(path)
+        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from None
@@ -96,6 +96,22 @@ def _make_private(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _never_changes(path: Path) -> bool:
+    """Whether the file is on a read-only file system, where SQLite cannot make what readers share, and is whole.
+
+    What a run was writing when it was copied stands in the file beside it, and would be missed.
+    """
+    log = Path(f"{path}-wal")
+    rest = log.stat().st_size if log.exists() else 0
+    return rest == 0 and hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _connect_unchanging(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
 

@@ -12,6 +12,7 @@ from batchveo.desk import GRACE_SECONDS, Desk
 from batchveo.durations import Durations
 from batchveo.models import Job, JobState
 from batchveo.settings import RunSettings
+from batchveo.stages.attachments import Attachments
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.downloader import Downloader
 from batchveo.stages.poller import Poller
@@ -44,7 +45,8 @@ class Worker:
         self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
         downloader = Downloader(videos, settings.output, disk=disk, writer=writer)
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
-        submitters = ByKey({label: Submitter(api, desk.input_file, desk.leaving) for label, api in apis.items()})
+        attachments = Attachments(desk.input_file)
+        submitters = ByKey({label: Submitter(api, attachments, desk.leaving) for label, api in apis.items()})
         self._submits = SubmitLoop(desk, submitters, place=self._submitted)
         self._scope = anyio.CancelScope()
 

@@ -23,10 +23,10 @@ from batchveo.cluster import Cluster
 from batchveo.cluster.batching import ALONE, Batches
 from batchveo.cluster.engine import Lost
 from batchveo.cluster.news import MOST, News
-from batchveo.cluster.on_ray import started
 from batchveo.cluster.pool import tag_of
 from batchveo.cluster.scratch import PREFIX, scratch
 from batchveo.cluster.sharing import check_marked, clear, marked
+from batchveo.cluster.starting import started
 from batchveo.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.events import Noted
 from batchveo.files import VideoFile, sweep
@@ -135,7 +135,7 @@ def test_sigterm_ends_what_has_not_begun(tmp_path: Path, monkeypatch: pytest.Mon
             signal.raise_signal(signal.SIGTERM)
 
     ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("Ray"))
-    monkeypatch.setattr("batchveo.cluster.on_ray._ray", lambda *, local: ray)
+    monkeypatch.setattr("batchveo.cluster.starting._ray", lambda *, local: ray)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as exit_, started(Cluster(address="auto"), tmp_path / "b.db"):
         signal.raise_signal(signal.SIGTERM)
@@ -196,11 +196,14 @@ def test_without_ray_the_extra_is_named_and_the_rest_works(tmp_path: Path) -> No
     assert call().returncode == 0
 
 
-def test_only_one_module_knows_ray() -> None:
-    """And it imports it when it is asked to."""
+def test_only_two_modules_know_ray() -> None:
+    """The one that starts it and the one that uses it; they import it when they are asked to."""
     texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "batchveo").rglob("*.py")}
-    assert [name for name, text in texts.items() if re.search(r"(import|from) ray\b", text)] == ["on_ray.py"]
-    code = "import sys, batchveo.library, batchveo.cluster.on_ray; print('ray' in sys.modules)"
+    assert [name for name, text in texts.items() if re.search(r"(import|from) ray\b", text)] == [
+        "on_ray.py",
+        "starting.py",
+    ]
+    code = "import sys, batchveo.library, batchveo.cluster.starting; print('ray' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
 

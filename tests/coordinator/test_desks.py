@@ -187,6 +187,22 @@ async def test_an_interrupt_ends_the_claims_and_lets_records_in(offices: Offices
         assert await finished(desk) == 4.0
 
 
+async def test_nothing_more_leaves_after_an_interrupt(offices: Offices) -> None:
+    """What was claimed and not sent waits for the next run, and is not in doubt."""
+    from signal import SIGTERM
+
+    async with offices(2) as office:
+        desk = await office.desk()
+        sent, unsent = await desk.claim(), await desk.claim()
+        await desk.leaving(sent)
+        office.head.coordinator.interrupt(SIGTERM)
+        await finished(desk)
+        with pytest.raises(ClaimLost):
+            await desk.leaving(unsent)
+        office.give_up("a")
+        assert [office.job(job).state for job in (sent, unsent)] == [S.IN_DOUBT, S.PENDING]
+
+
 async def test_an_input_file_comes_whole(offices: Offices, tmp_path: Path) -> None:
     """Media type and bytes, whatever they are."""
     from batchveo.models import InputFile

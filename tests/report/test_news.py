@@ -26,7 +26,7 @@ EVENTS: list[tuple[Event, int | None, str]] = [
     (moved(S.IN_DOUBT, S.SUBMITTING), -1, "in doubt: a cat: "),
     (moved(S.IN_DOUBT, S.IN_DOUBT, held=True), -1, "held in doubt: a cat: "),
     (moved(S.GENERATING, S.IN_DOUBT), -1, "generating: a cat: "),
-    (moved(S.GENERATING, S.DOWNLOADING), 0, "fetching again: a cat: "),
+    (moved(S.GENERATING, S.DOWNLOADING), 0, "not fetched yet: a cat: "),
     (moved(S.GENERATING, S.SUBMITTING), 1, "submitting -> generating: a cat: "),
     (Slowed(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
     (Noted(text=HOSTILE), 0, "[red]"),

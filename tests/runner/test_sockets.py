@@ -106,7 +106,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_no_long_pauses")
 def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls under way are cut, however long they had; what they may have bought is looked up by the next run."""
+    """Calls under way are cut, however long they had; what they may have bought stands there, and is looked up."""
     for module in (local, worker):
         monkeypatch.setattr(module, "GRACE_SECONDS", 3600.0)
     settings = Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=3600.0)
@@ -119,7 +119,7 @@ def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pyt
     with running(service) as url:
         assert run_once(tmp_path, url, 2, reporter=report).exit_status == 130
         with Store(tmp_path / "b.db") as store:
-            assert store.counts()[S.SUBMITTING] == 2
+            assert [(job.state, job.held) for job in store.jobs()] == [(S.IN_DOUBT, False)] * 2
         assert run_once(tmp_path, url, 2).exit_status == 0
     assert len(service.generations) == 2
 

@@ -8,27 +8,16 @@ import httpx
 import pytest
 
 from batchveo.api import Api, ApiKey
-from batchveo.models import INPUT_PREFIX, Job, JobState
+from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted
-from batchveo.stages.submitter import Submitter, with_inputs
+from batchveo.stages.attachments import Attachments
+from batchveo.stages.submitter import Submitter
 from tests.factories import make_job
 
 
 async def named_bytes(sha256: str) -> tuple[str, bytes]:
     """An input file that holds its own name."""
     return "image/png", sha256.encode()
-
-
-@pytest.mark.anyio
-async def test_input_files_become_data_uris() -> None:
-    """Also inside lists; everything else goes as it is."""
-    request = {"a": INPUT_PREFIX + "12", "b": [INPUT_PREFIX + "34", "https://x"], "c": 8}
-    filled = await with_inputs(request, named_bytes)
-    assert filled == {
-        "a": "data:image/png;base64,MTI=",
-        "b": ["data:image/png;base64,MzQ=", "https://x"],
-        "c": 8,
-    }
 
 
 async def marked(job: Job) -> None:
@@ -46,7 +35,7 @@ async def test_the_committed_request_id_goes_along() -> None:
 
     job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
     async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
-        outcome = await Submitter(api, named_bytes, marked).handle(job)
+        outcome = await Submitter(api, Attachments(named_bytes), marked).handle(job)
     assert outcome == Accepted(generation_id="g")
     assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
     assert json.loads(seen[0].content) == job.request
@@ -57,4 +46,4 @@ async def test_an_unclaimed_job_is_not_sent() -> None:
     """No intent, no POST."""
     api = Api(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
     with pytest.raises(ValueError, match="not claimed"):
-        await Submitter(api, named_bytes, marked).handle(make_job())
+        await Submitter(api, Attachments(named_bytes), marked).handle(make_job())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlite_utils import Database
@@ -17,6 +19,7 @@ from batchveo.store import Store, opening
 from batchveo.store.migrations import migrations
 from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
+from tests.factories import make_spec
 
 
 def schema_of(path: Path) -> set[str]:
@@ -167,3 +170,20 @@ def test_a_death_while_the_schema_is_made_leaves_a_state(
     monkeypatch.undo()
     with Store(path) as store:
         assert store.counts().total == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "statvfs"), reason="there is no statvfs")
+def test_a_state_on_a_read_only_file_system_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made beside it; what a run has not brought into the file yet is not missed."""
+    folder = tmp_path / "an odd? #folder%"
+    path = folder / "b.db"
+    with Store(path) as store:
+        store.add([make_spec("dragon")], run=store.begin_run(command="run", service="x", now=1.0), now=1.0)
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+        with Store(path, writing=False) as reader:
+            assert [job.name for job in reader.jobs()] == ["dragon"]
+    for beside in folder.glob("b.db-*"):
+        beside.unlink()
+    with Store(path, writing=False) as reader:
+        assert [job.name for job in reader.jobs()] == ["dragon"]
+        assert [file.name for file in folder.glob("b.db-*")] == []
