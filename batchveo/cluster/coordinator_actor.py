@@ -90,11 +90,11 @@ class CoordinatorActor:
         if self._dispatcher is not None:
             self._dispatcher.forget(worker)
 
-    async def silent(self, seconds: float) -> list[str]:
-        """The workers of whom nothing was heard for so long."""
+    async def silent(self, started: Sequence[str], seconds: float) -> list[str]:
+        """The workers of whom nothing was heard for so long, those included that were started and never came."""
         if not self._ready.is_set():
             return []
-        return (await self._coordinating()).silent(seconds=seconds)
+        return (await self._coordinating()).silent(started, seconds=seconds)
 
     async def interrupt(self, name: str) -> None:
         """End the run, as the signal of that name demands."""

@@ -153,7 +153,7 @@ class ClusterRun:
             names = []
             try:
                 with anyio.fail_after(self._silence * SLOW_COORDINATOR):
-                    names = list(await coordinator.silent(self._silence))
+                    names = list(await coordinator.silent(pool.at_work, self._silence))
             except TimeoutError:
                 self._report(Noted(text="the coordinator is silent; it is started again", warning=True))
                 coordinator.actor.kill(again=True)

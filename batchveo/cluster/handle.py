@@ -27,9 +27,9 @@ class CoordinatorHandle:
         """Raises ``Lost``, and whatever ends a run without a result."""
         return cast("RunResult", await self.actor.ask("run", assignment))
 
-    async def silent(self, seconds: float) -> Sequence[str]:
-        """The workers of whom nothing was heard for so long; raises ``Lost``."""
-        return cast("Sequence[str]", await self.actor.ask("silent", seconds))
+    async def silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
+        """The workers of whom nothing was heard for so long, of those too who were started; raises ``Lost``."""
+        return cast("Sequence[str]", await self.actor.ask("silent", started, seconds))
 
     async def news(self, edition: str, number: int) -> Bulletin:
         """See ``News.since``; asked for until it is there."""

@@ -80,9 +80,14 @@ class WorkerPool:
                 over = await self._served(lingering)
                 await anyio.sleep(0.0 if over else AGAIN_SECONDS)
 
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The names of those who should be heard by the coordinator."""
+        return tuple(self._at_work)
+
     async def give_up(self, name: str) -> None:
         """The worker called ``name`` is silent: whether it lives or not, it is not counted upon."""
-        worker = self._at_work.get(name)
+        worker = self._at_work.pop(name, None)
         if worker is not None:
             self._say(f"worker {name} is silent; its jobs go to others")
             self._kill(worker)
@@ -105,7 +110,7 @@ class WorkerPool:
         name = f"{self._tag}-{secrets.token_hex(4)}"
         self._at_work[name] = worker
         over = await self._worked(name, worker, lingering)
-        del self._at_work[name]
+        self._at_work.pop(name, None)
         await self._coordinator.dead(name)
         return over
 

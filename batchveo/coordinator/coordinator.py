@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from signal import Signals
 
 import anyio
@@ -158,9 +158,9 @@ class Coordinator:
         """A call of ``worker`` has come over the wire: it is alive."""
         self._roster.heard(worker, now=self._recorder.now())
 
-    def silent(self, *, seconds: float) -> list[str]:
-        """The workers of whom nothing was heard for so long."""
-        return self._roster.silent(since=self._recorder.now() - seconds)
+    def silent(self, started: Collection[str] = (), *, seconds: float) -> list[str]:
+        """The workers of whom nothing was heard for so long; of those ``started``, since the first question."""
+        return self._roster.silent(started, seconds=seconds, now=self._recorder.now())
 
     def interrupt(self, received: Signals) -> None:
         """End the run: no more jobs, calls under way may end."""

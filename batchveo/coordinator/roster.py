@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from batchveo.desk import Fenced
@@ -20,6 +20,8 @@ class Roster:
         self._held: dict[str, set[int]] = {}
         self._holder: dict[int, str] = {}
         self._heard: dict[str, float] = {}
+        self._awaited: dict[str, float] = {}
+        """Since when workers that were started, and have not joined, are waited for."""
         self._gone: set[str] = set()
         self._orphans: dict[int, tuple[Job, float]] = {}
         """With the time since when nobody looks after them; the first has waited longest."""
@@ -50,9 +52,14 @@ class Roster:
         if worker in self._held:
             self._heard[worker] = now
 
-    def silent(self, *, since: float) -> list[str]:
-        """The workers of whom nothing was heard after ``since``."""
-        return [worker for worker, when in self._heard.items() if when < since]
+    def silent(self, started: Collection[str], *, seconds: float, now: float) -> list[str]:
+        """The workers of whom nothing was heard for so long: those who joined, and those who were ``started``.
+
+        Of a worker that is not known, and may be frozen since before it was, the silence begins with the first
+        question.
+        """
+        self._awaited = {name: self._awaited.get(name, now) for name in started if name not in self._heard}
+        return [worker for worker, when in {**self._heard, **self._awaited}.items() if when < now - seconds]
 
     def give(self, worker: str, job: Job) -> None:
         """``job`` is in the hands of ``worker``, unless somebody else has it already."""

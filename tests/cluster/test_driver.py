@@ -155,6 +155,27 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
     n.assert_whole()
 
 
+async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Callable[..., ClusterNight]) -> None:
+    """The new one has never heard of it; both places of this run would be lost."""
+    n = night()
+
+    def strike(engine: FakeEngine) -> None:
+        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._roster._held)
+        real = head.ask
+
+        async def ask(method: str, *arguments: Any) -> object:
+            if method == "answer" and arguments[0][0].worker in mute:
+                await anyio.sleep_forever()
+            return await real(method, *arguments)
+
+        head.ask = ask  # type: ignore[method-assign]
+        head.kill(again=True)
+
+    assert (await n.struck(strike)).exit_status == 0
+    assert n.said.count("is silent") == 2
+    n.assert_whole()
+
+
 async def test_a_coordinator_that_dies_starts_anew(night: Callable[..., ClusterNight]) -> None:
     """Its workers are fenced and begin again; the patience with the run counts on."""
     n = night()

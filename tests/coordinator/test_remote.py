@@ -305,6 +305,21 @@ async def test_silence_is_seen(tmp_path: Path) -> None:
         assert office.head.coordinator.silent(seconds=2 * LONG_POLL_SECONDS) == []
 
 
+async def test_the_silence_of_a_worker_that_never_came_is_seen(tmp_path: Path) -> None:
+    """It begins with the first question after it; one that has ended is asked after no more."""
+    async with Office(tmp_path, jobs=1) as office:
+        silent = office.head.coordinator.silent
+        await joined(office, "here")
+        assert silent(["here", "ended", "lost"], seconds=30) == []
+        await anyio.sleep(20)
+        assert silent(["here", "lost", "new"], seconds=30) == []
+        await joined(office, "new")
+        await anyio.sleep(20)
+        assert silent(["here", "lost", "new"], seconds=30) == ["here", "lost"]
+        assert silent(["here"], seconds=30) == ["here"]
+        assert silent(["lost"], seconds=30) == ["here"]
+
+
 async def test_whoever_watches_sees_what_a_dead_worker_leaves(tmp_path: Path) -> None:
     """Its submits go into doubt, or wait again."""
     async with Office(tmp_path, jobs=2, settle=600.0) as office:
