@@ -22,7 +22,13 @@ OPTIONS = {"concurrency": 100, "poll_interval": 0.2, "settle": 3.0}
 
 
 def run(
-    folder: Path, machines: Machines, ledger: Ledger, events: list[batchveo.Event], *, jobs: int = JOBS
+    folder: Path,
+    machines: Machines,
+    ledger: Ledger,
+    events: list[batchveo.Event],
+    *,
+    jobs: int = JOBS,
+    silence: float = 30.0,
 ) -> batchveo.RunResult:
     manifest = folder / "m.yaml"
     manifest.write_text(MANIFEST.format(jobs))
@@ -33,11 +39,13 @@ def run(
         settings=settings,
         using=batchveo.service(base_url=ledger.url, key="key"),
         reporter=events.append,
-        cluster=batchveo.Cluster(address=machines.address, workers=2, silence=4.0),
+        cluster=batchveo.Cluster(address=machines.address, workers=2, silence=silence),
     )
 
 
-def struck(folder: Path, machines: Machines, ledger: Ledger, strike: Callable[[], None]) -> list[batchveo.Event]:
+def struck(
+    folder: Path, machines: Machines, ledger: Ledger, strike: Callable[[], None], *, silence: float = 30.0
+) -> list[batchveo.Event]:
     """A run in whose middle ``strike`` is called, from another thread."""
 
     def wait_and_strike() -> None:
@@ -47,7 +55,7 @@ def struck(folder: Path, machines: Machines, ledger: Ledger, strike: Callable[[]
     events: list[batchveo.Event] = []
     thread = threading.Thread(target=wait_and_strike)
     thread.start()
-    result = run(folder, machines, ledger, events)
+    result = run(folder, machines, ledger, events, silence=silence)
     thread.join()
     assert result.exit_status == 0
     assert_each_bought_once(folder / "b.db", ledger, JOBS)
@@ -81,7 +89,7 @@ def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machin
         os.kill(first, signal.SIGKILL)
         os.kill(second, signal.SIGSTOP)
 
-    said = notes(struck(tmp_path, machines, ledger, strike))
+    said = notes(struck(tmp_path, machines, ledger, strike, silence=8.0))
     assert "was lost" in said
     assert "is silent" in said
 

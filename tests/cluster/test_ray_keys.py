@@ -57,7 +57,7 @@ def run(folder: Path, machines: Machines, url: str, events: list[batchveo.Event]
         settings=batchveo.RunSettings(output=folder / "videos", concurrency=100, poll_interval=0.1),
         using=batchveo.service(base_url=url, keys=keys),
         reporter=events.append,
-        cluster=batchveo.Cluster(address=machines.address, workers=2, silence=4.0),
+        cluster=batchveo.Cluster(address=machines.address, workers=2),
     )
 
 
