@@ -101,6 +101,8 @@ class Job:
     held: bool = False
     attempts: int = 0
     troubles: int = 0
+    tries: int | None = None
+    tried: int = 0
     not_before: float = 0.0
     client_request_id: str | None = None
     key: str | None = None

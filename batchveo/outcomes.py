@@ -10,6 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Scope(StrEnum):
+    """Whom a trouble concerns: what else would fare no better."""
+
+    JOB = "job"
+    MODEL = "model"
+    KEY = "key"
+    DISK = "disk"
+    SERVICE = "service"
+
+
 class Stop(StrEnum):
     """Why the whole run, not the job, cannot go on."""
 
@@ -20,9 +30,10 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Submit: the service took the job and will bill it."""
+    """Submit: the service took the job and will bill it; ``cost_usd`` is the price, if the answer names it."""
 
     generation_id: str
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,24 @@ class TurnedAway:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """Submit: this job can never succeed as it is written."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Submit: not taken, and only the account's balance shows whether money, the model or the job is the reason.
+
+    ``about_money``: the answer itself says that it is about money; this counts if the balance cannot be read.
+    """
+
+    reason: str
+    about_money: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Submit: not taken, because the service no longer offers the model."""
 
     reason: str
 
@@ -73,27 +102,43 @@ class StillGenerating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """Poll: the video waits at ``url``. ``cost_usd`` is what the service says it charged, if it says."""
+    """Poll: the video waits at ``url``. ``cost_usd`` is what the service says it charged, if it says.
+
+    ``others``: addresses of further videos in the same answer, which no job is for.
+    """
 
     url: str
     cost_usd: float | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationFailed:
-    """Poll: the service gave up on this generation; it charges nothing for it."""
+    """Poll: the service gave up on this generation; ``cost_usd`` is what it says it charged all the same."""
 
     reason: str
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollTrouble:
-    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation."""
+    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation.
+
+    ``final``: the answer is about this generation alone, and has the form of a last word.
+    """
 
     reason: str
     retry_after: float | None = None
     throttled: bool = False
     unknown: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """Poll: the same useless answer again and again, for this generation alone; its job is put aside."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +181,7 @@ class FoundInLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedInLog:
-    """Reconcile: the usage log says that the request failed, so nothing was bought."""
+    """Reconcile: the usage log, or the ledger, shows that the request was not charged."""
 
     reason: str
 
@@ -153,8 +198,15 @@ class AbsentFromLog:
     reason: str = "the usage log stays silent"
 
 
-SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Blocked | Lost
-PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Blocked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """Reconcile: no video came of the generation, and it was charged all the same (US dollars)."""
+
+    usd: float
+
+
+SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Denied | Withdrawn | Blocked | Lost
+PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Stuck | Blocked
 FetchOutcome = Fetched | FetchTrouble | DiskRefused
-LogOutcome = FoundInLog | FailedInLog | AbsentFromLog
+LogOutcome = FoundInLog | FailedInLog | AbsentFromLog | Charged
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

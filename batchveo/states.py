@@ -12,7 +12,9 @@ from batchveo.outcomes import (
     AbsentFromLog,
     Accepted,
     Blocked,
+    Charged,
     Completed,
+    Denied,
     DiskRefused,
     FailedInLog,
     Fetched,
@@ -24,8 +26,10 @@ from batchveo.outcomes import (
     PollTrouble,
     Refused,
     StillGenerating,
+    Stuck,
     Throttled,
     TurnedAway,
+    Withdrawn,
 )
 from batchveo.retry import backoff
 
@@ -36,10 +40,10 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.CANCELLED}),
         S.SUBMITTING: frozenset({S.PENDING, S.GENERATING, S.IN_DOUBT, S.FAILED}),
         S.IN_DOUBT: frozenset({S.IN_DOUBT, S.PENDING, S.GENERATING, S.FAILED}),
-        S.GENERATING: frozenset({S.DOWNLOADING, S.FAILED}),
+        S.GENERATING: frozenset({S.GENERATING, S.DOWNLOADING, S.FAILED}),
         S.DOWNLOADING: frozenset({S.DOWNLOADING, S.GENERATING, S.SUCCEEDED}),
         S.SUCCEEDED: frozenset({S.GENERATING}),
-        S.FAILED: frozenset({S.PENDING}),
+        S.FAILED: frozenset({S.FAILED, S.PENDING}),
         S.CANCELLED: frozenset({S.PENDING}),
     }
 )
@@ -79,8 +83,8 @@ def next_state(job: Job, outcome: Outcome, *, now: float, jitter: float) -> Move
 
 def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:  # noqa: C901 - one arm an outcome
     match outcome:
-        case Accepted(generation_id=generation):
-            return _generating(generation, now, "accepted")
+        case Accepted(generation_id=generation, cost_usd=cost):
+            return _generating(generation, now, "accepted", cost_usd=cost)
         case Throttled(reason=reason, retry_after=wait):
             # the whole run's pace answers a 429; the job itself did nothing wrong
             later = {"not_before": now + max(wait or 0.0, 0.0)}
@@ -89,12 +93,18 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _turned_away(job, outcome, now, jitter)
         case Blocked(reason=reason):
             return Move(to=S.PENDING, detail=reason, released=True) if job.state is S.SUBMITTING else None
-        case Refused(reason=reason) | GenerationFailed(reason=reason):
+        case Denied(reason=reason) | Withdrawn(reason=reason):
+            return Move(to=S.PENDING, detail=reason, released=True, set={"not_before": now})
+        case Refused(reason=reason):
             return Move(to=S.FAILED, detail=reason, released=True, set={"error": reason, "finished_at": now})
+        case GenerationFailed(reason=reason, cost_usd=cost):
+            return _failed(job, reason, now, cost_usd=cost)
         case Lost(reason=reason):
             return Move(to=S.IN_DOUBT, detail=reason, set={"error": reason, "doubted_at": now, "held": False})
         case StillGenerating() | PollTrouble():
             return None
+        case Stuck(reason=reason):
+            return Move(to=S.GENERATING, detail=f"put aside: {reason}", set={"error": reason})
         case Completed():
             return _downloading(job, outcome, now)
         case Fetched():
@@ -106,23 +116,60 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
         case FoundInLog(generation_id=generation):
             return _generating(generation, now, "found in the usage log")
         case FailedInLog(reason=reason):
-            again = {"not_before": now, "held": False, "error": None}
-            return Move(to=S.PENDING, detail=reason, released=True, set=again)
+            return _not_charged(job, reason, now)
+        case Charged(usd=usd):
+            return _charged(job, usd)
         case AbsentFromLog():
             return _absent(job, outcome, now)
         case _:
             assert_never(outcome)
 
 
-def _generating(generation: str, now: float, detail: str) -> Move:
-    columns = {
+def _generating(generation: str, now: float, detail: str, *, cost_usd: float | None = None) -> Move:
+    columns: dict[str, object] = {
         "generation_id": generation,
         "troubles": 0,
         "not_before": now,
         "held": False,
         "error": None,
     }
+    if cost_usd is not None:  # the price at the moment of paying: the budget counts it instead of the quote
+        columns["cost_usd"] = cost_usd
     return Move(to=S.GENERATING, detail=detail, set=columns)
+
+
+def _failed(job: Job, reason: str, now: float, *, cost_usd: float | None = None) -> Move:
+    """The service ended the generation with an error: by its documentation never charged, unless it says so."""
+    columns = {"error": reason, "finished_at": now, "tried": job.tried + 1, "cost_usd": cost_usd}
+    return Move(to=S.FAILED, detail=reason, released=cost_usd is None, set=columns)
+
+
+BOUGHT_NOTHING: Mapping[str, object] = MappingProxyType(
+    dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
+)
+"""The columns that a job loses with a generation that was not bought."""
+
+
+def _not_charged(job: Job, reason: str, now: float) -> Move:
+    """What is known to be free is made again, but for a generation that nobody has called failed until now."""
+    if job.state is S.GENERATING:
+        return _failed(job, f"{job.error}; {reason}" if job.error else reason, now)
+    again = {"not_before": now, "held": False, "error": None}
+    if job.state is S.FAILED:
+        again = {**BOUGHT_NOTHING, **again, "troubles": 0}
+    return Move(to=S.PENDING, detail=reason, released=True, set=again)
+
+
+def _charged(job: Job, usd: float) -> Move | None:
+    """Paid for, and no video: the money counts, and the job stays what it is for a person to see."""
+    if job.cost_usd is not None and job.error and CHARGED_WORDS in job.error:
+        return None
+    words = f"{job.error or 'no video came'}; {CHARGED_WORDS} ${usd:.2f}"
+    return Move(to=job.state, detail=words, set={"error": words, "cost_usd": usd})
+
+
+CHARGED_WORDS = "the service charged"
+"""How the error of a job that was paid for in vain goes on."""
 
 
 def _turned_away(job: Job, outcome: TurnedAway, now: float, jitter: float) -> Move:

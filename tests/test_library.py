@@ -62,7 +62,7 @@ def test_videos_of_another_state_are_told_before_they_are_bought_again(tmp_path:
 
 def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the run."""
-    monkeypatch.setattr("batchveo.api.answers._cost_usd", lambda body, answer: None)
+    monkeypatch.setattr("batchveo.api.answers.charged_usd", lambda body, answer: None)
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST)
     settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
@@ -76,7 +76,7 @@ def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkey
 
 def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has five seconds to end; the next run asks."""
-    monkeypatch.setattr("batchveo.api.answers._cost_usd", lambda body, answer: None)
+    monkeypatch.setattr("batchveo.api.answers.charged_usd", lambda body, answer: None)
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST.replace("repeat: 2", "repeat: 30"))
     settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05, concurrency=1)

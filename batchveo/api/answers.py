@@ -1,40 +1,27 @@
-"""What an answer of the service means, decided without any I/O.
-
-The codes and bodies are those of the service's public error page; where it is silent, only what was refused in
-so many words is known not to have been bought.
-"""
+"""What an answer of the service says, read without any I/O. What a submit's answer means stands in ``verdicts``."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from batchveo.api.error_text import SENTENCES, error_words
+from batchveo.api.status_words import Standing, standing_of
 from batchveo.outcomes import (
-    Accepted,
     Blocked,
     Completed,
     GenerationFailed,
-    Lost,
     PollOutcome,
     PollTrouble,
-    Refused,
     StillGenerating,
     Stop,
-    SubmitOutcome,
-    Throttled,
-    TurnedAway,
 )
 
 CREDITS_PER_USD = 2_000_000
-WAITING_WORDS = frozenset({"queued", "generating", "waiting", "active", "pending", "processing"})
-DONE_WORDS = frozenset({"completed", "complete", "succeeded"})
-ERROR_WORDS = frozenset({"error"})
-FAILED_WORDS = frozenset({"failed"})
-"""Not a documented word: believed only together with an ``error`` object."""
 
 LONGEST_RETRY_AFTER = 600.0
 """Seconds; a longer ``Retry-After`` is cut to this, so that a wrong header does not end a night."""
@@ -61,29 +48,6 @@ class Answer:
             return None
 
 
-def submit_outcome(answer: Answer) -> SubmitOutcome:
-    """What the answer to a submit means for the job."""
-    if 200 <= answer.status < 300:
-        generation = _generation_id(answer)
-        return Accepted(generation_id=generation) if generation else Lost(reason="accepted without a readable id")
-    reason = error_reason(answer)
-    match answer.status:
-        case 429:
-            return Throttled(reason=reason, retry_after=retry_after(answer))
-        case 401:
-            return Blocked(stop=Stop.KEY, reason=reason)
-        case 403:
-            return Blocked(stop=Stop.CREDITS, reason=reason)
-        case 404 | 405:
-            return Blocked(stop=Stop.SERVICE, reason=reason)
-        case 400 | 413 | 415 | 422 if isinstance(answer.json(), dict):
-            return Refused(reason=reason)
-        case 500 | 503 if is_api_error(answer):
-            return TurnedAway(reason=reason, retry_after=retry_after(answer))
-        case _:
-            return Lost(reason=reason)
-
-
 def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
     """What the answer to a poll of ``generation_id`` means for the job."""
     if answer.status == 401:
@@ -94,13 +58,22 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
             retry_after=retry_after(answer),
             throttled=answer.status == 429,
             unknown=answer.status == 404,
+            final=400 <= answer.status < 500 and answer.status not in PASSING_STATUSES,
         )
     body = answer.json()
-    if not isinstance(body, dict) or not isinstance(body.get("status"), str):
+    if not isinstance(body, dict):
         return PollTrouble(reason=f"unreadable answer to a poll (HTTP {answer.status})")
+    if not isinstance(body.get("status"), str):
+        words = _failure_words(body)
+        reason = f"the answer to a poll names no status{f': {words}' if words else ''}"
+        return PollTrouble(reason=reason, final=bool(words))
     if not _same(body.get("id"), generation_id):
         return PollTrouble(reason="the answer speaks of another generation")
     return _status_outcome(body, answer)
+
+
+PASSING_STATUSES = frozenset({408, 425, 429})
+"""Client errors of HTTP that say "later", not "no"."""
 
 
 def _same(said: object, generation_id: str) -> bool:
@@ -110,20 +83,36 @@ def _same(said: object, generation_id: str) -> bool:
 
 
 def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
-    word = body["status"].strip().lower()
-    if word in DONE_WORDS:
-        url = _video_url(body)
-        cost = _cost_usd(body, answer)
-        return Completed(url=url, cost_usd=cost) if url else PollTrouble(reason=f"{word}, but without a video URL")
-    if word in ERROR_WORDS or (word in FAILED_WORDS and isinstance(body.get("error"), dict)):
-        return GenerationFailed(reason=_provider_reason(body))
-    return StillGenerating(word=one_line(word), known=word in WAITING_WORDS)
+    word = one_line(body["status"].strip().lower())
+    standing = standing_of(word)
+    if standing is Standing.DONE:
+        return _completed(body, answer, word)
+    if standing is Standing.FAILED:
+        return GenerationFailed(reason=_failure_reason(body, word), cost_usd=usage_usd(body))
+    if standing is Standing.UNKNOWN and (words := _failure_words(body)):
+        return PollTrouble(reason=f"status {word!r}: {words}", final=True)
+    return StillGenerating(word=word, known=standing is Standing.WAITING)
 
 
-def _generation_id(answer: Answer) -> str | None:
+def _completed(body: Mapping[str, Any], answer: Answer, word: str) -> PollOutcome:
+    urls = list(_video_urls(body.get("video")))
+    if not urls:
+        words = _failure_words(body)
+        return PollTrouble(reason=f"{word}, but without a video URL{f': {words}' if words else ''}", final=True)
+    return Completed(url=urls[0], cost_usd=charged_usd(body, answer), others=tuple(urls[1:]))
+
+
+def accepted_id(answer: Answer) -> str | None:
+    """The id of the generation that an accepted submit bought; ``None`` if the answer names none."""
     body = answer.json()
-    given = body.get("id") if isinstance(body, dict) else None
-    return read_id(given) or read_id(answer.headers.get("x-inference-id"))
+    named = [body.get("id"), body.get("generation_id")] if isinstance(body, dict) else []
+    return next(filter(None, map(read_id, [*named, answer.headers.get("x-inference-id")])), None)
+
+
+def accepted_usd(answer: Answer) -> float | None:
+    """The exact price (US dollars) that the answer to a submit names: ``meta.usage`` or the headers."""
+    body = answer.json()
+    return charged_usd(body if isinstance(body, dict) else {}, answer)
 
 
 def read_id(value: object) -> str | None:
@@ -134,19 +123,32 @@ def read_id(value: object) -> str | None:
     return value if isinstance(value, str) and fits else None
 
 
-def _video_url(body: Mapping[str, Any]) -> str | None:
-    video = body.get("video")
+def _video_urls(video: object) -> Iterator[str]:
+    """The addresses in ``video``: an object with ``url``, an address, or a list of either."""
+    if isinstance(video, list):
+        for item in video:
+            yield from _video_urls(item) if not isinstance(item, list) else ()
+        return
     url = video.get("url") if isinstance(video, dict) else video
-    return url if isinstance(url, str) and url.isprintable() and 0 < len(url) <= LONGEST_URL else None
+    if isinstance(url, str) and url.isprintable() and 0 < len(url) <= LONGEST_URL:
+        yield url
 
 
-def _cost_usd(body: Mapping[str, Any], answer: Answer) -> float | None:
-    """What the service says the generation cost: ``meta.usage`` first, the headers otherwise."""
+def charged_usd(body: Mapping[str, Any], answer: Answer) -> float | None:
+    """What the answer says the generation cost (US dollars): ``meta.usage``, or else the headers."""
+    return usage_usd(body) or amount(answer.headers.get("x-aimlapi-usd-spent"))
+
+
+def usage_usd(body: Mapping[str, Any]) -> float | None:
+    """What ``meta.usage`` says the generation cost (US dollars): ``usd_spent``, or else ``credits_used``."""
     usage = meta.get("usage") if isinstance(meta := body.get("meta"), dict) else None
-    credits_used = usage.get("credits_used") if isinstance(usage, dict) else None
-    if isinstance(credits_used, int | float) and not isinstance(credits_used, bool):
-        return amount(credits_used, CREDITS_PER_USD)
-    return amount(answer.headers.get("x-aimlapi-usd-spent"))
+    if not isinstance(usage, dict):
+        return None
+    return _number(usage.get("usd_spent")) or _number(usage.get("credits_used"), CREDITS_PER_USD)
+
+
+def _number(value: object, per: float = 1.0) -> float | None:
+    return None if isinstance(value, bool) else amount(value, per)
 
 
 def amount(value: object, per: float = 1.0) -> float | None:
@@ -158,13 +160,19 @@ def amount(value: object, per: float = 1.0) -> float | None:
     return number if 0 < number <= LARGEST_USD else None
 
 
-def _provider_reason(body: Mapping[str, Any]) -> str:
-    error = body.get("error")
-    if isinstance(error, str) and error.strip():
-        return one_line(error)
-    if not isinstance(error, dict):
-        return "the service reports an error without a reason"
-    return one_line(": ".join(str(error[key]) for key in ("name", "message") if error.get(key)))
+def _failure_reason(body: Mapping[str, Any], word: str) -> str:
+    """Why the service ended a generation, its status word first if that is more than ``error``."""
+    words = _failure_words(body)
+    if not words:
+        return f"the service ended it as {word!r}, without a reason"
+    return words if word in ("error", "failed") else one_line(f"{word}: {words}")
+
+
+def _failure_words(body: Mapping[str, Any]) -> str:
+    said = error_words(body.get("error")) or error_words(
+        {key: body[key] for key in SENTENCES if key != "error" and key in body}
+    )
+    return one_line(said)
 
 
 def is_api_error(answer: Answer) -> bool:
@@ -176,14 +184,11 @@ def is_api_error(answer: Answer) -> bool:
 def error_reason(answer: Answer) -> str:
     """The status with the service's own words, fit for one line of a terminal."""
     body = answer.json()
-    message = body.get("message") if isinstance(body, dict) else None
-    if isinstance(message, list):
-        message = "; ".join(map(str, message))
-    details = body.get("errors") or body.get("meta") if isinstance(body, dict) else None
-    text = f"{message}" if isinstance(message, str) else ""
-    if details:
-        text = f"{text} {json.dumps(details, ensure_ascii=False)}"
-    return one_line(f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}")
+    words = error_words(body) if isinstance(body, dict | list) else ""
+    meta = body.get("meta") if isinstance(body, dict) else None
+    if meta:
+        words = f"{words} {json.dumps(meta, ensure_ascii=False)}"
+    return one_line(f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}")
 
 
 def retry_after(answer: Answer) -> float | None:

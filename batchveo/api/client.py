@@ -13,13 +13,14 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outcome
+from batchveo.api.answers import Answer, error_reason, poll_outcome
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
 from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
 from batchveo.api.pour import TooLong, pour
 from batchveo.api.unfolding import GZIP, unfold
+from batchveo.api.verdicts import submit_outcome
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.outcomes import PollOutcome, SubmitOutcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batchveo.models import Job, JobSpec, JobState
-from batchveo.states import Move
+from batchveo.states import BOUGHT_NOTHING, Move
 from batchveo.store import sql
 from batchveo.store.expanding import Expanding
 from batchveo.store.moving import MoveLost, Moving
@@ -18,8 +18,8 @@ class ByHand(Moving, Expanding, Runs):
 
     def retry(self, job: Job, *, now: float) -> Job:
         """Let a failed or cancelled job be bought anew; raises ``ValueError`` or ``MoveLost``."""
-        fresh = dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
-        again = Move(to=JobState.PENDING, detail="retry", set={**fresh, "troubles": 0, "not_before": now})
+        fresh = {**BOUGHT_NOTHING, "troubles": 0, "tried": 0, "not_before": now}
+        again = Move(to=JobState.PENDING, detail="retry", set=fresh)
         return self.apply(job, again, run=None, now=now)
 
     def resubmit(self, job: Job, *, now: float) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,12 +35,25 @@ class Counts:
 class Looking(Connection):
     """The questions."""
 
-    def next_pending(self, run: int, *, now: float) -> float | None:
-        """When the first pending job of ``run`` may be claimed; ``None`` where none is left."""
-        if self._db.execute(sql.DUE_PENDING, {"run": run, "now": now}).fetchone():
+    def next_pending(self, run: int, *, now: float, refused: Sequence[str] = ()) -> float | None:
+        """When the first pending job of ``run`` may be claimed; ``None`` if none is left.
+
+        Jobs that were put aside do not count, nor those of the ``refused`` models.
+        """
+        wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
+        if self._db.execute(sql.DUE_PENDING, wanted).fetchone():
             return now
-        when: float | None = self._db.execute(sql.NEXT_PENDING, {"run": run}).fetchone()[0]
+        when: float | None = self._db.execute(sql.NEXT_PENDING, wanted).fetchone()[0]
         return when
+
+    def put_aside_by_words(self, run: int, *, most: int = 20) -> dict[str, int]:
+        """How many unfinished jobs of ``run`` wait for another run or a person, by what their ``error`` says."""
+        rows = self._db.execute(sql.ASIDE, {"run": run, "most": most})
+        return {row["error"]: row["jobs"] for row in rows}
+
+    def to_make_again(self, run: int, *, tries: int) -> list[Job]:
+        """Failed generations of ``run`` that have tries left; ``tries`` holds for jobs that set none themselves."""
+        return [job_of(row) for row in self._db.execute(sql.TO_MAKE_AGAIN, {"run": run, "tries": tries})]
 
     def jobs(self, *states: JobState) -> Iterator[Job]:
         """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""

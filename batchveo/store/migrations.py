@@ -209,6 +209,23 @@ def keys(db: Database) -> None:
         db.conn.execute(statement)
 
 
+_ASIDE = """
+ALTER TABLE jobs ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN tries INTEGER;
+ALTER TABLE jobs ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET tried = 1 WHERE state = 'failed' AND generation_id IS NOT NULL;
+CREATE INDEX jobs_ready ON jobs (run) WHERE state = 'pending' AND held = 0 AND aside = 0;
+CREATE INDEX jobs_aside ON jobs (aside, model) WHERE aside != 0;
+"""
+
+
+@migrations()
+def aside_and_tries(db: Database) -> None:
+    """Which run put a pending job aside (0: none); how often a failed generation may be made, and was made."""
+    for statement in _statements(_ASIDE):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

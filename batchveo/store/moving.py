@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from batchveo.models import Job, JobState
@@ -50,9 +51,12 @@ class Moving(Looking):
     def recover(self, *, run: int, now: float) -> list[Job]:
         """Settle what a dead run left in ``submitting``: in doubt where its request was about to leave.
 
-        Where not even that was recorded, no byte left, and the job is pending again.
+        Where not even that was recorded, no byte left, and the job is pending again. What earlier runs put aside
+        is tried again.
         """
         self._clamp(now)
+        with self._transaction():
+            self._db.execute(sql.TAKE_ALL_BACK)
         left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
         return [self.cut_off(job, run=run, now=now) for job in left]
 
@@ -87,26 +91,53 @@ class Moving(Looking):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim(
-        self, *, run: int, now: float, price: Price = no_price, budget: float | None = None, key: str | None = None
+        self,
+        *,
+        run: int,
+        now: float,
+        price: Price = no_price,
+        budget: float | None = None,
+        key: str | None = None,
+        refused: Sequence[str] = (),
     ) -> Job | None:
         """Take the next pending job for submission, its fresh client request id committed with it.
 
         Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
         ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
-        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with.
+        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with,
+        ``refused`` are models that the service does not make with it.
         """
         with self._transaction():
-            row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
+            wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
+            row = self._db.execute(sql.NEXT_TO_CLAIM, wanted).fetchone()
             if row is None:
                 return None
             pending = job_of(row)
             usd = self._affordable(pending, price, budget)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(sql.CLAIM, claim).fetchone()
-            job = replace(pending, state=JobState.SUBMITTING, **dict(claimed))
+            job = replace(pending, state=JobState.SUBMITTING, error=None, **dict(claimed))
             self._begin_attempt(job, usd, run, now)
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
+
+    def put_aside(self, job: Job, words: str, *, run: int) -> Job:
+        """Leave a pending job alone for now, ``words`` saying why; returns it as it is then."""
+        with self._transaction():
+            self._db.execute(sql.PUT_JOB_ASIDE, {"seq": job.seq, "run": run, "words": words})
+        return self.job(job.seq)
+
+    def put_model_aside(self, model: str, words: str, *, run: int) -> int:
+        """Leave all pending jobs of ``model`` that ``run`` may submit alone; returns how many."""
+        with self._transaction():
+            columns = {"model": model, "run": run, "words": words}
+            return self._db.execute(sql.PUT_MODEL_ASIDE, columns).rowcount
+
+    def take_back(self, model: str, *, run: int, every: bool) -> None:
+        """Let ``run`` submit the first job of ``model`` that it put aside again, or each of them."""
+        with self._transaction():
+            statement = sql.TAKE_MODEL_BACK if every else sql.TAKE_ONE_BACK
+            self._db.execute(statement, {"model": model, "run": run})
 
     def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
         usd = price(job)

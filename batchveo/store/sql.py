@@ -5,7 +5,7 @@ someone else in the meantime is left alone.
 """
 
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
-    attempts, troubles, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
+    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
     bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at, key_name AS key"""
 
 UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
@@ -96,11 +96,12 @@ INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 
 # -- moving
 
-NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0
-    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now ORDER BY run, seq LIMIT 1"""
+NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
 # pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
 CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
-        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key
+        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key, error = NULL
     WHERE seq = :seq AND state = 'pending' RETURNING attempts, submitted_at, client_request_id, key_name AS key"""
 # pending, about to become generating: the attempt that someone else made
 ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
@@ -130,7 +131,7 @@ ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
 # any state -> the state that states.next_state chose
 MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
             (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
-        state = :state, held = :held, troubles = :troubles, not_before = :not_before,
+        state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
         generation_id = :generation_id, video_url = :video_url, error = :error, cost_usd = :cost_usd,
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
@@ -142,6 +143,15 @@ CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
     WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
 CLAMP_UNDER_WAY = """UPDATE jobs SET not_before = :now
     WHERE state IN ('generating', 'downloading', 'in_doubt') AND not_before > :latest"""
+# pending -> pending: what the service refuses for now is left alone, by this run or until it is tried again
+PUT_JOB_ASIDE = "UPDATE jobs SET aside = :run, error = :words WHERE seq = :seq AND state = 'pending'"
+PUT_MODEL_ASIDE = f"""UPDATE jobs SET aside = :run, error = :words WHERE state = 'pending' AND aside = 0
+    AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"""
+TAKE_ONE_BACK = """UPDATE jobs SET aside = 0 WHERE seq =
+    (SELECT min(seq) FROM jobs WHERE aside = :run AND model = :model AND state = 'pending')"""
+TAKE_MODEL_BACK = """UPDATE jobs SET aside = 0, error = NULL
+    WHERE aside = :run AND model = :model AND state = 'pending'"""
+TAKE_ALL_BACK = "UPDATE jobs SET aside = 0 WHERE aside != 0"
 # (none) -> pending, in bulk: what the trigger on moves does not see
 TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"
 
@@ -153,10 +163,19 @@ KEYS_UNFINISHED = """SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM
     WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading') GROUP BY key ORDER BY key"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND run BETWEEN {TAKES_FROM} AND :run"""
-DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0
-    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now LIMIT 1"""
+DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) LIMIT 1"""
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
-    AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0"""
+    AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
+    AND model NOT IN (SELECT value FROM json_each(:refused))"""
+# what a person or the next run has to look at, by its words
+ASIDE = f"""SELECT error, count(*) AS jobs FROM jobs WHERE error IS NOT NULL
+    AND (aside != 0 OR state IN ('generating', 'downloading')) AND run BETWEEN {TAKES_FROM} AND :run
+    AND state IN ('pending', 'generating', 'downloading') GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
+# failed generations that may be made again once it is known that they were not charged
+TO_MAKE_AGAIN = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
+    AND cost_usd IS NULL AND tried < coalesce(tries, :tries) AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
     ORDER BY seq"""

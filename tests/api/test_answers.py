@@ -9,20 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.api.answers import LONGEST_MESSAGE, Answer, one_line, poll_outcome, retry_after, submit_outcome
-from batchveo.outcomes import (
-    Accepted,
-    Blocked,
-    Completed,
-    GenerationFailed,
-    Lost,
-    PollTrouble,
-    Refused,
-    StillGenerating,
-    Stop,
-    Throttled,
-    TurnedAway,
-)
+from batchveo.api.answers import LONGEST_MESSAGE, Answer, one_line, poll_outcome, retry_after
+from batchveo.outcomes import Blocked, Completed, GenerationFailed, PollTrouble, StillGenerating
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Answer:
@@ -32,63 +20,6 @@ def answer(status: int, body: Any = None, **headers: str) -> Answer:
 
 def api_error(status: int, message: str = "no") -> Answer:
     return answer(status, {"message": message, "path": "/", "requestId": "r", "statusCode": str(status)})
-
-
-SUBMITS = [
-    (answer(201, {"id": "g", "status": "queued"}), Accepted),
-    (answer(200, {"id": "g", "status": "queued", "more": [1]}), Accepted),
-    (answer(200, b"<html>", x_inference_id="g"), Accepted),
-    (answer(200, {"id": ""}), Lost),
-    (answer(200, {"id": 7.5}), Lost),
-    (answer(200, {"id": True}), Lost),
-    (answer(200, {"id": 10**600}), Lost),
-    (answer(200, b"{half"), Lost),
-    (answer(204, b""), Lost),
-    (answer(302, b""), Lost),
-    (api_error(400), Refused),
-    (api_error(422), Refused),
-    (api_error(401), Blocked),
-    (api_error(403), Blocked),
-    (api_error(404), Blocked),
-    (api_error(429), Throttled),
-    (answer(429, b"<html>"), Throttled),
-    (api_error(500), TurnedAway),
-    (api_error(503), TurnedAway),
-    (answer(500, b"<html>"), Lost),
-    (answer(503, {"message": "from some proxy"}), Lost),
-    (api_error(502), Lost),
-    (api_error(504), Lost),
-    (answer(408, b""), Lost),
-    (answer(400, b"<html>a firewall</html>"), Lost),
-    (answer(201, {"id": "x" * 1000}), Lost),
-    (answer(201, {"id": "a\u0000b"}), Lost),
-    (answer(520, b""), Lost),
-]
-
-
-@pytest.mark.parametrize(("given_answer", "kind"), SUBMITS)
-def test_submits(given_answer: Answer, kind: type) -> None:
-    """Only what was refused in so many words is known not to have been bought."""
-    assert isinstance(submit_outcome(given_answer), kind)
-
-
-@given(st.integers(100, 999), st.binary(max_size=60))
-def test_a_strange_answer_never_counts_as_refused(status: int, body: bytes) -> None:
-    """Without a documented refusal a submit is accepted, in doubt, or one of the documented codes."""
-    outcome = submit_outcome(Answer(status=status, headers={}, body=body))
-    if isinstance(outcome, Refused | TurnedAway):
-        assert status in (400, 413, 415, 422, 500, 503)
-
-
-def test_why_the_run_stops() -> None:
-    """401 is the key, 403 the credits, 404 the address."""
-    stops = [submit_outcome(api_error(code)) for code in (401, 403, 404, 405)]
-    assert [s.stop for s in stops if isinstance(s, Blocked)] == [
-        Stop.KEY,
-        Stop.CREDITS,
-        Stop.SERVICE,
-        Stop.SERVICE,
-    ]
 
 
 def body(status: str, **more: Any) -> Answer:
@@ -103,7 +34,7 @@ def test_known_words_go_on(word: str) -> None:
     assert outcome.known
 
 
-@pytest.mark.parametrize("word", ["postprocessing", "failed", "", "cancelled?"])
+@pytest.mark.parametrize("word", ["postprocessing", "", "cancelled?", "moderation_pending", "not_failed"])
 def test_an_unknown_word_is_not_an_end(word: str) -> None:
     """It is polled on, and said."""
     outcome = poll_outcome(body(word), generation_id="g")
@@ -123,6 +54,44 @@ def test_a_video_that_is_its_url_is_taken_as_such() -> None:
     """It is paid for, whatever the shape of the answer."""
     done = body("completed", video="https://cdn.example/v.mp4")
     assert poll_outcome(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4")
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        [{"url": "https://cdn.example/v.mp4"}],
+        ["https://cdn.example/v.mp4"],
+        [None, {"url": ""}, {"url": "https://cdn.example/v.mp4"}],
+    ],
+)
+def test_a_list_of_videos_holds_the_video(video: Any) -> None:
+    """Of a dozen models of the endpoint."""
+    assert poll_outcome(body("completed", video=video), generation_id="g") == Completed(
+        url="https://cdn.example/v.mp4"
+    )
+
+
+def test_further_videos_of_a_list_are_not_forgotten() -> None:
+    """They may be paid for too."""
+    done = poll_outcome(body("completed", video=["https://x/1", {"url": "https://x/2"}]), generation_id="g")
+    assert done == Completed(url="https://x/1", others=("https://x/2",))
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        ({"usd_spent": 0.8}, 0.8),
+        ({"credits_used": 1_600_000}, 0.8),
+        ({"credits_used": 1_600_000, "usd_spent": 0.8}, 0.8),
+        ({"credits_used": 1_600_000, "usd_spent": 0}, 0.8),
+        ({"usd_spent": "0.8"}, 0.8),
+        ({"tokens_used": 7}, None),
+    ],
+)
+def test_the_price_in_either_unit(usage: Any, usd: float | None) -> None:
+    """US dollars, or credits of which two million are one."""
+    done = body("completed", video="https://x/1", meta={"usage": usage})
+    assert poll_outcome(done, generation_id="g") == Completed(url="https://x/1", cost_usd=usd)
 
 
 def test_done_without_a_url_is_asked_again() -> None:
@@ -163,7 +132,6 @@ def test_an_id_without_its_model_is_the_same_id() -> None:
 
 def test_a_whole_number_is_an_id() -> None:
     """Of a service that counts: accepted, and known again in a poll."""
-    assert submit_outcome(answer(200, {"id": 7})) == Accepted(generation_id="7")
     assert isinstance(poll_outcome(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
     assert isinstance(poll_outcome(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollTrouble)
 
@@ -181,6 +149,66 @@ def test_errors_of_the_generation() -> None:
     assert poll_outcome(failed, generation_id="g") == GenerationFailed(reason="Safety: blocked [31m")
     assert isinstance(poll_outcome(body("error"), generation_id="g"), GenerationFailed)
     assert isinstance(poll_outcome(body("failed", error={"name": "x"}), generation_id="g"), GenerationFailed)
+
+
+WORDS_OF_FAILURE = ["failed", "content_filtered", "canceled", "CANCELLED", "safety-rejected", "timed out", "TimedOut"]
+
+
+@pytest.mark.parametrize("word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"])
+def test_words_of_failure_are_failures(word: str) -> None:
+    """With a reason or without."""
+    bare = poll_outcome(body(word), generation_id="g")
+    assert bare == GenerationFailed(reason=f"the service ended it as {word.lower()!r}, without a reason")
+    said = poll_outcome(body(word, error={"message": "not this"}), generation_id="g")
+    assert isinstance(said, GenerationFailed)
+    assert said.reason.endswith("not this")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"error": {"code": 13, "details": "out of capacity"}}, "13: out of capacity"),
+        ({"error": None, "detail": [{"loc": ["body", "seed"], "msg": "too large"}]}, "seed: too large"),
+        ({"error": {"message": {"text": "odd"}}}, "text: odd"),
+        ({"error": ["one", {"message": "two"}]}, "one; two"),
+        ({"error": {"name": "", "message": "plain"}}, "plain"),
+        ({"message": "beside it"}, "beside it"),
+        ({"failure_reason": "late"}, "late"),
+    ],
+)
+def test_the_reason_in_every_shape(said: Any, reason: str) -> None:
+    """As the makers of the models word it, passed on by the service."""
+    assert poll_outcome(body("error", **said), generation_id="g") == GenerationFailed(reason=reason)
+
+
+def test_a_failure_that_names_a_price_was_charged() -> None:
+    """It is then never made again by itself."""
+    failed = body("error", error={"message": "no"}, meta={"usage": {"usd_spent": 1.5}})
+    assert poll_outcome(failed, generation_id="g") == GenerationFailed(reason="no", cost_usd=1.5)
+
+
+@pytest.mark.parametrize(
+    ("given_answer", "final"),
+    [
+        (body("completed"), True),
+        (body("completed", error={"message": "filtered"}), True),
+        (body("odd", error={"message": "filtered"}), True),
+        (answer(200, {"error": {"message": "no such thing"}}), True),
+        (api_error(400, "moderated"), True),
+        (api_error(403, "moderated"), True),
+        (api_error(404), True),
+        (answer(410, b""), True),
+        (api_error(408), False),
+        (api_error(429), False),
+        (api_error(500), False),
+        (answer(200, b"<html>"), False),
+    ],
+)
+def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Answer, final: bool) -> None:
+    """They are about this generation alone."""
+    trouble = poll_outcome(given_answer, generation_id="g")
+    assert isinstance(trouble, PollTrouble)
+    assert trouble.final == final
 
 
 @pytest.mark.parametrize("code", [403, 404, 429, 500, 502, 503, 504, 302])
