@@ -7,8 +7,9 @@
     │   └── ManifestError         2   one or more problems in the manifests, all of them at once
     ├── StoppedEarly              3   the run cannot go on; nothing is marked failed
     │   ├── KeyRejected               401, or no key at all
-    │   ├── OutOfCredits              403
-    │   ├── ServiceMisplaced          404 or 405 on a submit: not the service we know
+    │   ├── OutOfCredits              402 or 403, and the account is empty
+    │   ├── ServiceMisplaced          a page, not the service's own words, in answer to a submit
+    │   ├── NoVideos                  generation after generation comes to no video
     │   ├── BudgetReached             the next video would cost more than is left
     │   ├── PricesUnknown             a budget was set, and the service's prices cannot be had
     │   ├── DiskTrouble               the output folder or the state cannot be written
@@ -83,6 +84,10 @@ class OutOfCredits(StoppedEarly):
 
 class ServiceMisplaced(StoppedEarly):
     """The address answers, but not as the service does (404 or 405 on a submit)."""
+
+
+class NoVideos(StoppedEarly):
+    """Many generations in a row were accepted, and no video came of them."""
 
 
 class BudgetReached(StoppedEarly):

@@ -109,10 +109,14 @@ class Interrupting(Noted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Nothing is left but waiting: for the usage log to tell of ``doubts``, at the latest until ``until``."""
+    """Nothing is left but waiting for the usage log, at the latest until ``until``.
+
+    ``doubts`` are submits whose outcome is unknown, ``failures`` generations to be made again if they were free.
+    """
 
     doubts: int
     until: float
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,8 @@ class RunSettings:
     silence counts. ``patience``: how long a run waits for one generation or one download before it leaves it,
     unharmed, to the next run. ``budget``: US dollars that the state may spend over its whole life; what is in
     flight or in doubt counts as spent. ``assume_price``: US dollars for a job that the price list cannot quote.
-    ``wait_for_credits``: an empty account is waited for, not an end.
+    ``wait_for_credits``: an empty account is waited for, not an end. ``tries``: how often a generation is made in
+    all if it ends in an error and was not charged, for jobs whose manifest does not say.
     """
 
     output: Place = Path("videos")
@@ -49,6 +50,7 @@ class RunSettings:
     budget: float | None = None
     assume_price: float | None = None
     wait_for_credits: bool = False
+    tries: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", place_of(self.output))  # text will do, as for a state
@@ -78,5 +80,6 @@ _NUMBERS = {
     "patience": 0,
     "budget": 0,
     "assume_price": 0,
+    "tries": 1,
 }
 """The numbers among the settings, each with the least it may be."""

@@ -101,7 +101,9 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _failed(job, reason, now, cost_usd=cost)
         case Lost(reason=reason):
             return Move(to=S.IN_DOUBT, detail=reason, set={"error": reason, "doubted_at": now, "held": False})
-        case StillGenerating() | PollTrouble():
+        case StillGenerating():
+            return Move(to=S.GENERATING, detail="answered again", set={"error": None}) if job.error else None
+        case PollTrouble():
             return None
         case Stuck(reason=reason):
             return Move(to=S.GENERATING, detail=f"put aside: {reason}", set={"error": reason})
@@ -154,10 +156,18 @@ def _not_charged(job: Job, reason: str, now: float) -> Move:
     """What is known to be free is made again, but for a generation that nobody has called failed until now."""
     if job.state is S.GENERATING:
         return _failed(job, f"{job.error}; {reason}" if job.error else reason, now)
-    again = {"not_before": now, "held": False, "error": None}
+    again: dict[str, object] = {"not_before": now, "held": False, "error": None}
     if job.state is S.FAILED:
         again = {**BOUGHT_NOTHING, **again, "troubles": 0}
     return Move(to=S.PENDING, detail=reason, released=True, set=again)
+
+
+def _free_so_far(job: Job, outcome: AbsentFromLog) -> Move | None:
+    """No video came, and no charge: the price reserved for it is free, and it is still polled now and then."""
+    if job.error and job.error.endswith(outcome.reason):
+        return None
+    words = f"{job.error or 'no video came'}; {outcome.reason}"
+    return Move(to=S.GENERATING, detail=words, released=True, set={"error": words})
 
 
 def _charged(job: Job, usd: float) -> Move | None:
@@ -187,7 +197,7 @@ def _wait(troubles: int, retry_after: float | None, jitter: float) -> float:
 
 
 def _downloading(job: Job, outcome: Completed, now: float) -> Move:
-    columns: dict[str, object] = {"video_url": outcome.url, "not_before": now}
+    columns: dict[str, object] = {"video_url": outcome.url, "not_before": now, "error": None}
     if job.completed_at is None:
         columns["completed_at"] = now
     if outcome.cost_usd is not None:
@@ -217,6 +227,8 @@ def _fetch_again(job: Job, outcome: FetchTrouble, now: float, jitter: float) -> 
 
 
 def _absent(job: Job, outcome: AbsentFromLog, now: float) -> Move | None:
+    if job.state is S.GENERATING:
+        return _free_so_far(job, outcome) if outcome.settled else None
     if not outcome.settled or (job.held and not outcome.resubmit):
         return None
     if outcome.resubmit:

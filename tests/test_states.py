@@ -13,7 +13,9 @@ from batchveo.outcomes import (
     AbsentFromLog,
     Accepted,
     Blocked,
+    Charged,
     Completed,
+    Denied,
     DiskRefused,
     FailedInLog,
     Fetched,
@@ -26,8 +28,10 @@ from batchveo.outcomes import (
     Refused,
     StillGenerating,
     Stop,
+    Stuck,
     Throttled,
     TurnedAway,
+    Withdrawn,
 )
 from batchveo.states import MOVES, next_state
 from tests.factories import make_job
@@ -43,6 +47,8 @@ TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.SUBMITTING, Blocked(stop=Stop.KEY, reason="401"), S.PENDING),
     (S.SUBMITTING, Blocked(stop=Stop.CREDITS, reason="403"), S.PENDING),
     (S.SUBMITTING, Lost(reason="reset"), S.IN_DOUBT),
+    (S.SUBMITTING, Denied(reason="403"), S.PENDING),
+    (S.SUBMITTING, Withdrawn(reason="404"), S.PENDING),
     (S.IN_DOUBT, FoundInLog(generation_id="g"), S.GENERATING),
     (S.IN_DOUBT, FailedInLog(reason="no"), S.PENDING),
     (S.IN_DOUBT, AbsentFromLog(settled=False), None),
@@ -53,6 +59,13 @@ TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.GENERATING, Blocked(stop=Stop.KEY, reason="401"), None),
     (S.GENERATING, Completed(url="https://x/v.mp4"), S.DOWNLOADING),
     (S.GENERATING, GenerationFailed(reason="content policy"), S.FAILED),
+    (S.GENERATING, Stuck(reason="completed, but without a video URL"), S.GENERATING),
+    (S.GENERATING, Charged(usd=1.0), S.GENERATING),
+    (S.GENERATING, FailedInLog(reason="not charged"), S.FAILED),
+    (S.GENERATING, AbsentFromLog(settled=False), None),
+    (S.GENERATING, AbsentFromLog(settled=True), S.GENERATING),
+    (S.FAILED, FailedInLog(reason="not charged"), S.PENDING),
+    (S.FAILED, Charged(usd=1.0), S.FAILED),
     (S.DOWNLOADING, FETCHED, S.SUCCEEDED),
     (S.DOWNLOADING, FetchTrouble(reason="reset"), S.DOWNLOADING),
     (S.DOWNLOADING, FetchTrouble(reason="403", stale_url=True), S.GENERATING),
@@ -73,8 +86,9 @@ def test_the_table_above_has_every_kind_of_outcome() -> None:
 
 
 def test_only_the_services_own_word_fails_a_job() -> None:
-    """Of all outcomes, a refusal and the service's error status are the only ones that end in failed."""
-    assert {type(o) for _, o, to in TABLE if to is S.FAILED} == {Refused, GenerationFailed}
+    """Of all outcomes, a refusal, the service's error status and its log's word are the only ones."""
+    failing = {(s, type(o)) for s, o, to in TABLE if to is S.FAILED and s is not S.FAILED}
+    assert failing == {(S.SUBMITTING, Refused), (S.GENERATING, GenerationFailed), (S.GENERATING, FailedInLog)}
 
 
 def test_what_may_exist_never_goes_back_to_pending_unasked() -> None:

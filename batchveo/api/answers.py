@@ -1,4 +1,4 @@
-"""What an answer of the service says, read without any I/O. What a submit's answer means stands in ``verdicts``."""
+"""What an answer of the service says, read without any I/O; ``verdicts`` decides about those to submits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The words in which the service says how a generation stands.
 
-Documented are ``queued``, ``generating``, ``completed`` and ``error``; the others were seen on other pages of the same
-endpoint. A word that is in no list is not an end: the generation is polled on.
+Documented are ``queued``, ``generating``, ``completed`` and ``error``; the others were seen on other pages of the
+same endpoint. A word that is in no list is not an end: the generation is polled on.
 """
 
 from __future__ import annotations

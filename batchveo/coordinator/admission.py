@@ -72,10 +72,22 @@ class Admission:
         now = self._recorder.now()
         if self._recorder.stopped is not None:
             return self._recorder.wait
-        line, brake, until = self._line(now)
-        if line is None:
+        self._try_refused_again(now)
+        lines, brake, until = self._ready(now)
+        if not lines:
             return self._held(brake, until, said=until if brake is Brake.PAUSE else None)
-        return self._job(line, now)
+        for line in lines[:-1]:
+            found = self._job(line, now)
+            if isinstance(found, Job) or not line.refusals.models():  # another key would find no more than this
+                return found
+        return self._job(lines[-1], now)
+
+    def _try_refused_again(self, now: float) -> None:
+        """Let one job of each model that was refused long enough ago see whether it still is."""
+        for line in self._lines:
+            for model in line.refusals.due(now):
+                line.refusals.try_one(model)
+                self._recorder.store.take_back(model, run=self._recorder.run, every=False)
 
     def _held(self, brake: Brake, until: float | None, *, said: float | None = None) -> Hold:
         """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""
@@ -86,30 +98,30 @@ class Admission:
 
         return wait
 
-    def _line(self, now: float) -> tuple[Line | None, Brake, float | None]:
-        """The key to submit with, the one that may go on soonest; else what keeps them all, and until when."""
+    def _ready(self, now: float) -> tuple[list[Line], Brake, float | None]:
+        """The keys to submit with, the soonest first; else what keeps them all, and until when."""
         if self._board.downloads_waiting() >= self._backlog:
-            return None, Brake.DOWNLOADS, self._board.place_frees_at(now)
+            return [], Brake.DOWNLOADS, self._board.place_frees_at(now)
         free = self._with_places(now)
         if not free:
-            return None, Brake.PLACES, self._board.place_frees_at(now)
+            return [], Brake.PLACES, self._board.place_frees_at(now)
         able = [line for line in free if line.out_of_credits is None]
         if not able:
-            return None, Brake.CREDITS, None
-        line = min(able, key=lambda line: max(line.pause.until, self._lines.free_at(line, now)))
-        if line.pause.until > now:
-            return None, Brake.PAUSE, line.pause.until
-        return line, Brake.NOTHING, None
+            return [], Brake.CREDITS, None
+        able.sort(key=lambda line: max(line.pause.until, self._lines.free_at(line, now)))
+        ready = [line for line in able if line.pause.until <= now]
+        return (ready, Brake.NOTHING, None) if ready else ([], Brake.PAUSE, able[0].pause.until)
 
     def _with_places(self, now: float) -> list[Line]:
-        """The keys that may have one more in flight; none where the run may not."""
+        """The keys that may have one more in flight; none if the run may not."""
         taken = {line: self._board.places_taken(line.name, now) for line in self._lines}
-        if sum(taken.values()) >= self._lines.ceiling:
+        if sum(taken.values()) >= self._lines.ceiling or (self._lines.probing and self._board.submitting()):
             return []
         return [line for line in self._lines if line.closed is None and taken[line] < line.limit.value]
 
     def _job(self, line: Line, now: float) -> Job | Hold:
-        when = self._recorder.store.next_pending(self._recorder.run, now=now)
+        refused = line.refusals.models()
+        when = self._recorder.store.next_pending(self._recorder.run, now=now, refused=refused)
         if when is None:
             return self._held(Brake.NOTHING, now + LOOK_AGAIN_SECONDS)
         if when > now:
@@ -118,7 +130,7 @@ class Admission:
         if turn > now:
             return self._held(Brake.RATE, turn)
         try:
-            job = self._wallet.claim(line.name)
+            job = self._wallet.claim(line.name, refused)
         except BudgetShort as short:
             return self._short(short)
         if job is None:  # another process was faster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from batchveo.by_key import Label
@@ -26,15 +26,21 @@ class _Standing(NamedTuple):
 class Board:
     """The jobs in motion, by the API key that each was submitted with.
 
-    ``begun`` is when the run began; ``patience`` is ``RunSettings.patience``; ``key_of`` names the key that serves
-    a job in this run.
+    ``begun`` is when the run began; ``patience`` and ``tries`` are those of ``RunSettings``; ``key_of`` names the
+    key that serves a job in this run.
     """
 
     def __init__(
-        self, *, begun: float, patience: float, key_of: Callable[[Job], Label] = lambda job: job.key or ""
+        self,
+        *,
+        begun: float,
+        patience: float,
+        tries: int = 1,
+        key_of: Callable[[Job], Label] = lambda job: job.key or "",
     ) -> None:
         self._begun = begun
         self._patience = patience
+        self._tries = tries
         self._key_of = key_of
         self._moving: dict[int, _Standing] = {}
         self._counts: Counter[_Standing] = Counter()
@@ -42,15 +48,18 @@ class Board:
         """When the run's patience with a job ends, soonest first; of jobs that have moved on too."""
         self._doubt_places: dict[int, tuple[float, Label]] = {}
         self._aside: set[int] = set()
+        self._stuck: set[int] = set()
         self._forsaken: set[Label] = set()
         self.doubts: dict[int, Job] = {}
+        self.fruitless: dict[int, Job] = {}
+        """Generations that no video came of, while it is not known whether they were charged."""
 
     def place(self, job: Job, *, now: float) -> bool:
         """Put ``job`` where its state says; tells whether it has moved, which changes what the run may do next."""
         was = self._moving.get(job.seq)
         self._clear(job)
         self._put(job, now)
-        return self._moving.get(job.seq) != was or job.state is JobState.IN_DOUBT
+        return self._moving.get(job.seq) != was or job.state is JobState.IN_DOUBT or job.seq in self.fruitless
 
     def _put(self, job: Job, now: float) -> None:
         match job.state:
@@ -58,13 +67,22 @@ class Board:
                 self._set(job, late=False)
             case JobState.GENERATING:
                 self._wait_for(job, job.submitted_at, now)
+                if job.seq in self._stuck:
+                    self.fruitless[job.seq] = job
             case JobState.DOWNLOADING:
                 self._wait_for(job, job.completed_at, now)
+            case JobState.FAILED if self.is_made_again(job):
+                self.fruitless[job.seq] = job
             case JobState.IN_DOUBT:
                 self._set(job, late=False)
                 self._doubt(job, now)
             case _:
                 pass
+
+    def is_made_again(self, job: Job) -> bool:
+        """Whether a failed generation has tries left, and nobody knows yet that it was charged."""
+        left = job.tried < (self._tries if job.tries is None else job.tries)
+        return left and job.generation_id is not None and job.cost_usd is None
 
     def _doubt(self, job: Job, now: float) -> None:
         self.doubts[job.seq] = job
@@ -82,6 +100,16 @@ class Board:
     def set_aside(self, job: Job) -> None:
         """Leave ``job`` to the next run, once it is placed again."""
         self._aside.add(job.seq)
+
+    def set_stuck(self, job: Job) -> None:
+        """Wait no longer for ``job``, once it is placed again: the service has no more to say about it."""
+        self._aside.add(job.seq)
+        self._stuck.add(job.seq)
+
+    def set_free(self, job: Job) -> None:
+        """Wait for ``job`` again, once it is placed again: the service has found its tongue."""
+        self._aside.discard(job.seq)
+        self._stuck.discard(job.seq)
 
     def forsake(self, key: Label) -> None:
         """Wait no longer for what the service does not let ``key`` ask for."""
@@ -116,6 +144,7 @@ class Board:
             self._counts[was] -= 1
         self.doubts.pop(job.seq, None)
         self._doubt_places.pop(job.seq, None)
+        self.fruitless.pop(job.seq, None)
 
     def _count(self, *states: JobState, late: bool = False) -> int:
         """How many jobs are in ``states``; ``late`` counts those too that are no longer waited for."""
@@ -142,6 +171,19 @@ class Board:
     def open_doubts(self) -> list[Job]:
         """The doubts that may still settle by themselves."""
         return [job for job in self.doubts.values() if not job.held]
+
+    def leave_fruitless(self, jobs: Iterable[Job]) -> None:
+        """Look no longer for what ``jobs`` were charged."""
+        for job in jobs:
+            self.fruitless.pop(job.seq, None)
+
+    def to_make_again(self) -> list[Job]:
+        """The failed generations that are made again as soon as it is known that they were not charged."""
+        return [job for job in self.fruitless.values() if job.state is JobState.FAILED]
+
+    def submitting(self) -> int:
+        """How many requests are on their way, over all keys."""
+        return self._count(JobState.SUBMITTING, late=True)
 
     def waited_for(self) -> int:
         """How many jobs the run still waits for, doubts aside."""

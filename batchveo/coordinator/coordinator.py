@@ -18,18 +18,35 @@ from batchveo.coordinator.ending import Ending
 from batchveo.coordinator.lines import Lines
 from batchveo.coordinator.reconciling import ReconcileLoop
 from batchveo.coordinator.recorder import Entry, Recorder
+from batchveo.coordinator.refused_jobs import RefusedJobs
 from batchveo.coordinator.result import RunResult
 from batchveo.coordinator.roster import Roster
 from batchveo.coordinator.wallet import Wallet
 from batchveo.desk import ClaimLost
-from batchveo.errors import DiskTrouble, StoppedEarly
+from batchveo.errors import DiskTrouble, NoVideos, StoppedEarly
 from batchveo.events import Began, Event, Moved, Noted, Reporter, silent
 from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
+from batchveo.outcomes import (
+    Accepted,
+    Blocked,
+    Completed,
+    Denied,
+    DiskRefused,
+    FoundInLog,
+    Outcome,
+    StillGenerating,
+    Stuck,
+    SubmitOutcome,
+    Withdrawn,
+)
 from batchveo.runspec import RunSpec
 from batchveo.store import MoveLost, Store
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
+FRUITLESS_BELIEVED, FRUITLESS_MORE = 25, 10
+"""Generations in a row that came to no video, at the least and beyond those in flight, after which no more are
+bought: each was paid for, or may have been."""
+NO_VIDEOS = "generations in a row came to no video; no more are bought"
 
 
 class Coordinator:
@@ -52,8 +69,12 @@ class Coordinator:
         self._settings = settings = spec.settings
         self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=spec.run)
         self._lines = Lines(recorder, spec.service.keys, settings)
-        self._board = board = Board(begun=spec.begun, patience=settings.patience, key_of=self._lines.key_of)
+        self._board = board = Board(
+            begun=spec.begun, patience=settings.patience, tries=settings.tries, key_of=self._lines.key_of
+        )
         self._wallet = Wallet(recorder, board, apis, spec.prices, settings)
+        self._refused = RefusedJobs(recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
+        self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
         self._reconciles = ReconcileLoop(
@@ -109,8 +130,15 @@ class Coordinator:
         if worker not in self._roster and isinstance(outcome, Accepted):
             return await self._recorded(self._recorder.late, job, outcome)
         self._roster.check(worker)
+        job = self._board.fruitless.get(
+            job.seq, job
+        )  # the log may have told a price that the worker does not know
         if aside:
             self._board.set_aside(job)
+        elif isinstance(outcome, Stuck):
+            self._board.set_stuck(job)
+        elif isinstance(outcome, StillGenerating | Completed):
+            self._board.set_free(job)
         return await self._recorded(self._recorder.enter, job, outcome, worker)
 
     async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
@@ -227,6 +255,8 @@ class Coordinator:
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
             self._place(job, None)
+        for job in self._store.to_make_again(self._recorder.run, tries=self._settings.tries):
+            self._place(job, None)
 
     # -- records
 
@@ -242,6 +272,8 @@ class Coordinator:
             # the board follows the state at once: whoever waits may act in this very moment
             self._place(entry.job, worker)
             self._heed(job, outcome)
+            if entry.job.state is JobState.PENDING:
+                self._refused.pending_again(entry.job)
             await self._recorder.publish(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
@@ -264,17 +296,32 @@ class Coordinator:
             self._recorder.notify()
 
     def _heed(self, job: Job, outcome: Outcome) -> None:
-        """Follow where an outcome is not about its job alone. ``job`` is as it was before."""
+        """Follow if an outcome is not about its job alone. ``job`` is as it was before."""
         if isinstance(outcome, DiskRefused):
             self._recorder.stop(DiskTrouble(outcome.reason))
+        if isinstance(outcome, Stuck | Completed):
+            self._count_fruitless(outcome)
         if not isinstance(outcome, SubmitOutcome):
             return
         line = self._lines.line_of(job)
         had_credits = line.out_of_credits is None
         self._lines.heed(line, job, outcome, running=self._board.generating(line.name))
         self._admission.gauge.again()
-        if had_credits and line.out_of_credits is not None and self._tasks is not None:
+        if self._tasks is not None and had_credits and line.out_of_credits is not None:
             self._tasks.start_soon(self._wallet.await_credits, line)
+        if isinstance(outcome, Accepted):
+            self._refused.accepted(line, job)
+        elif isinstance(outcome, Denied | Withdrawn) and self._tasks is not None:
+            self._tasks.start_soon(self._refused.look_into, line, job, outcome)
         if isinstance(outcome, Blocked) and job.state is JobState.GENERATING:
             self._board.forsake(line.name)
             self._recorder.notify()
+
+    def _count_fruitless(self, outcome: Stuck | Completed) -> None:
+        """One generation without a video frees its slot for the next; a whole row of them is the service."""
+        if isinstance(outcome, Completed):
+            self._fruitless_in_a_row = 0
+            return
+        self._fruitless_in_a_row += 1
+        if self._fruitless_in_a_row >= max(FRUITLESS_BELIEVED, self._settings.concurrency + FRUITLESS_MORE):
+            self._recorder.stop(NoVideos(f"{self._fruitless_in_a_row} {NO_VIDEOS}: {outcome.reason}"))

@@ -73,7 +73,8 @@ class Ending:
             return False
         if stopped is not None:
             return True
-        return not self._board.open_doubts() and self._all_submitted() and not self._owes_a_look()
+        unsettled = self._board.open_doubts() or self._board.to_make_again()
+        return not unsettled and self._all_submitted() and not self._owes_a_look()
 
     def _owes_a_look(self) -> bool:
         return self._owes() and self._recorder.now() < self._first_look_until
@@ -82,11 +83,13 @@ class Ending:
         return self._recorder.store.next_pending(self._recorder.run, now=self._recorder.now()) is None
 
     def _say_waiting(self) -> None:
-        doubts = self._board.open_doubts()
-        waits = bool(doubts) and not self._board.waited_for() and self._all_submitted()
+        doubts, failures = self._board.open_doubts(), self._board.to_make_again()
+        waits = bool(doubts or failures) and not self._board.waited_for() and self._all_submitted()
         if waits and not self._said_waiting:
-            since = max(job.doubted_at or self._begun for job in doubts)
-            self._recorder.tell(Waiting(doubts=len(doubts), until=since + self._settle))
+            since = [job.doubted_at or self._begun for job in doubts]
+            since += [max(job.finished_at or 0.0, self._begun) for job in failures]
+            until = max(since) + self._settle
+            self._recorder.tell(Waiting(doubts=len(doubts), failures=len(failures), until=until))
         self._said_waiting = waits
 
     async def framed(self, began: Began, work: Callable[[], Awaitable[None]]) -> RunResult:
@@ -121,6 +124,7 @@ class Ending:
             stopped=self._recorder.stopped,
             interrupted=self._interrupted,
             late=late,
+            put_aside=self._recorder.store.put_aside_by_words(self._recorder.run),
             seconds=self._recorder.now() - self._begun,
         )
 
@@ -129,7 +133,7 @@ class Ending:
             return 128 + self._interrupted
         if self._recorder.stopped is not None:
             return self._recorder.stopped.exit_status
-        if counts[JobState.FAILED] or counts.held or JobState.FAILED in self._recorder.reached:
+        if counts[JobState.FAILED] or counts.held or self._recorder.failed:
             return 1
         unfinished = late or any(counts[state] for state in JobState if state not in DONE)
         return StoppedEarly.exit_status if unfinished else 0

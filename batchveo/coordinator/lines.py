@@ -8,16 +8,34 @@ from typing import assert_never
 from batchveo.api import NamedKey
 from batchveo.by_key import ByKey, Label
 from batchveo.coordinator.recorder import Recorder
+from batchveo.coordinator.refusals import Refusals
 from batchveo.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.events import Noted, Slowed
 from batchveo.models import Job
-from batchveo.outcomes import Accepted, Blocked, Lost, Refused, Stop, SubmitOutcome, Throttled, TurnedAway
+from batchveo.outcomes import (
+    Accepted,
+    Blocked,
+    Denied,
+    Lost,
+    Refused,
+    Stop,
+    SubmitOutcome,
+    Throttled,
+    TurnedAway,
+    Withdrawn,
+)
 from batchveo.pacing import AdaptiveLimit, Pace, Pause
 from batchveo.retry import backoff
 from batchveo.settings import RunSettings
 from batchveo.states import LEAST_WAIT_CAP
 
 PAUSE_CAP_SECONDS = 60.0
+UNANSWERED_BELIEVED = 3
+"""Submits without an answer, and none accepted in between, after which one at a time probes the service: each that
+stays unanswered is one more that somebody may have to settle by hand."""
+PROBE_CAP_SECONDS = 600.0
+MISPLACED_BELIEVED = 5
+"""Answers in a row that are not the service's, after which a run stops that had jobs accepted before."""
 
 _STOPS: dict[Stop, type[StoppedEarly]] = {
     Stop.KEY: KeyRejected,
@@ -34,6 +52,7 @@ class Line:
         self.limit = AdaptiveLimit(concurrency)
         self.pace = Pace(rate)
         self.pause = Pause()
+        self.refusals = Refusals()
         self.out_of_credits: str | None = None
         """The service's words, while the account is empty and waited for."""
         self.closed: StoppedEarly | None = None
@@ -59,9 +78,22 @@ class Lines:
             Line("", settings.concurrency, None)
         ]
         self._by_key = ByKey({line.name: line for line in self._lines})
+        self._unanswered = 0
+        self._misplaced = 0
+        self._accepted_any = False
 
     def __iter__(self) -> Iterator[Line]:
         return iter(self._lines)
+
+    @property
+    def probing(self) -> bool:
+        """Whether the service no longer answers submits, so that one at a time is enough to see it return."""
+        return self._unanswered >= UNANSWERED_BELIEVED
+
+    def refuse(self, model: str) -> bool:
+        """Whether the service refuses ``model`` with every key that is still in use."""
+        in_use = [line for line in self if line.closed is None]
+        return bool(in_use) and all(line.refusals.refuses(model) for line in in_use)
 
     def free_at(self, line: Line, now: float) -> float:
         """When the rates allow the next submit with the key of ``line``."""
@@ -82,6 +114,7 @@ class Lines:
 
     def heed(self, line: Line, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
         """Learn how fast ``line`` may go on, with ``running`` generations in flight, from what came of ``job``."""
+        self._count(outcome)
         match outcome:
             case Accepted():
                 line.limit.accepted()
@@ -94,27 +127,47 @@ class Lines:
             case TurnedAway(reason=reason, retry_after=wait):
                 self._slow(line, job, reason, wait)
             case Lost(reason=reason):
+                self._slow(line, job, reason, None, cap=PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS)
+            case Denied() | Withdrawn():
+                line.refusals.ask(job.model)
+            case Blocked(stop=Stop.SERVICE, reason=reason) if self._accepted_any and not self._is_misplaced():
                 self._slow(line, job, reason, None)
             case Blocked():
-                self._block(line, outcome)
+                self.block(line, outcome)
             case _:
                 assert_never(outcome)
+
+    def _count(self, outcome: SubmitOutcome) -> None:
+        """Follow whether the service answers at all, and as itself."""
+        if isinstance(outcome, Lost):
+            self._unanswered += 1
+        elif not isinstance(outcome, TurnedAway):
+            self._unanswered = 0
+        elsewhere = isinstance(outcome, Blocked) and outcome.stop is Stop.SERVICE
+        self._misplaced = self._misplaced + 1 if elsewhere else 0
+        self._accepted_any = self._accepted_any or isinstance(outcome, Accepted)
+
+    def _is_misplaced(self) -> bool:
+        return self._misplaced >= MISPLACED_BELIEVED
 
     def _throttled(self, line: Line, job: Job, running: int) -> None:
         now = self._recorder.now()
         if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
             line.lowered_at = now
 
-    def _slow(self, line: Line, job: Job, reason: str, retry_after: float | None) -> None:
+    def _slow(
+        self, line: Line, job: Job, reason: str, retry_after: float | None, *, cap: float = PAUSE_CAP_SECONDS
+    ) -> None:
         now = self._recorder.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
-        cap = PAUSE_CAP_SECONDS if retry_after is None else LEAST_WAIT_CAP
+        cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
         if line.pause.extend(now + wait):
             self._recorder.tell(Slowed(reason=reason, until=now + wait, limit=line.limit.value))
         self._recorder.notify()
 
-    def _block(self, line: Line, outcome: Blocked) -> None:
+    def block(self, line: Line, outcome: Blocked) -> None:
+        """Submit nothing more with the key of ``line``; without any key left, the run submits no more."""
         if outcome.stop is Stop.CREDITS and self._waits_for_credits:
             line.out_of_credits = outcome.reason
             self._recorder.notify()

@@ -1,4 +1,4 @@
-"""The loop that settles doubts: one sweep of each key's usage log serves them all."""
+"""The loop that looks up doubts, and generations without a video: one sweep of a usage log serves all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from batchveo.coordinator.board import Board
 from batchveo.coordinator.recorder import Recorder
 from batchveo.errors import KeyRejected
 from batchveo.events import Noted
-from batchveo.models import Job
-from batchveo.outcomes import AbsentFromLog, LogOutcome
+from batchveo.models import Job, JobState
+from batchveo.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.settings import Doubt, RunSettings
 from batchveo.stages.reconciler import Reconciler
 from batchveo.stages.unexpected import UNEXPECTED
@@ -26,8 +26,9 @@ class ReconcileLoop:
     """Sweeps while there are doubts, with growing gaps; a new doubt shortens them again.
 
     Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
-    them. They cause no sweeps beyond the first. ``record`` takes what the log says; ``apis`` are the service by
-    the labels of the keys.
+    them. They cause no sweeps beyond the first. So are generations that no video came of, to learn whether they
+    were charged; if the log does not tell, the ledger is read once the log has had its time. ``record`` takes what
+    log and ledger say; ``apis`` are the service by the labels of the keys.
     """
 
     def __init__(
@@ -51,24 +52,27 @@ class ReconcileLoop:
         self._key_of = key_of
         self._record = record
         self._known: set[int] = set()
+        self._told: set[int] = set()
+        """The generations without a video of which all is known."""
         self._looked: set[int] = set()
+        self._fruitless_since: dict[int, float] = {}
         self._gap = SHORTEST_GAP
         self._next = 0.0
         self._failures: Counter[Label] = Counter()
 
     def owes(self) -> bool:
-        """Whether a doubt was not looked up yet by this run."""
-        return bool(self._board.doubts.keys() - self._looked)
+        """Whether something was not looked up yet by this run."""
+        return bool(self._wanted().keys() - self._looked)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
-            doubts = self._board.doubts
-            if doubts.keys() - self._known:
+            wanted = self._wanted()
+            if wanted.keys() - self._known:
                 self._gap = SHORTEST_GAP
                 self._next = min(self._next, self._recorder.now() + self._gap)
-                self._known = set(doubts)
-            elif not self._board.open_doubts():
+                self._known = set(wanted)
+            elif not self._board.open_doubts() and not self._open_fruitless():
                 await self._recorder.wait()
                 continue
             if self._recorder.now() < self._next:
@@ -76,31 +80,69 @@ class ReconcileLoop:
                 continue
             await self._sweep()
 
+    def _wanted(self) -> dict[int, Job]:
+        return self._board.doubts | self._board.fruitless
+
+    def _open_fruitless(self) -> list[Job]:
+        """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
+        return [job for job in self._board.fruitless.values() if job.seq not in self._told]
+
     async def _sweep(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
-        for job in self._board.doubts.values():
+        for job in self._wanted().values():
             by_key[self._key_of(job)].append(job)
         if not by_key:
             return
-        for key, doubts in by_key.items():
-            for job, outcome in await self._looked_up(key, doubts):
-                if self._board.doubts.get(job.seq) is job and not _says_nothing(outcome):
-                    await self._record(job, outcome)
-        self._known = set(self._board.doubts)
-        self._looked.update(job.seq for doubts in by_key.values() for job in doubts)
+        for key, jobs in by_key.items():
+            for job, outcome in await self._looked_up(key, jobs):
+                await self._record_if_news(job, outcome)
+            await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
+        self._known = set(self._wanted())
+        self._looked.update(job.seq for jobs in by_key.values() for job in jobs)
         self._recorder.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()
 
-    async def _looked_up(self, key: Label, doubts: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
+    async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
+        if self._wanted().get(job.seq) is not job or _says_nothing(outcome):
+            return
+        if job.seq in self._board.fruitless and isinstance(outcome, Charged | AbsentFromLog):
+            self._told.add(job.seq)
+        await self._record(job, outcome)
+
+    def _is_ripe(self, job: Job) -> bool:
+        """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
+        if self._board.fruitless.get(job.seq) is not job or job.seq in self._told:
+            return False
+        return self._fruitless_at(job) + self._settle <= self._recorder.now()
+
+    def _fruitless_at(self, job: Job) -> float:
+        ended = job.finished_at if job.finished_at is not None else self._recorder.now()
+        return self._fruitless_since.setdefault(job.seq, ended)
+
+    async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
+        """Read the ledger for ``jobs``; what it cannot tell either is left as it is, for a person to see."""
+        if not jobs:
+            return
         try:
-            outcomes = await self._reconcilers[key].sweep(doubts)
+            outcomes = await self._reconcilers[key].charges(jobs)
         except (ServiceTrouble, KeyRejected, *UNEXPECTED) as error:
-            return self._unread(key, doubts, error)
+            text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
+            self._recorder.tell(Noted(text=text, warning=True))
+            self._board.leave_fruitless(jobs)
+            return
+        for job, outcome in outcomes:
+            await self._record_if_news(job, outcome)
+
+    async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
+        try:
+            outcomes = await self._reconcilers[key].sweep(jobs)
+        except (ServiceTrouble, KeyRejected, *UNEXPECTED) as error:
+            return self._unread(key, jobs, error)
         self._failures[key] = 0
         return outcomes
 
-    def _unread(self, key: Label, doubts: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
+    def _unread(self, key: Label, jobs: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
         """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
@@ -109,6 +151,7 @@ class ReconcileLoop:
             return []
         since = self._recorder.now() - self._settle
         unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
+        doubts = [job for job in jobs if job.state is JobState.IN_DOUBT]
         return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
 
     def _next_sweep(self) -> float:
@@ -119,7 +162,8 @@ class ReconcileLoop:
             for job in self._board.open_doubts()
             if job.doubted_at is not None and job.doubted_at + self._settle > now
         ]
-        return min([now + self._gap, *(when + 0.01 for when in settles)])
+        settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
+        return min([now + self._gap, *(when + 0.01 for when in settles if when > now)])
 
 
 def _says_nothing(outcome: LogOutcome) -> bool:

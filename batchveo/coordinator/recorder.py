@@ -37,8 +37,8 @@ class Recorder:
     run: int
     jitter: Callable[[], float] = random.random
     stopped: StoppedEarly | None = None
-    reached: set[JobState] = field(default_factory=set)
-    """The states that jobs reached in this run."""
+    failed: set[int] = field(default_factory=set)
+    """The jobs, by number, that failed in this run and were not made again."""
     _changed: anyio.Event = field(default_factory=anyio.Event)
     _groups: GroupCommit = field(init=False)
 
@@ -114,7 +114,10 @@ class Recorder:
     async def publish(self, entry: Entry) -> None:
         """Wait until ``entry`` is safe on disk, and tell of it."""
         await self.durable()
-        self.reached.add(entry.job.state)
+        if entry.job.state is JobState.FAILED:
+            self.failed.add(entry.job.seq)
+        else:
+            self.failed.discard(entry.job.seq)
         for event in entry.events:
             self.tell(event)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from batchveo.errors import StoppedEarly
 from batchveo.store import Counts
@@ -11,7 +12,10 @@ from batchveo.store import Counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's."""
+    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
+
+    ``put_aside``: how many unfinished jobs it left to the next run, by the service's words about them.
+    """
 
     run: int
     counts: Counts
@@ -19,4 +23,5 @@ class RunResult:
     stopped: StoppedEarly | None = None
     interrupted: signal.Signals | None = None
     late: int = 0
+    put_aside: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0

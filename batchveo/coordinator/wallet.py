@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from batchveo.api import Api, ServiceTrouble
 from batchveo.by_key import Label
@@ -40,11 +40,19 @@ class Wallet:
         self._assumed = settings.assume_price
         self._budget = settings.budget
 
-    def claim(self, key: Label) -> Job | None:
-        """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``."""
+    def claim(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
+        """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
+
+        ``refused``: models that the service does not make with this key.
+        """
         recorder = self._recorder
         return recorder.store.claim(
-            run=recorder.run, now=recorder.now(), price=self.price, budget=self._budget, key=key or None
+            run=recorder.run,
+            now=recorder.now(),
+            price=self.price,
+            budget=self._budget,
+            key=key or None,
+            refused=refused,
         )
 
     def price(self, job: Job) -> float | None:
@@ -78,6 +86,15 @@ class Wallet:
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
         line.out_of_credits = None
         self._recorder.notify()
+
+    async def can_pay(self, line: Line, job: Job, *, beside: bool) -> bool | None:
+        """Whether the account of ``line`` can pay for ``job``; ``None`` if nobody knows.
+
+        ``beside``: with what is in flight, whose price the account may keep back until it is charged.
+        """
+        jobs = 1 + (self._board.generating(line.name) if beside else 0)
+        balance = await self._balance(line)
+        return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
 
     async def _balance(self, line: Line) -> float | None:
         try:

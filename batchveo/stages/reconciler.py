@@ -1,4 +1,4 @@
-"""Looks in-doubt submits up in the service's usage log, by the client request ids they were sent with."""
+"""Looks submits up in the service's usage log and ledger: what was bought, and what was charged."""
 
 from __future__ import annotations
 
@@ -6,32 +6,45 @@ import time
 from collections.abc import Callable, Sequence
 
 from batchveo.api import Api
-from batchveo.api.answers import read_id
+from batchveo.api.answers import CREDITS_PER_USD, amount, read_id
+from batchveo.api.ledger import read_charges
 from batchveo.api.usage_log import Row, hours_since, read_log
-from batchveo.models import Job
-from batchveo.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
+from batchveo.models import Job, JobState
+from batchveo.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInLog, LogOutcome
 
 A_DAY = 24
 """Hours."""
+LEDGER_SPARE_SECONDS = 3600.0
+"""How much further back than a request its ledger is read: clocks differ."""
+NO_CHARGE = "the ledger shows no charge"
 NAMES_NONE = "the usage log knows the request, but names no generation that can be asked for"
 
 
 class _Found:
-    """The rows of wanted requests. One that names a generation outweighs all others of the same request."""
+    """The rows of wanted jobs. One that tells how a request ended outweighs all others of the same request."""
 
-    def __init__(self, wanted: set[str | None]) -> None:
-        self._wanted = wanted
-        self.rows: dict[str, Row] = {}
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._wanted = {job.client_request_id: job for job in jobs}
+        # of a generation that was bought elsewhere the log knows another request
+        self._by_generation = {job.generation_id: job for job in jobs if job.generation_id}
+        self.rows: dict[str | None, Row] = {}
 
     def take(self, rows: Sequence[Row]) -> bool:
         """Keep what is wanted; tells whether nothing further in the log could tell more."""
         for row in rows:
-            request = row.get("client_request_id")
-            if not isinstance(request, str) or request not in self._wanted:
-                continue
-            if request not in self.rows or _generation(row):
-                self.rows[request] = row
-        return sum(_generation(row) is not None for row in self.rows.values()) == len(self._wanted)
+            request, generation = row.get("client_request_id"), read_id(row.get("inference_id"))
+            job = self._wanted.get(request) if isinstance(request, str) else None
+            job = job or self._by_generation.get(generation or "")
+            if job is not None and (job.client_request_id not in self.rows or _tells(job, row)):
+                self.rows[job.client_request_id] = row
+        return sum(_tells(self._wanted[request], row) for request, row in self.rows.items()) == len(self._wanted)
+
+
+def _tells(job: Job, row: Row) -> bool:
+    """Whether a row tells the end of the story: which generation is meant, or whether it was charged."""
+    if job.state is JobState.IN_DOUBT:
+        return _generation(row) is not None
+    return row.get("status") == "failed" or _usd(row) > 0
 
 
 def _generation(row: Row) -> str | None:
@@ -39,8 +52,19 @@ def _generation(row: Row) -> str | None:
     return read_id(row.get("inference_id")) if row.get("status") != "failed" else None
 
 
+def _usd(row: Row) -> float:
+    """What a row says was charged, in US dollars."""
+    cost = row.get("cost")
+    if not isinstance(cost, dict):
+        return 0.0
+    return amount(cost.get("usd")) or amount(cost.get("credits"), CREDITS_PER_USD) or 0.0
+
+
 class Reconciler:
-    """Settles doubts from the log. ``settle``: seconds after which the log's silence about a request counts."""
+    """Settles from the log what is in doubt, and whether generations without a video were charged.
+
+    ``settle``: seconds after which the log's silence about a request counts.
+    """
 
     def __init__(
         self,
@@ -57,25 +81,38 @@ class Reconciler:
         self._resubmit = resubmit
         self._now = now
 
-    async def sweep(self, doubts: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
-        """Read the log once for all ``doubts``; raises ``ServiceTrouble`` or ``KeyRejected`` where it cannot."""
+    async def sweep(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
+        """Read the log once for all ``jobs``; raises ``ServiceTrouble`` or ``KeyRejected``."""
         begun = self._now()
-        found = _Found({job.client_request_id for job in doubts})
-        whole = await read_log(self._api, hours=self._hours(doubts, begun), take=found.take)
-        return [(job, self._outcome(job, found, begun=begun, whole=whole)) for job in doubts]
+        found = _Found(jobs)
+        whole = await read_log(self._api, hours=self._hours(jobs, begun), take=found.take)
+        return [
+            (job, self._outcome(job, found.rows.get(job.client_request_id), begun=begun, whole=whole))
+            for job in jobs
+        ]
+
+    async def charges(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
+        """What the ledger says of generations without a video, some time after their end.
+
+        Raises ``ServiceTrouble`` or ``KeyRejected`` if it cannot be read to its end.
+        """
+        since = min(_since(job) for job in jobs) - LEDGER_SPARE_SECONDS
+        charged = await read_charges(self._api, since=since)
+        return [(job, _by_ledger(job, charged.get(job.generation_id or "", 0.0))) for job in jobs]
 
     def _hours(self, doubts: Sequence[Job], now: float) -> int:
         """How far back to read: to the oldest doubt, and a day at least where silence is about to count.
 
         This machine may have slept, or its clock been set, between the request and now.
         """
-        oldest = min(job.created_at if job.submitted_at is None else job.submitted_at for job in doubts)
+        oldest = min(map(_since, doubts))
         hours = hours_since(oldest, max(now, self._wall()))
         counts = any(now >= (job.doubted_at or now) + self._settle for job in doubts)
         return max(hours, A_DAY) if counts else hours
 
-    def _outcome(self, job: Job, found: _Found, *, begun: float, whole: bool) -> LogOutcome:
-        row = found.rows.get(job.client_request_id or "")
+    def _outcome(self, job: Job, row: Row | None, *, begun: float, whole: bool) -> LogOutcome:
+        if job.state is not JobState.IN_DOUBT:
+            return _by_log(row)
         generation = _generation(row) if row else None
         if generation is not None:
             return FoundInLog(generation_id=generation)
@@ -86,3 +123,24 @@ class Reconciler:
         if row is not None:  # no silence: something was asked for, and may have been bought
             return AbsentFromLog(settled=settled, reason=NAMES_NONE)
         return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
+
+
+def _since(job: Job) -> float:
+    return job.created_at if job.submitted_at is None else job.submitted_at
+
+
+def _by_log(row: Row | None) -> LogOutcome:
+    """What the log says of a generation without a video; about its silence the ledger is asked later."""
+    if row is not None and (usd := _usd(row)) > 0:
+        return Charged(usd=usd)
+    if row is not None and row.get("status") == "failed":
+        return FailedInLog(reason="the usage log shows that it was not charged")
+    return AbsentFromLog(settled=False)
+
+
+def _by_ledger(job: Job, usd: float) -> LogOutcome:
+    if usd > 0:
+        return Charged(usd=usd)
+    if job.state is JobState.FAILED:
+        return FailedInLog(reason=NO_CHARGE)
+    return AbsentFromLog(settled=True, reason=NO_CHARGE)

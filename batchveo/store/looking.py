@@ -52,7 +52,7 @@ class Looking(Connection):
         return {row["error"]: row["jobs"] for row in rows}
 
     def to_make_again(self, run: int, *, tries: int) -> list[Job]:
-        """Failed generations of ``run`` that have tries left; ``tries`` holds for jobs that set none themselves."""
+        """Failed generations of ``run`` that have tries left; ``tries`` is for jobs that set none themselves."""
         return [job_of(row) for row in self._db.execute(sql.TO_MAKE_AGAIN, {"run": run, "tries": tries})]
 
     def jobs(self, *states: JobState) -> Iterator[Job]:

@@ -5,8 +5,9 @@ someone else in the meantime is left alone.
 """
 
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
-    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url, error, cost_usd, folder, file,
-    bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at, key_name AS key"""
+    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url, error,
+    cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at,
+    key_name AS key"""
 
 UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
 """States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""

@@ -15,18 +15,17 @@ from batchveo.desk import Desk, Fenced
 from batchveo.durations import Durations
 from batchveo.events import Noted
 from batchveo.models import Job, JobState
-from batchveo.outcomes import Blocked, PollOutcome, PollTrouble, StillGenerating
+from batchveo.outcomes import Blocked, Completed, PollOutcome, PollTrouble, StillGenerating, Stuck
 from batchveo.pacing import Pace
-from batchveo.retry import backoff
 from batchveo.settings import RunSettings
 from batchveo.stages.poller import Poller
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.worker.queues import DueQueue
 from batchveo.worker.schedule import PollSchedule
+from batchveo.worker.streaks import Streaks
 
 AT_ONCE = 256
 """Polls under way at the same time, at most."""
-TROUBLE_CAP_SECONDS = 60.0
 REFUSALS_BELIEVED = 3
 TROUBLES_SAID = 5
 """Failed polls of one generation in a row after which a person is told."""
@@ -50,10 +49,10 @@ class PollLoop:
         self._pace = Pace(None if settings.poll_interval else settings.polls_per_second * 60.0)
         self._schedule = PollSchedule(settings, durations)
         self._place = place
-        self._jitter = jitter
         self._slots = anyio.Semaphore(AT_ONCE)
-        self._troubles: dict[int, int] = {}
+        self._streaks = Streaks(jitter)
         self._odd_words: set[str] = set()
+        self._last_words: set[str] = set()
         self._refusals: Counter[Label] = Counter()
         self.queue = DueQueue()
 
@@ -78,19 +77,40 @@ class PollLoop:
 
     async def _polled(self, job: Job) -> None:
         outcome = self._believed(job, await self._asked(job))
-        due = self._due(job, outcome)
-        if due is not None:
-            self.queue.put(job, due)
-        if isinstance(outcome, StillGenerating | PollTrouble):  # nothing worth a record
-            self._say_odd_words(job, outcome)
-            return
-        moved = await self._desk.record(job, outcome)
-        if due is None:
-            self._leave(job, moved)
+        now = self._desk.clock.now()
+        match outcome:
+            case StillGenerating():
+                self._say_odd_words(job, outcome)
+                if self._streaks.end(job, now):  # it was put aside, and is waited for again
+                    job = await self._desk.record(job, outcome)
+                self.queue.put(job, self._schedule.unfinished(job, now))
+            case PollTrouble():
+                await self._troubled(job, outcome, now)
+            case Blocked():
+                self.queue.put(job, now + self._streaks.gap(self._streaks.add(job, outcome, now)))
+                await self._desk.record(job, outcome)
+            case _:
+                self._streaks.end(job, now)
+                self._say_others(job, outcome)
+                self._leave(job, await self._desk.record(job, outcome))
+
+    async def _troubled(self, job: Job, trouble: PollTrouble, now: float) -> None:
+        streak = self._streaks.add(job, trouble, now)
+        if self._streaks.is_last_word(job, trouble, streak, now):
+            streak.aside = True
+            self._schedule.ended(job)
+            self._say_last_word(job, trouble)
+            job = await self._desk.record(job, Stuck(reason=trouble.reason))
+        elif streak.count == TROUBLES_SAID:
+            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
+            self._desk.tell(Noted(text=text, warning=True))
+        due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
+        if not (streak.aside or trouble.final):
+            due = max(due, self._schedule.unknown(job, now))
+        self.queue.put(job, due)
 
     def _leave(self, job: Job, moved: Job) -> None:
         """Hand over what is not generating any more."""
-        self._troubles.pop(job.seq, None)
         if moved.state is JobState.DOWNLOADING:
             self._schedule.completed(moved, self._desk.clock.now())
         self._schedule.ended(job)
@@ -114,38 +134,29 @@ class PollLoop:
         believed = self._refusals[key] >= REFUSALS_BELIEVED
         return outcome if believed else PollTrouble(reason=outcome.reason)
 
-    def _due(self, job: Job, outcome: PollOutcome) -> float | None:
-        """When to poll again; ``None`` where the job has gone on to another state."""
-        now = self._desk.clock.now()
-        match outcome:
-            case StillGenerating():
-                self._troubles.pop(job.seq, None)
-                return self._schedule.unfinished(job, now)
-            case PollTrouble(retry_after=wait):
-                wait = max(wait or 0.0, self._trouble_gap(job, outcome))
-                return max(now + wait, self._schedule.unknown(job, now))
-            case Blocked():
-                return now + self._trouble_gap(job, outcome)
-            case _:
-                return None
-
-    def _trouble_gap(self, job: Job, trouble: PollTrouble | Blocked) -> float:
-        troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
-        if troubles == TROUBLES_SAID:
-            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
+    def _say_last_word(self, job: Job, trouble: PollTrouble) -> None:
+        """Once for each cause: a hundred generations may end in the same way."""
+        if trouble.reason not in self._last_words:
+            self._last_words.add(trouble.reason)
+            text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint(job, trouble)}"
             self._desk.tell(Noted(text=text, warning=True))
-        return backoff(troubles, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
 
-    def _say_odd_words(self, job: Job, outcome: PollOutcome) -> None:
-        if isinstance(outcome, StillGenerating) and not outcome.known and outcome.word not in self._odd_words:
+    def _say_others(self, job: Job, outcome: PollOutcome) -> None:
+        if isinstance(outcome, Completed) and outcome.others:
+            addresses = ", ".join(outcome.others)
+            text = f"{job.name}: the service made more than one video; the first is fetched, not {addresses}"
+            self._desk.tell(Noted(text=text, warning=True))
+
+    def _say_odd_words(self, job: Job, outcome: StillGenerating) -> None:
+        if not outcome.known and outcome.word not in self._odd_words:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
             self._desk.tell(Noted(text=text, warning=True))
 
 
-def _hint(job: Job, trouble: PollTrouble | Blocked) -> str:
-    """What a person may look at where the service knows nothing of what was bought."""
-    if not isinstance(trouble, PollTrouble) or not trouble.unknown:
+def _hint(job: Job, trouble: PollTrouble) -> str:
+    """What a person may look at if the service knows nothing of what was bought."""
+    if not trouble.unknown:
         return ""
     key = f"key {job.key!r}" if job.key else "the key"
     return f"; is {key} one of the account that bought it? No other can ask for it"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.api.answers import LONGEST_MESSAGE, Answer, one_line, poll_outcome, retry_after
-from batchveo.outcomes import Blocked, Completed, GenerationFailed, PollTrouble, StillGenerating
+from batchveo.outcomes import Completed, GenerationFailed, PollTrouble, StillGenerating
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Answer:
@@ -151,10 +151,20 @@ def test_errors_of_the_generation() -> None:
     assert isinstance(poll_outcome(body("failed", error={"name": "x"}), generation_id="g"), GenerationFailed)
 
 
-WORDS_OF_FAILURE = ["failed", "content_filtered", "canceled", "CANCELLED", "safety-rejected", "timed out", "TimedOut"]
+WORDS_OF_FAILURE = [
+    "failed",
+    "content_filtered",
+    "canceled",
+    "CANCELLED",
+    "safety-rejected",
+    "timed out",
+    "TimedOut",
+]
 
 
-@pytest.mark.parametrize("word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"])
+@pytest.mark.parametrize(
+    "word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"]
+)
 def test_words_of_failure_are_failures(word: str) -> None:
     """With a reason or without."""
     bare = poll_outcome(body(word), generation_id="g")

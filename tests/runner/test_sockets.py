@@ -19,7 +19,7 @@ from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
 from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
-from batchveo.worker import polling, worker
+from batchveo.worker import streaks, worker
 from tests.runner.nights import specs
 
 S = JobState
@@ -50,7 +50,7 @@ def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     def shorter(*args: Any, **settings: Any) -> float:
         return pause(*args, **settings) / 20
 
-    for module in (states, lines, polling):
+    for module in (states, lines, streaks):
         monkeypatch.setattr(module, "backoff", shorter)
     monkeypatch.setattr(reconciling, "SHORTEST_GAP", 0.05)
 

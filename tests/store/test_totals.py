@@ -16,7 +16,9 @@ from batchveo.named import NamedJob
 from batchveo.outcomes import (
     AbsentFromLog,
     Accepted,
+    Charged,
     Completed,
+    Denied,
     FailedInLog,
     Fetched,
     FetchTrouble,
@@ -25,6 +27,7 @@ from batchveo.outcomes import (
     Lost,
     Outcome,
     Refused,
+    Stuck,
     Throttled,
 )
 from batchveo.states import next_state
@@ -112,6 +115,9 @@ class Walk:
                 FailedInLog(reason="no"),
                 AbsentFromLog(settled=True),
                 AbsentFromLog(settled=True, resubmit=True),
+                Charged(usd=2.5),
+                Denied(reason="no"),
+                Stuck(reason="no"),
             ]
         )
 
@@ -147,7 +153,7 @@ def test_whatever_is_done_the_totals_are_those_of_the_rows(store: Store, seed: i
     """Every verb in any order, many of them refused half-way."""
     walk = Walk(store, seed)
     seen: set[JobState] = set()
-    for _ in range(250):
+    for _ in range(350):
         with store.sharing() if shares else nullcontext():
             for _ in range(3):
                 walk.step()
