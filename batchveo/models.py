@@ -62,8 +62,9 @@ class JobSpec:
     ``id`` is derived from the normalised request, the repeat index and the manifest's own ``id``; the same
     request in the same place always has the same one. ``name`` is as the user wrote it, ``stem`` is the name
     made safe for every file system (no extension; what is unique among all jobs is decided by the store).
-    ``index`` is the repeat index from 0. ``manifest`` is the file that asked for it; ``source`` and ``line``
-    are where its prompt stands, which may be a prompts file.
+    ``index`` is the repeat index from 0. ``tries``: how often it may be made if it fails free; ``None``: as the
+    run says. ``manifest`` is the file that asked for it; ``source`` and ``line`` are where its prompt stands,
+    which may be a prompts file.
     """
 
     id: str
@@ -74,6 +75,7 @@ class JobSpec:
     index: int = 0
     meta: Mapping[str, object] = field(default_factory=dict)
     inputs: tuple[InputFile, ...] = ()
+    tries: int | None = None
     manifest: str = ""
     source: str = ""
     line: int | None = None

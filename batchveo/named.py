@@ -17,7 +17,7 @@ canonical_json = json.JSONEncoder(
 _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
-Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None]
+Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None]
 """The columns of a ``NamedJob``: the short way makes plain tuples, which SQLite takes faster than named ones."""
 
 
@@ -40,6 +40,7 @@ class NamedJob(NamedTuple):
     source: str
     line: int | None
     inputs: str | None
+    tries: int | None
 
     @classmethod
     def of(cls, spec: JobSpec) -> NamedJob:
@@ -57,6 +58,7 @@ class NamedJob(NamedTuple):
             source=spec.source,
             line=spec.line,
             inputs=inputs_json(spec.inputs),
+            tries=spec.tries,
         )
 
     def spec(self) -> JobSpec:
@@ -70,6 +72,7 @@ class NamedJob(NamedTuple):
             index=self.repeat_index,
             meta=json.loads(self.meta),
             inputs=input_files(self.inputs),
+            tries=self.tries,
             manifest=self.manifest,
             source=self.source,
             line=self.line,

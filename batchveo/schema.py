@@ -28,6 +28,12 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "additionalProperties": {"type": "array", "minItems": 1, "items": _SCALAR},
         "description": "Names with lists of values: a job for each combination, the first name slowest.",
     },
+    "tries": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "description": "How often the job is made in all if its generation fails and was not charged.",
+    },
     "repeat": {
         "type": "integer",
         "minimum": 1,

@@ -177,6 +177,11 @@ class Board:
         for job in jobs:
             self.fruitless.pop(job.seq, None)
 
+    def newest(self, job: Job) -> Job:
+        """``job`` with what the log has told of this attempt since a worker got it."""
+        newer = self.fruitless.get(job.seq, job)
+        return newer if newer.client_request_id == job.client_request_id else job
+
     def to_make_again(self) -> list[Job]:
         """The failed generations that are made again as soon as it is known that they were not charged."""
         return [job for job in self.fruitless.values() if job.state is JobState.FAILED]

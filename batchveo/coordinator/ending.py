@@ -21,8 +21,6 @@ from batchveo.store import Counts
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that no disk is to blame for."""
 DONE = (JobState.SUCCEEDED, JobState.CANCELLED)
-FIRST_LOOK_SECONDS = 60.0
-"""How long a run that has nothing else to do waits for the first look at the log about what is held."""
 
 
 class Ending:
@@ -36,7 +34,6 @@ class Ending:
         self._settle = settings.settle
         self._begun = begun
         self._owes = owes
-        self._first_look_until = recorder.now() + FIRST_LOOK_SECONDS
         self._interrupted: Signals | None = None
         self._said_waiting = False
         self._failure: Exception | None = None
@@ -74,10 +71,7 @@ class Ending:
         if stopped is not None:
             return True
         unsettled = self._board.open_doubts() or self._board.to_make_again()
-        return not unsettled and self._all_submitted() and not self._owes_a_look()
-
-    def _owes_a_look(self) -> bool:
-        return self._owes() and self._recorder.now() < self._first_look_until
+        return not unsettled and self._all_submitted() and not self._owes()
 
     def _all_submitted(self) -> bool:
         return self._recorder.store.next_pending(self._recorder.run, now=self._recorder.now()) is None

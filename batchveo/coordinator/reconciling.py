@@ -19,7 +19,12 @@ from batchveo.stages.unexpected import UNEXPECTED
 
 FAILURES_BELIEVED = 5
 """Failed readings in a row after which doubts that have had their time are held."""
+FIRST_LOOK_SECONDS = 60.0
+"""How long a run that has nothing else to do waits for the first look at the log about what is settled by it."""
 SHORTEST_GAP, LONGEST_GAP, GROWTH = 1.0, 60.0, 1.6
+
+RequestId = str | None
+"""A client request id: what is looked up is one attempt of a job."""
 
 
 class ReconcileLoop:
@@ -51,18 +56,26 @@ class ReconcileLoop:
         }
         self._key_of = key_of
         self._record = record
-        self._known: set[int] = set()
-        self._told: set[int] = set()
+        self._known: set[RequestId] = set()
+        self._looked: set[RequestId] = set()
+        self._told: set[RequestId] = set()
         """The generations without a video of which all is known."""
-        self._looked: set[int] = set()
-        self._fruitless_since: dict[int, float] = {}
+        self._seen_at: dict[RequestId, float] = {}
         self._gap = SHORTEST_GAP
         self._next = 0.0
         self._failures: Counter[Label] = Counter()
 
     def owes(self) -> bool:
-        """Whether something was not looked up yet by this run."""
-        return bool(self._wanted().keys() - self._looked)
+        """Whether something was not looked up yet by this run, and has not waited for that too long."""
+        now = self._recorder.now()
+        return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in self._unlooked())
+
+    def _unlooked(self) -> list[Job]:
+        return [job for request, job in self._wanted().items() if request not in self._looked]
+
+    def _seen(self, job: Job) -> float:
+        """When this run first saw that ``job`` has to be looked up."""
+        return self._seen_at.setdefault(job.client_request_id, self._recorder.now())
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -80,12 +93,13 @@ class ReconcileLoop:
                 continue
             await self._sweep()
 
-    def _wanted(self) -> dict[int, Job]:
-        return self._board.doubts | self._board.fruitless
+    def _wanted(self) -> dict[RequestId, Job]:
+        jobs = [*self._board.doubts.values(), *self._board.fruitless.values()]
+        return {job.client_request_id: job for job in jobs}
 
     def _open_fruitless(self) -> list[Job]:
         """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
-        return [job for job in self._board.fruitless.values() if job.seq not in self._told]
+        return [job for job in self._board.fruitless.values() if job.client_request_id not in self._told]
 
     async def _sweep(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
@@ -98,27 +112,26 @@ class ReconcileLoop:
                 await self._record_if_news(job, outcome)
             await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
         self._known = set(self._wanted())
-        self._looked.update(job.seq for jobs in by_key.values() for job in jobs)
+        self._looked.update(job.client_request_id for jobs in by_key.values() for job in jobs)
         self._recorder.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()
 
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
-        if self._wanted().get(job.seq) is not job or _says_nothing(outcome):
+        if self._wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
         if job.seq in self._board.fruitless and isinstance(outcome, Charged | AbsentFromLog):
-            self._told.add(job.seq)
+            self._told.add(job.client_request_id)
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
         """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
-        if self._board.fruitless.get(job.seq) is not job or job.seq in self._told:
+        if self._board.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
             return False
         return self._fruitless_at(job) + self._settle <= self._recorder.now()
 
     def _fruitless_at(self, job: Job) -> float:
-        ended = job.finished_at if job.finished_at is not None else self._recorder.now()
-        return self._fruitless_since.setdefault(job.seq, ended)
+        return self._seen(job) if job.finished_at is None else job.finished_at
 
     async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
         """Read the ledger for ``jobs``; what it cannot tell either is left as it is, for a person to see."""

@@ -14,13 +14,15 @@ LOOK_AGAIN_SECONDS, LOOK_AGAIN_CAP_SECONDS = 300.0, 3600.0
 class Refusal:
     """What the service says about one model. Times are seconds since the epoch.
 
-    ``asking``: while it is looked into. ``whole``: the model is refused, not one of its jobs.
+    ``asking``: while it is looked into. ``whole``: the model is refused, not one of its jobs. ``was_whole``: it
+    was, and one job finds out whether it still is.
     """
 
     words: str = ""
     in_a_row: int = 0
     asking: bool = False
     whole: bool = False
+    was_whole: bool = False
     look_at: float = float("inf")
     gap: float = LOOK_AGAIN_SECONDS
 
@@ -44,14 +46,23 @@ class Refusals:
         refusal = self._of(model)
         refusal.words, refusal.asking = words, False
         refusal.in_a_row += 1
-        refusal.whole = refusal.whole or whole or refusal.in_a_row >= REFUSALS_BELIEVED
+        refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED
         refusal.look_at = now + refusal.gap
         refusal.gap = min(2 * refusal.gap, LOOK_AGAIN_CAP_SECONDS)
         return refusal
 
     def end(self, model: str) -> bool:
-        """A job of ``model`` was accepted; tells whether any had been refused before."""
-        return self._by_model.pop(model, None) is not None
+        """A job of ``model`` was accepted; tells whether the whole model had been refused before.
+
+        If only single jobs had been, each of them waits for its own next try.
+        """
+        refusal = self._by_model.get(model)
+        if refusal is None:
+            return False
+        refusal.in_a_row = 0
+        if refusal.was_whole:
+            del self._by_model[model]
+        return refusal.was_whole
 
     def models(self) -> tuple[str, ...]:
         """The models of which no job is submitted now."""

@@ -81,7 +81,7 @@ class RefusedJobs:
             self._say(f"{job.name}: put aside: {words}", words)
 
     def accepted(self, line: Line, job: Job) -> None:
-        """A job of a model was accepted: what was put aside of that model is submitted after all."""
+        """A job of a refused model was accepted: what was put aside of that model is submitted after all."""
         if line.refusals.end(job.model):
             self._recorder.store.take_back(job.model, run=self._recorder.run, every=True)
 

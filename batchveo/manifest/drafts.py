@@ -16,13 +16,16 @@ from batchveo.manifest.yaml_scalars import resolved
 REPEAT_LIMIT = 100_000
 """The most times that one job may be repeated."""
 
+TRIES_LIMIT = 100
+"""The most times that one job may be made because it fails."""
+
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOWHERE = Entry(0, {})
 _NOT_IN_DEFAULTS = ("id", "matrix", "jobs", "prompts_file")
-_RARE = frozenset(("id", "repeat", "matrix", "prompts_file", "meta"))
+_RARE = frozenset(("id", "repeat", "tries", "matrix", "prompts_file", "meta"))
 _VARIABLE = re.compile(r"[^\W\d]\w*")
 _NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
 
@@ -42,6 +45,7 @@ class Draft(NamedTuple):
     matrix: dict[str, list[object]]
     prompts_file: str | None
     meta: dict[str, object]
+    tries: int | None = None
 
     @property
     def is_family(self) -> bool:
@@ -112,11 +116,12 @@ class Drafter:
         self, entry: Entry, params: dict[str, object], model: object, name: str | Template | None
     ) -> Draft:
         given_id = self._take(entry, params, "id", _given_id, None)
-        repeat = self._take(entry, params, "repeat", self._repeat, 1)
+        repeat = self._take(entry, params, "repeat", lambda value: self._whole(value, REPEAT_LIMIT), 1)
+        tries = self._take(entry, params, "tries", lambda value: self._whole(value, TRIES_LIMIT), None)
         matrix = self._matrix(entry, params.pop("matrix", None))
         prompts_file = self._take(entry, params, "prompts_file", text, None)
         meta = self._meta(entry, params.pop("meta", None))
-        draft = Draft(entry, params, model, name, given_id, repeat, matrix, prompts_file, meta)
+        draft = Draft(entry, params, model, name, given_id, repeat, matrix, prompts_file, meta, tries)
         if matrix:
             self._check_matrix(draft)
         return draft
@@ -133,11 +138,11 @@ class Drafter:
             self.say(entry, key, fault)
             return absent
 
-    def _repeat(self, value: object) -> int:
+    def _whole(self, value: object, most: int) -> int:
         if self.cells and isinstance(value, str):
             value = resolved(value)
-        if type(value) is not int or not 1 <= value <= REPEAT_LIMIT:
-            raise Fault(f"must be a whole number from 1 to {REPEAT_LIMIT}, not {shown(value)}")
+        if type(value) is not int or not 1 <= value <= most:
+            raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
         return value
 
     def _meta(self, entry: Entry, own: object) -> dict[str, object]:

@@ -61,6 +61,7 @@ class JobMaker:
             source=place.file,
             line=place.line,
             inputs=inputs_json(making.inputs),
+            tries=draft.tries,
         )
 
     def plain_job(self, plain: Plain, line: int) -> Row | None:
@@ -79,7 +80,7 @@ class JobMaker:
                 self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
             stem = safe_stem(name)
         self._register.count(model)
-        return (job_id, name, stem, fold(stem), model, request, 0, meta, manifest, manifest, line, None)
+        return (job_id, name, stem, fold(stem), model, request, 0, meta, manifest, manifest, line, None, None)
 
     def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""

@@ -17,7 +17,7 @@ from batchveo.manifest.raw import plain
 from batchveo.manifest.templates import Blank, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
 
-JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "meta", "model")
+JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "tries", "meta", "model")
 """The keys of a job that are not sent as they are."""
 
 PARAMETERS = frozenset(name for model in MODELS.values() for name in model.params)

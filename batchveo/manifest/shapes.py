@@ -20,7 +20,7 @@ from batchveo.named import canonical_json, meta_json
 
 _SHAPES = 1024
 _VALUES = 1024
-_NEVER_PLAIN = frozenset(("id", "matrix", "repeat", "prompts_file", "last_image_url"))
+_NEVER_PLAIN = frozenset(("id", "matrix", "repeat", "tries", "prompts_file", "last_image_url"))
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt", "meta"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode

@@ -83,7 +83,7 @@ class Account:
         while self._in_flight and self._in_flight[0][0] <= now:
             generation = heappop(self._in_flight)[-1]
             self._reserved -= generation.credits
-            if generation.failure is None:
+            if generation.is_charged:
                 self._charge(generation)
 
     def _charge(self, generation: Generation) -> None:

@@ -16,6 +16,10 @@ TOO_MANY = "Too Many Requests"
 INTERNAL = "Internal server error"
 UNAVAILABLE = "Service unavailable"
 TIMED_OUT = "Generation timeout"
+NOT_PAID = "Payment required"
+NOT_IN_PLAN = "Your plan does not include this model"
+MODERATED = "The request was moderated"
+WITHDRAWN = "This model has been withdrawn"
 
 
 class Refused(Exception):

@@ -18,6 +18,15 @@ BEFORE_ACCEPTING: Mapping[str, str] = MappingProxyType(
         "answer-500": "A submit is refused with 500 in the API's own error body; nothing is accepted.",
         "answer-502": "A gateway answers a submit with 502; nothing is accepted.",
         "answer-503": "A submit is refused with 503 in the API's own error body; nothing is accepted.",
+        "page-503": "A gateway answers a submit with 503 and an HTML page; nothing is accepted.",
+        "402": "A submit is refused with 402, whatever the balance.",
+        "403-moderated": "A submit is refused with 403 as moderated, whatever the balance.",
+    }
+)
+MODEL: Mapping[str, str] = MappingProxyType(
+    {
+        "403-plan": "A model is refused with 403 as not in the plan, whatever the balance.",
+        "404-withdrawn": "A model is refused with 404 as withdrawn, and the deprecation feed names another.",
     }
 )
 AFTER_ACCEPTING: Mapping[str, str] = MappingProxyType(
@@ -28,6 +37,8 @@ AFTER_ACCEPTING: Mapping[str, str] = MappingProxyType(
         "answer-504-accepted": "A submit is accepted, and answered with 504.",
         "unreadable-answer": "A submit is accepted, and answered with broken JSON without tracing headers.",
         "no-id": "A submit is accepted, and answered without its id, in the body as in the headers.",
+        "generation-id": "A submit's answer has its id as generation_id.",
+        "priced-answer": "A submit's answer names the exact price.",
     }
 )
 POLL: Mapping[str, str] = MappingProxyType(
@@ -36,11 +47,25 @@ POLL: Mapping[str, str] = MappingProxyType(
         "poll-502": "A gateway answers a poll with 502.",
         "poll-drop": "A poll's connection is reset without a byte of answer.",
         "odd-status": "A poll reports its status in an undocumented word.",
+        "video-list": "A poll names its video in a list of objects.",
+        "video-addresses": "A poll names its video in a list of addresses.",
+        "usd-only": "A poll names the price in US dollars only.",
     }
 )
-GENERATION: Mapping[str, str] = MappingProxyType(
+ENDINGS: Mapping[str, str] = MappingProxyType(
     {
         "generation-error": "A generation ends in an error and costs nothing.",
+        "odd-error": "A generation ends in an error with a code and details, and costs nothing.",
+        "content-filtered": "A generation ends as content_filtered without an error, and costs nothing.",
+        "canceled": "A generation ends as canceled without an error, and costs nothing.",
+        "charged-error": "A generation ends in an error and is charged all the same.",
+        "no-url": "A generation completes and is charged, and no poll ever names its video.",
+        "poll-403": "A generation's polls are refused with 403 as moderated, and it costs nothing.",
+    }
+)
+"""How a generation may end without a video; the first that strikes."""
+GENERATION: Mapping[str, str] = MappingProxyType(
+    {
         "poll-404": "A generation is unknown to polls for a moment after it was accepted.",
         "late-log": "A request's row reaches the usage log ten times later than usual.",
     }
@@ -59,7 +84,7 @@ DOWNLOAD: Mapping[str, str] = MappingProxyType(
 )
 
 FAULTS: Mapping[str, str] = MappingProxyType(
-    {**BEFORE_ACCEPTING, **AFTER_ACCEPTING, **POLL, **GENERATION, **DOWNLOAD, **ANY_CALL}
+    {**BEFORE_ACCEPTING, **MODEL, **AFTER_ACCEPTING, **POLL, **ENDINGS, **GENERATION, **DOWNLOAD, **ANY_CALL}
 )
 """Every fault by its name, with one sentence on what it does."""
 

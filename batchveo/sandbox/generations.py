@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from batchveo.sandbox.dice import Dice
-from batchveo.sandbox.faults import Faults
+from batchveo.sandbox.faults import ENDINGS, Faults
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.validate import Order
 
@@ -49,6 +49,8 @@ class Generation:
     portrait: bool
     credits: int
     failure: str | None = None
+    ending: str = ""
+    """The fault that it ends by, of ``ENDINGS``."""
 
     def status(self, now: float) -> Status:
         """How far it is at this moment."""
@@ -56,9 +58,14 @@ class Generation:
             return Status.QUEUED if now < self.started_at else Status.GENERATING
         return Status.COMPLETED if self.failure is None else Status.ERROR
 
+    @property
+    def is_charged(self) -> bool:
+        """Whether it costs its price in the end."""
+        return self.failure is None or self.ending == "charged-error"
+
     def charged(self, now: float) -> int:
         """The credits it has cost by this moment."""
-        return self.credits if self.status(now) is Status.COMPLETED else 0
+        return self.credits if now >= self.ready_at and self.is_charged else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,8 @@ class Fates:
         """The generation made of this order, with its future."""
         settings = self.settings
         takes = self.dice.log_normal(settings.generation_median, settings.generation_sigma, "takes", ordinal)
-        failed = self.faults.strikes("generation-error", ordinal)
+        ending = self.faults.pick(ENDINGS, ordinal) or ""
+        failed = ending and ending != "no-url"
         hidden = self.faults.strikes("poll-404", ordinal)
         return Generation(
             ordinal=ordinal,
@@ -101,6 +109,7 @@ class Fates:
             portrait=order.portrait,
             credits=order.credits,
             failure=self.dice.choice(_REASONS, "reason", ordinal) if failed else None,
+            ending=ending,
         )
 
     def _id(self, order: Order, ordinal: int, *, legacy: bool) -> str:

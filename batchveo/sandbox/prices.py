@@ -99,3 +99,9 @@ def _variant(tariff: Tariff, when: dict[str, str | int]) -> dict[str, object]:
 def _chosen(model: Model, request: Mapping[str, object], name: str) -> object:
     param = model.params.get(name)
     return request.get(name, param.default if param else None)
+
+
+def usage(credits_used: int, *, usd_only: bool = False) -> dict[str, object]:
+    """What the service tells of a price, in ``meta.usage``."""
+    dollars = {"usd_spent": usd(credits_used)}
+    return dict(dollars) if usd_only else {"credits_used": credits_used, **dollars}

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from batchveo.sandbox.account import Account, Charge
 from batchveo.sandbox.call import Call
 from batchveo.sandbox.calls.billing import billing, transactions
+from batchveo.sandbox.calls.deprecations import deprecations
 from batchveo.sandbox.calls.download import PREFIX, download
 from batchveo.sandbox.calls.metrics import metrics
 from batchveo.sandbox.calls.models import models
@@ -54,6 +55,7 @@ _ENDPOINTS: Mapping[tuple[str, str], _Endpoint] = MappingProxyType(
         ("GET", "/v2/billing"): _Endpoint(name="billing", answer=billing),
         ("GET", "/v2/billing/transactions"): _Endpoint(name="transactions", answer=transactions),
         ("GET", "/v1/models"): _Endpoint(name="models", answer=models, open=True),
+        ("GET", "/v1/models/deprecations"): _Endpoint(name="deprecations", answer=deprecations, open=True),
         ("GET", "/models/metrics"): _Endpoint(name="metrics", answer=metrics, open=True),
     }
 )
@@ -98,7 +100,7 @@ class Service:
     def calls(self) -> Counter[str]:
         """How often each endpoint was called in this process.
 
-        Names: submit, poll, download, logs, billing, transactions, models, metrics, not-found.
+        Names: submit, poll, download, logs, billing, transactions, models, deprecations, metrics, not-found.
         """
         return self._world.calls
 

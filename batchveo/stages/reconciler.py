@@ -48,8 +48,9 @@ def _tells(job: Job, row: Row) -> bool:
 
 
 def _generation(row: Row) -> str | None:
-    """The generation that a row tells of: whatever has not failed may have been bought."""
-    return read_id(row.get("inference_id")) if row.get("status") != "failed" else None
+    """The generation that a row tells of: whatever has not failed, or was charged, may have been bought."""
+    bought = row.get("status") != "failed" or _usd(row) > 0
+    return read_id(row.get("inference_id")) if bought else None
 
 
 def _usd(row: Row) -> float:
@@ -116,7 +117,7 @@ class Reconciler:
         generation = _generation(row) if row else None
         if generation is not None:
             return FoundInLog(generation_id=generation)
-        if row and row.get("status") == "failed":
+        if row and row.get("status") == "failed" and not _usd(row):
             return FailedInLog(reason="the usage log says that the request failed; nothing was bought")
         since = job.doubted_at if job.doubted_at is not None else begun
         settled = (whole or row is not None) and begun >= since + self._settle

@@ -39,10 +39,11 @@ PREPARE = (
     # what repeats the column before it is left out: half of a large file's bytes
     """CREATE TEMP TABLE IF NOT EXISTS written (
         position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
-        repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT)""",
+        repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT,
+        tries INTEGER)""",
     """CREATE TEMP VIEW IF NOT EXISTS named AS
         SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
-               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs
+               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries
         FROM temp.written""",
     "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
     """CREATE TEMP TABLE IF NOT EXISTS known (
@@ -52,7 +53,8 @@ PREPARE = (
     "DELETE FROM temp.known",
 )
 NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
-    line, inputs) VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12)"""
+    line, inputs, tries)
+    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13)"""
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
 COUNT_NAMED = "SELECT count(*) FROM temp.written"
 ATTACH_STATE = "ATTACH ? AS state"
@@ -60,7 +62,8 @@ DETACH_STATE = "DETACH state"
 # the one look at every job that is named and known; the moves below go by what it found
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
-           jobs.meta != named.meta OR (jobs.name != named.name AND jobs.state = 'pending'),
+           jobs.meta != named.meta OR jobs.tries IS NOT named.tries
+               OR (jobs.name != named.name AND jobs.state = 'pending'),
            jobs.run != :run AND jobs.state IN ({UNFINISHED})
     FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
@@ -72,8 +75,9 @@ NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
 RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
-RELABEL = """UPDATE jobs SET meta = named.meta FROM temp.known CROSS JOIN temp.named USING (position)
-    WHERE edited AND jobs.seq = known.seq AND jobs.meta != named.meta"""
+RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
+    FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries)"""
 # pending -> pending: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
 TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
@@ -82,15 +86,17 @@ NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state
     = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""
 # (none) -> pending
 ADD_NAMED = """INSERT OR IGNORE INTO jobs
-    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
-    SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line,
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
+     run, created_at)
+    SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line, tries,
            :run, :now
     FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
-    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, run, created_at)
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
+     run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
-            :line, :run, :now)"""
+            :line, :tries, :run, :now)"""
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
@@ -148,8 +154,8 @@ CLAMP_UNDER_WAY = """UPDATE jobs SET not_before = :now
 PUT_JOB_ASIDE = "UPDATE jobs SET aside = :run, error = :words WHERE seq = :seq AND state = 'pending'"
 PUT_MODEL_ASIDE = f"""UPDATE jobs SET aside = :run, error = :words WHERE state = 'pending' AND aside = 0
     AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"""
-TAKE_ONE_BACK = """UPDATE jobs SET aside = 0 WHERE seq =
-    (SELECT min(seq) FROM jobs WHERE aside = :run AND model = :model AND state = 'pending')"""
+TAKE_ONE_BACK = """UPDATE jobs SET aside = 0 WHERE seq = (SELECT seq FROM jobs
+    WHERE aside = :run AND model = :model AND state = 'pending' ORDER BY attempts, seq LIMIT 1)"""
 TAKE_MODEL_BACK = """UPDATE jobs SET aside = 0, error = NULL
     WHERE aside = :run AND model = :model AND state = 'pending'"""
 TAKE_ALL_BACK = "UPDATE jobs SET aside = 0 WHERE aside != 0"

@@ -82,8 +82,9 @@ class PollLoop:
             case StillGenerating():
                 self._say_odd_words(job, outcome)
                 if self._streaks.end(job, now):  # it was put aside, and is waited for again
-                    job = await self._desk.record(job, outcome)
-                self.queue.put(job, self._schedule.unfinished(job, now))
+                    await self._go_on(job, outcome, self._schedule.unfinished(job, now))
+                else:
+                    self.queue.put(job, self._schedule.unfinished(job, now))
             case PollTrouble():
                 await self._troubled(job, outcome, now)
             case Blocked():
@@ -92,7 +93,8 @@ class PollLoop:
             case _:
                 self._streaks.end(job, now)
                 self._say_others(job, outcome)
-                self._leave(job, await self._desk.record(job, outcome))
+                moved = await self._desk.record(job, outcome)
+                self._leave(job, moved)
 
     async def _troubled(self, job: Job, trouble: PollTrouble, now: float) -> None:
         streak = self._streaks.add(job, trouble, now)
@@ -100,8 +102,9 @@ class PollLoop:
             streak.aside = True
             self._schedule.ended(job)
             self._say_last_word(job, trouble)
-            job = await self._desk.record(job, Stuck(reason=trouble.reason))
-        elif streak.count == TROUBLES_SAID:
+            await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
+            return
+        if streak.count == TROUBLES_SAID and not trouble.final:
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
             self._desk.tell(Noted(text=text, warning=True))
         due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
@@ -109,12 +112,19 @@ class PollLoop:
             due = max(due, self._schedule.unknown(job, now))
         self.queue.put(job, due)
 
+    async def _go_on(self, job: Job, outcome: PollOutcome, due: float) -> None:
+        """Record an outcome that leaves the job generating, and poll it again if nobody has moved it since."""
+        moved = await self._desk.record(job, outcome)
+        if _is_same_attempt(job, moved) and moved.state is JobState.GENERATING:
+            self.queue.put(moved, due)
+
     def _leave(self, job: Job, moved: Job) -> None:
-        """Hand over what is not generating any more."""
+        """Hand over what is not generating any more; what others have moved meanwhile is theirs."""
         if moved.state is JobState.DOWNLOADING:
             self._schedule.completed(moved, self._desk.clock.now())
         self._schedule.ended(job)
-        self._place(moved)
+        if _is_same_attempt(job, moved):
+            self._place(moved)
 
     async def _asked(self, job: Job) -> PollOutcome:
         try:
@@ -152,6 +162,10 @@ class PollLoop:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
             self._desk.tell(Noted(text=text, warning=True))
+
+
+def _is_same_attempt(job: Job, moved: Job) -> bool:
+    return job.client_request_id == moved.client_request_id
 
 
 def _hint(job: Job, trouble: PollTrouble) -> str:

@@ -34,7 +34,7 @@ def test_before_and_after_completion(desk):
         "file_name": f"{generation.file}.mp4",
         "file_size": len(desk.service.video(generation_id)),
     }
-    assert done["meta"] == {"usage": {"credits_used": 1_560_000}}
+    assert done["meta"] == {"usage": {"credits_used": 1_560_000, "usd_spent": 0.78}}
 
 
 def test_polls_are_traced(desk):

@@ -27,6 +27,10 @@ PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
+WITHOUT_END = frozenset({"no-url", "poll-403"})
+"""Endings that no poll tells of."""
+REFUSALS = CALM | {"402", "403-moderated", "403-plan", "404-withdrawn"}
+"""Faults by which jobs may be pending in the end."""
 MOST_RUNS = 40
 URL_TTL_ELSEWHERE = 120.0
 MOST_MISHAPS = 3
@@ -70,6 +74,7 @@ def plan_of(seed: int) -> Plan:
             "patience": 1800.0,
             "when_in_doubt": rng.choice([Doubt.HOLD, Doubt.HOLD, Doubt.RESUBMIT]),
             "poll_interval": rng.choice([None, None, 5.0]),
+            "tries": rng.choice([1, 1, 3]),
         },
         service=Settings(
             generation_median=rng.choice([2.0, 30.0, 90.0]),
@@ -119,11 +124,22 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
         before = [(job.state, job.held) for job in night.jobs()]
         await _whole(plan, night, jobs, number)
         after_run(night)
-        after = [(job.state, job.held) for job in night.jobs()]
-        if after == before and not any(state in UNDER_WAY for state, _ in after):
+        jobs_now = night.jobs()
+        after = [(job.state, job.held) for job in jobs_now]
+        if after == before and not any(_moves_still(night, job) for job in jobs_now):
             return night
         await anyio.sleep(30)
     raise AssertionError("the night does not come to an end")
+
+
+def _moves_still(night: Night, job: Job) -> bool:
+    """Whether a further run would bring ``job`` on: the service has no more to say of some generations."""
+    return job.state in UNDER_WAY and ending_of(night, job) not in WITHOUT_END
+
+
+def ending_of(night: Night, job: Job) -> str:
+    """The fault by which the generation of ``job`` ends."""
+    return next((each.ending for each in night.service.generations if each.id == job.generation_id), "")
 
 
 async def _killed(plan: Plan, night: Night, jobs: Sequence[JobSpec], kill: float, process: Process) -> None:

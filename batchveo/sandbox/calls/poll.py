@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from batchveo.sandbox.call import Call
-from batchveo.sandbox.errors import INTERNAL, Refused
+from batchveo.sandbox.errors import INTERNAL, MODERATED, Refused
 from batchveo.sandbox.faults import POLL
 from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.messages import Ending, Response, page_response, unanswered
+from batchveo.sandbox.prices import usage
 from batchveo.sandbox.query import allow_only, single
 from batchveo.sandbox.videos import file_name, file_size, file_url
 from batchveo.sandbox.world import World
@@ -17,6 +18,8 @@ _ODD_WORDS = {
     Status.COMPLETED: ("succeeded", "complete"),
     Status.ERROR: ("error",),
 }
+
+_BARE_WORDS = {"content-filtered": "content_filtered", "canceled": "canceled"}
 
 
 def poll(world: World, call: Call) -> Response:
@@ -30,10 +33,15 @@ def poll(world: World, call: Call) -> Response:
         case "poll-500":
             raise Refused(500, INTERNAL)
     generation = _find(world, call)
-    status: str = generation.status(call.now)
-    if fault == "odd-status":
-        status = world.dice.choice(_ODD_WORDS[Status(status)], "word", call.ordinal)
-    return _report(world, call, generation, status)
+    status = generation.status(call.now)
+    if status is Status.ERROR and generation.ending == "poll-403":
+        raise Refused(403, MODERATED)
+    word: str = status
+    if status is Status.ERROR and generation.ending in _BARE_WORDS:
+        word = _BARE_WORDS[generation.ending]
+    elif fault == "odd-status":
+        word = world.dice.choice(_ODD_WORDS[status], "word", call.ordinal)
+    return _report(world, call, generation, word=word, fault=fault)
 
 
 def _find(world: World, call: Call) -> Generation:
@@ -47,24 +55,35 @@ def _find(world: World, call: Call) -> Generation:
     return generation
 
 
-def _report(world: World, call: Call, generation: Generation, word: str) -> Response:
-    status = generation.status(call.now)
-    done = status is Status.COMPLETED
+def _report(world: World, call: Call, generation: Generation, *, word: str, fault: str | None) -> Response:
+    done = generation.status(call.now) is Status.COMPLETED and generation.ending != "no-url"
     used = generation.charged(call.now)
     content = {
         "id": generation.id,
         "status": word,
-        "video": _video(world, call, generation) if done else None,
-        "error": {"name": "GenerationError", "message": generation.failure} if status is Status.ERROR else None,
-        "meta": {"usage": {"credits_used": used}} if done else None,
+        "video": _video(world, call, generation, fault) if done else None,
+        "error": _error(generation, call.now),
+        "meta": {"usage": usage(used, usd_only=fault == "usd-only")} if done else None,
     }
     return call.reply(content, inference_id=generation.id, credits_used=used)
 
 
-def _video(world: World, call: Call, generation: Generation) -> dict[str, object]:
-    return {
-        "url": file_url(world, call, generation),
+def _error(generation: Generation, now: float) -> dict[str, object] | None:
+    if generation.status(now) is not Status.ERROR or generation.ending in _BARE_WORDS:
+        return None
+    if generation.ending == "odd-error":
+        return {"code": 13, "details": generation.failure}
+    return {"name": "GenerationError", "message": generation.failure}
+
+
+def _video(world: World, call: Call, generation: Generation, fault: str | None) -> object:
+    url = file_url(world, call, generation)
+    if fault == "video-addresses":
+        return [url]
+    video = {
+        "url": url,
         "content_type": "video/mp4",
         "file_name": file_name(generation),
         "file_size": file_size(world.settings, generation),
     }
+    return [video] if fault == "video-list" else video

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from batchveo.sandbox.call import Call
-from batchveo.sandbox.errors import INTERNAL, NO_CREDITS, TIMED_OUT, TOO_MANY, UNAVAILABLE, Refused
+from batchveo.sandbox.errors import (
+    INTERNAL,
+    MODERATED,
+    NO_CREDITS,
+    NOT_IN_PLAN,
+    NOT_PAID,
+    TIMED_OUT,
+    TOO_MANY,
+    UNAVAILABLE,
+    WITHDRAWN,
+    Refused,
+)
 from batchveo.sandbox.faults import AFTER_ACCEPTING, BEFORE_ACCEPTING
 from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.logs import LoggedRequest
 from batchveo.sandbox.messages import Delivery, Ending, Response, page_response, unanswered
+from batchveo.sandbox.prices import usage
 from batchveo.sandbox.validate import Order, named_model, read_order
 from batchveo.sandbox.world import World
 
 LEGACY_PATH = "/v2/generate/video/google/generation"
 _LATE_IN_LOG = 10
-_REFUSALS = {"403": (403, NO_CREDITS), "answer-500": (500, INTERNAL), "answer-503": (503, UNAVAILABLE)}
+_REFUSALS = {
+    "402": (402, NOT_PAID),
+    "403": (403, NO_CREDITS),
+    "403-moderated": (403, MODERATED),
+    "answer-500": (500, INTERNAL),
+    "answer-503": (503, UNAVAILABLE),
+}
 
 
 def submit(world: World, call: Call) -> Response:
@@ -26,6 +44,8 @@ def submit(world: World, call: Call) -> Response:
         return unanswered(Ending.RESET)
     if fault == "answer-502":
         return page_response(502, "502 Bad Gateway")
+    if fault == "page-503":
+        return page_response(503, "503 Service Temporarily Unavailable")
     try:
         generation = _accept(world, call, fault)
     except Refused:
@@ -41,6 +61,7 @@ def _accept(world: World, call: Call, fault: str | None) -> Generation:
     if fault is not None:
         raise Refused(*_REFUSALS[fault])
     order = read_order(call.request.body)
+    _check_model(world, order)
     _check_means(world, call, order)
     return world.fates.draw(
         order,
@@ -59,6 +80,14 @@ def _check_rate(world: World, call: Call, *, forced: bool) -> None:
     if forced or wait > 0:
         raise _throttled(world, max(wait, 1.0))
     submits.add(call.now)
+
+
+def _check_model(world: World, order: Order) -> None:
+    """Of these faults a model has one for good, or none."""
+    if world.faults.strikes("404-withdrawn", order.named):
+        raise Refused(404, WITHDRAWN)
+    if world.faults.strikes("403-plan", order.named):
+        raise Refused(403, NOT_IN_PLAN)
 
 
 def _check_means(world: World, call: Call, order: Order) -> None:
@@ -91,9 +120,12 @@ def _record(world: World, call: Call, generation: Generation | None) -> None:
 
 
 def _accepted(call: Call, generation: Generation, delivery: Delivery | None = None) -> Response:
-    content = {"id": generation.id, "status": Status.QUEUED, "model": generation.model}
-    answer = call.reply(content, status=201, inference_id=generation.id)
+    answer = call.reply(_receipt(generation), status=201, inference_id=generation.id)
     return answer if delivery is None else answer.delivered(delivery)
+
+
+def _receipt(generation: Generation) -> dict[str, object]:
+    return {"id": generation.id, "status": Status.QUEUED, "model": generation.model}
 
 
 def _spoilt(world: World, call: Call, generation: Generation, mishap: str) -> Response:
@@ -106,6 +138,12 @@ def _spoilt(world: World, call: Call, generation: Generation, mishap: str) -> Re
             return page_response(502, "502 Bad Gateway")
         case "answer-504-accepted":
             return call.refuse(Refused(504, TIMED_OUT))
+        case "generation-id":
+            renamed = {"generation_id": generation.id, "status": Status.QUEUED}
+            return call.reply(renamed, status=201, inference_id=generation.id)
+        case "priced-answer":
+            priced = {**_receipt(generation), "meta": {"usage": usage(generation.credits)}}
+            return call.reply(priced, status=201, inference_id=generation.id)
         case "no-id":
             return call.reply({"status": Status.QUEUED}, status=201)
         case _:
