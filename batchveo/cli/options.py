@@ -149,6 +149,13 @@ run_options = together(
         help="What becomes of a submit that the provider's log stays silent about. 'resubmit' may pay twice.",
     ),
     option("--settle", type=float, default=1800, metavar="S", help="How late the log may be before that."),
+    option(
+        "--tries",
+        type=int,
+        default=1,
+        metavar="N",
+        help="How often a generation is made in all if it fails and was not charged.",
+    ),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
     option(

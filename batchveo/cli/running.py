@@ -57,6 +57,7 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
         settle=options["settle"],
         patience=options["patience"],
         wait_for_credits=options["wait_for_credits"],
+        tries=options["tries"],
     )
 
 

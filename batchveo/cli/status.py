@@ -61,6 +61,7 @@ def _text(row: dict[str, Any]) -> str:
     ahead = ahead_words(row)
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
+    lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
         lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")

@@ -118,7 +118,7 @@ class Ending:
             stopped=self._recorder.stopped,
             interrupted=self._interrupted,
             late=late,
-            put_aside=self._recorder.store.put_aside_by_words(self._recorder.run),
+            put_aside=self._recorder.store.put_aside(),
             seconds=self._recorder.now() - self._begun,
         )
 

@@ -73,7 +73,7 @@ class RefusedJobs:
         """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
         recorder = self._recorder
         refusal = line.refusals.add(job.model, words, now=recorder.now(), whole=whole)
-        recorder.store.put_aside(job, words, run=recorder.run)
+        recorder.store.put_job_aside(job, words, run=recorder.run)
         if refusal.whole and self._lines.refuse(job.model):
             jobs = 1 + recorder.store.put_model_aside(job.model, words, run=recorder.run)
             self._say(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
@@ -89,7 +89,7 @@ class RefusedJobs:
         """A job is pending again, of a model that may be refused meanwhile."""
         if self._lines.refuse(job.model):
             words = next(line.refusals.words_about(job.model) for line in self._lines if line.closed is None)
-            self._recorder.store.put_aside(job, words, run=self._recorder.run)
+            self._recorder.store.put_job_aside(job, words, run=self._recorder.run)
 
     def _say(self, text: str, once: str) -> None:
         if once not in self._said:

@@ -9,10 +9,11 @@ from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
 from batchveo.places import Place
-from batchveo.report.words import duration, money, shorten, state_words
+from batchveo.report.words import counted, duration, money, shorten, state_words
 from batchveo.store import Store
 
 REASONS_SHOWN = 5
+CAUSES_SHOWN = 10
 HELD_SHOWN = 5
 LEAST_USD = 0.005
 DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
@@ -30,6 +31,7 @@ def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
     elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
         yield "interrupted; the same command goes on"
+    yield from _put_aside(result)
     if result.late:
         yield f"{result.late:,} still unfinished at the service; the same command asks again"
 
@@ -45,6 +47,14 @@ def account_lines(result: RunResult, store: Store) -> Iterator[str]:
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
     if open_doubts:
         yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
+
+
+def _put_aside(result: RunResult) -> Iterator[str]:
+    """A line for each cause: what the next run tries again."""
+    for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
+        yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
+    if len(result.put_aside) > CAUSES_SHOWN:
+        yield "others were put aside for other reasons; `batchveo jobs` has them all"
 
 
 def _spent(store: Store) -> str:

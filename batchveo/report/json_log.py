@@ -89,8 +89,8 @@ def event_row(event: Event) -> dict[str, object]:
             }
         case Noted(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
-        case Waiting(doubts=doubts, until=until):
-            return {"event": "waiting", "doubts": doubts, "until": moment(until)}
+        case Waiting(doubts=doubts, failures=failures, until=until):
+            return {"event": "waiting", "doubts": doubts, "until": moment(until), "failures": failures}
         case Ended():
             return {
                 "event": "ended",

@@ -15,6 +15,7 @@ from batchveo.errors import (
     ClusterTrouble,
     DiskTrouble,
     KeyRejected,
+    NoVideos,
     OutOfCredits,
     PricesUnknown,
     ServiceMisplaced,
@@ -138,6 +139,7 @@ _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     DiskTrouble: ("the disk cannot be written", "Make room, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
     ClusterTrouble: ("the cluster starts no more processes", "Look at the machines, then run the same command."),
+    NoVideos: ("generations come to no video", "Look at `batchveo jobs`, and at the service."),
     ServiceMisplaced: ("the service does not answer as it should", "Check --base-url."),
 }
 

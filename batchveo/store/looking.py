@@ -46,9 +46,9 @@ class Looking(Connection):
         when: float | None = self._db.execute(sql.NEXT_PENDING, wanted).fetchone()[0]
         return when
 
-    def put_aside_by_words(self, run: int, *, most: int = 20) -> dict[str, int]:
-        """How many unfinished jobs of ``run`` wait for another run or a person, by what their ``error`` says."""
-        rows = self._db.execute(sql.ASIDE, {"run": run, "most": most})
+    def put_aside(self, *, most: int = 20) -> dict[str, int]:
+        """How many unfinished jobs wait for another run or a person, by what their ``error`` says."""
+        rows = self._db.execute(sql.PUT_ASIDE, {"most": most})
         return {row["error"]: row["jobs"] for row in rows}
 
     def to_make_again(self, run: int, *, tries: int) -> list[Job]:

@@ -121,7 +121,7 @@ class Moving(Looking):
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
 
-    def put_aside(self, job: Job, words: str, *, run: int) -> Job:
+    def put_job_aside(self, job: Job, words: str, *, run: int) -> Job:
         """Leave a pending job alone for now, ``words`` saying why; returns it as it is then."""
         with self._transaction():
             self._db.execute(sql.PUT_JOB_ASIDE, {"seq": job.seq, "run": run, "words": words})

@@ -176,10 +176,11 @@ DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND as
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
-# what a person or the next run has to look at, by its words
-ASIDE = f"""SELECT error, count(*) AS jobs FROM jobs WHERE error IS NOT NULL
-    AND (aside != 0 OR state IN ('generating', 'downloading')) AND run BETWEEN {TAKES_FROM} AND :run
-    AND state IN ('pending', 'generating', 'downloading') GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
+# what waits for another run or a person, by its words
+PUT_ASIDE = """SELECT error, count(*) AS jobs FROM (
+        SELECT error FROM jobs WHERE aside != 0 AND state = 'pending'
+        UNION ALL SELECT error FROM jobs WHERE state IN ('generating', 'downloading') AND error IS NOT NULL)
+    GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
 # failed generations that may be made again once it is known that they were not charged
 TO_MAKE_AGAIN = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
     AND cost_usd IS NULL AND tried < coalesce(tries, :tries) AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""

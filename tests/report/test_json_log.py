@@ -31,7 +31,7 @@ ROWS: list[tuple[Event, str, str]] = [
     (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit"),
     (make_pace(), "paced", "brake limit ceiling lowered_at until"),
     (Noted(text=HOSTILE, warning=True), "noted", "text warning"),
-    (Waiting(doubts=1, until=NOW), "waiting", "doubts until"),
+    (Waiting(doubts=1, until=NOW), "waiting", "doubts until failures"),
     (Ended(run=1, exit_status=3, seconds=1.0, stopped="budget"), "ended", "run exit_status seconds stopped"),
 ]
 
