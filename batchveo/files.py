@@ -11,47 +11,71 @@ import re
 import stat
 import sys
 import time
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from batchveo.disk_errors import NAME_ERRORS, NO_FOLDER_SYNC, NO_SYNC
 from batchveo.models import Job
-from batchveo.paths import distinct_stem
+from batchveo.paths import SUFFIX_ROOM, distinct_stem
+from batchveo.sidecars import BESIDE, Sidecars
 from batchveo.version import __version__
 
 SUFFIX = ".mp4"
 WINDOWS = os.name == "nt"
 RENAME_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between the tries to rename a file that somebody else has open."""
+LONGEST_NAME, SHORTEST_NAME = 255, 64
+ENDINGS_ROOM = 15
+"""Bytes for what stands behind a stem: ``.mp4``, or ``.12345678.part``."""
 LARGEST_SIDECAR = 64 * 1024 * 1024
 """Bytes; what is larger was not written by us, data URIs being kept in the state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile:
-    """Where the video of one job goes. The part is named after the generation: no two runs ever share one."""
+    """Where the video of one job goes. The part is named after the generation: no two runs ever share one.
+
+    ``sidecar``: where its sidecar goes; ``None`` if none is written. ``own``: what stands under the name already
+    is this job's, and may be replaced.
+    """
 
     path: Path
     part: Path
+    sidecar: Path | None
+    own: bool = False
     writer: str = ""
 
     @classmethod
-    def plan(cls, folder: Path, job: Job, *, writer: str = "") -> VideoFile:
+    def plan(cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE) -> VideoFile:
         """Choose the place; a file there that is not this job's own is left alone and another name taken.
 
         ``writer`` names the process, where one that was given up may still be writing the same video: no two
-        share a part.
+        share a part. Raises ``FileExistsError`` if every name is another's.
         """
+        file = next(cls.places(folder, job, writer=writer, sidecars=sidecars), None)
+        if file is None:
+            raise no_name_left(folder, job)
+        return file
+
+    @classmethod
+    def places(
+        cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE
+    ) -> Iterator[VideoFile]:
+        """The places that the video may have, the best first: of names that the disk takes and nobody has."""
         folder.mkdir(parents=True, exist_ok=True)
         token = _token(job)
-        for stem in stems_of(job):
+        for stem in stems_of(job, longest=longest_name(folder)):
             path = folder / f"{stem}{SUFFIX}"
-            taken = os.path.lexists(path) or os.path.lexists(sidecar_path(path))
-            if not taken or _belongs_to(path, job):
+            sidecar = sidecars.of(path)
+            if not _is_possible(path):
+                continue
+            own = sidecar is not None and _belongs_to(path, sidecar, job)
+            if own or not (os.path.lexists(path) or (sidecar is not None and os.path.lexists(sidecar))):
                 part = f".{token}.{writer}.part" if writer else _lone_part(stem, job)
-                return cls(path=path, part=folder / part, writer=writer)
-        raise FileExistsError(errno.EEXIST, "every name for this video is another file's", str(path))
+                yield cls(path=path, part=folder / part, sidecar=sidecar, own=own, writer=writer)
 
     @staticmethod
     def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
@@ -63,31 +87,56 @@ class VideoFile:
             with contextlib.suppress(OSError):
                 part.unlink()
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(part, flags, 0o644), "wb")
+        file = os.fdopen(os.open(part, flags, 0o666), "wb")
         file.truncate(keep)
         file.seek(keep)
         return file
 
-    def finish(self, job: Job, *, size: int, sha256: str) -> None:
-        """Make the part the video: on disk for good, its sidecar beside it, then renamed.
+    def finish(self, job: Job, *, size: int, sha256: str) -> tuple[str, ...]:
+        """Make the part the video: on disk for good, its sidecar beside it, then under its name.
 
-        The sidecar comes first: a video that stands under its name can always be told from a stranger's.
+        The sidecar comes first: a video that stands under its name can always be told from a stranger's. Returns
+        what a person should know of the disk. Raises ``FileExistsError`` if somebody took the name meanwhile.
         """
-        sync(self.part)
-        sidecar = sidecar_path(self.path)
-        text = sidecar_text(job, self.path.name, size, sha256)
-        part = self.part.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-            out.flush()
-            _flush(out.fileno())
-        rename(part, sidecar)
-        rename(self.part, self.path)
-        sync(self.path.parent)
+        notes = [sync(self.part)]
+        if self.sidecar is not None:
+            self._write_sidecar(self.sidecar, sidecar_text(job, self.path.name, size, sha256), job)
+        self._put(self.part, self.path, own=self.own)
+        notes.append(sync(self.path.parent))
         if self.writer:  # what a run of one process left of it
             with contextlib.suppress(OSError):
                 self.path.with_name(_lone_part(self.path.name.removesuffix(SUFFIX), job)).unlink()
+        return tuple(note for note in notes if note)
+
+    def _write_sidecar(self, sidecar: Path, text: str, job: Job) -> None:
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        part = sidecar.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()  # it may be the sidecar's second name, left by a death
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(part, flags, 0o666), "w", encoding="utf-8", newline="\n") as out:
+            out.write(text)
+            out.flush()
+            _sync_open(out.fileno(), NO_SYNC)
+        try:
+            self._put(part, sidecar, own=self.own or _belongs_to(self.path, sidecar, job))
+        except FileExistsError:
+            part.unlink()
+            raise
+        if sidecar.parent != self.path.parent:
+            sync(sidecar.parent)
+
+    @staticmethod
+    def _put(part: Path, path: Path, *, own: bool) -> None:
+        if own:
+            rename(part, path)
+        else:
+            rename_new(part, path)
+
+
+def no_name_left(folder: Path, job: Job) -> FileExistsError:
+    """Every name that the video may have is another file's."""
+    return FileExistsError(errno.EEXIST, "every name for this video is another file's", str(folder / job.stem))
 
 
 def _lone_part(stem: str, job: Job) -> str:
@@ -120,9 +169,34 @@ def taken_stems(folder: Path) -> set[str]:
     return {name.removesuffix(end) for name in names for end in (SUFFIX, ".json") if name.endswith(end)}
 
 
-def stems_of(job: Job) -> tuple[str, ...]:
-    """The names, without their endings, that the video of ``job`` may have, the best first."""
-    return job.stem, distinct_stem(job.stem, job.id), distinct_stem(job.stem, _token(job))
+def stems_of(job: Job, *, longest: int = LONGEST_NAME) -> tuple[str, ...]:
+    """The names, without their endings, that the video of ``job`` may have, the best first.
+
+    ``longest``: bytes that a file system allows for a name, endings included. The last of them is safe anywhere.
+    """
+    token, stem = _token(job), job.stem
+    if len(stem.encode(errors="surrogatepass")) > longest - SUFFIX_ROOM:
+        whole = hashlib.sha256(stem.encode(errors="surrogatepass")).hexdigest()
+        stem = distinct_stem(stem, whole, limit=longest - SUFFIX_ROOM)
+    room = longest - ENDINGS_ROOM
+    return stem, distinct_stem(stem, job.id, limit=room), distinct_stem(stem, token, limit=room), f"video-{token}"
+
+
+def longest_name(folder: Path) -> int:
+    """Bytes that the file system of ``folder`` allows for a name: 143 on eCryptfs, 255 on most."""
+    try:
+        return min(LONGEST_NAME, max(os.pathconf(folder, "PC_NAME_MAX"), SHORTEST_NAME))
+    except (AttributeError, OSError, ValueError):  # Windows has no such call, and some mounts no answer
+        return LONGEST_NAME
+
+
+def _is_possible(path: Path) -> bool:
+    """Whether the file system has nothing against the name."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno not in NAME_ERRORS
+    return True
 
 
 def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
@@ -180,9 +254,10 @@ def made_by_job(folder: Path, stem: str) -> object:
     return sidecar and sidecar.get("job_id")
 
 
-def is_ours(path: Path, job: Job) -> tuple[int, str] | None:
+def is_ours(path: Path, job: Job, *, sidecars: Sidecars = BESIDE) -> tuple[int, str] | None:
     """Size and hash of the file at ``path`` where it is this job's own video, whole; ``None`` otherwise."""
-    sidecar = _sidecar(path)
+    beside = sidecars.of(path)
+    sidecar = None if beside is None else _read(beside)
     if sidecar is None or sidecar.get("generation_id") != job.generation_id or path.is_symlink():
         return None
     try:
@@ -199,16 +274,40 @@ def measure(path: Path) -> tuple[int, str]:
         return file.tell(), digest.hexdigest()
 
 
-def sync(path: Path) -> None:
-    """Wait until the disk has what was written to a file, or to a folder's list of names."""
-    if WINDOWS and path.is_dir():  # Windows cannot sync folders
-        return
-    # Windows syncs only what is open for writing
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+def sync(path: Path) -> str:
+    """Wait until the disk has what was written to a file, or to a folder's list of names.
+
+    Returns what a person should know if the file system knows no such thing; else an empty text.
+    """
+    folder = path.is_dir()
+    if WINDOWS and folder:  # Windows cannot sync folders
+        return ""
+    try:
+        # Windows syncs only what is open for writing
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+        try:
+            refusal = _sync_open(descriptor, NO_FOLDER_SYNC if folder else NO_SYNC)
+        finally:
+            os.close(descriptor)
+    except OSError as error:  # some file systems do not even open a folder
+        if not folder or error.errno not in NO_FOLDER_SYNC:
+            raise
+        refusal = error.strerror or ""
+    if not refusal:
+        return ""
+    what = f"the folder {path}" if folder else f"files in {path.parent}"
+    return f"{what} cannot be synced ({refusal}): a power cut may lose the newest videos"
+
+
+def _sync_open(descriptor: int, unknown: Container[int]) -> str:
+    """``fsync``; returns the words of an error that only says that the file system knows no such thing."""
     try:
         _flush(descriptor)
-    finally:
-        os.close(descriptor)
+    except OSError as error:
+        if error.errno not in unknown:
+            raise
+        return error.strerror or str(error)
+    return ""
 
 
 def rename(part: Path, path: Path) -> None:
@@ -223,9 +322,23 @@ def rename(part: Path, path: Path) -> None:
     part.replace(path)
 
 
-def _belongs_to(path: Path, job: Job) -> bool:
-    sidecar = _sidecar(path)
-    return sidecar is not None and not path.is_symlink() and is_sidecar_of(job, sidecar)
+def rename_new(part: Path, path: Path) -> None:
+    """Give ``part`` a name that nobody has; raises ``FileExistsError`` where somebody took it first."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links; one that has no room either says so again
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "somebody took the name", str(path)) from None
+        rename(part, path)
+    else:
+        part.unlink()
+
+
+def _belongs_to(path: Path, sidecar: Path, job: Job) -> bool:
+    says = _read(sidecar)
+    return says is not None and not path.is_symlink() and is_sidecar_of(job, says)
 
 
 def _token(job: Job) -> str:
@@ -234,7 +347,10 @@ def _token(job: Job) -> str:
 
 
 def _sidecar(path: Path) -> dict[str, object] | None:
-    sidecar = sidecar_path(path)
+    return _read(sidecar_path(path))
+
+
+def _read(sidecar: Path) -> dict[str, object] | None:
     try:
         status = sidecar.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_SIDECAR:

@@ -110,6 +110,7 @@ class Job:
     key: str | None = None
     generation_id: str | None = None
     video_url: str | None = None
+    url_expires_at: float | None = None
     error: str | None = None
     cost_usd: float | None = None
     folder: str | None = None

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from batchveo.models import InputFile, JobSpec
-from batchveo.paths import fold
 
 canonical_json = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
@@ -49,7 +48,7 @@ class NamedJob(NamedTuple):
             id=spec.id,
             name=spec.name,
             stem=spec.stem,
-            fold=fold(spec.stem),
+            fold=spec.stem,
             model=spec.model,
             request=canonical_json(spec.request),
             repeat_index=spec.index,

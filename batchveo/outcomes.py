@@ -143,12 +143,13 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """Download: the file stands verified under its final name."""
+    """Download: the file stands verified under its final name. ``notes``: what to know of the disk."""
 
     folder: str
     file: str
     bytes: int
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,11 @@ class FetchTrouble:
     stale_url: bool = False
     retry_after: float | None = None
     tries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlExpired:
+    """Download: the URL had ended, by its own word, before its turn came; the generation is polled for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +213,6 @@ class Charged:
 
 SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Denied | Withdrawn | Blocked | Lost
 PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Stuck | Blocked
-FetchOutcome = Fetched | FetchTrouble | DiskRefused
+FetchOutcome = Fetched | FetchTrouble | UrlExpired | DiskRefused
 LogOutcome = FoundInLog | FailedInLog | AbsentFromLog | Charged
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

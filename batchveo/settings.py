@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 from batchveo.places import BucketUrl, Place, place_of, require_cloud
+from batchveo.sidecars import BESIDE, Sidecars
 
 USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0
@@ -35,7 +36,8 @@ class RunSettings:
     unharmed, to the next run. ``budget``: US dollars that the state may spend over its whole life; what is in
     flight or in doubt counts as spent. ``assume_price``: US dollars for a job that the price list cannot quote.
     ``wait_for_credits``: an empty account is waited for, not an end. ``tries``: how often a generation is made in
-    all if it ends in an error and was not charged, for jobs whose manifest does not say.
+    all if it ends in an error and was not charged, for jobs whose manifest does not say. ``sidecars``: where those
+    of videos in a folder go.
     """
 
     output: Place = Path("videos")
@@ -51,11 +53,14 @@ class RunSettings:
     assume_price: float | None = None
     wait_for_credits: bool = False
     tries: int = 1
+    sidecars: Sidecars = BESIDE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", place_of(self.output))  # text will do, as for a state
         if isinstance(self.output, BucketUrl):
             require_cloud()
+            if self.sidecars != BESIDE:
+                raise UsageError("--sidecars is for folders: in a bucket a sidecar claims the name of its video")
         for name, least in _NUMBERS.items():
             value = getattr(self, name)
             if value is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
+from batchveo.expiry import expires_at
 from batchveo.models import Job, JobState
 from batchveo.outcomes import (
     AbsentFromLog,
@@ -29,6 +30,7 @@ from batchveo.outcomes import (
     Stuck,
     Throttled,
     TurnedAway,
+    UrlExpired,
     Withdrawn,
 )
 from batchveo.retry import backoff
@@ -113,6 +115,8 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _succeeded(outcome, now)
         case FetchTrouble():
             return _fetch_again(job, outcome, now, jitter)
+        case UrlExpired():
+            return Move(to=S.GENERATING, detail="its URL has expired", set={"not_before": now})
         case DiskRefused():
             return None
         case FoundInLog(generation_id=generation):
@@ -197,7 +201,12 @@ def _wait(troubles: int, retry_after: float | None, jitter: float) -> float:
 
 
 def _downloading(job: Job, outcome: Completed, now: float) -> Move:
-    columns: dict[str, object] = {"video_url": outcome.url, "not_before": now, "error": None}
+    columns: dict[str, object] = {
+        "video_url": outcome.url,
+        "url_expires_at": expires_at(outcome.url, now),
+        "not_before": now,
+        "error": None,
+    }
     if job.completed_at is None:
         columns["completed_at"] = now
     if outcome.cost_usd is not None:

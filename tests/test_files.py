@@ -55,8 +55,8 @@ def test_when_every_name_is_taken_nothing_is_overwritten(tmp_path: Path) -> None
     for generation in ("g-1", "g-2", "g-3"):
         finished(tmp_path, generation_id=generation)
     job = make_job(JobState.DOWNLOADING, generation_id="g-4")
-    taken = VideoFile.plan(tmp_path, job).path
-    taken.write_text("precious")
+    for _ in range(2):
+        VideoFile.plan(tmp_path, job).path.write_text("precious")
     with pytest.raises(FileExistsError):
         VideoFile.plan(tmp_path, job)
 

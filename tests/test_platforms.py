@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -12,9 +13,13 @@ import anyio
 import pytest
 
 from batchveo import files
+from batchveo.files import VideoFile
+from batchveo.models import Job, JobState
 from batchveo.runner.signals import stop_signals
+from batchveo.stages.blocks import at_once
+from batchveo.stages.folders import FolderShelf, FolderSpot
 from batchveo.store import Store, runs
-from tests.factories import make_spec
+from tests.factories import make_job
 
 
 def test_asking_for_a_process_never_signals_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +165,58 @@ async def test_ctrl_c_on_windows_is_a_first_signal(anyio_backend: str, monkeypat
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_names_that_differ_in_case_only_are_two_files(tmp_path: Path) -> None:
-    """On the file systems of macOS and Windows they would be one."""
-    with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="x", now=1.0)
-        store.add([make_spec("Fox"), make_spec("fox"), make_spec("FOX")], run=run, now=1.0)
-        assert len({job.stem.lower() for job in store.jobs()}) == 3
+def test_names_that_differ_in_case_only_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the file systems of macOS and Windows they would be one: the second gets a suffix, and none is lost."""
+    jobs = [
+        make_job(JobState.DOWNLOADING, stem=stem, id=20 * n)
+        for n, stem in zip("abc", ("Fox", "fox", "FOX"), strict=True)
+    ]
+    exact, folded = tmp_path / "exact", tmp_path / "folded"
+    assert [_put(exact, job) for job in jobs] == ["Fox.mp4", "fox.mp4", "FOX.mp4"]
+    _tell_no_case_apart(monkeypatch, folded)
+    first, second, third = (_put(folded, job) for job in jobs)
+    assert first == "Fox.mp4"
+    assert second.startswith("fox~")
+    assert third.startswith("FOX~")
+    assert len(list(folded.glob("*.mp4"))) == len(list(folded.glob("*.json"))) == 3
+
+
+def test_two_at_once_whose_names_are_one_file_take_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both planned the name while it was free; the second to finish takes another."""
+    _tell_no_case_apart(monkeypatch, tmp_path)
+    jobs = [make_job(JobState.DOWNLOADING, stem=stem, id=20 * stem[1]) for stem in ("Fox", "fOX")]
+    shelf = FolderShelf(tmp_path, at_once)
+    spots = [FolderSpot(next(shelf.places(job)), job, shelf) for job in jobs]
+    assert {spot.file.path.name.lower() for spot in spots} == {"fox.mp4"}
+    names = []
+    for spot in spots:
+        taking = spot.taking(0, hashlib.sha256())
+        spot.file.part.write_bytes(b"video")
+        names.append(taking._put(5, hashlib.sha256(b"video").hexdigest()).file)
+    assert names[0] == "Fox.mp4"
+    assert names[1].startswith("fOX~")
+
+
+def _put(folder: Path, job: Job) -> str:
+    file = VideoFile.plan(folder, job)
+    file.part.write_bytes(b"video")
+    file.finish(job, size=5, sha256=hashlib.sha256(b"video").hexdigest())
+    return file.path.name
+
+
+def _tell_no_case_apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let what looks for a name, and what gives one, meet a name in another case, as macOS and Windows do."""
+    lexists, link, lstat = os.path.lexists, os.link, Path.lstat
+
+    def there(path: Path) -> Path:
+        if path.parent != folder or not folder.is_dir():
+            return path
+        return next((known for known in folder.iterdir() if known.name.lower() == path.name.lower()), path)
+
+    def no_twin(part: Path, path: Path) -> None:
+        link(part, there(path))
+
+    monkeypatch.setattr(os.path, "lexists", lambda path: lexists(there(Path(path))))
+    monkeypatch.setattr(os, "link", no_twin)
+    monkeypatch.setattr(Path, "lstat", lambda path: lstat(there(path)))
+    monkeypatch.setattr(files, "_read", lambda sidecar, read=files._read: read(there(sidecar)))

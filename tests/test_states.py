@@ -31,6 +31,7 @@ from batchveo.outcomes import (
     Stuck,
     Throttled,
     TurnedAway,
+    UrlExpired,
     Withdrawn,
 )
 from batchveo.states import MOVES, next_state
@@ -69,6 +70,7 @@ TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.DOWNLOADING, FETCHED, S.SUCCEEDED),
     (S.DOWNLOADING, FetchTrouble(reason="reset"), S.DOWNLOADING),
     (S.DOWNLOADING, FetchTrouble(reason="403", stale_url=True), S.GENERATING),
+    (S.DOWNLOADING, UrlExpired(), S.GENERATING),
     (S.DOWNLOADING, DiskRefused(reason="full"), None),
 ]
 

@@ -156,6 +156,12 @@ run_options = together(
         metavar="N",
         help="How often a generation is made in all if it fails and was not charged.",
     ),
+    option(
+        "--sidecars",
+        metavar="DIR|none",
+        show_default=False,
+        help="Where the JSON file of each video goes: beside it, into a folder, or nowhere (none).",
+    ),
     option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
     option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
     option(

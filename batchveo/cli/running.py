@@ -21,6 +21,7 @@ from batchveo.report.closing import account_lines, outcome_lines
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
 from batchveo.settings import USUAL_CONCURRENCY
+from batchveo.sidecars import Sidecars
 from batchveo.store import Store
 
 
@@ -58,6 +59,7 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
         patience=options["patience"],
         wait_for_credits=options["wait_for_credits"],
         tries=options["tries"],
+        sidecars=Sidecars.named(options["sidecars"]),
     )
 
 

@@ -15,7 +15,7 @@ from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Plain
 from batchveo.models import InputFile
 from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
-from batchveo.paths import fold, safe_stem
+from batchveo.paths import safe_stem
 
 
 class Making(NamedTuple):
@@ -52,7 +52,7 @@ class JobMaker:
             id=job_id,
             name=name,
             stem=stem,
-            fold=fold(stem),
+            fold=stem,
             model=self._register.count(str(making.request["model"])),
             request=request,
             repeat_index=making.repetition,
@@ -80,7 +80,7 @@ class JobMaker:
                 self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
             stem = safe_stem(name)
         self._register.count(model)
-        return (job_id, name, stem, fold(stem), model, request, 0, meta, manifest, manifest, line, None, None)
+        return (job_id, name, stem, stem, model, request, 0, meta, manifest, manifest, line, None, None)
 
     def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""

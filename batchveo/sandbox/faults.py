@@ -79,6 +79,7 @@ DOWNLOAD: Mapping[str, str] = MappingProxyType(
         "empty-body": "A download is empty, with status 200.",
         "cdn-503": "A download is refused with 503 and an HTML page.",
         "slow-body": "A download trickles.",
+        "endless-body": "A download of no announced length does not end.",
         "changed-etag": "A download is of another encoding of the video, with another ETag.",
     }
 )

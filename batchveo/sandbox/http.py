@@ -59,11 +59,12 @@ async def _send(response: Response, send: Send) -> None:
     delivery = response.delivery
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    *pieces, last = delivery.split(response.body) or [b""]
-    for piece in pieces:
+    last = b""
+    for number, piece in enumerate(delivery.split(response.body)):
         await anyio.sleep(delivery.pause)
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await anyio.sleep(delivery.pause)
+        if number:
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+        last = piece
     unfinished = delivery.ending is not Ending.WHOLE
     await send({"type": "http.response.body", "body": last, "more_body": unfinished})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -25,7 +25,7 @@ class Delivery:
 
     ``delay`` and ``pause`` are seconds, before the first byte and before each of the body's ``pieces``. With
     an ending other than ``WHOLE`` the connection ends after ``kept`` bytes of the body, or, where that is
-    ``None``, before the status line.
+    ``None``, before the status line. ``repeats``: how often the body is sent, one after the other.
     """
 
     delay: float = 0.0
@@ -33,17 +33,20 @@ class Delivery:
     kept: int | None = None
     pieces: int = 1
     pause: float = 0.0
+    repeats: int = 1
 
     @property
     def unanswered(self) -> bool:
         """Whether the client gets no byte at all."""
         return self.ending is not Ending.WHOLE and self.kept is None
 
-    def split(self, body: bytes) -> list[bytes]:
+    def split(self, body: bytes) -> Iterator[bytes]:
         """The pieces of the body that are sent."""
         sent = body if self.ending is Ending.WHOLE else body[: self.kept or 0]
         step = max(1, -(-len(sent) // self.pieces))
-        return [sent[start : start + step] for start in range(0, len(sent), step)]
+        for _ in range(self.repeats):
+            for start in range(0, len(sent), step):
+                yield sent[start : start + step]
 
 
 AT_ONCE = Delivery()

@@ -160,7 +160,8 @@ class Service:
             raise Refused(401, WRONG_KEY)
 
     def _finished(self, answer: Response) -> Response:
-        headers = {"content-length": str(len(answer.body)), **answer.headers}
+        announced = {} if "transfer-encoding" in answer.headers else {"content-length": str(len(answer.body))}
+        headers = {**announced, **answer.headers}
         delay = answer.delivery.delay + self.settings.latency
         return replace(answer, headers=headers, delivery=replace(answer.delivery, delay=delay))
 

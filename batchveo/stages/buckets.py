@@ -205,6 +205,9 @@ class BucketTaking:
     async def keep(self) -> None:
         """Keep nothing."""
 
+    async def discard(self) -> None:
+        """There is nothing: an upload that broke off is begun anew."""
+
     async def finish(self) -> Fetched:
         """Send the rest; claim the name, and only then let the video be seen."""
         await self._send()

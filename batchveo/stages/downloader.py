@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 import httpx
 
@@ -10,10 +12,12 @@ from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import Flow, Stalled, TooLong, pour
 from batchveo.container import NotAnMp4
+from batchveo.disk_errors import scope_of
 from batchveo.models import Job
 from batchveo.objects import Faint, objects
-from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope
 from batchveo.places import BucketUrl, Place
+from batchveo.sidecars import BESIDE, Sidecars
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.buckets import BucketShelf
 from batchveo.stages.folders import FolderShelf
@@ -21,29 +25,62 @@ from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
 from batchveo.stages.shelves import Shelf, Spot, Taking
 
 LARGEST_VIDEO = 512 * 1024**2
-"""Bytes; a body that goes on beyond this is not a video of ours: eight seconds take some 30 MB."""
+"""Bytes; what is announced to be larger is not a video of ours: eight seconds take some 30 MB."""
+BYTES_A_SECOND = 16 * 1024**2
+"""Of a video whose length is not announced, at most: five times what 1080p takes at its best."""
+LEAST_BOUND = 64 * 1024**2
 REFUSED_TRIES = 3
-"""How often a run looks at a URL that must not be fetched from, or a body that does not end."""
+"""How often a run looks at a URL that must not be fetched from."""
+ENDLESS_TRIES = 2
+"""How often a run reads a body that does not end."""
+ONE_FILE_TRIES = 3
+"""How often a run tries to write a video whose file the disk refuses while it takes others."""
 CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
 
 
-def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "") -> Shelf:
+def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
     """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
 
-    ``writer``: see ``VideoFile.plan``.
+    ``writer``, ``sidecars``: see ``VideoFile.plan``.
     """
     if isinstance(output, BucketUrl):
         return BucketShelf(objects(output), disk)
-    return FolderShelf(output.absolute(), disk, writer=writer)
+    return FolderShelf(output.absolute(), disk, writer=writer, sidecars=sidecars)
+
+
+def largest_body(job: Job) -> int:
+    """Bytes that the body of ``job``'s video may have if its length is not announced.
+
+    By the seconds that were asked for; a video that extends another is as long as both.
+    """
+    seconds = job.request.get("duration", USUAL_SECONDS)
+    if "video_url" in job.request or isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return LARGEST_VIDEO
+    return min(max(int(seconds * BYTES_A_SECOND), LEAST_BOUND), LARGEST_VIDEO)
+
+
+USUAL_SECONDS = 8
+"""The longest that Veo makes by default."""
 
 
 class Downloader:
     """Downloads to one place. Remembers, while it lives, how far a broken download came."""
 
-    def __init__(self, videos: Videos, output: Place | Shelf, *, disk: Disk = in_thread, writer: str = "") -> None:
+    def __init__(
+        self,
+        videos: Videos,
+        output: Place | Shelf,
+        *,
+        disk: Disk = in_thread,
+        writer: str = "",
+        sidecars: Sidecars = BESIDE,
+    ) -> None:
         self._videos = videos
-        self._shelf = shelf_of(output, disk, writer=writer) if isinstance(output, Place) else output
+        self._folder = output if isinstance(output, Path) else None
+        self._shelf = (
+            shelf_of(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Place) else output
+        )
         self._partial: dict[int, Partial] = {}
 
     async def handle(self, job: Job) -> FetchOutcome:
@@ -61,7 +98,10 @@ class Downloader:
         except Faint as error:
             return FetchTrouble(reason=f"the bucket does not take it for now: {error.strerror}")
         except OSError as error:
-            return DiskRefused(reason=f"cannot write the video of {job.name!r}: {error}")
+            reason = f"cannot write the video of {job.name!r}: {error}"
+            if self._folder is not None and scope_of(error, self._folder) is Scope.JOB:
+                return FetchTrouble(reason=reason, tries=ONE_FILE_TRIES)
+            return DiskRefused(reason=reason)
 
     async def _download(self, job: Job, spot: Spot) -> Fetched:
         try:
@@ -69,7 +109,7 @@ class Downloader:
         except UrlRefused as error:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
-            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=REFUSED_TRIES)) from None
+            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=ENDLESS_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
 
@@ -96,7 +136,11 @@ class Downloader:
             await taking.add(piece)
 
         try:
-            await pour(response.stream, take, most=LARGEST_VIDEO - body.start)
+            most = LARGEST_VIDEO if body.total is not None else largest_body(job)
+            await pour(response.stream, take, most=most - body.start)
+        except TooLong:
+            await taking.discard()
+            raise
         except (httpx.HTTPError, Stalled):
             await taking.keep()
             self._remember(job, body, taking.size)

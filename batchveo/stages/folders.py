@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from batchveo.container import check_mp4
-from batchveo.files import VideoFile, is_ours, measure
+from batchveo.disk_errors import NAME_ERRORS
+from batchveo.files import SUFFIX, VideoFile, is_ours, longest_name, measure, no_name_left, stems_of
 from batchveo.models import Job
 from batchveo.outcomes import Fetched, FetchTrouble
+from batchveo.sidecars import BESIDE, Sidecars
 from batchveo.stages.blocks import Blocks, Disk
 from batchveo.stages.ranges import DownloadFailed
 
@@ -20,15 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FolderShelf:
-    """Puts videos into ``folder``; ``writer``: see ``VideoFile.plan``."""
+    """Puts videos into ``folder``; ``writer`` and ``sidecars``: see ``VideoFile.plan``."""
 
     folder: Path
     disk: Disk
     writer: str = ""
+    sidecars: Sidecars = BESIDE
 
     async def plan(self, job: Job) -> FolderSpot:
         """Choose the file."""
-        return FolderSpot(VideoFile.plan(self.folder, job, writer=self.writer), job, self.disk)
+        file = next(self.places(job), None)
+        if file is None:
+            raise no_name_left(self.folder, job)
+        return FolderSpot(file, job, self)
+
+    def places(self, job: Job) -> Iterator[VideoFile]:
+        """The files that the video of ``job`` may become, the best first."""
+        return VideoFile.places(self.folder, job, writer=self.writer, sidecars=self.sidecars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,21 @@ class FolderSpot:
 
     file: VideoFile
     job: Job
-    disk: Disk
+    shelf: FolderShelf
+
+    @property
+    def disk(self) -> Disk:
+        """Where work that waits for the disk is done."""
+        return self.shelf.disk
 
     async def found(self) -> Fetched | None:
         """The video, where a run left it whole just before it died."""
-        found = is_ours(self.file.path, self.job)
-        return self.fetched(*found) if found else None
+        found = is_ours(self.file.path, self.job, sidecars=self.shelf.sidecars)
+        if found is None:
+            return None
+        with suppress(OSError):
+            self.file.part.unlink()  # its second name, if the death came between the two
+        return fetched(self.file.path, *found)
 
     async def holds(self, size: int, digest: _Hash) -> bool:
         """Whether the part is still as it was left."""
@@ -55,9 +76,10 @@ class FolderSpot:
         """Write to the part."""
         return FolderTaking(self, Blocks(self.file.part, digest, size=size, disk=self.disk))
 
-    def fetched(self, size: int, sha256: str) -> Fetched:
-        """The video as the state records it."""
-        return Fetched(folder=str(self.file.path.parent), file=self.file.path.name, bytes=size, sha256=sha256)
+
+def fetched(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Fetched:
+    """The video as the state records it."""
+    return Fetched(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)
 
 
 class FolderTaking:
@@ -91,18 +113,56 @@ class FolderTaking:
         """Write, check, sync, rename: one wait for the disk."""
         return await self._spot.disk(self._finish)
 
+    async def discard(self) -> None:
+        """Remove the part: nothing of it is of use."""
+        with suppress(OSError):
+            self._spot.file.part.unlink()
+
     def _finish(self) -> Fetched:
         blocks, spot = self._blocks, self._spot
         blocks.write()
         part = spot.file.part
         # a worker that was taken for dead may have been at it too: the first to finish is the one
-        found = is_ours(spot.file.path, spot.job)
+        found = is_ours(spot.file.path, spot.job, sidecars=spot.shelf.sidecars)
         if found:
             with suppress(OSError):
                 part.unlink()
-            return spot.fetched(*found)
+            return fetched(spot.file.path, *found)
         if not blocks.owns(part):
             raise DownloadFailed(FetchTrouble(reason="another process fetches this video too"))
         check_mp4(part)
-        spot.file.finish(spot.job, size=blocks.size, sha256=blocks.hexdigest())
-        return spot.fetched(blocks.size, blocks.hexdigest())
+        return self._put(blocks.size, blocks.hexdigest())
+
+    def _put(self, size: int, sha256: str) -> Fetched:
+        """Give the part its name; the next one if the file system refuses it, or somebody has it by now."""
+        spot = self._spot
+        standing = self._standing(size, sha256)
+        if standing is not None:
+            with suppress(OSError):
+                spot.file.part.unlink()
+            return fetched(standing, size, sha256)
+        tried: set[Path] = set()
+        for file in chain([spot.file], spot.shelf.places(spot.job)):
+            if file.path in tried:
+                continue
+            tried.add(file.path)
+            try:
+                notes = replace(file, part=spot.file.part).finish(spot.job, size=size, sha256=sha256)
+            except OSError as error:
+                if not isinstance(error, FileExistsError) and error.errno not in NAME_ERRORS:
+                    raise
+            else:
+                return fetched(file.path, size, sha256, notes)
+        raise no_name_left(spot.shelf.folder, spot.job)
+
+    def _standing(self, size: int, sha256: str) -> Path | None:
+        """The video, where a run left it whole just before it died and no sidecar tells so."""
+        shelf, job = self._spot.shelf, self._spot.job
+        if shelf.sidecars.written:
+            return None
+        for stem in stems_of(job, longest=longest_name(shelf.folder)):
+            path = shelf.folder / f"{stem}{SUFFIX}"
+            with suppress(OSError):
+                if path.stat().st_size == size and measure(path) == (size, sha256) and not path.is_symlink():
+                    return path
+        return None

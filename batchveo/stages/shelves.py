@@ -33,6 +33,9 @@ class Taking(Protocol):
     async def keep(self) -> None:
         """Keep what came for a later try, where the place can."""
 
+    async def discard(self) -> None:
+        """Keep nothing of what came."""
+
     async def finish(self) -> Fetched:
         """Make it the video, verified; raises ``NotAnMp4``, ``OSError``, ``DownloadFailed``."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 
 from batchveo.models import JobState
-from batchveo.paths import fold
 from batchveo.store.connection import Connection
 
 MOST = 50
@@ -32,8 +31,7 @@ class Completing(Connection):
                 for row in self._db.execute(IN_STATE, {"state": state.value, "most": MOST})
             ]
             return found[:MOST]
-        key = fold(word)
-        by_name = {"key": key, "after": key + "\U0010ffff", "word": word, "looked_at": LOOKED_AT}
+        by_name = {"key": word, "after": word + "\U0010ffff", "word": word, "looked_at": LOOKED_AT}
         for query, values in ((BY_BEGINNING, by_name), (BY_ID, {"word": word, "looked_at": LOOKED_AT})):
             rows = self._db.execute(query, values)
             if found := list(islice(((r["id"], r["name"]) for r in rows if r["state"] in states), MOST)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from batchveo.errors import UsageError
 from batchveo.models import InputFile, JobSpec, JobState
 from batchveo.named import NamedJob, input_files
-from batchveo.paths import distinct_stem, fold
+from batchveo.paths import distinct_stem
 from batchveo.store import sql
 from batchveo.store.connection import Connection, transaction
 from batchveo.store.scratch import Scratch, prepare
@@ -87,7 +87,7 @@ def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) 
     namesakes = db.execute(sql.NOT_ADDED).fetchall() if new < missing else []
     for row in namesakes:
         stem = distinct_stem(row["stem"], row["id"])
-        db.execute(sql.ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": fold(stem)})
+        db.execute(sql.ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": stem})
     new += len(namesakes)
     db.execute(sql.TALLY_NEW, {"new": new})
     return new

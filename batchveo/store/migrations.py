@@ -226,6 +226,19 @@ def aside_and_tries(db: Database) -> None:
         db.conn.execute(statement)
 
 
+_EXPIRY = """
+ALTER TABLE jobs ADD COLUMN url_expires_at REAL;
+UPDATE jobs SET fold = stem WHERE fold != stem;
+"""
+
+
+@migrations()
+def url_expiry(db: Database) -> None:
+    """When the URL of a video ends; and two names that differ in case are two where the output folder says so."""
+    for statement in _statements(_EXPIRY):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

@@ -5,7 +5,8 @@ someone else in the meantime is left alone.
 """
 
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
-    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url, error,
+    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
+    url_expires_at, error,
     cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at,
     key_name AS key"""
 
@@ -139,7 +140,8 @@ ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
 MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
             (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
         state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
-        generation_id = :generation_id, video_url = :video_url, error = :error, cost_usd = :cost_usd,
+        generation_id = :generation_id, video_url = :video_url, url_expires_at = :url_expires_at,
+        error = :error, cost_usd = :cost_usd,
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""

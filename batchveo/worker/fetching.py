@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import anyio
@@ -11,13 +11,15 @@ from anyio.abc import TaskGroup
 from batchveo.desk import Desk, Fenced
 from batchveo.events import Noted
 from batchveo.models import Job
-from batchveo.outcomes import DiskRefused, FetchOutcome, FetchTrouble
+from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, UrlExpired
 from batchveo.settings import RunSettings
 from batchveo.stages.downloader import Downloader
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.worker.queues import DueQueue
 
 UNEXPECTED_TRIES = 3
+UNSAID_SECONDS = 6 * 3600.0
+"""How long a URL that does not say when it ends is taken to be good: those of some models are for hours."""
 
 
 class FetchLoop:
@@ -30,7 +32,8 @@ class FetchLoop:
         self._downloader = downloader
         self._slots = anyio.Semaphore(settings.downloads)
         self._place = place
-        self.queue = DueQueue()
+        self._noted: set[str] = set()
+        self.queue = DueQueue(rank=_url_end)
 
     async def run(self, calls: TaskGroup) -> None:
         """Download until cancelled."""
@@ -46,7 +49,9 @@ class FetchLoop:
             self._slots.release()
 
     async def _fetched(self, job: Job) -> None:
-        outcome = await self._outcome(job)
+        outcome = UrlExpired() if self._has_expired(job) else await self._outcome(job)
+        if isinstance(outcome, Fetched):
+            self._say(outcome.notes)
         aside = False
         if isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome):
             aside = True
@@ -57,6 +62,17 @@ class FetchLoop:
         if not aside and not isinstance(outcome, DiskRefused):
             self._place(moved)
 
+    def _has_expired(self, job: Job) -> bool:
+        """Whether its URL has ended while the job waited for its turn."""
+        return job.url_expires_at is not None and job.url_expires_at <= self._desk.clock.now()
+
+    def _say(self, notes: Iterable[str]) -> None:
+        """Once each, whatever the number of videos."""
+        for text in notes:
+            if text not in self._noted:
+                self._noted.add(text)
+                self._desk.tell(Noted(text=text, warning=True))
+
     async def _outcome(self, job: Job) -> FetchOutcome:
         try:
             return await self._downloader.handle(job)
@@ -64,6 +80,11 @@ class FetchLoop:
             reason, note = unexpected(job, error)
             self._desk.tell(note)
             return FetchTrouble(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
+
+
+def _url_end(job: Job) -> float:
+    """When the video has to be fetched at the latest: by its URL's own word, else long after it came."""
+    return job.not_before + UNSAID_SECONDS if job.url_expires_at is None else job.url_expires_at
 
 
 def _tried_enough(job: Job, trouble: FetchTrouble) -> bool:

@@ -43,7 +43,7 @@ class Worker:
         self._desk = desk
         pollers = ByKey({label: Poller(api) for label, api in apis.items()})
         self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
-        downloader = Downloader(videos, settings.output, disk=disk, writer=writer)
+        downloader = Downloader(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
         attachments = Attachments(desk.input_file)
         submitters = ByKey({label: Submitter(api, attachments, desk.leaving) for label, api in apis.items()})

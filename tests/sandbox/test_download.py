@@ -144,7 +144,7 @@ def test_answers_that_are_no_video():
 def test_a_slow_body_comes_in_pieces():
     """The pieces are the whole, with pauses that add up."""
     answer, video = spoilt(slow_body=1)
-    pieces = answer.delivery.split(answer.body)
+    pieces = list(answer.delivery.split(answer.body))
     assert b"".join(pieces) == video[10:]
     assert len(pieces) * answer.delivery.pause == pytest.approx(90.0)
 

@@ -188,10 +188,11 @@ async def test_when_every_name_is_taken_nothing_is_overwritten() -> None:
     for generation in ("g-2", "g-3", "g-4"):
         await fetch(Objects(URL, store), job=make_job(JobState.DOWNLOADING, generation_id=generation))
     there = keys(store)
-    token = next(stem for stem in module.stems_of(make_job(JobState.DOWNLOADING)) if f"{stem}.json" not in there)
-    store.put(f"{token}.mp4", b"precious")
+    tokens = [stem for stem in module.stems_of(make_job(JobState.DOWNLOADING)) if f"{stem}.json" not in there]
+    for token in tokens:
+        store.put(f"{token}.mp4", b"precious")
     assert isinstance(await fetch(Objects(URL, store)), DiskRefused)
-    assert keys(store) == sorted([*there, f"{token}.mp4"])
+    assert keys(store) == sorted([*there, *(f"{token}.mp4" for token in tokens)])
 
 
 class Breaking(httpx.AsyncByteStream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,6 +21,7 @@ from batchveo.api.pour import Flow
 from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.sidecars import BESIDE, NONE, Sidecars
 from batchveo.stages import blocks
 from batchveo.stages import downloader as module
 from batchveo.stages.blocks import at_once
@@ -32,13 +34,22 @@ Handler = Callable[[httpx.Request], httpx.Response]
 T = TypeVar("T")
 
 
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 async def public(host: str, port: int) -> Sequence[str]:
     return {"cdn.example": ["93.184.216.34"], "inside.example": ["10.0.0.7"]}.get(host, [host])
 
 
-async def fetch(handler: Handler, folder: Path, job: Job | None = None) -> FetchOutcome:
+async def fetch(
+    handler: Handler, folder: Path, job: Job | None = None, *, sidecars: Sidecars = BESIDE
+) -> FetchOutcome:
     async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
-        return await Downloader(videos, folder, disk=at_once).handle(job or make_job(JobState.DOWNLOADING))
+        downloader = Downloader(videos, folder, disk=at_once, sidecars=sidecars)
+        return await downloader.handle(job or make_job(JobState.DOWNLOADING))
 
 
 def video(request: httpx.Request) -> httpx.Response:
@@ -65,7 +76,7 @@ async def test_a_video_and_its_sidecar(tmp_path: Path) -> None:
     assert sidecar["request"] == {"model": "m", "prompt": "a cat", "seed": 7}
     assert sidecar["submitted_at"] == "1970-01-01T00:00:00.000+00:00"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a cat.json", "a cat.mp4"]
-    assert stat.S_IMODE(sidecar_path(tmp_path / "out" / "a cat.mp4").stat().st_mode) == 0o600
+    assert stat.S_IMODE(sidecar_path(tmp_path / "out" / "a cat.mp4").stat().st_mode) == 0o666 & ~current_umask()
 
 
 async def test_the_host_gets_no_key_and_the_checked_address(tmp_path: Path) -> None:
@@ -357,11 +368,13 @@ async def test_links_are_not_followed(tmp_path: Path) -> None:
     assert outcome.file != "a cat.mp4"
     job = make_job(JobState.DOWNLOADING, stem="b")
     VideoFile.plan(out, job).part.symlink_to(victim)
-    assert isinstance(await fetch(video, out, job), DiskRefused)
+    outcome = await fetch(video, out, job)
+    assert isinstance(outcome, FetchTrouble)
+    assert "symbolic links" in outcome.reason
     assert victim.read_text() == "precious"
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
 async def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """It stops the run, not the job."""
 
@@ -517,3 +530,191 @@ async def test_a_part_that_another_wrote_to_is_not_gone_on_with(tmp_path: Path) 
         assert isinstance(await one.handle(job), Fetched)
     assert asked == [None, None, None]
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+
+
+# -- the last step of a paid video, on disks of every kind
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES])
+async def test_a_folder_that_cannot_be_synced_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """SMB and FUSE know no such thing; the video is had all the same."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    (note,) = outcome.notes
+    assert f"the folder {tmp_path} cannot be synced ({os.strerror(code)})" in note
+
+
+async def test_files_that_cannot_be_synced_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of some network mounts."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    assert len(outcome.notes) == 2
+
+
+async def test_a_disk_that_fails_to_sync_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EIO is no matter of what a file system knows."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert isinstance(await fetch(video, tmp_path), DiskRefused)
+
+
+@pytest.mark.parametrize("limit", [143, 64, 32, -1])
+async def test_names_fit_the_file_systems_own_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """143 bytes on eCryptfs, endings, parts and sidecars included."""
+    monkeypatch.setattr(os, "pathconf", lambda folder, name: limit)
+    names: list[str] = []
+    link, open_ = os.link, os.open
+
+    def named(path: Path | str) -> None:
+        names.append(Path(path).name)
+
+    monkeypatch.setattr(os, "link", lambda part, path: (named(path), link(part, path)))
+    monkeypatch.setattr(os, "open", lambda path, *args, **more: (named(path), open_(path, *args, **more))[1])
+    outcome = await fetch(video, tmp_path, make_job(JobState.DOWNLOADING, stem="ü" * 110))
+    assert isinstance(outcome, Fetched)
+    assert max(len(name.encode()) for name in names) <= max(limit, 64)
+    assert outcome.file.startswith("ü")
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL])
+async def test_a_name_that_the_file_system_refuses_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The video is paid for: it is had under a plain name."""
+    link = os.link
+
+    def picky(part: Path, path: Path) -> None:
+        if "cat" in path.name:
+            raise OSError(code, os.strerror(code))
+        link(part, path)
+
+    replace = Path.replace
+
+    def picky_too(part: Path, path: Path) -> Path:
+        if "cat" in path.name:
+            raise OSError(code, os.strerror(code))
+        return replace(part, path)
+
+    monkeypatch.setattr(os, "link", picky)
+    monkeypatch.setattr(Path, "replace", picky_too)
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    assert outcome.file.startswith("video-")
+    assert (tmp_path / outcome.file).read_bytes() == WHOLE
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mp4"]
+
+
+async def test_one_file_that_is_refused_is_one_jobs_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the folder takes others."""
+
+    def refuse(part: Path, *, keep: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, FetchTrouble)
+    assert outcome.tries == module.ONE_FILE_TRIES
+    assert "Operation not permitted" in outcome.reason
+
+
+async def test_without_links_a_name_is_given_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """exFAT and some network mounts have none."""
+
+    def refuse(part: Path, path: Path) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, Fetched)
+    assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
+    other = await fetch(video, tmp_path, make_job(JobState.DOWNLOADING, generation_id="g-2"))
+    assert isinstance(other, Fetched)
+    assert other.file != "a cat.mp4"
+
+
+@pytest.mark.parametrize(
+    ("request_", "bound"),
+    [
+        ({"duration": 8}, 8 * module.BYTES_A_SECOND),
+        ({}, 8 * module.BYTES_A_SECOND),
+        ({"duration": 1}, module.LEAST_BOUND),
+        ({"duration": 10_000}, module.LARGEST_VIDEO),
+        ({"duration": "8s"}, module.LARGEST_VIDEO),
+        ({"duration": True}, module.LARGEST_VIDEO),
+        ({"duration": 8, "video_url": "https://x/v.mp4"}, module.LARGEST_VIDEO),
+    ],
+)
+def test_a_body_of_no_announced_length_has_a_bound(request_: dict[str, object], bound: int) -> None:
+    """That fits what was asked for; what extends another video may be as long as both."""
+    assert module.largest_body(make_job(JobState.DOWNLOADING, request=request_)) == bound
+
+
+async def test_nothing_stays_of_a_body_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is not read often."""
+    monkeypatch.setattr(module, "largest_body", lambda job: len(WHOLE) - 1)
+    outcome = await fetch(lambda request: httpx.Response(200, stream=Cut(WHOLE, None)), tmp_path)
+    assert isinstance(outcome, FetchTrouble)
+    assert outcome.tries == module.ENDLESS_TRIES
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- sidecars elsewhere, or none
+
+
+async def test_sidecars_may_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    """So that a folder of videos holds nothing else."""
+    sidecars = Sidecars(folder=tmp_path / "facts")
+    outcome = await fetch(video, tmp_path / "out", sidecars=sidecars)
+    assert isinstance(outcome, Fetched)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a cat.mp4"]
+    assert json.loads((tmp_path / "facts" / "a cat.json").read_text())["file"] == "a cat.mp4"
+    assert await fetch(video, tmp_path / "out", sidecars=sidecars) == outcome  # known again, not fetched twice
+
+
+async def test_two_folders_may_share_their_sidecars(tmp_path: Path) -> None:
+    """Neither takes the other's."""
+    sidecars = Sidecars(folder=tmp_path / "facts")
+    await fetch(video, tmp_path / "one", sidecars=sidecars)
+    other = make_job(JobState.DOWNLOADING, generation_id="g-2")
+    second = await fetch(video, tmp_path / "two", other, sidecars=sidecars)
+    assert isinstance(second, Fetched)
+    assert len(list((tmp_path / "facts").iterdir())) == 2
+
+
+async def test_without_sidecars_there_are_videos_alone(tmp_path: Path) -> None:
+    """One that a death left whole is known by its bytes."""
+    first = await fetch(video, tmp_path, sidecars=NONE)
+    assert isinstance(first, Fetched)
+    assert await fetch(video, tmp_path, sidecars=NONE) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["a cat.mp4"]
+
+
+async def test_without_sidecars_a_strangers_video_is_left_alone(tmp_path: Path) -> None:
+    """Its bytes are others."""
+    (tmp_path / "a cat.mp4").write_text("precious")
+    outcome = await fetch(video, tmp_path, sidecars=NONE)
+    assert isinstance(outcome, Fetched)
+    assert outcome.file != "a cat.mp4"
+    assert (tmp_path / "a cat.mp4").read_text() == "precious"

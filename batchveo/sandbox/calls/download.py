@@ -15,6 +15,9 @@ from batchveo.sandbox.world import World
 PREFIX = "/files/"
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _PIECES = 10
+_BLOCK = 1024 * 1024
+_ENDLESS = 1024
+"""Blocks: a gibibyte, so that a client without a bound stops all the same."""
 
 
 def download(world: World, call: Call) -> Response:
@@ -49,6 +52,11 @@ def _spoilt(answer: Response, fault: str | None, world: World) -> Response:
             return answer.delivered(Delivery(ending=Ending.CLOSED, kept=half))
         case "reset-body":
             return answer.delivered(Delivery(ending=Ending.RESET, kept=half))
+        case "endless-body":
+            body = answer.body * max(1, _BLOCK // max(1, len(answer.body)))
+            headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+            unannounced = Response(status=200, headers={**headers, "transfer-encoding": "chunked"}, body=body)
+            return unannounced.delivered(Delivery(repeats=_ENDLESS))
         case "slow-body":
             return answer.delivered(Delivery(pieces=_PIECES, pause=world.settings.late_by / _PIECES))
         case _:
