@@ -128,7 +128,7 @@ class Manifests:
             _exhaust(second.jobs())
             reading.register.report(reading.problems, second.register)
         if reading.problems.total:
-            raise ManifestError(reading.problems.kept, reading.problems.total)
+            raise ManifestError(reading.problems.listed(), reading.problems.total)
 
     def _first_repeated(self, register: Register) -> str | None:
         if register.first_repeat is None:

@@ -13,6 +13,7 @@ from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.provenance import left_open, strict
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
+from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
 from batchveo.models import InputFile
 
@@ -85,10 +86,13 @@ class Recipes:
         return rules
 
     def _check_keys(self, draft: Draft) -> None:
-        """What can be said of a job whose model is not known: keys that no model takes."""
+        """What can be said of a job whose model is not known: what no model takes, and what each needs."""
         for key in [key for key in draft.params if key not in PARAMETERS]:
-            fault = Fault("no model takes such a parameter", closest(key, [*PARAMETERS, *JOB_KEYS]))
+            fault = Fault("no model takes such a parameter", hint(key, [*PARAMETERS, *JOB_KEYS]))
             self._say(draft.entry, key, fault)
+        given = draft.params.keys() | draft.matrix.keys()
+        if "prompt" not in given and draft.prompts_file is None and not self._any_model:
+            self._say(draft.entry, "prompt", Fault("is missing; every model needs it"))
 
     def _recipe(self, draft: Draft, rules: Rules) -> Recipe:
         recipe = Recipe(rules, {"model": rules.name}, [], {}, {})
@@ -117,6 +121,8 @@ class Recipes:
             rule = rules.get(key)
             if rule is None:
                 raise self._not_taken(draft, rules, key)
+            if value is None:
+                raise Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
             return rule.written(value, in_cell=self._cells)
         except Fault as fault:
             self._say(draft.entry, field, fault)
@@ -176,6 +182,7 @@ def _model_name(name: object, *, any_model: bool) -> str:
         raise Fault("is missing", "name one of those that batchveo models lists")
     if not isinstance(name, str):
         raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
+    name = name.strip()
     if name not in MODELS and not any_model:
         guess = closest(name, MODELS)
         hint = "--allow-unknown-model sends it as it is"
