@@ -6,6 +6,8 @@ import json
 import re
 from hashlib import sha256
 
+from batchveo.normal import normal_request
+
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""
 
@@ -24,10 +26,12 @@ class Identities:
         self._repeats: dict[int, int] = {}
 
     def next(self, request: str, index: int, given: str | None) -> tuple[str, str]:
-        """The id of the next job, and the id of the first one that asked word for word for the same.
+        """The id of the next job, and the id of the first one that asked for the same.
 
-        ``request`` is canonical JSON. The hash is taken of a JSON object in ASCII, its keys sorted too.
+        ``request`` is canonical JSON, and counts in its normal form. The hash is taken of a JSON object in ASCII,
+        its keys sorted too.
         """
+        request = normal_request(request)
         if not request.isascii() or "\x7f" in request:
             request = _NOT_ASCII.sub(_escaped, request)
         own_id = "" if given is None else f'"id":{json.dumps(given)},'

@@ -19,6 +19,7 @@ from batchveo.manifest.synonyms import hint
 from batchveo.named import Row
 
 _CELLS = (Format.CSV, Format.TSV)
+_FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
 
 
 class Reading:
@@ -93,13 +94,15 @@ class Reading:
             case _:
                 assert_never(form)
 
-    def _column(self, name: str) -> Fault | None:
-        if name == "matrix":
+    def _column(self, name: str) -> str | Fault:
+        """The field that a column's name stands for, in whatever case, or what is wrong with it."""
+        known = _FIELDS.get(name.casefold())
+        if known == "matrix":
             return Fault("rows cannot hold a matrix", "write the jobs out, or use YAML", field=name)
-        if name == "meta":
+        if known == "meta":
             return Fault("one column for each value, please", "call it meta.KEY", field=name)
-        if self._any_model or name in PARAMETERS or name in JOB_KEYS:
-            return None
+        if known is not None or self._any_model:
+            return known or name
         right = hint(name, [*PARAMETERS, *JOB_KEYS], column=True)
         return Fault("no model takes such a parameter", right, field=name)
 

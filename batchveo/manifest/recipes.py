@@ -13,7 +13,7 @@ from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.provenance import left_open, strict
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
-from batchveo.manifest.synonyms import hint
+from batchveo.manifest.synonyms import hint, means
 from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
 from batchveo.models import InputFile
 
@@ -90,9 +90,8 @@ class Recipes:
         for key in [key for key in draft.params if key not in PARAMETERS]:
             fault = Fault("no model takes such a parameter", hint(key, [*PARAMETERS, *JOB_KEYS]))
             self._say(draft.entry, key, fault)
-        given = draft.params.keys() | draft.matrix.keys()
-        if "prompt" not in given and draft.prompts_file is None and not self._any_model:
-            self._say(draft.entry, "prompt", Fault("is missing; every model needs it"))
+        if not self._any_model:
+            self._check_given(draft, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
 
     def _recipe(self, draft: Draft, rules: Rules) -> Recipe:
         recipe = Recipe(rules, {"model": rules.name}, [], {}, {})
@@ -145,14 +144,19 @@ class Recipes:
 
     def _check_required(self, draft: Draft, recipe: Recipe) -> None:
         for name in recipe.rules.required:
-            if name in draft.params or name in draft.matrix:
-                continue
-            if name != "prompt" or draft.prompts_file is None:
-                self._say(draft.entry, name, Fault(f"is missing; {recipe.rules.name} needs it"))
+            self._check_given(draft, name, Fault(f"is missing; {recipe.rules.name} needs it"), recipe.rules.takes)
         prompt = recipe.blanks.get("prompt", recipe.fixed.get("prompt"))
         if draft.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
             fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
             self._say(draft.entry, "prompt", fault)
+
+    def _check_given(self, draft: Draft, name: str, fault: Fault, known: Collection[str]) -> None:
+        """Report that a parameter is missing, unless a key that is refused already was meant to be it."""
+        if name in draft.params or name in draft.matrix or (name == "prompt" and draft.prompts_file is not None):
+            return
+        others = [key for key in draft.params if key not in known]
+        if not any(means(key, name) for key in others):
+            self._say(draft.entry, name, fault)
 
     def _check_provenance(self, draft: Draft, recipe: Recipe) -> None:
         for name, fault in left_open(recipe.rules.model):

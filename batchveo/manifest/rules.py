@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,11 @@ class Rules:
         self.required = model.required if model else ()
         params = model.params if model else {}
         self._by_name = {name: _rule(name, param, folder, inputs) for name, param in params.items()}
+
+    @property
+    def takes(self) -> Collection[str]:
+        """The parameters that the model is known to take."""
+        return self.model.params if self.model else ()
 
     def get(self, name: str) -> Rule | None:
         """The rule of a parameter; ``None`` where the model has no such one."""

@@ -62,6 +62,11 @@ def key_hint(key: str, known: Collection[str]) -> str | None:
     return f"did you mean {' or '.join(by_fold[match] for match in matches)}?" if matches else None
 
 
+def means(key: str, name: str) -> bool:
+    """Whether somebody who wrote ``key`` may have meant ``name``."""
+    return key_hint(key, (name,)) is not None
+
+
 def carry_along(key: str, *, column: bool = False) -> str:
     """How to keep what is no parameter."""
     name = cut(key.strip(), 40)
