@@ -70,7 +70,7 @@ class Problem:
 
 
 class ManifestError(UsageError):
-    """Everything wrong in the manifests; ``problems`` holds the first few of each kind, ``total`` counts them all."""
+    """Everything wrong in the manifests; ``problems`` has the first few of each kind, ``total`` counts all."""
 
     def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
         self.problems = tuple(problems)

@@ -34,16 +34,19 @@ class Header:
 
     def lacks(self, required: Sequence[Sequence[str]]) -> bool:
         """Whether all of one of the groups are absent."""
-        return bool(self._absent(required))
+        return bool(self.absent(required))
 
     def missing(self, required: Sequence[Sequence[str]]) -> Iterator[Fault]:
         """A fault for each group that is absent, unless a column that is refused already was meant to be it."""
         known = {name for _, name in self.sent}
         others = [name for name in self.names if name and name not in known and not name.startswith(META)]
-        for group in self._absent(required):
+        for group in self.absent(required):
             if not any(means(other, name) for other in others for name in group):
                 yield Fault(
-                    f"the header has no column {' or '.join(group)}", _add_it(group[0]), line=self.line, field=group[0]
+                    f"the header has no column {' or '.join(group)}",
+                    _add_it(group[0]),
+                    line=self.line,
+                    field=group[0],
                 )
 
     def check_unnamed(self, row: list[str], line: int) -> Iterator[Fault]:
@@ -71,7 +74,8 @@ class Header:
         self._counted = int(cell) + 1
         return True
 
-    def _absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    def absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """The groups of which there is no column."""
         known = {name for _, name in self.sent}
         return [group for group in required if not known & {*group}]
 

@@ -28,22 +28,25 @@ def read(
     """An entry for each row that is not blank; a ``Fault`` stands for what cannot be read.
 
     Without a ``delimiter`` the one that stands most often in the header is taken. A column that is wrong is
-    reported once and left out of every row; where all of a ``required`` group are absent no row is read.
+    reported once and left out of every row. Where all of a ``required`` group are absent something stands in, so
+    that the rest can be checked; but without the first group, on which the others depend, no row is read.
     """
     try:
         rows = _numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
         header = header_of(names, check, line)
         yield from header.faults
-        missing = list(header.missing(required)) if names else []
-        yield from missing
-        if not header.lacks(required):
-            yield from _entries(rows, header)
+        if names:
+            yield from header.missing(required)
+        if not header.lacks(required[:1]):
+            yield from _entries(rows, header, {group[0]: "…" for group in header.absent(required)})
     except Fault as fault:
         yield fault
 
 
-def _entries(rows: Iterator[tuple[int, list[str]]], header: Header) -> Iterator[Entry | Fault]:
+def _entries(
+    rows: Iterator[tuple[int, list[str]]], header: Header, stand_in: dict[str, object]
+) -> Iterator[Entry | Fault]:
     width = header.width
     sent, carried, unnamed = header.sent, header.carried, header.unnamed
     for line, row in rows:
@@ -57,7 +60,7 @@ def _entries(rows: Iterator[tuple[int, list[str]]], header: Header) -> Iterator[
         if meta := {key: cell for column, key in carried if (cell := row[column])}:
             fields["meta"] = meta
         if fields:
-            yield Entry(line, fields)
+            yield Entry(line, {**fields, **stand_in} if stand_in else fields)
 
 
 def _without_edge(row: list[str], width: int) -> bool:

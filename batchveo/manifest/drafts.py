@@ -176,6 +176,7 @@ class Drafter:
                 matrix[name] = _choices(name, values)
             except Fault as fault:
                 self.say(entry, f"matrix.{name}", fault)
+                matrix[name] = []  # known by its name: its placeholders are not wrong as well
         return matrix
 
     def _check_matrix(self, draft: Draft) -> None:

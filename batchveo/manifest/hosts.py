@@ -9,7 +9,19 @@ import unicodedata
 from batchveo.manifest.problems import Fault, shown
 
 PRIVATE_TOPS = frozenset(
-    ("local", "localhost", "localdomain", "internal", "lan", "home", "intranet", "corp", "private", "invalid", "arpa")
+    (
+        "local",
+        "localhost",
+        "localdomain",
+        "internal",
+        "lan",
+        "home",
+        "intranet",
+        "corp",
+        "private",
+        "invalid",
+        "arpa",
+    )
 )
 """Last labels of host names that mean something in one network only (RFC 2606, RFC 6762, and usage)."""
 

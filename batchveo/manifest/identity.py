@@ -15,7 +15,7 @@ _NOT_ASCII = re.compile(r"[^ -~]+")
 
 
 class Identities:
-    """Gives out the ids of one manifest file, and tells equal requests in it apart by counting them.
+    """Gives out the ids of one reading, and tells equal requests in it apart by counting them.
 
     Keeps eight bytes of a hash for each job. Should two of a million differ and agree in those, one of them
     is counted as a repeat: its id is as unique and as stable as any.
@@ -31,11 +31,8 @@ class Identities:
         ``request`` is canonical JSON, and counts in its normal form. The hash is taken of a JSON object in ASCII,
         its keys sorted too.
         """
-        request = normal_request(request)
-        if not request.isascii() or "\x7f" in request:
-            request = _NOT_ASCII.sub(_escaped, request)
-        own_id = "" if given is None else f'"id":{json.dumps(given)},'
-        first = _digest(f'{{{own_id}"index":{index},"request":{request}}}')
+        own_id, request = _parts(request, given)
+        first = _first(own_id, index, request)
         key = int.from_bytes(first[:8], "big") >> 4  # sixty bits: a machine word less than sixty-four take
         if key not in self._seen:
             self._seen.add(key)
@@ -44,6 +41,23 @@ class Identities:
         self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
         again = f'{{{own_id}"index":{index},"occurrence":{occurrence},"request":{request}}}'
         return _digest(again).hex(), first.hex()
+
+
+def first_id(request: str, index: int, given: str | None) -> str:
+    """The id of the first job that asks for this."""
+    own_id, request = _parts(request, given)
+    return _first(own_id, index, request).hex()
+
+
+def _parts(request: str, given: str | None) -> tuple[str, str]:
+    request = normal_request(request)
+    if not request.isascii() or "\x7f" in request:
+        request = _NOT_ASCII.sub(_escaped, request)
+    return "" if given is None else f'"id":{json.dumps(given)},', request
+
+
+def _first(own_id: str, index: int, request: str) -> bytes:
+    return _digest(f'{{{own_id}"index":{index},"request":{request}}}')
 
 
 def _digest(identity: str) -> bytes:

@@ -10,7 +10,21 @@ LONGEST = 24
 """Longer texts are never one of these: most prompts need no closer look."""
 
 _WORDS = frozenset(
-    ("nan", "nat", "none", "null", "nil", "n/a", "na", "<na>", "undefined", "(null)", "(none)", "\\n", "[object object]")
+    (
+        "nan",
+        "nat",
+        "none",
+        "null",
+        "nil",
+        "n/a",
+        "na",
+        "<na>",
+        "undefined",
+        "(null)",
+        "(none)",
+        "\\n",
+        "[object object]",
+    )
 )
 # a spreadsheet's errors in any of its languages: #REF!, #NAME?, #BEZUG!, #N/A, #NV, #DIV/0!, Err:502; ### is a
 # column that was too narrow

@@ -92,8 +92,12 @@ class Problems:
         suggestion: str | None = None,
         *,
         once: bool = False,
+        kind: str | None = None,
     ) -> None:
-        """Report one problem. With ``once`` it is dropped if the same was reported so before."""
+        """Report one problem. With ``once`` it is dropped if the same was reported so before.
+
+        Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
+        """
         self.noticed += 1
         if once:
             said = (file, line, field, message)
@@ -103,13 +107,21 @@ class Problems:
                 self._said.add(said)
         self.total += 1
         self._files.setdefault(file, len(self._files))
-        kind = self._kinds.get(key := (file, field, _VALUES.sub("…", message)))
-        if kind is not None and (len(kind.listed) >= FEW or self._kept >= KEPT):
-            kind.count(line)
+        key = (file, field, kind or _VALUES.sub("…", message))
+        like_it = self._kinds.get(key)
+        if like_it is not None and (len(like_it.listed) >= FEW or self._kept >= KEPT):
+            like_it.count(line)
         elif self._kept < KEPT:
-            kind = self._kinds.setdefault(key, _Kind())
-            kind.listed.append((self.total, _problem(file, line, field, message, suggestion)))
+            like_it = self._kinds.setdefault(key, _Kind())
+            like_it.listed.append((self.total, _problem(file, line, field, message, suggestion)))
             self._kept += 1
+
+    def add_more(self, file: str, field: str | None, kind: str, count: int) -> None:
+        """Count problems of a kind of which nothing else is known."""
+        self.noticed += count
+        self.total += count
+        if like_it := self._kinds.get((file, field, kind)):
+            like_it.more += count
 
     def fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""

@@ -118,16 +118,16 @@ class Recipes:
         """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
         try:
             rule = rules.get(key)
-            if rule is None:
+            if rule is None or value is None:
                 raise self._not_taken(draft, rules, key)
-            if value is None:
-                raise Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
             return rule.written(value, in_cell=self._cells)
         except Fault as fault:
             self._say(draft.entry, field, fault)
             return None
 
     def _not_taken(self, draft: Draft, rules: Rules, key: str) -> Fault:
+        if rules.model is None:
+            return Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
         fault = rules.unknown(key)
         if self._drafter.is_default(draft.entry, key):
             fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"

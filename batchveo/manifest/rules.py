@@ -13,8 +13,8 @@ from batchveo.catalog import MODELS, Model, Param, ParamType
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
 from batchveo.manifest.no_text import check_text, is_no_text
-from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.numbers import check_exact, read_whole, whole_of
+from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.raw import plain
 from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, blank_in_list, parsed

@@ -15,7 +15,8 @@ from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item, Table
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.text import YamlText
-from batchveo.manifest.yaml_nodes import Nodes, line_of, refuse_tag, twice
+from batchveo.manifest.yaml_marks import line_of
+from batchveo.manifest.yaml_nodes import Nodes, refuse_tag, twice
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024

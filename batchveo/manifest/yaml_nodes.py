@@ -9,7 +9,9 @@ import yaml
 
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
 from batchveo.manifest.raw import DEPTH_LIMIT, Table
+from batchveo.manifest.yaml_braces import is_lone, lone_fault
 from batchveo.manifest.yaml_comments import Comments, cut_short
+from batchveo.manifest.yaml_marks import column_of, end_of, last_line_of, line_of
 from batchveo.manifest.yaml_scalars import resolved
 
 NODE_LIMIT = 100_000
@@ -120,7 +122,7 @@ class Nodes:
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
             values.append(value := self._node(event, depth + 1, key))
             if self._comments:
-                self._check_comment(event, value, key, event.start_mark.column - _DASH)
+                self._check_comment(event, value, key, column_of(event) - _DASH)
         return values
 
     def _table(self, depth: int, *, in_braces: bool) -> Table | str:
@@ -133,13 +135,14 @@ class Nodes:
                 continue
             key, line = self.key(event), line_of(event)
             start = self.next()
-            if in_braces and _is_lone(event, start):
-                self._lone(key, previous, line)
-                previous, lone = "", True  # what a comma cut once is told once
+            if in_braces and is_lone(event, start):
+                if previous or not lone:  # what a comma cuts once is told once
+                    self.faults.append(lone_fault(key, previous, line))
+                previous, lone = "", True
                 continue
             value = self._node(start, depth + 1, key)
             if self._comments:
-                self._check_comment(start, value, key, event.start_mark.column)
+                self._check_comment(start, value, key, column_of(event))
             if key in table:
                 self.faults.append(twice(key, table.lines[key], line))
             else:
@@ -151,23 +154,14 @@ class Nodes:
         # {animal} without quotes: a text stands in, so that nobody complains of a mapping in its place
         return "…" if lone and depth and not table else table
 
-    def _lone(self, key: str, previous: str, line: int) -> None:
-        """Report a key in ``{}`` without a colon: what follows a comma in a text that has no quotes."""
-        if previous:
-            right = f"does the {previous} need quotes? in {{…}} a comma ends a text"
-            self.faults.append(Fault("is no key", right, line=line, field=key))
-        elif not (self.faults and self.faults[-1].message == "is no key" and self.faults[-1].line == line):
-            right = f"a placeholder takes quotes: '{{{shown_bare(key, 40)}}}'; a key takes a value after a colon"
-            self.faults.append(Fault("is no key", right, line=line, field=key))
-
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
         if self._comments is None or not isinstance(event, yaml.ScalarEvent):
             return
-        comment = self._comments.after(event.end_mark.index)
+        comment = self._comments.after(end_of(event))
         if comment is None or event.style or not isinstance(value, str):
             return
         if fault := cut_short(value, key, column, comment):
-            fault.line, fault.field = event.end_mark.line + 1 + comment.lines, key
+            fault.line, fault.field = last_line_of(event) + comment.lines, key
             self.faults.append(fault)
 
     def _merged(self, event: yaml.Event, depth: int) -> list[Table]:
@@ -205,22 +199,6 @@ def twice(key: str, first: int, line: int) -> Fault:
     """What to say of a key that stands twice in one mapping."""
     where = f"stands twice, in line {first} and in line {line}"
     return Fault(where, "keep one of them", line=line, field=key)
-
-
-def line_of(event: yaml.Event) -> int:
-    """The line an event begins on, from 1."""
-    return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _is_lone(key: yaml.Event, value: yaml.Event) -> bool:
-    """Whether a key in braces stands alone, without a colon: its empty value has no place of its own."""
-    return (
-        isinstance(value, yaml.ScalarEvent)
-        and not value.value
-        and value.implicit[0]
-        and value.anchor is None
-        and (value.start_mark.index == key.end_mark.index or " " in getattr(key, "value", ""))
-    )
 
 
 def refuse_tag(event: yaml.Event, allowed: str) -> None:

@@ -213,7 +213,7 @@ def keys(db: Database) -> None:
 
 @migrations()
 def normal_keys(db: Database) -> None:
-    """By what a job is recognised whose id was made from its texts as they were written, not from their normal form.
+    """By what a job is recognised whose id was made from its texts as they were written.
 
     Only the few jobs whose texts are not in that form have such a key; ids made later need none.
     """

@@ -1,8 +1,8 @@
 """Jobs that an earlier version knew by another id.
 
-Ids were once made from texts as they were written. A job of that time whose texts have blanks at their ends, or are
-not in NFC, is found by the normal form of its request: it must not be bought again because its id is made otherwise
-today.
+Ids were once made from texts as they were written. A job of that time whose texts have blanks at their ends, or
+are not in NFC, is found by the normal form of its request: it must not be bought again because its id is made
+otherwise today.
 """
 
 from __future__ import annotations
