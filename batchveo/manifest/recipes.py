@@ -68,6 +68,8 @@ class Recipes:
             rules = self._rules_of(draft, model, field)
             if rules is not None:
                 recipes[model] = self._recipe(draft, rules)
+        if not recipes:
+            self._check_keys(draft)
         return recipes
 
     def _rules_of(self, draft: Draft, name: object, field: str) -> Rules | None:
