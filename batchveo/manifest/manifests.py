@@ -162,7 +162,8 @@ class Manifests:
 
 
 def _is_same(job: JobSpec, shared: Shared) -> bool:
-    named_so = shared.name is None or job.name == shared.name
+    # a name that was made ends with the id, or its beginning
+    named_so = job.name.endswith((job.id, job.id[:8])) if shared.name is None else job.name == shared.name
     return named_so and normal_key(canonical_json(job.request), job.index) == shared.key
 
 

@@ -31,7 +31,7 @@ class Comment(NamedTuple):
     """A comment, and how it stands to the last character before it.
 
     ``lines`` counts the line breaks between the two, ``gap`` the blanks if there is no break; ``column`` is
-    that of the ``#``, from 0, if there is one.
+    that of the ``#`` if there is one, from 0.
     """
 
     text: str
@@ -91,7 +91,7 @@ class Comments:
                     text=text[place : place + _SHOWN].partition("\n")[0].rstrip(),
                     lines=breaks,
                     gap=self._at + place - ink,
-                    column=self._at + place - line,
+                    column=self._at + place - line if breaks else 0,
                 ),
             )
         )
