@@ -1,4 +1,4 @@
-"""How problems are told: all in one go, by file and line, each with what would be right, a kind of them in short."""
+"""How problems are told: all in one go, by file and line, with what would be right, a kind of them in short."""
 
 from __future__ import annotations
 
@@ -62,13 +62,8 @@ def test_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
     )
     (tmp_path / "b.yaml").write_text("- {prompt: 5}\n")
     found = raised(tmp_path / "b.yaml", tmp_path / "a.yaml").problems
-    assert [(Path(problem.file).name, problem.line) for problem in found] == [
-        ("b.yaml", 1),
-        ("b.yaml", 1),
-        ("a.yaml", 5),
-        ("a.yaml", 6),
-        ("a.yaml", 9),
-    ]
+    places = [(Path(problem.file).name, problem.line) for problem in found]
+    assert places == [("b.yaml", 1), *(("a.yaml", line) for line in (3, 5, 6, 7, 9))]
     found = raised(tmp_path / "a.yaml").problems
     assert [problem.line for problem in found] == [3, 5, 6, 7, 9]
 

@@ -1,4 +1,4 @@
-"""Values that would lead astray: numbers that are rounded, traces of missing values, addresses nobody can reach."""
+"""Values that lead astray: numbers that are rounded, traces of missing values, addresses nobody can reach."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_numbers_that_would_be_rounded(seed: int, any_model: bool, tmp_path: Pat
         ("a.jsonl", f'{{"model": "{model}", "prompt": "A", "seed": {seed}}}\n'),
         ("a.yaml", f"- {{model: {model}, prompt: A, matrix: {{seed: [1, {seed}]}}}}\n"),
     ):
-        with pytest.raises(Exception, match="seed: .* is beyond 9007199254740991"):
+        with pytest.raises(Exception, match=r"seed: .* is beyond 9007199254740991"):
             jobs(tmp_path, content, name, any_model=any_model)
 
 
@@ -90,10 +90,36 @@ def test_cells_are_trimmed(tmp_path: Path) -> None:
 
 
 NO_TEXTS = [
-    "#NAME?", "#REF!", "#VALUE!", "#N/A", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA", "#BEZUG!",
-    "#NV", "#ЗНАЧ!", "#NOM?", "Err:502", "#####", "NaN", "nan", "None", "null", "NULL", "N/A", "n/a", "<NA>", "NaT",
-    "undefined", "[object Object]", " None ", "nil",
-]  # fmt: skip
+    "#NAME?",
+    "#REF!",
+    "#VALUE!",
+    "#N/A",
+    "#DIV/0!",
+    "#NULL!",
+    "#NUM!",
+    "#SPILL!",
+    "#CALC!",
+    "#GETTING_DATA",
+    "#BEZUG!",
+    "#NV",
+    "#ЗНАЧ!",
+    "#NOM?",
+    "Err:502",
+    "#####",
+    "NaN",
+    "nan",
+    "None",
+    "null",
+    "NULL",
+    "N/A",
+    "n/a",
+    "<NA>",
+    "NaT",
+    "undefined",
+    "[object Object]",
+    " None ",
+    "nil",
+]
 
 
 @pytest.mark.parametrize("text", NO_TEXTS)
@@ -133,13 +159,49 @@ def test_a_template_that_is_filled_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.1", "0", "0x7f.0.0.1", "0177.0.0.1", "2130706433",
-        "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.2.7", "198.18.0.1",
-        "224.0.0.1", "255.255.255.255", "240.0.0.1", "::1", "::", "fe80::1", "fd12::1", "::ffff:10.0.0.1", "ff02::1",
-        "2002:0a00:0001::", "2001:db8::1", "fe80::1%eth0", "nas", "printer.local", "db.internal", "x.home.arpa",
-        "files.corp", "router.lan", "１２７.0.0.1", "a..b", "", ".", "999.1.1.1", "256",
+        "localhost",
+        "LOCALHOST.",
+        "api.localhost",
+        "127.0.0.1",
+        "127.1",
+        "0",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "2130706433",
+        "0.0.0.0",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.2.7",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd12::1",
+        "::ffff:10.0.0.1",
+        "ff02::1",
+        "2002:0a00:0001::",
+        "2001:db8::1",
+        "fe80::1%eth0",
+        "nas",
+        "printer.local",
+        "db.internal",
+        "x.home.arpa",
+        "files.corp",
+        "router.lan",
+        "１２７.0.0.1",
+        "a..b",
+        "",
+        ".",
+        "999.1.1.1",
+        "256",
     ],
-)  # fmt: skip
+)
 def test_hosts_that_nobody_else_can_reach(host: str) -> None:
     """This machine in any spelling, private and reserved networks, names without a domain, and none at all."""
     if host == "256":

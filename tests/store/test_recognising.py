@@ -40,13 +40,14 @@ def old_state(path: Path, *jobs: tuple[str, str]) -> None:
     earlier.apply(db)
     with db.conn:
         db.execute(
-            "INSERT INTO runs (id, command, service, version, host, pid, started_at) VALUES (1, 'run', '', '', '', 1, 0)"
+            "INSERT INTO runs (id, command, service, version, host, pid, started_at)"
+            " VALUES (1, 'run', '', '', '', 1, 0)"
         )
         for seq, (job_id, prompt) in enumerate(jobs, 1):
             request = canonical_json({"model": MODEL, "prompt": prompt})
             db.execute(
-                "INSERT INTO jobs (seq, id, name, stem, fold, state, model, request, run, generation_id, file, sha256,"
-                " created_at) VALUES (?, ?, ?, ?, ?, 'succeeded', ?, ?, 1, ?, 'x', 'x', 0)",
+                "INSERT INTO jobs (seq, id, name, stem, fold, state, model, request, run, generation_id, file,"
+                " sha256, created_at) VALUES (?, ?, ?, ?, ?, 'succeeded', ?, ?, 1, ?, 'x', 'x', 0)",
                 (seq, job_id, job_id, job_id, job_id, MODEL, request, f"g{seq}"),
             )
         db.execute("UPDATE tallies SET jobs = ? WHERE state = 'pending'", (0,))
