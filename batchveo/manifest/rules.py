@@ -12,7 +12,7 @@ from typing import TypeGuard
 from batchveo.catalog import MODELS, Model, Param, ParamType
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
-from batchveo.manifest.no_text import check_text, is_no_text
+from batchveo.manifest.no_text import LONGEST, check_text, is_no_text
 from batchveo.manifest.numbers import check_exact, read_whole, whole_of
 from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.raw import plain
@@ -137,7 +137,7 @@ def is_plain(value: object) -> TypeGuard[str]:
         and "}" not in value
         and not value.isspace()
         and value != ""
-        and not is_no_text(value)
+        and (len(value) > LONGEST or not is_no_text(value))
     )
 
 
