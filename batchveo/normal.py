@@ -31,6 +31,8 @@ def normal_request(request: str) -> str:
     """The normal form of a request in canonical JSON, as canonical JSON; most requests are their own."""
     if _is_surely_normal(request):
         return request
+    if "\\" not in request:
+        return _by_quotes(request)
     value = json.loads(request)
     normal = _normal(value)
     return request if normal == value else canonical_json(normal)
@@ -46,6 +48,15 @@ def _is_surely_normal(request: str) -> bool:
     if request.isascii():  # other blanks than a space stand in JSON as escapes
         return '" ' not in request and ' "' not in request and "\\" not in request
     return not _MAY_DIFFER.search(request) and unicodedata.is_normalized("NFC", request)
+
+
+def _by_quotes(request: str) -> str:
+    """The normal form of JSON without an escape: between two quotes stands a text, before a colon a key."""
+    parts = request.split('"')
+    for place in range(1, len(parts), 2):
+        if not parts[place + 1].startswith(":"):
+            parts[place] = normal_text(parts[place])
+    return '"'.join(parts)
 
 
 def _normal(value: object) -> object:

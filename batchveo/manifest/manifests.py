@@ -95,7 +95,7 @@ class Manifests:
     def read(self, take: Callable[[Iterator[Row]], object]) -> Summary:
         """Read everything once; ``take`` gets the jobs as they come, and has to exhaust them.
 
-        Raises ``ManifestError`` with all problems at once, the first hundred in words: what was taken is
+        Raises ``ManifestError`` with all problems at once, the first few of each kind in words: what was taken is
         worth nothing then.
         """
         reading = self._reading()

@@ -12,13 +12,14 @@ from typing import TypeGuard
 from batchveo.catalog import MODELS, Model, Param, ParamType
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
-from batchveo.manifest.no_text import check_text, is_no_text
+from batchveo.manifest.no_text import LONGEST, check_text, is_no_text
 from batchveo.manifest.numbers import check_exact, read_whole, whole_of
 from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.raw import plain
 from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
+from batchveo.normal import ENDS
 
 JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "tries", "meta", "model")
 """The keys of a job that are not sent as they are."""
@@ -114,7 +115,7 @@ def text(value: object, *, may_be_empty: bool = False) -> str:
     """Text without control characters. Raises ``Fault``."""
     if not isinstance(value, str):
         raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
-    if not may_be_empty and not value.strip():
+    if not may_be_empty and not value.strip(ENDS):
         raise Fault("is empty", "write something, or leave it out")
     if not value.isprintable() and (control := _CONTROL.search(value)):
         raise Fault(f"holds the control character {control[0]!r}", "remove it")
@@ -137,7 +138,7 @@ def is_plain(value: object) -> TypeGuard[str]:
         and "}" not in value
         and not value.isspace()
         and value != ""
-        and not is_no_text(value)
+        and (len(value) > LONGEST or not is_no_text(value))
     )
 
 
