@@ -29,7 +29,7 @@ from batchveo.pricing import PriceList
 from batchveo.report.expanded import say_made_elsewhere
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
-from batchveo.services import Service, check_keys, check_service, running
+from batchveo.services import Service, check_keys, check_service, follow_keys, running
 from batchveo.store import Store
 from batchveo.trying import check_place
 
@@ -60,6 +60,7 @@ async def opened_run(
     with Store(state) as store, ExitStack() as stack:
         await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
         check_service(store, using)
+        strangers = follow_keys(store, using)
         check_keys(store, using)
         engine = None if cluster is None else stack.enter_context(_engine(cluster, state, reporter))
         run = store.begin_run(command=command, service=using.name, now=clock.now())
@@ -67,6 +68,7 @@ async def opened_run(
         if command == "resume" and settings.budget is None:
             settings = replace(settings, budget=store.last_budget(run))
         store.set_budget(run, settings.budget)
+        say_other_keys(reporter, strangers)
         await check_place(settings.output)
         say_made_elsewhere(reporter, store, settings.output)
         using = stack.enter_context(running(using, state))

@@ -27,6 +27,8 @@ from batchveo.events import Began, Event, Moved, Noted, Reporter, silent
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Blocked, DiskRefused, FoundInLog, Outcome, SubmitOutcome
 from batchveo.runspec import RunSpec
+from batchveo.services import key_prints
+from batchveo.stages.reconciler import left_with
 from batchveo.store import MoveLost, Store
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
@@ -53,11 +55,18 @@ class Coordinator:
         self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=spec.run)
         self._lines = Lines(recorder, spec.service.keys, settings)
         self._board = board = Board(begun=spec.begun, patience=settings.patience, key_of=self._lines.key_of)
-        self._wallet = Wallet(recorder, board, apis, spec.prices, settings)
+        prints = key_prints(store, spec.service)
+        self._wallet = Wallet(recorder, board, apis, spec.prices, settings, key_prints=prints)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
         self._reconciles = ReconcileLoop(
-            recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
+            recorder,
+            board,
+            apis,
+            settings,
+            key_of=self._lines.key_of,
+            left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
+            record=self._found,
         )
         self._roster = Roster(expected=workers)
         self._share = -(-settings.concurrency // workers)

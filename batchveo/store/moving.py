@@ -87,13 +87,21 @@ class Moving(Looking):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim(
-        self, *, run: int, now: float, price: Price = no_price, budget: float | None = None, key: str | None = None
+        self,
+        *,
+        run: int,
+        now: float,
+        price: Price = no_price,
+        budget: float | None = None,
+        key: str | None = None,
+        key_print: str | None = None,
     ) -> Job | None:
         """Take the next pending job for submission, its fresh client request id committed with it.
 
         Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
         ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
-        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with.
+        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with,
+        ``key_print`` the fingerprint of that key (see ``KeyPrints``).
         """
         with self._transaction():
             row = self._db.execute(sql.NEXT_TO_CLAIM, {"run": run, "now": now}).fetchone()
@@ -104,7 +112,7 @@ class Moving(Looking):
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(sql.CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, **dict(claimed))
-            self._begin_attempt(job, usd, run, now)
+            self._begin_attempt(job, usd, run, now, key_print)
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
 
@@ -114,7 +122,9 @@ class Moving(Looking):
             raise BudgetShort(job, usd)
         return usd
 
-    def _begin_attempt(self, job: Job, usd: float | None, run: int | None, now: float) -> None:
+    def _begin_attempt(
+        self, job: Job, usd: float | None, run: int | None, now: float, key_print: str | None = None
+    ) -> None:
         attempt = {
             "job": job.seq,
             "run": run,
@@ -124,6 +134,7 @@ class Moving(Looking):
             "price_usd": usd,
             "micros": micros(usd),
             "key": job.key,
+            "key_print": key_print,
         }
         self._db.execute(sql.ADD_ATTEMPT, attempt)
 

@@ -44,6 +44,8 @@ class Night:
     settings: Settings = field(default_factory=Settings)
     events: list[Event] = field(default_factory=list)
     prices: PriceList | None = None
+    key: NamedKey = KEY
+    """The only key of the runs that come."""
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 
@@ -78,9 +80,11 @@ class Night:
                 store.take_on_all(number)
             else:
                 store.add(jobs, run=number, now=self.clock.now())
+            using = services.Service(base_url=BASE_URL, keys=(self.key,))
+            services.follow_keys(store, using)
             wire = transport(self.service)
             async with (
-                Api(KEY.key, base_url=BASE_URL, transport=wire) as api,
+                Api(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 Videos(loopback=True, transport=wire) as videos,
             ):
                 prices = (
@@ -90,12 +94,14 @@ class Night:
                     run=number,
                     begun=self.clock.now(),
                     settings=chosen,
-                    service=services.Service(base_url=BASE_URL, keys=(KEY,)),
+                    service=using,
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
                 )
                 told = self.events.append
-                going = Run(store, spec, {"": api}, videos, clock=self.clock, reporter=told, disk=at_once)
+                going = Run(
+                    store, spec, {self.key.name: api}, videos, clock=self.clock, reporter=told, disk=at_once
+                )
                 return await going.execute()
 
     async def killed(
