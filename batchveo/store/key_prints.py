@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from batchveo.models import Job
 from batchveo.store.connection import Connection
 
-SECRET = "SELECT secret FROM key_secret"
+ROW = "SELECT secret FROM key_secret"
 PRINT_OF = "SELECT key_print FROM attempts WHERE client_request_id = ?"
 UNSETTLED = "('submitting', 'in_doubt', 'generating', 'downloading')"
 # any unsettled state -> the same: the key that it was bought with has another label now
@@ -23,7 +23,7 @@ class KeyPrints(Connection):
 
     def key_secret(self) -> bytes:
         """Random bytes of this database, by which it tells keys apart without knowing them."""
-        return bytes(self._db.execute(SECRET).fetchone()["secret"])
+        return bytes(self._db.execute(ROW).fetchone()["secret"])
 
     def key_print(self, job: Job) -> str | None:
         """The fingerprint of the key that the latest attempt of ``job`` left with; ``None`` where none is kept."""

@@ -12,7 +12,6 @@ from batchveo.store import sql
 from batchveo.store.looking import Looking
 from batchveo.version import __version__
 
-
 LATEST = 2**63 - 1
 """Larger than the number of any run."""
 

@@ -98,10 +98,8 @@ class Night:
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
                 )
-                told = self.events.append
-                going = Run(
-                    store, spec, {self.key.name: api}, videos, clock=self.clock, reporter=told, disk=at_once
-                )
+                told, apis = self.events.append, {self.key.name: api}
+                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once)
                 return await going.execute()
 
     async def killed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchveo.api import ApiKey, NamedKey
@@ -23,7 +24,7 @@ LOST = Settings(per_key=True, log_lag=1.0, faults={"lose-answer": 1.0})
 async def doubtful(folder: Path) -> Night:
     """A night whose only submit was accepted, with key A, and its answer lost."""
     night = Night(folder, LOST, key=A)
-    await night.killed(specs(1), after=5.0)
+    await night.killed(specs(1), after=0.9)
     (job,) = night.jobs()
     assert job.state in (S.IN_DOUBT, S.SUBMITTING)
     assert len(night.service.generations) == 1
@@ -48,6 +49,7 @@ async def test_the_right_key_finds_it_afterwards(tmp_path: Path) -> None:
     night.key = B
     await night.run(None, settle=5.0, when_in_doubt=Doubt.RESUBMIT)
     night.key = replace(A, name="renamed")
+    await anyio.sleep(60.0)
     result = await night.run(None, settle=5.0, when_in_doubt=Doubt.RESUBMIT)
     (job,) = night.jobs()
     assert (job.state, result.exit_status) == (S.SUCCEEDED, 0)
@@ -57,7 +59,7 @@ async def test_the_right_key_finds_it_afterwards(tmp_path: Path) -> None:
 async def test_silence_of_its_own_log_still_counts(tmp_path: Path) -> None:
     """A request that never arrived is submitted again by those who chose that."""
     night = Night(tmp_path, Settings(per_key=True, faults={"drop-before": 1.0}), key=A)
-    await night.killed(specs(1), after=5.0)
+    await night.killed(specs(1), after=0.9)
     night.heal()
     result = await night.run(None, settle=5.0, when_in_doubt=Doubt.RESUBMIT)
     assert (result.exit_status, len(night.service.generations)) == (0, 1)
