@@ -164,6 +164,8 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
         "job_id": job.id,
         "generation_id": job.generation_id,
         "client_request_id": job.client_request_id,
+        "key": job.key,
+        "service": job.service,
         "submitted_at": _iso(job.submitted_at),
         "completed_at": _iso(job.completed_at),
         "generation_seconds": seconds,
@@ -174,10 +176,18 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
     }
 
 
-def made_by_job(folder: Path, stem: str) -> object:
-    """The id of the job that the sidecar of this name belongs to; ``None`` where there is none."""
-    sidecar = _sidecar(folder / f"{stem}{SUFFIX}")
-    return sidecar and sidecar.get("job_id")
+def sidecar_beside(video: Path) -> dict[str, object] | None:
+    """What the sidecar of ``video`` says; ``None`` where there is none that can be read."""
+    return _sidecar(video)
+
+
+def sidecar_stems(folder: Path) -> set[str]:
+    """The names, without their ending, of all JSON files in ``folder``; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")}
+    except OSError:
+        return set()
 
 
 def is_ours(path: Path, job: Job) -> tuple[int, str] | None:

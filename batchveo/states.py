@@ -33,7 +33,7 @@ S = JobState
 
 MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
-        S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.CANCELLED}),
+        S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.SUCCEEDED, S.CANCELLED}),
         S.SUBMITTING: frozenset({S.PENDING, S.GENERATING, S.IN_DOUBT, S.FAILED}),
         S.IN_DOUBT: frozenset({S.IN_DOUBT, S.PENDING, S.GENERATING, S.FAILED}),
         S.GENERATING: frozenset({S.DOWNLOADING, S.FAILED}),
@@ -44,7 +44,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     }
 )
 """From each state, the states it may become. Two moves are a person's alone: ``pending`` to ``generating``, when
-a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again."""
+a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again. One is
+made before a run begins: ``pending`` to ``succeeded``, when a video is found that a lost database had."""
 
 LEAST_WAIT_CAP = 5.0
 """Seconds up to which back-off grows where the service names a wait of its own."""

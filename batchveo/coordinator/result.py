@@ -6,12 +6,16 @@ import signal
 from dataclasses import dataclass
 
 from batchveo.errors import StoppedEarly
+from batchveo.places import Place
 from batchveo.store import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's."""
+    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
+
+    ``output``: where the videos went.
+    """
 
     run: int
     counts: Counts
@@ -20,3 +24,4 @@ class RunResult:
     interrupted: signal.Signals | None = None
     late: int = 0
     seconds: float = 0.0
+    output: Place | None = None

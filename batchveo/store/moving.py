@@ -150,7 +150,7 @@ class Moving(Looking):
         moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
         with self._transaction():
             self._write(job, moved, run)
-            adopted = job.state is JobState.PENDING and move.to is JobState.GENERATING
+            adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)
             if adopted or job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
             if move.released:

@@ -1,0 +1,209 @@
+"""Takes finished videos that stand in a destination into a database that has lost them, so that none is bought again."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+
+from batchveo.kept import examine
+from batchveo.models import Job, JobState
+from batchveo.named import canonical_json
+from batchveo.places import Place
+from batchveo.run_options import whole
+from batchveo.services import SANDBOX
+from batchveo.sidecars import Sidecar, read_sidecars, sidecar_names
+from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
+
+SHARED = 100
+"""Jobs whose records share one sync of the disk."""
+
+Watch = Callable[[int], None]
+"""Told how many videos are about to be read from one end to the other."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What became of the sidecars of jobs that are still to be bought.
+
+    ``taken_in``: their videos are whole, and nothing is bought. ``refetched``: their videos are damaged or missing,
+    so that the generations are asked for again, each with what was wrong. ``lost``: with no generation to ask for;
+    these are bought. ``others``: made by the sandbox for a run with a real service, or the other way round.
+    """
+
+    taken_in: list[Job] = field(default_factory=list)
+    refetched: list[tuple[Job, str]] = field(default_factory=list)
+    lost: list[tuple[Job, str]] = field(default_factory=list)
+    others: list[Job] = field(default_factory=list)
+
+
+def unwatched(videos: int) -> None:
+    """For those who do not watch."""
+
+
+async def recover(
+    store: Store,
+    output: Place,
+    *,
+    run: int,
+    now: float,
+    sandbox: bool,
+    labels: Collection[str] = (),
+    watch: Watch = unwatched,
+) -> Recovered:
+    """Take in what stands in ``output`` for jobs of ``store`` that are pending.
+
+    A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are made
+    may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are those
+    of the keys of this run. A destination that cannot be listed has nothing to give.
+    """
+    recovered = Recovered()
+    found = await _found(store, output) if store.has_pending() else []
+    by_job = _matched(store, found)
+    mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
+    recovered.others += [store.job(seq) for seq, sidecars in mine.items() if not sidecars]
+    due = {seq: sidecars for seq, sidecars in mine.items() if sidecars}
+    watch(len(due))
+    numbers = sorted(due)
+    for first in range(0, len(numbers), SHARED):
+        checked = [await _best(due[seq]) for seq in numbers[first : first + SHARED]]
+        with store.sharing():
+            for seq, (sidecar, flaw) in zip(numbers[first : first + SHARED], checked, strict=True):
+                _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
+    return recovered
+
+
+async def _found(store: Store, output: Place) -> Sequence[Sidecar]:
+    """The sidecars of videos that the database does not have."""
+    try:
+        stems = await sidecar_names(output)
+    except OSError:
+        return ()
+    if stems:
+        for file in store.files_in(whole(output)):
+            stems.discard(file.removesuffix(".mp4"))
+    return await anyio.to_thread.run_sync(lambda: list(read_sidecars(output, stems))) if stems else ()
+
+
+def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:
+    """The sidecars of pending jobs, by the number of the job."""
+    matched: defaultdict[int, list[Sidecar]] = defaultdict(list)
+    strangers = []
+    for sidecar in found:
+        job = store.job_of_id(sidecar.job_id)
+        if job is None:
+            strangers.append(sidecar)
+        elif job.state is JobState.PENDING:
+            matched[job.seq].append(sidecar)
+    if strangers:
+        _match_by_request(store, strangers, matched)
+    return matched
+
+
+def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[int, list[Sidecar]]) -> None:
+    """Give each job that has no sidecar yet one that tells of the same request; each sidecar serves one job."""
+    wanted = {_alike(sidecar.request, sidecar.index) for sidecar in strangers}
+    jobs: defaultdict[str, list[int]] = defaultdict(list)
+    for seq, request, index in store.pending_requests_by_job():
+        alike = _alike(json.loads(request), index)
+        if alike in wanted and seq not in matched:
+            jobs[alike].append(seq)
+    for sidecar in strangers:
+        waiting = jobs.get(_alike(sidecar.request, sidecar.index))
+        if waiting:
+            matched[waiting.pop(0)] = [sidecar]
+
+
+def _alike(request: Mapping[str, object], index: int) -> str:
+    """The same text for requests that differ only in what nobody sees."""
+    return f"{index} {canonical_json(_plain(request))}"
+
+
+def _plain(value: object) -> object:
+    match value:
+        case str():
+            return _trimmed(unicodedata.normalize("NFC", value))
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+def _trimmed(text: str) -> str:
+    """Without blanks and invisible marks at its ends."""
+    start, end = 0, len(text)
+    while start < end and _is_invisible(text[start]):
+        start += 1
+    while end > start and _is_invisible(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _is_invisible(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) == "Cf"
+
+
+def _is_for(sidecar: Sidecar, *, sandbox: bool) -> bool:
+    """Whether it tells of a video of this kind of service; what does not say is taken at its word."""
+    return sidecar.service is None or (sidecar.service == SANDBOX) == sandbox
+
+
+async def _best(sidecars: Sequence[Sidecar]) -> tuple[Sidecar, str | None]:
+    """The first whose video is whole; else the first that names a generation, with what is wrong."""
+    flaws = []
+    for sidecar in sidecars:
+        flaw = await anyio.to_thread.run_sync(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        if flaw is None and sidecar.generation_id is not None:
+            return sidecar, None
+        flaws.append((sidecar, flaw or "no generation in its sidecar"))
+    return next((each for each in flaws if each[0].generation_id is not None), flaws[0])
+
+
+def _settle(
+    store: Store,
+    seq: int,
+    sidecar: Sidecar,
+    flaw: str | None,
+    recovered: Recovered,
+    *,
+    run: int,
+    now: float,
+    labels: Collection[str],
+) -> None:
+    job, generation = store.job(seq), sidecar.generation_id
+    if generation is None:
+        recovered.lost.append((job, flaw or ""))
+        return
+    try:
+        if flaw is None:
+            recovered.taken_in.append(store.take_in(job, _video(sidecar, generation), run=run, now=now))
+            return
+        key = sidecar.key if sidecar.key in labels else None
+        adopted = store.adopt(job, generation, now=now, client_request_id=sidecar.client_request_id, key=key)
+        recovered.refetched.append((adopted, flaw))
+    except GenerationTaken:
+        recovered.lost.append((job, f"its generation {generation} is another job's"))
+    except (MoveLost, ValueError):  # another process moved the job in this very moment
+        return
+
+
+def _video(sidecar: Sidecar, generation: str) -> FinishedVideo:
+    return FinishedVideo(
+        folder=sidecar.folder,
+        file=sidecar.file,
+        bytes=sidecar.bytes or 0,
+        sha256=sidecar.sha256 or "",
+        generation_id=generation,
+        client_request_id=sidecar.client_request_id,
+        key=sidecar.key,
+        cost_usd=sidecar.cost_usd,
+        submitted_at=sidecar.submitted_at,
+        completed_at=sidecar.completed_at,
+    )
