@@ -14,9 +14,10 @@ NOTHING_DONE = "nothing was written or bought"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """``new_state``: the database may be new to the jobs, though another one knows them. ``missing_videos``: the
-    finished videos may be missing from their folder. ``confirm`` asks about what is not agreed to; ``None`` where
-    nobody is there.
+    """What may be, and who is asked about the rest.
+
+    ``new_state``: the database may be new to the jobs, though another one knows them. ``missing_videos``: the
+    finished videos may be missing from their folder. ``confirm``: ``None`` where nobody is there to be asked.
     """
 
     new_state: bool = False
@@ -26,8 +27,8 @@ class Consent:
     def require(self, finding: str, advice: str, refusal: type[UsageError]) -> None:
         """Ask whether to go on in spite of ``finding``.
 
-        Raises ``refusal``, with the ``advice`` what to do, where nobody is there to be asked, and ``Declined`` where
-        the answer is no.
+        Raises ``refusal``, with the ``advice`` what to do, where nobody is there to be asked, and ``Declined``
+        where the answer is no.
         """
         if self.confirm is None:
             raise refusal(f"{finding}\n{advice}\n{NOTHING_DONE}")

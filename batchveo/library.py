@@ -135,8 +135,8 @@ def resume(
 ) -> RunResult:
     """Go on with everything unfinished in the state; blocks as ``run`` does.
 
-    Without ``settings`` it keeps to what the run before was told; with them, to those that are ``told``: all of them
-    where that is not given.
+    Without ``settings`` it keeps to what the run before was told; with them, to those that are ``told``: all of
+    them where that is not given.
     """
 
     async def call() -> RunResult:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from batchveo.kept import kept, size_of
 from batchveo.places import BucketUrl, Place
 from batchveo.run_options import whole
@@ -29,7 +31,7 @@ class Missing:
 
     @property
     def is_absence(self) -> bool:
-        """Whether it looks as if the whole place were not there. A deleted file or two are none of a run's business."""
+        """Whether it looks as if the whole place were not there; a deleted file or two are for ``verify``."""
         gone = len(self.files)
         if not gone:
             return False
@@ -42,21 +44,23 @@ class Missing:
         """What was found, for a person."""
         empty = ", where there is nothing at all" if self.is_empty else ""
         return (
-            f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for, {self.files[0]} for one, "
-            f"are missing from {whole(self.output)}{empty}: is the drive there?"
+            f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
+            f"({self.files[0]} for one) are missing from {whole(self.output)}{empty}: is the drive there?"
         )
 
 
-def missing_videos(store: Store, output: Place) -> Missing:
-    """Look for some of the finished videos that were put into ``output``, the newest and the oldest. Blocks.
+async def missing_videos(store: Store, output: Place) -> Missing:
+    """Look for some of the finished videos that were put into ``output``, the newest and the oldest.
 
     What cannot be looked at counts as there: whoever writes there next will say what is wrong.
     """
-    in_bucket = isinstance(output, BucketUrl)
-    folder = whole(output)
-    place = output if isinstance(output, BucketUrl) else Path(folder)
-    finished = store.finished_files(LOOKED_AT_IN_A_BUCKET if in_bucket else LOOKED_AT)
-    files = [file for where, file in finished if where == folder and file]
+    finished = store.finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
+    files = [file for where, file in finished if where == whole(output) and file]
+    return await anyio.to_thread.run_sync(_look_for, output, files)
+
+
+def _look_for(output: Place, files: Sequence[str]) -> Missing:
+    place = output if isinstance(output, BucketUrl) else output.absolute()
     gone = [file for file in files if _is_gone(place, file)]
     is_empty = bool(gone) and isinstance(place, Path) and _is_empty(place)
     return Missing(output=output, looked_for=len(files), files=gone, is_empty=is_empty)

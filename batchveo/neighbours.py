@@ -21,7 +21,10 @@ MOST_ENTRIES, MOST_DATABASES = 5_000, 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """A database that knows jobs of which the one at ``state`` knows none; ``is_new``: there is none at ``state``."""
+    """A database that knows jobs of which the one at ``state`` knows none.
+
+    ``is_new``: there is no database at ``state`` yet.
+    """
 
     state: Path
     is_new: bool
@@ -44,14 +47,19 @@ class Neighbour:
         )
 
 
+def is_unmade(state: Path) -> bool:
+    """Whether there is no database at ``state``; an empty file is none."""
+    return not state.exists() or not state.stat().st_size
+
+
 def neighbour(
     manifests: Sequence[str | os.PathLike[str]], state: Path, named: Scratch, using: Service
 ) -> Neighbour | None:
-    """The nearest database beside ``manifests`` that knows jobs of ``named``, where the one at ``state`` knows none.
+    """The nearest database beside ``manifests`` that knows jobs of ``named``; the one at ``state`` knows none.
 
     What the sandbox made does not count for a real service, nor the other way round. Nothing is written.
     """
-    is_new = not state.exists() or not state.stat().st_size
+    is_new = is_unmade(state)
     if not is_new:
         here = acquaintance(named, state, any_will_do=True)
         if here is None or here.known or not here.named:

@@ -27,6 +27,7 @@ from batchveo.events import Noted, Reporter
 from batchveo.metrics import known_durations, recent_durations
 from batchveo.missing import missing_videos
 from batchveo.models import JobState
+from batchveo.neighbours import is_unmade
 from batchveo.places import Place
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
@@ -73,7 +74,7 @@ async def opened_run(
     """
     _check_reach(using, cluster)
     clock = Clock()
-    is_new = not state.exists()
+    is_new = is_unmade(state)
     with Store(state) as store, ExitStack() as stack:
         await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
         check_service(store, using)
@@ -123,10 +124,10 @@ async def opened_run(
 
 
 async def check_videos(store: Store, output: Place, consent: Consent) -> None:
-    """Raise ``VideosMissing`` where the place of the finished videos is not there, unless somebody agrees to that."""
+    """Raise ``VideosMissing`` where the place of the finished videos is not there, and nobody agrees to that."""
     if consent.missing_videos:
         return
-    missing = await anyio.to_thread.run_sync(partial(missing_videos, store, output))
+    missing = await missing_videos(store, output)
     if missing.is_absence:
         consent.require(missing.finding, MISSING_ADVICE, VideosMissing)
 

@@ -1,4 +1,4 @@
-"""Takes finished videos that stand in a destination into a database that has lost them, so that none is bought again."""
+"""Takes finished videos of a destination into a database that has lost them: so that none is bought again."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ Watch = Callable[[int], None]
 class Recovered:
     """What became of the sidecars of jobs that are still to be bought.
 
-    ``taken_in``: their videos are whole, and nothing is bought. ``refetched``: their videos are damaged or missing,
-    so that the generations are asked for again, each with what was wrong. ``lost``: with no generation to ask for;
-    these are bought. ``others``: made by the sandbox for a run with a real service, or the other way round.
+    ``taken_in``: their videos are whole, and nothing is bought. ``refetched``: their videos are damaged or
+    missing, so that the generations are asked for again, each with what was wrong. ``lost``: with no generation to
+    ask for; these are bought. ``others``: made by the sandbox for a run with a real service, or the other way
+    round.
     """
 
     taken_in: list[Job] = field(default_factory=list)
@@ -58,9 +59,9 @@ async def recover(
 ) -> Recovered:
     """Take in what stands in ``output`` for jobs of ``store`` that are pending.
 
-    A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are made
-    may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are those
-    of the keys of this run. A destination that cannot be listed has nothing to give.
+    A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
+    made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
+    those of the keys of this run. A destination that cannot be listed has nothing to give.
     """
     recovered = Recovered()
     found = await _found(store, output) if store.has_pending() else []

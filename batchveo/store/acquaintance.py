@@ -21,7 +21,10 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquaintance:
-    """Of ``named`` jobs, how many the database at ``path`` knows, by their states; ``services`` it has spoken to."""
+    """Of ``named`` jobs, those that the database at ``path`` knows, by their states.
+
+    ``services``: what its runs have called the services they spoke to.
+    """
 
     path: Path
     named: int

@@ -71,7 +71,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def open_untouched(path: Path) -> sqlite3.Connection:
-    """A connection to what may be anybody's file, for a look: nothing is written, and no schema brought up to date.
+    """A connection to what may be anybody's file, for a look: nothing is written, no schema brought up to date.
 
     Raises ``sqlite3.Error`` or ``OSError``.
     """
