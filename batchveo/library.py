@@ -187,7 +187,7 @@ def _check_neighbours(
     manifests: Sequence[StrPath], state: Path, named: Scratch, using: Service, consent: Consent
 ) -> None:
     """Raise ``KnownElsewhere`` where another database beside ``manifests`` knows the jobs, and this one none."""
-    found = None if consent.new_state else neighbour(manifests, state, named, using)
+    found = None if consent.new_state else neighbour(manifests, state, named, sandbox=using.sandbox)
     if found is not None:
         consent.require(found.finding, found.advice, KnownElsewhere)
 

@@ -20,6 +20,11 @@ LEAST, SHARE = 5, 0.8
 """So many missing, and such a share of those looked for, are no videos that somebody sorted out."""
 
 
+MISSING_ADVICE = (
+    "mount it and run again; name another folder with --output DIR; or go on all the same with --missing-videos-ok"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """``files`` of ``looked_for`` finished videos are not in ``output``; ``is_empty``: nothing at all is there."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from batchveo.services import SANDBOX, Service
+from batchveo.services import SANDBOX
 from batchveo.store import Acquaintance, Scratch, acquaintance
 
 LEVELS = 3
@@ -53,7 +53,7 @@ def is_unmade(state: Path) -> bool:
 
 
 def neighbour(
-    manifests: Sequence[str | os.PathLike[str]], state: Path, named: Scratch, using: Service
+    manifests: Sequence[str | os.PathLike[str]], state: Path, named: Scratch, *, sandbox: bool
 ) -> Neighbour | None:
     """The nearest database beside ``manifests`` that knows jobs of ``named``; the one at ``state`` knows none.
 
@@ -66,7 +66,7 @@ def neighbour(
             return None
     for path in islice(_databases(manifests, state), MOST_DATABASES):
         other = acquaintance(named, path)
-        if other is not None and other.known and (SANDBOX in other.services) == using.sandbox:
+        if other is not None and other.known and (SANDBOX in other.services) == sandbox:
             return Neighbour(state=state, is_new=is_new, other=other)
     return None
 

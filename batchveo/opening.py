@@ -25,7 +25,7 @@ from batchveo.durations import Durations
 from batchveo.errors import KeyRejected, PricesUnknown, UsageError, VideosMissing
 from batchveo.events import Noted, Reporter
 from batchveo.metrics import known_durations, recent_durations
-from batchveo.missing import missing_videos
+from batchveo.missing import MISSING_ADVICE, missing_videos
 from batchveo.models import JobState
 from batchveo.neighbours import is_unmade
 from batchveo.places import Place
@@ -41,9 +41,6 @@ from batchveo.store import Store
 from batchveo.trying import check_place
 
 NO_CONSENT = Consent()
-MISSING_ADVICE = (
-    "mount it and run again; name another folder with --output DIR; or go on all the same with --missing-videos-ok"
-)
 ENDING_SECONDS = 10.0
 """How long the processes of a run on a cluster may hold the state after the one that started them has died."""
 

@@ -11,10 +11,10 @@ from functools import partial
 
 import anyio
 
-from batchveo.kept import examine
+from batchveo.kept import examine, size_of
 from batchveo.models import Job, JobState
 from batchveo.named import canonical_json
-from batchveo.places import Place
+from batchveo.places import BucketUrl, Place
 from batchveo.run_options import whole
 from batchveo.services import SANDBOX
 from batchveo.sidecars import Sidecar, read_sidecars, sidecar_names
@@ -79,13 +79,31 @@ async def recover(
     return recovered
 
 
-async def _found(store: Store, output: Place) -> Sequence[Sidecar]:
+async def recoverable(store: Store | None, output: Place, *, sandbox: bool) -> frozenset[str]:
+    """The ids of jobs that a sidecar beside a video in ``output`` names, and ``store`` does not have as finished.
+
+    For a plan: the videos are not read, and a bucket is not listed, which may take longer than all the rest.
+    """
+    if isinstance(output, BucketUrl):
+        return frozenset()
+    found = await _found(store, output)
+    return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
+
+
+def _stands(sidecar: Sidecar) -> bool:
+    try:
+        return size_of(sidecar.video) == sidecar.bytes
+    except OSError:
+        return False
+
+
+async def _found(store: Store | None, output: Place) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     try:
         stems = await sidecar_names(output)
     except OSError:
         return ()
-    if stems:
+    if stems and store is not None:
         for file in store.files_in(whole(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await anyio.to_thread.run_sync(lambda: list(read_sidecars(output, stems))) if stems else ()

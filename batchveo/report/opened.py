@@ -53,10 +53,8 @@ def say_recovered(reporter: Reporter, output: Place, found: Recovered) -> None:
         reporter(Noted(text=f"{text} {'it' if len(found.taken_in) == 1 else 'them'}"))
     if found.refetched:
         shown = _shown([f"{job.name}: {flaw}" for job, flaw in found.refetched])
-        text = (
-            f"{counted(len(found.refetched), 'video')} in {output} damaged or missing beside the sidecar ({shown})"
-        )
-        reporter(Noted(text=f"{text}; fetched again by generation id, not bought", warning=True))
+        text = f"{counted(len(found.refetched), 'video')} damaged or missing in {output}, with a sidecar ({shown})"
+        reporter(Noted(text=f"{text}: fetched again by generation id, not bought", warning=True))
     if found.lost:
         shown = _shown([f"{job.name}: {flaw}" for job, flaw in found.lost])
         text = f"{counted(len(found.lost), 'sidecar')} in {output} of no use ({shown})"
