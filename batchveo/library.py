@@ -20,7 +20,8 @@ from batchveo.opening import NO_CONSENT, check_cluster, opened_run
 from batchveo.planning.approval import ask
 from batchveo.planning.offers import Approve
 from batchveo.report.expanded import say_expanded
-from batchveo.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in
+from batchveo.report.opened import say_remembered
+from batchveo.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.runner import RunResult, RunSettings
 from batchveo.services import Service, service
 from batchveo.store import Scratch, Store
@@ -175,7 +176,9 @@ async def resume_async(
         store.take_on_all(run)
 
     told = told or (NOTHING_TOLD if settings is None else ALL_TOLD)
-    settings, told = remembered.resumed(settings or RunSettings(), told)
+    given = settings or RunSettings()
+    settings, told = remembered.resumed(given, told)
+    say_remembered(reporter, differences(given, settings))
     chosen = using or service()
     await ask(approve, using=chosen, state=path, settings=settings)
     return await opened_run(

@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import anyio
-
 from batchveo.kept import examine, size_of
 from batchveo.models import Job, JobState
 from batchveo.named import canonical_json
@@ -18,6 +16,7 @@ from batchveo.places import BucketUrl, Place
 from batchveo.run_options import whole
 from batchveo.services import SANDBOX
 from batchveo.sidecars import Sidecar, read_sidecars, sidecar_names
+from batchveo.stages.blocks import Disk, in_thread
 from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
@@ -56,15 +55,16 @@ async def recover(
     sandbox: bool,
     labels: Collection[str] = (),
     watch: Watch = unwatched,
+    disk: Disk = in_thread,
 ) -> Recovered:
     """Take in what stands in ``output`` for jobs of ``store`` that are pending.
 
     A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
     made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
-    those of the keys of this run. A destination that cannot be listed has nothing to give.
+    those of the keys of this run; ``disk`` is where what blocks is done. A destination that cannot be listed has nothing to give.
     """
     recovered = Recovered()
-    found = await _found(store, output) if store.has_pending() else []
+    found = await _found(store, output, disk) if store.has_pending() else []
     by_job = _matched(store, found)
     mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
     recovered.others += [store.job(seq) for seq, sidecars in mine.items() if not sidecars]
@@ -72,7 +72,7 @@ async def recover(
     watch(len(due))
     numbers = sorted(due)
     for first in range(0, len(numbers), SHARED):
-        checked = [await _best(due[seq]) for seq in numbers[first : first + SHARED]]
+        checked = [await _best(due[seq], disk) for seq in numbers[first : first + SHARED]]
         with store.sharing():
             for seq, (sidecar, flaw) in zip(numbers[first : first + SHARED], checked, strict=True):
                 _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
@@ -86,7 +86,7 @@ async def recoverable(store: Store | None, output: Place, *, sandbox: bool) -> f
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    found = await _found(store, output)
+    found = await _found(store, output, in_thread)
     return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
 
 
@@ -97,7 +97,7 @@ def _stands(sidecar: Sidecar) -> bool:
         return False
 
 
-async def _found(store: Store | None, output: Place) -> Sequence[Sidecar]:
+async def _found(store: Store | None, output: Place, disk: Disk) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     try:
         stems = await sidecar_names(output)
@@ -106,7 +106,7 @@ async def _found(store: Store | None, output: Place) -> Sequence[Sidecar]:
     if stems and store is not None:
         for file in store.files_in(whole(output)):
             stems.discard(file.removesuffix(".mp4"))
-    return await anyio.to_thread.run_sync(lambda: list(read_sidecars(output, stems))) if stems else ()
+    return await disk(lambda: list(read_sidecars(output, stems))) if stems else ()
 
 
 def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:
@@ -174,11 +174,11 @@ def _is_for(sidecar: Sidecar, *, sandbox: bool) -> bool:
     return sidecar.service is None or (sidecar.service == SANDBOX) == sandbox
 
 
-async def _best(sidecars: Sequence[Sidecar]) -> tuple[Sidecar, str | None]:
+async def _best(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str | None]:
     """The first whose video is whole; else the first that names a generation, with what is wrong."""
     flaws = []
     for sidecar in sidecars:
-        flaw = await anyio.to_thread.run_sync(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
         if flaw is None and sidecar.generation_id is not None:
             return sidecar, None
         flaws.append((sidecar, flaw or "no generation in its sidecar"))

@@ -74,6 +74,13 @@ class Remembered:
         return replace(settings, **again), Told(firmly=firmly, otherwise=(told.names | again.keys()) - firmly)
 
 
+def differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, object]:
+    """What a resumed run does otherwise than it would by itself, by option; where videos go is told elsewhere."""
+    names = sorted(KEPT - {"output"})
+    changed = {name: getattr(resumed, name) for name in names if getattr(resumed, name) != getattr(given, name)}
+    return {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
+
+
 def written(settings: RunSettings, told: Told) -> str:
     """The settings that were ``told``, as JSON, with the place of the videos in any case."""
     names = sorted((told.names & KEPT) | {"output"})

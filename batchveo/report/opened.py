@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from batchveo.events import Noted, Reporter, StateCreated
@@ -40,6 +41,13 @@ def say_destination(reporter: Reporter, output: str, before: str | None, *, resu
         reporter(Noted(text=f"{text}; --output names the folder", warning=True))
 
 
+def say_remembered(reporter: Reporter, options: Mapping[str, object]) -> None:
+    """Say which options a resumed run has from the run before."""
+    if options:
+        told = ", ".join(_option(name, value) for name, value in options.items())
+        reporter(Noted(text=f"as the run before: {told}"))
+
+
 def say_checking(reporter: Reporter, output: Place, videos: int) -> None:
     """Say that many videos are read from one end to the other."""
     if videos >= WORTH_A_WORD:
@@ -62,6 +70,12 @@ def say_recovered(reporter: Reporter, output: Place, found: Recovered) -> None:
     if found.others:
         text = f"{counted(len(found.others), 'video')} of these jobs in {output} come from another kind of service"
         reporter(Noted(text=f"{text} (the sandbox is none that is paid); they are left alone", warning=True))
+
+
+def _option(name: str, value: object) -> str:
+    if value is True:
+        return name
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _shown(items: list[str]) -> str:

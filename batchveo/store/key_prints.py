@@ -12,7 +12,8 @@ PRINT_OF = "SELECT key_print FROM attempts WHERE client_request_id = ?"
 UNSETTLED = "('submitting', 'in_doubt', 'generating', 'downloading')"
 # any unsettled state -> the same: the key that it was bought with has another label now
 RELABEL = f"""UPDATE jobs SET key_name = :label WHERE state IN {UNSETTLED} AND key_name IS NOT :label
-    AND client_request_id IN (SELECT client_request_id FROM attempts WHERE key_print = :print)"""
+    AND EXISTS (SELECT 1 FROM attempts
+                WHERE attempts.client_request_id = jobs.client_request_id AND key_print = :print)"""
 PRINTS_UNSETTLED = f"""SELECT attempts.key_print, count(*) AS jobs FROM jobs
     JOIN attempts ON attempts.client_request_id = jobs.client_request_id
     WHERE jobs.state IN {UNSETTLED} AND attempts.key_print IS NOT NULL GROUP BY attempts.key_print"""

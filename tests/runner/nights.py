@@ -18,6 +18,7 @@ from batchveo.metrics import known_durations
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
+from batchveo.recovery import recover
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
 from batchveo.sandbox import Service, Settings, transport
@@ -82,6 +83,7 @@ class Night:
                 store.add(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             services.follow_keys(store, using)
+            await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
             wire = transport(self.service)
             async with (
                 Api(self.key.key, base_url=BASE_URL, transport=wire) as api,
