@@ -61,7 +61,8 @@ async def recover(
 
     A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
     made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
-    those of the keys of this run; ``disk`` is where what blocks is done. A destination that cannot be listed has nothing to give.
+    those of the keys of this run; ``disk`` is where what blocks is done. A destination that cannot be listed has
+    nothing to give.
     """
     recovered = Recovered()
     found = await _found(store, output, disk) if store.has_pending() else []
