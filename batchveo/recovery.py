@@ -8,6 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
+
+import anyio
 
 from batchveo.kept import examine, size_of
 from batchveo.models import Job, JobState
@@ -21,6 +24,11 @@ from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
 """Jobs whose records share one sync of the disk."""
+
+LOOKED_FOR = 200
+"""Jobs that are looked for by their names where a bucket may not be listed: each is a request or two."""
+READ_AT_ONCE = 8
+"""Videos that are read at the same time."""
 
 Watch = Callable[[int], None]
 """Told how many videos are about to be read from one end to the other."""
@@ -40,6 +48,8 @@ class Recovered:
     refetched: list[tuple[Job, str]] = field(default_factory=list)
     lost: list[tuple[Job, str]] = field(default_factory=list)
     others: list[Job] = field(default_factory=list)
+    unlisted: str | None = None
+    """Why the destination cannot be listed; then ``LOOKED_FOR`` jobs are looked for by their names, no more."""
 
 
 def unwatched(videos: int) -> None:
@@ -61,11 +71,17 @@ async def recover(
 
     A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
     made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
-    those of the keys of this run; ``disk`` is where what blocks is done. A destination that cannot be listed has
-    nothing to give.
+    those of the keys of this run; ``disk`` is where what blocks is done.
     """
     recovered = Recovered()
-    found = await _found(store, output, disk) if store.has_pending() else []
+    if not store.has_pending():
+        return recovered
+    try:
+        stems = await sidecar_names(output)
+    except OSError as error:
+        recovered.unlisted = error.strerror or str(error)
+        stems = store.pending_stems(LOOKED_FOR)
+    found = await _found(store, output, stems, disk)
     by_job = _matched(store, found)
     mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
     recovered.others += [store.job(seq) for seq, sidecars in mine.items() if not sidecars]
@@ -73,11 +89,26 @@ async def recover(
     watch(len(due))
     numbers = sorted(due)
     for first in range(0, len(numbers), SHARED):
-        checked = [await _best(due[seq], disk) for seq in numbers[first : first + SHARED]]
+        checked = await _checked({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
         with store.sharing():
-            for seq, (sidecar, flaw) in zip(numbers[first : first + SHARED], checked, strict=True):
+            for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
                 _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
     return recovered
+
+
+async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[int, tuple[Sidecar, str | None]]:
+    """The best sidecar of each job, several videos read at a time."""
+    checked: dict[int, tuple[Sidecar, str | None]] = {}
+    slots = anyio.Semaphore(READ_AT_ONCE)
+
+    async def check(seq: int) -> None:
+        async with slots:
+            checked[seq] = await _best(due[seq], disk)
+
+    async with anyio.create_task_group() as tasks:
+        for seq in due:
+            tasks.start_soon(check, seq)
+    return checked
 
 
 async def recoverable(store: Store | None, output: Place, *, sandbox: bool) -> frozenset[str]:
@@ -87,7 +118,7 @@ async def recoverable(store: Store | None, output: Place, *, sandbox: bool) -> f
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    found = await _found(store, output, in_thread)
+    found = await _found(store, output, await sidecar_names(output), in_thread)
     return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
 
 
@@ -98,12 +129,8 @@ def _stands(sidecar: Sidecar) -> bool:
         return False
 
 
-async def _found(store: Store | None, output: Place, disk: Disk) -> Sequence[Sidecar]:
+async def _found(store: Store | None, output: Place, stems: set[str], disk: Disk) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
-    try:
-        stems = await sidecar_names(output)
-    except OSError:
-        return ()
     if stems and store is not None:
         for file in store.files_in(whole(output)):
             stems.discard(file.removesuffix(".mp4"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +15,10 @@ from batchveo.kept import BucketVideo, Kept
 from batchveo.objects import objects
 from batchveo.places import BucketUrl, Place
 
-MOST_IN_A_BUCKET = 20_000
+MOST_IN_A_BUCKET = 200_000
 """Objects of a bucket whose names are looked at: a thousand come with each request."""
+READ_AT_ONCE = 16
+"""Sidecars of a bucket that are read at the same time: each is a request or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +55,31 @@ class Sidecar:
 
 
 async def sidecar_names(place: Place) -> set[str]:
-    """The names, without their endings, of what may be sidecars in ``place``; raises ``OSError`` for a bucket."""
+    """The names, without their endings, of what may be sidecars in ``place``.
+
+    Raises ``OSError`` where a bucket cannot be listed, or holds more than is looked at: what is left out would be
+    bought again.
+    """
     if isinstance(place, BucketUrl):
         names = await objects(place).names(most=MOST_IN_A_BUCKET)
+        if len(names) >= MOST_IN_A_BUCKET:
+            raise OSError(errno.EFBIG, f"more than {MOST_IN_A_BUCKET:,} objects are there")
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
     return sidecar_stems(place.absolute())
 
 
 def read_sidecars(place: Place, stems: Collection[str]) -> Iterator[Sidecar]:
     """Those of these names that are sidecars of ours, in the order of their names. Blocks."""
-    for video in _videos(place, sorted(stems)):
-        says = _read(video)
+    videos = list(_videos(place, sorted(stems)))
+    if isinstance(place, BucketUrl):
+        with ThreadPoolExecutor(READ_AT_ONCE) as readers:
+            yield from _sidecars(videos, list(readers.map(_read, videos)))
+    else:
+        yield from _sidecars(videos, map(_read, videos))
+
+
+def _sidecars(videos: Iterable[Kept], read: Iterable[dict[str, object] | None]) -> Iterator[Sidecar]:
+    for video, says in zip(videos, read, strict=True):
         sidecar = None if says is None else _sidecar(video, says)
         if sidecar is not None:
             yield sidecar

@@ -46,11 +46,9 @@ def test_what_was_not_told_is_not_kept() -> None:
 
 @pytest.mark.parametrize(("then", "counts"), [(FIRMLY, 16), (Told(otherwise=frozenset({"concurrency"})), 2)])
 def test_the_environment_counts_as_it_did_then(then: Told, counts: int) -> None:
-    """The command line of the run before outlasts it; what came from the environment then, comes from there now."""
-    assert (
-        again(RunSettings(concurrency=2), Told(otherwise=frozenset({"concurrency"})), then=then).concurrency
-        == counts
-    )
+    """The command line of the run before outlasts it; what came from there then, comes from there now."""
+    now = Told(otherwise=frozenset({"concurrency"}))
+    assert again(RunSettings(concurrency=2), now, then=then).concurrency == counts
 
 
 def test_a_chain_of_resumed_runs_forgets_nothing() -> None:

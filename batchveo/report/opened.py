@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.events import Noted, Reporter, StateCreated
 from batchveo.places import Place
-from batchveo.recovery import Recovered
+from batchveo.recovery import LOOKED_FOR, Recovered
 from batchveo.report.words import counted
 
 SHOWN = 3
@@ -56,6 +56,9 @@ def say_checking(reporter: Reporter, output: Place, videos: int) -> None:
 
 def say_recovered(reporter: Reporter, output: Place, found: Recovered) -> None:
     """Say what was taken in, what is asked for again, and what is bought all the same."""
+    if found.unlisted is not None:
+        text = f"{output} cannot be listed ({found.unlisted}): finished videos that this database lacks"
+        reporter(Noted(text=f"{text} are looked for by the names of the first {LOOKED_FOR} jobs", warning=True))
     if found.taken_in:
         text = f"took in {counted(len(found.taken_in), 'finished video')} found in {output}; nothing is bought for"
         reporter(Noted(text=f"{text} {'it' if len(found.taken_in) == 1 else 'them'}"))

@@ -15,6 +15,7 @@ HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_OF_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 FILES = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
+PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
 LATEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at DESC LIMIT :most"""
 OLDEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at LIMIT :most"""
 
@@ -59,6 +60,10 @@ class Recovery(ByHand):
         """Number, request (canonical JSON) and repeat index of every pending job."""
         for row in self._db.execute(PENDING_REQUESTS):
             yield row["seq"], row["request"], row["repeat_index"]
+
+    def pending_stems(self, most: int) -> set[str]:
+        """The names, without their endings, that the videos of the first pending jobs are to have."""
+        return {row["stem"] for row in self._db.execute(PENDING_STEMS, (most,))}
 
     def finished_files(self, most: int) -> list[tuple[str, str]]:
         """Folder and file of the videos that were finished last, and first: at most ``most`` of each."""
