@@ -26,8 +26,8 @@ def say_other_keys(reporter: Reporter, jobs: int) -> None:
     """Warn of what can only be settled with a key that is not given."""
     if jobs:
         text = (
-            f"{counted(jobs, 'job')} under way or in doubt left with another API key; its log can only be read "
-            "with that one, so none of them is submitted again by itself"
+            f"{counted(jobs, 'job')} under way or in doubt: submitted with another API key; its log can only be "
+            "read with that one, so nothing of this is submitted again by itself"
         )
         reporter(Noted(text=text, warning=True))
 
