@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from batchveo.api.html_text import is_markup, page_words, without_page
 from batchveo.outcomes import (
     Accepted,
     Blocked,
@@ -43,6 +45,8 @@ LARGEST_USD = 1e6
 LONGEST_URL = 16_384
 LONGEST_MESSAGE = 400
 LONGEST_ID = 512
+LONGEST_TEXT = 64 * 1024
+"""Bytes of a body that is not JSON, looked at for words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,9 @@ def submit_outcome(answer: Answer) -> SubmitOutcome:
     """What the answer to a submit means for the job."""
     if 200 <= answer.status < 300:
         generation = _generation_id(answer)
-        return Accepted(generation_id=generation) if generation else Lost(reason="accepted without a readable id")
+        if generation is None:
+            return Lost(reason=one_line(f"accepted without a readable id{_seen(answer)}"))
+        return Accepted(generation_id=generation)
     reason = error_reason(answer)
     match answer.status:
         case 429:
@@ -97,7 +103,8 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
         )
     body = answer.json()
     if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-        return PollTrouble(reason=f"unreadable answer to a poll (HTTP {answer.status})")
+        reason = f"unreadable answer to a poll (HTTP {answer.status}){_seen(answer)}"
+        return PollTrouble(reason=one_line(reason))
     if not _same(body.get("id"), generation_id):
         return PollTrouble(reason="the answer speaks of another generation")
     return _status_outcome(body, answer)
@@ -180,10 +187,27 @@ def error_reason(answer: Answer) -> str:
     if isinstance(message, list):
         message = "; ".join(map(str, message))
     details = body.get("errors") or body.get("meta") if isinstance(body, dict) else None
-    text = f"{message}" if isinstance(message, str) else ""
+    text = message if isinstance(message, str) else _plain_words(answer) if body is None else ""
     if details:
         text = f"{text} {json.dumps(details, ensure_ascii=False)}"
     return one_line(f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}")
+
+
+def _plain_words(answer: Answer) -> str:
+    """What a body that is not JSON says: the words of a page, or plain text; nothing where it is neither."""
+    body = answer.body[:LONGEST_TEXT]
+    try:
+        text = getincrementaldecoder("utf-8-sig")().decode(body)  # a character that the cut has halved is left out
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+        return page_words(text) if is_markup(text) else ""
+    return page_words(text) if is_markup(text) else text
+
+
+def _seen(answer: Answer) -> str:
+    """The words of a page that came with a status of success: who stands in between shows by its title."""
+    words = _plain_words(answer) if answer.json() is None else ""
+    return f": {words}" if words else ""
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -200,7 +224,8 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def one_line(text: str) -> str:
-    """``text`` without control characters (a server's words must not steer a terminal), cut to one line."""
+    """``text`` without control characters (a server's words must not steer a terminal) or tags, in one line."""
+    text = without_page(text)
     clean = "".join(char if char.isprintable() else " " for char in text)
     clean = " ".join(clean.split())
     return clean if len(clean) <= LONGEST_MESSAGE else clean[: LONGEST_MESSAGE - 1] + "…"
