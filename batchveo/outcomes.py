@@ -35,10 +35,14 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
-    """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503)."""
+    """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503).
+
+    ``unreachable``: there was no connection at all; the reason is the same for all who try.
+    """
 
     reason: str
     retry_after: float | None = None
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """Submit or poll: not this job's fault, and no other would fare better."""
+    """Submit, poll or download: not this job's fault, and no other would fare better."""
 
     stop: Stop
     reason: str
@@ -88,12 +92,16 @@ class GenerationFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollTrouble:
-    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation."""
+    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation.
+
+    ``unreachable``: there was no connection at all; the reason is the same for all who try.
+    """
 
     reason: str
     retry_after: float | None = None
     throttled: bool = False
     unknown: bool = False
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,6 @@ class AbsentFromLog:
 
 SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Blocked | Lost
 PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Blocked
-FetchOutcome = Fetched | FetchTrouble | DiskRefused
+FetchOutcome = Fetched | FetchTrouble | DiskRefused | Blocked
 LogOutcome = FoundInLog | FailedInLog | AbsentFromLog
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

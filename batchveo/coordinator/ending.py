@@ -14,6 +14,7 @@ from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.result import RunResult
 from batchveo.errors import ClusterTrouble, DiskTrouble, StoppedEarly
 from batchveo.events import Began, Ended, Interrupting, Waiting
+from batchveo.hints import address_options, pasteable
 from batchveo.models import JobState
 from batchveo.settings import RunSettings
 from batchveo.store import Counts
@@ -86,8 +87,13 @@ class Ending:
         waits = bool(doubts) and not self._board.waited_for() and self._all_submitted()
         if waits and not self._said_waiting:
             since = max(job.doubted_at or self._begun for job in doubts)
-            self._recorder.tell(Waiting(doubts=len(doubts), until=since + self._settle))
+            self._recorder.tell(self._waiting(len(doubts), since))
         self._said_waiting = waits
+
+    def _waiting(self, doubts: int, since: float) -> Waiting:
+        store = self._recorder.store
+        resume = pasteable("resume", state=store.path, service=address_options(store.services()))
+        return Waiting(doubts=doubts, until=since + self._settle, since=since, resume=resume)
 
     async def framed(self, began: Began, work: Callable[[], Awaitable[None]]) -> RunResult:
         """Do the run's ``work`` between its first and its last event; raises only for bugs."""

@@ -91,8 +91,8 @@ class Lines:
             case Throttled(reason=reason, retry_after=wait):
                 self._throttled(line, job, running)
                 self._slow(line, job, reason, wait)
-            case TurnedAway(reason=reason, retry_after=wait):
-                self._slow(line, job, reason, wait)
+            case TurnedAway(reason=reason, retry_after=wait, unreachable=unreachable):
+                self._slow(line, job, reason, wait, unreachable=unreachable)
             case Lost(reason=reason):
                 self._slow(line, job, reason, None)
             case Blocked():
@@ -105,13 +105,18 @@ class Lines:
         if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
             line.lowered_at = now
 
-    def _slow(self, line: Line, job: Job, reason: str, retry_after: float | None) -> None:
+    def _slow(
+        self, line: Line, job: Job, reason: str, retry_after: float | None, *, unreachable: bool = False
+    ) -> None:
         now = self._recorder.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
         cap = PAUSE_CAP_SECONDS if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
         if line.pause.extend(now + wait):
-            self._recorder.tell(Slowed(reason=reason, until=now + wait, limit=line.limit.value))
+            limit = line.limit.value
+            self._recorder.tell(
+                Slowed(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
+            )
         self._recorder.notify()
 
     def _block(self, line: Line, outcome: Blocked) -> None:

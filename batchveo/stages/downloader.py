@@ -6,13 +6,14 @@ import anyio
 import httpx
 
 from batchveo.api import Videos
+from batchveo.api.certificates import distrust
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import Flow, Stalled, TooLong, pour
 from batchveo.container import NotAnMp4
 from batchveo.models import Job
 from batchveo.objects import Faint, objects
-from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, Stop
 from batchveo.places import BucketUrl, Place
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.buckets import BucketShelf
@@ -26,6 +27,10 @@ REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from, or a body that does not end."""
 CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
+
+
+class Untrusted(Exception):
+    """The certificate of a video's host is not trusted."""
 
 
 def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "") -> Shelf:
@@ -56,6 +61,8 @@ class Downloader:
             return await spot.found() or await self._download(job, spot)
         except DownloadFailed as failed:
             return failed.trouble
+        except Untrusted as error:
+            return Blocked(stop=Stop.SERVICE, reason=str(error))
         except NotAnMp4 as error:
             return FetchTrouble(reason=str(error), tries=CONTENT_TRIES)
         except Faint as error:
@@ -71,6 +78,8 @@ class Downloader:
         except TooLong as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error), tries=REFUSED_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
+            if distrust(error) is not None:
+                raise Untrusted(describe(error)) from None
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
 
     async def _stream(self, job: Job, spot: Spot) -> Fetched:

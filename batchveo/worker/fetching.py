@@ -11,13 +11,15 @@ from anyio.abc import TaskGroup
 from batchveo.desk import Desk, Fenced
 from batchveo.events import Noted
 from batchveo.models import Job
-from batchveo.outcomes import DiskRefused, FetchOutcome, FetchTrouble
+from batchveo.outcomes import Blocked, DiskRefused, FetchOutcome, FetchTrouble
 from batchveo.settings import RunSettings
 from batchveo.stages.downloader import Downloader
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.worker.queues import DueQueue
 
 UNEXPECTED_TRIES = 3
+REFUSALS_BELIEVED = 3
+"""Certificates in a row that are not trusted: one may be a single host's, a row of them the network's."""
 
 
 class FetchLoop:
@@ -30,6 +32,7 @@ class FetchLoop:
         self._downloader = downloader
         self._slots = anyio.Semaphore(settings.downloads)
         self._place = place
+        self._refusals = 0
         self.queue = DueQueue()
 
     async def run(self, calls: TaskGroup) -> None:
@@ -46,8 +49,8 @@ class FetchLoop:
             self._slots.release()
 
     async def _fetched(self, job: Job) -> None:
-        outcome = await self._outcome(job)
-        aside = False
+        outcome = self._believed(await self._outcome(job))
+        aside = isinstance(outcome, Blocked)
         if isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
@@ -56,6 +59,16 @@ class FetchLoop:
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):
             self._place(moved)
+
+    def _believed(self, outcome: FetchOutcome) -> FetchOutcome:
+        """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
+        if not isinstance(outcome, Blocked):
+            self._refusals = 0
+            return outcome
+        self._refusals += 1
+        if self._refusals >= REFUSALS_BELIEVED:
+            return outcome
+        return FetchTrouble(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
 
     async def _outcome(self, job: Job) -> FetchOutcome:
         try:

@@ -21,6 +21,7 @@ from batchveo.retry import backoff
 from batchveo.settings import RunSettings
 from batchveo.stages.poller import Poller
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.worker.outage import Outage
 from batchveo.worker.queues import DueQueue
 from batchveo.worker.schedule import PollSchedule
 
@@ -54,6 +55,7 @@ class PollLoop:
         self._slots = anyio.Semaphore(AT_ONCE)
         self._troubles: dict[int, int] = {}
         self._odd_words: set[str] = set()
+        self._outage = Outage()
         self._refusals: Counter[Label] = Counter()
         self.queue = DueQueue()
 
@@ -78,6 +80,8 @@ class PollLoop:
 
     async def _polled(self, job: Job) -> None:
         outcome = self._believed(job, await self._asked(job))
+        if (text := self._outage.heed(outcome)) is not None:
+            self._desk.tell(Noted(text=text, warning=True))
         due = self._due(job, outcome)
         if due is not None:
             self.queue.put(job, due)
@@ -131,7 +135,8 @@ class PollLoop:
 
     def _trouble_gap(self, job: Job, trouble: PollTrouble | Blocked) -> float:
         troubles = self._troubles[job.seq] = self._troubles.get(job.seq, 0) + 1
-        if troubles == TROUBLES_SAID:
+        outage = isinstance(trouble, PollTrouble) and trouble.unreachable  # which is said for all of them at once
+        if troubles == TROUBLES_SAID and not outage:
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
             self._desk.tell(Noted(text=text, warning=True))
         return backoff(troubles, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
