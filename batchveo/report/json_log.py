@@ -76,8 +76,9 @@ def event_row(event: Event) -> dict[str, object]:
             }
         case Moved():
             return _moved(event)
-        case Slowed(reason=reason, until=until, limit=limit):
-            return {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+        case Slowed(reason=reason, until=until, limit=limit, unreachable=unreachable):
+            row = {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+            return {**row, "unreachable": unreachable}
         case Paced():
             return {
                 "event": "paced",
@@ -89,8 +90,8 @@ def event_row(event: Event) -> dict[str, object]:
             }
         case Noted(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
-        case Waiting(doubts=doubts, until=until):
-            return {"event": "waiting", "doubts": doubts, "until": moment(until)}
+        case Waiting(doubts=doubts, until=until, since=since):
+            return {"event": "waiting", "doubts": doubts, "until": moment(until), "since": _maybe(since)}
         case Ended():
             return {
                 "event": "ended",
