@@ -244,6 +244,6 @@ def _absent(job: Job, outcome: AbsentFromLog, now: float) -> Move | None:
     if outcome.resubmit:
         detail = "the usage log stays silent; submitted again as --when-in-doubt resubmit asks"
         return Move(to=S.PENDING, detail=detail, set={"not_before": now, "held": False})
-    detail = f"{outcome.reason}; held until `batchveo resolve` settles it"
+    detail = f"{outcome.reason}; held until a person settles it"
     error = f"{job.error}; {outcome.reason}" if job.error else outcome.reason
     return Move(to=S.IN_DOUBT, detail=detail, set={"held": True, "error": error})

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, json_option, option, state_option, together
+from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
 from batchveo.errors import UsageError
 from batchveo.exporting import Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.models import JobState
@@ -47,7 +47,13 @@ _shape_options = together(
         default="jsonl",
         help="How a VideoFolder describes its videos.",
     ),
-    option("--shard-size", type=float, default=1000.0, metavar="MB", help="Megabytes of video a shard, at most."),
+    option(
+        "--shard-size",
+        type=FiniteRange(min=0.0, min_open=True),
+        default=1000.0,
+        metavar="MB",
+        help="Megabytes of video a shard, at most.",
+    ),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Clips a shard, at most."),
 )
 _choice_options = together(

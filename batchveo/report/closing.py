@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
-from batchveo.models import Job, JobState
+from batchveo.hints import key_of, pasteable
+from batchveo.models import JobState
 from batchveo.places import Place
 from batchveo.report.words import counted, duration, money, shorten, state_words
 from batchveo.store import Store
@@ -74,17 +74,17 @@ def _failed(store: Store) -> Iterator[str]:
         example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
         yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
     if len(reasons) > REASONS_SHOWN:
-        yield "  others failed for other reasons; `batchveo jobs --state-is failed` has them all"
-    yield "`batchveo retry` puts the failed ones back to pending"
+        listing = pasteable("jobs", "--state-is", "failed", state=store.path)
+        yield f"  others failed for other reasons; `{listing}` has them all"
+    yield f"`{pasteable('retry', state=store.path)}` puts the failed ones back to pending"
 
 
 def _held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the provider's log has not settled them; look at what your key has made, then"
     for job in store.some_doubts(most=HELD_SHOWN):
         if job.held:
-            yield f"  {shorten(job.name, 40)}: `batchveo resolve {_key(job)}`"
-
-
-def _key(job: Job) -> str:
-    """What names the job on a command line without quotes."""
-    return job.name if re.fullmatch(r"[\w.]+(-[\w.]+)*", job.name, re.ASCII) else job.id
+            again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
+            yield f"  {shorten(job.name, 40)}: `{again}`"
+    if held > 1:
+        yield f"  all of them: `{pasteable('resolve', '--held', '--resubmit', state=store.path)}`"
+    yield "  (it made a video: --generation-id ID in place of --resubmit fetches it; --fail gives it up)"

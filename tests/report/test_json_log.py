@@ -28,10 +28,10 @@ ROWS: list[tuple[Event, str, str]] = [
         "moved",
         "id name from to held detail model attempts client_request_id generation_id cost_usd file bytes key",
     ),
-    (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit"),
+    (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit unreachable"),
     (make_pace(), "paced", "brake limit ceiling lowered_at until"),
     (Noted(text=HOSTILE, warning=True), "noted", "text warning"),
-    (Waiting(doubts=1, until=NOW), "waiting", "doubts until failures"),
+    (Waiting(doubts=1, until=NOW), "waiting", "doubts until failures since"),
     (Ended(run=1, exit_status=3, seconds=1.0, stopped="budget"), "ended", "run exit_status seconds stopped"),
 ]
 
