@@ -8,12 +8,15 @@ const Gallery = (() => {
   const BEYOND = 2; // rows drawn above and below the window
 
   function create(source, container) {
-    let wanted;
+    let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
     let jobs = [];
     let more = false;
     let total;
     let loading;
     let asked = 0;
+    let answered = 0; // the question whose first page is on the screen
+    let failed = false;
+    let meanwhile = []; // cards that changed while a page was on its way: it may have them as they were before
     let active = 0;
     let list = false;
     let frame;
@@ -69,7 +72,7 @@ const Gallery = (() => {
     const draw = () => { frame ??= requestAnimationFrame(render); };
 
     async function load() {
-      if (loading === asked) return;
+      if (loading === asked || failed || answered !== asked) return;
       const turn = asked;
       loading = turn;
       try {
@@ -79,10 +82,10 @@ const Gallery = (() => {
         more = page.more;
         total = page.matching ?? total;
         if (!more) total = jobs.length;
+        catchUp();
         listener({ total, loaded: jobs.length });
       } catch (error) {
-        more = false;
-        Dom.toast(error.message, { wrong: true });
+        failing(error, turn);
       } finally {
         if (loading === turn) loading = undefined;
       }
@@ -98,18 +101,53 @@ const Gallery = (() => {
 
     // The first page anew; what is on the screen stays until it is there.
     async function fresh() {
+      if (!wanted) return;
       const turn = (asked += 1);
-      const page = await source.page(wanted).catch((error) => { Dom.toast(error.message, { wrong: true }); });
+      failed = false;
+      meanwhile = [];
+      const page = await source.page(wanted).catch((error) => failing(error, turn));
       if (turn !== asked || !page) return;
+      answered = turn;
       for (const [index, card] of cards) put(index, card);
       ({ jobs, more } = page);
       total = page.matching ?? page.jobs.length;
+      catchUp();
       listener({ total, loaded: jobs.length });
       draw();
     }
 
+    // Nothing more is asked until the server is back: `again`.
+    function failing(error, turn) {
+      if (turn !== asked) return;
+      failed = true;
+      meanwhile = []; // they are in what is on the screen, or come with what is asked for next
+      Dom.toast(error.message, { wrong: true });
+    }
+
+    // The server answers again: what it could not give is asked for once more.
+    function again() {
+      if (!failed) return;
+      failed = false;
+      if (answered === asked) draw();
+      else fresh();
+    }
+
+    function catchUp() {
+      const changed = meanwhile;
+      meanwhile = [];
+      apply(changed);
+    }
+
     // Cards that changed while the page was open.
     function change(changed) {
+      if (!wanted || !changed.length) return;
+      if (loading === asked || answered !== asked) meanwhile.push(...changed);
+      apply(changed);
+      listener({ total, loaded: jobs.length });
+      draw();
+    }
+
+    function apply(changed) {
       for (const job of changed) {
         const at = jobs.findIndex((one) => one.seq === job.seq);
         const fits = Source.matches(job, wanted);
@@ -117,7 +155,6 @@ const Gallery = (() => {
         else if (at >= 0) { jobs.splice(at, 1); total = Math.max(0, (total ?? 1) - 1); }
         else if (fits) insert(job);
       }
-      if (changed.length) { listener({ total, loaded: jobs.length }); draw(); }
     }
 
     function insert(job) {
@@ -154,7 +191,7 @@ const Gallery = (() => {
     new ResizeObserver(draw).observe(container);
 
     return {
-      show, change, reload: fresh, draw,
+      show, change, reload: fresh, again, draw,
       onCount: (to) => { listener = to; },
       asList: (yes) => { list = yes; container.classList.toggle("list", yes); draw(); },
       focusJob: (id) => { const at = jobs.findIndex((job) => job.id === id); if (at >= 0) focus(at); },

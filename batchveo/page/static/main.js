@@ -4,7 +4,7 @@
   const { byId } = Dom;
   const VIEWS = ["videos", "failures", "charts"];
   const source = Source.open();
-  let view = "videos";
+  let view; // none is shown yet
   let wanted = Filters.parse("");
   let shown;
 
@@ -25,9 +25,13 @@
     byId("nav-failures").setAttribute("aria-label", label);  // a label on the badge alone is not read out
     if (now.many) gallery.reload();
     else gallery.change(now.changed);
-    if (now.many || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
-    if (view === "failures" && (now.many || now.changed.length)) failures.show();
+    if (now.back) { gallery.again(); offerChoices(); }
+    const all = now.many || now.back;
+    if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
+    if (view === "failures" && (all || now.changed.length)) failures.show();
+    if (view === "charts" && all) showCharts();
   });
+  const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
 
   function address(name, filter) {
     const query = name === "videos" ? Filters.query(filter) : "";
@@ -71,7 +75,7 @@
   function follow() {
     const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
     if (name === "job" && rest) {
-      if (shown === undefined) show("videos", "");
+      if (view === undefined) show("videos", "");
       panel.show(decodeURIComponent(rest));
     } else {
       panel.close();
@@ -84,5 +88,5 @@
   Theme.create(byId("theme"));
   follow();
   progress.look();
-  source.choices().then(filters.offer, () => {});
+  offerChoices();
 })();

@@ -14,7 +14,8 @@ const Panel = (() => {
         if (open === id) fill(job);
       } catch (error) {
         if (open !== id) return;
-        dialog.replaceChildren(top({ id, name: "No such job" }), el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)));
+        delete dialog.dataset.of;
+        dialog.replaceChildren(top({ id, name: "This job cannot be shown" }), el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)));
       }
       if (open === id && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }
     }

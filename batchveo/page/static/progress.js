@@ -1,4 +1,5 @@
 // How far it is: one sentence, one bar, a few figures; asked for again and again while the page is seen.
+// `changed(progress)` hears each answer; `progress.back` is true for the first one after the server was away.
 "use strict";
 const Progress = (() => {
   const { el, icon } = Dom;
@@ -9,19 +10,33 @@ const Progress = (() => {
     let cursor;
     let timer;
     let spoken = 0;
+    let asked = 0;
+    let away = false;
 
+    // Only the latest question counts: an earlier answer that comes late tells of the past, and would ask on its own.
     async function look() {
+      const turn = (asked += 1);
       clearTimeout(timer);
-      let progress;
-      try {
-        progress = await source.progress(cursor);
-        cursor = progress.cursor;
-        show(progress);
-        changed(progress);
-      } catch (error) {
-        section.replaceChildren(el("p", { class: "notice tone-doubt", role: "alert" }, icon("question"), error.message));
-      }
+      const progress = await source.progress(cursor).catch((error) => unreachable(error, turn));
+      if (turn !== asked) return;
       if (source.canAct) timer = setTimeout(soon, progress?.running ? EVERY : WHEN_STILL);
+      if (progress) hear(progress);
+    }
+
+    function unreachable(error, turn) {
+      if (turn !== asked) return;
+      away = true;
+      section.replaceChildren(el("p", { class: "notice tone-doubt", role: "alert" }, icon("question"), error.message));
+    }
+
+    // Outside of what catches the server's errors: one of the page's own is not the server's.
+    function hear(progress) {
+      const back = away;
+      away = false;
+      const other = progress.cursor < cursor; // another database stands there now
+      cursor = progress.cursor;
+      show(progress);
+      changed({ ...progress, back, many: progress.many || other });
     }
 
     const soon = () => { if (!document.hidden) look(); };
