@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.amounts import money
 from batchveo.api.usage_log import NOT_WHOLE
 from batchveo.auditing import Audit, Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
@@ -71,7 +72,7 @@ def _row(finding: Finding) -> dict[str, object]:
 
 def _line(finding: Finding) -> str:
     who = shorten(finding.job.name, 40) if finding.job else "-"
-    usd = f"${finding.usd:.2f}" if finding.usd is not None else "nothing"
+    usd = money(finding.usd) if finding.usd is not None else "nothing"
     detail = f" ({finding.detail})" if finding.detail else ""
     key = f" with key {finding.key}" if finding.key else ""
     return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from batchveo.amounts import money
 from batchveo.models import JobSpec, JobState
 from batchveo.planning.images import ImageCheck
 from batchveo.planning.nights import Night
 from batchveo.planning.offers import ModelPlan, Offer
 from batchveo.planning.plans import Collision, Plan
 from batchveo.report.layout import LABEL, cells, fit, labelled, line_of, middle, pad
-from batchveo.report.words import counted, minute, money, span
+from batchveo.report.words import counted, minute, span
 
 NUMBERS = (8, 9, 12)
 """Columns of the table's numbers: jobs, to make, price."""

@@ -9,6 +9,8 @@ ICON = "icon.svg"
 STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "charts.css")
 SCRIPTS = (
     "dom.js",
+    "moments.js",
+    "money.js",
     "words.js",
     "source.js",
     "ask.js",

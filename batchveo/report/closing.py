@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from batchveo.amounts import money
 from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
 from batchveo.models import Job, JobState
 from batchveo.places import Place
-from batchveo.report.words import duration, money, shorten, state_words
+from batchveo.report.words import duration, shorten, state_words
 from batchveo.store import Store
 
 REASONS_SHOWN = 5

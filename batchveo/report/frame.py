@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from batchveo.amounts import money
 from batchveo.events import Brake, Paced
 from batchveo.models import JobState
 from batchveo.report.bar import bar
 from batchveo.report.news import Tone
 from batchveo.report.pace import brake_words, limit_words
 from batchveo.report.snapshot import Snapshot
-from batchveo.report.words import clock_time, day_and_time, elapsed, money, shorten, spread, state_words
+from batchveo.report.words import clock_time, day_and_time, elapsed, shorten, spread, state_words
 
 WIDEST = 100
 """Columns that the figures take at the most: an eye does not like to travel further."""

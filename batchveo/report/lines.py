@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from batchveo.amounts import money
 from batchveo.events import Began, Event, Moved
 from batchveo.models import JobState
 from batchveo.report.news import USUAL, Tone, news_of
 from batchveo.report.sight import Sight
 from batchveo.report.snapshot import Snapshot
-from batchveo.report.words import money, spread, stamp, state_words
+from batchveo.report.words import spread, stamp, state_words
 
 PROGRESS_SECONDS = 300.0
 PROGRESS_SHARE = 0.05

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from batchveo.amounts import money
 from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
 from batchveo.models import Job, JobState
-from batchveo.report.words import clock_time, money, printable, shorten, state_words
+from batchveo.report.words import clock_time, printable, shorten, state_words
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
 """The verbosity from which on something is said."""

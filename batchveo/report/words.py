@@ -30,11 +30,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def money(usd: float) -> str:
-    """US dollars and cents."""
-    return f"${usd:,.2f}"
-
-
 def span(seconds: float) -> str:
     """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs it."""
     if seconds < 59.5:

@@ -44,7 +44,7 @@ const Card = (() => {
         el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word),
         el("span", { class: "card-model", title: job.model }, Words.model(job.model)),
         el("span", { class: "card-seed" }, job.seed === null ? "" : `seed ${job.seed}`),
-        el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Words.money(job.cost_usd)));
+        el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Money.words(job.cost_usd)));
       fillMedia(job, state);
     }
 

@@ -108,12 +108,12 @@ const Panel = (() => {
     const place = job.source && `${job.source}${job.line ? `, line ${job.line}` : ""}`;
     return listOf([
       ["Model", job.model], ["Seed", job.seed], ["Repeat", job.index > 0 ? `number ${job.index + 1} of the same request` : undefined],
-      ["Cost", job.cost_usd === null ? undefined : Words.money(job.cost_usd)],
+      ["Cost", job.cost_usd === null ? undefined : Money.words(job.cost_usd)],
       ["Generation took", job.generation_seconds === null ? undefined : Words.span(job.generation_seconds)],
       ["Asked for in", place], ["Split", job.split],
       ["File", code(job.file)], ["Size", job.bytes === null ? undefined : Words.size(job.bytes)], ["SHA-256", code(job.sha256)],
       ["Generation", code(job.generation_id)], ["Job", code(job.id)],
-      ["Next try", job.state === "pending" && job.not_before > Date.now() / 1000 ? Words.when(job.not_before) : undefined],
+      ["Next try", job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined],
     ]);
   }
 
@@ -124,7 +124,7 @@ const Panel = (() => {
       const before = index > 0 ? steps[index - 1][0] : undefined;
       const later = before !== undefined && at - before >= 0.1 ? ` · ${Words.span(at - before)} later` : "";
       return el("li", { class: `tone-${state.tone}` }, el("strong", {}, state.word), " ",
-        el("span", { class: "when" }, Words.when(at), later), detail && el("p", {}, detail));
+        el("span", { class: "when" }, Moments.when(at), later), detail && el("p", {}, detail));
     }));
   }
 
@@ -132,11 +132,11 @@ const Panel = (() => {
     const outcome = Words.STATES[one.outcome];
     return el("div", { class: "attempt" }, el("p", {}, `Attempt ${one.number}`),
       listOf([
-        ["Request id", code(one.client_request_id)], ["Begun", Words.when(one.started_at)],
-        ["Sent", one.sent_at === null ? "not known to have left" : Words.when(one.sent_at)],
-        ["Answered", Words.when(one.ended_at)], ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
+        ["Request id", code(one.client_request_id)], ["Begun", Moments.when(one.started_at)],
+        ["Sent", one.sent_at === null ? "not known to have left" : Moments.when(one.sent_at)],
+        ["Answered", Moments.when(one.ended_at)], ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
         ["Because", one.detail], ["Generation", code(one.generation_id)],
-        ["Price reserved", one.price_usd === null ? undefined : Words.money(one.price_usd)],
+        ["Price reserved", one.price_usd === null ? undefined : Money.words(one.price_usd)],
       ]));
   }
 

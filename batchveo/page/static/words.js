@@ -1,4 +1,4 @@
-// States, money, times and numbers in words.
+// States, sizes, spans and numbers in words; moments and money have files of their own.
 "use strict";
 const Words = (() => {
   const STATES = {
@@ -17,8 +17,6 @@ const Words = (() => {
   const state = (job) => (job.held ? HELD : STATES[job.state]);
   const number = (value) => new Intl.NumberFormat("en-US").format(value);
   const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
-  const money = (usd) => usd === null || usd === undefined ? "–"
-    : new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" }).format(usd);
   const model = (name) => name.replace(/^.*\//, "");
 
   function span(seconds) {
@@ -40,16 +38,5 @@ const Words = (() => {
     return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
   }
 
-  const when = (at) => at === null || at === undefined ? "–"
-    : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
-  // The time to the minute, with its weekday where that is not the day of `now`.
-  function hour(at, now) {
-    const there = new Date(at * 1000);
-    const weekday = there.toDateString() === new Date(now * 1000).toDateString() ? undefined : "short";
-    return there.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", weekday });
-  }
-
-  return { STATES, ORDER, state, number, counted, money, model, span, size, when, clock, hour };
+  return { STATES, ORDER, state, number, counted, model, span, size };
 })();
