@@ -30,21 +30,23 @@ def jobs(request: Request) -> Response:
         more = len(found) == most
         matching = store.matching(wanted) if after is None and more else None
     total = len(found) if after is None and not more else matching
-    return answer({"jobs": [rows.card(row) for row in found], "more": more, "matching": total})
+    return answer({"jobs": rows.cards(found, request.app.state.presence), "more": more, "matching": total})
 
 
 def job(request: Request) -> Response:
     """One job's whole history."""
     with reading(request) as store:
         found = job_asked_for(store, request)
-        return answer({**rows.card_of(store, found), **rows.detail(store, found)})
+        videos, presence = request.app.state.videos, request.app.state.presence
+        return answer({**rows.card_of(store, found, presence), **rows.detail(store, found, videos)})
 
 
 def progress(request: Request) -> Response:
     """Counts, money, speed, what changed."""
     since = number(request.query_params, "since")
     with reading(request) as store:
-        return answer(rows.progress(store, since=since, now=time.time()))
+        presence = request.app.state.presence
+        return answer(rows.progress(store, since=since, now=time.time(), presence=presence))
 
 
 def failures(request: Request) -> Response:

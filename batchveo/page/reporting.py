@@ -15,6 +15,7 @@ from batchveo.page import rows
 from batchveo.page.charting import charts
 from batchveo.page.document import whole_page
 from batchveo.page.posters import available, make_poster
+from batchveo.page.presence import Presence
 from batchveo.places import BucketUrl, Place, place_of
 from batchveo.store import Store
 from batchveo.store.browsing import Filter
@@ -25,6 +26,8 @@ MOST_JOBS = 20_000
 POSTER_BYTES = 10_000_000
 """Of JPEGs in one file: the first videos have posters, the others show their first frame."""
 LONGEST_TEXT = 20_000
+PATIENCE = 60.0
+"""Seconds that a bucket has to say which videos are there."""
 SMALL = {"width": 320, "height": 180, "quality": 60}
 
 
@@ -52,13 +55,14 @@ def write_report(
     store: Store, output: Path, *, now: float, posters: bool = True, videos: Place | None = None
 ) -> Written:
     """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
-    cards = [rows.card(row) for row in store.page(Filter(), most=MOST_JOBS)]
+    presence = Presence(videos, patience=PATIENCE)
+    cards = rows.cards(store.page(Filter(), most=MOST_JOBS), presence)
     total = store.counts().total
     jobs = list(_told(store, cards, output, videos))
     pictures = _pictures(store, cards, videos) if posters and available() else {}
     data = {
         "jobs": jobs,
-        "progress": {**rows.progress(store, since=None, now=now), "running": False},
+        "progress": {**rows.progress(store, since=None, now=now, presence=presence), "running": False},
         "choices": rows.choices(store),
         "failures": rows.failures(store),
         "charts": charts(store, now=now),
@@ -81,7 +85,7 @@ def _told(
     """Each card with its job's history, and the way from the report to its video."""
     for card in cards:
         job = store.job(int(str(card["seq"])))
-        told = {**card, **rows.detail(store, job)}
+        told = {**card, **rows.detail(store, job, videos)}
         told["prompt"] = job.prompt[:LONGEST_TEXT]
         if card["video"]:
             video = video_at(job, videos)

@@ -1,7 +1,7 @@
 """Every statement by which a person looks through the jobs: a page at a time, never all."""
 
-CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, file, generation_id,
-    not_before, submitted_at, completed_at, finished_at, repeat_index,
+CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, folder, file,
+    generation_id, not_before, submitted_at, completed_at, finished_at, repeat_index,
     CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
     iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
     iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""

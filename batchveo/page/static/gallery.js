@@ -7,7 +7,7 @@ const Gallery = (() => {
   const ROW = 68;
   const BEYOND = 2; // rows drawn above and below the window
 
-  function create(source, container) {
+  function create(source, container, { lost }) {
     let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
     let jobs = [];
     let more = false;
@@ -63,7 +63,7 @@ const Gallery = (() => {
     }
 
     function taken(index) {
-      const card = spare.pop() || Card.create(source);
+      const card = spare.pop() || Card.create(source, lost);
       cards.set(index, card);
       container.append(card.node);
       return card;

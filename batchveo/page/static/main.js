@@ -9,11 +9,12 @@
   let shown;
 
   const actions = Actions.create(source, () => { progress.look(); panel.refresh(); if (view === "failures") failures.show(); });
-  const gallery = Gallery.create(source, byId("gallery"));
+  const gallery = Gallery.create(source, byId("gallery"), { lost });
   const filters = Filters.create(byId("filters"), (filter) => location.replace(address("videos", filter)));
   const failures = Failures.create(source, actions, byId("failures"));
   const panel = Panel.create(source, actions, {
-    beside: gallery.beside,
+    beside: gallery.beside, lost,
+    seen: (job) => { if (job.problem) gallery.change([job]); },
     closed: (id) => { if (location.hash.startsWith("#/job/")) location.replace(address(view, wanted)); if (view === "videos") gallery.focusJob(id); },
   });
   const progress = Progress.create(source, byId("progress"), (now) => {
@@ -32,6 +33,14 @@
     if (view === "charts" && all) showCharts();
   });
   const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
+
+  // A video that does not play may be gone: what became of its file is asked for once more.
+  async function lost({ id }) {
+    const job = await source.recheck(id).catch(() => undefined);
+    if (!job?.problem) return;
+    gallery.change([job]);
+    if (panel.showing() === id) panel.refresh();
+  }
 
   function address(name, filter) {
     const query = name === "videos" ? Filters.query(filter) : "";

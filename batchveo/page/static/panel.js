@@ -3,7 +3,8 @@
 const Panel = (() => {
   const { el, icon, byId } = Dom;
 
-  function create(source, actions, { beside, closed }) {
+  // `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
+  function create(source, actions, { beside, closed, lost, seen }) {
     const dialog = byId("job");
     let open;
 
@@ -11,6 +12,7 @@ const Panel = (() => {
       open = id;
       try {
         const job = await source.job(id);
+        seen(job);
         if (open === id) fill(job);
       } catch (error) {
         if (open !== id) return;
@@ -24,16 +26,16 @@ const Panel = (() => {
     async function refresh() {
       if (!open || !dialog.open) return;
       const job = await source.job(open).catch(() => undefined);
-      if (job && job.id === open) fill(job);
+      if (job && job.id === open) { seen(job); fill(job); }
     }
 
     function fill(job) {
       const state = Words.state(job);
       const kept = dialog.querySelector("video");
-      const video = !job.video ? false : kept?.dataset.of === videoKey(job) ? kept : player(job);
+      const video = !job.video ? job.problem && missing(state) : kept?.dataset.of === videoKey(job) ? kept : player(job);
       const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
       const inside = el("div", { class: "panel-in" }, video,
-        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, state.says)),
+        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says)),
         job.error && el("p", { class: "panel-error" }, job.error),
         el("p", { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined }, job.prompt || "(no prompt)"),
         el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
@@ -58,8 +60,17 @@ const Panel = (() => {
     const videoKey = (job) => `${job.id} ${job.sha256}`;
     function player(job) {
       const video = el("video", { src: source.video(job), poster: source.poster(job), controls: true, loop: true, playsinline: true, preload: "metadata", "data-of": videoKey(job), "aria-label": `Video of ${job.name}` });
+      video.addEventListener("error", () => {
+        if (open !== job.id || !video.isConnected) return;
+        video.replaceWith(missing({ icon: "question", tone: "doubt", word: "Cannot be played", says: "The browser cannot play this video." }));
+        lost(job);
+      });
       return video;
     }
+
+    // In the place of the player.
+    const missing = ({ icon: sign, tone, word, says }) =>
+      el("div", { class: `panel-missing tone-${tone}` }, icon(sign), el("strong", {}, word), el("p", {}, says));
 
     function links(job) {
       if (!job.video) return [];

@@ -2,6 +2,8 @@
 "use strict";
 const Source = (() => {
   const PAGE = 120;
+  const NOT_HERE = { gone: true, word: "Not on disk",
+    says: "The video is not on disk where this report looks for it. It was stored and verified; keep the report where it was written, beside the videos, or look with `batchveo ui`." };
 
   // Whether a card is among what is asked for; the server does the same for what it sends.
   function matches(job, wanted) {
@@ -48,6 +50,7 @@ const Source = (() => {
         method: "POST", body: JSON.stringify(body),
         headers: { "content-type": "application/json", "x-batchveo-csrf": meta("csrf") },
       }),
+      recheck: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
       video: (job) => `/videos/${encodeURIComponent(job.id)}.mp4`,
       sidecar: (job) => `/sidecars/${encodeURIComponent(job.id)}.json`,
       poster: (job) => meta("posters") === "yes" ? `/posters/${encodeURIComponent(job.id)}.jpg?of=${job.finished_at}` : undefined,
@@ -62,7 +65,15 @@ const Source = (() => {
       const start = after === undefined ? 0 : found.findIndex((job) => job.seq === after) + 1;
       return { jobs: found.slice(start, start + PAGE), more: found.length > start + PAGE, matching: found.length };
     }
+    // The browser found no file that it can play where the report links to.
+    async function recheck(id) {
+      const job = { ...byId.get(id), video: false, problem: NOT_HERE };
+      data.jobs[data.jobs.findIndex((one) => one.id === id)] = job;
+      byId.set(id, job);
+      return job;
+    }
     return {
+      recheck,
       canAct: false, madeAt: data.made_at, shown: data.shown,
       page: async (wanted, after) => page(wanted, after),
       job: async (id) => {

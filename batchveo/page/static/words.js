@@ -7,14 +7,19 @@ const Words = (() => {
     in_doubt: { word: "In doubt", icon: "question", tone: "doubt", says: "Its request may or may not have been accepted; the usage log will tell." },
     generating: { word: "Generating", icon: "spark", tone: "active", says: "Accepted and paid for; the service is making the video." },
     downloading: { word: "Downloading", icon: "down", tone: "active", says: "The video is finished and is being fetched." },
-    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video is stored and verified." },
+    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video was stored and verified." },
     failed: { word: "Failed", icon: "cross", tone: "failed", says: "The service refused this job for good, or reported an error for it." },
     cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
   };
   const HELD = { word: "Held in doubt", icon: "question", tone: "doubt", says: "The usage log stayed silent; a person decides what becomes of it." };
   const ORDER = ["succeeded", "downloading", "generating", "submitting", "pending", "in_doubt", "failed", "cancelled"];
 
-  const state = (job) => (job.held ? HELD : STATES[job.state]);
+  // A finished job whose file is gone or damaged is no success to whoever looks for the video.
+  function state(job) {
+    if (job.held) return HELD;
+    if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
+    return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
+  }
   const number = (value) => new Intl.NumberFormat("en-US").format(value);
   const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
   const model = (name) => name.replace(/^.*\//, "");
