@@ -35,7 +35,7 @@ const Panel = (() => {
       const video = !job.video ? job.problem && missing(state) : kept?.dataset.of === videoKey(job) ? kept : player(job);
       const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
       const inside = el("div", { class: "panel-in" }, video,
-        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says)),
+        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says, job.unlinked && " This report does not link to it: it lies in another part of the disk.")),
         job.error && el("p", { class: "panel-error" }, job.error),
         el("p", { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined }, job.prompt || "(no prompt)"),
         el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
