@@ -29,6 +29,7 @@ SCRIPTS = (
     "charts-paint.js",
     "charts-timeline.js",
     "charts.js",
+    "charts-view.js",
     "theme.js",
     "main.js",
 )

@@ -110,9 +110,9 @@ def test_a_report_tells_nothing_of_the_machine(told: Night, tmp_path: Path) -> N
     jobs = {job["name"]: job for job in data["jobs"]}  # type: ignore[attr-defined]
     assert (jobs["fox"]["href"], jobs["fox"]["file"]) == ("fox.mp4", "fox.mp4")
     assert jobs["waiting"]["error"].startswith("[Errno 28] No space left on device: 'x.mp4'")
-    assert (jobs["theirs"]["manifest"], jobs["theirs"]["meta"]["from"]) == ("m.yaml", "shots.csv")
+    assert (jobs["theirs"]["manifest"], jobs["theirs"]["meta"]["from"]) == ("m.yaml (2)", "shots.csv")
     cat = jobs["a cat"]
-    assert (cat["manifest"], cat["source"], cat["line"]) == ("m.yaml (2)", "prompts.txt", 3)
+    assert (cat["manifest"], cat["source"], cat["line"]) == ("m.yaml (3)", "prompts.txt", 3)
     choices = [row["value"] for row in data["choices"]["manifests"]]  # type: ignore[index]
     assert set(choices) == {job["manifest"] for job in jobs.values()}
 

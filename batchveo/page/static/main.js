@@ -12,6 +12,7 @@
   const gallery = Gallery.create(source, byId("gallery"), { lost });
   const filters = Filters.create(byId("filters"), (filter) => location.replace(address("videos", filter)));
   const failures = Failures.create(source, actions, byId("failures"));
+  const charts = ChartsView.create(source, byId("charts"));
   const panel = Panel.create(source, actions, {
     beside: gallery.beside, lost,
     seen: (job) => { if (job.problem) gallery.change([job]); },
@@ -30,7 +31,7 @@
     const all = now.many || now.back;
     if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
     if (view === "failures" && (all || now.changed.length)) failures.show();
-    if (view === "charts" && all) showCharts();
+    if (view === "charts") charts.hear(now);
   });
   const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
 
@@ -55,14 +56,6 @@
     byId("nothing").textContent = Filters.isAll(wanted) ? "No jobs yet: `batchveo run MANIFEST` adds them." : "Nothing fits. Fewer words, or another state, may find more.";
   });
 
-  async function showCharts() {
-    try {
-      renderCharts(byId("charts"), await source.charts(), source.canAct ? { load: source.charts } : {});
-    } catch (error) {
-      byId("charts").replaceChildren(Dom.el("p", { class: "empty", role: "alert" }, error.message));
-    }
-  }
-
   function show(name, query) {
     view = name;
     for (const one of VIEWS) {
@@ -71,7 +64,7 @@
       else byId(`nav-${one}`).removeAttribute("aria-current");
     }
     if (name === "failures") failures.show();
-    if (name === "charts") showCharts();
+    if (name === "charts") charts.show();
     if (name !== "videos") return;
     wanted = Filters.parse(query);
     filters.show(wanted);
