@@ -187,3 +187,23 @@ def test_a_report_says_that_a_file_is_missing(browser_page: Page, night: Night, 
     page.keyboard.press("Escape")
     card = page.locator(".card", has=page.get_by_role("link", name="fox", exact=True))
     card.locator(".card-facts").get_by_text("Not on disk").wait_for()
+
+
+def test_a_damaged_video_that_does_not_play_is_tried_once(browser_page: Page, url: str, night: Night) -> None:
+    """And stays damaged, on the page and in the report."""
+    cut(night.videos / "fox.mp4")
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "report.html", now=99.0)
+    page = browser_page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if ".mp4" in request.url else None)
+    for base in (url, written.path.as_uri()):
+        page.goto(f"{base}#/job/{night.named('fox').id}")
+        panel = page.get_by_role("dialog", name="fox")
+        panel.locator(".panel-missing").get_by_text("Damaged").wait_for()
+        page.evaluate("async () => { for (let i = 0; i < 12; i += 1) await new Promise(requestAnimationFrame); }")
+        assert panel.locator("video").count() == 0
+        page.keyboard.press("Escape")
+        card = page.locator(".card", has=page.get_by_role("link", name="fox", exact=True))
+        card.locator(".card-facts").get_by_text("Damaged").wait_for()
+    assert len([one for one in asked if "fox" in one or night.named("fox").id in one]) < 8

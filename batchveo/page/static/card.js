@@ -77,7 +77,8 @@ const Card = (() => {
       const video = el("video", { src: `${source.video(job)}#t=0.1`, preload: "metadata", muted: true, playsinline: true, tabindex: -1, "aria-label": `First frame of ${job.name}` });
       video.addEventListener("error", () => {
         if (!video.isConnected) return;
-        video.replaceWith(notice(Words.STATES.cancelled, "Cannot be played", "The browser cannot show this video."));
+        const what = Words.unplayed(job);
+        video.replaceWith(notice(what, what.word, what.says));
         lost(job);
       });
       return video;

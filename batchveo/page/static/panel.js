@@ -7,6 +7,7 @@ const Panel = (() => {
   function create(source, actions, { beside, closed, lost, seen }) {
     const dialog = byId("job");
     let open;
+    let unplayed;
 
     async function show(id) {
       open = id;
@@ -32,7 +33,7 @@ const Panel = (() => {
     function fill(job) {
       const state = Words.state(job);
       const kept = dialog.querySelector("video");
-      const video = !job.video ? job.problem && missing(state) : kept?.dataset.of === videoKey(job) ? kept : player(job);
+      const video = !job.video ? job.problem && missing(state) : unplayed === videoKey(job) ? missing(Words.unplayed(job)) : kept?.dataset.of === videoKey(job) ? kept : player(job);
       const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
       const inside = el("div", { class: "panel-in" }, video,
         el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says, job.unlinked && " This report does not link to it: it lies in another part of the disk.")),
@@ -62,7 +63,8 @@ const Panel = (() => {
       const video = el("video", { src: source.video(job), poster: source.poster(job), controls: true, loop: true, playsinline: true, preload: "metadata", "data-of": videoKey(job), "aria-label": `Video of ${job.name}` });
       video.addEventListener("error", () => {
         if (open !== job.id || !video.isConnected) return;
-        video.replaceWith(missing({ icon: "question", tone: "doubt", word: "Cannot be played", says: "The browser cannot play this video." }));
+        unplayed = videoKey(job); // it is not tried again and again
+        video.replaceWith(missing(Words.unplayed(job)));
         lost(job);
       });
       return video;
@@ -93,6 +95,7 @@ const Panel = (() => {
     dialog.addEventListener("close", () => {
       const was = open;
       open = undefined;
+      unplayed = undefined;
       dialog.replaceChildren();
       delete dialog.dataset.of;
       closed(was);

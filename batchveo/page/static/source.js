@@ -67,7 +67,8 @@ const Source = (() => {
     }
     // The browser found no file that it can play where the report links to.
     async function recheck(id) {
-      const job = { ...byId.get(id), video: false, problem: NOT_HERE };
+      const known = byId.get(id);
+      const job = { ...known, video: false, problem: known.problem || NOT_HERE };
       data.jobs[data.jobs.findIndex((one) => one.id === id)] = job;
       byId.set(id, job);
       return job;

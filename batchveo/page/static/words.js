@@ -20,6 +20,10 @@ const Words = (() => {
     if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
     return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
   }
+  const UNPLAYABLE = { word: "Cannot be played", icon: "question", tone: "doubt", says: "The browser cannot play this video." };
+
+  // What stands in the place of a video that did not play.
+  const unplayed = (job) => (job.problem ? state(job) : UNPLAYABLE);
   const number = (value) => new Intl.NumberFormat("en-US").format(value);
   const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
   const model = (name) => name.replace(/^.*\//, "");
@@ -43,5 +47,5 @@ const Words = (() => {
     return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
   }
 
-  return { STATES, ORDER, state, number, counted, model, span, size };
+  return { STATES, ORDER, state, unplayed, number, counted, model, span, size };
 })();
