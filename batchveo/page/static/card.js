@@ -38,7 +38,7 @@ const Card = (() => {
       card.job = job;
       const state = Words.state(job);
       link.href = `#/job/${encodeURIComponent(job.id)}`;
-      link.textContent = job.name;
+      Dom.cut(link, job.name);
       link.title = job.name;
       parts.prompt.textContent = job.prompt || "";
       parts.facts.replaceChildren(

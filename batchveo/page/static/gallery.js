@@ -12,6 +12,7 @@ const Gallery = (() => {
     let jobs = [];
     let more = false;
     let total;
+    let byState; // how many fit the search in each state
     let loading;
     let asked = 0;
     let answered = 0; // the question whose first page is on the screen
@@ -83,7 +84,7 @@ const Gallery = (() => {
         total = page.matching ?? total;
         if (!more) total = jobs.length;
         catchUp();
-        listener({ total, loaded: jobs.length });
+        listener({ total, loaded: jobs.length, byState });
       } catch (error) {
         failing(error, turn);
       } finally {
@@ -111,8 +112,9 @@ const Gallery = (() => {
       for (const [index, card] of cards) put(index, card);
       ({ jobs, more } = page);
       total = page.matching ?? page.jobs.length;
+      byState = page.by_state;
       catchUp();
-      listener({ total, loaded: jobs.length });
+      listener({ total, loaded: jobs.length, byState });
       draw();
     }
 
@@ -143,18 +145,25 @@ const Gallery = (() => {
       if (!wanted || !changed.length) return;
       if (loading === asked || answered !== asked) meanwhile.push(...changed);
       apply(changed);
-      listener({ total, loaded: jobs.length });
+      listener({ total, loaded: jobs.length, byState });
       draw();
     }
 
     function apply(changed) {
       for (const job of changed) {
+        recount(job);
         const at = jobs.findIndex((one) => one.seq === job.seq);
         const fits = Source.matches(job, wanted);
         if (at >= 0 && fits) jobs[at] = job;
         else if (at >= 0) { jobs.splice(at, 1); total = Math.max(0, (total ?? 1) - 1); }
         else if (fits) insert(job);
       }
+    }
+
+    function recount(job) {
+      const before = jobs.find((one) => one.seq === job.seq);
+      if (!byState || !before || before.state === job.state) return;
+      byState = { ...byState, [before.state]: byState[before.state] - 1, [job.state]: (byState[job.state] || 0) + 1 };
     }
 
     function insert(job) {

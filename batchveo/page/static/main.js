@@ -48,12 +48,15 @@
     return `#/${name}${query ? `?${query}` : ""}`;
   }
 
-  gallery.onCount(({ total, loaded }) => {
+  gallery.onCount(({ total, loaded, byState }) => {
+    filters.count(undefined, byState ?? null);
     panel.retop();
     const beyond = total > 10000 && !Filters.isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
     byId("found").textContent = Filters.isAll(wanted) ? beyond : `${beyond} found`;
     byId("nothing").hidden = loaded > 0;
-    byId("nothing").textContent = Filters.isAll(wanted) ? "No jobs yet: `batchveo run MANIFEST` adds them." : "Nothing fits. Fewer words, or another state, may find more.";
+    byId("nothing").replaceChildren(...(Filters.isAll(wanted) ? ["No jobs yet: `batchveo run MANIFEST` adds them."] : [
+      "Nothing fits. Fewer words, or another state, may find more. ",
+      Dom.el("button", { type: "button", onclick: () => location.replace(address("videos", { ...Filters.parse(""), order: wanted.order, list: wanted.list })) }, "Clear the filters")]));
   });
 
   function show(name, query) {

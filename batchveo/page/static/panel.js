@@ -53,7 +53,9 @@ const Panel = (() => {
     function top(job) {
       const go = (step) => { const id = beside(job.id, step); if (id) location.replace(`#/job/${encodeURIComponent(id)}`); };
       const move = (step, name, sign) => el("button", { type: "button", class: "quiet", "aria-label": name, title: name, "data-step": step, disabled: !beside(job.id, step), onclick: () => go(step) }, icon(sign));
-      return el("div", { class: "panel-top" }, el("h2", { id: "job-title", title: job.name }, job.name),
+      const title = el("h2", { id: "job-title", title: job.name });
+      Dom.cut(title, job.name);
+      return el("div", { class: "panel-top" }, title,
         move(-1, "Previous job", "left"), move(1, "Next job", "right"),
         el("button", { type: "button", class: "quiet", "aria-label": "Close", title: "Close (Esc)", onclick: () => dialog.close(), autofocus: true }, icon("cross")));
     }

@@ -60,10 +60,14 @@ const Source = (() => {
   function kept(data) {
     const byId = new Map(data.jobs.map((job) => [job.id, job]));
     function page(wanted, after) {
-      const found = data.jobs.filter((job) => matches(job, wanted));
+      const fitting = data.jobs.filter((job) => matches(job, { ...wanted, states: [] }));
+      const found = fitting.filter((job) => matches(job, wanted));
+      const isNarrowed = wanted.q || wanted.model || wanted.manifest || wanted.split;
+      const counts = {};
+      for (const { state } of fitting) counts[state] = (counts[state] || 0) + 1;
       if (wanted.order === "newest") found.reverse();
       const start = after === undefined ? 0 : found.findIndex((job) => job.seq === after) + 1;
-      return { jobs: found.slice(start, start + PAGE), more: found.length > start + PAGE, matching: found.length };
+      return { jobs: found.slice(start, start + PAGE), more: found.length > start + PAGE, matching: found.length, by_state: isNarrowed ? counts : null };
     }
     // The browser found no file that it can play where the report links to.
     async function recheck(id) {
