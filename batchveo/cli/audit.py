@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.amounts import money
 from batchveo.api.usage_log import NOT_WHOLE
 from batchveo.auditing import Audit, Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
@@ -74,7 +75,7 @@ def _row(finding: Finding) -> dict[str, object]:
 def _line(finding: Finding) -> str:
     cut = shorten(finding.job.name, 40) if finding.job and sys.stdout.isatty() else None
     who = cut or (finding.job.name if finding.job else "-")
-    usd = f"${finding.usd:.2f}" if finding.usd is not None else "nothing"
+    usd = money(finding.usd) if finding.usd is not None else "nothing"
     detail = f" ({finding.detail})" if finding.detail else ""
     key = f" with key {finding.key}" if finding.key else ""
     return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")

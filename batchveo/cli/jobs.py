@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.amounts import money
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.files import SUFFIX
 from batchveo.models import Job, JobState
@@ -69,7 +70,7 @@ def _values(job: Job) -> tuple[str, ...]:
 def _fitted(jobs: Iterable[Job], width: int) -> None:
     """A line of ``width`` columns for each job."""
     for job in jobs:
-        cost = f"${job.cost_usd:.2f}" if job.cost_usd is not None else ""
+        cost = money(job.cost_usd) if job.cost_usd is not None else ""
         start = f"{job.id[:ID_SHOWN]}  {_state(job):{STATE_WIDTH}} {cost:>{COST_WIDTH}}  "
         click.echo(start + fit(_what(job), max(width - len(start), COST_WIDTH)))
 

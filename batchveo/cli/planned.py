@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from batchveo.amounts import money
 from batchveo.hints import pasteable
 from batchveo.models import JobSpec, JobState
 from batchveo.planning.images import ImageCheck
@@ -12,7 +13,7 @@ from batchveo.planning.nights import Night
 from batchveo.planning.offers import ModelPlan, Offer
 from batchveo.planning.plans import Collision, Plan
 from batchveo.report.layout import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad
-from batchveo.report.words import counted, minute, money, span
+from batchveo.report.words import counted, minute, span
 
 NUMBERS = (8, 9, 12)
 """Columns of the table's numbers: jobs, to make, price."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from batchveo import settling
+from batchveo.amounts import money
 from batchveo.cli.completing import jobs_in
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selecting import in_states, selected
 from batchveo.errors import UsageError
 from batchveo.models import Job, JobState
-from batchveo.report.words import counted, money, printable, state_words
+from batchveo.report.words import counted, printable, state_words
 from batchveo.store import Store
 
 NAMED_MOST = 20

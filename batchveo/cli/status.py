@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
+from batchveo.amounts import money
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.models import JobState
 from batchveo.report.layout import UNBOUNDED
 from batchveo.report.rows import ahead_words, status_row
 from batchveo.report.snapshot import Lookout
-from batchveo.report.words import counted, money, shorten, waiting_words
+from batchveo.report.words import counted, shorten, waiting_words
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchveo.amounts import money
 from batchveo.exporting.arriving import written
 from batchveo.exporting.columns import MEASURED
 from batchveo.exporting.record import Record
@@ -82,7 +83,7 @@ class Card:
         text = (
             f"Generated {when} (UTC) through {', '.join(map(_cell, self.services)) or 'an unknown service'}, "
             f"collected by batchveo {__version__}: {tally.clips} clips{length}, {tally.bytes / 1e6:,.1f} MB. "
-            f"Making them cost ${tally.usd:,.2f}{unknown}.\n"
+            f"Making them cost {money(tally.usd)}{unknown}.\n"
         )
         if tally.rewritable:
             text += (

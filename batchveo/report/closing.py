@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from batchveo.amounts import money
 from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
 from batchveo.hints import key_of, pasteable
 from batchveo.models import JobState
 from batchveo.places import Place
-from batchveo.report.words import counted, duration, money, shorten, state_words
+from batchveo.report.words import counted, duration, shorten, state_words
 from batchveo.store import Store
 
 REASONS_SHOWN = 5

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from batchveo.amounts import money
 from batchveo.events import Brake, Paced
 from batchveo.hints import pasteable
 from batchveo.models import JobState
@@ -21,7 +22,6 @@ from batchveo.report.words import (
     counted,
     day_and_time,
     elapsed,
-    money,
     shorten,
     spread,
     state_words,
@@ -184,7 +184,7 @@ def _ahead(shot: Snapshot) -> Variants:
 
 
 def _waiting(shot: Snapshot, since: float) -> Variants:
-    words = waiting_words(shot.left, since, shot.waits_until, shot.now)
+    words = waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
     times = words[words.rindex("(") :]
     return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from batchveo.amounts import money
 from batchveo.events import Began, Event, Moved
 from batchveo.models import JobState
 from batchveo.report.news import USUAL, Tone, news_of
 from batchveo.report.sight import Sight
 from batchveo.report.snapshot import Snapshot
 from batchveo.report.telling import Teller
-from batchveo.report.words import money, spread, stamp, state_words, waiting_words
+from batchveo.report.words import spread, stamp, state_words, waiting_words
 
 PROGRESS_SECONDS = 300.0
 PROGRESS_SHARE = 0.05
@@ -117,7 +118,11 @@ def progress_line(shot: Snapshot) -> str:
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.waits_since is not None:
-        parts.append(waiting_words(shot.left, shot.waits_since, shot.waits_until, shot.now))
+        parts.append(_waiting(shot, shot.waits_since))
     if shot.ahead is not None:
         parts.append(f"{spread(shot.ahead)} left")
     return "; ".join(parts)
+
+
+def _waiting(shot: Snapshot, since: float) -> str:
+    return waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchveo.amounts import money
 from batchveo.coordinator import RunResult
 from batchveo.errors import (
     BudgetReached,
@@ -52,7 +53,7 @@ class Tally:
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.made > self.unpriced:
-            parts.append(f"${self.usd:.2f} charged")
+            parts.append(f"{money(self.usd)} charged")
         if self.unpriced:
             parts.append(f"{self.unpriced} of a price not told yet")
         return ", ".join(parts)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from batchveo.amounts import money
 from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
 from batchveo.models import Job, JobState
-from batchveo.report.words import clock_time, counted, money, printable, shorten, span, state_words
+from batchveo.report.words import clock_time, counted, printable, shorten, span, state_words
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
 """The verbosity from which on something is said."""
@@ -63,7 +64,9 @@ def news_of(event: Event) -> News | None:
 
 
 def _waiting(event: Waiting) -> News:
-    submits, until = counted(event.doubts, "submit"), clock_time(event.until)
+    kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
+    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
+    until = clock_time(event.until)
     most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
     text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"

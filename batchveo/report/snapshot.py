@@ -61,6 +61,7 @@ class Snapshot:
     slowed: Slowed | None = None
     waits_since: float | None = None
     waits_until: float | None = None
+    waits_failures: int = 0
     state: Path | None = None
     resume: str = "batchveo resume"
 
@@ -68,6 +69,11 @@ class Snapshot:
     def left(self) -> int:
         """Jobs that are neither done nor held."""
         return sum(self.counts[state] for state in UNFINISHED) - self.counts.held
+
+    @property
+    def open_doubts(self) -> int:
+        """Jobs whose submit may still show in the usage log."""
+        return self.counts[JobState.IN_DOUBT] - self.counts.held
 
     @property
     def in_flight(self) -> int:
@@ -125,8 +131,9 @@ class Lookout:
             slowed=slowed,
             state=store.path,
         )
-        if shot.going and shot.left and shot.left == counts[JobState.IN_DOUBT] - counts.held:
-            return self._waiting(shot, waiting)
+        failures = 0 if waiting is None else waiting.failures
+        if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
+            return replace(self._waiting(shot, waiting), waits_failures=failures)
         ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
         return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
 

@@ -346,7 +346,7 @@ def test_doctor(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     """Says what is well, and what is not."""
     assert status_of(["doctor"]) == 0
     out = capsys.readouterr().out
-    assert "balance $1000.00" in out
+    assert "balance $1,000.00" in out
     assert "WRONG" not in out
     monkeypatch.delenv("AIMLAPI_API_KEY")
     assert status_of(["doctor"]) == 1
