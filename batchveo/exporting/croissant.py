@@ -6,7 +6,7 @@ Terms by the Croissant format specification 1.0 of MLCommons.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,9 @@ Node = dict[str, object]
 
 _VERSION = "http://mlcommons.org/croissant/1.0"
 _TERMS = (
-    "citeAs column conformsTo data dataType equivalentProperty examples extract field fileObject fileProperty "
-    "fileSet format includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace "
-    "samplingRate separator source subField transform"
+    "citeAs column equivalentProperty examples extract field fileObject fileProperty fileSet"
+    " format includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace"
+    " samplingRate separator source subField transform"
 )
 _JSON_TERMS = ("data", "examples")
 
@@ -55,19 +55,6 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Where the rows are: ``kind`` is the property that names it, ``id`` its node; JSON files go by paths."""
-
-    kind: str
-    id: str
-    is_json: bool = False
-
-    def of(self, column: str) -> Node:
-        extract = {"jsonPath": f"$.{column}"} if self.is_json else {"column": column}
-        return {self.kind: {"@id": self.id}, "extract": extract}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Croissant:
     """What the document is made from; ``described`` is the metadata beside the videos, where there are some."""
 
@@ -89,26 +76,22 @@ class Croissant:
             **({"dateCreated": days[0], "dateModified": days[-1]} if days else {}),
             "keywords": ["video", "synthetic", "text-to-video"],
         }
-        source, rows = self._rows()
-        node["distribution"] = [*rows, *self._videos()]
-        node["recordSet"] = [] if source is None else [self._record_set(source)]
+        tables = [self._table(form) for form in _TABLES if form in self.record.formats]
+        metadata = [] if self.described is None else [self._metadata(self.described)]
+        node["distribution"] = [*tables, *metadata, *self._shard_files(), *self._videos()]
+        node["recordSet"] = self._record_sets(tables, metadata)
         return json.dumps(node, ensure_ascii=False, indent=2) + "\n"
 
-    def _rows(self) -> tuple[_Source | None, list[Node]]:
-        """The best description of the clips that is in the folder, if there is one, with the nodes it needs."""
-        formats = self.record.formats
-        tables = [self._table(form) for form in _TABLES if form in formats]
+    def _record_sets(self, tables: Sequence[Node], metadata: Sequence[Node]) -> list[Node]:
+        """The clips as the best of what is in the folder describes them. Plain videos are described by nothing."""
         if tables:
-            return _Source(kind="fileObject", id=str(tables[0]["@id"])), tables
-        if self.described is not None:
-            return _Source(kind="fileSet", id="metadata"), [self._metadata(self.described)]
-        if Format.WEBDATASET in formats:
-            shards = [self._shard(name) for name in self.record.shards]
-            inside = {"@id": "rows", "@type": "cr:FileSet", "name": "rows", "description": "A row for each clip."}
-            where = {"containedIn": [{"@id": shard["@id"]} for shard in shards]}
-            rows: Node = {**inside, **where, "encodingFormat": "application/json", "includes": "*.json"}
-            return _Source(kind="fileSet", id="rows", is_json=True), [*shards, rows]
-        return None, []
+            return [_clips(self._fields(_by_column("fileObject", tables[0]), list(COLUMNS)))]
+        if metadata and self.described is not None:
+            return [_clips(self._fields(_by_column("fileSet", metadata[0]), self.described.columns))]
+        return _inside_shards() if Format.WEBDATASET in self.record.formats else []
+
+    def _fields(self, source: Callable[[str], Node], columns: Sequence[str]) -> list[Node]:
+        return [_field(name, self.types.kinds[name], source(name)) for name in columns]
 
     def _table(self, form: Format) -> Node:
         name = f"clips.{form.value}"
@@ -116,14 +99,11 @@ class Croissant:
         return _file(name, _ENCODINGS[form.value], size, digest, "All clips, a row for each.")
 
     def _metadata(self, described: Described) -> Node:
-        return {
-            "@id": "metadata",
-            "@type": "cr:FileSet",
-            "name": "metadata",
-            "description": "The clips of each split, a row for each.",
-            "encodingFormat": _ENCODINGS[described.kind.value],
-            "includes": [f"{split}/metadata.{described.kind.value}" for split in self.tally.parts],
-        }
+        name = f"metadata.{described.kind.value}"
+        paths = [f"{split}/{name}" for split in self.tally.parts]
+        return _file_set(
+            "metadata", "The clips of each split, a row for each.", _ENCODINGS[described.kind.value], paths
+        )
 
     def _shard(self, name: str) -> Node:
         shard = self.record.shards[name]
@@ -132,39 +112,74 @@ class Croissant:
             self.record.add_shard(name, shard)
         return _file(name, "application/x-tar", shard.bytes, str(shard.sha256), "A WebDataset shard.")
 
+    def _shard_files(self) -> list[Node]:
+        """The shards, with the captions and the rows in them: JSON, which readers of Croissant take as text."""
+        if Format.WEBDATASET not in self.record.formats:
+            return []
+        shards = [self._shard(name) for name in self.record.shards]
+        where = {"containedIn": [{"@id": shard["@id"]} for shard in shards]}
+        captions = _file_set("captions", "The caption of each clip.", "text/plain", ["*.txt"])
+        rows = _file_set("rows", "Everything about each clip.", "application/json", ["*.json"])
+        return [*shards, {**captions, **where}, {**rows, **where}]
+
     def _videos(self) -> list[Node]:
         """The video files, where the folder has some."""
         if set(self.record.formats) == {Format.WEBDATASET}:
             return []
-        return [
-            {
-                "@id": "videos",
-                "@type": "cr:FileSet",
-                "name": "videos",
-                "description": "The video files.",
-                "encodingFormat": "video/mp4",
-                "includes": [f"{split}/*.mp4" for split in self.tally.parts],
-            }
-        ]
-
-    def _record_set(self, source: _Source) -> Node:
-        beside = source.id == "metadata" and self.described is not None
-        columns: Sequence[str] = self.described.columns if beside and self.described else list(COLUMNS)
-        return {
-            "@id": "clips",
-            "@type": "cr:RecordSet",
-            "name": "clips",
-            "description": "The clips.",
-            "key": {"@id": "clips/job_id"},
-            "field": [_field(name, self.types.kinds[name], source) for name in columns],
-        }
+        paths = [f"{split}/*.mp4" for split in self.tally.parts]
+        return [_file_set("videos", "The video files.", "video/mp4", paths)]
 
 
-def _field(name: str, kind: Kind, source: _Source) -> Node:
+def _clips(fields: Sequence[Node]) -> Node:
+    clips = {"@id": "clips", "@type": "cr:RecordSet", "name": "clips", "description": "The clips."}
+    return {**clips, "key": {"@id": "clips/job_id"}, "field": fields}
+
+
+def _inside_shards() -> list[Node]:
+    """Captions and rows by the ids of their jobs, which name the members of a shard."""
+    clips = _clips(
+        [_field("job_id", Kind.TEXT, _by_name("captions")), _field("text", Kind.TEXT, _content("captions"))]
+    )
+    fields = [("job_id", _by_name("rows")), ("row", _content("rows"))]
+    rows: Node = {
+        "@id": "rows-by-clip",
+        "@type": "cr:RecordSet",
+        "name": "rows",
+        "description": "The clips as JSON.",
+    }
+    nodes = [_field(name, Kind.TEXT, source, of="rows-by-clip") for name, source in fields]
+    return [clips, {**rows, "key": {"@id": "rows-by-clip/job_id"}, "field": nodes}]
+
+
+def _by_column(kind: str, node: Node) -> Callable[[str], Node]:
+    return lambda column: {kind: {"@id": node["@id"]}, "extract": {"column": column}}
+
+
+def _by_name(file_set: str) -> Node:
+    stem = {"transform": {"regex": r"^(.*)\.[a-z]+$"}}
+    return {"fileSet": {"@id": file_set}, "extract": {"fileProperty": "filename"}, **stem}
+
+
+def _content(file_set: str) -> Node:
+    return {"fileSet": {"@id": file_set}, "extract": {"fileProperty": "content"}}
+
+
+def _field(name: str, kind: Kind, source: Node, *, of: str = "clips") -> Node:
     meaning = {"description": _MEANINGS[name]} if name in _MEANINGS else {}
     data_type = "sc:DateTime" if name.endswith(_TIME) and kind is Kind.TEXT else _TYPES[kind]
-    node: Node = {"@id": f"clips/{name}", "@type": "cr:Field", "name": name, **meaning}
-    return {**node, "dataType": data_type, "source": source.of(name)}
+    node: Node = {"@id": f"{of}/{name}", "@type": "cr:Field", "name": name, **meaning}
+    return {**node, "dataType": data_type, "source": source}
+
+
+def _file_set(name: str, description: str, encoding: str, includes: Sequence[str]) -> Node:
+    return {
+        "@id": name,
+        "@type": "cr:FileSet",
+        "name": name,
+        "description": description,
+        "encodingFormat": encoding,
+        "includes": list(includes),
+    }
 
 
 def _file(name: str, encoding: str, size: int, digest: str, description: str) -> Node:
