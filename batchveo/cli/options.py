@@ -51,7 +51,13 @@ def _checked_address(context: click.Context, parameter: click.Parameter, value: 
     return value
 
 
-class PlaceType(click.ParamType[Place]):
+if TYPE_CHECKING:
+    _PlaceParamType = click.ParamType[Place]
+else:
+    _PlaceParamType = click.ParamType  # generic from click 8.4 on only
+
+
+class PlaceType(_PlaceParamType):
     """A folder, or the URL of a prefix in a bucket."""
 
     name = "place"

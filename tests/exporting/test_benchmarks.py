@@ -1,7 +1,7 @@
 """A benchmark that lists a folder finds what it expects.
 
 VBench's documentation: five videos a prompt, ``PROMPT-0.mp4`` to ``PROMPT-4.mp4`` with at most 180 characters of
-the prompt, all in one folder; it takes the extension of the first name that the folder lists for that of all videos.
+the prompt, all in one folder; it takes the extension of the first name that the folder lists for that of all.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from batchveo.cli import status_of
 from batchveo.exporting import Captions, Format
 from tests.exporting.nights import HOSTILE, Morning, python
 
-
 LOAD = """
 from datasets import load_dataset
 for path, options in (("./dataset", {}), ("videofolder", {"data_dir": "dataset"})):
