@@ -17,7 +17,7 @@ from batchveo.api.answers import Answer, error_reason, poll_outcome, submit_outc
 from batchveo.api.budget import CallBudget
 from batchveo.api.faults import describe, poll_fault, submit_fault
 from batchveo.api.key import ApiKey
-from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
+from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, tls_context, wire
 from batchveo.api.pour import TooLong, pour
 from batchveo.api.unfolding import GZIP, unfold
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
@@ -87,6 +87,8 @@ class Api:
 
     async def __aenter__(self) -> Api:
         proxy = proxy_of(self.base_url)
+        if self._transport is None and self.base_url.startswith("https:"):
+            tls_context()  # now rather than at a submit: without certificates no call can be made
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
         self._submits = self._transport or wire(keep=False, proxy=proxy)
         self._asks = self._transport or wire(proxy=proxy)

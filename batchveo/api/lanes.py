@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, lru_cache
@@ -39,7 +40,7 @@ class Lanes(httpx.AsyncBaseTransport):
 
     def _lane(self) -> httpx.AsyncHTTPTransport:
         try:
-            return httpx.AsyncHTTPTransport(verify=_tls(), limits=self._limits, proxy=self._proxy)
+            return httpx.AsyncHTTPTransport(verify=tls_context(), limits=self._limits, proxy=self._proxy)
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise UsageError(f"the proxy that the environment names cannot be used: {error}") from None
 
@@ -90,10 +91,23 @@ class _Leaving(httpx.AsyncByteStream):
             self._left()
 
 
+_BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that name certificates to trust, the first that is set in place of those that come with certifi."""
+
+
 @cache
-def _tls() -> ssl.SSLContext:
-    """One for all lanes: reading the certificates takes longer than all else at the start."""
-    return httpx.create_ssl_context()
+def tls_context() -> ssl.SSLContext:
+    """One for all lanes: reading the certificates takes longer than all else at the start.
+
+    Raises ``UsageError`` if the certificates that the environment names cannot be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # also what is no certificate
+        named = next(({name: os.environ[name]} for name in _BUNDLES if os.environ.get(name)), {})
+        names = ", ".join(f"{name}={value}" for name, value in named.items()) or "certifi"
+        text = f"the certificates of {names} cannot be read: {error}; name a file of certificates in PEM form"
+        raise UsageError(text) from None
 
 
 def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTransport:
@@ -105,7 +119,7 @@ def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTrans
         return Lanes(keep=keep, proxy=proxy)
     from batchveo.api.fast import FastTransport
 
-    return FastTransport(_tls, keep=keep)
+    return FastTransport(tls_context, keep=keep)
 
 
 def proxy_of(url: str) -> str | None:
