@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble, UsageError
 from batchveo.exporting.arriving import How
-from batchveo.exporting.captions import write_captions
 from batchveo.exporting.card import CARD, Card
 from batchveo.exporting.clips import Clips
-from batchveo.exporting.column_types import TypeSurvey
-from batchveo.exporting.columns import Row
 from batchveo.exporting.croissant import CROISSANT, Croissant
+from batchveo.exporting.dataset_files import DatasetFiles
 from batchveo.exporting.descriptions import write_description
-from batchveo.exporting.loading import loading
+from batchveo.exporting.loading import Loading, loading
 from batchveo.exporting.record import RECORD, Record
 from batchveo.exporting.settings import Exported, ExportSettings, Files, Format, Metadata
 from batchveo.exporting.shards import Shards
 from batchveo.exporting.splits import TRAIN
-from batchveo.exporting.tables import arrow_modules, has_arrow, write_csv, write_jsonl, write_parquet
+from batchveo.exporting.tables import arrow_modules
 from batchveo.exporting.tally import Tally
-from batchveo.exporting.videofolder import Described, write_metadata
+from batchveo.exporting.videofolder import Described
 from batchveo.files import sync
 from batchveo.kept import BucketVideo
 from batchveo.media import can_probe
@@ -35,8 +32,6 @@ from batchveo.objects import Faint, Refused
 from batchveo.store import Store
 from batchveo.verifying import video_at
 
-_TABLES = {form: f"clips.{form.value}" for form in (Format.JSONL, Format.CSV, Format.PARQUET)}
-_TEXT_TABLES = {Format.JSONL: write_jsonl, Format.CSV: write_csv}
 _FAREWELL = {
     JobState.FAILED: "jobs failed",
     JobState.CANCELLED: "jobs were cancelled before they were submitted",
@@ -96,19 +91,6 @@ def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
             settings.splitting.part_of(job)
 
 
-def _metadata_kind(formats: Sequence[Format], asked: Metadata) -> Metadata | None:
-    """How the videos are described beside them; ``None``: not at all.
-
-    A VideoFolder goes by what was asked. Beside a table alone, where nothing was, it is the kind that has every
-    column if that can be written. A plain folder has nothing but videos.
-    """
-    if Format.VIDEOFOLDER in formats:
-        return asked
-    if Format.FOLDER in formats or not set(formats) & set(_TABLES):
-        return None
-    return Metadata.PARQUET if has_arrow() else asked
-
-
 def _is_in_bucket(job: Job) -> bool:
     return isinstance(video_at(job), BucketVideo)
 
@@ -145,7 +127,6 @@ class _Export:
         self._settings = settings
         self._record = record
         self._formats = [Format(name) for name in record.formats]
-        self._places_files = bool(set(self._formats) - {Format.WEBDATASET})
         most = {"most_bytes": settings.shard_bytes, "most_clips": settings.shard_clips}
         self._shards = Shards(folder, record, **most) if Format.WEBDATASET in self._formats else None
         self._clips = Clips(
@@ -154,10 +135,8 @@ class _Export:
             settings,
             record,
             shards=self._shards,
-            places_files=self._places_files,
+            places_files=bool(set(self._formats) - {Format.WEBDATASET}),
         )
-        self._types = TypeSurvey().types()
-        self._there: list[str] = []
         self._left_out = 0
         self._notes: list[str] = []
 
@@ -165,16 +144,14 @@ class _Export:
         """Bring the clips, then write what describes them: whoever finds metadata finds all it names."""
         with closing(self._clips):
             self._take_all(seen)
-        self._there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
-        tally, survey = Tally(), TypeSurvey()
-        for row in self._raw_rows():
-            tally.add(row)
-            survey.add(row)
-        self._types = survey.types()
-        self._sync(tally.parts)
-        self._describe(tally, survey.leaders())
+        there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
+        files = DatasetFiles(self._folder, self._record, there)
+        self._sync(files.tally.parts)
+        described = files.write(self._settings.metadata)
+        self._notes += files.notes
+        self._describe(files, described)
         self._record.sync()
-        return self._result(tally)
+        return self._result(files.tally)
 
     def _take_all(self, seen: Callable[[int], None]) -> None:
         for number, job in enumerate(self._store.succeeded(), 1):
@@ -186,61 +163,22 @@ class _Export:
         if self._shards is not None:
             self._shards.finish()
 
-    def _raw_rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
-        """The rows of all clips that are there, or of one split's, or of ``only`` those ids among them."""
-        for job_id in self._there:
-            entry = self._record.entries[job_id]
-            if split in (None, entry.split) and (only is None or job_id in only):
-                yield self._record.row(entry)
-
-    def _rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
-        """The same rows with every value in the type of its column."""
-        return map(self._types.fit, self._raw_rows(split, only=only))
-
     def _sync(self, splits: list[str]) -> None:
         for folder in (self._folder, *(self._folder / split for split in splits)):
             if folder.is_dir():
                 sync(folder)
 
-    def _describe(self, tally: Tally, leaders: Container[str]) -> None:
-        """Write what stands beside the videos, the tables, then the descriptions of all that."""
-        described = self._write_metadata(tally.parts)
-        if self._places_files and self._record.captions is not None:
-            edited = write_captions(self._folder, self._raw_rows())
-            self._notes += [f"{edited} captions were edited and are left alone"] if edited else []
-        self._write_tables(leaders)
+    def _describe(self, files: DatasetFiles, described: Described | None) -> None:
+        """Write the descriptions of all that, for people and for catalogues."""
         croissant = Croissant(
-            folder=self._folder, record=self._record, tally=tally, types=self._types, described=described
+            folder=self._folder, record=self._record, tally=files.tally, types=files.types, described=described
         )
-        for name, text in ((CROISSANT, croissant.text()), (CARD, self._card(tally, described).text())):
+        how = loading(self._formats, files.types, described)
+        for name, text in ((CROISSANT, croissant.text()), (CARD, self._card(files.tally, how).text())):
             note = write_description(self._folder, self._record, name, text)
             self._notes += [note] if note else []
 
-    def _write_metadata(self, splits: list[str]) -> Described | None:
-        """Describe the videos beside them, unless they stand in plain folders or in shards alone."""
-        kind = _metadata_kind(self._formats, self._settings.metadata)
-        if kind is None:
-            return None
-        described = write_metadata(self._folder, self._rows, splits, kind, self._types)
-        if described.lost:
-            text = (
-                f"metadata.jsonl has no {', '.join(described.lost)}: a split without such a value would not load"
-            )
-            self._notes.append(f"{text}; --metadata parquet has every column")
-        return described
-
-    def _write_tables(self, leaders: Container[str]) -> None:
-        """Write the tables of all clips; ``leaders`` come first, so that a loader sees what a column holds."""
-        for form, name in _TABLES.items():
-            if form in self._formats:
-                others = (row for row in self._rows() if row["job_id"] not in leaders)
-                rows = chain(self._rows(only=leaders), others)
-                if form is Format.PARQUET:
-                    write_parquet(self._folder / name, rows, self._types)
-                else:
-                    _TEXT_TABLES[form](self._folder / name, rows)
-
-    def _card(self, tally: Tally, described: Described | None) -> Card:
+    def _card(self, tally: Tally, how: Loading) -> Card:
         counts = self._store.counts()
         left_out = {words: counts[state] for state, words in _FAREWELL.items()}
         ended = (JobState.SUCCEEDED, *_FAREWELL)
@@ -251,7 +189,7 @@ class _Export:
             left_out[reason] = left_out.get(reason, 0) + 1
         return Card(
             tally=tally,
-            loading=loading(self._formats, self._types, described),
+            loading=how,
             services=sorted(filter(None, self._store.services())),
             splitting=self._settings.splitting,
             left_out=left_out,

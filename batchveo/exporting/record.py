@@ -52,6 +52,8 @@ class Record:
         self.shard_of: dict[str, str] = {}
         self.formats: tuple[str, ...] = ()
         self.captions: str | None = None
+        self.describes = False
+        """Whether the metadata beside the videos are the export's own, or about to be."""
         self.cards: set[str] = set()
         """Hashes of all descriptions that were written, or about to be: a death may have come between."""
         self._shards: dict[str, Shard] = {}
@@ -118,6 +120,11 @@ class Record:
         if captions is not None and captions != self.captions:
             line = {"captions": captions}
             self._know(line, self._append(line))
+
+    def use_metadata(self) -> None:
+        """Note that metadata are about to be written beside the videos."""
+        if not self.describes:
+            self._know({"describes": True}, self._append({"describes": True}))
 
     def rows(self) -> Iterator[Row]:
         """The row of every clip, in the order in which they came."""
@@ -187,6 +194,8 @@ class Record:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
                 self._shards[name] = shard
+            case {"describes": bool(describes)}:
+                self.describes = describes
             case {"captions": str(captions)}:
                 self.captions = captions
             case {"card": str(digest)}:

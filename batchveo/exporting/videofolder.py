@@ -14,6 +14,7 @@ from batchveo.exporting.columns import COLUMNS, Kind, Row
 from batchveo.exporting.settings import Metadata
 from batchveo.exporting.tables import write_jsonl, write_parquet
 
+_NAMES = ("metadata.jsonl", "metadata.parquet", "metadata.csv")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T][\d:]*Z?)?")
 """What the loader takes for a point of time, if no other text stands in the column."""
 
@@ -54,6 +55,11 @@ def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata, 
         return Described(kind=kind, columns=tuple(COLUMNS))
     columns = [name for name in COLUMNS if name not in survey.left_out]
     return Described(kind=kind, columns=columns, lost=survey.lost)
+
+
+def metadata_in(folder: Path) -> list[Path]:
+    """What a loader would take for metadata in a split's folder."""
+    return [path for name in _NAMES if (path := folder / name).exists()]
 
 
 def remove_metadata(folder: Path, *, but: Metadata) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from batchveo.exporting import Format, exporter
+from batchveo.exporting import Format, dataset_files
 from tests.exporting.nights import HOSTILE, Morning, python
 
 
@@ -111,7 +111,7 @@ def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
 
 def test_a_table_alone_has_captions_without_pyarrow(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """In JSON Lines beside the videos; with pyarrow, typed."""
-    monkeypatch.setattr(exporter, "has_arrow", lambda: False)
+    monkeypatch.setattr(dataset_files, "has_arrow", lambda: False)
     morning.make("a")
     morning.export(Format.CSV)
     assert [row["text"] for row in morning.metadata()] == ["a"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchveo.exporting import Format, Metadata
+from batchveo.exporting import Format, Metadata, column_types
 from batchveo.exporting.column_types import SAMPLE, TypeSurvey
 from batchveo.exporting.columns import COLUMNS, Kind, Row
 from tests.exporting.nights import Morning, python
@@ -144,6 +144,16 @@ def test_tables_of_splits_that_differ_load_by_themselves(morning: Morning) -> No
     assert tables == [expected] * 3
 
 
+def test_a_type_that_widens_after_shards_were_written(morning: Morning) -> None:
+    """Old shards stay as they are; the card's type holds what is in them as well."""
+    morning.make("a", request={"seed": 7, "duration": 8})
+    morning.export(Format.WEBDATASET)
+    morning.make("b", model=OTHER, request={"seed": 0.5, "duration": "5"})
+    morning.export(Format.WEBDATASET)
+    rows = json.loads(python(LOAD, morning.folder))
+    assert sorted((clip["seed"], clip["duration"]) for clip in rows["train"]) == [(0.5, "5"), (7.0, "8")]
+
+
 def test_names_that_are_dates(morning: Morning) -> None:
     """The loader takes a column of dates for points of time: it would not fit the same column of other splits."""
     morning.make("2024-01-01", prompt="a cat", meta={"split": "train"})
@@ -152,3 +162,14 @@ def test_names_that_are_dates(morning: Morning) -> None:
     assert any("metadata.jsonl has no name:" in note for note in result.notes)
     rows = json.loads(python(LOAD, morning.folder))
     assert rows["train"][0]["video"] == ["2024-01-01.mp4", False]
+
+
+def test_a_table_begins_with_rows_that_show_its_types(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If they would come later than a loader looks; the others stay in their order."""
+    monkeypatch.setattr(column_types, "SAMPLE", 2)
+    for name in "abc":
+        morning.make(name)
+    morning.make("d", request={"seed": 3})
+    morning.export(Format.JSONL)
+    lines = (morning.dataset / "clips.jsonl").read_text().splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["d", "a", "b", "c"]
