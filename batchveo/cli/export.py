@@ -14,7 +14,7 @@ import click
 
 from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
 from batchveo.errors import UsageError
-from batchveo.exporting import Exported, ExportSettings, Files, Format, Metadata, Splitting, export
+from batchveo.exporting import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.models import JobState
 from batchveo.report.words import shorten
 from batchveo.store import Store
@@ -53,6 +53,11 @@ _shape_options = together(
         default=1000.0,
         metavar="MB",
         help="Megabytes of video a shard, at most.",
+    ),
+    option(
+        "--captions",
+        type=click.Choice([kind.value for kind in Captions]),
+        help="Also write each caption as a text file beside its video.",
     ),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Clips a shard, at most."),
 )
@@ -116,6 +121,7 @@ def _settings(options: dict[str, Any]) -> ExportSettings:
         files=Files(options["files"]),
         splitting=Splitting(how=options["split"], by=options["split_by"]),
         metadata=Metadata(options["metadata"]),
+        captions=options["captions"] and Captions(options["captions"]),
         shard_bytes=int(options["shard_size"] * _MB),
         shard_clips=options["shard_clips"],
         verify=options["verify"],

@@ -60,7 +60,13 @@ class FilePath(click.Path):
         return super().convert(at_home(value) if isinstance(value, str | Path) else value, param, ctx)
 
 
-class PlaceType(click.ParamType[Place]):
+if TYPE_CHECKING:
+    _PlaceParamType = click.ParamType[Place]
+else:
+    _PlaceParamType = click.ParamType  # generic from click 8.4 on only
+
+
+class PlaceType(_PlaceParamType):
     """A folder, or the URL of a prefix in a bucket."""
 
     name = "place"
