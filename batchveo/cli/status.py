@@ -57,7 +57,7 @@ def _show(store: Store, *, as_json: bool) -> None:
         click.echo(_text(row, Lookout(store=store).look(time.time()).waits_since))
 
 
-def _text(row: dict[str, Any], waits: float | None) -> str:
+def _text(row: dict[str, Any], waits: float | None = None) -> str:
     lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is going on" if row["running"] else "")]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
