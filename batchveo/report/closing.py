@@ -32,7 +32,6 @@ def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
     elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
         yield "interrupted; the same command goes on"
-    yield from _put_aside(result)
     if result.late:
         yield f"{result.late:,} still unfinished at the service; the same command asks again"
 
@@ -40,6 +39,7 @@ def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
 def account_lines(result: RunResult, store: Store) -> Iterator[str]:
     """What the state tells besides: the money, the failures by their reason, the doubts."""
     counts = result.counts
+    yield from _put_aside(result, store)
     yield _spent(store)
     if counts[JobState.FAILED]:
         yield from _failed(store)
@@ -50,12 +50,12 @@ def account_lines(result: RunResult, store: Store) -> Iterator[str]:
         yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
 
 
-def _put_aside(result: RunResult) -> Iterator[str]:
+def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
     """A line for each cause: what the next run tries again."""
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
         yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
     if len(result.put_aside) > CAUSES_SHOWN:
-        yield "others were put aside for other reasons; `batchveo jobs` has them all"
+        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` has them all"
 
 
 def _spent(store: Store) -> str:

@@ -149,7 +149,7 @@ _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     DiskTrouble: ("the disk cannot be written", "Make room, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
     ClusterTrouble: ("the cluster starts no more processes", "Look at the machines, then run the same command."),
-    NoVideos: ("generations come to no video", "Look at `batchveo jobs`, and at the service."),
+    NoVideos: ("generations come to no video", "The log says what came instead; look at the service."),
     ServiceMisplaced: (
         "the service does not answer as it should",
         "Check --base-url and the network; the log says more.",
