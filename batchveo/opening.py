@@ -31,7 +31,7 @@ from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
 from batchveo.services import Service, check_keys, check_service, running
 from batchveo.store import Store
-from batchveo.trying import check_place
+from batchveo.trying import check_place, check_sidecars
 
 ENDING_SECONDS = 10.0
 """How long the processes of a run on a cluster may hold the state after the one that started them has died."""
@@ -68,6 +68,7 @@ async def opened_run(
             settings = replace(settings, budget=store.last_budget(run))
         store.set_budget(run, settings.budget)
         await check_place(settings.output)
+        check_sidecars(settings.sidecars)
         say_made_elsewhere(reporter, store, settings.output)
         using = stack.enter_context(running(using, state))
         async with clients(using) as (apis, videos):

@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+from batchveo.folder_limits import nearest
+
 ANOTHER_DRIVE = "it is on another drive than before; is its own mounted?"
 
 
@@ -42,8 +44,3 @@ class MountGuard:
 
     def _is_same(self) -> bool:
         return self._last is not None and os.path.lexists(self._last)
-
-
-def nearest(folder: Path) -> Path:
-    """``folder``, or the first of its parents that exists."""
-    return next((path for path in (folder, *folder.parents) if path.exists()), folder)

@@ -44,6 +44,15 @@ async def test_a_url_that_ended_in_the_queue_is_not_tried(tmp_path: Path) -> Non
     assert all(job.troubles == 0 and job.error is None for job in n.jobs(S.SUCCEEDED))
 
 
+async def test_urls_that_count_their_seconds_likewise(tmp_path: Path) -> None:
+    """They are good from when they came."""
+    n = Night(tmp_path, Settings(url_ttl=20.0, latency=15.0, generation_median=1.0, faults={"expiring-url": 1.0}))
+    result = await n.run(specs(8), concurrency=8, downloads=1)
+    assert result.exit_status == 0
+    assert n.service.calls["download"] == 8
+    assert n.service.calls["poll"] > 8
+
+
 async def test_after_a_restart_too(tmp_path: Path) -> None:
     """The state knows when each URL ends."""
     n = Night(tmp_path, Settings(url_ttl=100.0, generation_median=1.0, faults={"cdn-503": 1.0}))
