@@ -108,6 +108,13 @@ class Interrupting(Noted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateCreated(Noted):
+    """The run made a new database, at the absolute path ``state``."""
+
+    state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Nothing is left but waiting for the usage log, at the latest until ``until``.
 

@@ -86,6 +86,7 @@ class Job:
     """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars.
 
     ``key``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
+    ``service``: what the run that took it on called its service, an address or ``sandbox``.
     """
 
     seq: int
@@ -108,6 +109,7 @@ class Job:
     not_before: float = 0.0
     client_request_id: str | None = None
     key: str | None = None
+    service: str | None = None
     generation_id: str | None = None
     video_url: str | None = None
     url_expires_at: float | None = None

@@ -127,6 +127,23 @@ def check_service(store: Store, using: Service) -> None:
         )
 
 
+def key_prints(store: Store, using: Service) -> dict[str, str]:
+    """The fingerprint of each key that is given, by its label."""
+    secret = store.key_secret()
+    return {key.name: key.key.fingerprint(secret) for key in using.keys}
+
+
+def follow_keys(store: Store, using: Service) -> int:
+    """Let what is under way or in doubt be served by the very key that it left with, whatever its label is now.
+
+    Returns how many of these jobs left with a key that is not given: only that key's usage log can tell of them.
+    """
+    labels = {key_print: label for label, key_print in key_prints(store, using).items()}
+    unsettled = store.key_prints_unsettled()
+    store.follow_keys({key_print: label for key_print, label in labels.items() if key_print in unsettled})
+    return sum(jobs for key_print, jobs in unsettled.items() if key_print not in labels)
+
+
 def check_keys(store: Store, using: Service) -> None:
     """Refuse to begin while something is under way with a key that is not given now: nobody could ask for it.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 from batchveo.places import BucketUrl, Place, place_of, require_cloud
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 
 USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0

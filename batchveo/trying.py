@@ -11,7 +11,7 @@ from batchveo.errors import DiskTrouble
 from batchveo.objects import objects
 from batchveo.objects.faults import Unreachable
 from batchveo.places import BucketUrl, Place
-from batchveo.sidecars import Sidecars
+from batchveo.sidecar_place import Sidecars
 
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION",

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hmac import compare_digest
+from hmac import compare_digest, digest
 from pathlib import Path
 
 from batchveo.errors import UsageError
@@ -16,6 +16,8 @@ VARIABLES = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """Environment variables that may hold the key; the first that is set wins."""
 LARGEST_FILE = 64 * 1024
 """Bytes; what is longer holds no key."""
+FINGERPRINT_DIGITS = 20
+"""Hex digits of a key's fingerprint: 80 bits."""
 LABEL = re.compile(r"[A-Za-z0-9._-]{1,40}")
 """What a key may be called: the state, the reports and messages show it."""
 
@@ -44,6 +46,10 @@ class ApiKey:
     def header(self) -> str:
         """The value of the Authorization header; for requests to the service only."""
         return f"Bearer {self._value}"
+
+    def fingerprint(self, secret: bytes) -> str:
+        """What tells this key from others to whoever has ``secret``: a keyed hash, cut short, of no other use."""
+        return digest(secret, self._value.encode(), "sha256").hex()[:FINGERPRINT_DIGITS]
 
     def scrub(self, text: bytes) -> bytes:
         """``text`` without the key in any case of letters, should a server have put it there."""

@@ -20,6 +20,7 @@ from batchveo.cli.selecting import selected
 from batchveo.clients import apis
 from batchveo.errors import UsageError
 from batchveo.manifest import Manifests
+from batchveo.neighbours import is_unmade
 from batchveo.services import Service, check_service, running
 from batchveo.store import GenerationTaken, Scratch, Store
 
@@ -55,7 +56,10 @@ def command(
     using = service_of(options)
     if label is not None and (period or label not in {key.name for key in using.keys}):
         raise UsageError(f"--key {label!r} is for generation ids, and one of the labels in the file of --keys")
+    is_new = is_unmade(state)
     with Store(state) as store:
+        if is_new:
+            click.echo(f"a new database was made: {state.absolute()}", err=True)
         check_service(store, using)
         run = store.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])

@@ -171,6 +171,7 @@ run_options = together(
         metavar="USD",
         help="Ask before more than this is bought, or what has no price, when a person is at the terminal.",
     ),
+    option("--missing-videos-ok", is_flag=True, help="Go on though finished videos are missing."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
     service_options,

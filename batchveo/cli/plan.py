@@ -71,6 +71,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 settings=planned_settings(options),
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
+                sandbox=using.sandbox,
                 progress=_count if sys.stderr.isatty() else unwatched,
             )
 

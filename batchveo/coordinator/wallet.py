@@ -23,7 +23,10 @@ TOP_UP_USD = 0.005
 
 
 class Wallet:
-    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key."""
+    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key.
+
+    ``key_prints``: the fingerprints of the keys, by their labels.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,8 @@ class Wallet:
         apis: Mapping[Label, Api],
         prices: PriceList,
         settings: RunSettings,
+        *,
+        key_prints: Mapping[Label, str],
     ) -> None:
         self._recorder = recorder
         self._board = board
@@ -39,6 +44,7 @@ class Wallet:
         self._prices = prices
         self._assumed = settings.assume_price
         self._budget = settings.budget
+        self._key_prints = key_prints
 
     def claim(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
         """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
@@ -53,6 +59,7 @@ class Wallet:
             budget=self._budget,
             key=key or None,
             refused=refused,
+            key_print=self._key_prints.get(key),
         )
 
     def price(self, job: Job) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
-from batchveo.events import Began, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
+from batchveo.events import Began, Ended, Event, Moved, Noted, Paced, Slowed, StateCreated, Waiting
 from batchveo.report.news import WRONG, news_of
 from batchveo.report.rows import progress_row
 from batchveo.report.sight import Sight
@@ -87,6 +87,8 @@ def event_row(event: Event) -> dict[str, object]:
                 "lowered_at": _maybe(event.lowered_at),
                 "until": _maybe(event.until),
             }
+        case StateCreated(text=text, warning=warning, state=state):
+            return {"event": "noted", "text": text, "warning": warning, "new_state": str(state)}
         case Noted(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
         case Waiting(doubts=doubts, failures=failures, until=until):

@@ -16,7 +16,7 @@ from batchveo.models import Job
 from batchveo.objects import Faint, objects
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope
 from batchveo.places import BucketUrl, Place
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.buckets import BucketShelf
 from batchveo.stages.folders import FolderShelf

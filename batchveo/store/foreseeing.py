@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from batchveo.models import InputFile, JobState
 from batchveo.named import input_files
 from batchveo.store.connection import Connection
+from batchveo.store.recognising import recognise
 from batchveo.store.scratch import Scratch
 
 # a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
@@ -22,7 +24,6 @@ FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS ste
 FORESEE_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
     FROM temp.named ORDER BY position"""
 WAITING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending'"
-UNSUBMITTED = "SELECT id, stem, name FROM jobs WHERE state = 'pending' AND attempts = 0 LIMIT ?"
 PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
 
 
@@ -52,13 +53,17 @@ class Foreseen:
 
 def foresee(named: Scratch, state: Path | None) -> Iterator[Foreseen]:
     """Each job of ``named`` in its order; ``state`` is a state file, or ``None`` where there is none yet."""
-    folds: set[int] = set()
     if state is not None:
         Connection(state, writing=False).close()  # refuses what is no state, and brings an older one up to date
-    with (
-        nullcontext(named.alone) if state is None else named.joined(state) as db,
-        closing(db.execute(FORESEE_ALONE if state is None else FORESEE)) as rows,
-    ):
+    with nullcontext(named.alone) if state is None else named.joined(state) as db:
+        if state is not None:
+            recognise(db)
+        yield from _foreseen(db, FORESEE_ALONE if state is None else FORESEE)
+
+
+def _foreseen(db: sqlite3.Connection, query: str) -> Iterator[Foreseen]:
+    folds: set[int] = set()
+    with closing(db.execute(query)) as rows:
         for row in rows:
             columns = dict(row)
             key = hash(columns.pop("fold"))
@@ -76,10 +81,6 @@ class Foreseeing(Connection):
         """Model and request of every pending job."""
         for row in self._db.execute(PENDING):
             yield row["model"], json.loads(row["request"])
-
-    def unsubmitted(self, most: int) -> list[tuple[str, str, str]]:
-        """Id, stem and name of the first jobs that were never submitted."""
-        return [(row["id"], row["stem"], row["name"]) for row in self._db.execute(UNSUBMITTED, (most,))]
 
     def waiting_models(self) -> list[str]:
         """The models of all pending jobs."""

@@ -15,6 +15,9 @@ PAGE_BYTES = 8192
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's write to end."""
 
+LOOK_SECONDS = 2.0
+"""The same for a look that a run can do without."""
+
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """A connection that may write; the file is made, and brought to the newest schema, where needed."""
@@ -67,6 +70,16 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def open_untouched(path: Path) -> sqlite3.Connection:
+    """A connection to what may be anybody's file, for a look: nothing is written, no schema brought up to date.
+
+    Raises ``sqlite3.Error`` or ``OSError``.
+    """
+    connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=LOOK_SECONDS)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
 def unusable(path: Path, error: Exception) -> BatchveoError:
     """What a person needs to hear: a full disk and another's write pass, the rest does not."""
     if is_full(error):
@@ -94,8 +107,8 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _connect(path: Path, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
 

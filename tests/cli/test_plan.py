@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -81,13 +82,13 @@ def test_names_that_are_taken_are_told(url: str, capsys: pytest.CaptureFixture[s
     Path("videos").mkdir()
     Path("videos/fox 3.mp4").write_text("precious")
     made = planned(capsys, "m.yaml")
-    assert made["colliding"] == 2
+    assert made["colliding"] == 1
     assert made["collisions"] == [
-        {"name": "Dragon", "source": "m.yaml", "line": 5, "by": "another job"},
         {"name": "fox 3", "source": "m.yaml", "line": 6, "by": "a file in the output folder"},
     ]
     assert status_of(["run", "m.yaml"]) == 0
-    assert len(list(Path("videos").glob("*~*.mp4"))) == 2
+    assert len(list(Path("videos").glob("*~*.mp4"))) == 1
+    assert {path.stem for path in Path("videos").glob("[Dd]ragon.mp4")} == {"dragon", "Dragon"}
 
 
 def test_after_a_run_prices_and_times_are_known_without_the_service(
@@ -137,11 +138,22 @@ def test_failed_and_cancelled_jobs_are_not_to_be_made(url: str, capsys: pytest.C
     assert "`batchveo retry` brings them back" in " ".join(capsys.readouterr().out.split())
 
 
-def test_images_that_will_not_do_are_status_1(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the place that names them; a small file, a page that is none, and a good one."""
+def test_images_that_will_not_do_are_status_1(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the place that names them; a small file, a name that leads into a private network, and a good one."""
+    private = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: private if "a.example" in str(host) else resolve(host, *rest, **more),
+    )
     Image.new("RGB", (64, 48)).save("small.png")
     Image.new("RGB", (720, 1280)).save("good.png")
-    frame = "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: '" + url + "/nothing.png'"
+    frame = (
+        "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: 'https://a.example/nothing.png'"
+    )
     Path("i.yaml").write_text(
         f"jobs:\n  - {{{frame}, name: a, last_image_url: small.png}}\n"
         f"  - {{{frame}, name: b, last_image_url: good.png}}\n"

@@ -14,7 +14,7 @@ from batchveo.events import Noted
 from batchveo.files import VideoFile
 from batchveo.models import JobState
 from batchveo.sandbox import Settings
-from batchveo.sidecars import NONE
+from batchveo.sidecar_place import NONE
 from tests.factories import make_spec
 from tests.runner.nights import Night, specs
 

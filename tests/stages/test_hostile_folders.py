@@ -17,7 +17,7 @@ from batchveo.api.pour import Flow, Stalled
 from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchTrouble
-from batchveo.sidecars import NONE, Sidecars
+from batchveo.sidecar_place import NONE, Sidecars
 from batchveo.stages import blocks, downloader, mount_guard
 from batchveo.stages.blocks import at_once
 from batchveo.stages.downloader import Downloader
