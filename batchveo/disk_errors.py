@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from batchveo.outcomes import Scope
@@ -18,7 +16,6 @@ CONCERNS: Mapping[int, Scope] = MappingProxyType(
         errno.EIO: Scope.DISK,
         errno.ENODEV: Scope.DISK,
         errno.ENXIO: Scope.DISK,
-        errno.ESTALE: Scope.DISK,
         errno.ENOTCONN: Scope.DISK,
         errno.EMFILE: Scope.DISK,  # of this process, so no other file would fare better
         errno.ENFILE: Scope.DISK,
@@ -35,7 +32,7 @@ CONCERNS: Mapping[int, Scope] = MappingProxyType(
 """Errors whose number decides; of the others, permissions say, another file in the same folder shows it."""
 
 NAME_ERRORS = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP})
-"""What a file system says of a name that it does not take; under another name the video can be had."""
+"""What a file system says of a name that cannot be used; under another name the video can be had."""
 
 NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 """What a file system says that cannot sync a file (SMB, FUSE, some network mounts)."""
@@ -43,15 +40,16 @@ NO_FOLDER_SYNC = NO_SYNC | {errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR
 """What it says of a folder: some do not even let one be opened for that."""
 
 
-def scope_of(error: OSError, folder: Path) -> Scope:
-    """Whether ``error``, met while a file was written to ``folder``, would meet the next file too."""
-    if not folder.is_dir():
-        return Scope.DISK
+def scope_of(error: OSError, write_another: Callable[[], object]) -> Scope:
+    """Whether ``error``, met while a file was written, would meet the next file too.
+
+    ``write_another`` writes a file of another name in the same folders; raises ``OSError`` if that fails as well.
+    """
     known = CONCERNS.get(error.errno or 0)
     if known is not None:
         return known
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            return Scope.JOB
+        write_another()
     except OSError:
         return Scope.DISK
+    return Scope.JOB

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -16,6 +16,7 @@ import anyio
 from batchveo.amounts import money
 from batchveo.api import Api, NamedKey, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.folder_limits import FolderLimits, nearest
 from batchveo.messengers import Messengers
 from batchveo.objects import Head, objects
 from batchveo.places import BucketUrl, Place
@@ -57,7 +58,7 @@ def examine(
     )
     yield _state(state)
     yield _folder("state folder", state.absolute().parent)
-    yield _bucket(output) if isinstance(output, BucketUrl) else _folder("output folder", output.absolute())
+    yield _bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
     yield from _service(base_url, api_key_file, keys, sandbox=sandbox)
 
 
@@ -73,9 +74,7 @@ def _state(path: Path) -> Check:
 
 
 def _folder(what: str, path: Path) -> Check:
-    there = path
-    while not there.exists():
-        there = there.parent
+    there = nearest(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):
         return Check(
@@ -87,6 +86,16 @@ def _folder(what: str, path: Path) -> Check:
         found=f"{path}, {free:.0f} GiB free",
         advice="a thousand 1080p videos take about 20 GiB",
     )
+
+
+def _output_folder(path: Path) -> Check:
+    """The folder, with what its file system cannot do: videos are had all the same."""
+    check = _folder("output folder", path)
+    try:
+        notes = FolderLimits.of(nearest(path)).notes
+    except OSError as error:
+        return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
+    return replace(check, found="; ".join([check.found, *notes]))
 
 
 def _bucket(url: BucketUrl) -> Check:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,64 +14,60 @@ AN_EPOCH = 1_000_000_000.0
 MILLISECONDS = 100_000_000_000.0
 """From here on it is in milliseconds."""
 
-RELATIVE = (("x-amz-expires", "x-amz-date"), ("x-goog-expires", "x-goog-date"), ("x-oss-expires", "x-oss-date"))
-"""Parameters that count seconds from a date beside them: of S3, Google Cloud Storage and Alibaba OSS."""
-NUMBERS = ("expires", "x-expires", "expiry", "expires_at", "exp", "expires_in", "e")
-"""Parameters that hold an epoch or seconds from now: of CloudFront, S3's first scheme, the models' own hosts."""
-DATES = ("se", "expires", "x-expires", "expires_at")
-"""Parameters that hold a date: of Azure, and others."""
-_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+ENDS = frozenset({"expires", "x-expires", "expiry", "expiration", "expires_at", "expires-at", "se"})
+"""Parameters that hold an epoch, seconds from now or a date: of CloudFront, S3's first scheme, Azure, others."""
+LENGTHS = frozenset({"expires_in", "expires-in"})
+"""Parameters that hold seconds from now."""
+EPOCHS = frozenset({"exp", "e"})
+"""Parameters that hold an epoch; a small number there is something else."""
+_SIGNED = re.compile(r"x-[a-z]{2,8}-expires")
+"""Seconds from the date in ``x-...-date`` beside it: of S3, Google Cloud Storage, Alibaba and others."""
+_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
 
 
 def expires_at(url: str, received_at: float) -> float | None:
     """Seconds since the epoch at which ``url`` ends; ``None`` if it does not say so, or nothing credible.
 
-    ``received_at`` (seconds since the epoch) is when it came: some count from then.
+    ``received_at`` (seconds since the epoch) is when it came: some count from then. Of several ends the first
+    counts. One that has passed when the URL comes is the error of a clock: the URL is tried as if it did not say.
     """
     try:
         said = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
     except ValueError:
         return None
-    found = _counted(said) or _numbered(said, received_at) or _dated(said)
-    if found is None or not SHORTEST <= found - received_at <= LONGEST:
-        return None
-    return found
+    ends = (end for name, value in said.items() for end in _ends(name, value, said, received_at))
+    return min((end for end in ends if SHORTEST <= end - received_at <= LONGEST), default=None)
 
 
-def _counted(said: dict[str, str]) -> float | None:
-    for seconds, date in RELATIVE:
-        length, start = _number(said.get(seconds)), _moment(said.get(date))
-        if length is not None and start is not None:
-            return start + length
-    return None
+def _ends(name: str, value: str, said: dict[str, str], received_at: float) -> Iterator[float]:
+    """What one parameter says, at most one moment."""
+    number = _number(value)
+    if _SIGNED.fullmatch(name) and number is not None:
+        start = _moment(said.get(f"{name.removesuffix('expires')}date", ""))
+        yield number + (received_at if start is None else start)
+    elif name in LENGTHS and number is not None:
+        yield received_at + number
+    elif name in ENDS | EPOCHS and number is not None:
+        if number >= AN_EPOCH:
+            yield number / 1000 if number >= MILLISECONDS else number
+        elif name in ENDS:
+            yield received_at + number
+    elif name in ENDS and (moment := _moment(value)) is not None:
+        yield moment
 
 
-def _numbered(said: dict[str, str], received_at: float) -> float | None:
-    for name in NUMBERS:
-        number = _number(said.get(name))
-        if number is not None:
-            number = number / 1000 if number >= MILLISECONDS else number
-            return number if number >= AN_EPOCH else received_at + number
-    return None
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _dated(said: dict[str, str]) -> float | None:
-    return next((moment for name in DATES if (moment := _moment(said.get(name))) is not None), None)
-
-
-def _number(text: str | None) -> float | None:
-    if text is None or not re.fullmatch(r"\d{1,15}(\.\d{1,6})?", text):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def _moment(text: str | None) -> float | None:
-    if text is None:
-        return None
+def _moment(text: str) -> float | None:
+    """ISO 8601 or its basic form; a plus sign that was not quoted has become a space."""
     basic = _BASIC.fullmatch(text)
     try:
-        moment = datetime.fromisoformat(_BASIC.sub(r"\1-\2-\3T\4:\5:\6+00:00", text) if basic else text)
+        moment = datetime.fromisoformat(
+            _BASIC.sub(r"\1-\2-\3T\4:\5:\6+00:00", text) if basic else re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", text)
+        )
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

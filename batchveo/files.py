@@ -62,20 +62,29 @@ class VideoFile:
 
     @classmethod
     def places(
-        cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE
+        cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE, plain: bool = False
     ) -> Iterator[VideoFile]:
-        """The places that the video may have, the best first: of names that the disk takes and nobody has."""
+        """The places that the video may have, the best first: of names that the disk takes and nobody has.
+
+        ``plain``: the last of its names alone, which any file system takes.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         token = _token(job)
-        for stem in stems_of(job, longest=longest_name(folder)):
+        stems = stems_of(job, longest=longest_name(folder))
+        for stem in stems[-1:] if plain else stems:
             path = folder / f"{stem}{SUFFIX}"
             sidecar = sidecars.of(path)
-            if not _is_possible(path):
+            if not is_possible(path):
                 continue
             own = sidecar is not None and _belongs_to(path, sidecar, job)
             if own or not (os.path.lexists(path) or (sidecar is not None and os.path.lexists(sidecar))):
                 part = f".{token}.{writer}.part" if writer else _lone_part(stem, job)
                 yield cls(path=path, part=folder / part, sidecar=sidecar, own=own, writer=writer)
+
+    @staticmethod
+    def trial(folder: Path, job: Job) -> Path:
+        """A part to be written for a trial only."""
+        return folder / f".{_token(job)}.trial.part"
 
     @staticmethod
     def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
@@ -100,15 +109,21 @@ class VideoFile:
         """
         notes = [sync(self.part)]
         if self.sidecar is not None:
-            self._write_sidecar(self.sidecar, sidecar_text(job, self.path.name, size, sha256), job)
-        self._put(self.part, self.path, own=self.own)
+            text = sidecar_text(job, self.path.name, size, sha256)
+            notes += self._write_sidecar(self.sidecar, text, job)
+        try:
+            self._put(self.part, self.path, own=self.own, claimed=self.sidecar is not None)
+        except FileExistsError:
+            self._withdraw_sidecar()
+            raise
         notes.append(sync(self.path.parent))
         if self.writer:  # what a run of one process left of it
             with contextlib.suppress(OSError):
                 self.path.with_name(_lone_part(self.path.name.removesuffix(SUFFIX), job)).unlink()
-        return tuple(note for note in notes if note)
+        return tuple(dict.fromkeys(note for note in notes if note))
 
-    def _write_sidecar(self, sidecar: Path, text: str, job: Job) -> None:
+    def _write_sidecar(self, sidecar: Path, text: str, job: Job) -> list[str]:
+        """Put the sidecar, which claims the name; returns what ``sync`` does."""
         sidecar.parent.mkdir(parents=True, exist_ok=True)
         part = sidecar.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
         with contextlib.suppress(FileNotFoundError):
@@ -116,22 +131,29 @@ class VideoFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(part, flags, 0o666), "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
-            out.flush()
-            _sync_open(out.fileno(), NO_SYNC)
+        notes = [sync(part)]
         try:
             self._put(part, sidecar, own=self.own or _belongs_to(self.path, sidecar, job))
-        except FileExistsError:
-            part.unlink()
+        except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise
         if sidecar.parent != self.path.parent:
-            sync(sidecar.parent)
+            notes.append(sync(sidecar.parent))
+        return notes
+
+    def _withdraw_sidecar(self) -> None:
+        """Take the claim of a name back that the video could not have: the file there is not what it explains."""
+        if self.sidecar is not None:
+            with contextlib.suppress(OSError):
+                self.sidecar.unlink()
 
     @staticmethod
-    def _put(part: Path, path: Path, *, own: bool) -> None:
+    def _put(part: Path, path: Path, *, own: bool, claimed: bool = False) -> None:
         if own:
             rename(part, path)
         else:
-            rename_new(part, path)
+            rename_new(part, path, claimed=claimed)
 
 
 def no_name_left(folder: Path, job: Job) -> FileExistsError:
@@ -190,7 +212,7 @@ def longest_name(folder: Path) -> int:
         return LONGEST_NAME
 
 
-def _is_possible(path: Path) -> bool:
+def is_possible(path: Path) -> bool:
     """Whether the file system has nothing against the name."""
     try:
         path.lstat()
@@ -332,18 +354,47 @@ def rename(part: Path, path: Path) -> None:
     part.replace(path)
 
 
-def rename_new(part: Path, path: Path) -> None:
-    """Give ``part`` a name that nobody has; raises ``FileExistsError`` where somebody took it first."""
+def rename_new(part: Path, path: Path, *, claimed: bool = False) -> None:
+    """Give ``part`` a name that nobody has; raises ``FileExistsError`` if somebody took it first.
+
+    A link never replaces a file; a rename does. ``claimed``: the name is reserved by other means (a sidecar), for
+    file systems that know no links.
+    """
     try:
         os.link(part, path)
     except FileExistsError:
-        raise
-    except OSError:  # a file system without links; one that has no room either says so again
+        if not is_same_file(part, path):  # a network folder may report its own success as a failure
+            raise
+    except OSError:  # no links here (FAT, SMB, some FUSE); what is really wrong, the rename meets too
+        _rename_without_links(part, path, claimed=claimed)
+        return
+    part.unlink()
+
+
+def _rename_without_links(part: Path, path: Path, *, claimed: bool) -> None:
+    """The same by other means: an empty file takes the name first, unless that is reserved already."""
+    if WINDOWS:
+        part.rename(path)  # which replaces nothing there
+        return
+    if claimed:
         if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, "somebody took the name", str(path)) from None
+            raise FileExistsError(errno.EEXIST, "somebody took the name", str(path))
         rename(part, path)
-    else:
-        part.unlink()
+        return
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        rename(part, path)
+    except OSError:
+        path.unlink()
+        raise
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether both are names of one file."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except OSError:
+        return False
 
 
 def _belongs_to(path: Path, sidecar: Path, job: Job) -> bool:

@@ -38,7 +38,7 @@ from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
 from batchveo.services import Service, check_keys, check_service, follow_keys, running
 from batchveo.store import Store
-from batchveo.trying import check_place
+from batchveo.trying import check_place, check_sidecars
 
 NO_CONSENT = Consent()
 ENDING_SECONDS = 10.0
@@ -91,6 +91,7 @@ async def opened_run(
         say_other_keys(reporter, strangers)
         say_destination(reporter, whole(settings.output), before, resumed=command == "resume")
         await check_place(settings.output)
+        check_sidecars(settings.sidecars)
         await _recover(reporter, store, settings, using, run=run, now=clock.now())
         using = stack.enter_context(running(using, state))
         async with clients(using) as (apis, videos):

@@ -57,6 +57,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", place_of(self.output))  # text will do, as for a state
+        object.__setattr__(self, "sidecars", Sidecars.named(str(self.sidecars)))
         if isinstance(self.output, BucketUrl):
             require_cloud()
             if self.sidecars != BESIDE:

@@ -18,15 +18,18 @@ class Sidecars:
 
     @classmethod
     def named(cls, text: str | None) -> Sidecars:
-        """What ``--sidecars`` says: a folder, ``none``, or nothing."""
-        if text is None:
+        """What ``--sidecars`` says: a folder, from the current one, ``none``, ``beside``, or nothing.
+
+        ``str()`` of what it returns says the same, in any folder.
+        """
+        if text in (None, "", "beside"):
             return BESIDE
-        return NONE if text == "none" else cls(folder=Path(text).expanduser())
+        return NONE if text == "none" else cls(folder=Path(str(text)).expanduser().absolute())
 
     def __str__(self) -> str:
         if not self.written:
             return "none"
-        return "" if self.folder is None else str(self.folder)
+        return "beside" if self.folder is None else str(self.folder)
 
     def of(self, video: Path) -> Path | None:
         """Where the sidecar of ``video`` stands; ``None`` if none is written."""

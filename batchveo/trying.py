@@ -11,6 +11,7 @@ from batchveo.errors import DiskTrouble
 from batchveo.objects import objects
 from batchveo.objects.faults import Unreachable
 from batchveo.places import BucketUrl, Place
+from batchveo.sidecar_place import Sidecars
 
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION",
@@ -30,12 +31,22 @@ async def check_place(output: Place) -> None:
 
 def check_folder(output: Path) -> None:
     """Raise ``DiskTrouble`` unless a file can be made in ``output``: better now than after the first purchase."""
+    _check_writable(output, "videos")
+
+
+def check_sidecars(sidecars: Sidecars) -> None:
+    """Raise ``DiskTrouble`` unless a file can be made in the folder of their own, if they have one."""
+    if sidecars.folder is not None:
+        _check_writable(sidecars.folder, "sidecars")
+
+
+def _check_writable(folder: Path, what: str) -> None:
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise DiskTrouble(f"videos cannot be written to {output}: {error.strerror}") from None
+        raise DiskTrouble(f"{what} cannot be written to {folder}: {error.strerror}") from None
 
 
 def _advice(output: BucketUrl, error: OSError) -> str:

@@ -15,7 +15,9 @@ from batchveo.sidecar_place import BESIDE, NONE, Sidecars
     ("said", "sidecars", "path"),
     [
         (None, BESIDE, Path("/v/a.cat.json")),
-        ("facts", Sidecars(folder=Path("facts")), Path("facts/a.cat.json")),
+        ("beside", BESIDE, Path("/v/a.cat.json")),
+        ("facts", Sidecars(folder=Path.cwd() / "facts"), Path.cwd() / "facts/a.cat.json"),
+        ("/facts", Sidecars(folder=Path("/facts")), Path("/facts/a.cat.json")),
         ("none", NONE, None),
     ],
 )
@@ -23,6 +25,8 @@ def test_each_choice(said: str | None, sidecars: Sidecars, path: Path | None) ->
     """Beside the video, in a folder, nowhere."""
     assert Sidecars.named(said) == sidecars
     assert sidecars.of(Path("/v/a.cat.mp4")) == path
+    assert Sidecars.named(str(sidecars)) == sidecars
+    assert RunSettings(sidecars=said or "").sidecars == sidecars  # type: ignore[arg-type]
 
 
 def test_a_home_folder_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,22 +17,30 @@ class Stalled(Exception):
 
 
 class Flow:
-    """Notices a trickle: fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``. There is no limit to the whole."""
+    """Notices a trickle: fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``, or a pace that would take hours.
+
+    ``total``: the bytes that are announced; the pace has to bring them within ``WHOLE_SECONDS``. A body of no
+    announced length may take as long. A line that is merely slow (2 kB/s for a large video) passes.
+    """
 
     LEAST_BYTES = 256
     WINDOW_SECONDS = 30.0
+    WHOLE_SECONDS = 6 * 3600.0
 
-    def __init__(self, now: float) -> None:
-        self._since = now
+    def __init__(self, now: float, *, total: int | None = None) -> None:
+        self._begun = self._since = now
         self._bytes = 0
+        self._least = max(self.LEAST_BYTES, (total or 0) * self.WINDOW_SECONDS / self.WHOLE_SECONDS)
 
     def add(self, size: int, now: float) -> None:
         """Count a chunk; raises ``Stalled``."""
         self._bytes += size
         if now - self._since < self.WINDOW_SECONDS:
             return
-        if self._bytes < self.LEAST_BYTES:
+        if self._bytes < self._least:
             raise Stalled(f"{self._bytes} bytes came in {now - self._since:.0f} s")
+        if now - self._begun > self.WHOLE_SECONDS:
+            raise Stalled(f"the download takes longer than {self.WHOLE_SECONDS / 3600:.0f} hours")
         self._since, self._bytes = now, 0
 
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from batchveo.files import SUFFIX, sidecar_path
+from batchveo.files import SUFFIX, sidecar_path, sidecar_text
 from batchveo.kept import BucketVideo, Kept
 from batchveo.models import Job, JobState
 from batchveo.page.asking import job_asked_for, reading
@@ -52,24 +52,25 @@ def _poster(request: Request) -> Response:
 
 
 def sidecar(request: Request) -> Response:
-    """What stands beside the video."""
-    _, path = _video_of(request)
+    """The file beside the video; if there is none (``--sidecars``), the same text from the database."""
+    job, path = _video_of(request)
     if isinstance(path, BucketVideo):
-        return _sidecar_in_bucket(path)
+        return _sidecar_in_bucket(job, path)
     beside = sidecar_path(path)
-    if not _is_plain(beside):
-        raise HTTPException(404, "there is no sidecar")
-    return FileResponse(beside, media_type="application/json")
+    return FileResponse(beside, media_type="application/json") if _is_plain(beside) else _sidecar_from(job)
 
 
-def _sidecar_in_bucket(video: BucketVideo) -> Response:
+def _sidecar_in_bucket(job: Job, video: BucketVideo) -> Response:
     try:
         content = video.sidecar()
     except OSError as error:
         raise HTTPException(502, f"the bucket does not give it: {error.strerror}") from None
-    if content is None:
-        raise HTTPException(404, "there is no sidecar")
-    return Response(content, media_type="application/json")
+    return _sidecar_from(job) if content is None else Response(content, media_type="application/json")
+
+
+def _sidecar_from(job: Job) -> Response:
+    text = sidecar_text(job, job.file or "", job.bytes or 0, job.sha256 or "")
+    return Response(text.encode(errors="surrogatepass"), media_type="application/json")
 
 
 def _video_of(request: Request) -> tuple[Job, Kept]:

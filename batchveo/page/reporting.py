@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from batchveo.exporting.record import RECORD
+from batchveo.files import sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.page import rows
 from batchveo.page.charting import charts
@@ -147,6 +148,7 @@ def _told(
                 told |= {"video": False, "unlinked": True}
             elif isinstance(video, Path):
                 told["href"] = _href(video, output)
+                told["sidecar"] = sidecar_path(video).is_file()
             else:  # no browser opens s3://, and a signed link would expire, and let in whoever has the page
                 told["video"] = False
         yield told

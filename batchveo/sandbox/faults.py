@@ -64,6 +64,11 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """How a generation may end without a video; the first that strikes."""
+URL: Mapping[str, str] = MappingProxyType(
+    {
+        "expiring-url": "A video's URL says Expires=N (--url-ttl, or 120 seconds); after that it gets 403.",
+    }
+)
 GENERATION: Mapping[str, str] = MappingProxyType(
     {
         "poll-404": "A generation is unknown to polls for a moment after it was accepted.",
@@ -85,7 +90,17 @@ DOWNLOAD: Mapping[str, str] = MappingProxyType(
 )
 
 FAULTS: Mapping[str, str] = MappingProxyType(
-    {**BEFORE_ACCEPTING, **MODEL, **AFTER_ACCEPTING, **POLL, **ENDINGS, **GENERATION, **DOWNLOAD, **ANY_CALL}
+    {
+        **BEFORE_ACCEPTING,
+        **MODEL,
+        **AFTER_ACCEPTING,
+        **POLL,
+        **ENDINGS,
+        **GENERATION,
+        **URL,
+        **DOWNLOAD,
+        **ANY_CALL,
+    }
 )
 """Every fault by its name, with one sentence on what it does."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 import anyio.to_thread
 
+from batchveo.container import PassingMp4
 from batchveo.files import VideoFile
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ class Blocks:
     """Gathers a body for ``part`` and ``digest``, behind the first ``size`` bytes of both.
 
     The part is opened with the first block that is written: a small video is opened, written, hashed and finished
-    in one go, and its thread is woken once. Use as a context manager; ``size`` counts what is gathered too.
+    in one go, and its thread is woken once. Use as a context manager; ``size`` counts what is gathered too. With
+    ``passing`` a body that is no MP4 is noticed in its first block.
     """
 
-    def __init__(self, part: Path, digest: _Hash, *, size: int, disk: Disk) -> None:
+    def __init__(
+        self, part: Path, digest: _Hash, *, size: int, disk: Disk, passing: PassingMp4 | None = None
+    ) -> None:
         self.size = size
+        self._passing = passing
         self._part = part
         self._kept = size
         self._digest = digest
@@ -69,12 +74,14 @@ class Blocks:
             await self._disk(self.write)
 
     def write(self) -> None:
-        """Write what is gathered; waits for the disk."""
+        """Write what is gathered; waits for the disk. Raises ``NotAnMp4`` as soon as that is clear."""
         if self._out is None:
             self._out = VideoFile.open_part(self._part, keep=self._kept)
         for piece in self._pieces:
             self._out.write(piece)
             self._digest.update(piece)
+            if self._passing is not None:
+                self._passing.add(piece)
         self._pieces.clear()
         self._gathered = 0
         self._out.flush()

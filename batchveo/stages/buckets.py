@@ -26,7 +26,7 @@ from batchveo.container import PassingMp4
 from batchveo.files import SUFFIX, is_sidecar_of, read_sidecar, sidecar_text, stems_of
 from batchveo.models import Job
 from batchveo.objects import Head, Objects, Refused, Small
-from batchveo.outcomes import Fetched, FetchTrouble
+from batchveo.outcomes import Fetched, FetchTrouble, Scope
 from batchveo.stages.blocks import Disk
 from batchveo.stages.ranges import DownloadFailed
 
@@ -78,6 +78,14 @@ class BucketShelf:
             if await spot.look():
                 return spot
         raise Refused(errno.EEXIST, "every name for this video is another's", f"{self.objects.url}/{job.stem}")
+
+    def scope_of(self, error: OSError, job: Job) -> Scope:  # noqa: ARG002 - one shape for folders and buckets
+        """All that a store refuses is about the bucket, but for names that others have."""
+        return Scope.JOB if error.errno == errno.EEXIST else Scope.DISK
+
+    def use_plain_name(self, job: Job) -> bool:  # noqa: ARG002 - a bucket takes any name
+        """There is no other to try."""
+        return False
 
 
 class BucketSpot:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anyio
 import httpx
 
@@ -12,8 +10,9 @@ from batchveo.api.certificates import distrust
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import Flow, Stalled, TooLong, pour
+from batchveo.catalog import MODELS
 from batchveo.container import NotAnMp4
-from batchveo.disk_errors import scope_of
+from batchveo.disk_errors import NAME_ERRORS
 from batchveo.models import Job
 from batchveo.objects import Faint, objects
 from batchveo.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope, Stop
@@ -22,7 +21,7 @@ from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.buckets import BucketShelf
 from batchveo.stages.folders import FolderShelf
-from batchveo.stages.ranges import Body, DownloadFailed, Partial, read_head
+from batchveo.stages.ranges import Body, DownloadFailed, Partial, check_length, read_head
 from batchveo.stages.shelves import Shelf, Spot, Taking
 
 LARGEST_VIDEO = 512 * 1024**2
@@ -30,6 +29,8 @@ LARGEST_VIDEO = 512 * 1024**2
 BYTES_A_SECOND = 16 * 1024**2
 """Of a video whose length is not announced, at most: five times what 1080p takes at its best."""
 LEAST_BOUND = 64 * 1024**2
+USUAL_SECONDS = 8
+"""The longest that Veo makes by default."""
 REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from."""
 ENDLESS_TRIES = 2
@@ -57,16 +58,14 @@ def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "", sidecar
 def largest_body(job: Job) -> int:
     """Bytes that the body of ``job``'s video may have if its length is not announced.
 
-    By the seconds that were asked for; a video that extends another is as long as both.
+    By the seconds that were asked for. A video that extends another is as long as both, and of a model that is not
+    in the catalogue nobody knows the usual length.
     """
-    seconds = job.request.get("duration", USUAL_SECONDS)
+    usual = USUAL_SECONDS if job.model in MODELS else None
+    seconds = job.request.get("duration", usual)
     if "video_url" in job.request or isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return LARGEST_VIDEO
     return min(max(int(seconds * BYTES_A_SECOND), LEAST_BOUND), LARGEST_VIDEO)
-
-
-USUAL_SECONDS = 8
-"""The longest that Veo makes by default."""
 
 
 class Downloader:
@@ -82,7 +81,6 @@ class Downloader:
         sidecars: Sidecars = BESIDE,
     ) -> None:
         self._videos = videos
-        self._folder = output if isinstance(output, Path) else None
         self._shelf = (
             shelf_of(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Place) else output
         )
@@ -106,9 +104,11 @@ class Downloader:
             return FetchTrouble(reason=f"the bucket does not take it for now: {error.strerror}")
         except OSError as error:
             reason = f"cannot write the video of {job.name!r}: {error}"
-            if self._folder is not None and scope_of(error, self._folder) is Scope.JOB:
-                return FetchTrouble(reason=reason, tries=ONE_FILE_TRIES)
-            return DiskRefused(reason=reason)
+            if self._shelf.scope_of(error, job) is Scope.DISK:
+                return DiskRefused(reason=reason)
+            if error.errno in NAME_ERRORS and self._shelf.use_plain_name(job):
+                return await self.handle(job)
+            return FetchTrouble(reason=reason, tries=ONE_FILE_TRIES)
 
     async def _download(self, job: Job, spot: Spot) -> Fetched:
         try:
@@ -132,24 +132,27 @@ class Downloader:
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
             async with spot.taking(body.start, body.digest) as taking:
-                await self._gather(job, response, body, taking)
-                if body.total is not None and taking.size != body.total:
-                    raise DownloadFailed(FetchTrouble(reason=f"{taking.size} bytes came of {body.total}"))
-                return await taking.finish()
+                try:
+                    await self._gather(job, response, body, taking)
+                    return await taking.finish()
+                except (TooLong, NotAnMp4, DownloadFailed, OSError):
+                    await taking.discard()  # a full disk has need of the room
+                    raise
 
     async def _gather(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
-        flow = Flow(anyio.current_time())
+        """Take the body. What came before a connection broke is kept for the next try."""
+        flow = Flow(anyio.current_time(), total=body.total)
+        most = LARGEST_VIDEO if body.total is not None else largest_body(job)
 
         async def take(piece: bytes) -> None:
             flow.add(len(piece), anyio.current_time())
             await taking.add(piece)
 
         try:
-            most = LARGEST_VIDEO if body.total is not None else largest_body(job)
             await pour(response.stream, take, most=most - body.start)
+            check_length(taking.size, body)
         except TooLong:
-            await taking.discard()
-            raise
+            raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None
         except (httpx.HTTPError, Stalled):
             await taking.keep()
             self._remember(job, body, taking.size)

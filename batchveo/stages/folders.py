@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from batchveo.container import check_mp4
-from batchveo.disk_errors import NAME_ERRORS
+from batchveo.container import PassingMp4, check_mp4
+from batchveo.disk_errors import NAME_ERRORS, scope_of
 from batchveo.files import SUFFIX, VideoFile, is_ours, longest_name, measure, no_name_left, stems_of
 from batchveo.models import Job
-from batchveo.outcomes import Fetched, FetchTrouble
+from batchveo.outcomes import Fetched, FetchTrouble, Scope
 from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Blocks, Disk
+from batchveo.stages.mount_guard import FolderGone, MountGuard
 from batchveo.stages.ranges import DownloadFailed
 
 if TYPE_CHECKING:
@@ -30,9 +31,13 @@ class FolderShelf:
     disk: Disk
     writer: str = ""
     sidecars: Sidecars = BESIDE
+    _plain: set[int] = field(default_factory=set, init=False)
+    """Numbers of the jobs whose own names the file system refuses."""
+    _guard: MountGuard = field(default_factory=MountGuard, init=False)
 
     async def plan(self, job: Job) -> FolderSpot:
-        """Choose the file."""
+        """Choose the file. Raises ``FolderGone`` if the folder cannot be used, else ``OSError``."""
+        self._guard.check(self.folder)
         file = next(self.places(job), None)
         if file is None:
             raise no_name_left(self.folder, job)
@@ -40,7 +45,37 @@ class FolderShelf:
 
     def places(self, job: Job) -> Iterator[VideoFile]:
         """The files that the video of ``job`` may become, the best first."""
-        return VideoFile.places(self.folder, job, writer=self.writer, sidecars=self.sidecars)
+        plain = job.seq in self._plain
+        return VideoFile.places(self.folder, job, writer=self.writer, sidecars=self.sidecars, plain=plain)
+
+    def scope_of(self, error: OSError, job: Job) -> Scope:
+        """By its number, or else by whether another file can be written."""
+        if isinstance(error, FolderGone):
+            return Scope.DISK
+        return scope_of(error, lambda: self._write_another(job))
+
+    def use_plain_name(self, job: Job) -> bool:
+        """From now on give the video of ``job`` a name that any file system takes; false if it has that."""
+        if job.seq in self._plain:
+            return False
+        self._plain.add(job.seq)
+        return True
+
+    def _write_another(self, job: Job) -> None:
+        self._guard.check(self.folder)
+        folders = [self.folder, *([self.sidecars.folder] if self.sidecars.folder else [])]
+        for folder in folders:
+            part = VideoFile.trial(folder, job)
+            try:
+                with VideoFile.open_part(part, keep=0) as out:
+                    out.write(b"-")
+            finally:
+                with suppress(OSError):
+                    part.unlink()
+
+    def put(self, path: Path) -> None:
+        """Remember that a video was put there."""
+        self._guard.put(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +109,9 @@ class FolderSpot:
 
     def taking(self, size: int, digest: _Hash) -> FolderTaking:
         """Write to the part."""
-        return FolderTaking(self, Blocks(self.file.part, digest, size=size, disk=self.disk))
+        # what comes behind an earlier try is checked when it is whole
+        passing = None if size else PassingMp4()
+        return FolderTaking(self, Blocks(self.file.part, digest, size=size, disk=self.disk, passing=passing))
 
 
 def fetched(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Fetched:
@@ -109,14 +146,18 @@ class FolderTaking:
         """Write what is gathered."""
         await self._spot.disk(self._blocks.write)
 
+    async def discard(self) -> None:
+        """Remove the part, unless another process has put its own there: nothing of it is of use."""
+        part = self._spot.file.part
+        if self._blocks.owns(part):
+            with suppress(OSError):
+                part.unlink()
+
     async def finish(self) -> Fetched:
         """Write, check, sync, rename: one wait for the disk."""
-        return await self._spot.disk(self._finish)
-
-    async def discard(self) -> None:
-        """Remove the part: nothing of it is of use."""
-        with suppress(OSError):
-            self._spot.file.part.unlink()
+        done = await self._spot.disk(self._finish)
+        self._spot.shelf.put(Path(done.folder) / done.file)
+        return done
 
     def _finish(self) -> Fetched:
         blocks, spot = self._blocks, self._spot

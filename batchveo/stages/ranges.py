@@ -69,6 +69,12 @@ def read_head(response: httpx.Response, partial: Partial | None) -> Body:
     raise DownloadFailed(_refusal(response))
 
 
+def check_length(size: int, body: Body) -> None:
+    """Raise ``DownloadFailed`` if other than the announced number of bytes came."""
+    if body.total is not None and size != body.total:
+        raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {body.total}"))
+
+
 def _rest(response: httpx.Response, partial: Partial) -> Body:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     etag = response.headers.get("etag", partial.etag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batchveo.models import Job
-from batchveo.outcomes import Fetched
+from batchveo.outcomes import Fetched, Scope
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -58,3 +58,9 @@ class Shelf(Protocol):
 
     async def plan(self, job: Job) -> Spot:
         """Choose the spot of a job; what is another's is left alone. Raises ``OSError``."""
+
+    def scope_of(self, error: OSError, job: Job) -> Scope:
+        """Whether ``error``, met with the video of ``job``, would meet the next video too."""
+
+    def use_plain_name(self, job: Job) -> bool:
+        """From now on give the video of ``job`` a name that any place takes; false if there is no other to try."""

@@ -123,6 +123,17 @@ def test_videos_come_whole_and_in_ranges(client: Client, night: Night) -> None:
     assert client.get(f"/sidecars/{night.named('fox').id}.json").json() == {"name": "x"}
 
 
+def test_without_a_sidecar_beside_it_the_database_tells_the_same(client: Client, night: Night) -> None:
+    """`--sidecars` puts it elsewhere, or nowhere."""
+    job = night.named("fox")
+    (night.videos / "fox.json").unlink()
+    answer = client.get(f"/sidecars/{job.id}.json")
+    assert answer.headers["content-type"] == "application/json"
+    says = answer.json()
+    assert (says["file"], says["bytes"], says["sha256"]) == ("fox.mp4", job.bytes, job.sha256)
+    assert (says["prompt"], says["generation_id"], says["cost_usd"]) == ("fox", job.generation_id, 1.56)
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -43,9 +43,19 @@ def test_a_report_holds_everything(night: Night) -> None:
     jobs = {job["name"]: job for job in data["jobs"]}  # type: ignore[attr-defined]
     assert list(jobs)[:2] == ["fox", HOSTILE]
     assert (jobs["fox"]["href"], jobs["fox"]["events"][-1]["to_state"]) == ("videos/fox.mp4", "succeeded")
+    assert jobs["fox"]["sidecar"] is True
     assert (written.jobs, written.total, written.posters, len(data["posters"])) == (6, 6, 2, 2)  # type: ignore[arg-type]
     assert data["charts"]["night"]["runs"] == 1  # type: ignore[index]
     assert "owned'</script" not in written.path.read_text()
+
+
+def test_a_report_links_to_sidecars_that_are_there_only(night: Night) -> None:
+    """`--sidecars` puts them elsewhere, or nowhere."""
+    (night.videos / "fox.json").unlink()
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos.parent / "report.html", now=99.0, posters=False)
+    fox, hostile = data_of(written.path)["jobs"][:2]  # type: ignore[index]
+    assert (fox["href"], fox["sidecar"], hostile["sidecar"]) == ("videos/fox.mp4", False, True)
 
 
 def test_links_are_ways_that_a_browser_understands(night: Night) -> None:

@@ -111,6 +111,20 @@ def test_a_signed_url_expires():
     assert fetch(desk, fresh) == 200
 
 
+def test_a_url_that_counts_its_seconds_expires():
+    """It says for how long it is good, from when it came; without its signature it never works."""
+    desk = Desk(faults={"expiring-url": 1.0}, url_ttl=30.0)
+    path = desk.finished()
+    assert "?Expires=30&" in path
+    assert fetch(desk, path) == 200
+    assert desk.download(path.partition("?")[0]).status == 403
+    assert fetch(desk, path, Expires="3000") == 403
+    desk.now += 30
+    assert fetch(desk, path) == 403
+    fresh = desk.poll(desk.service.generations[0].id)["video"]["url"].removeprefix("http://sandbox.invalid")
+    assert fetch(desk, fresh) == 200
+
+
 def test_padding():
     """Videos grow to the size asked for, and the poll says so."""
     desk = Desk(video_bytes=1_000_000)

@@ -78,10 +78,9 @@ const Panel = (() => {
 
     function links(job) {
       if (!job.video) return [];
-      return [
-        el("a", { class: "button", href: source.video(job), target: "_blank", rel: "noopener" }, "Open the video"),
-        el("a", { class: "button", href: source.sidecar(job), target: "_blank", rel: "noopener" }, "Sidecar"),
-      ];
+      const link = (href, text) => el("a", { class: "button", href, target: "_blank", rel: "noopener" }, text);
+      const sidecar = source.sidecar(job); // a report can only link to a file, and there may be none beside the video
+      return [link(source.video(job), "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
     }
 
     function keydown(event) {

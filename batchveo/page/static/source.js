@@ -90,7 +90,7 @@ const Source = (() => {
       choices: async () => data.choices,
       charts: async () => data.charts,
       video: (job) => job.href,
-      sidecar: (job) => job.href?.replace(/\.mp4$/, ".json"),
+      sidecar: (job) => job.sidecar ? job.href?.replace(/\.mp4$/, ".json") : undefined,
       poster: (job) => data.posters[job.id] && `data:image/jpeg;base64,${data.posters[job.id]}`,
     };
   }
