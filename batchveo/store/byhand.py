@@ -13,6 +13,9 @@ from batchveo.store.moving import MoveLost, Moving
 from batchveo.store.rows import job_of
 from batchveo.store.runs import Runs
 
+NO_TRY_LEFT = 1_000
+"""More than any limit of tries: what a person gave up is made again by ``retry`` alone."""
+
 
 class ByHand(Moving, Expanding, Runs):
     """Verbs of ``retry``, ``cancel``, ``resolve`` and ``adopt``."""
@@ -30,9 +33,10 @@ class ByHand(Moving, Expanding, Runs):
         return self.apply(job, again, run=None, now=now)
 
     def give_up(self, job: Job, *, now: float) -> Job:
-        """A person gives a doubtful submit up. Its price stays reserved: it may have been charged."""
+        """A person gives up a doubtful submit or a generation. Its price stays reserved: it may be charged."""
         detail = "resolved by hand: given up"
-        lost = Move(to=JobState.FAILED, detail=detail, set={"error": detail, "finished_at": now})
+        given_up = {"error": detail, "finished_at": now, "tried": NO_TRY_LEFT}
+        lost = Move(to=JobState.FAILED, detail=detail, set=given_up)
         return self.apply(job, lost, run=None, now=now)
 
     def adopt_new(self, spec: JobSpec, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:

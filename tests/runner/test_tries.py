@@ -165,3 +165,16 @@ async def test_what_is_put_aside_and_free_is_made_again_too(tmp_path: Path) -> N
     result = await n.run(specs(6), tries=20)
     assert result.exit_status == 0
     assert len(n.service.generations) > 6
+
+
+async def test_what_a_person_gave_up_is_not_made_again(tmp_path: Path) -> None:
+    """Only ``retry`` brings it back, with all its tries."""
+    n = night(tmp_path, faults={"no-url": 1.0})
+    await n.run(specs(1))
+    with n.store() as store:
+        (job,) = store.jobs()
+        store.give_up(job, now=n.clock.now())
+    await n.run(None, tries=5)
+    assert [(job.state, job.attempts) for job in n.jobs()] == [(S.FAILED, 1)]
+    with n.store() as store:
+        assert store.retry(n.jobs()[0], now=n.clock.now()).tried == 0
