@@ -54,7 +54,7 @@ def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
 
 def _values(job: Job) -> tuple[str, ...]:
     """What a line in a pipe holds; columns are added at the end over time, never moved."""
-    cost = f"{job.cost_usd:.2f}" if job.cost_usd is not None else ""
+    cost = f"{job.cost_usd:.6g}" if job.cost_usd is not None else ""
     return (
         job.id,
         _state(job),
