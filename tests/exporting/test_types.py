@@ -104,11 +104,11 @@ def differing(morning: Morning) -> None:
     morning.make("d", meta={"split": "test", "take": None}, model=OTHER, request=odd)
 
 
-CASES = [((form,), Metadata.JSONL) for form in Format if form is not Format.FOLDER]
-CASES += [((Format.VIDEOFOLDER,), Metadata.PARQUET), (tuple(Format), Metadata.JSONL)]
+EXPORTS = [((form,), Metadata.JSONL) for form in Format if form is not Format.FOLDER]
+EXPORTS += [((Format.VIDEOFOLDER,), Metadata.PARQUET), (tuple(Format), Metadata.JSONL)]
 
 
-@pytest.mark.parametrize(("formats", "metadata"), CASES)
+@pytest.mark.parametrize(("formats", "metadata"), EXPORTS)
 def test_splits_that_differ_load_by_the_card(
     morning: Morning, formats: tuple[Format, ...], metadata: Metadata
 ) -> None:
