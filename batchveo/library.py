@@ -104,7 +104,7 @@ async def run_async(
 
         def take_on(store: Store, run: int, now: float) -> None:
             with scratch:  # a run takes hours, and needs it no longer
-                say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
+                say_expanded(reporter, summary, store.add(scratch, run=run, now=now), store)
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
         models = list(summary.by_model)

@@ -31,7 +31,7 @@ _SENTENCES = {
     JobState.IN_DOUBT: "Its request may or may not have been accepted; the usage log will tell.",
     JobState.GENERATING: "Accepted and paid for; the service is making the video.",
     JobState.DOWNLOADING: "The video is finished and is being fetched.",
-    JobState.SUCCEEDED: "The video is stored and verified.",
+    JobState.SUCCEEDED: "The video was stored and verified.",
     JobState.FAILED: "The service refused this job for good, or reported an error for it.",
     JobState.CANCELLED: "Withdrawn before it was submitted.",
 }

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from batchveo.api import BASE_URL, ApiKey, NamedKey, check_base_url, find_key
 from batchveo.api.lanes import LOOPBACK
 from batchveo.errors import UsageError
+from batchveo.hints import pasteable
 from batchveo.store import Store
 
 SANDBOX = "sandbox"
@@ -158,5 +159,5 @@ def check_keys(store: Store, using: Service) -> None:
         raise UsageError(
             f"generations are under way or in doubt that were bought with other keys: {bought}, {among}. "
             "Only they can ask for them: give them under the same labels, or give the jobs up with "
-            "`batchveo resolve JOB --fail`"
+            f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
         )

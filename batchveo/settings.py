@@ -67,7 +67,8 @@ class RunSettings:
             if value is None:
                 continue
             if not least <= value < float("inf") or (value == 0 and name in _POSITIVE):
-                raise UsageError(f"--{name.replace('_', '-')} {value} is out of range")
+                bound = "above 0" if name in _POSITIVE else f"of {least} or more"
+                raise UsageError(f"--{name.replace('_', '-')} {value} is out of range: a number {bound} is wanted")
 
     @property
     def polls_per_second(self) -> float:

@@ -24,7 +24,7 @@ from batchveo.cli.running import planned_settings, service_of
 from batchveo.clients import apis, first
 from batchveo.planning.images import unwatched
 from batchveo.planning.plans import Plan, plan
-from batchveo.report.layout import terminal_width
+from batchveo.report.layout import listing_width
 from batchveo.services import Service, running
 
 
@@ -45,7 +45,9 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
     """Make the plan and print it; 1 where images will not do."""
     made = _plan(manifests, options)
     text = (
-        json.dumps(plan_row(made), ensure_ascii=False, indent=2) if as_json else plan_text(made, terminal_width())
+        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
+        if as_json
+        else plan_text(made, listing_width(sys.stdout), state=options["state"])
     )
     click.echo(text)
     return int(bool(made.images and made.images.problems))

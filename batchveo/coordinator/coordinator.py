@@ -259,7 +259,9 @@ class Coordinator:
         recovered = self._store.recover(run=self._recorder.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
-            text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
+            were, them = ("was", "it") if doubts == 1 else ("were", "them")
+            text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
+            text += f"; looking {them} up in the log"
             self._recorder.tell(Noted(text=text, warning=True))
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):

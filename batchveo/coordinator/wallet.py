@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from batchveo.amounts import money
 from batchveo.api import Api, ServiceTrouble
 from batchveo.by_key import Label
 from batchveo.coordinator.board import Board
@@ -74,8 +75,8 @@ class Wallet:
         elif self._board.in_motion():
             await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
         else:
-            committed = self._recorder.store.committed()
-            text = f"${committed:.2f} of ${self._budget:.2f} are spent, the next video costs ${short.usd:.2f}"
+            committed, budget = money(self._recorder.store.committed()), money(self._budget or 0.0)
+            text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
             self._recorder.stop(BudgetReached(text))
 
     async def await_credits(self, line: Line) -> None:
@@ -87,7 +88,7 @@ class Wallet:
             await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(line)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Noted(text=f"the balance is ${balance:.2f}; going on"))
+                self._recorder.tell(Noted(text=f"the balance is {money(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them

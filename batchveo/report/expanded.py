@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from batchveo.events import Noted, Reporter
+from batchveo.hints import address_options, pasteable
 from batchveo.manifest import Summary
 from batchveo.models import JobState
 from batchveo.report.words import counted
-from batchveo.store import Added
+from batchveo.store import Added, Store
 
 
-def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
+def say_expanded(reporter: Reporter, summary: Summary, added: Added, store: Store) -> None:
     """Say what moved in, what was there, and what a person should know of it."""
     done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
     text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"
     if cancelled:
-        text += f", {cancelled} cancelled and skipped (`batchveo retry JOB` brings them back)"
+        back = pasteable("retry", "--state-is", "cancelled", state=store.path)
+        text += f", {cancelled} cancelled and skipped (`{back}` brings them back)"
     reporter(Noted(text=text))
     if summary.repeated:
         first = f" ({summary.first_repeated})" if summary.first_repeated else ""
@@ -28,5 +30,7 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
     if gone:
         hint = ""
         if JobState.PENDING in added.no_longer_named:
-            hint = "; the pending ones are left alone (`batchveo resume` makes them, `batchveo cancel` drops them)"
+            make = pasteable("resume", state=store.path, service=address_options(store.services()))
+            drop = pasteable("cancel", "JOB", state=store.path)
+            hint = f"; the pending ones are left alone (`{make}` makes them, `{drop}` drops one)"
         reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))

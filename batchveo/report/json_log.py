@@ -76,8 +76,9 @@ def event_row(event: Event) -> dict[str, object]:
             }
         case Moved():
             return _moved(event)
-        case Slowed(reason=reason, until=until, limit=limit):
-            return {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+        case Slowed(reason=reason, until=until, limit=limit, unreachable=unreachable):
+            row = {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+            return {**row, "unreachable": unreachable}
         case Paced():
             return {
                 "event": "paced",
@@ -91,8 +92,9 @@ def event_row(event: Event) -> dict[str, object]:
             return {"event": "noted", "text": text, "warning": warning, "new_state": str(state)}
         case Noted(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
-        case Waiting(doubts=doubts, failures=failures, until=until):
-            return {"event": "waiting", "doubts": doubts, "until": moment(until), "failures": failures}
+        case Waiting(doubts=doubts, failures=failures, until=until, since=since):
+            row = {"event": "waiting", "doubts": doubts, "until": moment(until)}
+            return {**row, "failures": failures, "since": _maybe(since)}
         case Ended():
             return {
                 "event": "ended",

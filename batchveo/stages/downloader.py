@@ -6,6 +6,7 @@ import anyio
 import httpx
 
 from batchveo.api import Videos
+from batchveo.api.certificates import distrust
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import Flow, Stalled, TooLong, pour
@@ -14,7 +15,7 @@ from batchveo.container import NotAnMp4
 from batchveo.disk_errors import NAME_ERRORS
 from batchveo.models import Job
 from batchveo.objects import Faint, objects
-from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope
+from batchveo.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope, Stop
 from batchveo.places import BucketUrl, Place
 from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Disk, in_thread
@@ -38,6 +39,10 @@ ONE_FILE_TRIES = 3
 """How often a run tries to write a video whose file the disk refuses while it takes others."""
 CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
+
+
+class Untrusted(Exception):
+    """The certificate of a video's host is not trusted."""
 
 
 def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
@@ -91,6 +96,8 @@ class Downloader:
             return await spot.found() or await self._download(job, spot)
         except DownloadFailed as failed:
             return failed.trouble
+        except Untrusted as error:
+            return Blocked(stop=Stop.CERTIFICATE, reason=str(error))
         except NotAnMp4 as error:
             return FetchTrouble(reason=str(error), tries=CONTENT_TRIES)
         except Faint as error:
@@ -111,6 +118,8 @@ class Downloader:
         except TooLong as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error), tries=ENDLESS_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
+            if distrust(error) is not None:
+                raise Untrusted(describe(error)) from None
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
 
     async def _stream(self, job: Job, spot: Spot) -> Fetched:

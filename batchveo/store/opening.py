@@ -8,6 +8,8 @@ import sqlite3
 from pathlib import Path
 
 from batchveo.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
+from batchveo.hints import pasteable
+from batchveo.store import missing_locks
 from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 
 PAGE_BYTES = 8192
@@ -47,9 +49,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist."""
     if not path.is_file():
-        raise StateUnusable(
-            f"there is no state at {path}; `batchveo run MANIFEST` makes one, --state names another"
-        )
+        make = pasteable("run", "MANIFEST", state=path)
+        raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
         connection = _connect_unchanging(path) if _never_changes(path) else _connect(path)
         connection.execute("PRAGMA query_only = ON")
@@ -82,6 +83,10 @@ def open_untouched(path: Path) -> sqlite3.Connection:
 
 def unusable(path: Path, error: Exception) -> BatchveoError:
     """What a person needs to hear: a full disk and another's write pass, the rest does not."""
+    # SQLite says of a missing lock that it is held, or that the disk has failed
+    why = missing_locks.cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
+    if why is not None:
+        return missing_locks.missing(path, why)
     if is_full(error):
         return DiskTrouble(f"the state {path} cannot be written: {error}")
     if str(error) == "database is locked":

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from batchveo.cli import status_of
-from batchveo.report.layout import cells
+from batchveo.report.layout import cells, terminal_width
 from batchveo.sandbox import Service, Settings
 
 MANIFEST = """
@@ -66,6 +66,7 @@ def test_the_text_fits_the_terminal(
 ) -> None:
     """In columns, numbers at the right, wide characters counted twice."""
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("batchveo.cli.plan.listing_width", lambda _: terminal_width())
     assert status_of(["plan", "m.yaml", "--budget", "20"]) == 0
     out = capsys.readouterr().out
     assert max(map(cells, out.splitlines())) <= width
@@ -135,7 +136,9 @@ def test_failed_and_cancelled_jobs_are_not_to_be_made(url: str, capsys: pytest.C
     made = planned(capsys, "m.yaml")
     assert (made["new"], made["by_state"]) == (61, {"pending": 61, "cancelled": 1})
     assert status_of(["plan", "m.yaml"]) == 0
-    assert "`batchveo retry` brings them back" in " ".join(capsys.readouterr().out.split())
+    assert "`batchveo retry --state-is failed --state-is cancelled` brings them back" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_images_that_will_not_do_are_status_1(
