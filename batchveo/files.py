@@ -108,11 +108,14 @@ class VideoFile:
         what a person should know of the disk. Raises ``FileExistsError`` if somebody took the name meanwhile.
         """
         notes = [sync(self.part)]
+        own = self.own
         if self.sidecar is not None:
+            # another worker may have put this very video there in the meantime
+            own = own or _belongs_to(self.path, self.sidecar, job)
             text = sidecar_text(job, self.path.name, size, sha256)
-            notes += self._write_sidecar(self.sidecar, text, job)
+            notes += self._write_sidecar(self.sidecar, text, job, own=own)
         try:
-            self._put(self.part, self.path, own=self.own, claimed=self.sidecar is not None)
+            self._put(self.part, self.path, own=own, claimed=self.sidecar is not None)
         except FileExistsError:
             self._withdraw_sidecar()
             raise
@@ -122,7 +125,7 @@ class VideoFile:
                 self.path.with_name(_lone_part(self.path.name.removesuffix(SUFFIX), job)).unlink()
         return tuple(dict.fromkeys(note for note in notes if note))
 
-    def _write_sidecar(self, sidecar: Path, text: str, job: Job) -> list[str]:
+    def _write_sidecar(self, sidecar: Path, text: str, job: Job, *, own: bool) -> list[str]:
         """Put the sidecar, which claims the name; returns what ``sync`` does."""
         sidecar.parent.mkdir(parents=True, exist_ok=True)
         part = sidecar.with_name(f".{_token(job)}{self.writer and f'.{self.writer}'}.json.part")
@@ -133,7 +136,7 @@ class VideoFile:
             out.write(text)
         notes = [sync(part)]
         try:
-            self._put(part, sidecar, own=self.own or _belongs_to(self.path, sidecar, job))
+            self._put(part, sidecar, own=own)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink()

@@ -44,18 +44,6 @@ def distinct_stem(stem: str, token: str, *, limit: int = STEM_LIMIT + 1 + _TOKEN
     return f"{_cut(stem, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
 
 
-def fold(stem: str) -> str:
-    """The key under which two stems may be one file where case or Unicode form is not told apart.
-
-    Rather too coarse than too fine: compatibility forms are one, and so are the dotted and dotless i.
-    """
-    if stem.isascii():
-        return stem.lower()
-    visible = "".join(char for char in stem if not _is_ignorable(char))
-    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", visible).upper().casefold())
-    return unicodedata.normalize("NFKC", once.upper().casefold())
-
-
 def _without_format_characters(name: str) -> str:
     if name.isascii():
         return name
@@ -71,10 +59,6 @@ def _with_safe_ends(stem: str) -> str:
 
 def _is_reserved(stem: str) -> bool:
     return stem.partition(".")[0].rstrip(" ").upper() in _RESERVED
-
-
-def _is_ignorable(char: str) -> bool:
-    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"
 
 
 def _cut(stem: str, limit: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchveo.paths import STEM_LIMIT, SUFFIX_ROOM, distinct_stem, fold, safe_stem
+from batchveo.paths import STEM_LIMIT, SUFFIX_ROOM, distinct_stem, safe_stem
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 NASTY = st.text(
@@ -113,23 +113,3 @@ def test_distinct_stem_leaves_room(name: str) -> None:
     assert stem.endswith("~01234567")
     assert len(f"{stem}.mp4.json.part".encode()) <= 255
     assert len("~12345678.mp4.json.part") <= SUFFIX_ROOM
-
-
-@settings(max_examples=100)
-@given(name=ANY_TEXT)
-def test_fold_sees_through_case_and_form(name: str) -> None:
-    """Stems that differ only in case or Unicode form have one key."""
-    stem = safe_stem(name)
-    key = fold(stem)
-    assert fold(unicodedata.normalize("NFD", stem)) == key
-    assert fold(stem.swapcase()) == key or not stem.isascii()
-    assert fold(key) == key
-
-
-@pytest.mark.parametrize(
-    ("one", "two"), [("Café", "cafe\u0301"), ("STRASSE", "straße"), ("ﬁn", "FIN"), ("ı", "I")]
-)
-def test_fold_examples(one: str, two: str) -> None:
-    """Pairs that are one file on some system."""
-    assert fold(one) == fold(two)
-    assert fold(one) != fold(one + "x")

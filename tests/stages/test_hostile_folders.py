@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchTrouble
 from batchveo.sidecar_place import NONE, Sidecars
-from batchveo.stages import blocks, downloader, mount_guard
+from batchveo.stages import blocks, downloader, folders, mount_guard
 from batchveo.stages.blocks import at_once
 from batchveo.stages.downloader import Downloader
 from tests.factories import make_job
@@ -212,6 +214,28 @@ async def test_a_name_that_was_taken_meanwhile_is_left_alone(tmp_path: Path) -> 
     assert (tmp_path / "a cat.mp4").read_text() == "precious"
     assert not sidecar_path(tmp_path / "a cat.mp4").exists()
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mp4", ".mp4"]
+
+
+async def test_another_worker_that_was_quicker_by_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends last, the sidecar explains the video that stands there, and there is one."""
+    other = WHOLE + b"\x00\x00\x00\x09free!"
+    check = folders.check_mp4
+
+    def quicker(part: Path) -> None:
+        monkeypatch.setattr(folders, "check_mp4", check)
+        theirs = VideoFile.plan(tmp_path, ONE, writer="2")
+        theirs.part.write_bytes(other)
+        theirs.finish(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())
+
+    monkeypatch.setattr(folders, "check_mp4", quicker)
+    async with Videos(transport=httpx.MockTransport(video), resolve=public) as videos:
+        outcome = await Downloader(videos, tmp_path, disk=at_once, writer="1").handle(ONE)
+    assert isinstance(outcome, Fetched)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
+    says = json.loads((tmp_path / "a cat.json").read_text())
+    assert says["sha256"] == outcome.sha256 == hashlib.sha256((tmp_path / "a cat.mp4").read_bytes()).hexdigest()
 
 
 async def test_a_link_that_is_said_to_exist_but_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
