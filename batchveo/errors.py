@@ -39,13 +39,19 @@ class UsageError(BatchveoError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong in a manifest: where it is, what it is, and what would be right."""
+    """One thing wrong in a manifest: where it is, what it is, and what would be right.
+
+    ``more`` counts the problems of the same kind in the same file that are not listed for themselves;
+    ``more_lines`` has the lines of the first of those.
+    """
 
     file: str
     line: int | None
     field: str | None
     message: str
     suggestion: str | None = None
+    more: int = 0
+    more_lines: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
@@ -53,19 +59,34 @@ class Problem:
         hint = f" ({self.suggestion})" if self.suggestion else ""
         return f"{place}: {field}{self.message}{hint}"
 
+    @property
+    def others(self) -> str | None:
+        """A sentence on the problems that are like this one; ``None`` where there are none."""
+        if not self.more:
+            return None
+        lines = ", ".join(map(str, self.more_lines))
+        noun = "line" if self.more == 1 else "lines"
+        where = f" ({noun} {lines}{', …' if self.more > len(self.more_lines) else ''})" if lines else ""
+        return f"and {self.more:,} more like it{where}"
+
 
 class ManifestError(UsageError):
-    """Everything wrong in the manifests; ``problems`` holds the first few, ``total`` counts them all."""
+    """Everything wrong in the manifests; ``problems`` has the first few of each kind, ``total`` counts all."""
 
     def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
-        lines = [str(problem) for problem in self.problems]
-        if self.total > len(lines):
-            lines.append(f"... and {self.total - len(lines)} more")
+        lines = [line for problem in self.problems for line in _told(problem)]
+        told = sum(1 + problem.more for problem in self.problems)
+        if self.total > told:
+            lines.append(f"... and {self.total - told:,} more")
         noun = "problem" if self.total == 1 else "problems"
         lines.append(f"{self.total} {noun}; nothing was written or bought")
         super().__init__("\n".join(lines))
+
+
+def _told(problem: Problem) -> list[str]:
+    return [str(problem), f"  {problem.others}"] if problem.others else [str(problem)]
 
 
 class StoppedEarly(BatchveoError):

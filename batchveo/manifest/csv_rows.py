@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO
 
 from batchveo.manifest import text
+from batchveo.manifest.csv_header import Header, NameCheck, header_of
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 
-META = "meta."
-"""The names of columns that are carried along begin with it."""
-
 _DELIMITERS = ",;\t"
-
-ColumnCheck = Callable[[str], Fault | None]
-"""Tells what is wrong with the name of a column."""
+_SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECASE)
+"""The first line by which a spreadsheet tells another what separates the cells."""
 
 
 def read(
     stream: BinaryIO,
-    check: ColumnCheck,
+    check: NameCheck,
     *,
     required: Sequence[Sequence[str]] = (),
     delimiter: str | None = None,
@@ -30,73 +28,58 @@ def read(
     """An entry for each row that is not blank; a ``Fault`` stands for what cannot be read.
 
     Without a ``delimiter`` the one that stands most often in the header is taken. A column that is wrong is
-    reported once and left out of every row; where all of a ``required`` group are absent no row is read.
+    reported once and left out of every row. Where all of a ``required`` group are absent something stands in, so
+    that the rest can be checked; but without the first group, on which the others depend, no row is read.
     """
     try:
         rows = _numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
-        header = [name.strip() for name in names]
-        faults = list(_header_faults(header, check, line))
-        yield from faults
-        missing = [group for group in required if header and not {*group} & {*header}]
-        if missing and not faults:
-            for group in missing:
-                yield Fault(f"the header has no column {' or '.join(group)}", line=line, field=group[0])
-        if missing:
-            return
-        yield from _entries(rows, header, {fault.column for fault in faults})
+        header = header_of(names, check, line)
+        yield from header.faults
+        if names:
+            yield from header.missing(required)
+        if not header.lacks(required[:1]):
+            yield from _entries(rows, header, {group[0]: "…" for group in header.absent(required)})
     except Fault as fault:
         yield fault
 
 
-class _ColumnFault(Fault):
-    """A column that is left out."""
-
-    def __init__(self, column: int, fault: Fault, line: int) -> None:
-        self.column = column
-        super().__init__(fault.message, fault.suggestion, line=line, field=fault.field)
-
-
-def _header_faults(header: list[str], check: ColumnCheck, line: int) -> Iterator[_ColumnFault]:
-    for column, name in enumerate(header):
-        fault = None
-        if not name:
-            fault = Fault(f"column {column + 1} has no name", "name it, or take it out")
-        elif name in header[:column]:
-            fault = Fault("the column stands twice", "take one of them out", field=name)
-        elif not name.startswith(META) or name == META:
-            fault = check(name)
-        if fault:
-            yield _ColumnFault(column, fault, line)
-
-
-def _entries(rows: Iterator[tuple[int, list[str]]], header: list[str], wrong: set[int]) -> Iterator[Entry | Fault]:
-    width = len(header)
-    sent = [(column, name) for column, name in enumerate(header) if column not in wrong]
-    carried = [(column, name.removeprefix(META)) for column, name in sent if name.startswith(META)]
-    sent = [(column, name) for column, name in sent if not name.startswith(META)]
+def _entries(
+    rows: Iterator[tuple[int, list[str]]], header: Header, stand_in: dict[str, object]
+) -> Iterator[Entry | Fault]:
+    width = header.width
+    sent, carried, unnamed = header.sent, header.carried, header.unnamed
     for line, row in rows:
-        if len(row) != width:
+        if len(row) != width and not _without_edge(row, width):
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             yield Fault(f"has {cells}, the header has {width}", "does a comma need quotes?", line=line)
             continue
+        if unnamed and any(row[column] for column in unnamed):
+            yield from header.check_unnamed(row, line)
         fields: dict[str, object] = {name: cell for column, name in sent if (cell := row[column])}
         if meta := {key: cell for column, key in carried if (cell := row[column])}:
             fields["meta"] = meta
         if fields:
-            yield Entry(line, fields)
+            yield Entry(line, {**fields, **stand_in} if stand_in else fields)
+
+
+def _without_edge(row: list[str], width: int) -> bool:
+    """Cut off the empty cells that a spreadsheet writes beyond its last column; false where one is not empty."""
+    if len(row) < width or any(cell.strip() for cell in row[width:]):
+        return False
+    del row[width:]
+    return True
 
 
 def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line it begins on; raises ``Fault`` where it is not CSV."""
     csv.field_size_limit(text.LINE_LIMIT)  # of the whole process: the module knows no other way
     lines = text.lines(stream)
-    skipped = 0
-    for first in lines:
-        if not first.isspace():
-            break
-        skipped += 1
-    else:
+    skipped, first = _first_of(lines, 0)
+    if match := _SEPARATOR.fullmatch(first.strip("\n")):
+        delimiter = match["delimiter"]
+        skipped, first = _first_of(lines, skipped + 1)
+    if not first:
         return
     rows = csv.reader(chain([first], lines), delimiter=delimiter or _delimiter(first), strict=True)
     line = skipped + 1
@@ -108,6 +91,15 @@ def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[in
     except csv.Error as error:
         hint = "save it with usual line ends" if "new-line" in str(error) else "is a quote left open?"
         raise Fault(f"not valid CSV: {error}", hint, line=line) from None
+
+
+def _first_of(lines: Iterator[str], skipped: int) -> tuple[int, str]:
+    """How many lines lie before the next one that is not blank, and that line; an empty one at the end."""
+    for line in lines:
+        if not line.isspace():
+            return skipped, line
+        skipped += 1
+    return skipped, ""
 
 
 def _delimiter(header: str) -> str:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from batchveo.manifest.problems import Fault, Problems, closest, shown
+from batchveo.manifest.numbers import whole_of
+from batchveo.manifest.problems import Fault, Problems, shown, shown_bare
 from batchveo.manifest.raw import Defaults, Entry, Table, plain
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text, words
+from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Template, has_braces, parsed
 from batchveo.manifest.yaml_scalars import resolved
 
@@ -94,7 +96,9 @@ class Drafter:
             if key in _NOT_IN_DEFAULTS:
                 self.say(_NOWHERE, key, Fault("cannot be a default", "write it in each job"))
             elif key not in known and not any_parameter:
-                self.say(_NOWHERE, key, Fault("no model takes such a parameter", closest(key, known)))
+                self.say(_NOWHERE, key, Fault("no model takes such a parameter", hint(key, known)))
+            elif value is None and key not in known:
+                self.say(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
             else:
                 good[key] = value
         self.defaults = defaults._replace(fields=good)
@@ -109,8 +113,13 @@ class Drafter:
         else:
             draft = self._rare_draft(entry, params, model, name)
         if None in params.values():
-            draft = draft._replace(params={key: value for key, value in params.items() if value is not None})
+            draft = draft._replace(params=self._without_unset(params))
         return draft
+
+    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
+        """The parameters without what ``null`` unsets; a key that nobody knows stays, to be complained of."""
+        known = PARAMETERS | self.defaults.fields.keys()
+        return {key: value for key, value in params.items() if value is not None or key not in known}
 
     def _rare_draft(
         self, entry: Entry, params: dict[str, object], model: object, name: str | Template | None
@@ -140,10 +149,11 @@ class Drafter:
 
     def _whole(self, value: object, most: int) -> int:
         if self.cells and isinstance(value, str):
-            value = resolved(value)
-        if type(value) is not int or not 1 <= value <= most:
+            value = resolved(value.strip())
+        times = whole_of(value)
+        if times is None or not 1 <= times <= most:
             raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
-        return value
+        return times
 
     def _meta(self, entry: Entry, own: object) -> dict[str, object]:
         default = self.defaults.fields.get("meta")
@@ -171,6 +181,7 @@ class Drafter:
                 matrix[name] = _choices(name, values)
             except Fault as fault:
                 self.say(entry, f"matrix.{name}", fault)
+                matrix[name] = []  # known by its name: its placeholders are not wrong as well
         return matrix
 
     def _check_matrix(self, draft: Draft) -> None:
@@ -197,7 +208,7 @@ def _line_of(entry: Entry | Defaults, field: str) -> int:
 
 
 def _name(value: object) -> str | Template:
-    name = text(value)
+    name = words(value)
     return parsed(name) if has_braces(name) else name
 
 
@@ -215,7 +226,7 @@ def _choices(name: str, values: object) -> list[object]:
     if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
         raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")
     if not isinstance(values, list):
-        raise Fault(f"must be a list, not {shown(values)}", f"write [{values}]")
+        raise Fault(f"must be a list, not {shown(values)}", f"write [{shown_bare(str(values))}]")
     if not values:
         raise Fault("is an empty list", "name at least one value, or take it out")
     for value in values:

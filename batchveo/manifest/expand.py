@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from batchveo.manifest import prompt_lines
 from batchveo.manifest.drafts import Draft, Drafter
-from batchveo.manifest.making import JobMaker, Making
+from batchveo.manifest.making import OWN_NAME, JobMaker, Making
 from batchveo.manifest.names import Place
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.prompt_lines import PromptLine
@@ -70,6 +70,7 @@ class Expander:
             self._register.clash("id", draft.given_id, place, "give each job an id of its own")
         recipes = self._recipes.of(draft)
         if self._problems.noticed > noticed:
+            self._check_rest(draft, recipes, place)
             return ()
         if draft.is_family:
             used = used_by(draft, recipes.values())
@@ -85,6 +86,16 @@ class Expander:
             self._shapes.learn(entry, recipe)
             job = self._job_without_blanks(draft, recipe, place)
         return () if job is None else (job,)
+
+    def _check_rest(self, draft: Draft, recipes: dict[object, Recipe], place: Place) -> None:
+        """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
+        if draft.prompts_file is not None and recipes:
+            for _ in self._lines(draft, recipes):
+                pass
+        if not isinstance(draft.name, str) or draft.is_family or self._register.several:
+            return  # with several manifests the same job may stand in two of them by one name
+        if not self._register.names.take(draft.name, *place):
+            self._register.clash("name", draft.name, place, OWN_NAME)
 
     def _job_without_blanks(self, draft: Draft, recipe: Recipe, place: Place) -> Row | None:
         """The same as ``_job`` for an entry with nothing to fill in but its name."""

@@ -6,6 +6,8 @@ import json
 import re
 from hashlib import sha256
 
+from batchveo.normal import normal_request
+
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""
 
@@ -13,7 +15,7 @@ _NOT_ASCII = re.compile(r"[^ -~]+")
 
 
 class Identities:
-    """Gives out the ids of one manifest file, and tells equal requests in it apart by counting them.
+    """Gives out the ids of one reading, and tells equal requests in it apart by counting them.
 
     Keeps eight bytes of a hash for each job. Should two of a million differ and agree in those, one of them
     is counted as a repeat: its id is as unique and as stable as any.
@@ -24,14 +26,13 @@ class Identities:
         self._repeats: dict[int, int] = {}
 
     def next(self, request: str, index: int, given: str | None) -> tuple[str, str]:
-        """The id of the next job, and the id of the first one that asked word for word for the same.
+        """The id of the next job, and the id of the first one that asked for the same.
 
-        ``request`` is canonical JSON. The hash is taken of a JSON object in ASCII, its keys sorted too.
+        ``request`` is canonical JSON, and counts in its normal form. The hash is taken of a JSON object in ASCII,
+        its keys sorted too.
         """
-        if not request.isascii() or "\x7f" in request:
-            request = _NOT_ASCII.sub(_escaped, request)
-        own_id = "" if given is None else f'"id":{json.dumps(given)},'
-        first = _digest(f'{{{own_id}"index":{index},"request":{request}}}')
+        own_id, request = _parts(request, given)
+        first = _first(own_id, index, request)
         key = int.from_bytes(first[:8], "big") >> 4  # sixty bits: a machine word less than sixty-four take
         if key not in self._seen:
             self._seen.add(key)
@@ -40,6 +41,23 @@ class Identities:
         self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
         again = f'{{{own_id}"index":{index},"occurrence":{occurrence},"request":{request}}}'
         return _digest(again).hex(), first.hex()
+
+
+def first_id(request: str, index: int, given: str | None) -> str:
+    """The id of the first job that asks for this."""
+    own_id, request = _parts(request, given)
+    return _first(own_id, index, request).hex()
+
+
+def _parts(request: str, given: str | None) -> tuple[str, str]:
+    request = normal_request(request)
+    if not request.isascii() or "\x7f" in request:
+        request = _NOT_ASCII.sub(_escaped, request)
+    return "" if given is None else f'"id":{json.dumps(given)},', request
+
+
+def _first(own_id: str, index: int, request: str) -> bytes:
+    return _digest(f'{{{own_id}"index":{index},"request":{request}}}')
 
 
 def _digest(identity: str) -> bytes:

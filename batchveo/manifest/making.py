@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchveo.manifest.drafts import Draft
-from batchveo.manifest.identity import Identities
+from batchveo.manifest.identity import first_id
 from batchveo.manifest.names import Place
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import names_in
-from batchveo.manifest.register import Register
-from batchveo.manifest.rules import text
+from batchveo.manifest.register import Register, Shared
+from batchveo.manifest.rules import words
 from batchveo.manifest.shapes import Plain
 from batchveo.models import InputFile
 from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
+from batchveo.normal import normal_key
 from batchveo.paths import safe_stem
 
 
@@ -36,17 +37,17 @@ class JobMaker:
     def __init__(self, manifest: str, register: Register) -> None:
         self._manifest = manifest
         self._register = register
-        self._identities = Identities()
         self._clashed: Entry | None = None
 
     def job(self, making: Making) -> NamedJob | None:
         """The job; ``None`` where another manifest of the call has it already. Raises ``Fault`` for its name."""
         draft, place = making.draft, making.place
         request = canonical_json(making.request)
-        job_id = self._new_id(request, making.repetition, draft.given_id, *place)
+        given = _given_name(making)
+        job_id = self._new_id(request, making.repetition, draft.given_id, given, place)
         if job_id is None:
             return None
-        name = self._name(making, job_id)
+        name = self._name(making, given, job_id)
         stem = safe_stem(name)
         return NamedJob(
             id=job_id,
@@ -68,7 +69,7 @@ class JobMaker:
         """The same as ``job`` for what came the short way."""
         model, request, prompt, name, meta = plain
         manifest = self._manifest
-        job_id = self._new_id(request, 0, None, manifest, line)
+        job_id = self._new_id(request, 0, None, name, Place(manifest, line))
         if job_id is None:
             return None
         names = self._register.names
@@ -77,36 +78,47 @@ class JobMaker:
             stem = name if name.isascii() else safe_stem(name)  # letters, digits and an id are always safe
         else:
             if not names.take(name, manifest, line):
-                self._register.clash("name", name, Place(manifest, line), _OWN_NAME)
+                self._register.clash("name", name, Place(manifest, line), OWN_NAME)
             stem = safe_stem(name)
         self._register.count(model)
         return (job_id, name, stem, stem, model, request, 0, meta, manifest, manifest, line, None, None)
 
-    def _new_id(self, request: str, index: int, given: str | None, file: str, line: int) -> str | None:
+    def _new_id(
+        self, request: str, index: int, given_id: str | None, name: str | None, place: Place
+    ) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""
-        job_id, first_id = self._identities.next(request, index, given)
-        if self._register.keeps_ids and not self._register.is_new(job_id):
-            return None
-        if job_id != first_id:
-            self._register.repeat(first_id, Place(file, line))
+        register = self._register
+        if register.several:
+            first = first_id(request, index, given_id)
+            if register.is_shared(first, name, self._manifest):
+                register.share(Shared(normal_key(request, index), name, place))
+                return None
+        job_id, first = register.identities.next(request, index, given_id)
+        if job_id != first:
+            register.repeat(first, place)
         return job_id
 
-    def _name(self, making: Making, job_id: str) -> str:
+    def _name(self, making: Making, name: str | None, job_id: str) -> str:
         draft, place = making.draft, making.place
-        if draft.name is None:
+        if name is None:
             return self._register.names.take_default(str(making.request.get("prompt", "")), job_id, *place)
-        name = draft.name
-        if not isinstance(name, str):
-            name = text(name.filled({**making.values, "prompt": "", **making.request}))
-        if making.copy > 1:
-            name = f"{name} ({making.copy})"
         if not self._register.names.take(name, *place) and self._clashed is not draft.entry:
             self._clashed = draft.entry  # its other jobs clash for the same reason
             self._register.clash("name", name, place, _way_out(draft))
         return name
 
 
-_OWN_NAME = "give each job a name of its own"
+def _given_name(making: Making) -> str | None:
+    """The name that the manifest gives the job; ``None`` where it gives none. Raises ``Fault``."""
+    name = making.draft.name
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        name = words(name.filled({**making.values, "prompt": "", **making.request}))
+    return f"{name} ({making.copy})" if making.copy > 1 else name
+
+
+OWN_NAME = "give each job a name of its own"
 
 
 def _way_out(draft: Draft) -> str:
@@ -116,4 +128,4 @@ def _way_out(draft: Draft) -> str:
         return "write {prompt} in the name"
     varying = [*draft.matrix, *(["index"] if draft.repeat > 1 else [])]
     missing = [variable for variable in varying if variable not in used]
-    return f"write {{{missing[0]}}} in the name" if missing else _OWN_NAME
+    return f"write {{{missing[0]}}} in the name" if missing else OWN_NAME

@@ -13,10 +13,11 @@ from typing import BinaryIO, Self
 from batchveo.errors import ManifestError
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.reading import Reading
-from batchveo.manifest.register import Register
+from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.sources import Opener, Source, source_of
 from batchveo.models import JobSpec
-from batchveo.named import NamedJob, Row
+from batchveo.named import NamedJob, Row, canonical_json
+from batchveo.normal import normal_key
 
 _SAMPLE = 5
 
@@ -25,9 +26,10 @@ _SAMPLE = 5
 class Summary:
     """What manifests ask for.
 
-    ``repeated`` counts the jobs whose request stands word for word earlier in the same file (each is still a
-    job of its own); ``first_repeated`` names the first of them and what it repeats. ``sample`` has the first
-    few jobs. ``budget`` is in US dollars, the sum over all manifests that set one.
+    ``repeated`` counts the jobs whose request stands word for word earlier (each is still a job of its own);
+    ``first_repeated`` names the first of them and what it repeats. ``shared`` counts what stands in an earlier
+    manifest too, by the same name, and is made once; ``first_shared`` names the first of those, both places.
+    ``sample`` has the first few jobs. ``budget`` is in US dollars, the sum over all manifests that set one.
     """
 
     by_model: Mapping[str, int]
@@ -35,11 +37,24 @@ class Summary:
     first_repeated: str | None
     sample: tuple[JobSpec, ...]
     budget: float | None
+    shared: int = 0
+    first_shared: str | None = None
 
     @property
     def jobs(self) -> int:
         """All jobs."""
         return sum(self.by_model.values())
+
+    @property
+    def shared_note(self) -> str | None:
+        """What a person should know of jobs that stand in several manifests; ``None`` where none does."""
+        if not self.shared:
+            return None
+        stand = "1 job stands" if self.shared == 1 else f"{self.shared:,} jobs stand"
+        return (
+            f"{stand} in more than one manifest by one name ({self.first_shared}): made once, with the meta of "
+            "the first; a name of its own makes it a job of its own"
+        )
 
 
 class Manifests:
@@ -94,6 +109,8 @@ class Manifests:
             first_repeated=self._first_repeated(reading.register),
             sample=tuple(NamedJob(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
+            shared=reading.register.shared,
+            first_shared=self._first_shared(reading.register.first_shared),
         )
 
     def check(self) -> Summary:
@@ -128,7 +145,7 @@ class Manifests:
             _exhaust(second.jobs())
             reading.register.report(reading.problems, second.register)
         if reading.problems.total:
-            raise ManifestError(reading.problems.kept, reading.problems.total)
+            raise ManifestError(reading.problems.listed(), reading.problems.total)
 
     def _first_repeated(self, register: Register) -> str | None:
         if register.first_repeat is None:
@@ -136,6 +153,18 @@ class Manifests:
         first_id, place = register.first_repeat
         first = next(job for job in self.specs() if job.id == first_id)
         return f"{place} repeats {first.source}:{first.line}"
+
+    def _first_shared(self, shared: Shared | None) -> str | None:
+        if shared is None:
+            return None
+        first = next(job for job in self.specs() if _is_same(job, shared))
+        return f"{shared.place} is the same as {first.source}:{first.line}"
+
+
+def _is_same(job: JobSpec, shared: Shared) -> bool:
+    # a name that was made ends with the id, or its beginning
+    named_so = job.name.endswith((job.id, job.id[:8])) if shared.name is None else job.name == shared.name
+    return named_so and normal_key(canonical_json(job.request), job.index) == shared.key
 
 
 def _exhaust(jobs: Iterable[Row]) -> None:

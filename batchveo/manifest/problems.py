@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from batchveo.errors import Problem
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""
 
+FEW = 5
+"""How many problems of one kind are shown; of the others the first lines are named."""
+
 _REMEMBERED = 10_000
+_FIELD_LIMIT = 80
+_TEXT_LIMIT = 400
+_LINES_NAMED = 5
+# what differs between two problems of one kind: quoted values, placeholders and numbers
+_VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{[^{}]*\}|[0-9]+")
 
 
 class Fault(Exception):
@@ -38,13 +48,39 @@ class FatalFault(Fault):
     """A fault of a stream, after which nothing more can be read from it."""
 
 
-class Problems:
-    """Collects problems; ``noticed`` counts every report, repeated ones too."""
+@dataclass(slots=True)
+class _Kind:
+    """The problems of one kind in one file: the first few, how many more, and the lines of some of those."""
 
-    def __init__(self) -> None:
-        self.kept: list[Problem] = []
+    listed: list[tuple[int, Problem]] = field(default_factory=list)
+    more: int = 0
+    more_lines: list[int] = field(default_factory=list)
+
+    def count(self, line: int | None) -> None:
+        self.more += 1
+        if line is not None and len(self.more_lines) < _LINES_NAMED and line not in self.more_lines:
+            self.more_lines.append(line)
+
+    def problems(self) -> Iterable[tuple[int, Problem]]:
+        """Those that are listed; the last of them tells of the others."""
+        if not self.more:
+            return self.listed
+        *first, (number, last) = self.listed
+        return [*first, (number, replace(last, more=self.more, more_lines=tuple(self.more_lines)))]
+
+
+class Problems:
+    """Collects problems; ``noticed`` counts every report, repeated ones too.
+
+    Of one kind a few are kept, so that a thousand of it hide nothing else. ``files`` are told about in this order.
+    """
+
+    def __init__(self, files: Iterable[str] = ()) -> None:
         self.total = 0
         self.noticed = 0
+        self._kinds: dict[tuple[str, str | None, str], _Kind] = {}
+        self._kept = 0
+        self._files = {file: number for number, file in enumerate(files)}
         self._said: set[tuple[str, int | None, str | None, str]] = set()
 
     def add(
@@ -56,8 +92,12 @@ class Problems:
         suggestion: str | None = None,
         *,
         once: bool = False,
+        kind: str | None = None,
     ) -> None:
-        """Report one problem. With ``once`` it is dropped if the same was reported so before."""
+        """Report one problem. With ``once`` it is dropped if the same was reported so before.
+
+        Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
+        """
         self.noticed += 1
         if once:
             said = (file, line, field, message)
@@ -66,13 +106,33 @@ class Problems:
             if len(self._said) < _REMEMBERED:
                 self._said.add(said)
         self.total += 1
-        if len(self.kept) < KEPT:
-            self.kept.append(Problem(file=file, line=line, field=field, message=message, suggestion=suggestion))
+        self._files.setdefault(file, len(self._files))
+        key = (file, field, kind or _VALUES.sub("…", message))
+        like_it = self._kinds.get(key)
+        if like_it is not None and (len(like_it.listed) >= FEW or self._kept >= KEPT):
+            like_it.count(line)
+        elif self._kept < KEPT:
+            like_it = self._kinds.setdefault(key, _Kind())
+            like_it.listed.append((self.total, _problem(file, line, field, message, suggestion)))
+            self._kept += 1
+
+    def add_more(self, file: str, field: str | None, kind: str, count: int) -> None:
+        """Count problems of a kind of which nothing else is known."""
+        self.noticed += count
+        self.total += count
+        if like_it := self._kinds.get((file, field, kind)):
+            like_it.more += count
 
     def fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""
         line, field = fault.line or line, fault.field or field
         self.add(file, line, field, fault.message, fault.suggestion, once=once)
+
+    def listed(self) -> list[Problem]:
+        """Those that are kept, by file and line; those of one line in the order of their reports."""
+        kept = [numbered for kind in self._kinds.values() for numbered in kind.problems()]
+        kept.sort(key=lambda numbered: (self._files[numbered[1].file], numbered[1].line or 0, numbered[0]))
+        return [problem for _, problem in kept]
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
@@ -80,7 +140,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     by_fold = {name.casefold(): name for name in known}
     # a model is easily called without its maker
     by_fold = {name.rpartition("/")[2]: whole for name, whole in by_fold.items()} | by_fold
-    matches = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    matches = difflib.get_close_matches(word.casefold()[:_TEXT_LIMIT], by_fold, n=3, cutoff=0.6)
     if not matches:
         return None
     meant = dict.fromkeys(by_fold[match] for match in matches)
@@ -88,6 +148,28 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as it is quoted in a message: short, on one line."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    """A value as it is quoted in a message: on one line, and cut in its middle where it is long."""
+    return cut(repr(value), limit)
+
+
+def shown_bare(text: str, limit: int = 120) -> str:
+    """The same without quotes, for what is to be copied."""
+    return cut("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and its end: texts of one manifest often begin alike."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[head + 1 - limit :]}"
+
+
+def _problem(file: str, line: int | None, field: str | None, message: str, suggestion: str | None) -> Problem:
+    return Problem(
+        file=file,
+        line=line,
+        field=field and shown_bare(field, _FIELD_LIMIT),
+        message=cut(message, _TEXT_LIMIT),
+        suggestion=suggestion and cut(suggestion, _TEXT_LIMIT),
+    )

@@ -9,15 +9,17 @@ from batchveo.manifest import csv_rows, json_lines, yaml_events
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.expand import Expander
 from batchveo.manifest.inputs import Inputs
-from batchveo.manifest.problems import Fault, Problems, closest, shown
+from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item
 from batchveo.manifest.recipes import Recipes
 from batchveo.manifest.register import Register
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import Format, Opener, Source
+from batchveo.manifest.synonyms import hint
 from batchveo.named import Row
 
 _CELLS = (Format.CSV, Format.TSV)
+_FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
 
 
 class Reading:
@@ -33,7 +35,7 @@ class Reading:
         any_model: bool,
         strict_provenance: bool = False,
     ) -> None:
-        self.problems = Problems()
+        self.problems = Problems(source.label for source in sources)
         self.register = register
         self.budgets: list[float] = []
         self._sources = sources
@@ -92,14 +94,17 @@ class Reading:
             case _:
                 assert_never(form)
 
-    def _column(self, name: str) -> Fault | None:
-        if name == "matrix":
+    def _column(self, name: str) -> str | Fault:
+        """The field that a column's name stands for, in whatever case, or what is wrong with it."""
+        known = _FIELDS.get(name.casefold())
+        if known == "matrix":
             return Fault("rows cannot hold a matrix", "write the jobs out, or use YAML", field=name)
-        if name == "meta":
+        if known == "meta":
             return Fault("one column for each value, please", "call it meta.KEY", field=name)
-        if self._any_model or name in PARAMETERS or name in JOB_KEYS:
-            return None
-        return Fault("no model takes such a parameter", closest(name, [*PARAMETERS, *JOB_KEYS]), field=name)
+        if known is not None or self._any_model:
+            return known or name
+        right = hint(name, [*PARAMETERS, *JOB_KEYS], column=True)
+        return Fault("no model takes such a parameter", right, field=name)
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
         value = budget.value

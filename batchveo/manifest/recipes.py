@@ -13,6 +13,7 @@ from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.provenance import left_open, strict
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
+from batchveo.manifest.synonyms import hint, means
 from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
 from batchveo.models import InputFile
 
@@ -67,6 +68,8 @@ class Recipes:
             rules = self._rules_of(draft, model, field)
             if rules is not None:
                 recipes[model] = self._recipe(draft, rules)
+        if not recipes:
+            self._check_keys(draft)
         return recipes
 
     def _rules_of(self, draft: Draft, name: object, field: str) -> Rules | None:
@@ -85,10 +88,12 @@ class Recipes:
         return rules
 
     def _check_keys(self, draft: Draft) -> None:
-        """What can be said of a job whose model is not known: keys that no model takes."""
+        """What can be said of a job whose model is not known: what no model takes, and what each needs."""
         for key in [key for key in draft.params if key not in PARAMETERS]:
-            fault = Fault("no model takes such a parameter", closest(key, [*PARAMETERS, *JOB_KEYS]))
+            fault = Fault("no model takes such a parameter", hint(key, [*PARAMETERS, *JOB_KEYS]))
             self._say(draft.entry, key, fault)
+        if not self._any_model:
+            self._check_given(draft, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
 
     def _recipe(self, draft: Draft, rules: Rules) -> Recipe:
         recipe = Recipe(rules, {"model": rules.name}, [], {}, {})
@@ -115,7 +120,7 @@ class Recipes:
         """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
         try:
             rule = rules.get(key)
-            if rule is None:
+            if rule is None or value is None:
                 raise self._not_taken(draft, rules, key)
             return rule.written(value, in_cell=self._cells)
         except Fault as fault:
@@ -123,6 +128,8 @@ class Recipes:
             return None
 
     def _not_taken(self, draft: Draft, rules: Rules, key: str) -> Fault:
+        if rules.model is None:
+            return Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
         fault = rules.unknown(key)
         if self._drafter.is_default(draft.entry, key):
             fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
@@ -139,14 +146,19 @@ class Recipes:
 
     def _check_required(self, draft: Draft, recipe: Recipe) -> None:
         for name in recipe.rules.required:
-            if name in draft.params or name in draft.matrix:
-                continue
-            if name != "prompt" or draft.prompts_file is None:
-                self._say(draft.entry, name, Fault(f"is missing; {recipe.rules.name} needs it"))
+            self._check_given(draft, name, Fault(f"is missing; {recipe.rules.name} needs it"), recipe.rules.takes)
         prompt = recipe.blanks.get("prompt", recipe.fixed.get("prompt"))
         if draft.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
             fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
             self._say(draft.entry, "prompt", fault)
+
+    def _check_given(self, draft: Draft, name: str, fault: Fault, known: Collection[str]) -> None:
+        """Report that a parameter is missing, unless a key that is refused already was meant to be it."""
+        if name in draft.params or name in draft.matrix or (name == "prompt" and draft.prompts_file is not None):
+            return
+        others = [key for key in draft.params if key not in known]
+        if not any(means(key, name) for key in others):
+            self._say(draft.entry, name, fault)
 
     def _check_provenance(self, draft: Draft, recipe: Recipe) -> None:
         for name, fault in left_open(recipe.rules.model):
@@ -176,6 +188,7 @@ def _model_name(name: object, *, any_model: bool) -> str:
         raise Fault("is missing", "name one of those that batchveo models lists")
     if not isinstance(name, str):
         raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
+    name = name.strip()
     if name not in MODELS and not any_model:
         guess = closest(name, MODELS)
         hint = "--allow-unknown-model sends it as it is"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import TypeGuard
 from batchveo.catalog import MODELS, Model, Param, ParamType
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
-from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.no_text import LONGEST, check_text, is_no_text
+from batchveo.manifest.numbers import check_exact, read_whole, whole_of
+from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.raw import plain
+from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
 
@@ -71,6 +74,11 @@ class Rules:
         params = model.params if model else {}
         self._by_name = {name: _rule(name, param, folder, inputs) for name, param in params.items()}
 
+    @property
+    def takes(self) -> Collection[str]:
+        """The parameters that the model is known to take."""
+        return self.model.params if self.model else ()
+
     def get(self, name: str) -> Rule | None:
         """The rule of a parameter; ``None`` where the model has no such one."""
         rule = self._by_name.get(name)
@@ -84,14 +92,13 @@ class Rules:
 
     def unknown(self, name: str) -> Fault:
         """What to say about a key that the model does not take."""
-        takes = (*self._by_name, *JOB_KEYS)
         others = [other.id for other in MODELS.values() if name in other.params]
         message = f"{self.name} takes no such parameter"
         if name.startswith("meta."):
             return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
         if others:
             return Fault(message, f"taken by {', '.join(others)}")
-        return Fault(message, closest(name, takes) or f"it takes {', '.join(self._by_name)}")
+        return Fault(message, hint(name, (*self._by_name, *JOB_KEYS)))
 
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
@@ -114,6 +121,13 @@ def text(value: object, *, may_be_empty: bool = False) -> str:
     return value
 
 
+def words(value: object, *, may_be_empty: bool = False) -> str:
+    """Text in somebody's own words, as ``text``; a failed formula or the trace of a missing value is none."""
+    said = text(value, may_be_empty=may_be_empty)
+    check_text(said)
+    return said
+
+
 def is_plain(value: object) -> TypeGuard[str]:
     """Whether this is text that every rule for text takes as it is: printable, not blank, without braces."""
     return (
@@ -123,6 +137,7 @@ def is_plain(value: object) -> TypeGuard[str]:
         and "}" not in value
         and not value.isspace()
         and value != ""
+        and (len(value) > LONGEST or not is_no_text(value))
     )
 
 
@@ -133,9 +148,9 @@ def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
             known = {str(choice).casefold(): choice for choice in param.choices}
             return Rule(accept=partial(_choice, known), templated=templated)
         case ParamType.STRING:
-            return Rule(accept=partial(text, may_be_empty=not param.required), templated=templated, is_text=True)
+            return Rule(accept=partial(words, may_be_empty=not param.required), templated=templated, is_text=True)
         case ParamType.INTEGER:
-            return Rule(accept=partial(_integer, param.choices), read=_read_integer, templated=templated)
+            return Rule(accept=partial(_integer, param.choices), read=read_whole, templated=templated)
         case ParamType.BOOLEAN:
             return Rule(accept=_boolean, read=_read_boolean)
         case ParamType.URL:
@@ -149,14 +164,33 @@ def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
 
 def _free_rule(name: str) -> Rule:
     if name in {"prompt", "negative_prompt"}:
-        return Rule(accept=text, templated=True, is_text=True)
+        return Rule(accept=words, templated=True, is_text=True)
     if name.endswith("_urls"):
-        return Rule(accept=plain, read=_read_list, templated=True, is_list=True)
-    return Rule(accept=plain, read=resolved, templated=name == "seed" or name.endswith("_url"))
+        return Rule(accept=_free_urls, read=_read_list, templated=True, holds_urls=True, is_list=True)
+    if name.endswith("_url"):
+        return Rule(accept=_free_urls, read=_read_free, templated=True, holds_urls=True)
+    return Rule(accept=_free, read=_read_free, templated=name == "seed")
+
+
+def _read_free(cell: str) -> object:
+    return resolved(cell.strip())
+
+
+def _free(value: object) -> object:
+    """What is sent to a model that is not in the catalogue: as it is, but for numbers that would be rounded."""
+    check_exact(value)
+    return plain(value)
+
+
+def _free_urls(value: object) -> object:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            urls.check_reachable(item.strip())
+    return _free(value)
 
 
 def _choice(known: dict[str, str | int], value: object) -> str | int:
-    found = known.get(value.casefold()) if isinstance(value, str) else None
+    found = known.get(value.strip().casefold()) if isinstance(value, str) else None
     if found is None:
         options = [str(choice) for choice in known.values()]
         raise Fault(f"{shown(value)} is not among {', '.join(options)}", closest(str(value), options))
@@ -164,18 +198,18 @@ def _choice(known: dict[str, str | int], value: object) -> str | int:
 
 
 def _integer(choices: tuple[str | int, ...], value: object) -> int:
-    if type(value) is not int:
+    number = whole_of(value)
+    if number is None:
         raise Fault(f"must be a whole number, not {shown(value)}", _integer_hint(value))
-    if choices and value not in choices:
-        raise Fault(f"{value} is not among {', '.join(map(str, choices))}")
-    return value
+    if choices and number not in choices:
+        raise Fault(f"{shown_bare(str(number), 40)} is not among {', '.join(map(str, choices))}")
+    check_exact(number)
+    return number
 
 
 def _integer_hint(value: object) -> str | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return "remove the quotes"
-    if isinstance(value, float) and value.is_integer():
-        return f"write {value:.0f}"
     if isinstance(value, str) and "{" in value:
         return "no placeholders here; a matrix variable of this name sets it"
     return None
@@ -190,6 +224,8 @@ def _boolean(value: object) -> bool:
 def _address(name: str, param: Param, folder: Path, inputs: Inputs, value: object) -> object:
     if not isinstance(value, str):
         raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
+    value = value.strip() or value
+    check_text(value)
     kind = urls.kind_of(value)
     if kind is urls.Address.WEB:
         return value
@@ -210,16 +246,10 @@ def _no_files(name: str, value: str, kind: urls.Address) -> Fault:
 
 def _addresses(each: Callable[[object], object], value: object) -> list[object]:
     if not isinstance(value, list):
-        raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{value}]")
+        raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{shown_bare(str(value))}]")
     if not value:
         raise Fault("is an empty list", "name at least one URL")
     return [each(item) for item in value]
-
-
-def _read_integer(cell: str) -> int:
-    if not _DIGITS.fullmatch(cell.strip()):
-        raise Fault(f"{shown(cell)} is not a whole number")
-    return int(cell)
 
 
 def _read_boolean(cell: str) -> bool:

@@ -44,6 +44,7 @@ _BY_EXTENSION = {
     ".json": Format.JSON,
 }
 _CSV_HEADER = re.compile(r'"?[A-Za-z_][\w.]*"?(?:[ ]*[,;\t][ ]*"?[A-Za-z_][\w.]*"?)*')
+_CSV_SEPARATOR = re.compile(r'"?sep=.?"?[,;\t ]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,7 @@ def _format_by_content(stream: BinaryIO) -> Format:
         return Format.JSON
     if line.startswith("{"):
         return Format.JSON_LINES
-    return Format.CSV if _CSV_HEADER.fullmatch(line) else Format.YAML
+    return Format.CSV if _CSV_HEADER.fullmatch(line) or _CSV_SEPARATOR.fullmatch(line) else Format.YAML
 
 
 def _first_line(start: bytes) -> str:

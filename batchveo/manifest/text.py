@@ -9,6 +9,7 @@ from io import StringIO
 from typing import BinaryIO
 
 from batchveo.manifest.problems import FatalFault, Fault
+from batchveo.manifest.yaml_comments import Comments
 
 LINE_LIMIT = 16 * 1024 * 1024
 """The longest line in bytes, of CSV, JSON Lines and prompts files."""
@@ -74,6 +75,7 @@ class YamlText:
         self._line = 1
         self._fed = 0
         self._held = ""
+        self.comments = Comments()
 
     def item_done(self) -> None:
         """Begin to count anew: an item is complete."""
@@ -81,14 +83,25 @@ class YamlText:
 
     def read(self, size: int) -> str:
         """The next piece of text, of about ``size`` characters; empty at the end."""
-        while raw := self._stream.read(size):
-            self._fed += len(raw)
-            if self._fed > ITEM_LIMIT:
-                raise FatalFault(f"one job takes more than {ITEM_LIMIT >> 20} MiB", line=self._line)
+        while raw := self._piece(size):
             if text := self._whole_escapes(self._decoded(raw)):
-                return text
+                return text if self._json else self._commented(text, size)
         rest, self._held = self._held + self._decoded(b""), ""
         return rest
+
+    def _piece(self, size: int) -> bytes:
+        raw = self._stream.read(size)
+        self._fed += len(raw)
+        if self._fed > ITEM_LIMIT:
+            raise FatalFault(f"one job takes more than {ITEM_LIMIT >> 20} MiB", line=self._line)
+        return raw
+
+    def _commented(self, text: str, size: int) -> str:
+        """The text, with its comments noted, and more of it where it ends before a comment tells what it is."""
+        while text.endswith((" #", "\t#")) and (raw := self._piece(size)):
+            text += self._decoded(raw)
+        self.comments.feed(text)
+        return text
 
     def _decoded(self, raw: bytes) -> str:
         try:

@@ -11,10 +11,12 @@ from typing import Any, BinaryIO, cast
 
 import yaml
 
-from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item, Table
+from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.text import YamlText
-from batchveo.manifest.yaml_nodes import Nodes, line_of, refuse_tag, twice
+from batchveo.manifest.yaml_marks import line_of
+from batchveo.manifest.yaml_nodes import Nodes, refuse_tag, twice
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024
@@ -59,12 +61,15 @@ def _items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, Non
     text = YamlText(stream, json=json)
     events = cast("Generator[yaml.Event, None, None]", yaml.parse(cast("Any", text), Loader=_LOADER))
     with closing(events):
+        nodes = Nodes(events, text.comments)
         try:
-            yield from _Document(Nodes(events), text).items()
+            yield from _Document(nodes, text).items()
+            yield from nodes.unused_anchors()
         except Fault as fault:
             yield fault
         except yaml.YAMLError as error:
-            yield _syntax_fault(error)
+            # what was noticed before in the same value is the cause more often than not
+            yield from nodes.faults or [_syntax_fault(error)]
 
 
 class _Document:
@@ -112,8 +117,7 @@ class _Document:
         if isinstance(value, Fault):
             return
         if key not in _TOP:
-            hint = closest(key, _TOP) or f"at the top stand {', '.join(_TOP)}"
-            yield Fault("is no section of a manifest", hint, line=line, field=key)
+            yield Fault("is no section of a manifest", _section_hint(key), line=line, field=key)
         elif key == "budget":
             yield Budget(line, value)
         elif key == "defaults" and isinstance(value, Table):
@@ -139,15 +143,30 @@ class _Document:
         return built
 
 
+def _section_hint(key: str) -> str:
+    if key in {"prompt", "model", "name", "id", "matrix"}:
+        return "a job goes below jobs:, with a dash before it"
+    return key_hint(key, _TOP) or f"at the top stand {', '.join(_TOP)}"
+
+
 def _syntax_fault(error: yaml.YAMLError) -> Fault:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     context = getattr(error, "context", None)
     message = f"not valid YAML: {f'{context}, ' if context else ''}{problem}"
     line = mark.line + 1 if mark else None
+    return Fault(message, _way_out(problem), line=line)
+
+
+def _way_out(problem: str) -> str:
     if "tab character" in problem:
-        return Fault(message, "YAML indents with spaces: write some for each tab", line=line)
+        return "YAML indents with spaces: write some for each tab"
     if "cannot start any token" in problem:
-        right = "a tab? YAML indents with spaces; a text that begins with @, % or ` takes quotes"
-        return Fault(message, right, line=line)
-    return Fault(message, "is an indent, a quote or a bracket wrong?", line=line)
+        return "a tab? YAML indents with spaces; a text that begins with @, % or ` takes quotes"
+    if "mapping values are not allowed" in problem:
+        return "a text with a colon and a blank in it takes quotes"
+    if "',' or" in problem:
+        return "is a quote or a bracket wrong? a text with a comma, a colon or a # takes quotes, all of it"
+    if "expected key" in problem or "expected <block end>" in problem:
+        return "is an indent wrong? a text with quotes takes them around all of it"
+    return "is an indent, a quote or a bracket wrong?"

@@ -102,7 +102,11 @@ async def plan(
             budget_usd=summary.budget if settings.budget is None else settings.budget,
             committed_usd=store.committed() if store else 0.0,
             prices_since=known.since,
-            notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *balance.notes],
+            notes=[
+                *([summary.shared_note] if summary.shared_note else []),
+                *([f"no prices now: {known.trouble}"] if known.trouble else []),
+                *balance.notes,
+            ],
             repeated=summary.repeated,
             sample=summary.sample,
             by_state=survey.by_state,

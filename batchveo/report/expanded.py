@@ -28,6 +28,8 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
         first = f" ({summary.first_repeated})" if summary.first_repeated else ""
         text = f"{counted(summary.repeated, 'job')} said word for word before; each is made and paid for{first}"
         reporter(Noted(text=text, warning=True))
+    if summary.shared_note:
+        reporter(Noted(text=summary.shared_note, warning=True))
     if added.renamed:
         reporter(Noted(text=f"{counted(added.renamed, 'job')} not submitted yet got a new name"))
     gone = ", ".join(f"{n} {state}" for state, n in added.no_longer_named.items())

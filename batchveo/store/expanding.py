@@ -14,6 +14,7 @@ from batchveo.named import NamedJob, input_files
 from batchveo.paths import distinct_stem
 from batchveo.store import sql
 from batchveo.store.connection import Connection, transaction
+from batchveo.store.recognising import recognise
 from batchveo.store.scratch import Scratch, prepare
 
 
@@ -63,6 +64,7 @@ class Expanding(Connection):
 
 def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object]) -> Added:
     """Move what the table ``named`` holds into the jobs of the same connection."""
+    recognise(db)
     _keep_inputs(db)
     db.execute(sql.MATCH, stamp)
     known = _by_state(db, sql.KNOWN_BY_STATE)

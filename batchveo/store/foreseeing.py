@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from batchveo.models import InputFile, JobState
 from batchveo.named import input_files
 from batchveo.store.connection import Connection
+from batchveo.store.recognising import recognise
 from batchveo.store.scratch import Scratch
 
 # a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
@@ -52,13 +54,17 @@ class Foreseen:
 
 def foresee(named: Scratch, state: Path | None) -> Iterator[Foreseen]:
     """Each job of ``named`` in its order; ``state`` is a state file, or ``None`` where there is none yet."""
-    folds: set[int] = set()
     if state is not None:
         Connection(state, writing=False).close()  # refuses what is no state, and brings an older one up to date
-    with (
-        nullcontext(named.alone) if state is None else named.joined(state) as db,
-        closing(db.execute(FORESEE_ALONE if state is None else FORESEE)) as rows,
-    ):
+    with nullcontext(named.alone) if state is None else named.joined(state) as db:
+        if state is not None:
+            recognise(db)
+        yield from _foreseen(db, FORESEE_ALONE if state is None else FORESEE)
+
+
+def _foreseen(db: sqlite3.Connection, query: str) -> Iterator[Foreseen]:
+    folds: set[int] = set()
+    with closing(db.execute(query)) as rows:
         for row in rows:
             columns = dict(row)
             key = hash(columns.pop("fold"))

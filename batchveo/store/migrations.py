@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from batchveo.normal import normal_key, normal_request
+
 migrations = Migrations("batchveo")
 
 _TABLES = """
@@ -237,6 +239,19 @@ def url_expiry(db: Database) -> None:
     """When the URL of a video ends; and two names that differ in case are two where the output folder says so."""
     for statement in _statements(_EXPIRY):
         db.conn.execute(statement)
+
+
+@migrations()
+def normal_keys(db: Database) -> None:
+    """By what a job is recognised whose id was made from its texts as they were written.
+
+    Only the few jobs whose texts are not in that form have such a key; ids made later need none.
+    """
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN normal_key TEXT")
+    db.conn.execute("CREATE INDEX jobs_by_normal_key ON jobs (normal_key) WHERE normal_key IS NOT NULL")
+    rows = db.conn.execute("SELECT seq, request, repeat_index FROM jobs").fetchall()
+    keys = [(normal_key(text, index), seq) for seq, text, index in rows if normal_request(text) != text]
+    db.conn.executemany("UPDATE jobs SET normal_key = ? WHERE seq = ?", keys)
 
 
 def _statements(script: str) -> list[str]:

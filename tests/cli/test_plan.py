@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -137,11 +138,22 @@ def test_failed_and_cancelled_jobs_are_not_to_be_made(url: str, capsys: pytest.C
     assert "`batchveo retry` brings them back" in " ".join(capsys.readouterr().out.split())
 
 
-def test_images_that_will_not_do_are_status_1(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the place that names them; a small file, a page that is none, and a good one."""
+def test_images_that_will_not_do_are_status_1(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the place that names them; a small file, a name that leads into a private network, and a good one."""
+    private = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: private if "a.example" in str(host) else resolve(host, *rest, **more),
+    )
     Image.new("RGB", (64, 48)).save("small.png")
     Image.new("RGB", (720, 1280)).save("good.png")
-    frame = "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: '" + url + "/nothing.png'"
+    frame = (
+        "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: 'https://a.example/nothing.png'"
+    )
     Path("i.yaml").write_text(
         f"jobs:\n  - {{{frame}, name: a, last_image_url: small.png}}\n"
         f"  - {{{frame}, name: b, last_image_url: good.png}}\n"

@@ -88,9 +88,9 @@ def test_one_bad_template_is_one_problem(tmp_path: Path) -> None:
     )
     assert [problem.field for problem in problems(tmp_path / "a.yaml")] == [
         "seed",
-        "matrix.duration",
-        "matrix.duration",
         "prompt",
+        "matrix.duration",
+        "matrix.duration",
         "prompt",
     ]
 
@@ -280,7 +280,7 @@ def test_expansion(matrix: dict[str, list[object]], repeat: int) -> None:
     numbers = {**matrix, "seed": list(range(len(matrix["seed"])))} if "seed" in matrix else matrix
     entry = {
         "model": T2V,
-        "prompt": " ".join(f"{{{name}}}" for name in numbers),
+        "prompt": " ".join(["A", *(f"{{{name}}}" for name in numbers)]),
         "matrix": numbers,
         "repeat": repeat,
     }

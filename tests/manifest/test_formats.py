@@ -183,7 +183,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_hundred_problems_are_kept_and_all_are_counted(tmp_path: Path) -> None:
     """A file that is wrong all over does not fill the memory, or the screen."""
-    (tmp_path / "a.jsonl").write_text("{}\n" * 250)
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"key{chr(97 + n)}": 1, "model": "x"}}\n' for n in range(250)))
     with Manifests([tmp_path / "a.jsonl"]) as manifests, pytest.raises(ManifestError) as raised:
         list(manifests.specs())
-    assert (len(raised.value.problems), raised.value.total) == (100, 250)
+    shown = sum(1 + problem.more for problem in raised.value.problems)
+    assert (len(raised.value.problems), raised.value.total) == (100, 750)
+    assert f"... and {750 - shown} more" in str(raised.value)

@@ -1,0 +1,92 @@
+"""Several manifests of one call: what stands in two of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batchveo.manifest import Manifests, Summary
+from batchveo.models import JobSpec
+from tests.manifest.helpers import T2V
+
+FOX = {"model": T2V, "prompt": "A fox"}
+
+
+def read(folder: Path, *files: list[dict[str, object]]) -> tuple[Summary, list[JobSpec]]:
+    """What manifests of these entries come to, in a call for all of them."""
+    paths = [folder / f"{number}.jsonl" for number in range(len(files))]
+    for path, entries in zip(paths, files, strict=True):
+        path.write_text("".join(json.dumps({**FOX, **entry}) + "\n" for entry in entries))
+    with Manifests(paths) as manifests:
+        summary = manifests.check()
+        specs = list(manifests.specs())
+    assert summary.jobs == len(specs)
+    return summary, specs
+
+
+def test_one_request_by_two_names_is_two_jobs(tmp_path: Path) -> None:
+    """As within one file, and a note says that both are paid for."""
+    summary, specs = read(tmp_path, [{"name": "one", "meta": {"a": 1}}], [{"name": "two", "meta": {"b": 2}}])
+    assert [(job.name, job.meta) for job in specs] == [("one", {"a": 1}), ("two", {"b": 2})]
+    assert len({job.id for job in specs}) == 2
+    assert (summary.repeated, summary.shared) == (1, 0)
+    assert summary.first_repeated == f"{tmp_path / '1.jsonl'}:1 repeats {tmp_path / '0.jsonl'}:1"
+
+
+@pytest.mark.parametrize("names", [("x", "x"), (None, None)])
+def test_one_request_by_one_name_is_one_job(names: tuple[str | None, ...], tmp_path: Path) -> None:
+    """And a note names both places: the meta of the second is not kept."""
+    files = [[{"meta": {"n": n}} | ({"name": name} if name else {})] for n, name in enumerate(names)]
+    summary, [job] = read(tmp_path, *files)
+    assert job.meta == {"n": 0}
+    assert (summary.repeated, summary.shared) == (0, 1)
+    assert summary.first_shared == f"{tmp_path / '1.jsonl'}:1 is the same as {tmp_path / '0.jsonl'}:1"
+    assert summary.shared_note is not None
+    assert summary.first_shared in summary.shared_note
+
+
+def test_named_and_not_named(tmp_path: Path) -> None:
+    """A name tells it from one without."""
+    _, specs = read(tmp_path, [{"name": "one"}], [{}])
+    assert len(specs) == 2
+
+
+def test_ids_of_ones_own(tmp_path: Path) -> None:
+    """They have always been jobs of their own."""
+    summary, specs = read(tmp_path, [{"id": "a"}], [{"id": "b"}])
+    assert (len(specs), summary.repeated, summary.shared) == (2, 0, 0)
+
+
+def test_each_name_finds_its_own(tmp_path: Path) -> None:
+    """However often a request stands in either file, by whatever names."""
+    first: list[dict[str, object]] = [{"name": "a"}, {}, {}, {"name": "b"}]
+    second: list[dict[str, object]] = [{}, {"name": "c"}, {"name": "b"}, {}, {}]
+    summary, specs = read(tmp_path, first, second)
+    own = [job.name if len(job.name) == 1 else "" for job in specs]
+    assert own == ["a", "", "", "b", "c", ""]
+    assert (summary.shared, len({job.id for job in specs})) == (3, 6)
+    assert summary.first_shared == f"{tmp_path / '1.jsonl'}:1 is the same as {tmp_path / '0.jsonl'}:2"
+
+
+def test_the_first_place_is_that_of_the_same_name(tmp_path: Path) -> None:
+    """Not that of another job with the same request."""
+    summary, _ = read(tmp_path, [{"name": "a"}, {"name": "b"}], [{"name": "b"}])
+    assert summary.first_shared == f"{tmp_path / '1.jsonl'}:1 is the same as {tmp_path / '0.jsonl'}:2"
+
+
+def test_reading_them_again_gives_the_same_ids(tmp_path: Path) -> None:
+    """What is bought once is known the next time, also from one of the files alone."""
+    files: list[list[dict[str, object]]] = [[{"name": "one"}], [{"name": "two"}], [{"name": "three"}]]
+    _, specs = read(tmp_path, *files)
+    _, again = read(tmp_path, *files)
+    assert specs == again
+    [alone] = read(tmp_path, files[2])[1]
+    assert alone.id in {job.id for job in specs}
+
+
+def test_blanks_do_not_tell_two_files_apart(tmp_path: Path) -> None:
+    """A request is the same if only a blank at the end of a text differs."""
+    summary, [job] = read(tmp_path, [{"prompt": "A fox "}], [{"prompt": "A fox"}])
+    assert (job.request["prompt"], summary.shared) == ("A fox ", 1)
