@@ -21,6 +21,7 @@ def plan_row(made: Plan) -> dict[str, object]:
     """``batchveo plan --json``. Fields are added over time, never taken away."""
     return {
         "jobs": made.jobs,
+        "named": made.named,
         "new": made.new,
         "estimated_usd": round(made.usd, 6),
         "unpriced": made.unpriced,
@@ -50,6 +51,7 @@ def plan_text(made: Plan, width: int) -> str:
         [
             *_table(made, width),
             "",
+            *([labelled("jobs", made.choice_note, width)] if made.choice_note else []),
             *_money(made, width),
             *_night(made.night, made.new, width),
             *_standing(made, width),

@@ -21,6 +21,8 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added) -> None:
     """Say what moved in, what was there, and what a person should know of it."""
     done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
     text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"
+    if summary.choice_note:
+        text = f"{summary.choice_note}: {added.new} new, {done} done already"
     if cancelled:
         text += f", {cancelled} cancelled and skipped (`batchveo retry JOB` brings them back)"
     reporter(Noted(text=text))
