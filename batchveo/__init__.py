@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Reporter, Slowed, Waiting
     from batchveo.exporting import Exported, ExportSettings, Splitting, export
     from batchveo.library import resume, resume_async, run, run_async
-    from batchveo.manifest import Manifests
+    from batchveo.manifest import Extra, Manifests, ReadOptions
     from batchveo.models import Job, JobSpec, JobState
     from batchveo.planning.plans import Plan, plan
     from batchveo.runner import Doubt, RunResult, RunSettings
@@ -69,7 +69,7 @@ _ROOMS = {
     ),
     "exporting": ("ExportSettings", "Exported", "Splitting", "export"),
     "library": ("resume", "resume_async", "run", "run_async"),
-    "manifest": ("Manifests",),
+    "manifest": ("Extra", "Manifests", "ReadOptions"),
     "models": ("Job", "JobSpec", "JobState"),
     "planning.plans": ("Plan", "plan"),
     "runner": ("Doubt", "RunResult", "RunSettings"),
@@ -92,6 +92,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Event",
     "ExportSettings",
     "Exported",
+    "Extra",
     "Job",
     "JobSpec",
     "JobState",
@@ -103,6 +104,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Paced",
     "Plan",
     "Problem",
+    "ReadOptions",
     "Reporter",
     "RunResult",
     "RunSettings",

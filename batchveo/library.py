@@ -14,7 +14,7 @@ from batchveo.cluster import Cluster
 from batchveo.consent import Consent
 from batchveo.errors import KnownElsewhere
 from batchveo.events import Reporter, silent
-from batchveo.manifest import Manifests
+from batchveo.manifest import Manifests, ReadOptions
 from batchveo.neighbours import neighbour
 from batchveo.opening import NO_CONSENT, check_cluster, opened_run
 from batchveo.planning.approval import ask
@@ -39,6 +39,7 @@ def run(
     using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
+    reading: ReadOptions | None = None,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
@@ -49,7 +50,8 @@ def run(
     """Turn ``manifests`` into videos; the same call again goes on where it stopped.
 
     Blocks until nothing is left or something stops it. Inside a running event loop (a notebook), await
-    ``run_async`` instead. ``approve`` is asked before anything is written or bought. With ``cluster`` the work is
+    ``run_async`` instead. ``reading`` says how the manifests are read and which of their jobs this run is about.
+    ``approve`` is asked before anything is written or bought. With ``cluster`` the work is
     spread over a Ray cluster. Raises ``ManifestError`` with
     every problem before that, ``Declined`` where the answer is no, ``StateLocked`` where another run holds the
     state, ``KnownElsewhere`` where another database beside the manifests knows the jobs and this one does not,
@@ -66,6 +68,7 @@ def run(
             using=using,
             allow_unknown_model=allow_unknown_model,
             strict_provenance=strict_provenance,
+            reading=reading,
             reporter=reporter,
             stdin=stdin,
             approve=approve,
@@ -85,6 +88,7 @@ async def run_async(
     using: Service | Callable[[], Service] | None = None,
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
+    reading: ReadOptions | None = None,
     reporter: Reporter = silent,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
@@ -96,9 +100,14 @@ async def run_async(
     check_cluster(cluster)
     with Scratch() as scratch:
         with Manifests(
-            manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
-        ) as reading:
-            summary = reading.read(scratch.take)
+            manifests,
+            allow_unknown_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
+            stdin=stdin,
+            options=reading,
+        ) as read:
+            summary = read.read(scratch.take)
+        scratch.is_partial = summary.chosen is not None
         # the service comes second: whoever has no key yet still hears all that is wrong with the manifest
         chosen = using() if callable(using) else using or service()
 

@@ -113,6 +113,35 @@ strict_option = option(
     is_flag=True,
     help="Refuse jobs whose prompt may be rewritten, or whose provider floats.",
 )
+reading_options = together(
+    option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="A value for every job that does not have the field; may be given several times.",
+    ),
+    option(
+        "--map",
+        "renames",
+        multiple=True,
+        metavar="FIELD=COLUMN",
+        help="The column or key that a field is read from; may be given several times.",
+    ),
+    option(
+        "--extra",
+        type=click.Choice(["meta", "ignore", "error"]),
+        default="error",
+        help="What becomes of columns and keys that are no fields.",
+    ),
+    option("--limit", type=int, metavar="N", help="Only the first N jobs; the others are left for later runs."),
+    option(
+        "--only",
+        multiple=True,
+        metavar="NAME|ID|GLOB",
+        help="Only jobs of this name or id, or names like cat-*; may be given several times.",
+    ),
+)
 service_options = together(
     option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),

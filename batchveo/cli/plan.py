@@ -15,11 +15,13 @@ from batchveo.cli.options import (
     manifests_argument,
     option,
     plan_options,
+    reading_options,
     service_options,
     strict_option,
     unknown_model_option,
 )
 from batchveo.cli.planned import plan_row, plan_text
+from batchveo.cli.reading import reading_of
 from batchveo.cli.running import planned_settings, service_of
 from batchveo.clients import apis, first
 from batchveo.planning.images import unwatched
@@ -30,6 +32,7 @@ from batchveo.services import Service, running
 
 @click.command("plan")
 @manifests_argument
+@reading_options
 @plan_options
 @service_options
 @unknown_model_option
@@ -69,6 +72,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 apis=opened,
                 allow_unknown_model=options["allow_unknown_model"],
                 strict_provenance=options["strict_provenance"],
+                reading=reading_of(options),
                 stdin=sys.stdin.buffer,
                 settings=planned_settings(options),
                 with_images=options.get("check_images", False),

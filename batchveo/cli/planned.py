@@ -24,6 +24,7 @@ def plan_row(made: Plan) -> dict[str, object]:
     """``batchveo plan --json``. Fields are added over time, never taken away."""
     return {
         "jobs": made.jobs,
+        "named": made.named,
         "new": made.new,
         "estimated_usd": round(made.usd, 6),
         "unpriced": made.unpriced,
@@ -53,6 +54,7 @@ def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
         [
             *_table(made, width),
             "",
+            *([labelled("jobs", made.choice_note, width)] if made.choice_note else []),
             *_money(made, width),
             *_night(made.night, made.new, width),
             *_standing(made, width, state),

@@ -9,13 +9,22 @@ import click
 
 from batchveo import library
 from batchveo.cli.confirming import approve_of, consent_of
-from batchveo.cli.options import manifests_argument, option, run_options, strict_option, unknown_model_option
+from batchveo.cli.options import (
+    manifests_argument,
+    option,
+    reading_options,
+    run_options,
+    strict_option,
+    unknown_model_option,
+)
+from batchveo.cli.reading import reading_of
 from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
 from batchveo.notifying import Notifier
 
 
 @click.command("run")
 @manifests_argument
+@reading_options
 @run_options
 @unknown_model_option
 @strict_option
@@ -24,7 +33,7 @@ from batchveo.notifying import Notifier
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
     """Make the videos that the manifests name; the same command again goes on.
 
-    MANIFEST is a YAML, CSV or JSON Lines file, or - for standard input.
+    MANIFEST is a YAML, CSV or JSON Lines file, a .txt with a prompt a line, or - for standard input.
     """
     if dry_run:
         from batchveo.cli.plan import show_plan
@@ -42,6 +51,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             using=lambda: service_of(options),
             allow_unknown_model=options["allow_unknown_model"],
             strict_provenance=options["strict_provenance"],
+            reading=reading_of(options),
             reporter=notifier,
             stdin=sys.stdin.buffer,
             approve=approve_of(options),

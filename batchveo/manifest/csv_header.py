@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.read_options import META
 from batchveo.manifest.synonyms import means
 from batchveo.normal import ENDS
 
-META = "meta."
-"""The names of columns that are carried along begin with it, in any case."""
-
-NameCheck = Callable[[str], str | Fault]
-"""The field that a column's name stands for, or what is wrong with the name."""
+NameCheck = Callable[[str], tuple[str, ...] | Fault]
+"""The fields that a column's name stands for (none: it is ignored), or what is wrong with the name."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,16 +30,11 @@ class Header:
     faults: list[Fault] = field(default_factory=list)
     _counted: int | None = None
 
-    def lacks(self, required: Sequence[Sequence[str]]) -> bool:
-        """Whether all of one of the groups are absent."""
-        return bool(self.absent(required))
-
     def missing(self, required: Sequence[Sequence[str]]) -> Iterator[Fault]:
         """A fault for each group that is absent, unless a column that is refused already was meant to be it."""
-        known = {name for _, name in self.sent}
-        others = [name for name in self.names if name and name not in known and not name.startswith(META)]
+        refused = [fault.field for fault in self.faults if fault.field]
         for group in self.absent(required):
-            if not any(means(other, name) for other in others for name in group):
+            if not any(means(other, name) for other in refused for name in group):
                 yield Fault(
                     f"the header has no column {' or '.join(group)}",
                     _add_it(group[0]),
@@ -88,25 +81,28 @@ def header_of(names: Sequence[str], check: NameCheck, line: int) -> Header:
         if not name:
             header.unnamed.append(column)
             continue
-        found = _field_of(name, check)
-        if isinstance(found, str) and found in first:
-            where = f"stands twice, in column {first[found] + 1} and in column {column + 1}"
-            found = Fault(f"the column {where}", "take one of them out", field=name)
-        if isinstance(found, Fault):
-            found.line = line
-            header.faults.append(found)
-            continue
-        first[found] = column
-        if found.startswith(META):
-            header.carried.append((column, found.removeprefix(META)))
-        else:
-            header.sent.append((column, found))
+        found = check(name)
+        for filled in [found] if isinstance(found, Fault) else found:
+            fault = _add(header, column, filled, first)
+            if fault is not None:
+                fault.line, fault.field = line, fault.field or name
+                header.faults.append(fault)
     return header
 
 
-def _field_of(name: str, check: NameCheck) -> str | Fault:
-    prefix, key = name[: len(META)], name[len(META) :].strip()
-    return f"{META}{key}" if prefix.lower() == META and key else check(name)
+def _add(header: Header, column: int, found: str | Fault, first: dict[str, int]) -> Fault | None:
+    """Let a column fill a field; what is wrong where it cannot."""
+    if isinstance(found, Fault):
+        return found
+    if found in first:
+        where = f"stands twice, in column {first[found] + 1} and in column {column + 1}"
+        return Fault(f"the column {where}", "take one of them out")
+    first[found] = column
+    if found.startswith(META):
+        header.carried.append((column, found.removeprefix(META)))
+    else:
+        header.sent.append((column, found))
+    return None
 
 
 def _add_it(name: str) -> str:

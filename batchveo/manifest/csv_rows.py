@@ -9,7 +9,8 @@ from itertools import chain
 from typing import BinaryIO
 
 from batchveo.manifest import text
-from batchveo.manifest.csv_header import Header, NameCheck, header_of
+from batchveo.manifest.columns import Columns
+from batchveo.manifest.csv_header import Header, header_of
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 
@@ -20,7 +21,7 @@ _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECAS
 
 def read(
     stream: BinaryIO,
-    check: NameCheck,
+    columns: Columns,
     *,
     required: Sequence[Sequence[str]] = (),
     delimiter: str | None = None,
@@ -29,17 +30,19 @@ def read(
 
     Without a ``delimiter`` the one that stands most often in the header is taken. A column that is wrong is
     reported once and left out of every row. Where all of a ``required`` group are absent something stands in, so
-    that the rest can be checked; but without the first group, on which the others depend, no row is read.
+    that the rest can be checked; but without a model, on which the others depend, no row is read.
     """
     try:
-        rows = _numbered_rows(stream, delimiter)
+        rows = numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
-        header = header_of(names, check, line)
+        header = header_of(names, columns.fields_of, line)
+        header.faults += columns.absent(header.names, line) if names else ()
         yield from header.faults
         if names:
             yield from header.missing(required)
-        if not header.lacks(required[:1]):
-            yield from _entries(rows, header, {group[0]: "…" for group in header.absent(required)})
+        absent = [group[0] for group in header.absent(required)]
+        if "model" not in absent:
+            yield from _entries(rows, header, dict.fromkeys(absent, "…"))
     except Fault as fault:
         yield fault
 
@@ -50,9 +53,8 @@ def _entries(
     width = header.width
     sent, carried, unnamed = header.sent, header.carried, header.unnamed
     for line, row in rows:
-        if len(row) != width and not _without_edge(row, width):
-            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-            yield Fault(f"has {cells}, the header has {width}", "does a comma need quotes?", line=line)
+        if len(row) != width and not without_edge(row, width):
+            yield wrong_width(row, width, line)
             continue
         if unnamed and any(row[column] for column in unnamed):
             yield from header.check_unnamed(row, line)
@@ -65,7 +67,7 @@ def _entries(
             yield Entry(line, {**fields, **stand_in} if stand_in else fields)
 
 
-def _without_edge(row: list[str], width: int) -> bool:
+def without_edge(row: list[str], width: int) -> bool:
     """Cut off the empty cells that a spreadsheet writes beyond its last column; false where one is not empty."""
     if len(row) < width or any(cell.strip() for cell in row[width:]):
         return False
@@ -73,7 +75,13 @@ def _without_edge(row: list[str], width: int) -> bool:
     return True
 
 
-def _numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
+def wrong_width(row: list[str], width: int, line: int) -> Fault:
+    """What to say of a row that has more or fewer cells than the header."""
+    cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+    return Fault(f"has {cells}, the header has {width}", "does a comma need quotes?", line=line)
+
+
+def numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line it begins on; raises ``Fault`` where it is not CSV."""
     csv.field_size_limit(text.LINE_LIMIT)  # of the whole process: the module knows no other way
     lines = text.lines(stream)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from batchveo.manifest.numbers import whole_of
 from batchveo.manifest.problems import Fault, Problems, shown, shown_bare
-from batchveo.manifest.raw import Defaults, Entry, Table, plain
+from batchveo.manifest.raw import Cell, Defaults, Entry, Table, plain
+from batchveo.manifest.read_options import META
+from batchveo.manifest.row_files import NUMBER, RowFile, row_file
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text, words
+from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import hint
-from batchveo.manifest.templates import Template, has_braces, parsed
+from batchveo.manifest.templates import (
+    ANY_NAME,
+    NO_NAMES,
+    NestedBlank,
+    Template,
+    has_braces,
+    nested_blank,
+    parsed,
+)
 from batchveo.manifest.yaml_scalars import resolved
 
 REPEAT_LIMIT = 100_000
@@ -26,10 +38,16 @@ FAMILY_LIMIT = 1_000_000
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOWHERE = Entry(0, {})
-_NOT_IN_DEFAULTS = ("id", "matrix", "jobs", "prompts_file")
-_RARE = frozenset(("id", "repeat", "tries", "matrix", "prompts_file", "meta"))
+_NOT_IN_DEFAULTS = ("id", "matrix", "jobs", "prompts_file", "names_file", "rows_file")
+_RARE = frozenset(
+    ("id", "repeat", "tries", "matrix", "prompts_file", "prompts_format", "names_file", "rows_file", "meta")
+)
 _VARIABLE = re.compile(r"[^\W\d]\w*")
 _NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
+_RAW = {"lines": False, "raw": True}
+_PROMPT_FILES = ("names_file", "prompts_format")
+SET = "--set "
+"""What stands before a field in problems where ``--set`` gave it."""
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -42,40 +60,75 @@ class Draft(NamedTuple):
     params: dict[str, object]
     model: object
     name: str | Template | None
-    given_id: str | None
-    repeat: int
+    given_id: str | Template | None
+    repeat: int | Template
     matrix: dict[str, list[object]]
     prompts_file: str | None
     meta: dict[str, object]
     tries: int | None = None
+    meta_blanks: dict[str, NestedBlank] = {}  # noqa: RUF012 - never changed
+    names_file: str | None = None
+    raw: bool = False
+    rows: RowFile | None = None
+    rows_broken: bool = False
 
     @property
     def is_family(self) -> bool:
-        """Whether it may make more than one job."""
-        return self.repeat != 1 or bool(self.matrix) or self.prompts_file is not None
+        """Whether it may make more than one job, or takes what fills it from elsewhere."""
+        return (
+            self.repeat != 1
+            or bool(self.matrix)
+            or self.prompts_file is not None
+            or self.rows is not None
+            or isinstance(self.model, Template)
+        )
 
-    def constants(self) -> dict[str, object]:
-        """What fills placeholders in the same way in every job of the entry."""
-        return {f"meta.{key}": value for key, value in self.meta.items() if not isinstance(value, dict | list)}
+    @property
+    def is_repeated(self) -> bool:
+        """Whether each line or row may make more than one job."""
+        return self.repeat != 1 or bool(self.matrix)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of any form that placeholders may have."""
+        if self.rows_broken:
+            return ANY_NAME
+        return frozenset(self.rows.columns) if self.rows else NO_NAMES
+
+    def constants(self, meta: Mapping[str, object] | None = None) -> dict[str, object]:
+        """What ``meta`` fills placeholders with, that of the entry unless another is given."""
+        values = self.meta if meta is None else meta
+        return {f"meta.{key}": value for key, value in values.items() if not isinstance(value, dict | list)}
 
     def variables(self) -> list[str]:
         """The names of everything that fills placeholders."""
-        line = ["line"] if self.prompts_file is not None else []
-        return [*self.matrix, "index", *line, *self.constants()]
+        line = [] if self.prompts_file is None else ["line", "line_number"]
+        name_line = [] if self.names_file is None else ["name_line"]
+        columns = [] if self.rows is None else [*self.rows.names, NUMBER]
+        return [*columns, *self.matrix, "index", *line, *name_line, *self.constants()]
 
 
 class Drafter:
-    """Makes the drafts of one file; ``label`` names it in problems, ``cells`` tells that values are text."""
+    """Makes the drafts of one file, which is ``source``.
 
-    def __init__(self, label: str, problems: Problems, *, cells: bool = False) -> None:
-        self.defaults = _NO_DEFAULTS
-        self._label = label
+    ``cells`` tells that values are text, ``sets`` gives fields to jobs that do not have them.
+    """
+
+    def __init__(
+        self, source: Source, problems: Problems, *, cells: bool = False, sets: Mapping[str, str] | None = None
+    ) -> None:
+        self._source = source
+        self._label = source.label
         self._problems = problems
         self.cells = cells
+        self._sets = _as_fields(sets or {})
+        self.defaults = _with_sets(_NO_DEFAULTS, self._sets)
 
     def say(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
-        if self.is_default(entry, field):
+        if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
+            self._problems.fault(self._label, None, f"{SET}{field}", fault, once=True)
+        elif self.is_default(entry, field):
             line = _line_of(self.defaults, field)
             self._problems.fault(self._label, line, f"defaults.{field}", fault, once=True)
         else:
@@ -101,39 +154,94 @@ class Drafter:
                 self.say(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
             else:
                 good[key] = value
-        self.defaults = defaults._replace(fields=good)
+        self.defaults = _with_sets(defaults._replace(fields=good), self._sets)
 
     def draft(self, entry: Entry) -> Draft:
         """The entry's draft. What is wrong is reported, and something harmless stands in for it."""
         params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
         model = params.pop("model", None)
-        name = self._take(entry, params, "name", _name, None)
         if _RARE.isdisjoint(params):
+            name = self._take(entry, params, "name", _name, None)
             draft = Draft(entry, params, model, name, None, 1, {}, None, {})
         else:
-            draft = self._rare_draft(entry, params, model, name)
+            draft = self._rare_draft(entry, params, model)
+        if isinstance(model, str) and has_braces(model):
+            draft = draft._replace(model=self._model(draft, model))
         if None in params.values():
             draft = draft._replace(params=self._without_unset(params))
         return draft
+
+    def _model(self, draft: Draft, model: str) -> object:
+        try:
+            return parsed(model, draft.columns)
+        except Fault as fault:
+            self.say(draft.entry, "model", fault)
+            return model
 
     def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
         """The parameters without what ``null`` unsets; a key that nobody knows stays, to be complained of."""
         known = PARAMETERS | self.defaults.fields.keys()
         return {key: value for key, value in params.items() if value is not None or key not in known}
 
-    def _rare_draft(
-        self, entry: Entry, params: dict[str, object], model: object, name: str | Template | None
-    ) -> Draft:
-        given_id = self._take(entry, params, "id", _given_id, None)
-        repeat = self._take(entry, params, "repeat", lambda value: self._whole(value, REPEAT_LIMIT), 1)
-        tries = self._take(entry, params, "tries", lambda value: self._whole(value, TRIES_LIMIT), None)
+    def _rare_draft(self, entry: Entry, params: dict[str, object], model: object) -> Draft:
+        is_set = params.get("rows_file") is not None
+        rows = self._take(entry, params, "rows_file", self._rows, None)
+        draft = Draft(
+            entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows
+        )
+        columns = draft.columns
         matrix = self._matrix(entry, params.pop("matrix", None))
         prompts_file = self._take(entry, params, "prompts_file", text, None)
         meta = self._meta(entry, params.pop("meta", None))
-        draft = Draft(entry, params, model, name, given_id, repeat, matrix, prompts_file, meta, tries)
-        if matrix:
-            self._check_matrix(draft)
+        varies = not self.cells and bool(matrix or prompts_file or is_set)
+        draft = draft._replace(
+            name=self._take(entry, params, "name", partial(_name, columns=columns), None),
+            given_id=self._take(entry, params, "id", partial(_given_id, columns=columns), None),
+            repeat=self._take(entry, params, "repeat", partial(self._repeat, columns=columns), 1),
+            tries=self._take(entry, params, "tries", partial(self._whole, most=TRIES_LIMIT), None),
+            matrix=matrix,
+            prompts_file=prompts_file,
+            names_file=self._take(entry, params, "names_file", text, None),
+            raw=self._take(entry, params, "prompts_format", _is_raw, False),  # noqa: FBT003
+            meta=meta,
+            meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
+        )
+        self._check_together(draft)
         return draft
+
+    def _rows(self, value: object) -> RowFile:
+        path = text(value)
+        label = self._source.beside(path)
+        try:
+            return row_file(self._source.folder / path, label)
+        except Fault as fault:
+            place = label if fault.line is None else f"{label}:{fault.line}"
+            right = fault.suggestion or "the path is relative to the manifest's folder"
+            raise Fault(f"{place}: {fault.message}", right) from None
+
+    def _meta_blanks(
+        self, entry: Entry, meta: dict[str, object], columns: frozenset[str]
+    ) -> dict[str, NestedBlank]:
+        blanks = {}
+        for key, value in meta.items():
+            try:
+                if blank := nested_blank(value, columns):
+                    blanks[key] = blank
+            except Fault as fault:
+                self.say(entry, f"meta.{key}", fault)
+        return blanks
+
+    def _check_together(self, draft: Draft) -> None:
+        entry = draft.entry
+        if draft.prompts_file is not None and (draft.rows or draft.rows_broken):
+            self.say(entry, "rows_file", Fault("stands beside prompts_file", "use one of the two"))
+        for key in _PROMPT_FILES:
+            if entry.fields.get(key) is not None and draft.prompts_file is None:
+                self.say(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
+        if draft.names_file is not None and draft.name is not None and not _uses(draft.name, "name_line"):
+            self.say(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
+        if draft.matrix:
+            self._check_matrix(draft)
 
     def _take(
         self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D
@@ -147,13 +255,13 @@ class Drafter:
             self.say(entry, key, fault)
             return absent
 
+    def _repeat(self, value: object, *, columns: frozenset[str]) -> int | Template:
+        if isinstance(value, str) and has_braces(value) and columns:
+            return parsed(value, columns)
+        return self._whole(value, REPEAT_LIMIT)
+
     def _whole(self, value: object, most: int) -> int:
-        if self.cells and isinstance(value, str):
-            value = resolved(value.strip())
-        times = whole_of(value)
-        if times is None or not 1 <= times <= most:
-            raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
-        return times
+        return whole_number(value, most, in_cell=self.cells or isinstance(value, Cell))
 
     def _meta(self, entry: Entry, own: object) -> dict[str, object]:
         default = self.defaults.fields.get("meta")
@@ -191,7 +299,8 @@ class Drafter:
         if "prompt" in draft.matrix and draft.prompts_file is not None:
             fault = Fault("stands beside prompts_file", "use one of the two")
             self.say(draft.entry, "matrix.prompt", fault)
-        size = draft.repeat * math.prod(map(len, draft.matrix.values()))
+        repeat = draft.repeat if isinstance(draft.repeat, int) else 1
+        size = repeat * math.prod(map(len, draft.matrix.values()))
         if size > FAMILY_LIMIT:
             fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
             self.say(draft.entry, "matrix", fault)
@@ -207,13 +316,53 @@ def _line_of(entry: Entry | Defaults, field: str) -> int:
     return entry.lines.get(head, entry.line)
 
 
-def _name(value: object) -> str | Template:
-    name = words(value)
-    return parsed(name) if has_braces(name) else name
+def whole_number(value: object, most: int, *, in_cell: bool = False) -> int:
+    """A whole number from 1 to ``most``, of a cell also as text. Raises ``Fault``."""
+    if in_cell and isinstance(value, str):
+        value = resolved(value.strip())
+    times = whole_of(value)
+    if times is None or not 1 <= times <= most:
+        raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
+    return times
 
 
-def _given_id(value: object) -> str:
+def _name(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+    name = str(words(value))
+    return parsed(name, columns) if has_braces(name) else name
+
+
+def _given_id(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+    if isinstance(value, str) and columns and has_braces(value):
+        return parsed(value, columns)
     return str(value) if type(value) is int else text(value)
+
+
+def _uses(name: str | Template, variable: str) -> bool:
+    return isinstance(name, Template) and variable in name.names
+
+
+def _is_raw(value: object) -> bool:
+    try:
+        return _RAW[str(value).strip().lower()]
+    except KeyError:
+        right = "lines refuses what hardly is a prompt, raw takes every line as it stands"
+        raise Fault(f"{shown(value)} is neither lines nor raw", right) from None
+
+
+def _as_fields(sets: Mapping[str, str]) -> dict[str, object]:
+    """What ``--set`` gives, in the form of an entry's fields."""
+    fields: dict[str, object] = {key: Cell(value) for key, value in sets.items() if not key.startswith(META)}
+    meta = {key.removeprefix(META): value for key, value in sets.items() if key.startswith(META)}
+    return {**fields, "meta": meta} if meta else fields
+
+
+def _with_sets(defaults: Defaults, sets: dict[str, object]) -> Defaults:
+    """The defaults of a file with what ``--set`` gives, which wins."""
+    fields = {**defaults.fields, **sets}
+    own, given = defaults.fields.get("meta"), sets.get("meta")
+    if isinstance(own, dict) and isinstance(given, dict):
+        fields["meta"] = {**own, **given}
+    return defaults._replace(fields=fields)
 
 
 def _mapping(value: object) -> dict[str, object]:

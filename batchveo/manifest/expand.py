@@ -6,46 +6,54 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from batchveo.manifest import prompt_lines
-from batchveo.manifest.drafts import Draft, Drafter
+from batchveo.manifest.drafts import REPEAT_LIMIT, Draft, Drafter, whole_number
+from batchveo.manifest.feeds import Feeds, Given
 from batchveo.manifest.making import OWN_NAME, JobMaker, Making
 from batchveo.manifest.names import Place
 from batchveo.manifest.problems import Fault, Problems
-from batchveo.manifest.prompt_lines import PromptLine
-from batchveo.manifest.raw import Entry
+from batchveo.manifest.raw import Entry, plain
 from batchveo.manifest.recipes import BLANK, Recipe, Recipes, attached, names_in, used_by
 from batchveo.manifest.register import Register
+from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Shapes
 from batchveo.manifest.sources import Source
-from batchveo.manifest.templates import Template, check_names
+from batchveo.manifest.templates import Template, as_text
 from batchveo.named import Row
 
 _NO_VALUES: dict[str, object] = {}
 
 
-class _Line(NamedTuple):
-    """A line of a prompts file; ``prompt`` is what it comes to, ``None`` where ``prompt:`` takes it in."""
+class _Problem(Exception):
+    """What was wrong with one job has been reported."""
 
-    line: PromptLine
+
+class _Case(NamedTuple):
+    """What the jobs of one line or row have in common, and those of an entry that has neither.
+
+    ``values`` fill placeholders, ``own_id`` is the id that a template made of them.
+    """
+
+    draft: Draft
     place: Place
-    prompt: object
-
-
-class _Choice(NamedTuple):
-    """One combination of a matrix: the values of its variables, and what they set."""
-
-    recipe: Recipe
+    given: Given | None
     values: dict[str, object]
-    settings: dict[str, object]
+    own_id: str | None = None
 
 
 class Expander:
     """Expands the entries of one file. What is wrong is reported, and such an entry makes no jobs."""
 
     def __init__(
-        self, source: Source, drafter: Drafter, recipes: Recipes, register: Register, problems: Problems
+        self,
+        source: Source,
+        drafter: Drafter,
+        recipes: Recipes,
+        register: Register,
+        problems: Problems,
+        feeds: Feeds,
     ) -> None:
         self._source = source
+        self._feeds = feeds
         self._drafter = drafter
         self._recipes = recipes
         self._register = register
@@ -53,6 +61,7 @@ class Expander:
         self._maker = JobMaker(source.label, register)
         self._shapes = Shapes(drafter)
         self._said: set[tuple[str, int]] = set()
+        self._by_row: dict[object, Recipe | None] = {}
 
     def jobs(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
@@ -66,22 +75,25 @@ class Expander:
         noticed = self._problems.noticed
         draft = self._drafter.draft(entry)
         place = Place(self._source.label, entry.line)
-        if draft.given_id is not None and not self._register.given_ids.take(draft.given_id, *place):
+        if isinstance(draft.given_id, str) and not self._register.given_ids.take(draft.given_id, *place):
             self._register.clash("id", draft.given_id, place, "give each job an id of its own")
         recipes = self._recipes.of(draft)
         if self._problems.noticed > noticed:
             self._check_rest(draft, recipes, place)
             return ()
+        self._said.clear()
+        self._by_row.clear()
         if draft.is_family:
             used = used_by(draft, recipes.values())
-            lines_may_use_more = draft.prompts_file is not None and "prompt" not in draft.params
-            if not lines_may_use_more and self._says_unused(draft, used):
+            # lines, and models that rows name, may use more
+            is_open = (draft.prompts_file is not None and "prompt" not in draft.params) or not recipes
+            if not is_open and self._says_unused(draft, used):
                 return ()
             return self._family(draft, recipes, place, used)
         recipe = recipes[draft.model]
-        self._said.clear()
         if recipe.blanks:
-            job = self._job(draft, _Choice(recipe, {}, {}), 0, place, None)
+            case = _Case(draft, place, None, {**draft.constants(), "index": 0})
+            job = self._job(case, recipe, {}, case.values, 0)
         else:
             self._shapes.learn(entry, recipe)
             job = self._job_without_blanks(draft, recipe, place)
@@ -89,8 +101,8 @@ class Expander:
 
     def _check_rest(self, draft: Draft, recipes: dict[object, Recipe], place: Place) -> None:
         """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
-        if draft.prompts_file is not None and recipes:
-            for _ in self._lines(draft, recipes):
+        if draft.prompts_file is not None and draft.rows is None and recipes:
+            for _ in self._feeds.of(draft, next(iter(recipes.values()))):
                 pass
         if not isinstance(draft.name, str) or draft.is_family or self._register.several:
             return  # with several manifests the same job may stand in two of them by one name
@@ -110,16 +122,81 @@ class Expander:
             return None
 
     def _family(self, draft: Draft, recipes: dict[object, Recipe], place: Place, used: set[str]) -> Iterator[Row]:
-        self._said.clear()
-        for line in self._lines(draft, recipes) if draft.prompts_file is not None else [None]:
-            if line is not None:
-                used.update(names_in(line.prompt))
-            for choice in _choices(draft, recipes):
-                for index in range(draft.repeat):
-                    job = self._job(draft, choice, index, place, line)
-                    if job is not None:
-                        yield job
+        for given in self._feeds.of(draft, next(iter(recipes.values()), None)):
+            values = draft.constants() if given is None else {**given.values, **draft.constants()}
+            case = _Case(draft, place if given is None else given.place, given, values)
+            if given is not None:
+                used.update(names_in(given.prompt))
+            try:
+                case = case._replace(own_id=self._own_id(case))
+            except _Problem:
+                continue
+            for at in _combinations(draft):
+                yield from self._repeats(case, recipes, at)
+        for recipe in self._by_row.values():
+            used.update(recipe.axes if recipe else ())
         self._says_unused(draft, used)
+
+    def _repeats(self, case: _Case, recipes: dict[object, Recipe], at: dict[str, int]) -> Iterator[Row]:
+        """The jobs of one combination of the matrix."""
+        values = {**case.values, **{name: case.draft.matrix[name][position] for name, position in at.items()}}
+        try:
+            recipe = self._recipe(case, recipes, values)
+            times = self._times(case)
+        except _Problem:
+            return
+        settings = {name: axis[at[name]] for name, axis in recipe.axes.items()}
+        for index in range(times):
+            job = self._job(case, recipe, settings, {**values, "index": index}, index)
+            if job is not None:
+                yield job
+
+    def _recipe(self, case: _Case, recipes: dict[object, Recipe], values: dict[str, object]) -> Recipe:
+        """The recipe for the model of these values. Raises ``_Problem``."""
+        draft = case.draft
+        if not isinstance(draft.model, Template):
+            return recipes[values["model"] if "model" in draft.matrix else draft.model]
+        noticed = self._problems.noticed
+        name: object = None
+        try:
+            name = draft.model.value(values)
+            if name not in self._by_row:
+                recipe = self._recipes.of_model(draft, name)
+                self._by_row[name] = recipe if self._problems.noticed == noticed else None
+        except Fault as fault:
+            self._complain(case, "model", draft.model, fault)
+            raise _Problem from None
+        known = self._by_row[name]
+        if known is None:
+            raise _Problem
+        return known
+
+    def _times(self, case: _Case) -> int:
+        """How often the same request is made. Raises ``_Problem``."""
+        repeat = case.draft.repeat
+        if isinstance(repeat, int):
+            return repeat
+        try:
+            times = repeat.value(case.values)
+            return 1 if times is None else whole_number(times, REPEAT_LIMIT, in_cell=True)
+        except Fault as fault:
+            self._complain(case, "repeat", repeat, fault)
+            raise _Problem from None
+
+    def _own_id(self, case: _Case) -> str | None:
+        """The id that a template makes for a row; ``None`` where there is none. Raises ``_Problem``."""
+        template = case.draft.given_id
+        if not isinstance(template, Template):
+            return None
+        try:
+            value = template.value(case.values)
+            own_id = None if value is None else text(as_text(value))
+        except Fault as fault:
+            self._complain(case, "id", template, fault)
+            raise _Problem from None
+        if own_id is not None and not self._register.given_ids.take(own_id, *case.place):
+            self._register.clash("id", own_id, case.place, "give each row an id of its own")
+        return own_id
 
     def _says_unused(self, draft: Draft, used: set[str]) -> bool:
         """Report the matrix variables that change nothing; whether there are any."""
@@ -129,76 +206,72 @@ class Expander:
             self._drafter.say(draft.entry, f"matrix.{name}", fault)
         return bool(idle)
 
-    def _job(self, draft: Draft, choice: _Choice, index: int, place: Place, line: _Line | None) -> Row | None:
-        recipe = choice.recipe
-        values = {**draft.constants(), **choice.values, "index": index}
-        settings = {**recipe.blanks, **choice.settings}
-        if line is not None:
-            values["line"] = line.line.text
-            if line.prompt is not None:
-                settings["prompt"] = line.prompt
-            place = line.place
+    def _job(
+        self, case: _Case, recipe: Recipe, settings: dict[str, object], values: dict[str, object], index: int
+    ) -> Row | None:
+        """One job; ``settings`` are what the matrix sets, ``values`` fill the placeholders."""
+        draft, given = case.draft, case.given
+        settings = {**recipe.blanks, **settings}
+        if given is not None and given.prompt is not None:
+            settings["prompt"] = given.prompt
         request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
-        field = ""
+        field, setting, meta = "meta", None, draft.meta
         try:
+            if draft.meta_blanks:
+                meta = _meta(draft, values)
+                values = {**values, **draft.constants(meta)}
             for field, setting in settings.items():
-                request[field] = attached(_filled(recipe, field, setting, values), inputs)
-            field = "duration"
+                value = _filled(recipe, field, setting, values)
+                if value is not None:
+                    request[field] = attached(value, inputs)
+                elif field in recipe.rules.required:
+                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+            field, setting = "duration", recipe.blanks.get("duration")
             recipe.rules.check_together(request)
-            field = "name"
-            copy = 1 if line is None else line.line.copy
-            return self._maker.job(Making(draft, request, inputs, values, place, index, copy))
+            field, setting = "name", draft.name
+            making = Making(draft, request, inputs, values, case.place, index, given, meta, case.own_id)
+            return self._maker.job(making)
         except Fault as fault:
-            self._complain(draft, recipe, field, fault, line)
+            self._complain(case, field, setting, fault)
             return None
 
-    def _complain(self, draft: Draft, recipe: Recipe, field: str, fault: Fault, line: _Line | None) -> None:
-        """Report what filling brought up: once a field, and once a line of a prompts file."""
-        used = names_in(draft.name if field == "name" else recipe.blanks.get(field))
-        from_line = field == "prompt" or not {"line", "prompt"}.isdisjoint(used)
-        said = (field, line.line.number if line is not None and from_line else 0)
-        if said in self._said:
+    def _complain(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
+        """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
+        draft, given = case.draft, case.given
+        used = names_in(setting) if field != "meta" else [n for b in draft.meta_blanks.values() for n in b.names]
+        line = given.place.line if given is not None and _is_of_line(given, field, used, draft) else 0
+        if (field, line) in self._said:
             return
-        self._said.add(said)
-        if line is not None and from_line:
-            self._problems.fault(line.place.file, line.place.line, field, fault)
+        self._said.add((field, line))
+        if names := ", ".join(f"{{{name}}}" for name in dict.fromkeys(used)):
+            fault.message += f" (filled from {names})"
+        if given is not None and line:
+            if draft.rows is not None:
+                fault.message += f" for the entry in {self._source.label}:{draft.entry.line}"
+            self._problems.fault(given.place.file, line, field, fault)
         else:
             written = f"matrix.{field}" if field in draft.matrix else field
             self._drafter.say(draft.entry, written, fault)
 
-    def _lines(self, draft: Draft, recipes: dict[object, Recipe]) -> Iterator[_Line]:
-        """The lines of the draft's prompts file, checked; what is wrong is reported and left out."""
-        file = str(draft.prompts_file)
-        label = self._source.beside(file)
-        any_recipe = next(iter(recipes.values()))
-        found = False
-        try:
-            for line in prompt_lines.read(self._source.folder / file):
-                found = True
-                try:
-                    prompt = _line_prompt(draft, any_recipe, line)
-                except Fault as fault:
-                    self._problems.fault(label, line.number, "prompt", fault)
-                else:
-                    yield _Line(line, Place(label, line.number), prompt)
-        except Fault as fault:
-            if fault.line is not None:
-                self._problems.fault(label, fault.line, None, fault)
-                return
-            reason = Fault(f"{label}: {fault.message}", fault.suggestion or "relative to the manifest's folder")
-            self._drafter.say(draft.entry, "prompts_file", reason)
-            return
-        if not found:
-            self._drafter.say(draft.entry, "prompts_file", Fault(f"{label} holds no prompts"))
+
+def _is_of_line(given: Given, field: str, used: Iterable[str], draft: Draft) -> bool:
+    """Whether a line or row, rather than the entry, is where something went wrong."""
+    if field == "prompt" and draft.rows is None:
+        return True
+    if field == "name" and draft.name is None:
+        return given.name is not None
+    return not {*given.values, "prompt"}.isdisjoint(used)
 
 
-def _line_prompt(draft: Draft, recipe: Recipe, line: PromptLine) -> object:
-    if "prompt" in draft.params:
-        return None
-    rule = recipe.rules.get("prompt")
-    prompt = line.text if rule is None else rule.written(line.text, in_cell=False)
-    check_names(names_in(prompt), draft.variables())
-    return prompt
+def _meta(draft: Draft, values: dict[str, object]) -> dict[str, object]:
+    """What is carried along, with the values in it; what nothing fills is left out."""
+    meta = {}
+    for key, value in draft.meta.items():
+        blank = draft.meta_blanks.get(key)
+        filled = value if blank is None else blank.filled(values)
+        if filled is not None:
+            meta[key] = plain(filled, 1)
+    return meta
 
 
 def _filled(recipe: Recipe, name: str, setting: object, values: dict[str, object]) -> object:
@@ -206,11 +279,8 @@ def _filled(recipe: Recipe, name: str, setting: object, values: dict[str, object
     return rule.filled(setting, values) if rule and isinstance(setting, BLANK) else setting
 
 
-def _choices(draft: Draft, recipes: dict[object, Recipe]) -> Iterator[_Choice]:
-    """Every combination of the matrix, the first variable slowest."""
+def _combinations(draft: Draft) -> Iterator[dict[str, int]]:
+    """The positions of the values in every combination of the matrix, the first variable slowest."""
     names = list(draft.matrix)
     for positions in product(*(range(len(values)) for values in draft.matrix.values())):
-        at = dict(zip(names, positions, strict=True))
-        values = {name: draft.matrix[name][position] for name, position in at.items()}
-        recipe = recipes[values.get("model", draft.model)]
-        yield _Choice(recipe, values, {name: axis[at[name]] for name, axis in recipe.axes.items()})
+        yield dict(zip(names, positions, strict=True))

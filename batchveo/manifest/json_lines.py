@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from batchveo.manifest import text
+from batchveo.manifest.json_rows import row_of
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.yaml_scalars import whole
@@ -14,6 +15,15 @@ from batchveo.manifest.yaml_scalars import whole
 
 def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
     """An entry for each line that is not blank; a ``Fault`` stands for a line that cannot be read."""
+    return _read(stream, _entry)
+
+
+def read_values(stream: BinaryIO) -> Iterator[Entry | Fault]:
+    """The same for lines that may be texts or lists as well, as rows (``json_rows``)."""
+    return _read(stream, _row)
+
+
+def _read(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> Iterator[Entry | Fault]:
     number = 0
     try:
         for number, line in enumerate(text.lines(stream), 1):
@@ -22,12 +32,28 @@ def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
                 yield Fault("not valid JSON Lines: the object does not end", hint, line=number)
                 return
             if not line.isspace():
-                yield _entry(line, number)
+                yield read_line(line, number)
     except Fault as fault:
         yield fault
 
 
 def _entry(line: str, number: int) -> Entry | Fault:
+    value = _value(line, number)
+    if isinstance(value, dict):
+        return Entry(number, value)
+    if isinstance(value, Fault):
+        return value
+    right = "--map prompt=value takes each text for a prompt" if isinstance(value, str) else None
+    return Fault(f"a line must be a JSON object, not {shown(value)}", right, line=number)
+
+
+def _row(line: str, number: int) -> Entry | Fault:
+    value = _value(line, number)
+    return value if isinstance(value, Fault) else Entry(number, row_of(value))
+
+
+def _value(line: str, number: int) -> object:
+    """What stands in a line; a ``Fault`` where it cannot be read."""
     try:
         fields = _decode(line)
         if "\\u" in line:
@@ -44,9 +70,7 @@ def _entry(line: str, number: int) -> Entry | Fault:
         return Fault("is nested too deeply", line=number)
     except ValueError:
         return Fault("holds a number that is too long", line=number)
-    if not isinstance(fields, dict):
-        return Fault(f"a line must be a JSON object, not {shown(fields)}", line=number)
-    return Entry(number, fields)
+    return fields
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

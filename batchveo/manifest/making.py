@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchveo.manifest.drafts import Draft
+from batchveo.manifest.feeds import Given
 from batchveo.manifest.identity import first_id
 from batchveo.manifest.names import Place
 from batchveo.manifest.raw import Entry
@@ -13,6 +14,7 @@ from batchveo.manifest.recipes import names_in
 from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.rules import words
 from batchveo.manifest.shapes import Plain
+from batchveo.manifest.templates import Template, as_text
 from batchveo.models import InputFile
 from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
 from batchveo.normal import normal_key
@@ -20,7 +22,10 @@ from batchveo.paths import safe_stem
 
 
 class Making(NamedTuple):
-    """What one job is made from: ``values`` fill its name's placeholders, ``copy`` counts equal lines."""
+    """What one job is made from: ``values`` fill its name's placeholders, ``given`` is its line or row.
+
+    ``meta`` and ``given_id`` are those of the draft unless something was filled in.
+    """
 
     draft: Draft
     request: dict[str, object]
@@ -28,7 +33,9 @@ class Making(NamedTuple):
     values: Mapping[str, object]
     place: Place
     repetition: int = 0
-    copy: int = 1
+    given: Given | None = None
+    meta: Mapping[str, object] | None = None
+    given_id: str | None = None
 
 
 class JobMaker:
@@ -44,7 +51,8 @@ class JobMaker:
         draft, place = making.draft, making.place
         request = canonical_json(making.request)
         given = _given_name(making)
-        job_id = self._new_id(request, making.repetition, draft.given_id, given, place)
+        own_id = draft.given_id if isinstance(draft.given_id, str) else making.given_id
+        job_id = self._new_id(request, making.repetition, own_id, given, place)
         if job_id is None:
             return None
         name = self._name(making, given, job_id)
@@ -57,7 +65,7 @@ class JobMaker:
             model=self._register.count(str(making.request["model"])),
             request=request,
             repeat_index=making.repetition,
-            meta=meta_json(draft.meta),
+            meta=meta_json(draft.meta if making.meta is None else making.meta),
             manifest=self._manifest,
             source=place.file,
             line=place.line,
@@ -110,12 +118,16 @@ class JobMaker:
 
 def _given_name(making: Making) -> str | None:
     """The name that the manifest gives the job; ``None`` where it gives none. Raises ``Fault``."""
-    name = making.draft.name
+    name: object = making.draft.name
+    line = making.given
+    if isinstance(name, Template):
+        name = name.value({**making.values, "prompt": "", **making.request})
+    elif name is None and line is not None:
+        name = line.name
     if name is None:
         return None
-    if not isinstance(name, str):
-        name = words(name.filled({**making.values, "prompt": "", **making.request}))
-    return f"{name} ({making.copy})" if making.copy > 1 else name
+    text = words(name if isinstance(name, str) else as_text(name))
+    return f"{text} ({line.copy})" if line is not None and line.copy > 1 else text
 
 
 OWN_NAME = "give each job a name of its own"
@@ -124,8 +136,12 @@ OWN_NAME = "give each job a name of its own"
 def _way_out(draft: Draft) -> str:
     """What would keep the names of an entry's jobs apart."""
     used = names_in(draft.name)
-    if draft.prompts_file is not None and not {"prompt", "line"} & {*used}:
+    if draft.names_file is not None and draft.name is None and draft.is_repeated:
+        return "write name: '{name_line}-{index}', or what else differs"
+    if draft.prompts_file is not None and not {"prompt", "line", "line_number", "name_line"} & {*used}:
         return "write {prompt} in the name"
-    varying = [*draft.matrix, *(["index"] if draft.repeat > 1 else [])]
+    if draft.rows is not None and not used:
+        return "write a column that differs in every row in the name"
+    varying = [*draft.matrix, *(["index"] if draft.repeat != 1 else [])]
     missing = [variable for variable in varying if variable not in used]
     return f"write {{{missing[0]}}} in the name" if missing else OWN_NAME

@@ -12,8 +12,10 @@ from typing import BinaryIO, Self
 
 from batchveo.errors import ManifestError
 from batchveo.manifest.inputs import Inputs
+from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.reading import Reading
 from batchveo.manifest.register import Register, Shared
+from batchveo.manifest.selection import Selection
 from batchveo.manifest.sources import Opener, Source, source_of
 from batchveo.models import JobSpec
 from batchveo.named import NamedJob, Row, canonical_json
@@ -29,7 +31,9 @@ class Summary:
     ``repeated`` counts the jobs whose request stands word for word earlier (each is still a job of its own);
     ``first_repeated`` names the first of them and what it repeats. ``shared`` counts what stands in an earlier
     manifest too, by the same name, and is made once; ``first_shared`` names the first of those, both places.
-    ``sample`` has the first few jobs. ``budget`` is in US dollars, the sum over all manifests that set one.
+    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` where nobody
+    chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all manifests that
+    set one.
     """
 
     by_model: Mapping[str, int]
@@ -37,12 +41,14 @@ class Summary:
     first_repeated: str | None
     sample: tuple[JobSpec, ...]
     budget: float | None
+    chosen: int | None = None
+    choice_note: str | None = None
     shared: int = 0
     first_shared: str | None = None
 
     @property
     def jobs(self) -> int:
-        """All jobs."""
+        """All jobs, chosen or not."""
         return sum(self.by_model.values())
 
     @property
@@ -62,7 +68,7 @@ class Manifests:
 
     ``sources`` are paths, or ``-`` for standard input (``stdin``), which is kept in a temporary file until
     ``close``. The same file named twice is read once. With ``strict_provenance`` a job is a problem whose prompt
-    may be rewritten, or whose provider floats.
+    may be rewritten, or whose provider floats. ``options`` say how they are read, and which jobs are chosen.
     """
 
     def __init__(
@@ -72,7 +78,10 @@ class Manifests:
         allow_unknown_model: bool = False,
         strict_provenance: bool = False,
         stdin: BinaryIO | None = None,
+        options: ReadOptions | None = None,
     ) -> None:
+        self._options = options or ReadOptions()
+        self._options.check(any_parameter=allow_unknown_model)
         named = {source.identity: source for source in map(source_of, reversed(sources))}
         self._sources: list[Source] = list(reversed(named.values()))
         self._opener = Opener(stdin)
@@ -95,20 +104,24 @@ class Manifests:
     def read(self, take: Callable[[Iterator[Row]], object]) -> Summary:
         """Read everything once; ``take`` gets the jobs as they come, and has to exhaust them.
 
-        Raises ``ManifestError`` with all problems at once, the first few of each kind in words: what was taken is
-        worth nothing then.
+        ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first few of
+        each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names no job.
         """
         reading = self._reading()
-        jobs = reading.jobs()
+        selection = Selection(self._options)
+        jobs = selection.of(reading.jobs())
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
         self._settle(reading)
+        selection.check()
         return Summary(
             by_model=reading.register.by_model,
             repeated=reading.register.repeated,
             first_repeated=self._first_repeated(reading.register),
             sample=tuple(NamedJob(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
+            chosen=selection.chosen if self._options.chooses else None,
+            choice_note=selection.note,
             shared=reading.register.shared,
             first_shared=self._first_shared(reading.register.first_shared),
         )
@@ -118,7 +131,7 @@ class Manifests:
         return self.read(_exhaust)
 
     def specs(self) -> Iterator[JobSpec]:
-        """All jobs, streaming, anew at each call.
+        """All jobs, chosen or not, streaming, anew at each call.
 
         Raises ``ManifestError`` at the end if something was wrong: call ``check`` before anything is bought.
         """
@@ -134,6 +147,7 @@ class Manifests:
             self._opener,
             self._inputs,
             register,
+            self._options,
             any_model=self._any_model,
             strict_provenance=self._strict,
         )

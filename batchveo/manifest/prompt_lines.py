@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import BinaryIO, NamedTuple
 
-from batchveo.manifest import text
-from batchveo.manifest.sources import opened
+from batchveo.manifest import line_doubts, text
+from batchveo.manifest.problems import Fault
 
 
 class PromptLine(NamedTuple):
@@ -18,20 +18,33 @@ class PromptLine(NamedTuple):
     copy: int
 
 
-def read(path: Path) -> Iterator[PromptLine]:
-    """The lines that are not blank. Raises ``Fault`` with the line where the file cannot be read.
+def read(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Iterator[PromptLine | Fault]:
+    """The lines that are not blank; a ``Fault`` stands for one that is hardly meant as a prompt.
 
-    Keeps a hash of each line, to count the copies.
+    ``raw`` lines are prompts whatever they look like. Raises ``Fault`` where the file cannot be read, with the
+    line if that is known. Keeps a hash of each line, to count the copies.
     """
     seen: set[int] = set()
     copies: dict[str, int] = {}
-    with opened(path) as stream:
-        for number, line in enumerate(text.lines(stream), 1):
-            prompt = line.removesuffix("\n")
-            if not prompt or prompt.isspace():
-                continue
+    with opening as stream:
+        for number, prompt in written(stream):
+            if not raw:
+                if not seen:
+                    line_doubts.check_first(prompt)
+                if fault := line_doubts.doubt(prompt):
+                    fault.line = number
+                    yield fault
+                    continue
             key = hash(prompt)
             if key in seen:
                 copies[prompt] = copies.get(prompt, 1) + 1
             seen.add(key)
             yield PromptLine(number, prompt, copies.get(prompt, 1))
+
+
+def written(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, without their ends, each with its number from 1."""
+    for number, line in enumerate(text.lines(stream), 1):
+        prompt = line.removesuffix("\n")
+        if prompt and not prompt.isspace():
+            yield number, prompt

@@ -14,6 +14,12 @@ DEPTH_LIMIT = 64
 _NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
+class Cell(str):
+    """Text that stands for a value of any type, as in a cell of CSV, where the file itself knows types."""
+
+    __slots__ = ()
+
+
 class Table(dict[str, object]):
     """A mapping of a YAML file; ``lines`` has the line of each key, counted from 1."""
 

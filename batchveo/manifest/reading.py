@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import BinaryIO, assert_never
 
-from batchveo.manifest import csv_rows, json_lines, yaml_events
+from batchveo.manifest import csv_rows, json_lines, json_looks, json_rows, yaml_events
+from batchveo.manifest.columns import Columns
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.expand import Expander
+from batchveo.manifest.feeds import Feeds
 from batchveo.manifest.inputs import Inputs
+from batchveo.manifest.objects import Objects
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item
-from batchveo.manifest.recipes import Recipes
+from batchveo.manifest.read_options import ReadOptions
+from batchveo.manifest.recipes import MODEL_HINT, Recipes
 from batchveo.manifest.register import Register
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import Format, Opener, Source
-from batchveo.manifest.synonyms import hint
 from batchveo.named import Row
 
 _CELLS = (Format.CSV, Format.TSV)
-_FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
+_OBJECTS = (Format.JSON, Format.JSON_LINES)
 
 
 class Reading:
@@ -31,6 +35,7 @@ class Reading:
         opener: Opener,
         inputs: Inputs,
         register: Register,
+        options: ReadOptions,
         *,
         any_model: bool,
         strict_provenance: bool = False,
@@ -41,6 +46,7 @@ class Reading:
         self._sources = sources
         self._opener = opener
         self._inputs = inputs
+        self._options = options
         self._any_model = any_model
         self._strict = strict_provenance
 
@@ -58,7 +64,7 @@ class Reading:
         noticed = self.problems.noticed
         entries = 0
         with self._opener.open(source) as (stream, form):
-            drafter = Drafter(source.label, self.problems, cells=form in _CELLS)
+            drafter = Drafter(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
             recipes = Recipes(
                 drafter,
                 source.folder,
@@ -66,9 +72,13 @@ class Reading:
                 cells=form in _CELLS,
                 any_model=self._any_model,
                 strict_provenance=self._strict,
+                renamable=form in _OBJECTS,
+                model_hint=_model_hint(source, form),
             )
-            expander = Expander(source, drafter, recipes, self.register, self.problems)
-            for item in self._items(stream, form):
+            own = partial(self._opener.reopen, source) if form is Format.TEXT else None
+            feeds = Feeds(source, drafter, self.problems, own)
+            expander = Expander(source, drafter, recipes, self.register, self.problems, feeds)
+            for item in self._items(stream, form, source):
                 if isinstance(item, Entry):
                     entries += 1
                     yield from expander.jobs(item)
@@ -81,30 +91,57 @@ class Reading:
         if not entries and self.problems.noticed == noticed:
             self.problems.add(source.label, None, None, "holds no jobs")
 
-    def _items(self, stream: BinaryIO, form: Format) -> Iterator[Item | Fault]:
+    def _items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
+        if self._options.renames and form in (Format.YAML, Format.TEXT):
+            yield Fault(f"is {form.value}, where --map renames nothing", "--map is for CSV, TSV and JSON")
         match form:
-            case Format.YAML | Format.JSON:
-                return yaml_events.read(stream, json=form is Format.JSON)
+            case Format.TEXT:
+                yield Entry(1, {"prompts_file": source.label})
+            case Format.YAML:
+                yield from self._renamed(yaml_events.read(stream), as_written=True)
+            case Format.JSON:
+                yield from self._document(stream)
             case Format.JSON_LINES:
-                return json_lines.read(stream)
+                read = json_lines.read_values if self._options.renames else json_lines.read
+                yield from self._objects(read(stream))
             case Format.CSV | Format.TSV:
                 delimiter = "\t" if form is Format.TSV else None
-                required = [["model"]] if self._any_model else [["model"], ["prompt", "prompts_file"]]
-                return csv_rows.read(stream, self._column, required=required, delimiter=delimiter)
+                columns = Columns(self._options, any_model=self._any_model)
+                yield from csv_rows.read(stream, columns, required=self._required(), delimiter=delimiter)
             case _:
                 assert_never(form)
 
-    def _column(self, name: str) -> str | Fault:
-        """The field that a column's name stands for, in whatever case, or what is wrong with it."""
-        known = _FIELDS.get(name.casefold())
-        if known == "matrix":
-            return Fault("rows cannot hold a matrix", "write the jobs out, or use YAML", field=name)
-        if known == "meta":
-            return Fault("one column for each value, please", "call it meta.KEY", field=name)
-        if known is not None or self._any_model:
-            return known or name
-        right = hint(name, [*PARAMETERS, *JOB_KEYS], column=True)
-        return Fault("no model takes such a parameter", right, field=name)
+    def _document(self, stream: BinaryIO) -> Iterator[Item | Fault]:
+        """A JSON document: a manifest, or rows of any shape if it is said what they are."""
+        if json_looks.is_manifest(stream):
+            yield from self._objects(yaml_events.read(stream, json=True))
+        elif self._options.renames:
+            yield from self._renamed(json_rows.read(stream))
+        else:
+            yield json_looks.advice(stream, self._options.sets)
+
+    def _objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
+        """Objects as entries; where nothing is renamed, what to add if they look as if they should be."""
+        if self._options.renames:
+            return self._renamed(items)
+        return json_looks.looked_at(self._renamed(items), self._options.sets)
+
+    def _renamed(self, items: Iterator[Item | Fault], *, as_written: bool = False) -> Iterator[Item | Fault]:
+        if not self._options.renames_keys:
+            yield from items
+            return
+        objects = Objects(self._options, any_model=self._any_model, as_written=as_written)
+        found = False
+        for item in items:
+            found = found or isinstance(item, Entry)
+            yield objects.entry(item) if isinstance(item, Entry) else item
+        if found:
+            yield from objects.absent()
+
+    def _required(self) -> list[list[str]]:
+        """The columns without which no row of a CSV is a job."""
+        groups = [["model"]] if self._any_model else [["model"], ["prompt", "prompts_file"]]
+        return [group for group in groups if self._options.sets.keys().isdisjoint(group)]
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
         value = budget.value
@@ -113,3 +150,10 @@ class Reading:
             self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00")
         else:
             self.budgets.append(float(value))
+
+
+def _model_hint(source: Source, form: Format) -> str:
+    if form is Format.TEXT:
+        file = "-" if source.path is None else shlex.quote(source.label)
+        return f"a list of prompts names none: batchveo run {file} --set model=google/veo-3.1-t2v-fast"
+    return f"{MODEL_HINT}, or --set model=NAME"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -12,13 +12,24 @@ from batchveo.manifest.drafts import Draft, Drafter
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.provenance import left_open, strict
+from batchveo.manifest.raw import Cell
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, text
 from batchveo.manifest.synonyms import hint, means
-from batchveo.manifest.templates import Blank, Template, TemplateList, check_names
+from batchveo.manifest.templates import (
+    Blank,
+    NestedBlank,
+    Template,
+    TemplateList,
+    check_names,
+    has_braces,
+    parsed,
+)
 from batchveo.models import InputFile
 
 BLANK = (Template, TemplateList)
+NAMING = (Template, TemplateList, NestedBlank)
 _USUAL = (str, int)
+MODEL_HINT = "name one of those that batchveo models lists"
 
 
 class Recipe(NamedTuple):
@@ -44,6 +55,8 @@ class Recipes:
         cells: bool,
         any_model: bool,
         strict_provenance: bool = False,
+        renamable: bool = False,
+        model_hint: str = MODEL_HINT,
     ) -> None:
         self._drafter = drafter
         self._say = drafter.say
@@ -52,10 +65,18 @@ class Recipes:
         self._cells = cells
         self._any_model = any_model
         self._strict = strict_provenance
+        self._renamable = renamable
+        self._model_hint = model_hint
         self._rules: dict[str, Rules] = {}
 
     def of(self, draft: Draft) -> dict[object, Recipe]:
-        """A recipe for each model of the draft. It is whole only if nothing was reported meanwhile."""
+        """A recipe for each model of the draft. It is whole only if nothing was reported meanwhile.
+
+        There is none yet where a template names the model.
+        """
+        if isinstance(draft.model, Template):
+            self._check_names(draft, "model", [draft.model])
+            return {}
         if not draft.matrix:
             rules = self._rules_of(draft, draft.model, "model")
             if rules is not None:
@@ -72,25 +93,36 @@ class Recipes:
             self._check_keys(draft)
         return recipes
 
+    def of_model(self, draft: Draft, name: object) -> Recipe:
+        """The recipe for a model that a template named. Raises ``Fault`` where there is no such model."""
+        known = _model_name(name, any_model=self._any_model, hint=self._model_hint)
+        return self._recipe(draft, self._rules_for(known))
+
     def _rules_of(self, draft: Draft, name: object, field: str) -> Rules | None:
         """The rules of a model; ``None`` where what is wrong with its name was reported."""
         rules = self._rules.get(name) if isinstance(name, str) else None
         if rules is None:
             try:
-                known = _model_name(name, any_model=self._any_model)
+                known = _model_name(name, any_model=self._any_model, hint=self._model_hint)
             except Fault as fault:
                 self._say(draft.entry, field, fault)
                 return None
-            rules = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            rules = self._rules_for(known)
+        return rules
+
+    def _rules_for(self, known: str) -> Rules:
+        rules = self._rules.get(known)
+        if rules is None:
+            rules = self._rules[known] = Rules(known, MODELS.get(known), self._folder, self._inputs)
             if self._strict:
                 rules.tighten(strict)
-            self._rules[known] = rules
         return rules
 
     def _check_keys(self, draft: Draft) -> None:
         """What can be said of a job whose model is not known: what no model takes, and what each needs."""
         for key in [key for key in draft.params if key not in PARAMETERS]:
-            fault = Fault("no model takes such a parameter", hint(key, [*PARAMETERS, *JOB_KEYS]))
+            right = hint(key, [*PARAMETERS, *JOB_KEYS], renamable=self._renamable)
+            fault = Fault("no model takes such a parameter", right)
             self._say(draft.entry, key, fault)
         if not self._any_model:
             self._check_given(draft, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
@@ -112,7 +144,7 @@ class Recipes:
         self._check_required(draft, recipe)
         if self._strict:
             self._check_provenance(draft, recipe)
-        if recipe.blanks or recipe.axes or isinstance(draft.name, Template):
+        if recipe.blanks or recipe.axes or isinstance(draft.name, Template) or draft.is_family:
             self._check_placeholders(draft, recipe)
         return recipe
 
@@ -122,7 +154,8 @@ class Recipes:
             rule = rules.get(key)
             if rule is None or value is None:
                 raise self._not_taken(draft, rules, key)
-            return rule.written(value, in_cell=self._cells)
+            in_cell = self._cells or isinstance(value, Cell)
+            return rule.written(value, in_cell=in_cell, columns=draft.columns)
         except Fault as fault:
             self._say(draft.entry, field, fault)
             return None
@@ -130,7 +163,7 @@ class Recipes:
     def _not_taken(self, draft: Draft, rules: Rules, key: str) -> Fault:
         if rules.model is None:
             return Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
-        fault = rules.unknown(key)
+        fault = rules.unknown(key, renamable=self._renamable)
         if self._drafter.is_default(draft.entry, key):
             fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
         return fault
@@ -168,47 +201,71 @@ class Recipes:
     def _check_placeholders(self, draft: Draft, recipe: Recipe) -> None:
         blanks: dict[str, list[object]] = {key: [blank] for key, blank in recipe.blanks.items()}
         blanks |= {f"matrix.{key}": settings for key, settings in recipe.axes.items()}
+        blanks |= {f"meta.{key}": [blank] for key, blank in draft.meta_blanks.items()}
+        blanks |= {"id": [draft.given_id], "repeat": [draft.repeat]}
         for field, settings in blanks.items():
-            self._check_names(draft, field, settings, draft.variables())
+            self._check_names(draft, field, settings)
         if isinstance(draft.name, Template):
             request = [*recipe.fixed, *recipe.blanks, *recipe.axes]
-            known = dict.fromkeys([*draft.variables(), "prompt", *request])
-            self._check_names(draft, "name", [draft.name], list(known))
+            self._check_names(draft, "name", [draft.name], ["prompt", *request])
 
-    def _check_names(self, draft: Draft, field: str, settings: list[object], known: list[str]) -> None:
+    def _check_names(self, draft: Draft, field: str, settings: list[object], more: Sequence[str] = ()) -> None:
+        if draft.rows_broken:
+            return
+        known = [*dict.fromkeys([*draft.variables(), *more])]
         for setting in settings:
+            names = [name for name in names_in(setting) if name not in draft.columns]
             try:
-                check_names(names_in(setting), known)
+                check_names(names, known)
             except Fault as fault:
                 self._say(draft.entry, field, fault)
 
 
-def _model_name(name: object, *, any_model: bool) -> str:
+def _model_name(name: object, *, any_model: bool, hint: str) -> str:
     if name is None:
-        raise Fault("is missing", "name one of those that batchveo models lists")
+        raise Fault("is missing", hint)
     if not isinstance(name, str):
         raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
     name = name.strip()
     if name not in MODELS and not any_model:
         guess = closest(name, MODELS)
-        hint = "--allow-unknown-model sends it as it is"
-        raise Fault(f"{shown(name)} is not a known model", f"{guess} {hint}" if guess else hint)
+        right = "--allow-unknown-model sends it as it is"
+        raise Fault(f"{shown(name)} is not a known model", f"{guess} {right}" if guess else right)
     return text(name)
 
 
 def used_by(draft: Draft, recipes: Collection[Recipe]) -> set[str]:
     """The matrix variables that set something or fill a placeholder, and other names."""
-    used = {"model", *names_in(draft.name)}
+    used = {"model", *names_used(draft)}
     for recipe in recipes:
         used.update(recipe.axes)
-        for setting in chain(recipe.blanks.values(), *recipe.axes.values()):
+        for setting in chain.from_iterable(recipe.axes.values()):
             used.update(names_in(setting))
     return used
 
 
+def names_used(draft: Draft) -> set[str]:
+    """The placeholders that stand in the templates of an entry."""
+    used: set[str] = set()
+    for setting in (draft.name, draft.given_id, draft.model, draft.repeat, *draft.meta_blanks.values()):
+        used.update(names_in(setting))
+    for value in chain(draft.params.values(), *draft.matrix.values()):
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str) and has_braces(item):
+                used.update(_names_in_text(item, draft.columns))
+    return used
+
+
+def _names_in_text(item: str, columns: frozenset[str]) -> tuple[str, ...]:
+    try:
+        return parsed(item, columns).names
+    except Fault:
+        return ()  # no template
+
+
 def names_in(setting: object) -> tuple[str, ...]:
     """The placeholders of a blank; none of anything else."""
-    return setting.names if isinstance(setting, BLANK) else ()
+    return setting.names if isinstance(setting, NAMING) else ()
 
 
 def attached(value: object, inputs: list[InputFile]) -> object:

@@ -17,17 +17,30 @@ from batchveo.manifest.numbers import check_exact, read_whole, whole_of
 from batchveo.manifest.problems import Fault, closest, shown, shown_bare
 from batchveo.manifest.raw import plain
 from batchveo.manifest.synonyms import hint
-from batchveo.manifest.templates import Blank, blank_in_list, parsed
+from batchveo.manifest.templates import Blank, Template, as_text, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
 from batchveo.normal import ENDS
 
-JOB_KEYS = ("id", "name", "prompts_file", "matrix", "repeat", "tries", "meta", "model")
+JOB_KEYS = (
+    "id",
+    "name",
+    "prompts_file",
+    "prompts_format",
+    "names_file",
+    "rows_file",
+    "matrix",
+    "repeat",
+    "tries",
+    "meta",
+    "model",
+)
 """The keys of a job that are not sent as they are."""
 
 PARAMETERS = frozenset(name for model in MODELS.values() for name in model.params)
 """Every parameter that some known model takes."""
 
-_TEMPLATED = frozenset(("prompt", "negative_prompt", "seed"))
+_VARIED = frozenset(("prompt", "negative_prompt", "seed"))
+_JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIGITS = re.compile(r"[-+]?[0-9]{1,100}")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -38,31 +51,51 @@ class Rule:
     """How one parameter is treated.
 
     ``accept`` turns a written value into the one sent (or an ``InputFile``), ``read`` turns text (a cell, a
-    filled template) into a value to accept; both raise ``Fault``.
+    filled template) into a value to accept; both raise ``Fault``. ``varied`` values are seldom the same in two
+    jobs. ``takes_json`` takes text that is JSON as it is, braces and all.
     """
 
     accept: Callable[[object], object]
     read: Callable[[str], object] = str
-    templated: bool = False
+    varied: bool = False
+    takes_json: bool = False
     holds_urls: bool = False
     is_list: bool = False
     is_text: bool = False
 
-    def written(self, value: object, *, in_cell: bool) -> object:
+    def written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
         if isinstance(value, str):
-            if self.templated and ("{" in value or "}" in value) and not self.is_list:
-                return parsed(value)
+            if ("{" in value or "}" in value) and (blank := self._blank(value, columns, in_cell=in_cell)):
+                return blank
             if in_cell:
                 value = self.read(value)
-        if self.is_list and (blank := blank_in_list(value)):
-            return blank
+        if self.is_list and (blank_list := blank_in_list(value, columns)):
+            return blank_list
         return self.accept(value)
 
+    def _blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
+        """The template that a text with braces is; ``None`` where it is none to be filled as a whole."""
+        if self.takes_json and _JSON.match(value):
+            return None
+        if not self.is_list:
+            return parsed(value, columns)
+        if in_cell:
+            return None  # a list of texts, each a template
+        whole = parsed(value, columns)
+        return whole if len(whole.parts) == len(whole.names) == 1 else None
+
     def filled(self, blank: Blank, values: Mapping[str, object]) -> object:
-        """The accepted value that a blank makes with these values. Raises ``Fault``."""
-        text = blank.filled(values)
-        return self.accept(self.read(text) if isinstance(text, str) else text)
+        """The accepted value that a blank makes with these values; ``None`` where nothing fills it.
+
+        Raises ``Fault``.
+        """
+        value = blank.value(values)
+        if value is None:
+            return None
+        if self.is_text and not isinstance(value, str):
+            value = as_text(value)
+        return self.accept(self.read(value) if isinstance(value, str) else value)
 
 
 class Rules:
@@ -91,15 +124,15 @@ class Rules:
         """Put what ``tightened`` makes of each rule in its place."""
         self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
 
-    def unknown(self, name: str) -> Fault:
-        """What to say about a key that the model does not take."""
+    def unknown(self, name: str, *, renamable: bool = False) -> Fault:
+        """What to say about a key that the model does not take; ``renamable`` keys may be named by ``--map``."""
         others = [other.id for other in MODELS.values() if name in other.params]
         message = f"{self.name} takes no such parameter"
         if name.startswith("meta."):
             return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
         if others:
             return Fault(message, f"taken by {', '.join(others)}")
-        return Fault(message, hint(name, (*self._by_name, *JOB_KEYS)))
+        return Fault(message, hint(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
 
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
@@ -143,34 +176,34 @@ def is_plain(value: object) -> TypeGuard[str]:
 
 
 def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
-    templated = name in _TEMPLATED
+    varied = name in _VARIED
     match param.type:
         case ParamType.STRING if param.choices:
             known = {str(choice).casefold(): choice for choice in param.choices}
-            return Rule(accept=partial(_choice, known), templated=templated)
+            return Rule(accept=partial(_choice, known), varied=varied)
         case ParamType.STRING:
-            return Rule(accept=partial(words, may_be_empty=not param.required), templated=templated, is_text=True)
+            return Rule(accept=partial(words, may_be_empty=not param.required), varied=varied, is_text=True)
         case ParamType.INTEGER:
-            return Rule(accept=partial(_integer, param.choices), read=read_whole, templated=templated)
+            return Rule(accept=partial(_integer, param.choices), read=read_whole, varied=varied)
         case ParamType.BOOLEAN:
             return Rule(accept=_boolean, read=_read_boolean)
         case ParamType.URL:
             accept = partial(_address, name, param, folder, inputs)
-            return Rule(accept=accept, templated=True, holds_urls=True)
+            return Rule(accept=accept, varied=True, holds_urls=True)
         case ParamType.URL_LIST:
             each = partial(_address, name, param, folder, inputs)
             accept_all = partial(_addresses, each)
-            return Rule(accept=accept_all, read=_read_list, templated=True, holds_urls=True, is_list=True)
+            return Rule(accept=accept_all, read=_read_list, varied=True, holds_urls=True, is_list=True)
 
 
 def _free_rule(name: str) -> Rule:
     if name in {"prompt", "negative_prompt"}:
-        return Rule(accept=words, templated=True, is_text=True)
+        return Rule(accept=words, varied=True, is_text=True)
     if name.endswith("_urls"):
-        return Rule(accept=_free_urls, read=_read_list, templated=True, holds_urls=True, is_list=True)
+        return Rule(accept=_free_urls, read=_read_list, varied=True, holds_urls=True, is_list=True)
     if name.endswith("_url"):
-        return Rule(accept=_free_urls, read=_read_free, templated=True, holds_urls=True)
-    return Rule(accept=_free, read=_read_free, templated=name == "seed")
+        return Rule(accept=_free_urls, read=_read_free, varied=True, holds_urls=True)
+    return Rule(accept=_free, read=_read_free, varied=name == "seed", takes_json=True)
 
 
 def _read_free(cell: str) -> object:
@@ -211,8 +244,6 @@ def _integer(choices: tuple[str | int, ...], value: object) -> int:
 def _integer_hint(value: object) -> str | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return "remove the quotes"
-    if isinstance(value, str) and "{" in value:
-        return "no placeholders here; a matrix variable of this name sets it"
     return None
 
 

@@ -20,7 +20,19 @@ from batchveo.named import canonical_json, meta_json
 
 _SHAPES = 1024
 _VALUES = 1024
-_NEVER_PLAIN = frozenset(("id", "matrix", "repeat", "tries", "prompts_file", "last_image_url"))
+_NEVER_PLAIN = frozenset(
+    (
+        "id",
+        "matrix",
+        "repeat",
+        "tries",
+        "prompts_file",
+        "prompts_format",
+        "names_file",
+        "rows_file",
+        "last_image_url",
+    )
+)
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt", "meta"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -120,7 +132,7 @@ def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
     if rule.is_text:
         return encode_text
     # not where 1, 1.0 and true may stand, which are one key
-    return _Remembered(encode).__getitem__ if cells and not rule.templated else encode
+    return _Remembered(encode).__getitem__ if cells and not rule.varied else encode
 
 
 def _flat(meta: object) -> tuple[object, ...]:

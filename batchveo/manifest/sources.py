@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 import re
 import shutil
@@ -18,8 +19,12 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 
 STDIN = "-"
+SECTIONS = ("defaults", "jobs", "budget")
+"""The keys at the top of a manifest."""
+
 _SPOOL_IN_MEMORY = 1024 * 1024
 _PEEK = 4096
 
@@ -32,6 +37,7 @@ class Format(Enum):
     JSON_LINES = "JSON Lines"
     CSV = "CSV"
     TSV = "TSV"
+    TEXT = "a list of prompts"
 
 
 _BY_EXTENSION = {
@@ -42,7 +48,13 @@ _BY_EXTENSION = {
     ".jsonl": Format.JSON_LINES,
     ".ndjson": Format.JSON_LINES,
     ".json": Format.JSON,
+    ".txt": Format.TEXT,
 }
+JSON_LINES_SUFFIXES = frozenset((".jsonl", ".ndjson"))
+_LOOKED_AT = 1024 * 1024
+_JSON_START = re.compile(r"\{|\[\s*(?:$|[\[{\"])")
+_YAML_START = re.compile(r"---|%YAML|#|- |-$|\[|\{|[&!*]|[\"']?[\w.-]+[\"']?\s*:(?:\s|$)")
+_FIELDS = frozenset(name.casefold() for name in (*PARAMETERS, *JOB_KEYS))
 _CSV_HEADER = re.compile(r'"?[A-Za-z_][\w.]*"?(?:[ ]*[,;\t][ ]*"?[A-Za-z_][\w.]*"?)*')
 _CSV_SEPARATOR = re.compile(r'"?sep=.?"?[,;\t ]*', re.IGNORECASE)
 
@@ -95,7 +107,18 @@ class Opener:
             return
         form = _format_by_name(source.path)
         with opened(source.path) as stream:
+            if form is Format.JSON and holds_json_lines(stream):
+                form = Format.JSON_LINES
             yield stream, form
+
+    @contextmanager
+    def reopen(self, source: Source) -> Iterator[BinaryIO]:
+        """The bytes of a source once more, while it is open. Raises ``Fault``."""
+        if source.path is None:
+            yield self._spooled()
+        else:
+            with opened(source.path) as stream:
+                yield stream
 
     def _spooled(self) -> BinaryIO:
         if self._spool is None:
@@ -145,6 +168,8 @@ def _format_by_name(path: Path) -> Format:
     except KeyError:
         if path.is_dir():
             raise Fault("is a folder", "name a manifest file in it") from None
+        if path.suffix.lower() == ".parquet":
+            raise Fault("is Parquet, which is no manifest", f"name it in YAML: rows_file: {path.name}") from None
         known = " ".join(_BY_EXTENSION)
         raise Fault("the format cannot be told from the extension", f"one of {known}") from None
 
@@ -152,18 +177,51 @@ def _format_by_name(path: Path) -> Format:
 def _format_by_content(stream: BinaryIO) -> Format:
     """What standard input holds, told by its first line that is not blank.
 
-    ``{`` alone or a leading ``[`` begin a JSON document, any other ``{`` JSON Lines; a line of nothing but
-    column names is the header of a CSV; all else is YAML.
+    ``{`` and ``[`` begin JSON or JSON Lines, column names are the header of a CSV, what no YAML manifest begins
+    with is a list of prompts; all else is YAML.
     """
     start = stream.read(_PEEK)
     stream.seek(0)
     _refuse_binary(start)
     line = _first_line(start)
-    if line == "{" or line.startswith("["):
-        return Format.JSON
-    if line.startswith("{"):
+    if holds_json_lines(stream):
         return Format.JSON_LINES
-    return Format.CSV if _CSV_HEADER.fullmatch(line) or _CSV_SEPARATOR.fullmatch(line) else Format.YAML
+    if _JSON_START.match(line):
+        return Format.JSON
+    if _is_header(line) or _CSV_SEPARATOR.fullmatch(line):
+        return Format.CSV
+    return Format.YAML if _YAML_START.match(line) or not line else Format.TEXT
+
+
+def holds_json_lines(stream: BinaryIO) -> bool:
+    """Whether what is called JSON has an object of its own on each line, by the look of the first; rewinds."""
+    first, second = (_next_line(stream) for _ in range(2))
+    stream.seek(0)
+    if not first.startswith(b"{"):
+        return False
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        return first != b"{" and second.startswith(b'{"')
+    if not isinstance(value, dict) or not value.keys().isdisjoint(SECTIONS):
+        return False
+    return second.startswith(b"{") or not value.keys().isdisjoint((*PARAMETERS, *JOB_KEYS))
+
+
+def _next_line(stream: BinaryIO) -> bytes:
+    """The next line that is not blank, or the beginning of one that is very long."""
+    while line := stream.readline(_LOOKED_AT):
+        if stripped := line.removeprefix(codecs.BOM_UTF8).strip():
+            return stripped
+    return b""
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line names columns: all of them plainly, or one of them as a job's field is called."""
+    cells = [cell.strip().strip('"').casefold() for cell in re.split("[,;\t]", line)]
+    if any(cell in _FIELDS or cell.startswith("meta.") for cell in cells) and not _YAML_START.match(line):
+        return True
+    return len(cells) > 1 and _CSV_HEADER.fullmatch(line) is not None
 
 
 def _first_line(start: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 
 from batchveo.manifest.problems import cut
@@ -86,16 +87,35 @@ def means(key: str, name: str) -> bool:
     return key_hint(key, (name,)) is not None
 
 
-def carry_along(key: str, *, column: bool = False) -> str:
+def means_any(word: str) -> bool:
+    """Whether a folded word is another name of some key."""
+    return word in _MEANT
+
+
+def meant_by(key: str) -> str | None:
+    """The key that others call so; ``None`` where there is none."""
+    return _MEANT.get(folded(key))
+
+
+def carry_along(key: str, *, column: bool = False, renamable: bool = False) -> str:
     """How to keep what is no parameter."""
     name = cut(key.strip(), 40)
     if column:
         return f"write meta.{name} to carry it along, or --extra meta|ignore"
-    return f"meta: {{{name}: …}} carries it along"
+    return f"meta: {{{name}: …}} carries it along" + (", or --extra meta|ignore" if renamable else "")
 
 
-def hint(key: str, known: Iterable[str], *, column: bool = False) -> str:
-    """What to write in place of a key that nobody knows."""
+def hint(key: str, known: Iterable[str], *, column: bool = False, renamable: bool = False) -> str:
+    """What to write in place of a key that nobody knows: in YAML, in JSON (``renamable``), or as a ``column``."""
     guess = key_hint(key, [*known])
-    carried = carry_along(key, column=column)
-    return f"{guess} If not, {carried}" if guess and guess.endswith("?") else guess or carried
+    carried = carry_along(key, column=column, renamable=renamable)
+    if guess is None or not guess.endswith("?"):
+        return guess or carried
+    meant = guess.removeprefix("did you mean ").removesuffix("?").partition(" or ")[0]
+    takes = f" --map {meant}={_in_a_shell(cut(key.strip(), 40))} takes it for that." if column or renamable else ""
+    return f"{guess}{takes} If not, {carried}"
+
+
+def _in_a_shell(text: str) -> str:
+    """The text as a word of a command line."""
+    return text if re.fullmatch(r"[\w.-]+", text) else shlex.quote(text)

@@ -13,16 +13,41 @@ from functools import lru_cache
 from batchveo.manifest.problems import Fault, closest, shown
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|(?P<lone>[{}])")
-_INSIDE = re.compile(r"(?P<name>meta\.[^:!]+|\w+)(?::(?P<spec>.*))?", re.DOTALL)
+_INSIDE = re.compile(r"(?P<name>(?:meta|row)\.[^:!]+|\w+)(?::(?P<spec>.*))?", re.DOTALL)
 _INTEGER_SPEC = re.compile(r"0?[1-9]?[0-9]?d?")
 _FLOAT_SPEC = re.compile(r"(?:0?[1-9][0-9]?)?\.[0-9]f")
+_TEXT_SPEC = re.compile(r"\.[1-9][0-9]{0,3}")
 _ESCAPE_HINT = "write {{ and }} for braces that are meant as such"
+NO_NAMES: frozenset[str] = frozenset()
+
+
+class AnyName(frozenset[str]):
+    """Holds every name: for templates whose columns could not be read."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+ANY_NAME = AnyName()
 
 
 @dataclass(frozen=True, slots=True)
 class _Hole:
     name: str
     spec: str
+
+    @property
+    def written(self) -> str:
+        return f"{{{self.name}:{self.spec}}}" if self.spec else f"{{{self.name}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +60,20 @@ class Template:
     def filled(self, values: Mapping[str, object]) -> str:
         """The text with the values in it; braces in those stay as they are.
 
-        Raises ``Fault`` where a value does not fit its format; every name must be known.
+        Raises ``Fault`` where a value is missing or does not fit its format; every name must be known.
         """
         return "".join(
             part if isinstance(part, str) else _formatted(part, values[part.name]) for part in self.parts
         )
+
+    def value(self, values: Mapping[str, object]) -> object:
+        """What a template of one placeholder and nothing else stands for, in its own type; else the text.
+
+        ``None`` where nothing fills that one placeholder.
+        """
+        if len(self.parts) == 1 and isinstance(part := self.parts[0], _Hole) and not part.spec:
+            return values[part.name]
+        return self.filled(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +83,69 @@ class TemplateList:
     items: tuple[Template, ...]
     names: tuple[str, ...]
 
-    def filled(self, values: Mapping[str, object]) -> list[str]:
-        """All texts with the values in them."""
-        return [item.filled(values) for item in self.items]
+    def value(self, values: Mapping[str, object]) -> list[object] | None:
+        """All items filled: one that nothing fills is left out, a list takes its place item by item."""
+        filled: list[object] = []
+        for item in self.items:
+            value = item.value(values)
+            if value is not None:
+                filled += value if isinstance(value, list) else [value]
+        return filled or None
 
 
 Blank = Template | TemplateList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestedBlank:
+    """A value of any depth with templates in place of its texts, as ``meta`` may hold it."""
+
+    value: object
+    names: tuple[str, ...]
+
+    def filled(self, values: Mapping[str, object]) -> object:
+        """The value filled; what nothing fills is left out of its list or mapping, ``None`` where that is all."""
+        return _filled_in(self.value, values)
+
+
+def nested_blank(value: object, columns: frozenset[str]) -> NestedBlank | None:
+    """The templates in a value; ``None`` where none of its texts holds braces. Raises ``Fault``."""
+    names: list[str] = []
+    parts = _parsed_in(value, columns, names)
+    return NestedBlank(value=parts, names=tuple(names)) if parts != value else None
+
+
+def _parsed_in(value: object, columns: frozenset[str], names: list[str]) -> object:
+    if isinstance(value, dict):
+        return {key: _parsed_in(item, columns, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_parsed_in(item, columns, names) for item in value]
+    if not isinstance(value, str) or not has_braces(value):
+        return value
+    template = parsed(value, columns)
+    names += template.names
+    return template
+
+
+def _filled_in(value: object, values: Mapping[str, object]) -> object:
+    if isinstance(value, Template):
+        return value.value(values)
+    if isinstance(value, dict):
+        filled = {key: _filled_in(item, values) for key, item in value.items()}
+        return {key: item for key, item in filled.items() if item is not None or value[key] is None}
+    if isinstance(value, list):
+        pairs = [(each, _filled_in(each, values)) for each in value]
+        return [item for each, item in pairs if item is not None or each is None]
+    return value
+
+
+def as_text(value: object) -> str:
+    """A value as it stands in a text. Raises ``Fault`` for what no text can take in."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise Fault(f"{shown(value)} is no text", "a text takes in texts, numbers, true and false")
+    return str(value)
 
 
 def has_braces(text: str) -> bool:
@@ -62,13 +153,13 @@ def has_braces(text: str) -> bool:
     return "{" in text or "}" in text
 
 
-def blank_in_list(values: object) -> TemplateList | None:
+def blank_in_list(values: object, columns: frozenset[str] = NO_NAMES) -> TemplateList | None:
     """The templates that a list of texts is; ``None`` where nothing in it holds braces. Raises ``Fault``."""
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         return None
     if not any(map(has_braces, values)):
         return None
-    items = tuple(map(parsed, values))
+    items = tuple(parsed(value, columns) for value in values)
     return TemplateList(items=items, names=tuple(name for item in items for name in item.names))
 
 
@@ -85,8 +176,11 @@ def check_names(names: Collection[str], known: Collection[str]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def parsed(text: str) -> Template:
-    """The template that a text stands for. Raises ``Fault`` for lone braces and unknown formats."""
+def parsed(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
+    """The template that a text stands for. Raises ``Fault`` for lone braces and unknown formats.
+
+    ``columns`` are names of any form that may stand in braces besides the usual ones.
+    """
     parts: list[str | _Hole] = []
     end = 0
     for token in _TOKEN.finditer(text):
@@ -94,28 +188,44 @@ def parsed(text: str) -> Template:
         end = token.end()
         if token["lone"]:
             raise Fault(f"the brace {token['lone']} at character {end} is alone", _ESCAPE_HINT)
-        parts.append(token[0][0] if token["inside"] is None else _hole(token["inside"]))
+        parts.append(token[0][0] if token["inside"] is None else _hole(token["inside"], columns))
     parts.append(text[end:])
     names = tuple(part.name for part in parts if isinstance(part, _Hole))
     return Template(parts=tuple(part for part in parts if part != ""), names=names)
 
 
-def _hole(inside: str) -> _Hole:
-    match = _INSIDE.fullmatch(inside.strip())
+def _hole(inside: str, columns: frozenset[str]) -> _Hole:
+    name = inside.strip()
+    if name in columns:
+        return _Hole(name, "")
+    head, _, spec = name.rpartition(":")
+    if head in columns:
+        return _Hole(head, _checked(spec, inside))
+    match = _INSIDE.fullmatch(name)
     if match is None:
         raise Fault(f"{{{inside}}} is not a placeholder", f"only names like {{style}}; {_ESCAPE_HINT}")
-    spec = match["spec"] or ""
-    if not (_INTEGER_SPEC.fullmatch(spec) or _FLOAT_SPEC.fullmatch(spec)):
-        raise Fault(f"{{{inside}}} has a format that is not known", "formats are like 03d or .2f")
-    return _Hole(match["name"], spec)
+    return _Hole(match["name"], _checked(match["spec"] or "", inside))
+
+
+def _checked(spec: str, inside: str) -> str:
+    if not any(known.fullmatch(spec) for known in (_INTEGER_SPEC, _FLOAT_SPEC, _TEXT_SPEC)):
+        raise Fault(f"{{{inside}}} has a format that is not known", "formats are like 03d, .2f, or .180 for text")
+    return spec
 
 
 def _formatted(hole: _Hole, value: object) -> str:
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    if not hole.spec:
-        return str(value)
+    if value is None:
+        raise Fault(
+            f"nothing fills {hole.written} here: the cell is empty", "fill it, or write no such placeholder"
+        )
+    if isinstance(value, bool) or not hole.spec:
+        text = as_text(value)
+        if not hole.spec:
+            return text
+        value = text
+    if _TEXT_SPEC.fullmatch(hole.spec):
+        return as_text(value)[: int(hole.spec[1:])]
     if isinstance(value, int) or (isinstance(value, float) and hole.spec.endswith("f")):
         return format(value, hole.spec)
     needed = "a number" if hole.spec.endswith("f") else "a whole number"
-    raise Fault(f"{{{hole.name}:{hole.spec}}} needs {needed}, not {shown(value)}", f"write {{{hole.name}}}")
+    raise Fault(f"{hole.written} needs {needed}, not {shown(value)}", f"write {{{hole.name}}}")

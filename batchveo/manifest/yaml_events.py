@@ -6,13 +6,14 @@ Of PyYAML only the parser is used: no objects are constructed, and memory does n
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, cast
 
 import yaml
 
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.raw import Budget, Defaults, Entry, Item, Table
+from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.text import YamlText
 from batchveo.manifest.yaml_marks import line_of
@@ -20,7 +21,6 @@ from batchveo.manifest.yaml_nodes import Nodes, refuse_tag, twice
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024
-_TOP = ("defaults", "jobs", "budget")
 
 
 def read(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]:
@@ -57,11 +57,17 @@ def _mentions(stream: BinaryIO, word: bytes) -> bool:
     return found
 
 
-def _items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, None]:
+@contextmanager
+def parsed(stream: BinaryIO, *, json: bool) -> Iterator[tuple[Nodes, YamlText]]:
+    """The values of a YAML or JSON document, to be taken one by one, and the text they are read from."""
     text = YamlText(stream, json=json)
     events = cast("Generator[yaml.Event, None, None]", yaml.parse(cast("Any", text), Loader=_LOADER))
     with closing(events):
-        nodes = Nodes(events, text.comments)
+        yield Nodes(events, text.comments), text
+
+
+def _items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, None]:
+    with parsed(stream, json=json) as (nodes, text):
         try:
             yield from _Document(nodes, text).items()
             yield from nodes.unused_anchors()
@@ -69,7 +75,7 @@ def _items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, Non
             yield fault
         except yaml.YAMLError as error:
             # what was noticed before in the same value is the cause more often than not
-            yield from nodes.faults or [_syntax_fault(error)]
+            yield from nodes.faults or [syntax_fault(error)]
 
 
 class _Document:
@@ -116,7 +122,7 @@ class _Document:
         yield from faults
         if isinstance(value, Fault):
             return
-        if key not in _TOP:
+        if key not in SECTIONS:
             yield Fault("is no section of a manifest", _section_hint(key), line=line, field=key)
         elif key == "budget":
             yield Budget(line, value)
@@ -146,10 +152,11 @@ class _Document:
 def _section_hint(key: str) -> str:
     if key in {"prompt", "model", "name", "id", "matrix"}:
         return "a job goes below jobs:, with a dash before it"
-    return key_hint(key, _TOP) or f"at the top stand {', '.join(_TOP)}"
+    return key_hint(key, SECTIONS) or f"at the top stand {', '.join(SECTIONS)}"
 
 
-def _syntax_fault(error: yaml.YAMLError) -> Fault:
+def syntax_fault(error: yaml.YAMLError) -> Fault:
+    """What the parser finds wrong, with its line and a way out."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     context = getattr(error, "context", None)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from batchveo.api import Api
 from batchveo.files import taken_stems
-from batchveo.manifest import Manifests
+from batchveo.manifest import Manifests, ReadOptions
 from batchveo.missing import MISSING_ADVICE, missing_videos
 from batchveo.models import JobSpec, JobState
 from batchveo.neighbours import neighbour
@@ -50,13 +50,16 @@ class Collision:
 class Plan(Offer):
     """What a run would make and what it would cost.
 
-    ``repeated`` jobs say the same as an earlier one, word for word. ``by_state`` counts the named jobs that the
-    state has already. ``colliding`` counts name collisions, ``collisions`` has the first of them. ``images`` is
-    ``None`` where nobody asked for that.
+    ``repeated`` jobs say the same as an earlier one, word for word. ``named`` counts what the manifests hold;
+    ``choice_note`` says how much of that was chosen, and all other figures are of the chosen jobs. ``by_state``
+    counts those that the state has already. ``colliding`` counts name collisions, ``collisions`` has the first of
+    them. ``images`` is ``None`` where nobody asked for that.
     """
 
     repeated: int
     sample: Sequence[JobSpec]
+    named: int = 0
+    choice_note: str | None = None
     by_state: Mapping[JobState, int] = field(default_factory=dict)
     colliding: int = 0
     collisions: Sequence[Collision] = field(default=())
@@ -73,6 +76,7 @@ async def plan(
     apis: Mapping[str, Api] | None = None,
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
+    reading: ReadOptions | None = None,
     stdin: BinaryIO | None = None,
     settings: RunSettings | None = None,
     with_images: bool = False,
@@ -83,17 +87,22 @@ async def plan(
     """Validate, expand, count, price, foretell; writes nothing and buys nothing.
 
     ``apis`` are the clients of all keys by their labels, where there are several; ``api`` is one of them.
-    ``settings`` are those of the run that is planned. ``with_images`` asks for every image that a job still to
-    be made names; ``loopback`` lets them be on this machine, as for a service that is. ``sandbox``: the service is
-    the embedded look-alike, whose databases and videos are told from real ones. Raises ``ManifestError``.
+    ``settings`` are those of the run that is planned, ``reading`` says how manifests are read. ``with_images``
+    asks for every image that a job still to be made names; ``loopback`` lets them be on this machine, as for a
+    service that is. ``sandbox``: the service is the embedded look-alike, whose databases and videos are told from
+    real ones. Raises ``ManifestError``.
     A service that does not answer costs the plan what only it knows, not its life.
     """
     settings = settings or RunSettings()
     with Scratch() as scratch, state_if_any(state) as store:
         with Manifests(
-            manifests, allow_unknown_model=allow_unknown_model, strict_provenance=strict_provenance, stdin=stdin
-        ) as reading:
-            summary = reading.read(scratch.take)
+            manifests,
+            allow_unknown_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
+            stdin=stdin,
+            options=reading,
+        ) as read:
+            summary = read.read(scratch.take)
         known = await known_prices(api, list(summary.by_model), store)
         balance = await balance_of(apis or {"": api}, has_key=has_key)
         found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
@@ -118,6 +127,8 @@ async def plan(
                 *survey.notes,
             ],
             repeated=summary.repeated,
+            named=summary.jobs,
+            choice_note=summary.choice_note,
             sample=summary.sample,
             by_state=survey.by_state,
             colliding=survey.colliding,

@@ -14,6 +14,8 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added, store: Stor
     """Say what moved in, what was there, and what a person should know of it."""
     done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
     text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"
+    if summary.choice_note:
+        text = f"{summary.choice_note}: {added.new} new, {done} done already"
     if cancelled:
         back = pasteable("retry", "--state-is", "cancelled", state=store.path)
         text += f", {cancelled} cancelled and skipped (`{back}` brings them back)"

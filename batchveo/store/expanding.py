@@ -45,7 +45,7 @@ class Expanding(Connection):
         stamp = {"run": run, "now": now}
         if isinstance(named, Scratch):
             with named.joined(self.path) as db, transaction(db):
-                return _taken_in(db, stamp)
+                return _taken_in(db, stamp, partial=named.is_partial)
         with self._transaction():
             prepare(self._db)
             self._db.executemany(sql.NAME, map(NamedJob.of, named))
@@ -62,16 +62,21 @@ class Expanding(Connection):
         return row["media_type"], row["content"]
 
 
-def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object]) -> Added:
-    """Move what the table ``named`` holds into the jobs of the same connection."""
+def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
+    """Move what the table ``named`` holds into the jobs of the same connection.
+
+    ``partial``: the manifests name more than that, so nothing can be said of what they no longer name.
+    """
     recognise(db)
     _keep_inputs(db)
     db.execute(sql.MATCH, stamp)
     known = _by_state(db, sql.KNOWN_BY_STATE)
-    gone = _by_state(db, sql.NO_LONGER_NAMED)
+    gone = {} if partial else _by_state(db, sql.NO_LONGER_NAMED)
     renamed = db.execute(sql.RENAME_PENDING).rowcount
     db.execute(sql.RELABEL)
     _take_on(db, stamp)
+    if partial:
+        db.execute(sql.TAKE_ON_UNDER_WAY, stamp)
     named = db.execute(sql.COUNT_NAMED).fetchone()[0]
     missing = named - sum(known.values())
     new = _add_new(db, stamp, missing) if missing else 0

@@ -23,9 +23,12 @@ class Scratch:
     The database has no name. SQLite keeps it in memory while it is small, and beyond that in a file of
     ``TMPDIR`` (or ``/var/tmp``, ``/tmp``) that is deleted as soon as it is open: nobody else can read it, and
     nothing of it stays behind, whatever dies. A million jobs take some 250 MB.
+
+    ``is_partial``: the manifests name more jobs than these, which were chosen from them.
     """
 
     def __init__(self) -> None:
+        self.is_partial = False
         self._db = sqlite3.connect("", timeout=BUSY_SECONDS, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         # the table's CHECKs are for others: what moves in is JSON of our own encoder, a second old, and constants;

@@ -84,6 +84,10 @@ RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
 # pending -> pending: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
 TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
+# (any state under way) -> the same: what a manifest paid for is fetched, though this run chose other jobs of it
+TAKE_ON_UNDER_WAY = """UPDATE jobs SET run = :run
+    WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading')
+    AND manifest IN (SELECT DISTINCT manifest FROM temp.named)"""
 # what is cancelled counts too: `retry` may put it back while this run goes on, which named it or did not
 NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
     = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""

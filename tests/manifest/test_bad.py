@@ -26,7 +26,8 @@ class Bad(NamedTuple):
 
 BAD = [
     # files
-    Bad("a.txt", "A cat", None, None, "extension", ".yaml"),
+    Bad("a.doc", "A cat", None, None, "extension", ".yaml"),
+    Bad("a.txt", "A cat", 1, "model", "is missing", "batchveo run a.txt --set model=google/veo"),
     Bad("a.yaml", "", None, None, "holds no jobs"),
     Bad("a.yaml", "jobs: []", None, None, "holds no jobs"),
     Bad("a.csv", CSV + "\n", None, None, "holds no jobs"),
@@ -229,7 +230,7 @@ BAD = [
     # prompts files
     Bad("a.yaml", f"- {T2V}\n  prompts_file: none.txt", 2, "prompts_file", "no such file", "relative"),
     Bad("a.yaml", f"- {T2V}\n  prompts_file: .", 2, "prompts_file", "is a folder"),
-    Bad("a.yaml", JOB + "    prompts_file: a.yaml", 3, "prompt", "the lines", "{line}"),
+    Bad("a.yaml", JOB + "    prompts_file: a.yaml\n    prompts_format: raw", 3, "prompt", "the lines", "{line}"),
 ]
 
 

@@ -1,0 +1,86 @@
+"""What in a list of prompts is hardly meant to be one: comments, numbers, bullets, another file's format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
+from batchveo.manifest.synonyms import folded, means_any
+
+_TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"))
+_MANIFESTS = frozenset((".yaml", ".yml"))
+_FIELDS = frozenset(folded(name) for name in (*PARAMETERS, *JOB_KEYS))
+
+_JSON = re.compile(r"^\s*(?:[\[{]\s*$|\{\s*\"|\[\s*[\[{\"])")
+_LOOKS = (
+    (re.compile(r"^[\s\-_=*~#.+–—─•]{2,}$"), "only divides"),
+    (re.compile(r"^\s*(?:#|//|/\*|<!--|;)"), "begins like a comment"),
+    (
+        re.compile(r"^\s*(?:[(\[]?[0-9]{1,5}[.):\]]|[(]?[A-Za-z][)])\s"),
+        "begins with a number or a letter, as in a list",
+    ),
+    (re.compile(r"^\s*[-*•‣◦·–—+>]\s"), "begins like an item of a list"),
+    (re.compile(r"\S.*\t.*\S"), "holds a tab, as the rows of a table do"),
+    (_JSON, "looks like JSON"),
+    (re.compile(r",\s*$"), "ends with a comma"),
+    (re.compile(r"(?:^|\s)--[a-z]+(?:[\s=]|$)", re.IGNORECASE), "holds an option of another program"),
+)
+"""What lines look like that are seldom prompts, the surest sign first."""
+_LABEL = re.compile(r"\s*[\"']?(?P<key>[^\W\d][\w -]{0,30}?)[\"']?\s*[:=]\s")
+_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("„", "“"), ("«", "»"), ("「", "」"), ("『", "』"))
+
+
+def check_format(path: Path) -> None:
+    """Raise ``Fault`` for a file whose name says that it is something else than a list of prompts."""
+    suffix = path.suffix.lower()
+    if suffix in _TABLES:
+        raise Fault(f"is {suffix}, not a list of prompts", "name it as the manifest, or as rows_file")
+    if suffix in _MANIFESTS:
+        raise Fault(f"is {suffix}, not a list of prompts", "name it as a manifest of its own")
+
+
+def check_first(line: str) -> None:
+    """Raise ``Fault`` where the first line shows that the file is something else than a list of prompts."""
+    if _JSON.match(line):
+        raise Fault(
+            "looks like JSON, not like a list of prompts", "call it .json or .jsonl, and name it as the manifest"
+        )
+    cells = [folded(cell.strip('"')) for cell in re.split("[,;\t|]", line)]
+    known = [cell for cell in cells if cell in _FIELDS or means_any(cell)]
+    if known and len(cells) > 1 and all(re.fullmatch(r"[\w .]{1,40}", cell) for cell in cells):
+        raise Fault(
+            f"looks like a table with the columns {', '.join(cells[:6])}, not like a list of prompts",
+            "call it .csv, and name it as the manifest, or as rows_file",
+        )
+
+
+def doubt(line: str) -> Fault | None:
+    """What makes it doubtful that a line is meant as a prompt; ``None`` for all others."""
+    reason = next(_reasons(line), None)
+    return None if reason is None else Fault(f"{shown(line.strip())} {reason}: is it a prompt?")
+
+
+def _reasons(line: str) -> Iterator[str]:
+    for pattern, reason in _LOOKS:
+        if pattern.search(line):
+            yield reason
+    if (label := _LABEL.match(line)) and _is_field(label["key"]):
+        yield "begins like a field with its value"
+    if _is_field(line):
+        yield "is only the name of a column"
+    text = line.strip()
+    if any(_is_within(text, *quotes) for quotes in _QUOTES):
+        yield "stands in quotes"
+
+
+def _is_within(text: str, left: str, right: str) -> bool:
+    inside = text[1:-1]
+    return text[:1] == left and text[1:][-1:] == right and left not in inside and right not in inside
+
+
+def _is_field(key: str) -> bool:
+    word = folded(key)
+    return word in _FIELDS or means_any(word)
