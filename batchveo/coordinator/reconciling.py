@@ -155,6 +155,7 @@ class ReconcileLoop:
             return
         for job, outcome in outcomes:
             await self._record_if_news(job, outcome)
+        self._board.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
 
     async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:

@@ -127,7 +127,16 @@ class Reconciler:
         """
         since = min(_since(job) for job in jobs) - LEDGER_SPARE_SECONDS
         charged = await read_charges(self._api, since=since)
-        return [(job, _by_ledger(job, charged.get(job.generation_id or "", 0.0))) for job in jobs]
+        return [(job, self._by_ledger(job, charged.get(job.generation_id or "", 0.0))) for job in jobs]
+
+    def _by_ledger(self, job: Job, usd: float) -> LogOutcome:
+        if usd > 0:
+            return Charged(usd=usd)
+        if self._left_with(job) is not LogKey.SAME:  # the ledger may be another account's
+            return AbsentFromLog(settled=False, reason=ANOTHER_KEY)
+        if job.state is JobState.FAILED:
+            return FailedInLog(reason=NO_CHARGE)
+        return AbsentFromLog(settled=True, reason=NO_CHARGE)
 
     def _hours(self, doubts: Sequence[Job], now: float) -> int:
         """How far back to read: to the oldest doubt, and a day at least where silence is about to count.
@@ -175,11 +184,3 @@ def _by_log(row: Row | None) -> LogOutcome:
     if row is not None and row.get("status") == "failed":
         return FailedInLog(reason="the usage log shows that it was not charged")
     return AbsentFromLog(settled=False)
-
-
-def _by_ledger(job: Job, usd: float) -> LogOutcome:
-    if usd > 0:
-        return Charged(usd=usd)
-    if job.state is JobState.FAILED:
-        return FailedInLog(reason=NO_CHARGE)
-    return AbsentFromLog(settled=True, reason=NO_CHARGE)

@@ -267,7 +267,7 @@ async def main():
         downloader = Downloader(videos, BucketUrl(sys.argv[1]))
         await downloader._shelf.plan(make_job(JobState.DOWNLOADING))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        outcome = await downloader.handle(make_job(JobState.DOWNLOADING))
+        outcome = await downloader.handle(make_job(JobState.DOWNLOADING, request={"duration": 60}))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         print(json.dumps([getattr(outcome, "bytes", str(outcome)), grown // 1024]))
 anyio.run(main)

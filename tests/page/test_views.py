@@ -96,12 +96,13 @@ def test_a_change_that_arrives_while_a_page_of_jobs_is_loading_is_kept(
     held: list[Route] = []
 
     def hold(route: Route) -> None:
-        old = route.fetch()
+        answer = route.fetch()
+        old = answer.body()
         night.succeed()
         held.append(route)
         look_again(page, wait=False)
         page.get_by_role("heading", level=1, name="3 of 6 videos done").wait_for()
-        route.fulfill(response=old)
+        route.fulfill(status=answer.status, headers=answer.headers, body=old)
 
     page.route("**/api/jobs?*", hold, times=1)
     page.goto(f"{url}/#/videos?q=waiting")

@@ -76,3 +76,25 @@ async def test_an_attempt_of_which_no_key_is_known_is_held(tmp_path: Path) -> No
     assert (job.state, job.held) == (S.IN_DOUBT, True)
     assert KEY_NOT_KNOWN in str(job.error)
     assert len(night.service.generations) == 1
+
+
+async def test_the_ledger_of_another_account_frees_no_price(tmp_path: Path) -> None:
+    """It is silent about what this one has bought."""
+    n = Night(tmp_path, Settings(per_key=True, faults={"no-url": 1.0}, log_lag=1e6))
+    await n.run(specs(1), settle=5.0)
+    n.key = NamedKey(name="", key=ApiKey("another"))
+    await n.run(None, settle=5.0)
+    (job,) = n.jobs()
+    assert "no charge" not in str(job.error)
+    with n.store() as store:
+        assert store.committed() > 0
+
+
+async def test_what_another_account_may_have_paid_for_is_not_made_again(tmp_path: Path) -> None:
+    """Not even if it failed: its own ledger has the last word."""
+    n = Night(tmp_path, Settings(per_key=True, faults={"charged-error": 1.0}, log_lag=1e6))
+    await n.run(specs(1))
+    n.key = NamedKey(name="", key=ApiKey("another"))
+    result = await n.run(None, tries=3, settle=5.0)
+    assert [job.attempts for job in n.jobs()] == [1]
+    assert result.exit_status == 1
