@@ -18,6 +18,7 @@ from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Shapes
 from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, as_text
+from batchveo.models import InputFile
 from batchveo.named import Row
 
 _NO_VALUES: dict[str, object] = {}
@@ -214,18 +215,14 @@ class Expander:
         settings = {**recipe.blanks, **settings}
         if given is not None and given.prompt is not None:
             settings["prompt"] = given.prompt
-        request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
-        field, setting, meta = "meta", None, draft.meta
+        meta = draft.meta
+        field = "meta"
+        setting: object = None
         try:
             if draft.meta_blanks:
                 meta = _meta(draft, values)
                 values = {**values, **draft.constants(meta)}
-            for field, setting in settings.items():
-                value = _filled(recipe, field, setting, values)
-                if value is not None:
-                    request[field] = attached(value, inputs)
-                elif field in recipe.rules.required:
-                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+            request, inputs = self._request(case, recipe, settings, values)
             field, setting = "duration", recipe.blanks.get("duration")
             recipe.rules.check_together(request)
             field, setting = "name", draft.name
@@ -233,7 +230,29 @@ class Expander:
             return self._maker.job(making)
         except Fault as fault:
             self._complain(case, field, setting, fault)
-            return None
+        except _Problem:
+            pass
+        return None
+
+    def _request(
+        self, case: _Case, recipe: Recipe, settings: dict[str, object], values: dict[str, object]
+    ) -> tuple[dict[str, object], list[InputFile]]:
+        """The request with everything filled in, and its files. Reports all faults, then raises ``_Problem``."""
+        request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
+        is_good = True
+        for field, setting in settings.items():
+            try:
+                value = _filled(recipe, field, setting, values)
+                if value is not None:
+                    request[field] = attached(value, inputs)
+                elif field in recipe.rules.required:
+                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+            except Fault as fault:
+                self._complain(case, field, setting, fault)
+                is_good = False
+        if not is_good:
+            raise _Problem
+        return request, inputs
 
     def _complain(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
         """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
