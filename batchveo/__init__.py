@@ -138,3 +138,8 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(f"batchveo.{_ROOM_OF[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, and nothing else: what editors and notebooks offer."""
+    return list(__all__)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 
+from batchveo.amounts import money
 from batchveo.api import Api, NamedKey, ServiceTrouble
 from batchveo.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.messengers import Messengers
@@ -117,7 +118,7 @@ def _key(key: NamedKey, base_url: str) -> Check:
         balance = anyio.run(_balance, Api(key.key, base_url=base_url))
     except (ServiceTrouble, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
-    return Check(what=what, ok=True, found=f"{base_url} answers; balance ${balance:.2f}")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
 
 
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:

@@ -4,7 +4,9 @@
 
     BatchveoError                 1
     ├── UsageError                2   the command line or the environment is wrong
-    │   └── ManifestError         2   one or more problems in the manifests, all of them at once
+    │   ├── ManifestError         2   one or more problems in the manifests, all of them at once
+    │   ├── KnownElsewhere        2   another database knows the jobs that are about to be bought
+    │   └── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
     ├── StoppedEarly              3   the run cannot go on; nothing is marked failed
     │   ├── KeyRejected               401, or no key at all
     │   ├── OutOfCredits              402 or 403, and the account is empty
@@ -87,6 +89,14 @@ class ManifestError(UsageError):
 
 def _told(problem: Problem) -> list[str]:
     return [str(problem), f"  {problem.others}"] if problem.others else [str(problem)]
+
+
+class KnownElsewhere(UsageError):
+    """The database is new to these jobs, and another one beside the manifest knows them."""
+
+
+class VideosMissing(UsageError):
+    """The finished videos of the database are missing from the folder that new ones are to go to."""
 
 
 class StoppedEarly(BatchveoError):

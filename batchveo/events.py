@@ -34,11 +34,16 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowed:
-    """Submits pause until ``until`` (seconds since the epoch); ``limit`` generations may be in flight."""
+    """Submits pause until ``until`` (seconds since the epoch); ``limit`` generations may be in flight.
+
+    ``wait`` is how many seconds that is from now. ``unreachable``: no connection to the service could be made.
+    """
 
     reason: str
     until: float
     limit: int
+    wait: float = 0.0
+    unreachable: bool = False
 
 
 class Brake(StrEnum):
@@ -108,15 +113,25 @@ class Interrupting(Noted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateCreated(Noted):
+    """The run made a new database, at the absolute path ``state``."""
+
+    state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Nothing is left but waiting for the usage log, at the latest until ``until``.
 
     ``doubts`` are submits whose outcome is unknown, ``failures`` generations to be made again if they were free.
+    ``since``: when the latest of them was sent. ``resume``: the command that goes on, should a person end the run.
     """
 
     doubts: int
     until: float
     failures: int = 0
+    since: float | None = None
+    resume: str = "batchveo resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from batchveo.disk_errors import NAME_ERRORS, NO_FOLDER_SYNC, NO_SYNC
 from batchveo.models import Job
 from batchveo.paths import SUFFIX_ROOM, distinct_stem
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.version import __version__
 
 SUFFIX = ".mp4"
@@ -238,6 +238,8 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
         "job_id": job.id,
         "generation_id": job.generation_id,
         "client_request_id": job.client_request_id,
+        "key": job.key,
+        "service": job.service,
         "submitted_at": _iso(job.submitted_at),
         "completed_at": _iso(job.completed_at),
         "generation_seconds": seconds,
@@ -248,10 +250,18 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
     }
 
 
-def made_by_job(folder: Path, stem: str) -> object:
-    """The id of the job that the sidecar of this name belongs to; ``None`` where there is none."""
-    sidecar = _sidecar(folder / f"{stem}{SUFFIX}")
-    return sidecar and sidecar.get("job_id")
+def read_file(sidecar: Path | None) -> dict[str, object] | None:
+    """What the file of a sidecar says; ``None`` if there is none that can be read."""
+    return None if sidecar is None else _read(sidecar)
+
+
+def sidecar_stems(folder: Path) -> set[str]:
+    """The names, without their ending, of all JSON files in ``folder``; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")}
+    except OSError:
+        return set()
 
 
 def is_ours(path: Path, job: Job, *, sidecars: Sidecars = BESIDE) -> tuple[int, str] | None:
@@ -344,10 +354,6 @@ def _belongs_to(path: Path, sidecar: Path, job: Job) -> bool:
 def _token(job: Job) -> str:
     """What names the files of one generation on their way."""
     return hashlib.sha256(f"{job.id} {job.generation_id}".encode()).hexdigest()[:20]
-
-
-def _sidecar(path: Path) -> dict[str, object] | None:
-    return _read(sidecar_path(path))
 
 
 def _read(sidecar: Path) -> dict[str, object] | None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import yaml
 
 from batchveo.api.key import LABEL, ApiKey, NamedKey, key_in
+from batchveo.api.key_text import bare_key
 from batchveo.errors import Problem, UsageError
 from batchveo.manifest.problems import Fault, closest
 from batchveo.manifest.raw import Table
@@ -156,7 +157,7 @@ class _Reading:
     def _found(self, source: str, value: str) -> ApiKey:
         """The key itself; raises ``ValueError`` or ``UsageError``."""
         if source == "key":
-            return ApiKey(value)
+            return ApiKey(bare_key(value))
         if source == "file":
             try:
                 return key_in(self._path.parent / Path(value).expanduser())
@@ -164,7 +165,7 @@ class _Reading:
                 raise ValueError(f"the file that it names, seen from this one, cannot be read: {error}") from None
         if not self._environment.get(value, "").strip():
             raise ValueError("the environment variable that it names is not set")
-        return ApiKey(self._environment[value])
+        return ApiKey(bare_key(self._environment[value]))
 
     def _number(self, entry: _Entry, table: Table, field: str, *, whole: bool) -> float | None:
         value = table.get(field)

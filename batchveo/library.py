@@ -11,12 +11,17 @@ from typing import BinaryIO
 import anyio
 
 from batchveo.cluster import Cluster
+from batchveo.consent import Consent
+from batchveo.errors import KnownElsewhere
 from batchveo.events import Reporter, silent
 from batchveo.manifest import Manifests, ReadOptions
-from batchveo.opening import check_cluster, opened_run
+from batchveo.neighbours import neighbour
+from batchveo.opening import NO_CONSENT, check_cluster, opened_run
 from batchveo.planning.approval import ask
 from batchveo.planning.offers import Approve
 from batchveo.report.expanded import say_expanded
+from batchveo.report.opened import say_remembered
+from batchveo.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.runner import RunResult, RunSettings
 from batchveo.services import Service, service
 from batchveo.store import Scratch, Store
@@ -39,6 +44,8 @@ def run(
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
+    told: Told | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again goes on where it stopped.
 
@@ -47,7 +54,10 @@ def run(
     ``approve`` is asked before anything is written or bought. With ``cluster`` the work is
     spread over a Ray cluster. Raises ``ManifestError`` with
     every problem before that, ``Declined`` where the answer is no, ``StateLocked`` where another run holds the
-    state.
+    state, ``KnownElsewhere`` where another database beside the manifests knows the jobs and this one does not,
+    ``VideosMissing`` where the place of the finished videos is not there; ``consent`` goes on in spite of the two.
+    ``told``: which of the settings somebody chose, for a later ``resume``; without it, those that are not the
+    defaults.
     """
 
     async def call() -> RunResult:
@@ -63,6 +73,8 @@ def run(
             stdin=stdin,
             approve=approve,
             cluster=cluster,
+            told=told,
+            consent=consent,
         )
 
     return anyio.run(call)
@@ -81,6 +93,8 @@ async def run_async(
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
+    told: Told | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """``run``, to be awaited."""
     check_cluster(cluster)
@@ -99,12 +113,23 @@ async def run_async(
 
         def take_on(store: Store, run: int, now: float) -> None:
             with scratch:  # a run takes hours, and needs it no longer
-                say_expanded(reporter, summary, store.add(scratch, run=run, now=now))
+                say_expanded(reporter, summary, store.add(scratch, run=run, now=now), store)
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
         models = list(summary.by_model)
+        _check_neighbours(manifests, Path(state), scratch, chosen, consent)
         await ask(approve, using=chosen, state=Path(state), settings=settings, named=scratch, models=models)
-        return await opened_run(Path(state), "run", take_on, settings, chosen, reporter, cluster)
+        return await opened_run(
+            Path(state),
+            "run",
+            take_on,
+            settings,
+            chosen,
+            reporter,
+            cluster,
+            told=chosen_in(settings) if told is None else told,
+            consent=consent,
+        )
 
 
 def resume(
@@ -115,12 +140,25 @@ def resume(
     reporter: Reporter = silent,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
+    told: Told | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> RunResult:
-    """Go on with everything unfinished in the state; blocks as ``run`` does."""
+    """Go on with everything unfinished in the state; blocks as ``run`` does.
+
+    Without ``settings`` it keeps to what the run before was told; with them, to those that are ``told``: all of
+    them where that is not given.
+    """
 
     async def call() -> RunResult:
         return await resume_async(
-            state=state, settings=settings, using=using, reporter=reporter, approve=approve, cluster=cluster
+            state=state,
+            settings=settings,
+            using=using,
+            reporter=reporter,
+            approve=approve,
+            cluster=cluster,
+            told=told,
+            consent=consent,
         )
 
     return anyio.run(call)
@@ -134,18 +172,36 @@ async def resume_async(
     reporter: Reporter = silent,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
+    told: Told | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """``resume``, to be awaited."""
     check_cluster(cluster)
     path = Path(state)
-    Store(path, writing=False).close()  # a state that does not exist is a slip, not an empty one
+    with Store(path, writing=False) as store:  # a state that does not exist is a slip, not an empty one
+        remembered = Remembered.read(store.last_options())
 
     def take_on(store: Store, run: int, now: float) -> None:  # noqa: ARG001 - one shape for both commands
         store.take_on_all(run)
 
-    settings, chosen = settings or RunSettings(), using or service()
+    told = told or (NOTHING_TOLD if settings is None else ALL_TOLD)
+    given = settings or RunSettings()
+    settings, told = remembered.resumed(given, told)
+    say_remembered(reporter, differences(given, settings))
+    chosen = using or service()
     await ask(approve, using=chosen, state=path, settings=settings)
-    return await opened_run(path, "resume", take_on, settings, chosen, reporter, cluster)
+    return await opened_run(
+        path, "resume", take_on, settings, chosen, reporter, cluster, told=told, consent=consent
+    )
+
+
+def _check_neighbours(
+    manifests: Sequence[StrPath], state: Path, named: Scratch, using: Service, consent: Consent
+) -> None:
+    """Raise ``KnownElsewhere`` where another database beside ``manifests`` knows the jobs, and this one none."""
+    found = None if consent.new_state else neighbour(manifests, state, named, sandbox=using.sandbox)
+    if found is not None:
+        consent.require(found.finding, found.advice, KnownElsewhere)
 
 
 def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:

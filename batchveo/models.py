@@ -31,7 +31,7 @@ _SENTENCES = {
     JobState.IN_DOUBT: "Its request may or may not have been accepted; the usage log will tell.",
     JobState.GENERATING: "Accepted and paid for; the service is making the video.",
     JobState.DOWNLOADING: "The video is finished and is being fetched.",
-    JobState.SUCCEEDED: "The video is stored and verified.",
+    JobState.SUCCEEDED: "The video was stored and verified.",
     JobState.FAILED: "The service refused this job for good, or reported an error for it.",
     JobState.CANCELLED: "Withdrawn before it was submitted.",
 }
@@ -86,6 +86,7 @@ class Job:
     """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars.
 
     ``key``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
+    ``service``: what the run that took it on called its service, an address or ``sandbox``.
     """
 
     seq: int
@@ -108,6 +109,7 @@ class Job:
     not_before: float = 0.0
     client_request_id: str | None = None
     key: str | None = None
+    service: str | None = None
     generation_id: str | None = None
     video_url: str | None = None
     url_expires_at: float | None = None

@@ -47,6 +47,7 @@ class Notifier:
         self._messengers = messengers
         self._reporter = reporter
         self._place = messages.place(state, socket.gethostname())
+        self._state = state
         self._clock = clock
         self._tally = Tally()
         self._moved_at: float | None = None
@@ -70,7 +71,7 @@ class Notifier:
         if isinstance(error, KeyboardInterrupt):
             self._interrupted("SIGINT")
         elif error is not None and not isinstance(error, Declined):  # whoever said no is there
-            self._post(messages.broken(error, self._tally))
+            self._post(messages.broken(error, self._tally, state=self._state))
         self._warn(self._messengers.flush(self._time_left()))
 
     def __call__(self, event: Event) -> None:
@@ -95,7 +96,7 @@ class Notifier:
         """The run is over; one that a signal ended has been told of already."""
         self._over.set()
         if self._interrupted_at is None:
-            self._post(messages.ended(result, self._tally))
+            self._post(messages.ended(result, self._tally, state=self._state))
 
     def look(self) -> None:
         """Tell, once, that nothing has moved for long; a question before the run may wait as long as it likes."""
@@ -107,7 +108,7 @@ class Notifier:
                 return
             self._stuck = True
         doubts, until = (self._waiting.doubts, self._waiting.until) if self._waiting else (0, 0.0)
-        self._post(messages.stuck(quiet, self._tally, doubts=doubts, until=until))
+        self._post(messages.stuck(quiet, self._tally, doubts=doubts, until=until, state=self._state))
 
     @property
     def patience(self) -> float:

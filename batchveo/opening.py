@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -17,22 +18,29 @@ from batchveo.cluster import Cluster, ClusterRun
 from batchveo.cluster.engine import Engine
 from batchveo.cluster.pool import tag_of
 from batchveo.cluster.sharing import clear
+from batchveo.consent import Consent
 from batchveo.coordinator.holding import hold
 from batchveo.costs import learn_costs
 from batchveo.durations import Durations
-from batchveo.errors import KeyRejected, PricesUnknown, UsageError
+from batchveo.errors import KeyRejected, PricesUnknown, UsageError, VideosMissing
 from batchveo.events import Noted, Reporter
 from batchveo.metrics import known_durations, recent_durations
+from batchveo.missing import MISSING_ADVICE, missing_videos
 from batchveo.models import JobState
+from batchveo.neighbours import is_unmade
+from batchveo.places import Place
 from batchveo.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.pricing import PriceList
-from batchveo.report.expanded import say_made_elsewhere
+from batchveo.recovery import recover
+from batchveo.report.opened import say_checking, say_created, say_destination, say_other_keys, say_recovered
+from batchveo.run_options import NOTHING_TOLD, Remembered, Told, whole, written
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
-from batchveo.services import Service, check_keys, check_service, running
+from batchveo.services import Service, check_keys, check_service, follow_keys, running
 from batchveo.store import Store
 from batchveo.trying import check_place
 
+NO_CONSENT = Consent()
 ENDING_SECONDS = 10.0
 """How long the processes of a run on a cluster may hold the state after the one that started them has died."""
 
@@ -53,22 +61,37 @@ async def opened_run(
     using: Service,
     reporter: Reporter,
     cluster: Cluster | None,
+    *,
+    told: Told = NOTHING_TOLD,
+    consent: Consent = NO_CONSENT,
 ) -> RunResult:
-    """Do a run of ``command`` over the state, with the jobs that ``take_on`` gives it, here or on ``cluster``."""
+    """Do a run of ``command`` over the state, with the jobs that ``take_on`` gives it, here or on ``cluster``.
+
+    ``told`` are the settings that somebody chose, which a later ``resume`` keeps to.
+    """
     _check_reach(using, cluster)
     clock = Clock()
+    is_new = is_unmade(state)
     with Store(state) as store, ExitStack() as stack:
         await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
         check_service(store, using)
+        strangers = follow_keys(store, using)
         check_keys(store, using)
+        await check_videos(store, settings.output, consent)
+        before = where_before(store)
         engine = None if cluster is None else stack.enter_context(_engine(cluster, state, reporter))
         run = store.begin_run(command=command, service=using.name, now=clock.now())
+        store.set_options(run, written(settings, told))
+        if is_new:
+            say_created(reporter, state)
         take_on(store, run, clock.now())
         if command == "resume" and settings.budget is None:
             settings = replace(settings, budget=store.last_budget(run))
         store.set_budget(run, settings.budget)
+        say_other_keys(reporter, strangers)
+        say_destination(reporter, whole(settings.output), before, resumed=command == "resume")
         await check_place(settings.output)
-        say_made_elsewhere(reporter, store, settings.output)
+        await _recover(reporter, store, settings, using, run=run, now=clock.now())
         using = stack.enter_context(running(using, state))
         async with clients(using) as (apis, videos):
             api = first(apis)
@@ -94,7 +117,43 @@ async def opened_run(
                 await learn_costs(store, apis.values(), since=spec.begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
             store.end_run(run, status=result.exit_status, now=clock.now())
-    return result
+    return replace(result, output=settings.output)
+
+
+async def check_videos(store: Store, output: Place, consent: Consent) -> None:
+    """Raise ``VideosMissing`` where the place of the finished videos is not there, and nobody agrees to that."""
+    if consent.missing_videos:
+        return
+    missing = await missing_videos(store, output)
+    if missing.is_absence:
+        consent.require(missing.finding, MISSING_ADVICE, VideosMissing)
+
+
+def where_before(store: Store) -> str | None:
+    """Where the run before this one put its videos; ``None`` where there was none, or it is not recorded."""
+    recorded = Remembered.read(store.last_options()).output
+    if recorded is not None:
+        return recorded
+    finished = store.finished_files(1)
+    return finished[0][0] if finished else None
+
+
+async def _recover(
+    reporter: Reporter, store: Store, settings: RunSettings, using: Service, *, run: int, now: float
+) -> None:
+    """Take in what is finished already, and say so."""
+    output = settings.output
+    found = await recover(
+        store,
+        output,
+        sidecars=settings.sidecars,
+        run=run,
+        now=now,
+        sandbox=using.sandbox,
+        labels=[key.name for key in using.keys],
+        watch=partial(say_checking, reporter, output),
+    )
+    say_recovered(reporter, output, found)
 
 
 def _check_reach(using: Service, cluster: Cluster | None) -> None:

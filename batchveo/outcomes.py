@@ -26,6 +26,7 @@ class Stop(StrEnum):
     KEY = "key"
     CREDITS = "credits"
     SERVICE = "service"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,14 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
-    """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503)."""
+    """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503).
+
+    ``unreachable``: there was no connection at all; the reason is the same for all who try.
+    """
 
     reason: str
     retry_after: float | None = None
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """Submit or poll: not this job's fault, and no other would fare better."""
+    """Submit, poll or download: not this job's fault, and no other would fare better."""
 
     stop: Stop
     reason: str
@@ -125,6 +130,7 @@ class PollTrouble:
     """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation.
 
     ``final``: the answer is about this generation alone, and has the form of a last word.
+    ``unreachable``: there was no connection at all; the reason is the same for all who try.
     """
 
     reason: str
@@ -132,6 +138,7 @@ class PollTrouble:
     throttled: bool = False
     unknown: bool = False
     final: bool = False
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +220,6 @@ class Charged:
 
 SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Denied | Withdrawn | Blocked | Lost
 PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Stuck | Blocked
-FetchOutcome = Fetched | FetchTrouble | UrlExpired | DiskRefused
+FetchOutcome = Fetched | FetchTrouble | UrlExpired | DiskRefused | Blocked
 LogOutcome = FoundInLog | FailedInLog | AbsentFromLog | Charged
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

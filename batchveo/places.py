@@ -15,7 +15,12 @@ BUCKET_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "azure": "az"}
 LONGEST_PREFIX = 512
 """Bytes of UTF-8; stores take keys of 1024, names and endings included."""
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
-_SLIP = re.compile(rf"(?:{'|'.join(BUCKET_SCHEMES)}):", re.IGNORECASE)
+_SLIP = re.compile(
+    r"(?:s3|gs|gcs|az|azure|file|https?)\s*[:;]"  # s3:/bucket, s3:bucket, s3;//bucket, file:videos
+    r"|(?:s3|gs|az|azure|file)//"  # s3//bucket
+    r"|[a-z][a-z0-9+.-]+:/",  # minio:/bucket
+    re.IGNORECASE,
+)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,221}")
 _DRIVE = re.compile(r"/[A-Za-z]:/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
@@ -60,8 +65,9 @@ def place_of(value: str | os.PathLike[str]) -> Place:
     match = _URL.fullmatch(text)
     if match is None:
         if _SLIP.match(text):  # also what a Path makes of a URL
-            raise UsageError(f"{text!r} is neither a folder nor a URL: write s3://bucket/prefix, as text")
-        return Path(value)
+            hint = "s3://bucket/prefix, as text, file:///folder, or ./ before the name of a folder"
+            raise UsageError(f"{text!r} is neither a folder nor a URL: write {hint}")
+        return at_home(value)
     scheme = match[1].lower()
     if scheme == "file":
         return _local(text)
@@ -72,6 +78,21 @@ def place_of(value: str | os.PathLike[str]) -> Place:
         meant = f"did you mean {near[0]}://?" if near else "s3://, gs://, az:// or a folder"
         raise UsageError(f"videos cannot go to {scheme}:// ({meant})")
     return _bucket(BUCKET_SCHEMES[scheme], match[2])
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """``path`` with a home folder in place of its ``~``, which shells expand in few places, settings files never.
+
+    Raises ``UsageError`` where there is no such home: no folder named ``~`` is ever made. ``./~`` names one.
+    """
+    text = os.fspath(path)
+    if not text.startswith("~"):
+        return Path(path)
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path's raises where there is no home
+    if expanded.startswith("~"):
+        user = Path(text).parts[0]
+        raise UsageError(f"{text!r}: there is no home folder {user}; ./{user} names a folder of that name")
+    return Path(expanded)
 
 
 def require_cloud() -> None:

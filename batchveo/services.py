@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from batchveo.api import BASE_URL, ApiKey, NamedKey, check_base_url, find_key
 from batchveo.api.lanes import LOOPBACK
 from batchveo.errors import UsageError
+from batchveo.hints import pasteable
 from batchveo.store import Store
 
 SANDBOX = "sandbox"
@@ -127,6 +128,23 @@ def check_service(store: Store, using: Service) -> None:
         )
 
 
+def key_prints(store: Store, using: Service) -> dict[str, str]:
+    """The fingerprint of each key that is given, by its label."""
+    secret = store.key_secret()
+    return {key.name: key.key.fingerprint(secret) for key in using.keys}
+
+
+def follow_keys(store: Store, using: Service) -> int:
+    """Let what is under way or in doubt be served by the very key that it left with, whatever its label is now.
+
+    Returns how many of these jobs left with a key that is not given: only that key's usage log can tell of them.
+    """
+    labels = {key_print: label for label, key_print in key_prints(store, using).items()}
+    unsettled = store.key_prints_unsettled()
+    store.follow_keys({key_print: label for key_print, label in labels.items() if key_print in unsettled})
+    return sum(jobs for key_print, jobs in unsettled.items() if key_print not in labels)
+
+
 def check_keys(store: Store, using: Service) -> None:
     """Refuse to begin while something is under way with a key that is not given now: nobody could ask for it.
 
@@ -141,5 +159,5 @@ def check_keys(store: Store, using: Service) -> None:
         raise UsageError(
             f"generations are under way or in doubt that were bought with other keys: {bought}, {among}. "
             "Only they can ask for them: give them under the same labels, or give the jobs up with "
-            "`batchveo resolve JOB --fail`"
+            f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchveo.errors import UsageError
 from batchveo.places import BucketUrl, Place, place_of, require_cloud
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 
 USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0
@@ -66,7 +66,8 @@ class RunSettings:
             if value is None:
                 continue
             if not least <= value < float("inf") or (value == 0 and name in _POSITIVE):
-                raise UsageError(f"--{name.replace('_', '-')} {value} is out of range")
+                bound = "above 0" if name in _POSITIVE else f"of {least} or more"
+                raise UsageError(f"--{name.replace('_', '-')} {value} is out of range: a number {bound} is wanted")
 
     @property
     def polls_per_second(self) -> float:

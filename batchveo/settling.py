@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.errors import UsageError
+from batchveo.hints import pasteable
 from batchveo.models import Job, JobState
 from batchveo.store import GenerationTaken, MoveLost, Store
 
@@ -35,16 +36,27 @@ def resolve(
     resubmit: bool = False,
     generation_id: str | None = None,
     fail: bool = False,
+    skip_moved: bool = False,
 ) -> list[Job]:
     """Settle doubtful jobs one way: submit again, take a generation, or give up (generating ones too).
 
-    Returns the jobs as they are now. Raises ``UsageError`` with what is wrong; jobs before that one are settled.
+    Returns the jobs as they are now; with ``skip_moved`` those that another process moved in this very moment are
+    left alone, and out. Raises ``UsageError`` with what is wrong; jobs before that one are settled.
     """
     check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
     _check(jobs, (JobState.IN_DOUBT, JobState.GENERATING) if fail else (JobState.IN_DOUBT,), "in doubt")
     if generation_id is not None and (len(jobs) != 1 or not generation_id.strip()):
         raise UsageError("--generation-id is for one job, and not empty")
-    return [_resolved(store, job, generation_id, now, resubmit=resubmit) for job in jobs]
+    done: list[Job] = []
+    for first in range(0, len(jobs), TOGETHER):
+        with store.sharing():
+            for job in jobs[first : first + TOGETHER]:
+                try:
+                    done.append(_resolved(store, job, generation_id, now, resubmit=resubmit))
+                except MoveLost:
+                    if not skip_moved:
+                        raise UsageError(_moved_meanwhile(store, job)) from None
+    return done
 
 
 def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
@@ -82,7 +94,8 @@ def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, 
         return store.resubmit(job, now=now) if resubmit else store.give_up(job, now=now)
     except GenerationTaken:
         raise UsageError(f"generation {generation_id} belongs to another job here") from None
-    except MoveLost:
-        raise UsageError(
-            f"{job.name!r} has moved in this very moment; look again with `batchveo status`"
-        ) from None
+
+
+def _moved_meanwhile(store: Store, job: Job) -> str:
+    look = pasteable("status", state=store.path)
+    return f"{job.name!r} has moved in this very moment; look again with `{look}`"

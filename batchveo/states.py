@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
+from batchveo.amounts import money
 from batchveo.expiry import expires_at
 from batchveo.models import Job, JobState
 from batchveo.outcomes import (
@@ -39,7 +40,7 @@ S = JobState
 
 MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
-        S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.CANCELLED}),
+        S.PENDING: frozenset({S.SUBMITTING, S.GENERATING, S.SUCCEEDED, S.CANCELLED}),
         S.SUBMITTING: frozenset({S.PENDING, S.GENERATING, S.IN_DOUBT, S.FAILED}),
         S.IN_DOUBT: frozenset({S.IN_DOUBT, S.PENDING, S.GENERATING, S.FAILED}),
         S.GENERATING: frozenset({S.GENERATING, S.DOWNLOADING, S.FAILED}),
@@ -50,7 +51,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     }
 )
 """From each state, the states it may become. Two moves are a person's alone: ``pending`` to ``generating``, when
-a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again."""
+a generation bought elsewhere is adopted, and ``succeeded`` to ``generating``, to fetch a lost file again. One is
+made before a run begins: ``pending`` to ``succeeded``, when a video is found that a lost database had."""
 
 LEAST_WAIT_CAP = 5.0
 """Seconds up to which back-off grows where the service names a wait of its own."""
@@ -178,7 +180,7 @@ def _charged(job: Job, usd: float) -> Move | None:
     """Paid for, and no video: the money counts, and the job stays what it is for a person to see."""
     if job.cost_usd is not None and job.error and CHARGED_WORDS in job.error:
         return None
-    words = f"{job.error or 'no video came'}; {CHARGED_WORDS} ${usd:.2f}"
+    words = f"{job.error or 'no video came'}; {CHARGED_WORDS} {money(usd)}"
     return Move(to=job.state, detail=words, set={"error": words, "cost_usd": usd})
 
 
@@ -243,5 +245,6 @@ def _absent(job: Job, outcome: AbsentFromLog, now: float) -> Move | None:
     if outcome.resubmit:
         detail = "the usage log stays silent; submitted again as --when-in-doubt resubmit asks"
         return Move(to=S.PENDING, detail=detail, set={"not_before": now, "held": False})
-    detail = f"{outcome.reason}; held until `batchveo resolve` settles it"
-    return Move(to=S.IN_DOUBT, detail=detail, set={"held": True})
+    detail = f"{outcome.reason}; held until a person settles it"
+    error = f"{job.error}; {outcome.reason}" if job.error else outcome.reason
+    return Move(to=S.IN_DOUBT, detail=detail, set={"held": True, "error": error})

@@ -59,7 +59,8 @@ ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all"},
     "doctor": {"--notify-test"},
-    "resolve": {"--resubmit", "--generation-id", "--fail"},
+    "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
+    "retry": {"--state-is"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -9,6 +9,8 @@ import anyio
 import pytest
 
 import batchveo
+from batchveo.consent import Consent
+from batchveo.errors import KnownElsewhere
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
@@ -41,23 +43,41 @@ def test_run_from_a_script_and_from_a_notebook(tmp_path: Path) -> None:
         assert all(verdict.problem is None for verdict in batchveo.verify(store))
 
 
-def test_videos_of_another_state_are_told_before_they_are_bought_again(tmp_path: Path) -> None:
-    """Two states do not know of each other; a slip in the state's name shows at their common folder."""
+def test_videos_of_another_state_are_taken_in(tmp_path: Path) -> None:
+    """Two states do not know of each other; what stands in their common folder is not bought again."""
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST)
     settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
     events: list[batchveo.Event] = []
-    with running(Service(Settings(generation_median=0.1))) as url:
+    service = Service(Settings(generation_median=0.1))
+    with running(service) as url:
         using = batchveo.service(base_url=url, key="key")
         for state in ("s.db", "s.db", "slip.db"):
-            assert not [event for event in events if "another state bought" in str(event)]
+            consent = Consent(new_state=state == "slip.db")
             batchveo.run(
-                [manifest], state=tmp_path / state, settings=settings, using=using, reporter=events.append
+                [manifest],
+                state=tmp_path / state,
+                settings=settings,
+                using=using,
+                reporter=events.append,
+                consent=consent,
             )
-    (warning,) = [event for event in events if "another state bought" in str(event)]
-    assert isinstance(warning, batchveo.Noted)
-    assert warning.warning
-    assert warning.text.startswith("2 jobs not submitted yet, fox-0 for one,")
+    told = [event.text for event in events if isinstance(event, batchveo.Noted)]
+    assert told[-1] == f"took in 2 finished videos found in {tmp_path / 'videos'}; nothing is bought for them"
+    assert len(service.generations) == 2
+
+
+def test_another_state_beside_the_manifest_stops_a_new_one(tmp_path: Path) -> None:
+    """A script has nobody to ask; what it raises says what to do."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST)
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
+    with running(Service(Settings(generation_median=0.1))) as url:
+        using = batchveo.service(base_url=url, key="key")
+        batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using)
+        with pytest.raises(KnownElsewhere, match=r"s\.db knows 2 of the 2 jobs"):
+            batchveo.run([manifest], state=tmp_path / "slip.db", settings=settings, using=using)
+    assert not (tmp_path / "slip.db").exists()
 
 
 def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,12 @@ def test_what_to_do_next() -> None:
     night.notifier.ended(result(by_state={S.FAILED: 1, S.IN_DOUBT: 2, S.GENERATING: 3}, held=2, late=3))
     ((title, body),) = night.out.posted
     assert title == "batchveo ended: 1 failed, 2 held in doubt, 3 unfinished"
-    for words in ("1 failed", "`batchveo retry`", "`batchveo resolve`", "3 not finished at the service yet"):
+    for words in (
+        "1 failed",
+        "`batchveo retry --state s.db`",
+        "`batchveo status --state s.db`",
+        "3 not finished at the service yet",
+    ):
         assert words in body
 
 
@@ -333,8 +338,9 @@ def test_doctor_sends_a_test(
     assert "pass-secret" not in out
 
 
-def test_a_terminated_run_tells_and_ends_in_time(tmp_path: Path) -> None:
-    """SIGTERM to a real process: the message is out before it ends, within five seconds."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_run_tells_and_ends_in_time(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal to a real process: the message is out before it ends, within five seconds."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
     with listening() as listener, running(Service(Settings(generation_median=600.0))) as url:
         arguments = ["-m", "batchveo", "run", "m.yaml", "--base-url", url, "-v", "--notify", listener.url]
@@ -350,10 +356,10 @@ def test_a_terminated_run_tells_and_ends_in_time(tmp_path: Path) -> None:
             if "submitting -> generating" in line:
                 break
         begun = time.monotonic()
-        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, number)
         rest = process.stderr.read()
-        assert process.wait() == 143
+        assert process.wait() == 128 + number
         assert time.monotonic() - begun < 5.0
         process.stderr.close()
     assert "a message was not taken" not in rest
-    assert [message["title"] for message in listener.got] == ["batchveo was interrupted (SIGTERM)"]
+    assert [message["title"] for message in listener.got] == [f"batchveo was interrupted ({number.name})"]

@@ -10,7 +10,8 @@ import pytest
 
 from batchveo import RunSettings
 from batchveo.errors import UsageError
-from batchveo.places import BucketUrl, place_of
+from batchveo.places import BucketUrl, at_home, place_of
+from batchveo.store import Store
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,39 @@ def test_what_is_no_place(text: str, words: str) -> None:
     """Said at once, before anything is bought."""
     with pytest.raises(UsageError, match=words):
         RunSettings(output=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file:/videos",
+        "file:videos",
+        "S3:/bucket/x",
+        "s3;//bucket",
+        "s3//bucket/x",
+        "gs:bucket",
+        "minio:/b",
+        "http:/x",
+    ],
+)
+def test_slips_make_no_folder(text: str) -> None:
+    """A slash too few, or another key beside the colon's."""
+    with pytest.raises(UsageError, match=r"neither a folder nor a URL: write s3://"):
+        RunSettings(output=text)
+
+
+def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every place of the library; one that is nobody's is an error, and a folder of that name can be had."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert place_of("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
+    assert at_home("~") == tmp_path
+    assert at_home("./~/x") == Path("~/x")
+    assert at_home("a/~/x") == Path("a/~/x")
+    with pytest.raises(UsageError, match=r"no home folder ~nobody-here; \./~nobody-here names"):
+        place_of("~nobody-here/x")
+    with Store("~/new/b.db") as store:
+        assert store.path == tmp_path / "new" / "b.db"
 
 
 @pytest.mark.parametrize("secret", ["s3://AKIA:hush@bucket/x", "az://c/x?sig=hush", "gs://b/x#hush"])

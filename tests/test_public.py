@@ -30,3 +30,10 @@ def test_importing_it_is_light() -> None:
     code = f"import sys, batchveo; print([m for m in {heavy.split()!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_completion_offers_the_public_names_only() -> None:
+    """In a process of its own: what was imported before does not show, and names that were not used yet do."""
+    code = "import batchveo, batchveo.store; batchveo.Job; print(*dir(batchveo))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == sorted(batchveo.__all__)

@@ -142,7 +142,7 @@ def test_what_is_held_says_what_the_log_told() -> None:
     unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
     move = next_state(make_job(S.IN_DOUBT), unread, now=0.0, jitter=0.0)
     assert move is not None
-    assert move.detail == "the usage log cannot be read; held until `batchveo resolve` settles it"
+    assert move.detail == "the usage log cannot be read; held until a person settles it"
 
 
 def test_a_held_job_is_held_once() -> None:

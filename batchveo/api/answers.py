@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from batchveo.api.error_text import SENTENCES, error_words
+from batchveo.api.html_text import is_markup, page_words, without_page
 from batchveo.api.status_words import Standing, standing_of
 from batchveo.outcomes import (
     Blocked,
@@ -30,6 +32,8 @@ LARGEST_USD = 1e6
 LONGEST_URL = 16_384
 LONGEST_MESSAGE = 400
 LONGEST_ID = 512
+LONGEST_TEXT = 64 * 1024
+"""Bytes of a body that is not JSON, looked at for words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,8 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
         )
     body = answer.json()
     if not isinstance(body, dict):
-        return PollTrouble(reason=f"unreadable answer to a poll (HTTP {answer.status})")
+        reason = f"unreadable answer to a poll (HTTP {answer.status}){seen_in(answer)}"
+        return PollTrouble(reason=one_line(reason))
     if not isinstance(body.get("status"), str):
         words = _failure_words(body)
         reason = f"the answer to a poll names no status{f': {words}' if words else ''}"
@@ -184,11 +189,28 @@ def is_api_error(answer: Answer) -> bool:
 def error_reason(answer: Answer) -> str:
     """The status with the service's own words, fit for one line of a terminal."""
     body = answer.json()
-    words = error_words(body) if isinstance(body, dict | list) else ""
+    words = _plain_words(answer) if body is None else error_words(body) if isinstance(body, dict | list) else ""
     meta = body.get("meta") if isinstance(body, dict) else None
     if meta:
         words = f"{words} {json.dumps(meta, ensure_ascii=False)}"
     return one_line(f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}")
+
+
+def _plain_words(answer: Answer) -> str:
+    """What a body that is not JSON says: the words of a page, or plain text; nothing where it is neither."""
+    body = answer.body[:LONGEST_TEXT]
+    try:
+        text = getincrementaldecoder("utf-8-sig")().decode(body)  # a character that the cut has halved is left out
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+        return page_words(text) if is_markup(text) else ""
+    return page_words(text) if is_markup(text) else text
+
+
+def seen_in(answer: Answer) -> str:
+    """The words of a page that came with a status of success: who stands in between shows by its title."""
+    words = _plain_words(answer) if answer.json() is None else ""
+    return f": {words}" if words else ""
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -205,7 +227,8 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def one_line(text: str) -> str:
-    """``text`` without control characters (a server's words must not steer a terminal), cut to one line."""
+    """``text`` without control characters (a server's words must not steer a terminal) or tags, in one line."""
+    text = without_page(text)
     clean = "".join(char if char.isprintable() else " " for char in text)
     clean = " ".join(clean.split())
     return clean if len(clean) <= LONGEST_MESSAGE else clean[: LONGEST_MESSAGE - 1] + "…"

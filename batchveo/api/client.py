@@ -15,7 +15,8 @@ import httpx
 
 from batchveo.api.answers import Answer, error_reason, poll_outcome
 from batchveo.api.budget import CallBudget
-from batchveo.api.faults import describe, poll_fault, submit_fault
+from batchveo.api.certificates import check_authorities, distrust
+from batchveo.api.faults import UNREACHED, describe, poll_fault, submit_fault, unreached
 from batchveo.api.key import ApiKey
 from batchveo.api.lanes import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
 from batchveo.api.pour import TooLong, pour
@@ -53,7 +54,11 @@ CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong
 
 def check_base_url(url: str) -> str:
     """``url`` without a trailing slash; raises ``UsageError`` unless it is https, or http to this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:  # a port that is none, a bracket that does not end
+        raise UsageError(f"--base-url {url!r} is not an address: {error}; it looks like {BASE_URL}") from None
     if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(f"--base-url {url!r} is not the address of a service; it looks like {BASE_URL}")
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
@@ -87,6 +92,8 @@ class Api:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Api:
+        if self._transport is None and self.base_url.startswith("https:"):
+            check_authorities()
         proxy = proxy_of(self.base_url)
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
         self._submits = self._transport or wire(keep=False, proxy=proxy)
@@ -127,7 +134,7 @@ class Api:
         try:
             answer = await self._call(self._submits, sending)
         except CALL_FAULTS as error:
-            return self._without_key(submit_fault(error, sent=departure.left))
+            return self._without_key(submit_fault(error, sent=departure.left, address=self.base_url))
         return self._without_key(submit_outcome(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
@@ -135,7 +142,7 @@ class Api:
         try:
             answer = await self._get(GENERATIONS, [("generation_id", generation_id)])
         except CALL_FAULTS as error:
-            return self._without_key(poll_fault(error))
+            return self._without_key(poll_fault(error, address=self.base_url))
         return self._without_key(poll_outcome(answer, generation_id=generation_id))
 
     # -- questions about the account and the models
@@ -145,7 +152,8 @@ class Api:
         try:
             answer = await self._get(path, params, auth=auth)
         except CALL_FAULTS as error:
-            raise ServiceTrouble(self._clean(f"GET {path}: {describe(error)}")) from None
+            words = unreached(error, self.base_url) if isinstance(error, UNREACHED) and not distrust(error) else ""
+            raise ServiceTrouble(self._clean(words or f"GET {path}: {describe(error)}")) from None
         if answer.status != 200:
             self._refuse(path, answer)
         body = answer.json()
@@ -182,7 +190,7 @@ class Api:
             async with aclosing(await send(transport, request)) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 body = await _body(response)
-        if not response.is_success and self._key:
+        if self._key and not (response.is_success and body.lstrip()[:1] == b"{"):
             body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
         return Answer(status=response.status_code, headers=headers, body=body)
 

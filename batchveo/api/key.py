@@ -7,15 +7,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hmac import compare_digest
+from hmac import compare_digest, digest
 from pathlib import Path
 
+from batchveo.api.key_text import bare_key, decoded, key_in_text
 from batchveo.errors import UsageError
 
 VARIABLES = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """Environment variables that may hold the key; the first that is set wins."""
 LARGEST_FILE = 64 * 1024
 """Bytes; what is longer holds no key."""
+FINGERPRINT_DIGITS = 20
+"""Hex digits of a key's fingerprint: 80 bits."""
 LABEL = re.compile(r"[A-Za-z0-9._-]{1,40}")
 """What a key may be called: the state, the reports and messages show it."""
 
@@ -44,6 +47,10 @@ class ApiKey:
     def header(self) -> str:
         """The value of the Authorization header; for requests to the service only."""
         return f"Bearer {self._value}"
+
+    def fingerprint(self, secret: bytes) -> str:
+        """What tells this key from others to whoever has ``secret``: a keyed hash, cut short, of no other use."""
+        return digest(secret, self._value.encode(), "sha256").hex()[:FINGERPRINT_DIGITS]
 
     def scrub(self, text: bytes) -> bytes:
         """``text`` without the key in any case of letters, should a server have put it there."""
@@ -85,9 +92,11 @@ def find_key(
             return key_in(key_file)
         except ValueError as error:
             raise UsageError(f"the API key file {key_file} cannot be read: {error}") from None
+        except UsageError as error:
+            raise UsageError(f"the API key file {key_file}: {error}") from None
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
-            return ApiKey(environment[variable])
+            return ApiKey(bare_key(environment[variable]))
     if required:
         raise UsageError(
             f"no API key: set {VARIABLES[0]}, or name a file with --api-key-file; "
@@ -97,18 +106,15 @@ def find_key(
 
 
 def key_in(file: Path) -> ApiKey:
-    """The key that is all a file holds.
+    """The key that a file holds, however it is written there.
 
     Raises ``ValueError`` where the file cannot be read, ``UsageError`` where what it holds is no key.
     """
     try:
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
-        text = content.decode("utf-8-sig")  # some editors put a mark first
     except OSError as error:
         raise ValueError(error.strerror) from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
     if len(content) > LARGEST_FILE:
         raise ValueError(f"it is longer than {LARGEST_FILE >> 10} KiB")
-    return ApiKey(text)
+    return ApiKey(key_in_text(decoded(content), VARIABLES))

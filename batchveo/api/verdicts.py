@@ -10,7 +10,16 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from batchveo.api.answers import Answer, accepted_id, accepted_usd, error_reason, is_api_error, retry_after
+from batchveo.api.answers import (
+    Answer,
+    accepted_id,
+    accepted_usd,
+    error_reason,
+    is_api_error,
+    one_line,
+    retry_after,
+    seen_in,
+)
 from batchveo.outcomes import (
     Accepted,
     Blocked,
@@ -53,7 +62,7 @@ def _is_object(answer: Answer) -> bool:
 def _accepted(answer: Answer) -> SubmitOutcome:
     generation = accepted_id(answer)
     if generation is None:
-        return Lost(reason="accepted without a readable id")
+        return Lost(reason=one_line(f"accepted without a readable id{seen_in(answer)}"))
     return Accepted(generation_id=generation, cost_usd=accepted_usd(answer))
 
 

@@ -109,6 +109,7 @@ class Videos:
                 last = error
             except OSError as error:
                 last = httpx.ConnectError(f"{target.url.host}: {error}")
+                last.__cause__ = error  # a certificate that is not trusted is told apart by it
         raise last
 
 

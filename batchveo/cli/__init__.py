@@ -58,7 +58,7 @@ Exit statuses:
   2    bad usage, manifest or state
   3    stopped early: credits, key, budget, disk; run again to go on
   4    another run holds the state
-  130  stopped by SIGINT (Ctrl-C)    143  by SIGTERM"""
+  130  stopped by SIGINT (Ctrl-C)    143  by SIGTERM    129  by SIGHUP"""
 
 
 class LazyGroup(click.Group):

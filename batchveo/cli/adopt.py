@@ -19,7 +19,10 @@ from batchveo.cli.running import service_of
 from batchveo.cli.selecting import selected
 from batchveo.clients import apis
 from batchveo.errors import UsageError
+from batchveo.hints import address_options, pasteable
 from batchveo.manifest import Manifests
+from batchveo.neighbours import is_unmade
+from batchveo.report.words import counted
 from batchveo.services import Service, check_service, running
 from batchveo.store import GenerationTaken, Scratch, Store
 
@@ -55,7 +58,10 @@ def command(
     using = service_of(options)
     if label is not None and (period or label not in {key.name for key in using.keys}):
         raise UsageError(f"--key {label!r} is for generation ids, and one of the labels in the file of --keys")
+    is_new = is_unmade(state)
     with Store(state) as store:
+        if is_new:
+            click.echo(f"a new database was made: {state.absolute()}", err=True)
         check_service(store, using)
         run = store.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
@@ -64,7 +70,8 @@ def command(
             keys = _keys(using, generation_ids, label, store.path)
             adopted = _by_hand(store, generation_ids, job_key, run, keys)
         store.end_run(run, status=0, now=time.time())
-    _say(adopted)
+        service = address_options(store.services())
+    _say(adopted, pasteable("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
 
@@ -134,8 +141,8 @@ def hours_of(period: str) -> int:
     return int(match[1]) * (24 if match[2] == "d" else 1)
 
 
-def _say(adopted: Adopted) -> None:
-    click.echo(f"{len(adopted.jobs)} generations adopted; `batchveo resume` fetches them", err=True)
+def _say(adopted: Adopted, resume: str) -> None:
+    click.echo(f"{counted(len(adopted.jobs), 'generation')} adopted; `{resume}` fetches them", err=True)
     for generation in adopted.surplus:
         click.echo(f"left alone: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.amounts import money
 from batchveo.api.usage_log import NOT_WHOLE
 from batchveo.auditing import Audit, Finding, audit
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.running import service_of
 from batchveo.clients import apis
-from batchveo.report.words import printable, shorten
+from batchveo.report.words import counted, printable, shorten
 from batchveo.services import running
 from batchveo.store import Store
 
@@ -50,7 +52,8 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
 def _say(audited: Audit) -> None:
     for finding in audited.findings:
         click.echo(_line(finding))
-    click.echo(f"{len(audited.findings)} things are off" if audited.findings else "nothing is off", err=True)
+    off = len(audited.findings)
+    click.echo(f"{counted(off, 'thing')} {'is' if off == 1 else 'are'} off" if off else "nothing is off", err=True)
     if not audited.whole:
         click.echo(f"warning: {NOT_WHOLE}: what was bought twice further back is not seen", err=True)
 
@@ -70,8 +73,9 @@ def _row(finding: Finding) -> dict[str, object]:
 
 
 def _line(finding: Finding) -> str:
-    who = shorten(finding.job.name, 40) if finding.job else "-"
-    usd = f"${finding.usd:.2f}" if finding.usd is not None else "nothing"
+    cut = shorten(finding.job.name, 40) if finding.job and sys.stdout.isatty() else None
+    who = cut or (finding.job.name if finding.job else "-")
+    usd = money(finding.usd) if finding.usd is not None else "nothing"
     detail = f" ({finding.detail})" if finding.detail else ""
     key = f" with key {finding.key}" if finding.key else ""
     return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")

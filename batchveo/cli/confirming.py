@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchveo.consent import Consent
 from batchveo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def approve_of(options: dict[str, Any]) -> Approve | None:
     above = options["confirm_above"]
     if not above >= 0:
         raise UsageError(f"--confirm-above {above} is out of range")
-    if options["yes"] or options["sandbox"] or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if options["yes"] or options["sandbox"] or not _is_someone_there():
         return None
 
     def approve(offer: Offer) -> bool:
@@ -31,14 +32,37 @@ def approve_of(options: dict[str, Any]) -> Approve | None:
     return approve
 
 
+def consent_of(options: dict[str, Any]) -> Consent:
+    """What the options agree to, and who is asked about the rest: a person at a terminal, not with ``--yes``."""
+    asks = not options["yes"] and _is_someone_there()
+    return Consent(
+        new_state=options.get("new_state", False),
+        missing_videos=options["missing_videos_ok"],
+        confirm=_goes_on if asks else None,
+    )
+
+
+def _is_someone_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _goes_on(question: str) -> bool:
+    click.echo(question, err=True)
+    return _yes("\nGo on all the same?")
+
+
 def _asked(offer: Offer) -> bool:
     from batchveo.cli.planned import offer_text
     from batchveo.report.layout import terminal_width
 
     click.echo(offer_text(offer, terminal_width()), err=True)
+    return _yes("\nBuy them?")
+
+
+def _yes(question: str) -> bool:
     try:
         with _own_ctrl_c():
-            return click.confirm("\nBuy them?", default=False, err=True)
+            return click.confirm(question, default=False, err=True)
     except click.Abort:  # Ctrl-C, or the end of input
         click.echo(err=True)
         return False

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, json_option, option, state_option, together
+from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
 from batchveo.errors import UsageError
-from batchveo.exporting import Exported, ExportSettings, Files, Format, Metadata, Splitting, export
+from batchveo.exporting import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.models import JobState
 from batchveo.report.words import shorten
 from batchveo.store import Store
@@ -47,7 +47,18 @@ _shape_options = together(
         default="jsonl",
         help="How a VideoFolder describes its videos.",
     ),
-    option("--shard-size", type=float, default=1000.0, metavar="MB", help="Megabytes of video a shard, at most."),
+    option(
+        "--shard-size",
+        type=FiniteRange(min=0.0, min_open=True),
+        default=1000.0,
+        metavar="MB",
+        help="Megabytes of video a shard, at most.",
+    ),
+    option(
+        "--captions",
+        type=click.Choice([kind.value for kind in Captions]),
+        help="Also write each caption as a text file beside its video.",
+    ),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Clips a shard, at most."),
 )
 _choice_options = together(
@@ -110,6 +121,7 @@ def _settings(options: dict[str, Any]) -> ExportSettings:
         files=Files(options["files"]),
         splitting=Splitting(how=options["split"], by=options["split_by"]),
         metadata=Metadata(options["metadata"]),
+        captions=options["captions"] and Captions(options["captions"]),
         shard_bytes=int(options["shard_size"] * _MB),
         shard_clips=options["shard_clips"],
         verify=options["verify"],

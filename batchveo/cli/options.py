@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.places import Place, place_of
+from batchveo.places import Place, at_home, place_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -51,7 +52,21 @@ def _checked_address(context: click.Context, parameter: click.Parameter, value: 
     return value
 
 
-class PlaceType(click.ParamType[Place]):
+class FilePath(click.Path):
+    """A file or folder, in the home of its user where it begins with ``~``: variables and files have no shell."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that was named."""
+        return super().convert(at_home(value) if isinstance(value, str | Path) else value, param, ctx)
+
+
+if TYPE_CHECKING:
+    _PlaceParamType = click.ParamType[Place]
+else:
+    _PlaceParamType = click.ParamType  # generic from click 8.4 on only
+
+
+class PlaceType(_PlaceParamType):
     """A folder, or the URL of a prefix in a bucket."""
 
     name = "place"
@@ -65,7 +80,18 @@ class PlaceType(click.ParamType[Place]):
         return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
 
 
-PATH = click.Path(path_type=Path)
+class FiniteRange(click.FloatRange):
+    """A number within bounds; not "not a number" either, which no bound keeps out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number with an end.", param, ctx)
+        return number
+
+
+PATH = FilePath(path_type=Path)
 PLACE = PlaceType()
 
 state_option = option(
@@ -74,6 +100,7 @@ state_option = option(
 videos_option = option(
     "--videos", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved."
 )
+SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files
@@ -200,6 +227,7 @@ run_options = together(
         metavar="USD",
         help="Ask before more than this is bought, or what has no price, when a person is at the terminal.",
     ),
+    option("--missing-videos-ok", is_flag=True, help="Go on though finished videos are missing."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
     service_options,

@@ -26,7 +26,7 @@ from batchveo.cli.running import planned_settings, service_of
 from batchveo.clients import apis, first
 from batchveo.planning.images import unwatched
 from batchveo.planning.plans import Plan, plan
-from batchveo.report.layout import terminal_width
+from batchveo.report.layout import listing_width
 from batchveo.services import Service, running
 
 
@@ -48,7 +48,9 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
     """Make the plan and print it; 1 where images will not do."""
     made = _plan(manifests, options)
     text = (
-        json.dumps(plan_row(made), ensure_ascii=False, indent=2) if as_json else plan_text(made, terminal_width())
+        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
+        if as_json
+        else plan_text(made, listing_width(sys.stdout), state=options["state"])
     )
     click.echo(text)
     return int(bool(made.images and made.images.problems))
@@ -75,6 +77,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 settings=planned_settings(options),
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
+                sandbox=using.sandbox,
                 progress=_count if sys.stderr.isatty() else unwatched,
             )
 

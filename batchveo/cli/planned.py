@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from batchveo.amounts import money
+from batchveo.hints import pasteable
 from batchveo.models import JobSpec, JobState
 from batchveo.planning.images import ImageCheck
 from batchveo.planning.nights import Night
 from batchveo.planning.offers import ModelPlan, Offer
 from batchveo.planning.plans import Collision, Plan
-from batchveo.report.layout import LABEL, cells, fit, labelled, line_of, middle, pad
-from batchveo.report.words import counted, minute, money, span
+from batchveo.report.layout import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad
+from batchveo.report.words import counted, minute, span
 
 NUMBERS = (8, 9, 12)
 """Columns of the table's numbers: jobs, to make, price."""
@@ -45,8 +48,8 @@ def plan_row(made: Plan) -> dict[str, object]:
     }
 
 
-def plan_text(made: Plan, width: int) -> str:
-    """The plan for a person, in ``width`` columns."""
+def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
+    """The plan for a person, in ``width`` columns; ``state`` is the database that its hints name."""
     return "\n".join(
         [
             *_table(made, width),
@@ -54,7 +57,7 @@ def plan_text(made: Plan, width: int) -> str:
             *([labelled("jobs", made.choice_note, width)] if made.choice_note else []),
             *_money(made, width),
             *_night(made.night, made.new, width),
-            *_standing(made, width),
+            *_standing(made, width, state),
             *_names(made, width),
             *(_images(made.images, width) if made.images else ()),
             *(labelled("note", note, width) for note in made.notes),
@@ -145,7 +148,7 @@ def _night(night: Night | None, new: int, width: int) -> Iterator[str]:
     yield labelled("night", f"about {span(night.forecast.likely)}, {between}{known}", width)
 
 
-def _standing(made: Plan, width: int) -> Iterator[str]:
+def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
     """What the state has of these jobs already."""
     counts = dict(made.by_state)
     done, failed = counts.pop(JobState.SUCCEEDED, 0), counts.pop(JobState.FAILED, 0)
@@ -155,7 +158,10 @@ def _standing(made: Plan, width: int) -> Iterator[str]:
     parts += [f"{under_way:,} under way"] if under_way else []
     parts += [f"{pending:,} pending"] if pending else []
     skipped = [f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n]
-    parts += [f"{' and '.join(skipped)} (skipped; `batchveo retry` brings them back)"] if skipped else []
+    back = pasteable(
+        "retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state
+    )
+    parts += [f"{' and '.join(skipped)} (skipped; `{back}` brings them back)"] if skipped else []
     if parts:
         yield labelled("state", ", ".join(parts), width)
     if made.repeated:
@@ -192,7 +198,8 @@ def _image(image: str) -> str:
 
 
 def _sample(specs: Sequence[JobSpec], width: int) -> Iterator[str]:
-    room = min(max([cells(fit(s.name, 24)) for s in specs] + [0]), 24)
+    most = 24 if width < UNBOUNDED else width
+    room = min(max([cells(fit(s.name, most)) for s in specs] + [0]), most)
     yield "first jobs"
     for spec in specs:
         yield f"  {pad(fit(spec.name, room), room)}  {fit(str(spec.request.get('prompt', '')), width - room - 4)}"

@@ -34,6 +34,13 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Place | 
         jobs = f"{written.jobs:,} of {jobs}"
     megabytes = written.bytes / 1e6
     click.echo(f"{jobs}, {counted(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
+    if written.unlinked:
+        videos_words = counted(written.unlinked, "video")
+        click.echo(
+            f"note: {videos_words} not linked: the way from the report would tell where on this machine they are; "
+            "write it beside the videos, without --output",
+            err=True,
+        )
     if posters and not available():
         click.echo("note: posters take an extra: pip install 'batchveo[media]'", err=True)
     click.echo(str(written.path))

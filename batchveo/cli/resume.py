@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from batchveo import library
-from batchveo.cli.confirming import approve_of
+from batchveo.cli.confirming import approve_of, consent_of
 from batchveo.cli.options import run_options
-from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
 from batchveo.notifying import Notifier
 
 
@@ -29,6 +29,8 @@ def command(**options: Any) -> int:
             reporter=notifier,
             approve=approve_of(options),
             cluster=cluster,
+            told=told_of(click.get_current_context()),
+            consent=consent_of(options),
         )
         notifier.ended(result)
     return conclude(result, options, shown)

@@ -9,8 +9,9 @@ import click
 
 from batchveo import settling
 from batchveo.cli.completing import jobs_in
-from batchveo.cli.options import state_option
-from batchveo.cli.selecting import selected
+from batchveo.cli.options import option, state_option
+from batchveo.cli.selecting import in_states, selected
+from batchveo.errors import UsageError
 from batchveo.models import JobState
 from batchveo.report.words import counted
 from batchveo.store import Store
@@ -19,13 +20,23 @@ from batchveo.store import Store
 @click.command("retry")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.FAILED, JobState.CANCELLED))
 @state_option
-def command(jobs: tuple[str, ...], state: Path) -> int:
+@option(
+    "--state-is",
+    type=click.Choice([state.value for state in settling.RETRIED]),
+    multiple=True,
+    envvar=None,
+    help="Every job in this state; may be given several times.",
+)
+def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) -> int:
     """Put failed jobs back to pending: all of them, or the JOBs named (those may be cancelled ones too).
 
     JOB is an id or its beginning, or a name. `run` or `resume` then submits them again.
     """
+    if jobs and state_is:
+        raise UsageError("name the jobs to retry, or give --state-is")
     with Store.existing(state) as store:
-        chosen = list(selected(store, jobs)) if jobs else list(store.jobs(JobState.FAILED))
+        wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
+        chosen = list(selected(store, jobs)) if jobs else in_states(store, wanted)
         done = settling.retry(store, chosen, now=time.time())
     click.echo(f"{counted(done, 'job')} pending again", err=True)
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from batchveo import library
-from batchveo.cli.confirming import approve_of
+from batchveo.cli.confirming import approve_of, consent_of
 from batchveo.cli.options import (
     manifests_argument,
     option,
@@ -18,7 +18,7 @@ from batchveo.cli.options import (
     unknown_model_option,
 )
 from batchveo.cli.reading import reading_of
-from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of
+from batchveo.cli.running import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
 from batchveo.notifying import Notifier
 
 
@@ -28,6 +28,7 @@ from batchveo.notifying import Notifier
 @run_options
 @unknown_model_option
 @strict_option
+@option("--new-state", is_flag=True, help="Buy with a new database, though another one knows these jobs.")
 @option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
     """Make the videos that the manifests name; the same command again goes on.
@@ -55,6 +56,8 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
             stdin=sys.stdin.buffer,
             approve=approve_of(options),
             cluster=cluster,
+            told=told_of(click.get_current_context()),
+            consent=consent_of(options),
         )
         notifier.ended(result)
     return conclude(result, options, shown)

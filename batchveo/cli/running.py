@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from batchveo.cluster.settings import Cluster
 from batchveo.errors import BatchveoError, UsageError
@@ -18,10 +19,11 @@ from batchveo.messengers import Messengers, urls_in
 from batchveo.report.aside import Aside
 from batchveo.report.choosing import reporter_for
 from batchveo.report.closing import account_lines, outcome_lines
+from batchveo.run_options import KEPT, Told
 from batchveo.runner import Doubt, RunResult, RunSettings
 from batchveo.services import Service, service
 from batchveo.settings import USUAL_CONCURRENCY
-from batchveo.sidecars import Sidecars
+from batchveo.sidecar_place import Sidecars
 from batchveo.store import Store
 
 
@@ -61,6 +63,18 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
         tries=options["tries"],
         sidecars=Sidecars.named(options["sidecars"]),
     )
+
+
+def told_of(context: click.Context) -> Told:
+    """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
+    source = {name: context.get_parameter_source(name) for name in KEPT & context.params.keys()}
+    return Told(
+        firmly=frozenset(name for name, where in source.items() if where is ParameterSource.COMMANDLINE),
+        otherwise=frozenset(name for name, where in source.items() if where in _STANDING),
+    )
+
+
+_STANDING = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
 
 def cluster_of(options: dict[str, Any]) -> Cluster | None:
@@ -114,7 +128,8 @@ def conclude(result: RunResult, options: dict[str, Any], shown: Aside) -> int:
     """Say how the run ended; returns its exit status."""
     # a terminal that takes nothing any more must not keep the process; JSON has had its last line
     if not shown.stuck and not options["log_json"]:
-        for line in [*outcome_lines(result, options["output"]), *_account(result, options["state"])]:
+        output = result.output or options["output"]
+        for line in [*outcome_lines(result, output), *_account(result, options["state"])]:
             with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
                 click.echo(line, err=True)
     return result.exit_status

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, option
+from batchveo.cli.options import PATH, SECONDS, FiniteRange, option
 from batchveo.errors import UsageError
 from batchveo.sandbox import FAULTS, Service, Settings, serve
 
@@ -16,18 +16,18 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 
 @click.command("sandbox", epilog=FAULT_LIST)
 @option("--host", default="127.0.0.1", help="The address to listen on.")
-@option("--port", type=int, default=8642, help="The port; 0 takes a free one.")
+@option("--port", type=click.IntRange(0, 65535), default=8642, help="The port; 0 takes a free one.")
 @option("--key", help="Accept this API key only; any without it.")
 @option("--per-key", is_flag=True, help="Give each API key an account of its own, with these limits.")
-@option("--generation-time", type=float, default=3.0, metavar="S", help="Median of a generation.")
-@option("--sigma", type=float, default=0.3, help="Spread of the generation times (log-normal).")
-@option("--concurrency-limit", type=int, metavar="N", help="429 above N generations in flight.")
-@option("--rate-limit", type=int, metavar="N", help="429 above N submits a minute.")
+@option("--generation-time", type=SECONDS, default=3.0, metavar="S", help="Median of a generation.")
+@option("--sigma", type=FiniteRange(0.0, 10.0), default=0.3, help="Spread of the generation times (log-normal).")
+@option("--concurrency-limit", type=click.IntRange(min=0), metavar="N", help="429 above N generations in flight.")
+@option("--rate-limit", type=click.IntRange(min=0), metavar="N", help="429 above N submits a minute.")
 @option("--retry-after/--no-retry-after", default=True, help="Whether a 429 says when to return.")
-@option("--balance", type=float, default=1000.0, metavar="USD", help="What the account holds.")
-@option("--log-lag", type=float, default=1.0, metavar="S", help="How late the usage log is.")
-@option("--url-ttl", type=float, metavar="S", help="How long video URLs work.")
-@option("--video-bytes", type=int, metavar="N", help="Pad videos to this size.")
+@option("--balance", type=FiniteRange(), default=1000.0, metavar="USD", help="What the account holds.")
+@option("--log-lag", type=SECONDS, default=1.0, metavar="S", help="How late the usage log is.")
+@option("--url-ttl", type=SECONDS, metavar="S", help="How long video URLs work.")
+@option("--video-bytes", type=click.IntRange(min=0), metavar="N", help="Pad videos to this size.")
 @option("--seed", type=int, default=0, help="Decides all chance.")
 @option("--fault", "faults", multiple=True, metavar="NAME=CHANCE", help="Let this go wrong so often.")
 @option("--journal", type=PATH, metavar="FILE", help="Remember generations across restarts.")
@@ -51,7 +51,10 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
         seed=options["seed"],
         faults=dict(_fault(text) for text in faults),
     )
-    serve(Service(settings, journal=journal), host=host, port=port, on_ready=_say_ready)
+    try:
+        serve(Service(settings, journal=journal), host=host, port=port, on_ready=_say_ready)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be used: {error.strerror}; --port 0 takes a free one") from None
     return 0
 
 

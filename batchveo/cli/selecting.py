@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from batchveo.errors import UsageError
-from batchveo.models import Job
+from batchveo.hints import pasteable
+from batchveo.models import Job, JobState
 from batchveo.store import Store
+
+
+def in_states(store: Store, states: Sequence[JobState]) -> list[Job]:
+    """All jobs in ``states``, in manifest order within each."""
+    return list(store.jobs(*states))
 
 
 def selected(store: Store, keys: Sequence[str]) -> Iterator[Job]:
@@ -23,5 +29,5 @@ def selected(store: Store, keys: Sequence[str]) -> Iterator[Job]:
         else:
             wrong.append(f"{key!r} is no job here" if not jobs else f"{key!r} means several jobs; use the id")
     if wrong:
-        raise UsageError("; ".join(wrong) + ". `batchveo jobs` lists them")
+        raise UsageError(f"{'; '.join(wrong)}. `{pasteable('jobs', state=store.path)}` lists them")
     yield from found.values()

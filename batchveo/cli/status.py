@@ -10,10 +10,13 @@ from typing import Any
 
 import click
 
+from batchveo.amounts import money
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.models import JobState
+from batchveo.report.layout import UNBOUNDED
 from batchveo.report.rows import ahead_words, status_row
-from batchveo.report.words import counted, money, shorten
+from batchveo.report.snapshot import Lookout
+from batchveo.report.words import counted, shorten, waiting_words
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -48,10 +51,13 @@ def _draw(store: Store) -> None:
 
 def _show(store: Store, *, as_json: bool) -> None:
     row = status_row(store)
-    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _text(row))
+    if as_json:
+        click.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        click.echo(_text(row, Lookout(store=store).look(time.time()).waits_since))
 
 
-def _text(row: dict[str, Any]) -> str:
+def _text(row: dict[str, Any], waits: float | None = None) -> str:
     lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is going on" if row["running"] else "")]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
@@ -62,9 +68,13 @@ def _text(row: dict[str, Any]) -> str:
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
     lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
+    if row["running"] and waits is not None:
+        doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
+        lines.append(waiting_words(doubts, waits, None, time.time()))
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
-        lines.append(f"{word}: {shorten(doubt['name'])} ({doubt['client_request_id']})")
+        name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNBOUNDED)
+        lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)
 
 

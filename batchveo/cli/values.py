@@ -36,9 +36,9 @@ def _demand(option: click.Option, value: object) -> str | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if option.is_flag:
         return None if isinstance(value, bool) else "true or false"
-    if option.count or option.type.name == "integer":
+    if option.count or isinstance(option.type, click.types.IntParamType):
         return None if is_number and isinstance(value, int) else "a whole number"
-    if option.type.name == "float":
+    if isinstance(option.type, click.types.FloatParamType):
         return None if is_number else "a number"
     if isinstance(option.type, click.Choice):
         return None if value in option.type.choices else f"one of {', '.join(map(repr, option.type.choices))}"

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import PLACE, json_option, option, state_option
+from batchveo.hints import address_options, pasteable
 from batchveo.places import Place
+from batchveo.report.words import counted
 from batchveo.store import Store
 from batchveo.verifying import Verdict, refetch, verify
 
@@ -39,8 +41,9 @@ def command(state: Path, output: Place | None, *, fetch_again: bool, as_json: bo
         with Store(state) as store:
             for verdict in wrong:
                 refetch(store, verdict.job, now=time.time())
-        click.echo(f"{len(wrong)} videos will be fetched again by `batchveo resume`", err=True)
-    click.echo(f"{checked} videos checked, {len(wrong)} wrong", err=True)
+            again = pasteable("resume", state=state, service=address_options(store.services()))
+        click.echo(f"{counted(len(wrong), 'video')} will be fetched again by `{again}`", err=True)
+    click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
     return 1 if wrong else 0
 
 

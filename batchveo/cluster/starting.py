@@ -23,6 +23,7 @@ from batchveo.cluster.on_ray import NAMESPACE, RayEngine, first_line
 from batchveo.cluster.scratch import scratch
 from batchveo.cluster.settings import Cluster
 from batchveo.errors import ClusterTrouble, UsageError
+from batchveo.runner.signals import hangup
 
 STORE_BYTES = 80 * 1024 * 1024
 """Of Ray's object store on this machine, the least that it takes; no video goes through it."""
@@ -61,7 +62,7 @@ def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
     with ExitStack() as stack:
         ray = _ray(local=cluster.is_local)
         if not ray.is_initialized():
-            _keep_sigterm(stack)
+            _keep_signals(stack)
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
         yield RayEngine(ray, state)
@@ -104,7 +105,9 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     try:
         with _without_secrets() if cluster.is_local else ExitStack():
             ray.init(**quiet)
-    except SystemExit:
+    except SystemExit as ending:
+        if ending.code in [128 + number for number in hangup()]:
+            raise
         _end(signal.SIGTERM)  # so says Ray's own handler, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         if "Could not find any running Ray" in str(error):
@@ -114,13 +117,17 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         raise ClusterTrouble(f"Ray {where} cannot be used: {first_line(error)}{hint}") from None
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _end)
+            for number in (signal.SIGTERM, *hangup()):
+                signal.signal(number, _end)
 
 
-def _keep_sigterm(stack: ExitStack) -> None:
-    """Ray puts a handler of its own in place of what is there."""
+def _keep_signals(stack: ExitStack) -> None:
+    """Ray puts a handler of its own in place of SIGTERM's, and would be left behind by SIGHUP."""
     if threading.current_thread() is threading.main_thread():
-        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+        for number in (signal.SIGTERM, *hangup()):
+            stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
+        for number in hangup():
+            signal.signal(number, _end)
 
 
 def _end(number: int, _: object = None) -> NoReturn:

@@ -40,6 +40,8 @@ from batchveo.outcomes import (
     Withdrawn,
 )
 from batchveo.runspec import RunSpec
+from batchveo.services import key_prints
+from batchveo.stages.reconciler import left_with
 from batchveo.store import MoveLost, Store
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
@@ -72,13 +74,20 @@ class Coordinator:
         self._board = board = Board(
             begun=spec.begun, patience=settings.patience, tries=settings.tries, key_of=self._lines.key_of
         )
-        self._wallet = Wallet(recorder, board, apis, spec.prices, settings)
+        prints = key_prints(store, spec.service)
+        self._wallet = Wallet(recorder, board, apis, spec.prices, settings, key_prints=prints)
         self._refused = RefusedJobs(recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
         self._reconciles = ReconcileLoop(
-            recorder, board, apis, settings, key_of=self._lines.key_of, record=self._found
+            recorder,
+            board,
+            apis,
+            settings,
+            key_of=self._lines.key_of,
+            left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
+            record=self._found,
         )
         self._roster = Roster(expected=workers)
         self._share = -(-settings.concurrency // workers)
@@ -250,7 +259,9 @@ class Coordinator:
         recovered = self._store.recover(run=self._recorder.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
-            text = f"{doubts} submits were cut off by the end of the last run; looking them up in the log"
+            were, them = ("was", "it") if doubts == 1 else ("were", "them")
+            text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
+            text += f"; looking {them} up in the log"
             self._recorder.tell(Noted(text=text, warning=True))
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):

@@ -14,6 +14,7 @@ from batchveo.coordinator.recorder import Recorder
 from batchveo.coordinator.result import RunResult
 from batchveo.errors import ClusterTrouble, DiskTrouble, StoppedEarly
 from batchveo.events import Began, Ended, Interrupting, Waiting
+from batchveo.hints import address_options, pasteable
 from batchveo.models import JobState
 from batchveo.settings import RunSettings
 from batchveo.store import Counts
@@ -82,9 +83,14 @@ class Ending:
         if waits and not self._said_waiting:
             since = [job.doubted_at or self._begun for job in doubts]
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
-            until = max(since) + self._settle
-            self._recorder.tell(Waiting(doubts=len(doubts), failures=len(failures), until=until))
+            self._recorder.tell(self._waiting(len(doubts), len(failures), max(since)))
         self._said_waiting = waits
+
+    def _waiting(self, doubts: int, failures: int, since: float) -> Waiting:
+        store = self._recorder.store
+        resume = pasteable("resume", state=store.path, service=address_options(store.services()))
+        until = since + self._settle
+        return Waiting(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
     async def framed(self, began: Began, work: Callable[[], Awaitable[None]]) -> RunResult:
         """Do the run's ``work`` between its first and its last event; raises only for bugs."""

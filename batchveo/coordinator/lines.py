@@ -41,6 +41,7 @@ _STOPS: dict[Stop, type[StoppedEarly]] = {
     Stop.KEY: KeyRejected,
     Stop.CREDITS: OutOfCredits,
     Stop.SERVICE: ServiceMisplaced,
+    Stop.CERTIFICATE: ServiceMisplaced,
 }
 
 
@@ -124,8 +125,8 @@ class Lines:
             case Throttled(reason=reason, retry_after=wait):
                 self._throttled(line, job, running)
                 self._slow(line, job, reason, wait)
-            case TurnedAway(reason=reason, retry_after=wait):
-                self._slow(line, job, reason, wait)
+            case TurnedAway(reason=reason, retry_after=wait, unreachable=unreachable):
+                self._slow(line, job, reason, wait, unreachable=unreachable)
             case Lost(reason=reason):
                 self._slow(line, job, reason, None, cap=PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS)
             case Denied() | Withdrawn():
@@ -156,14 +157,24 @@ class Lines:
             line.lowered_at = now
 
     def _slow(
-        self, line: Line, job: Job, reason: str, retry_after: float | None, *, cap: float = PAUSE_CAP_SECONDS
+        self,
+        line: Line,
+        job: Job,
+        reason: str,
+        retry_after: float | None,
+        *,
+        cap: float = PAUSE_CAP_SECONDS,
+        unreachable: bool = False,
     ) -> None:
         now = self._recorder.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
         if line.pause.extend(now + wait):
-            self._recorder.tell(Slowed(reason=reason, until=now + wait, limit=line.limit.value))
+            limit = line.limit.value
+            self._recorder.tell(
+                Slowed(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
+            )
         self._recorder.notify()
 
     def block(self, line: Line, outcome: Blocked) -> None:
@@ -173,7 +184,7 @@ class Lines:
             self._recorder.notify()
             return
         why = _STOPS[outcome.stop](outcome.reason)
-        if outcome.stop is Stop.SERVICE:
+        if outcome.stop in (Stop.SERVICE, Stop.CERTIFICATE):
             self._recorder.stop(why)
         if line.closed is None and line.name:
             text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from batchveo.api import Api, ServiceTrouble
 from batchveo.by_key import Label
@@ -14,7 +15,7 @@ from batchveo.events import Noted
 from batchveo.models import Job, JobState
 from batchveo.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.settings import Doubt, RunSettings
-from batchveo.stages.reconciler import Reconciler
+from batchveo.stages.reconciler import LogKey, Reconciler
 from batchveo.stages.unexpected import UNEXPECTED
 
 FAILURES_BELIEVED = 5
@@ -33,7 +34,8 @@ class ReconcileLoop:
     Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
     them. They cause no sweeps beyond the first. So are generations that no video came of, to learn whether they
     were charged; if the log does not tell, the ledger is read once the log has had its time. ``record`` takes what
-    log and ledger say; ``apis`` are the service by the labels of the keys.
+    log and ledger say; ``apis`` are the service by the labels of the keys; ``key_of`` names the key whose log is
+    read for a job, and ``left_with`` tells whether the job left with that one.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ReconcileLoop:
         settings: RunSettings,
         *,
         key_of: Callable[[Job], Label],
+        left_with: Callable[[Job, Label], LogKey],
         record: Callable[[Job, LogOutcome], Awaitable[None]],
     ) -> None:
         self._recorder = recorder
@@ -51,7 +54,13 @@ class ReconcileLoop:
         self._settle = settings.settle
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         self._reconcilers = {
-            key: Reconciler(api, settle=settings.settle, resubmit=resubmit, now=recorder.now)
+            key: Reconciler(
+                api,
+                settle=settings.settle,
+                resubmit=resubmit,
+                now=recorder.now,
+                left_with=partial(_with_label, left_with, key),
+            )
             for key, api in apis.items()
         }
         self._key_of = key_of
@@ -177,6 +186,10 @@ class ReconcileLoop:
         ]
         settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
         return min([now + self._gap, *(when + 0.01 for when in settles if when > now)])
+
+
+def _with_label(left_with: Callable[[Job, Label], LogKey], label: Label, job: Job) -> LogKey:
+    return left_with(job, label)
 
 
 def _says_nothing(outcome: LogOutcome) -> bool:

@@ -13,6 +13,7 @@ from batchveo.clock import Clock
 from batchveo.coordinator.groups import GroupCommit
 from batchveo.errors import StoppedEarly
 from batchveo.events import Event, Moved, Noted, Reporter
+from batchveo.hints import address_options, pasteable
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, FoundInLog, Lost, Outcome
 from batchveo.states import Move, next_state
@@ -86,7 +87,9 @@ class Recorder:
     def _stray(self, job: Job, current: Job, generation: str) -> Entry:
         if not self.store.keep_stray(job, generation, run=self.run, now=self.now()):
             return Entry(job=current)
-        words = f"generation {generation} of an earlier attempt was accepted too; see `audit`"
+        service = address_options(self.store.services())
+        audit = pasteable("audit", state=self.store.path, service=service)
+        words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
         return Entry(job=current, events=(_warning(job, words),))
 
     def _moved(self, job: Job, move: Move, now: float) -> Entry:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batchveo.errors import StoppedEarly
+from batchveo.places import Place
 from batchveo.store import Counts
 
 
@@ -15,6 +16,7 @@ class RunResult:
     """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
 
     ``put_aside``: how many unfinished jobs it left to the next run, by the service's words about them.
+    ``output``: where the videos went.
     """
 
     run: int
@@ -25,3 +27,4 @@ class RunResult:
     late: int = 0
     put_aside: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    output: Place | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from batchveo.amounts import money
 from batchveo.api import Api, ServiceTrouble
 from batchveo.by_key import Label
 from batchveo.coordinator.board import Board
@@ -23,7 +24,10 @@ TOP_UP_USD = 0.005
 
 
 class Wallet:
-    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key."""
+    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key.
+
+    ``key_prints``: the fingerprints of the keys, by their labels.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,8 @@ class Wallet:
         apis: Mapping[Label, Api],
         prices: PriceList,
         settings: RunSettings,
+        *,
+        key_prints: Mapping[Label, str],
     ) -> None:
         self._recorder = recorder
         self._board = board
@@ -39,6 +45,7 @@ class Wallet:
         self._prices = prices
         self._assumed = settings.assume_price
         self._budget = settings.budget
+        self._key_prints = key_prints
 
     def claim(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
         """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
@@ -53,6 +60,7 @@ class Wallet:
             budget=self._budget,
             key=key or None,
             refused=refused,
+            key_print=self._key_prints.get(key),
         )
 
     def price(self, job: Job) -> float | None:
@@ -67,8 +75,8 @@ class Wallet:
         elif self._board.in_motion():
             await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
         else:
-            committed = self._recorder.store.committed()
-            text = f"${committed:.2f} of ${self._budget:.2f} are spent, the next video costs ${short.usd:.2f}"
+            committed, budget = money(self._recorder.store.committed()), money(self._budget or 0.0)
+            text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
             self._recorder.stop(BudgetReached(text))
 
     async def await_credits(self, line: Line) -> None:
@@ -80,7 +88,7 @@ class Wallet:
             await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(line)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Noted(text=f"the balance is ${balance:.2f}; going on"))
+                self._recorder.tell(Noted(text=f"the balance is {money(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them

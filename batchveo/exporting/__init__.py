@@ -1,7 +1,17 @@
 """Datasets made from the videos that succeeded."""
 
 from batchveo.exporting.exporter import export
-from batchveo.exporting.settings import Exported, ExportSettings, Files, Format, Metadata, Trouble
+from batchveo.exporting.settings import Captions, Exported, ExportSettings, Files, Format, Metadata, Trouble
 from batchveo.exporting.splits import Splitting
 
-__all__ = ["ExportSettings", "Exported", "Files", "Format", "Metadata", "Splitting", "Trouble", "export"]
+__all__ = [
+    "Captions",
+    "ExportSettings",
+    "Exported",
+    "Files",
+    "Format",
+    "Metadata",
+    "Splitting",
+    "Trouble",
+    "export",
+]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from batchveo.exporting.arriving import written
+import yaml
+
+from batchveo.amounts import money
 from batchveo.exporting.columns import MEASURED
-from batchveo.exporting.record import Record
-from batchveo.exporting.settings import Format, Metadata
+from batchveo.exporting.loading import Loading
 from batchveo.exporting.splits import Splitting
 from batchveo.exporting.tally import Tally
 from batchveo.version import __version__
 
 CARD = "README.md"
-NEW_CARD = "README.new.md"
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _WIDTH = 160
@@ -31,8 +28,7 @@ class Card:
     """What a card tells besides the sums: shapes, services, the way of splitting, what was left out and why."""
 
     tally: Tally
-    formats: Sequence[str]
-    metadata: Metadata
+    loading: Loading
     services: Sequence[str]
     splitting: Splitting
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -56,22 +52,25 @@ class Card:
         size = next((name for most, name in _SIZES if tally.clips < most), "n>1M")
         lines = ["pretty_name: Generated videos", "task_categories:", *(f"- {task}" for task in tasks)]
         lines += ["size_categories:", f"- {size}", "tags:", "- video", "- synthetic", "- batchveo"]
-        lines += ["configs:", "- config_name: default", "  data_files:"]
-        for split in tally.parts:
-            lines += [f"  - split: {self._called(split)}", "    path:"]
-            lines += [f"    - {json.dumps(path)}" for path in self._data_files(split)]
-        return "\n".join(["---", *lines, "---\n"])
+        return "\n".join(["---", *lines, _yaml({"configs": [self._config()], **self._info()}) + "---\n"])
+
+    def _config(self) -> dict[str, object]:
+        """The files of each split."""
+        parts = self.tally.parts
+        files = [{"split": self._called(split), "path": self.loading.data_files(split)} for split in parts]
+        labels = {"drop_labels": True} if self.loading.drop_labels else {}
+        return {"config_name": "default", "data_files": files, **labels}
+
+    def _info(self) -> dict[str, object]:
+        """The columns with their types: what a loader would else guess from the first rows of one split."""
+        features = [dict(feature) for feature in self.loading.features]
+        return {"dataset_info": {"config_name": "default", "features": features}}
 
     def _called(self, split: str) -> str:
         """The split's usual name, unless two would be called so: that does not load."""
         usual = _STANDARD.get(split, split)
         same = [other for other in self.tally.parts if _STANDARD.get(other, other) == usual]
         return usual if len(same) == 1 else split
-
-    def _data_files(self, split: str) -> list[str]:
-        if Format.VIDEOFOLDER in self.formats:
-            return [f"{split}/*.mp4", f"{split}/metadata.{self.metadata.value}"]
-        return [f"{split}-*.tar"] if Format.WEBDATASET in self.formats else [f"{split}/*.mp4"]
 
     def _summary(self) -> str:
         tally = self.tally
@@ -82,7 +81,7 @@ class Card:
         text = (
             f"Generated {when} (UTC) through {', '.join(map(_cell, self.services)) or 'an unknown service'}, "
             f"collected by batchveo {__version__}: {tally.clips} clips{length}, {tally.bytes / 1e6:,.1f} MB. "
-            f"Making them cost ${tally.usd:,.2f}{unknown}.\n"
+            f"Making them cost {money(tally.usd)}{unknown}.\n"
         )
         if tally.rewritable:
             text += (
@@ -102,18 +101,9 @@ _LICENCE = (
 )
 
 
-def write_card(folder: Path, record: Record, text: str) -> str | None:
-    """Write the card, unless somebody has changed it: then beside it. Returns what is to be said about that."""
-    path = folder / CARD
-    content = text.encode("utf-8", "replace")
-    edited = path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() not in record.cards
-    if edited:
-        path = folder / NEW_CARD
-    else:
-        record.add_card(hashlib.sha256(content).hexdigest())
-    with written(path) as part:
-        part.write_bytes(content)
-    return f"{CARD} was edited and is left alone; {NEW_CARD} has what it would say now" if edited else None
+def _yaml(content: Mapping[str, object]) -> str:
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _splits_table(tally: Tally) -> str:

@@ -12,7 +12,8 @@ from batchveo.media import MediaInfo
 from batchveo.models import Job
 
 Row = dict[str, object]
-"""One clip: a value for each of ``COLUMNS``, ``None`` where there is none."""
+"""One clip: a value for each of ``COLUMNS``, ``None`` where there is none. A model outside the catalogue may have
+values of other types than ``COLUMNS`` says; ``ColumnTypes`` finds types that hold all of them."""
 
 
 class Kind(Enum):
@@ -78,8 +79,8 @@ COLUMNS: Mapping[str, Kind] = {
     "audio_channels": Kind.INTEGER,
     "audio_rate": Kind.INTEGER,
 }
-"""Every column, in its order. What was asked for comes before what was measured: ``duration`` is the request's,
-``seconds`` the file's."""
+"""Every column, in its order, with its usual type. What was asked for comes before what was measured: ``duration``
+is the request's, ``seconds`` the file's."""
 
 MEASURED = tuple(COLUMNS)[tuple(COLUMNS).index("width") :]
 """The columns that ``media.probe`` fills."""
@@ -94,10 +95,10 @@ def row_of(job: Job, *, split: str, file_name: str, measured: Mapping[str, objec
     row: Row = {
         "file_name": file_name,
         "text": job.prompt,
-        "negative_prompt": request.get("negative_prompt"),
+        "negative_prompt": _flat(request.get("negative_prompt")),
         "split": split,
         "model": job.model,
-        "seed": request.get("seed"),
+        "seed": _flat(request.get("seed")),
         **{name: _flat(request.get(name)) for name in PARAMETERS},
         "defaulted": ",".join(defaulted),
         "request": _json(request),
@@ -121,7 +122,7 @@ def row_of(job: Job, *, split: str, file_name: str, measured: Mapping[str, objec
         "sha256": job.sha256,
         **{name: measured.get(name) for name in MEASURED},
     }
-    return {name: _typed(row[name], kind) for name, kind in COLUMNS.items()}
+    return {name: row[name] for name in COLUMNS}
 
 
 def completed(job: Job) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -150,15 +151,13 @@ def measured_by(info: MediaInfo) -> Row:
     }
 
 
-def _typed(value: object, kind: Kind) -> object:
-    """The value if it is of the column's type; models outside the catalogue take anything."""
-    if kind is Kind.NUMBER and type(value) is int:
-        return float(value)
-    return value if type(value) is kind.value else None
-
-
 def _flat(value: object) -> object:
-    return _LIST_MARK.join(map(str, value)) if isinstance(value, list) else value
+    """The value of a parameter as one cell: lists by ``|``, whatever is nested as JSON."""
+    if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
+        return _LIST_MARK.join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return value
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from batchveo.errors import DiskTrouble, UsageError
 from batchveo.exporting.arriving import How
-from batchveo.exporting.card import Card, write_card
+from batchveo.exporting.card import CARD, Card
 from batchveo.exporting.clips import Clips
-from batchveo.exporting.columns import Row
+from batchveo.exporting.croissant import CROISSANT, Croissant
+from batchveo.exporting.dataset_files import DatasetFiles
+from batchveo.exporting.descriptions import write_description
+from batchveo.exporting.loading import Loading, loading
 from batchveo.exporting.record import RECORD, Record
 from batchveo.exporting.settings import Exported, ExportSettings, Files, Format, Metadata
 from batchveo.exporting.shards import Shards
 from batchveo.exporting.splits import TRAIN
-from batchveo.exporting.tables import arrow_modules, write_csv, write_jsonl, write_parquet
+from batchveo.exporting.tables import arrow_modules
 from batchveo.exporting.tally import Tally
-from batchveo.exporting.videofolder import write_metadata
+from batchveo.exporting.videofolder import Described
 from batchveo.files import sync
 from batchveo.kept import BucketVideo
 from batchveo.media import can_probe
@@ -29,11 +32,6 @@ from batchveo.objects import Faint, Refused
 from batchveo.store import Store
 from batchveo.verifying import video_at
 
-_TABLES = {
-    Format.JSONL: ("clips.jsonl", write_jsonl),
-    Format.CSV: ("clips.csv", write_csv),
-    Format.PARQUET: ("clips.parquet", write_parquet),
-}
 _FAREWELL = {
     JobState.FAILED: "jobs failed",
     JobState.CANCELLED: "jobs were cancelled before they were submitted",
@@ -71,6 +69,7 @@ def export(
     try:
         with Record(into, settings.splitting) as record:
             record.use([form.value for form in settings.formats])
+            record.use_captions(settings.captions)
             return _Export(store, into, settings, record).run(seen)
     except (Faint, Refused) as error:
         text = f"{error.filename} cannot be read: {error.strerror}; the same command goes on"
@@ -138,7 +137,6 @@ class _Export:
             shards=self._shards,
             places_files=bool(set(self._formats) - {Format.WEBDATASET}),
         )
-        self._there: list[str] = []
         self._left_out = 0
         self._notes: list[str] = []
 
@@ -146,12 +144,14 @@ class _Export:
         """Bring the clips, then write what describes them: whoever finds metadata finds all it names."""
         with closing(self._clips):
             self._take_all(seen)
-        self._there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
-        tally = Tally.of(self._rows())
-        self._sync(tally.parts)
-        self._describe(tally)
+        there = [i for i, entry in self._record.entries.items() if self._clips.is_there(entry)]
+        files = DatasetFiles(self._folder, self._record, there)
+        self._sync(files.tally.parts)
+        described = files.write(self._settings.metadata)
+        self._notes += files.notes
+        self._describe(files, described)
         self._record.sync()
-        return self._result(tally)
+        return self._result(files.tally)
 
     def _take_all(self, seen: Callable[[int], None]) -> None:
         for number, job in enumerate(self._store.succeeded(), 1):
@@ -163,31 +163,22 @@ class _Export:
         if self._shards is not None:
             self._shards.finish()
 
-    def _rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
-        """The rows of all clips that are there, or of one split's, or of ``only`` those ids among them."""
-        for job_id in self._there:
-            entry = self._record.entries[job_id]
-            if split in (None, entry.split) and (only is None or job_id in only):
-                yield self._record.row(entry)
-
     def _sync(self, splits: list[str]) -> None:
         for folder in (self._folder, *(self._folder / split for split in splits)):
             if folder.is_dir():
                 sync(folder)
 
-    def _describe(self, tally: Tally) -> None:
-        if Format.VIDEOFOLDER in self._formats:
-            lost = write_metadata(self._folder, self._rows, tally.parts, self._settings.metadata)
-            if lost:
-                text = f"metadata.jsonl has no {', '.join(lost)}: a split without such a value would not load"
-                self._notes.append(f"{text}; --metadata parquet has every column")
-        for form, (name, write) in _TABLES.items():
-            if form in self._formats:
-                write(self._folder / name, self._rows())
-        note = write_card(self._folder, self._record, self._card(tally).text())
-        self._notes += [note] if note else []
+    def _describe(self, files: DatasetFiles, described: Described | None) -> None:
+        """Write the descriptions of all that, for people and for catalogues."""
+        croissant = Croissant(
+            folder=self._folder, record=self._record, tally=files.tally, types=files.types, described=described
+        )
+        how = loading(self._formats, files.types, described)
+        for name, text in ((CROISSANT, croissant.text()), (CARD, self._card(files.tally, how).text())):
+            note = write_description(self._folder, self._record, name, text)
+            self._notes += [note] if note else []
 
-    def _card(self, tally: Tally) -> Card:
+    def _card(self, tally: Tally, how: Loading) -> Card:
         counts = self._store.counts()
         left_out = {words: counts[state] for state, words in _FAREWELL.items()}
         ended = (JobState.SUCCEEDED, *_FAREWELL)
@@ -198,8 +189,7 @@ class _Export:
             left_out[reason] = left_out.get(reason, 0) + 1
         return Card(
             tally=tally,
-            formats=self._record.formats,
-            metadata=self._settings.metadata,
+            loading=how,
             services=sorted(filter(None, self._store.services())),
             splitting=self._settings.splitting,
             left_out=left_out,

@@ -32,6 +32,14 @@ class Entry(NamedTuple):
     origin: str | None
 
 
+class Shard(NamedTuple):
+    """A shard that the record knows: its size, the ids of its clips, its hash if it was ever taken."""
+
+    bytes: int
+    clips: list[str]
+    sha256: str | None = None
+
+
 class Record:
     """The record of one folder, held alone while it is open. Later lines take the place of earlier ones.
 
@@ -43,9 +51,12 @@ class Record:
         self.entries: dict[str, Entry] = {}
         self.shard_of: dict[str, str] = {}
         self.formats: tuple[str, ...] = ()
+        self.captions: str | None = None
+        self.describes = False
+        """Whether the metadata beside the videos are the export's own, or about to be."""
         self.cards: set[str] = set()
-        """Hashes of all cards that were written, or about to be: a death may have come between."""
-        self._shards: dict[str, tuple[int, list[str]]] = {}
+        """Hashes of all descriptions that were written, or about to be: a death may have come between."""
+        self._shards: dict[str, Shard] = {}
         self._path = folder / RECORD
         self._lock = FileLock(folder / LOCK)
         self._file: BinaryIO = io.BytesIO()
@@ -81,15 +92,20 @@ class Record:
             line["from"] = origin
         self._know(line, self._append(line))
 
-    def add_shard(self, name: str, size: int, clips: Sequence[str]) -> None:
-        """Note a shard of ``size`` bytes that is about to get its name."""
-        line: dict[str, object] = {"shard": name, "bytes": size, "clips": list(clips)}
+    @property
+    def shards(self) -> Mapping[str, Shard]:
+        """The shards that are there as they were written, by name."""
+        return {name: self._shards[name] for name in sorted(set(self.shard_of.values()))}
+
+    def add_shard(self, name: str, shard: Shard) -> None:
+        """Note a shard that is about to get its name, or what is new about it."""
+        line: dict[str, object] = {"shard": name, **shard._asdict()}
         self._know(line, self._append(line))
         self._count_shard(name)
         self.sync()
 
     def add_card(self, digest: str) -> None:
-        """Note the hash of the card that is about to be written."""
+        """Note the hash of a description that is about to be written."""
         if digest not in self.cards:
             self._know({"card": digest}, self._append({"card": digest}))
 
@@ -98,6 +114,17 @@ class Record:
         if not set(formats) <= set(self.formats):
             line = {"formats": list(dict.fromkeys((*self.formats, *formats)))}
             self._know(line, self._append(line))
+
+    def use_captions(self, captions: str | None) -> None:
+        """Note how captions stand beside the videos; an export that asks for none keeps those of earlier ones."""
+        if captions is not None and captions != self.captions:
+            line = {"captions": captions}
+            self._know(line, self._append(line))
+
+    def use_metadata(self) -> None:
+        """Note that metadata are about to be written beside the videos."""
+        if not self.describes:
+            self._know({"describes": True}, self._append({"describes": True}))
 
     def rows(self) -> Iterator[Row]:
         """The row of every clip, in the order in which they came."""
@@ -137,8 +164,8 @@ class Record:
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UsageError(f"{self._path}:{number} cannot be read; export into another folder") from None
             offset += len(raw)
-        for name, (size, _) in self._shards.items():
-            if (folder / name).exists() and (folder / name).stat().st_size == size:
+        for name, shard in self._shards.items():
+            if (folder / name).exists() and (folder / name).stat().st_size == shard.bytes:
                 self._count_shard(name)
 
     def _agree(self, splitting: Splitting, *, writing: bool) -> None:
@@ -164,14 +191,20 @@ class Record:
                 entry = (row["split"], row["file_name"], row["bytes"], row["sha256"], origin)
                 self.entries[str(row["job_id"])] = Entry(offset, *entry)  # type: ignore[arg-type]
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
-                self._shards[name] = (size, [str(clip) for clip in clips])
+                digest = line.get("sha256")
+                shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
+                self._shards[name] = shard
+            case {"describes": bool(describes)}:
+                self.describes = describes
+            case {"captions": str(captions)}:
+                self.captions = captions
             case {"card": str(digest)}:
                 self.cards.add(digest)
             case {"formats": [*formats]}:
                 self.formats = tuple(map(str, formats))
 
     def _count_shard(self, name: str) -> None:
-        self.shard_of.update(dict.fromkeys(self._shards[name][1], name))
+        self.shard_of.update(dict.fromkeys(self._shards[name].clips, name))
 
     def _append(self, line: Mapping[str, object]) -> int:
         self._file.seek(0, os.SEEK_END)

@@ -14,9 +14,13 @@ from batchveo.models import Job
 
 
 class Format(StrEnum):
-    """The shapes a dataset can have; all but shards stand on video files in the folder."""
+    """The shapes a dataset can have; all but shards stand on video files in the folder.
+
+    A ``folder`` has nothing but videos in the folders of its splits, as benchmarks want them that list a folder.
+    """
 
     VIDEOFOLDER = "videofolder"
+    FOLDER = "folder"
     WEBDATASET = "webdataset"
     JSONL = "jsonl"
     CSV = "csv"
@@ -38,10 +42,17 @@ class Metadata(StrEnum):
     PARQUET = "parquet"
 
 
+class Captions(StrEnum):
+    """How captions stand beside the videos, as well as in the tables."""
+
+    TXT = "txt"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
     """How to export. ``shard_bytes`` and ``shard_clips`` bound a shard; a larger clip has one of its own.
 
+    ``captions`` adds a text file beside each video file; shards have one for each video anyway.
     ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they let everything through.
     """
 
@@ -49,6 +60,7 @@ class ExportSettings:
     files: Files = Files.LINK
     splitting: Splitting = field(default_factory=Splitting)
     metadata: Metadata = Metadata.JSONL
+    captions: Captions | None = None
     shard_bytes: int = 1_000_000_000
     shard_clips: int = 10_000
     verify: bool = False
@@ -59,6 +71,8 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", tuple(dict.fromkeys(map(Format, self.formats))))
+        if self.captions is not None:
+            object.__setattr__(self, "captions", Captions(self.captions))
         if not self.formats:
             raise UsageError("an export needs a format")
         if self.shard_bytes < 1 or self.shard_clips < 1:

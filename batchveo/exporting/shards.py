@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from batchveo.exporting.arriving import written
 from batchveo.exporting.columns import Row
-from batchveo.exporting.record import Record
+from batchveo.exporting.record import Record, Shard
 from batchveo.exporting.tables import json_line
+from batchveo.files import measure
 
 _NUMBER = re.compile(r"-(\d{6,})\.tar$")
 _MODE = 0o644
@@ -62,7 +63,8 @@ class Shards:
             with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for clip in clips:
                     _add(tar, clip)
-            self._record.add_shard(name, part.stat().st_size, [clip.id for clip in clips])
+            size, digest = measure(part)
+            self._record.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
         self.new.append(name)
         for clip in clips:
             if clip.passing:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from batchveo.errors import UsageError
 from batchveo.exporting.arriving import written
+from batchveo.exporting.column_types import ColumnTypes
 from batchveo.exporting.columns import COLUMNS, Kind, Row
 
 GROUP = 1000
@@ -39,12 +41,12 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
 
-def write_parquet(path: Path, rows: Iterable[Row]) -> None:
+def write_parquet(path: Path, rows: Iterable[Row], types: ColumnTypes) -> None:
     """Typed columns. Raises ``UsageError`` where pyarrow is not installed."""
     arrow, parquet = arrow_modules()
-    types = {Kind.TEXT: arrow.string(), Kind.INTEGER: arrow.int64(), Kind.NUMBER: arrow.float64()}
-    types[Kind.FLAG] = arrow.bool_()
-    schema = arrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+    arrow_types = {Kind.TEXT: arrow.string(), Kind.INTEGER: arrow.int64(), Kind.NUMBER: arrow.float64()}
+    arrow_types[Kind.FLAG] = arrow.bool_()
+    schema = arrow.schema([(name, arrow_types[types.kinds[name]]) for name in COLUMNS])
     with written(path) as part, parquet.ParquetWriter(part, schema, compression="zstd") as writer:
         for group in _groups(iter(rows)):
             writer.write_table(arrow.Table.from_pylist(group, schema=schema))
@@ -58,6 +60,11 @@ def arrow_modules() -> tuple[Any, Any]:
     except ImportError:
         raise UsageError("Parquet needs pyarrow: pip install 'batchveo[parquet]'") from None
     return pyarrow, parquet
+
+
+def has_arrow() -> bool:
+    """Whether pyarrow is installed."""
+    return find_spec("pyarrow") is not None
 
 
 def is_formula(value: object) -> bool:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from batchveo.exporting.column_types import ColumnTypes
 from batchveo.exporting.columns import COLUMNS, Kind, Row
 from batchveo.exporting.settings import Metadata
 from batchveo.exporting.tables import write_jsonl, write_parquet
+
+_NAMES = ("metadata.jsonl", "metadata.parquet", "metadata.csv")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T][\d:]*Z?)?")
+"""What the loader takes for a point of time, if no other text stands in the column."""
 
 
 class Rows(Protocol):
@@ -19,25 +26,47 @@ class Rows(Protocol):
         """The rows, in the order in which they came."""
 
 
-def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What the metadata hold: their ``columns``, and those that are ``lost`` although some clips have a value."""
+
+    kind: Metadata
+    columns: Sequence[str]
+    lost: Sequence[str] = ()
+
+
+def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata, types: ColumnTypes) -> Described:
     """Write ``metadata.jsonl`` or ``.parquet`` into every split's folder.
 
-    Returns the columns that were left out although some clips have a value: JSON has no types, and the loader
-    refuses splits that look different, so a column of numbers needs a value in each of them. Parquet has them all.
+    JSON has no types, and the loader refuses splits that look different: a column of numbers needs a value in each
+    of them, a column of text one that is no date. Others are left out. Parquet has them all.
     """
-    survey = _Survey(splits)
+    survey = _Survey(splits, types)
     if kind is Metadata.JSONL:
         survey.read(rows())
     for split in splits:
-        name = f"metadata.{kind.value}"
+        path = folder / split / f"metadata.{kind.value}"
         if kind is Metadata.PARQUET:
-            write_parquet(folder / split / name, _inside(rows(split), split))
+            write_parquet(path, _inside(rows(split), split), types)
         else:
-            write_jsonl(folder / split / name, survey.telling(rows, split))
-        for other in Metadata:  # the loader takes one kind only
-            if other is not kind:
-                (folder / split / f"metadata.{other.value}").unlink(missing_ok=True)
-    return survey.lost if kind is Metadata.JSONL else []
+            write_jsonl(path, survey.telling(rows, split))
+        remove_metadata(folder / split, but=kind)
+    if kind is Metadata.PARQUET:
+        return Described(kind=kind, columns=tuple(COLUMNS))
+    columns = [name for name in COLUMNS if name not in survey.left_out]
+    return Described(kind=kind, columns=columns, lost=survey.lost)
+
+
+def metadata_in(folder: Path) -> list[Path]:
+    """What a loader would take for metadata in a split's folder."""
+    return [path for name in _NAMES if (path := folder / name).exists()]
+
+
+def remove_metadata(folder: Path, *, but: Metadata) -> None:
+    """Remove the other kind of metadata from a split's folder: the loader takes one kind only."""
+    for other in Metadata:
+        if other is not but:
+            (folder / f"metadata.{other.value}").unlink(missing_ok=True)
 
 
 def _inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
@@ -47,27 +76,36 @@ def _inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
 
 
 class _Survey:
-    """Which columns that are no text have a value in every split, and which clips show one first."""
+    """Which columns show their type in every split, and which clips show it first."""
 
-    def __init__(self, splits: list[str]) -> None:
+    def __init__(self, splits: list[str], types: ColumnTypes) -> None:
+        self._kinds = types.kinds
         self._firsts: dict[str, dict[str, object]] = {split: {} for split in splits}
-        self._columns = [name for name, kind in COLUMNS.items() if kind is not Kind.TEXT]
+        self._unseen: dict[str, set[str]] = {split: set(COLUMNS) for split in splits}
 
     def read(self, rows: Iterator[Row]) -> None:
         for row in rows:
-            firsts = self._firsts[str(row["split"])]
-            if len(firsts) < len(self._columns):
-                for name in self._columns:
-                    if row[name] is not None:
-                        firsts.setdefault(name, row["job_id"])
+            unseen = self._unseen[str(row["split"])]
+            shown = {name for name in unseen if self._shows(name, row[name])}
+            self._firsts[str(row["split"])].update(dict.fromkeys(shown, row["job_id"]))
+            unseen -= shown
+
+    def _shows(self, name: str, value: object) -> bool:
+        if self._kinds[name] is not Kind.TEXT:
+            return value is not None
+        return value is None or not _DATE.fullmatch(str(value))
 
     @property
     def left_out(self) -> list[str]:
-        return [name for name in self._columns if any(name not in firsts for firsts in self._firsts.values())]
+        return [name for name in COLUMNS if any(name in unseen for unseen in self._unseen.values())]
 
     @property
     def lost(self) -> list[str]:
-        return [name for name in self.left_out if any(name in firsts for firsts in self._firsts.values())]
+        """Those left out that have a value: a number in another split, or nothing but dates in this one."""
+        return [name for name in self.left_out if self._kinds[name] is Kind.TEXT or self._is_anywhere(name)]
+
+    def _is_anywhere(self, name: str) -> bool:
+        return any(name in firsts for firsts in self._firsts.values())
 
     def telling(self, rows: Rows, split: str) -> Iterator[Row]:
         """The rows of a split without null texts, those first that show the types of all columns."""
@@ -75,8 +113,7 @@ class _Survey:
         left_out = set(self.left_out)
         others = (row for row in rows(split) if row["job_id"] not in first)
         for row in _inside(chain(rows(split, only=first), others), split):
-            yield {name: _plain(name, value) for name, value in row.items() if name not in left_out}
+            yield {name: self._plain(name, value) for name, value in row.items() if name not in left_out}
 
-
-def _plain(name: str, value: object) -> object:
-    return "" if value is None and COLUMNS[name] is Kind.TEXT else value
+    def _plain(self, name: str, value: object) -> object:
+        return "" if value is None and self._kinds[name] is Kind.TEXT else value

@@ -58,8 +58,10 @@ def _entries(
             continue
         if unnamed and any(row[column] for column in unnamed):
             yield from header.check_unnamed(row, line)
-        fields: dict[str, object] = {name: cell for column, name in sent if (cell := row[column])}
-        if meta := {key: cell for column, key in carried if (cell := row[column])}:
+        fields: dict[str, object] = {
+            name: cell for column, name in sent if (cell := row[column]) and not cell.isspace()
+        }
+        if meta := {key: cell for column, key in carried if (cell := row[column]) and not cell.isspace()}:
             fields["meta"] = meta
         if fields:
             yield Entry(line, {**fields, **stand_in} if stand_in else fields)

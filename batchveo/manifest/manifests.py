@@ -104,8 +104,8 @@ class Manifests:
     def read(self, take: Callable[[Iterator[Row]], object]) -> Summary:
         """Read everything once; ``take`` gets the jobs as they come, and has to exhaust them.
 
-        ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first hundred
-        in words: what was taken is worth nothing then. Raises ``UsageError`` where a choice names no job.
+        ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first few of
+        each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names none.
         """
         reading = self._reading()
         selection = Selection(self._options, reading.register)

@@ -19,6 +19,7 @@ from batchveo.manifest.raw import plain
 from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, Template, as_text, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
+from batchveo.normal import ENDS
 
 JOB_KEYS = (
     "id",
@@ -147,7 +148,7 @@ def text(value: object, *, may_be_empty: bool = False) -> str:
     """Text without control characters. Raises ``Fault``."""
     if not isinstance(value, str):
         raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
-    if not may_be_empty and not value.strip():
+    if not may_be_empty and not value.strip(ENDS):
         raise Fault("is empty", "write something, or leave it out")
     if not value.isprintable() and (control := _CONTROL.search(value)):
         raise Fault(f"holds the control character {control[0]!r}", "remove it")

@@ -108,6 +108,10 @@ class Objects:
         )
         return Upload(writer, self._place(key))
 
+    async def names(self, *, most: int) -> list[str]:
+        """The keys of the objects right under the prefix, at most ``most`` of them."""
+        return await waited_for(partial(self._names, most))
+
     async def delete(self, key: str) -> None:
         """Take an object away; it need not be there."""
         import obstore
@@ -128,6 +132,17 @@ class Objects:
         stop = head.size if end is None else min(end, head.size)
         for first in range(start, stop, READ_BYTES):
             yield self._piece(key, head, first, min(first + READ_BYTES, stop))
+
+    def _names(self, most: int) -> list[str]:
+        import obstore
+
+        names: list[str] = []
+        with translated(str(self.url)):
+            for page in obstore.list(self._store):
+                names += [meta["path"] for meta in page if "/" not in meta["path"]]
+                if len(names) >= most:
+                    break
+        return names[:most]
 
     def _small(self, key: str) -> Small:
         import obstore

@@ -21,6 +21,7 @@ from batchveo.page.charting import charts
 from batchveo.page.document import live_page
 from batchveo.page.guard import Guard, Secrets
 from batchveo.page.posters import Posters, available
+from batchveo.page.presence import Presence
 from batchveo.page.static_files import ICON, SCRIPTS, STYLES, text_of
 from batchveo.places import Place
 
@@ -32,6 +33,7 @@ def app(state: Path, *, keys: Secrets, videos: Place | None = None) -> ASGIApp:
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state
     inner.state.videos = videos
+    inner.state.presence = Presence(videos)
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if available() else None
     inner.state.decoding = anyio.CapacityLimiter(media.DECODING_AT_ONCE)

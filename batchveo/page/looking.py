@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,10 +18,14 @@ from batchveo.page.asking import (
     number,
     reading,
 )
+from batchveo.store.browsing import Filter
 
 
 def jobs(request: Request) -> Response:
-    """A page of cards. ``matching`` (counted up to 10,001) comes with the first one."""
+    """A page of cards. ``matching`` (counted up to 10,001) comes with the first one.
+
+    With a search or another filter than states, ``by_state`` has what fits it in each state, wanted or not.
+    """
     query = request.query_params
     wanted = filter_of(query)
     after = number(query, "after")
@@ -29,22 +34,33 @@ def jobs(request: Request) -> Response:
         found = store.page(wanted, after=after, newest=query.get("order") == "newest", most=most)
         more = len(found) == most
         matching = store.matching(wanted) if after is None and more else None
+        is_narrowed = replace(wanted, states=()) != Filter()
+        by_state = store.matching_by_state(wanted) if after is None and is_narrowed else None
     total = len(found) if after is None and not more else matching
-    return answer({"jobs": [rows.card(row) for row in found], "more": more, "matching": total})
+    return answer(
+        {
+            "jobs": rows.cards(found, request.app.state.presence),
+            "more": more,
+            "matching": total,
+            "by_state": by_state,
+        }
+    )
 
 
 def job(request: Request) -> Response:
     """One job's whole history."""
     with reading(request) as store:
         found = job_asked_for(store, request)
-        return answer({**rows.card_of(store, found), **rows.detail(store, found)})
+        videos, presence = request.app.state.videos, request.app.state.presence
+        return answer({**rows.card_of(store, found, presence), **rows.detail(store, found, videos)})
 
 
 def progress(request: Request) -> Response:
     """Counts, money, speed, what changed."""
     since = number(request.query_params, "since")
     with reading(request) as store:
-        return answer(rows.progress(store, since=since, now=time.time()))
+        presence = request.app.state.presence
+        return answer(rows.progress(store, since=since, now=time.time(), presence=presence))
 
 
 def failures(request: Request) -> Response:

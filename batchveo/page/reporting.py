@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +16,8 @@ from batchveo.page import rows
 from batchveo.page.charting import charts
 from batchveo.page.document import whole_page
 from batchveo.page.posters import available, make_poster
+from batchveo.page.presence import Presence
+from batchveo.page.redaction import Labels, Redaction, is_telling_way
 from batchveo.places import BucketUrl, Place, place_of
 from batchveo.store import Store
 from batchveo.store.browsing import Filter
@@ -25,6 +28,8 @@ MOST_JOBS = 20_000
 POSTER_BYTES = 10_000_000
 """Of JPEGs in one file: the first videos have posters, the others show their first frame."""
 LONGEST_TEXT = 20_000
+PATIENCE = 60.0
+"""Seconds that a bucket has to say which videos are there."""
 SMALL = {"width": 320, "height": 180, "quality": 60}
 
 
@@ -37,6 +42,8 @@ class Written:
     total: int
     posters: int
     bytes: int
+    unlinked: int = 0
+    """Videos that it does not link to: the way there would tell where on this machine they are."""
 
 
 def default_output(store: Store, videos: Place | None = None) -> Path:
@@ -52,16 +59,22 @@ def write_report(
     store: Store, output: Path, *, now: float, posters: bool = True, videos: Place | None = None
 ) -> Written:
     """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
-    cards = [rows.card(row) for row in store.page(Filter(), most=MOST_JOBS)]
+    presence = Presence(videos, patience=PATIENCE)
+    found = store.page(Filter(), most=MOST_JOBS)
+    cards = rows.cards(found, presence)
     total = store.counts().total
     jobs = list(_told(store, cards, output, videos))
     pictures = _pictures(store, cards, videos) if posters and available() else {}
+    redaction = Redaction(
+        [store.path.absolute().parent, *_folders_of(found), output.absolute().parent, *_given(videos)]
+    )
+    labels = Labels()
     data = {
-        "jobs": jobs,
-        "progress": {**rows.progress(store, since=None, now=now), "running": False},
-        "choices": rows.choices(store),
-        "failures": rows.failures(store),
-        "charts": charts(store, now=now),
+        "jobs": [_mailable(job, redaction, labels) for job in jobs],
+        "progress": redaction.row(_progress(store, now, presence)),
+        "choices": _labelled(rows.choices(store), labels),
+        "failures": [redaction.row(cause) for cause in rows.failures(store)],
+        "charts": _charts(store, now, redaction),
         "posters": pictures,
         "made_at": now,
         "shown": len(jobs),
@@ -72,7 +85,52 @@ def write_report(
     part.unlink(missing_ok=True)  # a link that somebody laid there
     part.write_bytes(content)
     part.replace(output)
-    return Written(path=output, jobs=len(jobs), total=total, posters=len(pictures), bytes=len(content))
+    unlinked = sum("unlinked" in job for job in jobs)
+    return Written(
+        path=output,
+        jobs=len(jobs),
+        total=total,
+        posters=len(pictures),
+        bytes=len(content),
+        unlinked=unlinked,
+    )
+
+
+def _folders_of(found: Iterable[sqlite3.Row]) -> set[str]:
+    return {row["folder"] for row in found if row["folder"]}
+
+
+def _given(videos: Place | None) -> list[str]:
+    return [] if videos is None or isinstance(videos, BucketUrl) else [str(videos.absolute())]
+
+
+def _progress(store: Store, now: float, presence: Presence) -> dict[str, object]:
+    """What the page's header needs; the database's path and the ids in doubt stay here."""
+    told = rows.progress(store, since=None, now=now, presence=presence)
+    return {name: value for name, value in told.items() if name not in ("state", "in_doubt")} | {"running": False}
+
+
+def _charts(store: Store, now: float, redaction: Redaction) -> dict[str, object]:
+    """Their only texts that are not ours are the names of jobs."""
+    told = charts(store, now=now)
+    timeline = told.get("timeline")
+    if not isinstance(timeline, dict):
+        return told
+    return {**told, "timeline": {**timeline, "names": list(map(redaction.own_words, timeline["names"]))}}
+
+
+def _mailable(job: Mapping[str, object], redaction: Redaction, labels: Labels) -> dict[str, object]:
+    """A job without what tells of this machine; the links were made for the report, and stay."""
+    told = redaction.row(job)
+    kept = {name: job[name] for name in ("href",) if name in job}
+    named = {name: labels.of(str(job[name])) for name in ("manifest", "source") if job[name]}
+    return {**told, **kept, **named}
+
+
+def _labelled(choices: Mapping[str, list[dict[str, object]]], labels: Labels) -> dict[str, object]:
+    """What there is to filter by, manifests by the names that the jobs have them by."""
+    manifests = [{**row, "value": row["value"] and labels.of(str(row["value"]))} for row in choices["manifests"]]
+    return {**choices, "manifests": manifests}
 
 
 def _told(
@@ -81,11 +139,13 @@ def _told(
     """Each card with its job's history, and the way from the report to its video."""
     for card in cards:
         job = store.job(int(str(card["seq"])))
-        told = {**card, **rows.detail(store, job)}
+        told = {**card, **rows.detail(store, job, videos)}
         told["prompt"] = job.prompt[:LONGEST_TEXT]
         if card["video"]:
             video = video_at(job, videos)
-            if isinstance(video, Path):
+            if isinstance(video, Path) and is_telling_way(output.absolute().parent, video.absolute()):
+                told |= {"video": False, "unlinked": True}
+            elif isinstance(video, Path):
                 told["href"] = _href(video, output)
             else:  # no browser opens s3://, and a signed link would expire, and let in whoever has the page
                 told["video"] = False
@@ -93,11 +153,8 @@ def _told(
 
 
 def _href(video: Path, output: Path) -> str:
-    """Relative where there is a way; the folder can then be moved or mailed as a whole."""
-    try:
-        relative = os.path.relpath(video.absolute(), output.absolute().parent)
-    except ValueError:  # another drive of Windows
-        return video.absolute().as_uri()
+    """Relative, so that the folder can be moved or mailed as a whole."""
+    relative = os.path.relpath(video.absolute(), output.absolute().parent)
     return quote(relative.replace(os.sep, "/"), safe="/", errors="surrogatepass")
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from batchveo.models import Job
 from batchveo.page.causes import causes
+from batchveo.page.presence import Presence, Problem
+from batchveo.places import Place
 from batchveo.report.rows import ahead_words, status_row
 from batchveo.store import Store
 from batchveo.store.browsing import CLIP, Filter, text_of
@@ -24,8 +27,14 @@ _PLAIN = (
 )
 
 
-def card(row: sqlite3.Row) -> dict[str, object]:
-    """One job as the gallery shows it; ``video`` tells whether there is one."""
+def cards(found: Sequence[sqlite3.Row], presence: Presence, *, anew: bool = False) -> list[dict[str, object]]:
+    """Jobs as the gallery shows them, with what is wrong with their videos by a look at them."""
+    problems = presence.problems(found, anew=anew)  # type: ignore[arg-type]
+    return [card(row, problems.get(row["id"])) for row in found]
+
+
+def card(row: sqlite3.Row, problem: Problem | None = None) -> dict[str, object]:
+    """One job as the gallery shows it; ``video`` tells whether there is one to play, ``problem`` what is wrong."""
     error = row["error"]
     return {
         **{name: row[name] for name in _PLAIN},
@@ -34,12 +43,13 @@ def card(row: sqlite3.Row) -> dict[str, object]:
         "held": bool(row["held"]),
         "index": row["repeat_index"],
         "error": None if error is None else error[:CLIP],
-        "video": row["state"] == "succeeded" and row["file"] is not None,
+        "video": row["state"] == "succeeded" and row["file"] is not None and not (problem and problem.gone),
+        "problem": problem and problem.row(),
     }
 
 
-def detail(store: Store, job: Job) -> dict[str, object]:
-    """All that is known of one job."""
+def detail(store: Store, job: Job, videos: Place | None = None) -> dict[str, object]:
+    """All that is known of one job; ``videos`` says where the videos are now, if they were moved."""
     seconds = None
     if job.completed_at is not None and job.submitted_at is not None:
         seconds = round(job.completed_at - job.submitted_at, 3)
@@ -51,7 +61,7 @@ def detail(store: Store, job: Job) -> dict[str, object]:
         "source": job.source,
         "line": job.line,
         "client_request_id": job.client_request_id,
-        "file": str(video_at(job)) if job.file else None,
+        "file": str(video_at(job, videos)) if job.file else None,
         "sha256": job.sha256,
         "created_at": job.created_at,
         "generation_seconds": seconds,
@@ -60,10 +70,10 @@ def detail(store: Store, job: Job) -> dict[str, object]:
     }
 
 
-def card_of(store: Store, job: Job) -> dict[str, object]:
+def card_of(store: Store, job: Job, presence: Presence) -> dict[str, object]:
     """The card of one job."""
-    (row,) = store.page(Filter(), after=job.seq - 1, most=1)
-    return card(row)
+    (told,) = cards(store.page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
+    return told
 
 
 def failures(store: Store) -> list[dict[str, object]]:
@@ -83,7 +93,7 @@ def choices(store: Store) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def progress(store: Store, *, since: int | None, now: float) -> dict[str, object]:
+def progress(store: Store, *, since: int | None, now: float, presence: Presence) -> dict[str, object]:
     """Counts, money and speed, with the cards that changed after the event numbered ``since``.
 
     ``ahead`` is what is left, in the words of the terminal.
@@ -102,7 +112,7 @@ def progress(store: Store, *, since: int | None, now: float) -> dict[str, object
         "run": None if run is None else dict(run),
         "cursor": cursor,
         "many": many,
-        "changed": [] if many else [card(row) for row in moved],
+        "changed": [] if many else cards(moved, presence),
     }
 
 

@@ -9,6 +9,8 @@ ICON = "icon.svg"
 STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "charts.css")
 SCRIPTS = (
     "dom.js",
+    "moments.js",
+    "money.js",
     "words.js",
     "source.js",
     "ask.js",
@@ -27,6 +29,7 @@ SCRIPTS = (
     "charts-paint.js",
     "charts-timeline.js",
     "charts.js",
+    "charts-view.js",
     "theme.js",
     "main.js",
 )

@@ -10,6 +10,7 @@ from batchveo.errors import Declined
 from batchveo.planning.balances import balance_of
 from batchveo.planning.offers import Approve, Offer, Tally, state_if_any
 from batchveo.prices import known_prices
+from batchveo.recovery import recoverable
 from batchveo.services import Service
 from batchveo.settings import RunSettings
 from batchveo.store import Scratch, foresee
@@ -44,8 +45,9 @@ async def ask(
             balance = await balance_of(opened)
         tally = Tally(known.prices, settings.assume_price)
         if named is not None:
+            found = await recoverable(store, settings.output, sandbox=using.sandbox, sidecars=settings.sidecars)
             for job in foresee(named, state if store else None):
-                tally.add(job.model, job.request, due=job.is_due)
+                tally.add(job.model, job.request, due=job.is_due and job.id not in found)
         elif store is not None:
             tally.add_all(store.pending_requests())
         offer = Offer(

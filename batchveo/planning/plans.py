@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -12,15 +12,18 @@ from typing import BinaryIO
 from batchveo.api import Api
 from batchveo.files import taken_stems
 from batchveo.manifest import Manifests, ReadOptions
+from batchveo.missing import MISSING_ADVICE, missing_videos
 from batchveo.models import JobSpec, JobState
+from batchveo.neighbours import neighbour
 from batchveo.places import BucketUrl, Place
 from batchveo.planning.balances import balance_of
 from batchveo.planning.images import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.planning.nights import Night, night
 from batchveo.planning.offers import ModelPlan, Offer, Tally, state_if_any
 from batchveo.prices import known_prices
+from batchveo.recovery import recoverable
 from batchveo.settings import RunSettings
-from batchveo.store import Foreseen, Scratch, foresee
+from batchveo.store import Foreseen, Scratch, Store, foresee
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
@@ -79,13 +82,15 @@ async def plan(
     with_images: bool = False,
     loopback: bool = False,
     progress: Progress = unwatched,
+    sandbox: bool = False,
 ) -> Plan:
     """Validate, expand, count, price, foretell; writes nothing and buys nothing.
 
     ``apis`` are the clients of all keys by their labels, where there are several; ``api`` is one of them.
     ``settings`` are those of the run that is planned, ``reading`` says how manifests are read. ``with_images``
     asks for every image that a job still to be made names; ``loopback`` lets them be on this machine, as for a
-    service that is. Raises ``ManifestError``.
+    service that is. ``sandbox``: the service is the embedded look-alike, whose databases and videos are told
+    from real ones. Raises ``ManifestError``.
     A service that does not answer costs the plan what only it knows, not its life.
     """
     settings = settings or RunSettings()
@@ -100,7 +105,10 @@ async def plan(
             summary = read.read(scratch.take)
         known = await known_prices(api, list(summary.by_model), store)
         balance = await balance_of(apis or {"": api}, has_key=has_key)
-        survey = Survey(Tally(known.prices, settings.assume_price), settings.output, with_images=with_images)
+        found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+        survey = Survey(
+            Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
+        )
         survey.add_all(scratch, state if store else None)
         models = survey.tally.models()
         left = {model.model: model.new for model in models}
@@ -115,6 +123,8 @@ async def plan(
                 *([summary.shared_note] if summary.shared_note else []),
                 *([f"no prices now: {known.trouble}"] if known.trouble else []),
                 *balance.notes,
+                *await _warnings(manifests, state, scratch, store, settings.output, sandbox=sandbox),
+                *survey.notes,
             ],
             repeated=summary.repeated,
             named=summary.jobs,
@@ -130,10 +140,30 @@ async def plan(
         )
 
 
-class Survey:
-    """Looks at every named job once."""
+async def _warnings(
+    manifests: Sequence[str | os.PathLike[str]],
+    state: Path,
+    named: Scratch,
+    store: Store | None,
+    output: Place,
+    *,
+    sandbox: bool,
+) -> list[str]:
+    """What a run would stop for and ask, as long as nobody agrees to it beforehand."""
+    beside = neighbour(manifests, state, named, sandbox=sandbox)
+    missing = None if store is None else await missing_videos(store, output)
+    return [
+        *([f"a run stops here: {beside.finding}; {beside.advice}"] if beside else []),
+        *([f"a run stops here: {missing.finding} {MISSING_ADVICE}"] if missing and missing.is_absence else []),
+    ]
 
-    def __init__(self, tally: Tally, output: Place, *, with_images: bool) -> None:
+
+class Survey:
+    """Looks at every named job once. ``found``: the ids of those that have a finished video in the output."""
+
+    def __init__(
+        self, tally: Tally, output: Place, *, with_images: bool, found: Collection[str] = frozenset()
+    ) -> None:
         self.tally = tally
         self.pictures = Pictures()
         self.colliding = 0
@@ -142,6 +172,17 @@ class Survey:
         # to list a bucket may take longer than the rest of a plan
         self._files = set() if isinstance(output, BucketUrl) else taken_stems(output)
         self._with_images = with_images
+        self._found = found
+        self.taken_in = 0
+        """Jobs that a run would not buy, since their videos are there."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was seen that a person should know."""
+        if not self.taken_in:
+            return []
+        videos = f"{self.taken_in:,} finished video{'' if self.taken_in == 1 else 's'}"
+        return [f"{videos} of these jobs found in the output folder: taken in by a run, not bought"]
 
     @property
     def by_state(self) -> dict[JobState, int]:
@@ -151,10 +192,13 @@ class Survey:
     def add_all(self, named: Scratch, state: Path | None) -> None:
         """Look at all of ``named``."""
         for job in foresee(named, state):
-            self.tally.add(job.model, job.request, due=job.is_due)
+            is_there = job.is_due and job.id in self._found
+            is_due = job.is_due and not is_there
+            self.taken_in += is_there
+            self.tally.add(job.model, job.request, due=is_due)
             if job.state is not None:
                 self._states[job.state] += 1
-            if job.is_due:
+            if is_due:
                 self._look_closer(job)
 
     def _look_closer(self, job: Foreseen) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from batchveo.amounts import money
 from batchveo.coordinator import RunResult
 from batchveo.errors import BudgetReached
-from batchveo.models import Job, JobState
+from batchveo.hints import key_of, pasteable
+from batchveo.models import JobState
 from batchveo.places import Place
-from batchveo.report.words import counted, duration, money, shorten, state_words
+from batchveo.report.words import counted, duration, shorten, state_words
 from batchveo.store import Store
 
 REASONS_SHOWN = 5
@@ -31,7 +32,6 @@ def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
     elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
         yield "interrupted; the same command goes on"
-    yield from _put_aside(result)
     if result.late:
         yield f"{result.late:,} still unfinished at the service; the same command asks again"
 
@@ -39,6 +39,7 @@ def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
 def account_lines(result: RunResult, store: Store) -> Iterator[str]:
     """What the state tells besides: the money, the failures by their reason, the doubts."""
     counts = result.counts
+    yield from _put_aside(result, store)
     yield _spent(store)
     if counts[JobState.FAILED]:
         yield from _failed(store)
@@ -49,12 +50,12 @@ def account_lines(result: RunResult, store: Store) -> Iterator[str]:
         yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
 
 
-def _put_aside(result: RunResult) -> Iterator[str]:
+def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
     """A line for each cause: what the next run tries again."""
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
         yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
     if len(result.put_aside) > CAUSES_SHOWN:
-        yield "others were put aside for other reasons; `batchveo jobs` has them all"
+        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` has them all"
 
 
 def _spent(store: Store) -> str:
@@ -74,17 +75,17 @@ def _failed(store: Store) -> Iterator[str]:
         example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
         yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
     if len(reasons) > REASONS_SHOWN:
-        yield "  others failed for other reasons; `batchveo jobs --state-is failed` has them all"
-    yield "`batchveo retry` puts the failed ones back to pending"
+        listing = pasteable("jobs", "--state-is", "failed", state=store.path)
+        yield f"  others failed for other reasons; `{listing}` has them all"
+    yield f"`{pasteable('retry', state=store.path)}` puts the failed ones back to pending"
 
 
 def _held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the provider's log has not settled them; look at what your key has made, then"
     for job in store.some_doubts(most=HELD_SHOWN):
         if job.held:
-            yield f"  {shorten(job.name, 40)}: `batchveo resolve {_key(job)}`"
-
-
-def _key(job: Job) -> str:
-    """What names the job on a command line without quotes."""
-    return job.name if re.fullmatch(r"[\w.]+(-[\w.]+)*", job.name, re.ASCII) else job.id
+            again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
+            yield f"  {shorten(job.name, 40)}: `{again}`"
+    if held > 1:
+        yield f"  all of them: `{pasteable('resolve', '--held', '--resubmit', state=store.path)}`"
+    yield "  (it made a video: --generation-id ID in place of --resubmit fetches it; --fail gives it up)"

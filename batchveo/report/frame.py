@@ -8,13 +8,25 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from batchveo.amounts import money
 from batchveo.events import Brake, Paced
+from batchveo.hints import pasteable
 from batchveo.models import JobState
 from batchveo.report.bar import bar
+from batchveo.report.layout import cells, fit, line_of
 from batchveo.report.news import Tone
 from batchveo.report.pace import brake_words, limit_words
 from batchveo.report.snapshot import Snapshot
-from batchveo.report.words import clock_time, day_and_time, elapsed, money, shorten, spread, state_words
+from batchveo.report.words import (
+    clock_time,
+    counted,
+    day_and_time,
+    elapsed,
+    shorten,
+    spread,
+    state_words,
+    waiting_words,
+)
 
 WIDEST = 100
 """Columns that the figures take at the most: an eye does not like to travel further."""
@@ -134,6 +146,8 @@ def _rows(shot: Snapshot) -> list[tuple[int, str, Variants]]:
         (2, "spent", _money(shot)),
         (4, "in flight", _pace(shot)),
     ]
+    if shot.going and shot.waits_since is not None:
+        rows.append((2, "", _may_end(shot)))
     waiting = shot.counts[JobState.IN_DOUBT] - shot.counts.held
     if waiting:
         rows.append((1, "in doubt", _doubts(shot, waiting)))
@@ -157,7 +171,9 @@ def _speed(shot: Snapshot) -> Variants:
 
 def _ahead(shot: Snapshot) -> Variants:
     if not shot.going:
-        return [Text(f"{shot.left:,} jobs; no run is going on")] if shot.left else []
+        return [Text(f"{counted(shot.left, 'job')}; no run is going on")] if shot.left else []
+    if shot.waits_since is not None:
+        return _waiting(shot, shot.waits_since)
     if shot.ahead is None:
         return [Text("not known yet", style="dim")] if shot.left else []
     words = spread(shot.ahead)
@@ -165,6 +181,17 @@ def _ahead(shot: Snapshot) -> Variants:
     until = Text(f"until about {day_and_time(shot.now + shot.ahead.likely, shot.now)}", style="dim")
     short = [Text(bounds.rstrip(")"))] if bounds else []
     return [Text(f"{words} · ").append_text(until), Text(words), *short, Text(about)]
+
+
+def _waiting(shot: Snapshot, since: float) -> Variants:
+    words = waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
+    times = words[words.rindex("(") :]
+    return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
+
+
+def _may_end(shot: Snapshot) -> Variants:
+    safe = "Ctrl-C is safe"
+    return [Text(f"{safe}, `{shot.resume}` goes on", style="dim"), Text(f"{safe}, a resume goes on", style="dim")]
 
 
 def _money(shot: Snapshot) -> Variants:
@@ -188,6 +215,10 @@ def _pace(shot: Snapshot) -> Variants:
     style = "yellow" if slow else "dim"
     why = limit_words(pace) if pace.limit < pace.ceiling or brake is None else ()
     said = [f"{brake} · {words}" for words in why] if brake else list(why)
+    if brake and shot.slowed is not None and pace.brake in (Brake.PAUSE, Brake.LATER):
+        cause = line_of(shot.slowed.reason)
+        room = [fit(cause, cells(cause) * part // 100) for part in (100, 80, 60, 40)]
+        said = [*(f"{brake}: {short}" for short in room), *said]
     said += [brake, brake.partition(" until ")[0]] if brake else []
     return [*(Text(f"{flying} · ").append(words, style=style) for words in said), Text(flying)]
 
@@ -205,8 +236,10 @@ def _doubts(shot: Snapshot, waiting: int) -> Variants:
 
 
 def _held(shot: Snapshot) -> Variants:
-    what = Text(f"{shot.counts.held:,} · settle with `batchveo resolve`", style="bold yellow")
-    return [*_naming(what, shot, held=True), what]
+    look = pasteable("jobs", "--state-is", "in_doubt", state=shot.state)
+    short = Text(f"{shot.counts.held:,} to be settled by you", style="bold yellow")
+    what = Text(f"{shot.counts.held:,} to be settled by you, see `{look}`", style="bold yellow")
+    return [*_naming(what, shot, held=True), what, *_naming(short, shot, held=True), short]
 
 
 def _naming(what: Text, shot: Snapshot, *, held: bool) -> Variants:

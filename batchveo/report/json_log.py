@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
-from batchveo.events import Began, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
+from batchveo.events import Began, Ended, Event, Moved, Noted, Paced, Slowed, StateCreated, Waiting
 from batchveo.report.news import WRONG, news_of
 from batchveo.report.rows import progress_row
 from batchveo.report.sight import Sight
@@ -76,8 +76,9 @@ def event_row(event: Event) -> dict[str, object]:
             }
         case Moved():
             return _moved(event)
-        case Slowed(reason=reason, until=until, limit=limit):
-            return {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+        case Slowed(reason=reason, until=until, limit=limit, unreachable=unreachable):
+            row = {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+            return {**row, "unreachable": unreachable}
         case Paced():
             return {
                 "event": "paced",
@@ -87,10 +88,13 @@ def event_row(event: Event) -> dict[str, object]:
                 "lowered_at": _maybe(event.lowered_at),
                 "until": _maybe(event.until),
             }
+        case StateCreated(text=text, warning=warning, state=state):
+            return {"event": "noted", "text": text, "warning": warning, "new_state": str(state)}
         case Noted(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
-        case Waiting(doubts=doubts, failures=failures, until=until):
-            return {"event": "waiting", "doubts": doubts, "until": moment(until), "failures": failures}
+        case Waiting(doubts=doubts, failures=failures, until=until, since=since):
+            row = {"event": "waiting", "doubts": doubts, "until": moment(until)}
+            return {**row, "failures": failures, "since": _maybe(since)}
         case Ended():
             return {
                 "event": "ended",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 from batchveo.report.words import printable
 
 NARROWEST, WIDEST = 40, 110
 """Columns that text is laid out for, whatever the terminal says."""
+UNBOUNDED = 1_000_000
+"""Columns of what is no terminal."""
 LABEL = 9
 """Columns of a label at the left."""
 
@@ -17,6 +20,11 @@ LABEL = 9
 def terminal_width() -> int:
     """The columns there are; 80 where nobody knows."""
     return min(max(shutil.get_terminal_size((80, 24)).columns, NARROWEST), WIDEST)
+
+
+def listing_width(out: TextIO) -> int:
+    """The columns for a listing on ``out``: those of the terminal; in a pipe or a file nothing is cut."""
+    return terminal_width() if out.isatty() else UNBOUNDED
 
 
 def cells(text: str) -> int:

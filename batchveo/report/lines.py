@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from batchveo.amounts import money
 from batchveo.events import Began, Event, Moved
 from batchveo.models import JobState
 from batchveo.report.news import USUAL, Tone, news_of
 from batchveo.report.sight import Sight
 from batchveo.report.snapshot import Snapshot
-from batchveo.report.words import money, spread, stamp, state_words
+from batchveo.report.telling import Teller
+from batchveo.report.words import spread, stamp, state_words, waiting_words
 
 PROGRESS_SECONDS = 300.0
 PROGRESS_SHARE = 0.05
@@ -40,12 +42,13 @@ class LineReporter:
         self._verbosity = verbosity
         self._clock = clock
         self._colours = colours
+        self._teller = Teller()
 
     def __call__(self, event: Event) -> None:
         """Write the line of ``event``, if it has one."""
-        news = news_of(event)
-        if news is not None and news.rank <= self._verbosity:
-            self.write(news.text, news.tone)
+        for news in self._teller.news(event):
+            if news.rank <= self._verbosity:
+                self.write(news.text, news.tone)
 
     def write(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Write one line with its time."""
@@ -114,6 +117,12 @@ def progress_line(shot: Snapshot) -> str:
     parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
+    if shot.waits_since is not None:
+        parts.append(_waiting(shot, shot.waits_since))
     if shot.ahead is not None:
         parts.append(f"{spread(shot.ahead)} left")
     return "; ".join(parts)
+
+
+def _waiting(shot: Snapshot, since: float) -> str:
+    return waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from batchveo.events import Began, Ended, Event
 from batchveo.report.frame import TONES, Canvas, Recent, frame
-from batchveo.report.news import EVERYTHING, News, Tone, news_of
+from batchveo.report.news import EVERYTHING, News, Tone
 from batchveo.report.sight import Sight
+from batchveo.report.telling import Teller
 from batchveo.report.terminal import Terminal
 from batchveo.report.words import clock_time
 
@@ -32,14 +33,15 @@ class LiveView:
         self._verbosity = verbosity
         self._recent: deque[Recent] = deque(maxlen=RECENT)
         self._above: list[Text] = []
+        self._teller = Teller()
         self.due = float("inf")
 
     def show(self, event: Event) -> None:
         """Take in one event; what is not part of a run under way is written at once."""
         self._sight.heed(event)
-        news = news_of(event)
-        if news is not None and news.rank <= self._verbosity:
-            self._take(news)
+        for news in self._teller.news(event):
+            if news.rank <= self._verbosity or news.again:
+                self._take(news)
         if isinstance(event, Ended):
             self.due = float("inf")
             self._flush()
@@ -63,9 +65,12 @@ class LiveView:
 
     def _take(self, news: News) -> None:
         now = self._sight.clock()
-        if news.tone in KEPT or self._verbosity >= EVERYTHING or not self._sight.open:
+        if not news.again and (news.tone in KEPT or self._verbosity >= EVERYTHING or not self._sight.open):
             self._above.append(_kept(now, news))
         else:
+            if news.again:
+                earlier = [item for item in self._recent if not item.text.startswith(news.again)]
+                self._recent = deque(earlier, maxlen=RECENT)
             if self._recent and self._recent[-1].text == news.text:
                 self._recent.pop()  # said again at once: a newer time will do
             self._recent.append(Recent(now, news.text, news.tone))

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchveo.amounts import money
 from batchveo.coordinator import RunResult
 from batchveo.errors import (
     BudgetReached,
@@ -23,11 +24,11 @@ from batchveo.errors import (
     StoppedEarly,
     UsageError,
 )
+from batchveo.hints import pasteable
 from batchveo.models import JobState
 from batchveo.report.words import counted, duration
 
 AGAIN = "The same command goes on."
-STATUS = "`batchveo status` and `batchveo jobs` tell more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Tally:
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.made > self.unpriced:
-            parts.append(f"${self.usd:.2f} charged")
+            parts.append(f"{money(self.usd)} charged")
         if self.unpriced:
             parts.append(f"{self.unpriced} of a price not told yet")
         return ", ".join(parts)
@@ -63,7 +64,7 @@ def place(state: Path, host: str) -> str:
     return f"{state} on {host}"
 
 
-def ended(result: RunResult, tally: Tally) -> Message:
+def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Message:
     """The run came to its own end, or stopped early."""
     counts = result.counts
     left = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
@@ -71,9 +72,11 @@ def ended(result: RunResult, tally: Tally) -> Message:
     if result.stopped is not None:
         lines.append(f"{_advice(result.stopped)} {AGAIN}")
     if counts[JobState.FAILED]:
-        lines.append("`batchveo jobs --state-is failed` tells why; `batchveo retry` puts them back to pending.")
+        listing, again = pasteable("jobs", "--state-is", "failed", state=state), pasteable("retry", state=state)
+        lines.append(f"`{listing}` tells why; `{again}` puts them back to pending.")
     if counts.held:
-        lines.append(f"{counts.held} held in doubt: `batchveo resolve` settles them.")
+        listing = pasteable("status", state=state)
+        lines.append(f"{counts.held} held in doubt: `{listing}` names them; `batchveo resolve --help` tells how.")
     if result.late:
         lines.append(f"{result.late} not finished at the service yet. {AGAIN}")
     return Message(title=_title(result, tally), body="\n".join(lines))
@@ -101,13 +104,18 @@ def interrupted(name: str, tally: Tally) -> Message:
     return Message(title=f"batchveo was interrupted ({name})", body=f"{tally}. {AGAIN}")
 
 
-def broken(error: BaseException, tally: Tally) -> Message:
+def look(state: Path | None) -> str:
+    """Where to look for more."""
+    return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` tell more."
+
+
+def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> Message:
     """The run ended by an error, which is named by its kind only."""
     if isinstance(error, StoppedEarly):
         title = f"batchveo stopped early: {_reason(error)}"
         return Message(title=title, body=f"{tally}. {_advice(error)} {AGAIN}")
     if isinstance(error, StateLocked):
-        return Message(title="batchveo did not begin: another run holds the state", body=STATUS)
+        return Message(title="batchveo did not begin: another run holds the state", body=look(state))
     if isinstance(error, UsageError):
         body = "An option, the manifest or the state is wrong; the log says which. Nothing was bought."
         return Message(title="batchveo did not begin", body=body)
@@ -115,14 +123,16 @@ def broken(error: BaseException, tally: Tally) -> Message:
     return Message(title="batchveo crashed", body=body)
 
 
-def stuck(quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0) -> Message:
+def stuck(
+    quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
+) -> Message:
     """Nothing has moved for ``quiet`` seconds; with ``doubts``, since only the usage log is waited for."""
     title = f"batchveo: nothing has moved for {duration(quiet)}"
     if doubts:
         when = time.strftime("%H:%M", time.localtime(until))
         waits = f"Nothing is left but {doubts} in doubt; the usage log is waited for, until {when} at the latest."
         return Message(title=title, body=f"{tally}. {waits}")
-    return Message(title=title, body=f"{tally}. The run goes on trying. {STATUS}")
+    return Message(title=title, body=f"{tally}. The run goes on trying. {look(state)}")
 
 
 def moving_again(quiet: float, tally: Tally) -> Message:
@@ -139,8 +149,11 @@ _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     DiskTrouble: ("the disk cannot be written", "Make room, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
     ClusterTrouble: ("the cluster starts no more processes", "Look at the machines, then run the same command."),
-    NoVideos: ("generations come to no video", "Look at `batchveo jobs`, and at the service."),
-    ServiceMisplaced: ("the service does not answer as it should", "Check --base-url."),
+    NoVideos: ("generations come to no video", "The log says what came instead; look at the service."),
+    ServiceMisplaced: (
+        "the service does not answer as it should",
+        "Check --base-url and the network; the log says more.",
+    ),
 }
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from batchveo.amounts import money
 from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
 from batchveo.models import Job, JobState
-from batchveo.report.words import clock_time, money, printable, shorten, state_words
+from batchveo.report.words import clock_time, counted, printable, shorten, span, state_words
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
 """The verbosity from which on something is said."""
@@ -27,11 +28,15 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One line of text without control characters; said from the verbosity ``rank`` on."""
+    """One line of text without control characters; said from the verbosity ``rank`` on.
+
+    ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
+    """
 
     text: str
     tone: Tone = Tone.PLAIN
     rank: int = USUAL
+    again: str = ""
 
 
 def news_of(event: Event) -> News | None:
@@ -39,6 +44,9 @@ def news_of(event: Event) -> News | None:
     match event:
         case Moved(job=job, was=was, detail=detail):
             return _move(job, was, shorten(detail, LONGEST))
+        case Slowed(unreachable=True, reason=reason, wait=wait):
+            text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
+            return News(text=text, tone=Tone.WARNING, rank=WRONG)
         case Slowed(reason=reason, limit=limit):
             text = f"slower: {shorten(reason, LONGEST)}; up to {limit} in flight"
             return News(text=text, tone=Tone.DOUBT)
@@ -47,14 +55,22 @@ def news_of(event: Event) -> News | None:
         case Noted(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
             return News(text=printable(text), tone=tone, rank=rank)
-        case Waiting(doubts=doubts, until=until):
-            when = clock_time(until)
-            text = f"nothing left but {doubts} submits in doubt; waiting for the log, until {when} at the latest"
-            return News(text=text, tone=Tone.DOUBT, rank=WRONG)
+        case Waiting():
+            return _waiting(event)
         case Began() | Ended():
             return None
         case _:
             assert_never(event)
+
+
+def _waiting(event: Waiting) -> News:
+    kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
+    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
+    until = clock_time(event.until)
+    most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
+    what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
+    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"
+    return News(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
 def _pace(paced: Paced) -> News | None:

@@ -68,7 +68,7 @@ def progress_row(shot: Snapshot) -> dict[str, object]:
         "price_unknown": shot.unpriced,
         "running": shot.going,
         "videos_per_hour": round(shot.videos_per_hour, 2),
-        "usd_per_hour": round(shot.usd_per_hour, 4),
+        "usd_per_hour": round(shot.usd_per_hour, 6),
         "eta_seconds": ahead and round(ahead.likely, 1),
         "eta_low_seconds": ahead and round(ahead.low, 1),
         "eta_high_seconds": ahead and round(ahead.high, 1),

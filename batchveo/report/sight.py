@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from batchveo.events import Began, Ended, Event, Paced
+from batchveo.events import Began, Ended, Event, Moved, Paced, Slowed, Waiting
+from batchveo.models import JobState
 from batchveo.report.snapshot import Lookout, Snapshot
 from batchveo.store import Store
 
@@ -18,6 +19,8 @@ class Sight:
         self._store: Store | None = None
         self._lookout: Lookout | None = None
         self._pace: Paced | None = None
+        self._slowed: Slowed | None = None
+        self._waiting: Waiting | None = None
 
     @property
     def open(self) -> bool:
@@ -33,6 +36,12 @@ class Sight:
                 self._lookout = Lookout(store=self._store, places=event.concurrency, per_minute=event.rate)
             case Paced():
                 self._pace = event
+            case Slowed():
+                self._slowed = event
+            case Waiting():
+                self._waiting = event
+            case Moved(was=JobState.SUBMITTING, job=job) if job.state is not JobState.PENDING:
+                self._slowed = None
             case Ended():
                 self.close()
             case _:
@@ -40,10 +49,14 @@ class Sight:
 
     def look(self) -> Snapshot | None:
         """The moment; ``None`` before the run's beginning and after its end."""
-        return None if self._lookout is None else self._lookout.look(self.clock(), pace=self._pace)
+        return (
+            None
+            if self._lookout is None
+            else self._lookout.look(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)
+        )
 
     def close(self) -> None:
         """Let go of the state; harmless when there is none."""
         if self._store is not None:
             self._store.close()
-        self._store = self._lookout = self._pace = None
+        self._store = self._lookout = self._pace = self._slowed = self._waiting = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 
 from batchveo.durations import Durations
-from batchveo.events import Brake, Paced
+from batchveo.events import Brake, Paced, Slowed, Waiting
 from batchveo.forecast import Forecast, forecast
+from batchveo.hints import address_options, pasteable
 from batchveo.models import Job, JobState
 from batchveo.report.eta import eta
 from batchveo.store import Counts, Store
@@ -35,8 +37,12 @@ class Snapshot:
     """One moment of a state. Times are seconds since the epoch, money is US dollars.
 
     ``begun`` is when the run began that is shown, ``going`` whether it goes on. ``committed`` is what is spent, in
-    flight or in doubt; ``unpriced`` videos have no known price. ``ahead`` is what is left, in seconds. ``pace`` is
-    known only to who hears the run's events.
+    flight or in doubt; ``unpriced`` videos have no known price. ``ahead`` is what is left, in seconds. ``pace``,
+    and what ``slowed`` the submits last, are known only to who hears the run's events.
+
+    ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
+    ``waits_until``: how long at most, if known. ``state`` is the database, ``resume`` the command that
+    goes on with it.
     """
 
     now: float
@@ -52,11 +58,22 @@ class Snapshot:
     ahead: Forecast | None = None
     doubts: tuple[Job, ...] = ()
     pace: Paced | None = None
+    slowed: Slowed | None = None
+    waits_since: float | None = None
+    waits_until: float | None = None
+    waits_failures: int = 0
+    state: Path | None = None
+    resume: str = "batchveo resume"
 
     @property
     def left(self) -> int:
         """Jobs that are neither done nor held."""
         return sum(self.counts[state] for state in UNFINISHED) - self.counts.held
+
+    @property
+    def open_doubts(self) -> int:
+        """Jobs whose submit may still show in the usage log."""
+        return self.counts[JobState.IN_DOUBT] - self.counts.held
 
     @property
     def in_flight(self) -> int:
@@ -81,7 +98,14 @@ class Lookout:
     _made_at: float = 0.0
     _good_until: float = float("-inf")
 
-    def look(self, now: float, *, pace: Paced | None = None) -> Snapshot:
+    def look(
+        self,
+        now: float,
+        *,
+        pace: Paced | None = None,
+        slowed: Slowed | None = None,
+        waiting: Waiting | None = None,
+    ) -> Snapshot:
         """The state as it is ``now``."""
         store = self.store
         counts = store.counts()
@@ -104,9 +128,22 @@ class Lookout:
             usd_per_hour=usd * per_hour,
             doubts=tuple(store.some_doubts(most=DOUBTS_SHOWN)) if counts[JobState.IN_DOUBT] else (),
             pace=pace,
+            slowed=slowed,
+            state=store.path,
         )
+        failures = 0 if waiting is None else waiting.failures
+        if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
+            return replace(self._waiting(shot, waiting), waits_failures=failures)
         ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
         return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
+
+    def _waiting(self, shot: Snapshot, waiting: Waiting | None) -> Snapshot:
+        """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
+        doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
+        resume = pasteable("resume", state=shot.state, service=address_options(self.store.services()))
+        since = max(doubted, default=shot.now)
+        until = waiting.until if waiting is not None and waiting.until > since else None
+        return replace(shot, waits_since=since, waits_until=until, resume=resume)
 
     def _believed(self, shot: Snapshot) -> Forecast | None:
         """What the models' generation times say, brought forward to this moment."""

@@ -30,9 +30,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def money(usd: float) -> str:
-    """US dollars and cents."""
-    return f"${usd:,.2f}"
+def waiting_words(doubts: int, since: float, until: float | None, now: float, *, failures: int = 0) -> str:
+    """``waiting for 1 submit to appear in the usage log (12 min of at most 30 min)``.
+
+    ``failures``: failed generations that are made again if the log shows that they were free.
+    """
+    ago = span(max(now - since, 0.0))
+    most = "so far" if until is None else f"of at most {span(max(until - since, 0.0))}"
+    kinds = ((doubts, "submit"), (failures, "failed generation"))
+    parts = [counted(number, noun) for number, noun in kinds if number]
+    return f"waiting for {' and '.join(parts)} to appear in the usage log ({ago} {most})"
 
 
 def span(seconds: float) -> str:

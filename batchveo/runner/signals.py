@@ -1,4 +1,4 @@
-"""What a run does about SIGINT and SIGTERM (on Windows: Ctrl-C and Ctrl-Break)."""
+"""What a run does about SIGINT, SIGTERM and SIGHUP (on Windows: Ctrl-C and Ctrl-Break)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,19 @@ def stop_signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
         with _by_handlers() as received:
             yield received
     else:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup()) as received:
             yield received
+
+
+def hangup() -> tuple[signal.Signals, ...]:
+    """SIGHUP, which a terminal sends that is closed; none where there is no such signal, or it is ignored.
+
+    Who starts a run under ``nohup`` has asked for it to outlive the terminal.
+    """
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or signal.getsignal(number) is signal.SIG_IGN:
+        return ()
+    return (signal.Signals(number),)
 
 
 @contextmanager

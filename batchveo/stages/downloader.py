@@ -8,6 +8,7 @@ import anyio
 import httpx
 
 from batchveo.api import Videos
+from batchveo.api.certificates import distrust
 from batchveo.api.faults import describe
 from batchveo.api.guard import UrlRefused
 from batchveo.api.pour import Flow, Stalled, TooLong, pour
@@ -15,9 +16,9 @@ from batchveo.container import NotAnMp4
 from batchveo.disk_errors import scope_of
 from batchveo.models import Job
 from batchveo.objects import Faint, objects
-from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope
+from batchveo.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope, Stop
 from batchveo.places import BucketUrl, Place
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Disk, in_thread
 from batchveo.stages.buckets import BucketShelf
 from batchveo.stages.folders import FolderShelf
@@ -37,6 +38,10 @@ ONE_FILE_TRIES = 3
 """How often a run tries to write a video whose file the disk refuses while it takes others."""
 CONTENT_TRIES = 8
 """How often a run fetches what turns out to be no video."""
+
+
+class Untrusted(Exception):
+    """The certificate of a video's host is not trusted."""
 
 
 def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
@@ -93,6 +98,8 @@ class Downloader:
             return await spot.found() or await self._download(job, spot)
         except DownloadFailed as failed:
             return failed.trouble
+        except Untrusted as error:
+            return Blocked(stop=Stop.CERTIFICATE, reason=str(error))
         except NotAnMp4 as error:
             return FetchTrouble(reason=str(error), tries=CONTENT_TRIES)
         except Faint as error:
@@ -111,6 +118,8 @@ class Downloader:
         except TooLong as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error), tries=ENDLESS_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
+            if distrust(error) is not None:
+                raise Untrusted(describe(error)) from None
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
 
     async def _stream(self, job: Job, spot: Spot) -> Fetched:

@@ -14,7 +14,7 @@ from batchveo.disk_errors import NAME_ERRORS
 from batchveo.files import SUFFIX, VideoFile, is_ours, longest_name, measure, no_name_left, stems_of
 from batchveo.models import Job
 from batchveo.outcomes import Fetched, FetchTrouble
-from batchveo.sidecars import BESIDE, Sidecars
+from batchveo.sidecar_place import BESIDE, Sidecars
 from batchveo.stages.blocks import Blocks, Disk
 from batchveo.stages.ranges import DownloadFailed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 
 from batchveo.api import Api
 from batchveo.api.answers import CREDITS_PER_USD, amount, read_id
@@ -18,6 +19,29 @@ LEDGER_SPARE_SECONDS = 3600.0
 """How much further back than a request its ledger is read: clocks differ."""
 NO_CHARGE = "the ledger shows no charge"
 NAMES_NONE = "the usage log knows the request, but names no generation that can be asked for"
+
+
+ANOTHER_KEY = "submitted with another API key; its log can only be read with that one"
+KEY_NOT_KNOWN = "the usage log stays silent, and it is not known which API key it was submitted with"
+
+
+class LogKey(StrEnum):
+    """Whether the key whose usage log is read is the one that an attempt left with."""
+
+    SAME = "same"
+    ANOTHER = "another"
+    UNKNOWN = "unknown"
+
+
+def left_with(attempt: str | None, key: str | None) -> LogKey:
+    """The verdict on two fingerprints; a database from before they were kept has none of its attempts."""
+    if attempt is None or key is None:
+        return LogKey.UNKNOWN
+    return LogKey.SAME if attempt == key else LogKey.ANOTHER
+
+
+def _same(job: Job) -> LogKey:  # noqa: ARG001 - the shape of ``left_with``
+    return LogKey.SAME
 
 
 class _Found:
@@ -64,7 +88,9 @@ def _usd(row: Row) -> float:
 class Reconciler:
     """Settles from the log what is in doubt, and whether generations without a video were charged.
 
-    ``settle``: seconds after which the log's silence about a request counts.
+    ``settle``: seconds after which the log's silence about a request counts. A log shows what its own key asked
+    for, and nothing else: ``left_with`` tells whether that is the key of a job. A row counts whoever shows it;
+    silence is no reason to submit again unless it is that key's.
     """
 
     def __init__(
@@ -74,6 +100,7 @@ class Reconciler:
         settle: float,
         resubmit: bool,
         now: Callable[[], float],
+        left_with: Callable[[Job], LogKey] = _same,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._wall = wall
@@ -81,6 +108,7 @@ class Reconciler:
         self._settle = settle
         self._resubmit = resubmit
         self._now = now
+        self._left_with = left_with
 
     async def sweep(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
         """Read the log once for all ``jobs``; raises ``ServiceTrouble`` or ``KeyRejected``."""
@@ -123,7 +151,17 @@ class Reconciler:
         settled = (whole or row is not None) and begun >= since + self._settle
         if row is not None:  # no silence: something was asked for, and may have been bought
             return AbsentFromLog(settled=settled, reason=NAMES_NONE)
-        return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
+        return self._silence(job, settled=settled, whole=whole)
+
+    def _silence(self, job: Job, *, settled: bool, whole: bool) -> AbsentFromLog:
+        """What the silence of the log is worth, which depends on whose log it is."""
+        match self._left_with(job):
+            case LogKey.SAME:
+                return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
+            case LogKey.ANOTHER:  # no time makes this log tell of it
+                return AbsentFromLog(settled=whole, reason=ANOTHER_KEY)
+            case LogKey.UNKNOWN:
+                return AbsentFromLog(settled=settled, reason=KEY_NOT_KNOWN)
 
 
 def _since(job: Job) -> float:

@@ -89,6 +89,12 @@ class Browsing(Looking):
         query = self._fitting(wanted, sql.MATCHING_ALL, sql.MATCHING_COMMON, sql.MATCHING_RARE)
         return int(self._db.execute(query, {**self._columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
 
+    def matching_by_state(self, wanted: Filter) -> dict[str, int] | None:
+        """How many jobs match in each state, whichever are wanted; ``None`` beyond ``MOST_COUNTED``."""
+        columns = {**self._columns(wanted), "most": MOST_COUNTED}
+        found = {row["state"]: row["jobs"] for row in self._db.execute(sql.BY_STATE, columns)}
+        return found if sum(found.values()) < MOST_COUNTED else None
+
     def moved_since(self, event: int, *, most: int) -> list[sqlite3.Row]:
         """The jobs that moved after the event of that number."""
         columns = {"since": event, "most": most, "clip": CLIP}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from batchveo.hints import key_of, pasteable
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.states import BOUGHT_NOTHING, Move
 from batchveo.store import sql
@@ -56,7 +57,8 @@ class ByHand(Moving, Expanding, Runs):
         Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
         """
         if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
-            allowed = "only pending and doubtful jobs take a generation; `retry` makes a failed one pending"
+            again = pasteable("retry", key_of(job.name, job.id), state=self.path)
+            allowed = f"only pending and doubtful jobs take a generation; `{again}` makes a failed one pending"
             raise ValueError(f"{job.name!r} is {job.state}; {allowed}")
         found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}
         move = Move(to=JobState.GENERATING, detail="adopted", set=found)

@@ -6,9 +6,9 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Self
 
+from batchveo.places import at_home
 from batchveo.store.lock import RunLock
 from batchveo.store.opening import open_for_reading, open_for_writing
 
@@ -17,7 +17,7 @@ class Connection:
     """An open state file. Use as a context manager; one connection, one thread."""
 
     def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
-        self.path = Path(path)
+        self.path = at_home(path)
         self._lock = RunLock(self.path)
         self._sharing = False
         self._lost: BaseException | None = None

@@ -24,7 +24,6 @@ FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS ste
 FORESEE_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
     FROM temp.named ORDER BY position"""
 WAITING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending'"
-UNSUBMITTED = "SELECT id, stem, name FROM jobs WHERE state = 'pending' AND attempts = 0 LIMIT ?"
 PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
 
 
@@ -82,10 +81,6 @@ class Foreseeing(Connection):
         """Model and request of every pending job."""
         for row in self._db.execute(PENDING):
             yield row["model"], json.loads(row["request"])
-
-    def unsubmitted(self, most: int) -> list[tuple[str, str, str]]:
-        """Id, stem and name of the first jobs that were never submitted."""
-        return [(row["id"], row["stem"], row["name"]) for row in self._db.execute(UNSUBMITTED, (most,))]
 
     def waiting_models(self) -> list[str]:
         """The models of all pending jobs."""

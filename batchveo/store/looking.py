@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchveo.models import Job, JobState
@@ -104,6 +104,13 @@ class Looking(Connection):
         ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
         """
         yield from self._db.execute(sql.ATTEMPTS)
+
+    def reserved_for(self, jobs: Collection[Job]) -> tuple[float, int]:
+        """US dollars that the latest attempts of ``jobs`` were to cost, and how many have no known price."""
+        wanted = {job.client_request_id for job in jobs}
+        prices = [row["price_usd"] for row in self.attempts() if row["client_request_id"] in wanted]
+        known = [float(price) for price in prices if price is not None]
+        return round(sum(known), 6), len(jobs) - len(known)
 
     def key_names_unfinished(self) -> dict[str, int]:
         """How many jobs are under way or in doubt with each API key, by its label; empty for the only one."""

@@ -254,6 +254,24 @@ def normal_keys(db: Database) -> None:
     db.conn.executemany("UPDATE jobs SET normal_key = ? WHERE seq = ?", keys)
 
 
+_MEMORY = """
+ALTER TABLE runs ADD COLUMN options TEXT CHECK (options IS NULL OR json_valid(options));
+ALTER TABLE attempts ADD COLUMN key_print TEXT;
+CREATE TABLE key_secret (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    secret BLOB NOT NULL
+);
+INSERT INTO key_secret VALUES (1, randomblob(32));
+"""
+
+
+@migrations()
+def run_options_and_key_prints(db: Database) -> None:
+    """What a run was told, for ``resume``; which API key an attempt left with, as a keyed hash, never the key."""
+    for statement in _statements(_MEMORY):
+        db.conn.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     whole: list[str] = []
     open_trigger = ""

@@ -99,6 +99,7 @@ class Moving(Looking):
         budget: float | None = None,
         key: str | None = None,
         refused: Sequence[str] = (),
+        key_print: str | None = None,
     ) -> Job | None:
         """Take the next pending job for submission, its fresh client request id committed with it.
 
@@ -106,6 +107,7 @@ class Moving(Looking):
         ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
         where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with,
         ``refused`` are models that the service does not make with it.
+        ``key_print`` the fingerprint of that key (see ``KeyPrints``).
         """
         with self._transaction():
             wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
@@ -117,7 +119,7 @@ class Moving(Looking):
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(sql.CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, error=None, **dict(claimed))
-            self._begin_attempt(job, usd, run, now)
+            self._begin_attempt(job, usd, run, now, key_print)
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
 
@@ -145,7 +147,9 @@ class Moving(Looking):
             raise BudgetShort(job, usd)
         return usd
 
-    def _begin_attempt(self, job: Job, usd: float | None, run: int | None, now: float) -> None:
+    def _begin_attempt(
+        self, job: Job, usd: float | None, run: int | None, now: float, key_print: str | None = None
+    ) -> None:
         attempt = {
             "job": job.seq,
             "run": run,
@@ -155,6 +159,7 @@ class Moving(Looking):
             "price_usd": usd,
             "micros": micros(usd),
             "key": job.key,
+            "key_print": key_print,
         }
         self._db.execute(sql.ADD_ATTEMPT, attempt)
 
@@ -170,7 +175,7 @@ class Moving(Looking):
         moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
         with self._transaction():
             self._write(job, moved, run)
-            adopted = job.state is JobState.PENDING and move.to is JobState.GENERATING
+            adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)
             if adopted or job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
             if move.released:

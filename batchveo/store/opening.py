@@ -8,12 +8,17 @@ import sqlite3
 from pathlib import Path
 
 from batchveo.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
+from batchveo.hints import pasteable
+from batchveo.store import missing_locks
 from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 
 PAGE_BYTES = 8192
 """Of new states: a million jobs move into pages of this size in a sixth less time than into SQLite's 4,096."""
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's write to end."""
+
+LOOK_SECONDS = 2.0
+"""The same for a look that a run can do without."""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -44,9 +49,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist."""
     if not path.is_file():
-        raise StateUnusable(
-            f"there is no state at {path}; `batchveo run MANIFEST` makes one, --state names another"
-        )
+        make = pasteable("run", "MANIFEST", state=path)
+        raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
         connection = _connect_unchanging(path) if _never_changes(path) else _connect(path)
         connection.execute("PRAGMA query_only = ON")
@@ -67,8 +71,22 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def open_untouched(path: Path) -> sqlite3.Connection:
+    """A connection to what may be anybody's file, for a look: nothing is written, no schema brought up to date.
+
+    Raises ``sqlite3.Error`` or ``OSError``.
+    """
+    connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=LOOK_SECONDS)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
 def unusable(path: Path, error: Exception) -> BatchveoError:
     """What a person needs to hear: a full disk and another's write pass, the rest does not."""
+    # SQLite says of a missing lock that it is held, or that the disk has failed
+    why = missing_locks.cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
+    if why is not None:
+        return missing_locks.missing(path, why)
     if is_full(error):
         return DiskTrouble(f"the state {path} cannot be written: {error}")
     if str(error) == "database is locked":
@@ -94,8 +112,8 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _connect(path: Path, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
 

@@ -12,6 +12,9 @@ from batchveo.store import sql
 from batchveo.store.looking import Looking
 from batchveo.version import __version__
 
+LATEST = 2**63 - 1
+"""Larger than the number of any run."""
+
 
 class Runs(Looking):
     """Verbs of the run itself."""
@@ -64,6 +67,16 @@ class Runs(Looking):
         """Record the budget of a run, for ``resume`` to keep to."""
         with self._transaction():
             self._db.execute(sql.SET_BUDGET, {"run": run, "budget": budget})
+
+    def last_options(self, run: int = LATEST) -> str | None:
+        """What the run before ``run`` was told, as ``run_options`` wrote it; ``None`` where nobody wrote it."""
+        row = self._db.execute(sql.LAST_OPTIONS, {"run": run}).fetchone()
+        return row["options"] if row else None
+
+    def set_options(self, run: int, options: str) -> None:
+        """Record what a run was told, for ``resume`` to keep to."""
+        with self._transaction():
+            self._db.execute(sql.SET_OPTIONS, {"run": run, "options": options})
 
     def services(self) -> set[str]:
         """The addresses this state's runs have spoken to."""

@@ -6,9 +6,9 @@ someone else in the meantime is left alone.
 
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
     attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
-    url_expires_at, error,
-    cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at, completed_at, finished_at,
-    key_name AS key"""
+    url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
+    completed_at, finished_at, key_name AS key,
+    (SELECT service FROM runs WHERE runs.id = jobs.run) AS service"""
 
 UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
 """States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""
@@ -31,6 +31,8 @@ LAST_BUDGET = (
     "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
 )
 SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
+SET_OPTIONS = "UPDATE runs SET options = :options WHERE id = :run"
+LAST_OPTIONS = "SELECT options FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
 LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 
@@ -122,8 +124,8 @@ ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :cli
 # pending or in doubt, about to become generating: which key the service knows the generation by
 SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_state AND attempts = :attempts"
 ADD_ATTEMPT = """INSERT INTO attempts
-    (job, run, number, client_request_id, started_at, price_usd, micros, key_name)
-    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key)"""
+    (job, run, number, client_request_id, started_at, price_usd, micros, key_name, key_print)
+    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key, :key_print)"""
 # submitting -> submitting: from here on the request may have arrived
 MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'

@@ -1,7 +1,7 @@
 """Every statement by which a person looks through the jobs: a page at a time, never all."""
 
-CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, file, generation_id,
-    not_before, submitted_at, completed_at, finished_at, repeat_index,
+CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, folder, file,
+    generation_id, not_before, submitted_at, completed_at, finished_at, repeat_index,
     CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
     iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
     iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""
@@ -37,6 +37,10 @@ PAGE_OF_RARE = _older_and_newer(_RARE_STATES)
 MATCHING_ALL = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_ALL} LIMIT :most)"
 MATCHING_COMMON = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_COMMON_STATES} LIMIT :most)"
 MATCHING_RARE = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_RARE_STATES} LIMIT :most)"
+
+BY_STATE = (
+    f"""SELECT state, count(*) AS jobs FROM (SELECT state FROM jobs WHERE {_ALL} LIMIT :most) GROUP BY state"""
+)
 
 LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 MOVED_SINCE = f"""SELECT {CARD} FROM jobs WHERE seq IN (SELECT job FROM events WHERE id > :since) LIMIT :most"""

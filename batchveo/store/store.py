@@ -7,14 +7,15 @@ each move compares the state it comes from, so that two processes never move one
 from __future__ import annotations
 
 from batchveo.store.browsing import Browsing
-from batchveo.store.byhand import ByHand
 from batchveo.store.charting import Charting
 from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
+from batchveo.store.key_prints import KeyPrints
 from batchveo.store.placing import Placing
 from batchveo.store.quotes import Quotes
+from batchveo.store.recovery import Recovery
 from batchveo.store.watching import Watching
 
 
-class Store(ByHand, Browsing, Charting, Completing, Foreseeing, Placing, Quotes, Watching):
+class Store(Recovery, Browsing, Charting, Completing, Foreseeing, KeyPrints, Placing, Quotes, Watching):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

@@ -9,7 +9,16 @@ from batchveo.store import sql
 APPLICATION_ID = 0x62766A31
 """``PRAGMA application_id`` of a state file ("bvj1"), so that another program's file is not taken for one."""
 
-STEPS = ("first_schema", "totals", "quotes", "keys", "aside_and_tries", "url_expiry", "normal_keys")
+STEPS = (
+    "first_schema",
+    "totals",
+    "quotes",
+    "keys",
+    "aside_and_tries",
+    "url_expiry",
+    "normal_keys",
+    "run_options_and_key_prints",
+)
 """The migrations, in their order; a test holds them against ``migrations.migrations``."""
 
 

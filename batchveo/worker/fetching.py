@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from batchveo.desk import Desk, Fenced
 from batchveo.events import Noted
 from batchveo.models import Job
-from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble, UrlExpired
+from batchveo.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, UrlExpired
 from batchveo.settings import RunSettings
 from batchveo.stages.downloader import Downloader
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
@@ -20,6 +20,8 @@ from batchveo.worker.queues import DueQueue
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
 """How long a URL that does not say when it ends is taken to be good: those of some models are for hours."""
+REFUSALS_BELIEVED = 3
+"""Certificates in a row that are not trusted: one may be a single host's, a row of them the network's."""
 
 
 class FetchLoop:
@@ -33,6 +35,7 @@ class FetchLoop:
         self._slots = anyio.Semaphore(settings.downloads)
         self._place = place
         self._noted: set[str] = set()
+        self._refusals = 0
         self.queue = DueQueue(rank=_url_end)
 
     async def run(self, calls: TaskGroup) -> None:
@@ -49,10 +52,10 @@ class FetchLoop:
             self._slots.release()
 
     async def _fetched(self, job: Job) -> None:
-        outcome = UrlExpired() if self._has_expired(job) else await self._outcome(job)
+        outcome = UrlExpired() if self._has_expired(job) else self._believed(await self._outcome(job))
         if isinstance(outcome, Fetched):
             self._say(outcome.notes)
-        aside = False
+        aside = isinstance(outcome, Blocked)
         if isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
@@ -72,6 +75,16 @@ class FetchLoop:
             if text not in self._noted:
                 self._noted.add(text)
                 self._desk.tell(Noted(text=text, warning=True))
+
+    def _believed(self, outcome: FetchOutcome) -> FetchOutcome:
+        """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
+        if not isinstance(outcome, Blocked):
+            self._refusals = 0
+            return outcome
+        self._refusals += 1
+        if self._refusals >= REFUSALS_BELIEVED:
+            return outcome
+        return FetchTrouble(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
 
     async def _outcome(self, job: Job) -> FetchOutcome:
         try:

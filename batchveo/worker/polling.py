@@ -20,6 +20,7 @@ from batchveo.pacing import Pace
 from batchveo.settings import RunSettings
 from batchveo.stages.poller import Poller
 from batchveo.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.worker.outage import Outage
 from batchveo.worker.queues import DueQueue
 from batchveo.worker.schedule import PollSchedule
 from batchveo.worker.streaks import Streaks
@@ -53,6 +54,7 @@ class PollLoop:
         self._streaks = Streaks(jitter)
         self._odd_words: set[str] = set()
         self._last_words: set[str] = set()
+        self._outage = Outage()
         self._refusals: Counter[Label] = Counter()
         self.queue = DueQueue()
 
@@ -77,6 +79,8 @@ class PollLoop:
 
     async def _polled(self, job: Job) -> None:
         outcome = self._believed(job, await self._asked(job))
+        if (text := self._outage.heed(outcome)) is not None:
+            self._desk.tell(Noted(text=text, warning=True))
         now = self._desk.clock.now()
         match outcome:
             case StillGenerating():
@@ -104,7 +108,7 @@ class PollLoop:
             self._say_last_word(job, trouble)
             await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
             return
-        if streak.count == TROUBLES_SAID and not trouble.final:
+        if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
             self._desk.tell(Noted(text=text, warning=True))
         due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,12 +89,21 @@ def test_nothing_is_bought_where_the_place_cannot_be_written(
     assert bucket.keys() == []
 
 
-def test_another_state_is_told(night: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the sidecars; its videos get names of their own."""
-    assert status_of(["run", "m.yaml", "--output", night.url, "--state", "slip.db"]) == 0
-    assert "that another state bought" in capsys.readouterr().err
-    assert len(night.keys()) == 12
-    assert status_of(["verify"]) == status_of(["verify", "--state", "slip.db"]) == 0
+def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the sidecars, as they are read; one that is damaged is fetched again, and none is bought."""
+    before = rows(capsys)
+    shutil.rmtree("state")
+    damage(night, STEMS[1], b"no video")
+    assert status_of(["run", "m.yaml", "--output", night.url]) == 0
+    err = capsys.readouterr().err
+    assert f"took in 2 finished videos found in {night.url}" in err
+    assert "fox 0 狐: 8 bytes, recorded were" in err
+    assert len(service.generations) == 3
+    assert len(night.keys()) == 6
+    after = rows(capsys)
+    for name in ("id", "file", "sha256", "generation_id", "cost_usd", "bytes"):
+        assert [row[name] for row in after] == [row[name] for row in before], name
+    assert status_of(["verify"]) == 0
 
 
 @contextmanager

@@ -115,6 +115,9 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         (["run", "m.yaml", "--concurrency", "0"], "--concurrency"),
         (["run", "m.yaml", "--rate", "fast"], "30/min"),
         (["run", "m.yaml", "--base-url", "http://example.org"], "must be https"),
+        (["run", "m.yaml", "--base-url", "http://127.0.0.1:99999"], "Port out of range"),
+        (["run", "m.yaml", "--base-url", "https://host:abc"], "is not an address"),
+        (["run", "m.yaml", "--base-url", "https://[::1"], "is not an address"),
         (["run", "missing.yaml"], "no such file"),
         (["run", "m.yaml"], "AIMLAPI_API_KEY"),
         (["frobnicate"], "No such command"),
@@ -343,7 +346,7 @@ def test_doctor(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     """Says what is well, and what is not."""
     assert status_of(["doctor"]) == 0
     out = capsys.readouterr().out
-    assert "balance $1000.00" in out
+    assert "balance $1,000.00" in out
     assert "WRONG" not in out
     monkeypatch.delenv("AIMLAPI_API_KEY")
     assert status_of(["doctor"]) == 1

@@ -50,7 +50,7 @@ def test_doctor_checks_each_key(url: str, capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert "key team-a" in out
     assert "key team-b" in out
-    assert out.count("balance $1000.00") == 2
+    assert out.count("balance $1,000.00") == 2
     Path("a.key").write_text("")
     assert status_of(["doctor", "--keys", "keys.yaml"]) == 1
     assert "keys.yaml:3: key 1, file" in capsys.readouterr().out

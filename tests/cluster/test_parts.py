@@ -124,24 +124,27 @@ def test_what_is_no_ray_is_told_at_once(tmp_path: Path, answer: bytes) -> None:
         pass
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("moment", ["while Ray starts", "afterwards"])
-def test_sigterm_ends_what_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+def test_sigterm_and_sighup_end_what_has_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, number: signal.Signals
+) -> None:
     """Ray's handler would end the process with status 15; whatever was there before comes back."""
     ended = []
 
     def init(**_: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
         if moment == "while Ray starts":
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
 
     ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("Ray"))
     monkeypatch.setattr("batchveo.cluster.starting._ray", lambda *, local: ray)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as exit_, started(Cluster(address="auto"), tmp_path / "b.db"):
-        signal.raise_signal(signal.SIGTERM)
-    assert exit_.value.code == 143
+        signal.raise_signal(number)
+    assert exit_.value.code == 128 + number
     assert ended == ["Ray"]
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
 
 
 def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ async def test_no_call_is_heard_before_stock_is_taken(tmp_path: Path) -> None:
         assert await waiting.waits(1)
         office.tasks.start_soon(office.head.live, anyio.sleep_forever)
         assert (await waiting.ended()).state is S.GENERATING
-        assert office.notes() == ["1 submits were cut off by the end of the last run; looking them up in the log"]
+        assert office.notes() == ["1 submit was cut off by the end of the last run; looking it up in the log"]
 
 
 # -- a worker that freezes, or cannot reach its coordinator

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from batchveo.exporting import Format
-from tests.exporting.nights import HOSTILE, Morning
+from batchveo.exporting import Format, dataset_files
+from tests.exporting.nights import HOSTILE, Morning, python
 
 
 def front_matter(text: str) -> dict[str, object]:
@@ -79,3 +80,41 @@ def test_two_splits_of_one_usual_name_keep_theirs(morning: Morning) -> None:
     morning.export()
     (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]  # type: ignore[misc, attr-defined]
     assert sorted(part["split"] for part in config["data_files"]) == ["test", "val", "validation"]
+
+
+def test_columns_have_types_in_it(morning: Morning) -> None:
+    """Those that all values of the dataset fit into, also where one split has none."""
+    morning.make("a", request={"seed": 3}, meta={"split": "train"})
+    morning.make("b", meta={"split": "val"})
+    morning.export(Format.CSV)
+    info = front_matter((morning.dataset / "README.md").read_text())["dataset_info"]
+    types = {feature["name"]: feature["dtype"] for feature in info["features"]}  # type: ignore[index]
+    assert types["video"] == "video"
+    assert (types["text"], types["seed"], types["cost_usd"], types["has_sound"]) == (
+        "string",
+        "int64",
+        "float64",
+        "bool",
+    )
+
+
+def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
+    """No column is made from the names of its folders."""
+    for split in ("train", "val"):
+        morning.make(split, meta={"split": split})
+    morning.export(Format.FOLDER)
+    code = (
+        "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
+    )
+    assert python(code, morning.folder).startswith("{'video': Video(")
+
+
+def test_a_table_alone_has_captions_without_pyarrow(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In JSON Lines beside the videos; with pyarrow, typed."""
+    monkeypatch.setattr(dataset_files, "has_arrow", lambda: False)
+    morning.make("a")
+    morning.export(Format.CSV)
+    assert [row["text"] for row in morning.metadata()] == ["a"]
+    monkeypatch.undo()
+    morning.export(Format.CSV)
+    assert sorted(path.name for path in (morning.dataset / "train").iterdir()) == ["a.mp4", "metadata.parquet"]

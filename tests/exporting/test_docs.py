@@ -27,11 +27,17 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     (morning.folder / "state").mkdir()
     morning.state.rename(morning.folder / "state" / "batchveo.db")
     commands = re.findall(r"^\$ batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
-    assert [status_of(command.split()) for command in commands] == [0, 0]
-    videofolder, shards, lines, ours = (python(code, morning.folder) for code in blocks("python"))
+    assert [status_of(command.split()) for command in commands] == [0] * 4
+    videofolder, card, shards, croissant, captions, lines, ours = (
+        python(code, morning.folder) for code in blocks("python")
+    )
     train = len(morning.metadata())
     assert len(videofolder.splitlines()) == len(shards.splitlines()) == train > 6
     assert "clip 1.mp4 clip 1 google/veo3 8.0" in videofolder
+    assert card == f"Value('int64') {train}\n"
+    assert croissant == "12 captions\n"
+    assert len(captions.splitlines()) == train
+    assert "clip 1.mp4 | clip 1\n" in captions
     assert lines == "6.0 US dollars\n"
     assert ours == "12\n"
 

@@ -198,6 +198,25 @@ def test_a_folder_with_other_things_is_refused(morning: Morning) -> None:
     assert (morning.dataset / "train" / "b.mp4").read_text() == "a stranger's"
 
 
+def test_metadata_that_somebody_wrote_beside_a_table(morning: Morning) -> None:
+    """Earlier versions wrote none there: they are left alone, in the next export too."""
+    morning.make("a")
+    morning.export(Format.FOLDER)
+    mine = morning.dataset / "train" / "metadata.csv"
+    mine.write_text("file_name,text\na.mp4,my words\n")
+    record = morning.dataset / RECORD
+    record.write_text(record.read_text().replace('["folder"]', '["csv"]'))
+    for _ in range(2):
+        result = morning.export(Format.CSV)
+        assert any(note.startswith("train/metadata.csv is not of this export") for note in result.notes)
+        assert sorted(path.name for path in (morning.dataset / "train").iterdir()) == ["a.mp4", "metadata.csv"]
+    mine.unlink()
+    morning.export(Format.CSV)
+    morning.make("b")
+    morning.export(Format.CSV)
+    assert sorted(path.suffix for path in (morning.dataset / "train").iterdir()) == [".mp4", ".mp4", ".parquet"]
+
+
 def test_two_exports_into_one_folder(morning: Morning) -> None:
     """The second is told."""
     morning.make("a")

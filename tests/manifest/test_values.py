@@ -89,6 +89,20 @@ def test_cells_are_trimmed(tmp_path: Path) -> None:
     assert other.id == job.id
 
 
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060", "\u00a0"])
+def test_a_prompt_that_shows_nothing(text: str, tmp_path: Path) -> None:
+    """Marks without a width are no words."""
+    (tmp_path / "a.yaml").write_text(f"- {{model: {T2V}, prompt: '{text}'}}\n", encoding="utf-8")
+    [problem] = problems(tmp_path / "a.yaml")
+    assert problem.message == "is empty"
+
+
+def test_cells_of_blanks_are_empty(tmp_path: Path) -> None:
+    """As a spreadsheet leaves them."""
+    [job] = jobs(tmp_path, f"model,prompt,seed,name,meta.a\n{T2V},A, ,\t,  \n , , , , \n", "a.csv")
+    assert (job.request, job.meta) == ({"model": T2V, "prompt": "A"}, {})
+
+
 NO_TEXTS = [
     "#NAME?",
     "#REF!",

@@ -70,6 +70,12 @@ class Night:
         """The next pending job fails."""
         self._move(Move(to=S.FAILED, detail=error, released=True, set={"error": error, "finished_at": 9.0}))
 
+    def cancel_pending(self) -> None:
+        """Every pending job is withdrawn."""
+        with Store(self.path) as store, store.sharing():
+            for job in list(store.jobs(S.PENDING)):
+                store.cancel(job, now=3.0)
+
     def doubt(self) -> None:
         """The next pending job is held in doubt."""
         lost = {"error": "lost", "doubted_at": 5.0, "held": True}
@@ -192,3 +198,32 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
     for context in contexts:
         context.close()
     assert said == []
+
+
+@pytest.fixture
+def browser_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that may complain: of a server that is away, say."""
+    if "url" in request.fixturenames:
+        request.getfixturevalue("url")
+    context = browser.new_context(viewport={"width": 1000, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+def look_again(page: Page, *, wait: bool = True) -> None:
+    """Let the page ask for the progress now, as it does when its tab is seen again, and have it answered."""
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    if not wait:
+        page.evaluate(look)
+        return
+    with page.expect_response("**/api/progress*"):
+        page.evaluate(look)
+
+
+def shows_cards(page: Page, *titles: str) -> None:
+    """Wait until these stand there, in this order; they are drawn a frame after their number is told."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(".card-title")).to_have_text(titles, timeout=PATIENCE)

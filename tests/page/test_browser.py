@@ -15,7 +15,7 @@ from batchveo.page.reporting import write_report
 from batchveo.serving import running
 from batchveo.store import Store
 from tests.factories import make_spec
-from tests.page.conftest import HOSTILE, PATIENCE, Night
+from tests.page.conftest import HOSTILE, Night, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -52,13 +52,6 @@ def until(page: Page, expression: str) -> None:
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"never: {expression}")
-
-
-def shows_cards(page: Page, *titles: str) -> None:
-    """Wait until these stand there, in this order; they are drawn a frame after their number is told."""
-    from playwright.sync_api import expect
-
-    expect(page.locator(".card-title")).to_have_text(titles, timeout=PATIENCE)
 
 
 def test_the_gallery_shows_videos_and_hostile_text_as_text(new_page: Open, url: str) -> None:

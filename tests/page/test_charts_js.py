@@ -19,7 +19,11 @@ from tests.page.living import DAY, EVENING, Night
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SCRIPTS = ("time", "frame", "series", "spread", "lanes", "paint", "timeline")
+SCRIPTS = (
+    "moments",
+    "money",
+    *(f"charts-{name}" for name in ("time", "frame", "series", "spread", "lanes", "paint", "timeline")),
+)
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 
 
@@ -29,7 +33,7 @@ def static(name: str) -> str:
 
 def document() -> str:
     """A page that has nothing but charts, under the strictest policy that lets it have its script and styles."""
-    script = "\n".join(static(f"charts-{name}.js") for name in SCRIPTS) + static("charts.js")
+    script = "\n".join(static(f"{name}.js") for name in SCRIPTS) + static("charts.js")
     style = static("tokens.css") + static("charts.css")
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
     policy = (
@@ -128,7 +132,7 @@ def test_the_timeline_is_read_and_entered_by_keys(page: Page, store: Store) -> N
     page.locator(".chart-timeline").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert readout.inner_text() == "job 0 · google/veo3 · generating Sat 5 Oct 07:00:01–07:00:25 (24 s)"
+    assert readout.inner_text() == "job 0 · google/veo3 · generating Sat 5 Oct 2024 07:00:01–07:00:25 (24 s)"
     assert window.get_attribute("visibility") == "hidden"
     for key in ("+", "+", "Shift+ArrowRight"):
         page.keyboard.press(key)

@@ -39,9 +39,9 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
         "spent $0.50 of $9.00 in all, $2.50 more in flight or in doubt",
         "  2 failed: withheld [2J (job 1 and others)",
         "  1 failed: too long (job 3)",
-        "`batchveo retry`",
+        f"`batchveo retry --state {store.path}`",
         "1 held in doubt",
-        f"  job 4: `batchveo resolve {held.id}`",
+        f"  job 4: `batchveo resolve {held.id} --resubmit --state {store.path}`",
         "1 in doubt: the same command",
         "2 still unfinished at the service",
     ):

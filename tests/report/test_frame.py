@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from batchveo.events import Brake
+from batchveo.events import Brake, Slowed
 from batchveo.models import JobState
 from batchveo.report.frame import Canvas, Recent, frame
 from batchveo.report.news import Tone
@@ -39,7 +39,7 @@ def test_a_night_at_a_glance() -> None:
         "$336.18 of $800.00 · $9.36 more in flight or in doubt · 3 of unknown price",
         "8 of 9 · a doubt holds a place · lowered from 12 by a 429",
         "in doubt   2 · looked up in the usage log",
-        "held       1 · settle with `batchveo resolve`",
+        "held       1 to be settled by you, see `batchveo jobs --state-is in_doubt`",
         "done: fox-3.mp4",
     ):
         assert words in text, words
@@ -132,3 +132,31 @@ def test_without_colours_the_bar_still_tells_its_pieces() -> None:
     assert re.search("━+×-\\?╍─+", grey)
     bright = frame(make_shot(), [], Canvas(width=80, height=30))[1]
     assert {"green", "red", "yellow", "cyan", "dim"} <= {str(span.style) for span in bright.spans}
+
+
+def waiting(**changes: object) -> Snapshot:
+    """Nothing is left but one doubt, twelve minutes old, of at most thirty."""
+    counts = Counts(by_state={JobState.SUCCEEDED: 9, JobState.IN_DOUBT: 1})
+    times = {"waits_since": NOW - 720, "waits_until": NOW + 1080, "ahead": None, "doubts": ()}
+    return make_shot(**{"counts": counts, "resume": "batchveo resume --state night.db", **times, **changes})
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_waiting_for_the_log_is_no_time_that_is_left(width: int) -> None:
+    """Since when, how long at most, and that a person may end it."""
+    text = "\n".join(line.plain for line in frame(waiting(), (), Canvas(width=width - 1, height=40)))
+    assert "(12 min of at most 30 min)" in text
+    assert "waiting for 1 submit to appear" in text or width == 60
+    assert "Ctrl-C is safe, `batchveo resume --state night.db` goes on" in text or width == 60
+    assert "Ctrl-C is safe" in text
+    assert "until about" not in text
+
+
+def test_a_pause_says_why() -> None:
+    """In as many of its words as there is room for."""
+    why = Slowed(reason="cannot reach http://127.0.0.1:9 (Connection refused)", until=NOW + 8, limit=9, wait=8.0)
+    shot = make_shot(slowed=why, pace=make_pace(brake=Brake.PAUSE, until=NOW + 8, limit=12))
+    text = "\n".join(line.plain for line in frame(shot, (), Canvas(width=100, height=40)))
+    assert re.search(r"paused until \d\d:\d\d:\d\d: cannot reach http://127.0.0.1:9 \(Connection refused\)", text)
+    calm = make_shot(slowed=why, pace=make_pace(brake=Brake.NOTHING, limit=12))
+    assert "cannot reach" not in "\n".join(line.plain for line in frame(calm, (), Canvas(width=100, height=40)))

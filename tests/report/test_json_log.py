@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.events import Began, Ended, Event, Moved, Noted, Slowed, Waiting
+from batchveo.events import Began, Ended, Event, Moved, Noted, Slowed, StateCreated, Waiting
 from batchveo.models import JobState
 from batchveo.report.json_log import JsonView, event_row
 from batchveo.report.sight import Sight
@@ -28,10 +28,10 @@ ROWS: list[tuple[Event, str, str]] = [
         "moved",
         "id name from to held detail model attempts client_request_id generation_id cost_usd file bytes key",
     ),
-    (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit"),
+    (Slowed(reason="429", until=NOW, limit=1), "slowed", "reason until limit unreachable"),
     (make_pace(), "paced", "brake limit ceiling lowered_at until"),
     (Noted(text=HOSTILE, warning=True), "noted", "text warning"),
-    (Waiting(doubts=1, until=NOW), "waiting", "doubts until failures"),
+    (Waiting(doubts=1, until=NOW), "waiting", "doubts until failures since"),
     (Ended(run=1, exit_status=3, seconds=1.0, stopped="budget"), "ended", "run exit_status seconds stopped"),
 ]
 
@@ -44,6 +44,14 @@ def test_the_fields_of_every_event(event: Event, name: str, fields: str) -> None
     assert row["event"] == name
     documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
     assert f"| `{name}` | {', '.join(f'`{field}`' for field in fields.split())} |" in documented
+
+
+def test_a_new_database_is_told_by_a_field_of_its_own() -> None:
+    """Scripts need not read the sentence; the other fields are those of every note."""
+    row = event_row(StateCreated(text="new", state=Path("/s/new.db")))
+    assert row == {"event": "noted", "text": "new", "warning": False, "new_state": "/s/new.db"}
+    documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+    assert "`new_state`: its absolute path" in documented
 
 
 def test_each_line_is_an_object_in_ascii() -> None:

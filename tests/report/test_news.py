@@ -31,7 +31,19 @@ EVENTS: list[tuple[Event, int | None, str]] = [
     (Slowed(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
     (Noted(text=HOSTILE), 0, "[red]"),
     (Noted(text="look", warning=True), -1, "look"),
-    (Waiting(doubts=2, until=NOW), -1, "nothing left but 2 submits in doubt"),
+    (Waiting(doubts=1, until=NOW), -1, "waiting for 1 submit to appear in the usage log (until"),
+    (
+        Waiting(doubts=2, until=NOW, since=NOW - 1800),
+        -1,
+        "waiting for 2 submits to appear in the usage log (30 min at",
+    ),
+    (
+        Slowed(
+            reason="cannot reach http://x (Connection refused)", until=NOW, limit=3, wait=8.2, unreachable=True
+        ),
+        -1,
+        "cannot reach http://x (Connection refused), next try in 8 s",
+    ),
     (make_pace(limit=12, was=11), 0, "full speed again: up to 12 in flight"),
     (make_pace(brake=Brake.DOWNLOADS), 0, "no submits for now: finished videos pile up"),
     (make_pace(brake=Brake.NOTHING), 1, "up to 9 in flight: all is submitted"),

@@ -18,6 +18,7 @@ from batchveo.metrics import known_durations
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.prices import price_list
 from batchveo.pricing import PriceList
+from batchveo.recovery import recover
 from batchveo.runner import Run, RunResult, RunSettings
 from batchveo.runspec import RunSpec
 from batchveo.sandbox import Service, Settings, transport
@@ -44,6 +45,8 @@ class Night:
     settings: Settings = field(default_factory=Settings)
     events: list[Event] = field(default_factory=list)
     prices: PriceList | None = None
+    key: NamedKey = KEY
+    """The only key of the runs that come."""
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 
@@ -78,9 +81,12 @@ class Night:
                 store.take_on_all(number)
             else:
                 store.add(jobs, run=number, now=self.clock.now())
+            using = services.Service(base_url=BASE_URL, keys=(self.key,))
+            services.follow_keys(store, using)
+            await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
             wire = transport(self.service)
             async with (
-                Api(KEY.key, base_url=BASE_URL, transport=wire) as api,
+                Api(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 Videos(loopback=True, transport=wire) as videos,
             ):
                 prices = (
@@ -90,12 +96,12 @@ class Night:
                     run=number,
                     begun=self.clock.now(),
                     settings=chosen,
-                    service=services.Service(base_url=BASE_URL, keys=(KEY,)),
+                    service=using,
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
                 )
-                told = self.events.append
-                going = Run(store, spec, {"": api}, videos, clock=self.clock, reporter=told, disk=at_once)
+                told, apis = self.events.append, {self.key.name: api}
+                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once)
                 return await going.execute()
 
     async def killed(

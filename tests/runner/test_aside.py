@@ -86,7 +86,7 @@ async def test_what_was_charged_without_a_video_is_said(tmp_path: Path) -> None:
     n = night(tmp_path, faults={"no-url": 1.0})
     await n.run([*specs(1)])
     (job,) = n.jobs()
-    assert job.error == "completed, but without a video URL; the service charged $2.27"
+    assert job.error == "completed, but without a video URL; the service charged $2.28"
     assert job.cost_usd == 2.275
     with n.store() as store:
         assert store.spend() == (2.275, 0)

@@ -124,7 +124,7 @@ def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pyt
     assert len(service.generations) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_ends_the_run_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     """Calls under way end, ids are kept, the next run goes on."""
     service = Signalling(Settings(generation_median=0.5, latency=0.1), number, submit=4)  # before their answers

@@ -82,7 +82,7 @@ async def test_a_charged_failure_is_never_made_again(tmp_path: Path) -> None:
     result = await n.run(specs(2), tries=5)
     assert len(n.service.generations) == 2
     assert result.exit_status == 1
-    assert all(str(job.error).endswith("; the service charged $2.27") for job in n.jobs(S.FAILED))
+    assert all(str(job.error).endswith("; the service charged $2.28") for job in n.jobs(S.FAILED))
     with n.store() as store:
         assert store.spend() == (pytest.approx(2 * PRICE), 0)
         assert store.committed() == pytest.approx(2 * PRICE)

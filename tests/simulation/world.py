@@ -12,6 +12,7 @@ from unittest import mock
 
 import anyio
 
+from batchveo.api import ApiKey, NamedKey
 from batchveo.files import VideoFile
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.runner import Doubt
@@ -20,7 +21,7 @@ from batchveo.settings import RunSettings
 from batchveo.states import Move
 from batchveo.store import Store
 from batchveo.worker.remote import LEAVE_SECONDS
-from tests.runner.nights import Night, specs
+from tests.runner.nights import KEY, Night, specs
 from tests.simulation.far import Crash, Far, FarRun, far_of, only_crashes
 
 PRICE = 2.275
@@ -52,6 +53,10 @@ class Plan:
     crash_chance: float
     far: Far | None = None
     """Workers elsewhere; ``None`` where there is one, in the coordinator's own process."""
+    keys: Sequence[NamedKey] = (KEY,)
+    """The key of each run, in turn: with another one, the log is silent about what the one before asked for."""
+    loses_database: bool = False
+    """When all is done the database is lost, and the same manifest is run again."""
 
 
 def plan_of(seed: int) -> Plan:
@@ -93,7 +98,17 @@ def plan_of(seed: int) -> Plan:
         kills=tuple(rng.choice([0.0, 0.05, 1.0, 10.0, 45.0, 100.0, 200.0]) for _ in range(rng.randint(0, 4))),
         crash_chance=rng.choice([0.0, 0.0, 0.02, 0.1]),
     )
-    return _with_far(plan, far_of(rng)) if seed % 2 else plan
+    return _with_far(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
+
+
+def _with_losses(plan: Plan) -> Plan:
+    """``plan`` with a second key in each third night, and a database that is lost in each second."""
+    rng = random.Random(plan.seed + 2)
+    plan = replace(plan, loses_database=rng.random() < 0.5)
+    if rng.random() < 0.33:
+        other = NamedKey(name="", key=ApiKey("another"))
+        return replace(plan, keys=(KEY, other), service=replace(plan.service, per_key=True))
+    return plan
 
 
 def _with_far(plan: Plan, far: Far) -> Plan:
@@ -115,20 +130,26 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
     jobs = specs(plan.jobs)
     rng = random.Random(plan.seed + 1)
     with _crash_points(rng, plan) as process:
-        for kill in plan.kills:
+        for number, kill in enumerate(plan.kills):
             process.dead = False
+            night.key = plan.keys[number % len(plan.keys)]
             try:
                 await _killed(plan, night, jobs, kill, process)
             except BaseException as error:  # noqa: BLE001 - what is no crash goes on
                 only_crashes(error)
             after_run(night)
+    unchanged = 0
     for number in range(MOST_RUNS):
+        night.key = plan.keys[number % len(plan.keys)]
         before = [(job.state, job.held) for job in night.jobs()]
         await _whole(plan, night, jobs, number)
         after_run(night)
         jobs_now = night.jobs()
         after = [(job.state, job.held) for job in jobs_now]
-        if after == before and not any(_moves_still(night, job) for job in jobs_now):
+        unchanged = unchanged + 1 if after == before else 0
+        if unchanged >= len(plan.keys) and not any(_moves_still(night, job) for job in jobs_now):
+            await _lose(plan, night, jobs)
+            after_run(night)
             return night
         await anyio.sleep(30)
     raise AssertionError("the night does not come to an end")
@@ -142,6 +163,18 @@ def _moves_still(night: Night, job: Job) -> bool:
 def ending_of(night: Night, job: Job) -> str:
     """The fault by which the generation of ``job`` ends."""
     return next((each.ending for each in night.service.generations if each.id == job.generation_id), "")
+
+
+async def _lose(plan: Plan, night: Night, jobs: Sequence[JobSpec]) -> None:
+    """Lose the database of a night that has made everything: what is on disk is enough, and nothing is bought."""
+    if not plan.loses_database or any(job.state is not JobState.SUCCEEDED for job in night.jobs()):
+        return
+    for file in night.folder.glob("b.db*"):
+        file.unlink()
+    bought = len(night.service.generations)
+    await night.run(jobs, **plan.run)
+    assert [job.state for job in night.jobs()] == [JobState.SUCCEEDED] * len(jobs)
+    assert len(night.service.generations) == bought, "a lost database was paid for again"
 
 
 async def _killed(plan: Plan, night: Night, jobs: Sequence[JobSpec], kill: float, process: Process) -> None:

@@ -21,7 +21,7 @@ from batchveo.api.pour import Flow
 from batchveo.files import VideoFile, sidecar_path
 from batchveo.models import Job, JobState
 from batchveo.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
-from batchveo.sidecars import BESIDE, NONE, Sidecars
+from batchveo.sidecar_place import BESIDE, NONE, Sidecars
 from batchveo.stages import blocks
 from batchveo.stages import downloader as module
 from batchveo.stages.blocks import at_once

@@ -10,7 +10,7 @@ import pytest
 from batchveo.api import Api, ApiKey, ServiceTrouble
 from batchveo.models import Job, JobState
 from batchveo.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
-from batchveo.stages.reconciler import NAMES_NONE, Reconciler
+from batchveo.stages.reconciler import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, Reconciler, left_with
 from tests.factories import make_job
 
 pytestmark = pytest.mark.anyio
@@ -45,10 +45,22 @@ class Log:
 
 
 async def sweep(
-    log: Any, *doubts: Job, now: float = 100.0, settle: float = 1800, resubmit: bool = False
+    log: Any,
+    *doubts: Job,
+    now: float = 100.0,
+    settle: float = 1800,
+    resubmit: bool = False,
+    whose: LogKey = LogKey.SAME,
 ) -> list[LogOutcome]:
     async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(log)) as api:
-        reconciler = Reconciler(api, settle=settle, resubmit=resubmit, now=lambda: now, wall=lambda: 0.0)
+        reconciler = Reconciler(
+            api,
+            settle=settle,
+            resubmit=resubmit,
+            now=lambda: now,
+            left_with=lambda job: whose,
+            wall=lambda: 0.0,
+        )
         found: list[LogOutcome] = [outcome for _, outcome in await reconciler.sweep(doubts)]
         return found
 
@@ -178,3 +190,40 @@ async def test_a_success_outweighs_a_failure_of_the_same_request() -> None:
     """Whatever the log's order."""
     for rows in ([row("a", status="failed"), row("a")], [row("a"), row("a", status="failed")]):
         assert await sweep(Log(rows), doubt("a")) == [FoundInLog(generation_id="g-a")]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "key", "verdict"),
+    [
+        ("a", "a", LogKey.SAME),
+        ("a", "b", LogKey.ANOTHER),
+        (None, "a", LogKey.UNKNOWN),
+        ("a", None, LogKey.UNKNOWN),
+    ],
+)
+def test_two_fingerprints_tell_whose_log_it_is(attempt: str | None, key: str | None, verdict: LogKey) -> None:
+    """Where one is not known, nothing is."""
+    assert left_with(attempt, key) is verdict
+
+
+@pytest.mark.parametrize(
+    ("whose", "now", "outcome"),
+    [
+        (LogKey.ANOTHER, 20.0, AbsentFromLog(settled=True, reason=ANOTHER_KEY)),
+        (LogKey.ANOTHER, 9999.0, AbsentFromLog(settled=True, reason=ANOTHER_KEY)),
+        (LogKey.UNKNOWN, 20.0, AbsentFromLog(settled=False, reason=KEY_NOT_KNOWN)),
+        (LogKey.UNKNOWN, 9999.0, AbsentFromLog(settled=True, reason=KEY_NOT_KNOWN)),
+    ],
+)
+async def test_silence_of_a_log_that_may_be_anothers(whose: LogKey, now: float, outcome: LogOutcome) -> None:
+    """Is never a reason to submit again; waiting is of no use where the key is another for certain."""
+    assert await sweep(Log([]), doubt("a"), now=now, resubmit=True, whose=whose) == [outcome]
+
+
+async def test_a_row_counts_whoever_shows_it() -> None:
+    """A service may show the requests of all keys of an account."""
+    outcomes = await sweep(
+        Log([row("a"), row("b", status="failed")]), doubt("a"), doubt("b"), whose=LogKey.ANOTHER
+    )
+    assert outcomes[0] == FoundInLog(generation_id="g-a")
+    assert isinstance(outcomes[1], FailedInLog)

@@ -6,7 +6,8 @@ const Card = (() => {
   const PICTURE_AFTER = 60; // cards that only fly by ask for nothing
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-  function create(source) {
+  // `lost(job)` hears of videos that do not play.
+  function create(source, lost) {
     const link = el("a", { class: "card-link", tabindex: -1 });
     const parts = {
       media: el("div", { class: "card-media" }),
@@ -37,25 +38,25 @@ const Card = (() => {
       card.job = job;
       const state = Words.state(job);
       link.href = `#/job/${encodeURIComponent(job.id)}`;
-      link.textContent = job.name;
+      Dom.cut(link, job.name);
       link.title = job.name;
       parts.prompt.textContent = job.prompt || "";
       parts.facts.replaceChildren(
         el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word),
         el("span", { class: "card-model", title: job.model }, Words.model(job.model)),
         el("span", { class: "card-seed" }, job.seed === null ? "" : `seed ${job.seed}`),
-        el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Words.money(job.cost_usd)));
+        el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Money.words(job.cost_usd)));
       fillMedia(job, state);
     }
 
     function fillMedia(job, state) {
-      const key = `${job.id} ${job.state} ${job.held} ${job.finished_at} ${job.error}`;
+      const key = `${job.id} ${job.state} ${job.held} ${job.finished_at} ${job.error} ${job.problem?.says}`;
       if (shown === key) return;
       shown = key;
       stop();
       clearTimeout(waiting);
       if (!job.video) {
-        parts.media.replaceChildren(notice(state, state.word, job.error));
+        parts.media.replaceChildren(notice(state, state.word, job.problem ? job.problem.says : job.error));
         return;
       }
       const poster = source.poster(job);
@@ -74,8 +75,12 @@ const Card = (() => {
 
     function firstFrame(job) {
       const video = el("video", { src: `${source.video(job)}#t=0.1`, preload: "metadata", muted: true, playsinline: true, tabindex: -1, "aria-label": `First frame of ${job.name}` });
-      const missing = () => { if (video.isConnected) video.replaceWith(notice(Words.STATES.cancelled, "Not on disk", "The video is not where it was put.")); };
-      video.addEventListener("error", missing);
+      video.addEventListener("error", () => {
+        if (!video.isConnected) return;
+        const what = Words.unplayed(job);
+        video.replaceWith(notice(what, what.word, what.says));
+        lost(job);
+      });
       return video;
     }
 
@@ -85,6 +90,8 @@ const Card = (() => {
       timer = setTimeout(() => {
         player = el("video", { src: source.video(card.job), loop: true, playsinline: true, tabindex: -1, "aria-hidden": "true", class: "card-player" });
         player.muted = true;
+        const { job } = card;
+        player.addEventListener("error", () => { if (player?.getAttribute("src")) { stop(); lost(job); } });
         parts.media.append(player);
         player.play().catch(stop);
       }, PLAY_AFTER);

@@ -16,32 +16,53 @@ const ChartFrame = (() => {
 
   let figures = 0;
 
-  // The frame of one chart. `table` makes the rows, the head first, when somebody opens them.
+  // The frame of one chart. `table` makes the rows, the head first, when somebody opens them. `tell` puts a newer
+  // sentence and table in the place of the old ones.
   function figure({ title, summary, hint, table }) {
     const id = `chart-${(figures += 1)}`;
     const plot = html("div", { class: "chart-plot", tabindex: 0, role: "group", "aria-roledescription": "chart",
       "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary ${id}-readout` });
     const readout = html("p", { class: "chart-readout", id: `${id}-readout`, "aria-live": "polite" }, hint);
+    const sentence = html("p", { class: "chart-summary", id: `${id}-summary` }, summary);
+    const rows = tableOf(title, table);
     const node = html("figure", { class: "chart" },
-      html("figcaption", {}, html("h3", { id: `${id}-title` }, title), html("p", { class: "chart-summary", id: `${id}-summary` }, summary)),
-      plot, readout, tableOf(title, table));
-    const say = (words) => { readout.textContent = words || hint; readout.classList.toggle("chart-said", Boolean(words)); };
-    return { node, plot, say };
+      html("figcaption", {}, html("h3", { id: `${id}-title` }, title), sentence), plot, readout, rows.node);
+    function say(words) {
+      if (readout.textContent !== (words || hint)) readout.textContent = words || hint; // it is read out when it is set
+      readout.classList.toggle("chart-said", Boolean(words));
+    }
+    function tell(newer) {
+      sentence.textContent = newer.summary;
+      rows.refill(newer.table);
+    }
+    return { node, plot, say, tell };
   }
 
   function tableOf(title, make) {
     const details = html("details", { class: "chart-table" }, html("summary", {}, "As a table"));
-    details.addEventListener("toggle", () => {
-      if (!details.open || details.querySelector("table")) return;
+    const room = html("div", { class: "chart-scroll", tabindex: 0, role: "region", "aria-label": `${title}: table` });
+    function fillRoom() {
       const [head, ...rows] = make();
       const cells = (row) => row.map((cell, index) =>
         index ? html("td", {}, String(cell)) : html("th", { scope: "row" }, String(cell)));
       const body = rows.map((row) => html("tr", {}, ...cells(row)));
-      details.append(html("div", { class: "chart-scroll", tabindex: 0, role: "region", "aria-label": `${title}: table` },
-        html("table", {}, html("thead", {}, html("tr", {}, ...head.map((cell) => html("th", { scope: "col" }, cell)))),
-          html("tbody", {}, ...body))));
+      const { scrollTop, scrollLeft } = room;
+      room.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head.map((cell) => html("th", { scope: "col" }, cell)))),
+        html("tbody", {}, ...body)));
+      Object.assign(room, { scrollTop, scrollLeft });
+    }
+    details.addEventListener("toggle", () => {
+      if (!details.open || room.isConnected) return;
+      fillRoom();
+      details.append(room);
     });
-    return details;
+    // Rows that nobody has opened yet are made when somebody does.
+    function refill(newer) {
+      make = newer;
+      if (room.isConnected && details.open) fillRoom();
+      else room.remove();
+    }
+    return { node: details, refill };
   }
 
   // The time axis below a plot, with the date where a day begins and a mark where time is left out.
@@ -65,11 +86,20 @@ const ChartFrame = (() => {
     });
   }
 
-  // Lets the pointer and the arrow keys choose one of `number` items; `at(x)` is the item under the pointer.
+  // What is drawn anew under a pointer that rests hears of it too.
+  const hasNotMoved = (event) => event.movementX === 0 && event.movementY === 0;
+
+  // Lets the pointer and the arrow keys choose one of `number` items; `at(x, y)` is the item under the pointer.
+  // What was chosen before the plot was drawn again stays chosen.
   function choose(plot, number, at, show) {
     let chosen = -1;
-    const pick = (index) => { chosen = index; show(index); };
-    plot.onpointermove = (event) => pick(at(event.clientX - plot.getBoundingClientRect().left));
+    const pick = (index) => { chosen = index; plot.chosen = index; show(index); };
+    if (plot.chosen >= 0 && plot.chosen < number) pick(plot.chosen);
+    plot.onpointermove = (event) => {
+      if (hasNotMoved(event)) return;
+      const box = plot.getBoundingClientRect();
+      pick(at(event.clientX - box.left, event.clientY - box.top));
+    };
     plot.onpointerleave = () => pick(-1);
     plot.onblur = () => pick(-1);
     plot.onkeydown = (event) => {
@@ -82,5 +112,5 @@ const ChartFrame = (() => {
     };
   }
 
-  return { choose, figure, html, svg, text, timeAxis };
+  return { choose, figure, hasNotMoved, html, svg, text, timeAxis };
 })();

@@ -116,9 +116,11 @@ const ChartPaint = (() => {
   function fitted(pen, name, room) {
     const line = name.replace(/\s+/g, " ");
     if (pen.measureText(line).width <= room) return line;
-    let letters = Array.from(line);
-    while (letters.length > 1 && pen.measureText(`${letters.join("")}…`).width > room) letters = letters.slice(0, -1);
-    return `${letters.join("")}…`;
+    const letters = Array.from(line);
+    const cut = (keep) => `${letters.slice(0, Math.ceil(keep / 2)).join("")}…${letters.slice(letters.length - Math.floor(keep / 2)).join("")}`;
+    let keep = letters.length - 1;
+    while (keep > 1 && pen.measureText(cut(keep)).width > room) keep -= 1;
+    return cut(keep); // in the middle: names of one batch differ at their ends
   }
 
   function swatch(name) {

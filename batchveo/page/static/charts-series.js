@@ -9,6 +9,17 @@ const ChartSeries = (() => {
 
   const when = ([start, end]) => `${T.day(start)} ${T.clock(start, end - start < 60)}–${T.clock(end, end - start < 60)}`;
 
+  // A chart whose `update(data, axis, facts)` shows newer ones from the next drawing on.
+  function chart(title, summary, rows, drawn, [data, axis, facts]) {
+    const words = () => ({ summary: summary(data, facts), table: () => rows(data) });
+    const frame = figure({ title, hint: HINT, ...words() });
+    return {
+      node: frame.node,
+      draw: (width) => drawn(frame, data, axis, width),
+      update: (...newer) => { [data, axis, facts] = newer; frame.tell(words()); },
+    };
+  }
+
   // -- in flight, and finished
 
   function flowSummary(data, facts) {
@@ -26,8 +37,7 @@ const ChartSeries = (() => {
   }
 
   function flow(data, axis, facts) {
-    const frame = figure({ title: "In flight and finished", summary: flowSummary(data, facts), hint: HINT, table: () => flowRows(data) });
-    return { node: frame.node, draw: (width) => drawFlow(frame, data, axis, width) };
+    return chart("In flight and finished", flowSummary, flowRows, drawFlow, [data, axis, facts]);
   }
 
   function drawFlow(frame, data, axis, width) {
@@ -89,8 +99,7 @@ const ChartSeries = (() => {
   }
 
   function money(data, axis, facts) {
-    const frame = figure({ title: "Money", summary: moneySummary(data, facts), hint: HINT, table: () => moneyRows(data) });
-    return { node: frame.node, draw: (width) => drawMoney(frame, data, axis, width) };
+    return chart("Money", moneySummary, moneyRows, drawMoney, [data, axis, facts]);
   }
 
   // The budget is drawn to scale unless that would squeeze the curve into the lowest quarter.

@@ -26,13 +26,16 @@ const ChartSpread = (() => {
   }
 
   function spread(data) {
-    const told = data.durations;
-    const frame = figure({ title: "Generation time by model", summary: summary(told), hint: told.models.length ? HINT : "", table: () => rows(told) });
-    if (!told.models.length) {
-      frame.node.classList.add("chart-without");
-      return { node: frame.node, draw: () => {} };
-    }
-    return { node: frame.node, draw: (width) => draw(frame, told, width) };
+    let told = data.durations;
+    const words = () => ({ summary: summary(told), table: () => rows(told) });
+    const frame = figure({ title: "Generation time by model", hint: HINT, ...words() });
+    const fit = () => frame.node.classList.toggle("chart-without", !told.models.length);
+    fit();
+    return {
+      node: frame.node,
+      draw: (width) => { if (told.models.length) draw(frame, told, width); },
+      update: (newer) => { told = newer.durations; fit(); frame.tell(words()); },
+    };
   }
 
   function draw(frame, { edges, models }, width) {
@@ -77,12 +80,8 @@ const ChartSpread = (() => {
   // The items are the filled bins of all strips, model by model.
   function reading(frame, chosen, { edges, models, x, labels, strip }) {
     const items = models.flatMap((row, model) => row.bins.flatMap((number, bin) => (number ? [{ row, model, number, bin }] : [])));
-    let pointed = 0;
     const pitch = labels + strip + 14;
-    frame.plot.addEventListener("pointermove", (event) => {
-      pointed = Math.floor((event.clientY - frame.plot.getBoundingClientRect().top) / pitch);
-    }, { capture: true });
-    const at = (px) => items.findIndex(({ model, bin }) => model === pointed && x(edges[bin]) <= px && px < x(edges[bin + 1]));
+    const at = (px, py) => items.findIndex(({ model, bin }) => model === Math.floor(py / pitch) && x(edges[bin]) <= px && px < x(edges[bin + 1]));
     choose(frame.plot, items.length, at, (index) => {
       chosen.setAttribute("visibility", index < 0 ? "hidden" : "visible");
       if (index < 0) return frame.say("");

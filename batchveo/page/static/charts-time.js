@@ -1,13 +1,7 @@
 // Times and numbers in words, and the scale of a time axis that leaves out the breaks between runs.
 "use strict";
 const ChartTime = (() => {
-  const format = (options) => new Intl.DateTimeFormat("en-GB", options);
-  const MINUTE = format({ hour: "2-digit", minute: "2-digit" });
-  const SECOND = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const DAY = format({ weekday: "short", day: "numeric", month: "short" });
-  const clock = (at, seconds = false) => (seconds ? SECOND : MINUTE).format(at * 1000);
-  const day = (at) => DAY.format(at * 1000);
-  const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+  const { clock, date, day, zone } = Moments;
 
   function seconds(value) {
     if (value < 10) return `${Number(value.toFixed(1))} s`;
@@ -20,8 +14,7 @@ const ChartTime = (() => {
 
   const number = (value) => Math.round(value).toLocaleString("en-US");
   const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
-  const dollars = (value) =>
-    `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  const dollars = Money.words;
 
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
     172800, 604800, 1209600, 2592000];
@@ -76,7 +69,7 @@ const ChartTime = (() => {
       for (const time of rounded(start, end, step, left, right, from, factor, axis.begins[index])) {
         const x = left + (axis.begins[index] + time - start - from) * factor;
         if (x < left - 1 || x > right + 1 || x - lastX < 56) continue;
-        const today = day(time);
+        const today = date(time);
         found.push({ x, time, label: step < 86400 ? clock(time, step < 60) : "", day: today === lastDay ? "" : today });
         [lastDay, lastX] = [today, x];
       }

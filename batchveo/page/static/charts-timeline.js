@@ -1,7 +1,7 @@
 // The night's timeline: each job's bars, packed into lanes, with an overview to choose a part of the night.
 "use strict";
 const ChartTimeline = (() => {
-  const { figure, html, svg, timeAxis } = ChartFrame;
+  const { figure, hasNotMoved, html, svg, timeAxis } = ChartFrame;
   const { key, when } = ChartSeries;
   const T = ChartTime;
   const HINT = "Point at a bar to read it. Drag to move, zoom with the buttons, or choose a part in the overview. "
@@ -28,17 +28,37 @@ const ChartTimeline = (() => {
   }
 
   function timeline(data, axis, facts) {
+    const words = () => ({ summary: summary(data, facts), table: () => rows(data) });
+    const frame = figure({ title: "Timeline", hint: HINT, ...words() });
+    frame.plot.classList.add("chart-timeline");
+    frame.node.classList.add("chart-timeline-figure");
+    const view = { ...laid(data, axis), frame, from: 0, to: axis.length, chosen: -1, width: 0, held: false };
+    frame.node.insertBefore(buttons(view), frame.plot);
+    return {
+      node: frame.node,
+      draw: (width) => { view.width = width; drawAll(view); if (view.chosen >= 0) choose(view, view.chosen); },
+      held: () => view.held,
+      update: (...newer) => { [data, axis, facts] = newer; grow(view, laid(data, axis)); frame.tell(words()); },
+    };
+  }
+
+  function laid(data, axis) {
     const bars = ChartLanes.unpack(data.timeline, data.night.start);
     const jobs = data.timeline.names.length;
     const lanes = ChartLanes.pack(bars, jobs);
     const order = bars.map((_, i) => i).sort((a, b) => bars[a].start - bars[b].start || bars[a].lane - bars[b].lane);
-    const frame = figure({ title: "Timeline", summary: summary(data, facts), hint: HINT, table: () => rows(data) });
-    frame.plot.classList.add("chart-timeline");
-    frame.node.classList.add("chart-timeline-figure");
-    const view = { data, axis, bars, lanes, jobs, order, frame, from: 0, to: axis.length, chosen: -1, width: 0 };
-    frame.node.insertBefore(buttons(view), frame.plot);
-    const drawn = (width) => { view.width = width; drawAll(view); };
-    return { node: frame.node, draw: drawn };
+    return { data, axis, bars, lanes, jobs, order };
+  }
+
+  // Newer bars: who looks at a part goes on looking at it, and a bar that is being read stays chosen.
+  function grow(view, newer) {
+    const whole = view.from <= 0 && view.to >= view.axis.length;
+    const read = view.bars[view.chosen];
+    Object.assign(view, newer);
+    if (whole) [view.from, view.to] = [0, view.axis.length];
+    view.to = Math.min(view.to, view.axis.length);
+    view.from = Math.min(view.from, view.to);
+    view.chosen = !read ? -1 : view.bars.findIndex((bar) => bar.name === read.name && bar.phase === read.phase && bar.start === read.start);
   }
 
   // -- drawing
@@ -155,10 +175,13 @@ const ChartTimeline = (() => {
     };
     root.addEventListener("pointerdown", (event) => {
       const begin = position(event);
+      view.held = true;
       root.setPointerCapture(event.pointerId);
+      root.onpointercancel = () => { view.held = false; };
       root.onpointermove = (move) => frameWindow(view, Math.min(begin, position(move)), Math.max(begin, position(move)));
       root.onpointerup = (up) => {
         root.onpointermove = root.onpointerup = null;
+        view.held = false;
         const [from, to] = [begin, position(up)].sort((a, b) => a - b);
         const span = Math.max(to - from, Math.min(5, view.axis.length));
         if ((to - from) * view.whole.factor > 4) show(view, from, span);
@@ -170,10 +193,11 @@ const ChartTimeline = (() => {
   function bind(view) {
     const { canvas, frame } = view;
     let held = null;
-    canvas.onpointerdown = (event) => { held = { x: event.clientX, from: view.from }; canvas.setPointerCapture(event.pointerId); };
-    canvas.onpointerup = canvas.onpointercancel = () => { if (held?.moved) drawAll(view); held = null; };
+    canvas.onpointerdown = (event) => { view.held = true; held = { x: event.clientX, from: view.from }; canvas.setPointerCapture(event.pointerId); };
+    canvas.onpointerup = canvas.onpointercancel = () => { view.held = false; if (held?.moved) drawAll(view); held = null; };
     canvas.onpointermove = (event) => {
       if (held && view.to - view.from < view.axis.length) return drag(view, held, event);
+      if (hasNotMoved(event)) return undefined;
       const box = canvas.getBoundingClientRect();
       return choose(view, hit(view, event.clientX - box.left, event.clientY - box.top));
     };

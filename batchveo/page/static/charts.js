@@ -1,7 +1,8 @@
 // The charts of one night. `renderCharts(container, data, {load})` draws what `charting.charts` made;
 // `load(key)` resolves to the data of another night, and without it there is no choice of nights.
-// Needs charts-time, -frame, -series, -spread, -lanes, -paint and -timeline, loaded in this order, before it.
-// Drawing again into the same container replaces what was there.
+// Needs moments, money, charts-time, -frame, -series, -spread, -lanes, -paint and -timeline, loaded in this order,
+// before it. Newer data of the night that is shown takes the place of the older where it stands: zoom, scroll, focus,
+// an open table and what is being read stay. Another night replaces what was there.
 "use strict";
 const renderCharts = (() => {
   const { html } = ChartFrame;
@@ -19,9 +20,15 @@ const renderCharts = (() => {
     return `${T.day(start)} ${T.clock(start)} – ${sameDay ? "" : `${T.day(end)} `}${T.clock(end)}`;
   }
 
+  // As of 23:55:10, with the day unless that is today
+  function asOf({ now }) {
+    const today = new Date(now * 1000).toDateString() === new Date().toDateString();
+    return `As of ${today ? "" : `${T.day(now)} `}${T.clock(now, true)}`;
+  }
+
   function choice(container, data, options) {
     const { nights, night } = data;
-    const zone = html("span", { class: "chart-zone" }, `Times: ${T.zone()}`);
+    const zone = html("span", { class: "chart-zone" }, html("span", { class: "chart-as-of" }, asOf(data)), ` · Times: ${T.zone()}`);
     if (!options.load || nights.length < 2) return html("p", { class: "chart-choice" }, html("span", {}, span(night)), zone);
     const entries = nights.map((one) => html("option", { value: one.key, selected: one.key === night.key }, span(one)));
     entries.push(html("option", { value: "all", selected: night.key === "all" }, "All nights, the time between them left out"));
@@ -40,7 +47,25 @@ const renderCharts = (() => {
   }
 
   function render(container, data, options = {}) {
+    if (data.night !== null && container.charts?.key === data.night.key) return update(container, data, options);
+    return renew(container, data, options);
+  }
+
+  function update(container, data, options) {
+    const { drawn, fit } = container.charts;
+    if (drawn.some(({ held }) => held?.())) return; // a part is being dragged: the next data will do
+    const axis = T.axis(data.night.stretches);
+    const told = facts(data);
+    drawn.forEach((one) => one.update(data, axis, told));
+    const head = container.querySelector(".chart-choice");
+    if (head.contains(document.activeElement)) head.querySelector(".chart-as-of").textContent = asOf(data);
+    else head.replaceWith(choice(container, data, options));
+    fit();
+  }
+
+  function renew(container, data, options) {
     container.charts?.disconnect();
+    container.charts = undefined;
     container.classList.add("charts");
     if (data.night === null) {
       container.replaceChildren(html("p", { class: "chart-nothing" }, "Nothing has run yet: the charts come with the first run."));
@@ -51,6 +76,7 @@ const renderCharts = (() => {
     const drawn = [ChartTimeline.timeline(data, axis, told), ChartSeries.flow(data, axis, told), ChartSeries.money(data, axis, told), ChartSpread.spread(data)];
     container.replaceChildren(choice(container, data, options), html("div", { class: "charts-all" }, ...drawn.map(({ node }) => node)));
     keepFitting(container, drawn);
+    Object.assign(container.charts, { drawn, key: data.night.key });
   }
 
   // Drawn at the width there is, again when that or the light changes.
@@ -68,7 +94,7 @@ const renderCharts = (() => {
     sizes.observe(container);
     light.addEventListener("change", soon);
     theme.observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme"] });
-    container.charts = { disconnect() { sizes.disconnect(); theme.disconnect(); light.removeEventListener("change", soon); } };
+    container.charts = { fit: draw, disconnect() { sizes.disconnect(); theme.disconnect(); light.removeEventListener("change", soon); } };
   }
 
   return render;

@@ -34,6 +34,19 @@ const Dom = (() => {
     return svg;
   }
 
+  const TAIL = 14;
+
+  // A name on one line that is cut in its middle if there is no room: names of one batch differ at their ends.
+  function cut(node, text) {
+    const letters = Array.from(text);
+    const long = letters.length > 2 * TAIL;
+    node.classList.toggle("cut", long);
+    if (long) node.replaceChildren(el("span", {}, letters.slice(0, -TAIL).join("")), el("span", {}, letters.slice(-TAIL).join("")));
+    else node.textContent = text;
+    if (long) node.setAttribute("aria-label", text); // two pieces would be read as two words
+    else node.removeAttribute("aria-label");
+  }
+
   const byId = (id) => document.getElementById(id);
 
   function toast(text, { wrong = false } = {}) {
@@ -47,5 +60,5 @@ const Dom = (() => {
     if (byId("spoken").textContent !== text) byId("spoken").textContent = text;
   }
 
-  return { el, icon, byId, toast, speak };
+  return { cut, el, icon, byId, toast, speak };
 })();

@@ -5,16 +5,20 @@ const Failures = (() => {
 
   function create(source, actions, section) {
     let last;
+    let asked = 0;
 
     async function show() {
+      const turn = (asked += 1);
       try {
         const { causes } = await source.failures();
+        if (turn !== asked) return;
         const text = JSON.stringify(causes);
         if (text === last) return;
         last = text;
         section.replaceChildren(el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures"),
           ...(causes.length ? causes.map(cause) : [el("p", { class: "empty" }, "Nothing has failed.")]));
       } catch (error) {
+        if (turn !== asked) return;
         last = undefined;
         section.replaceChildren(el("p", { class: "empty", role: "alert" }, error.message));
       }

@@ -26,6 +26,8 @@ const Filters = (() => {
   function create(form, chosen) {
     let wanted = { ...NOTHING };
     let timer;
+    let all;
+    let narrowed;
     const set = (changes) => { wanted = { ...wanted, ...changes }; mark(); chosen(wanted); };
 
     const search = el("input", { type: "search", placeholder: "Search prompts, names, errors, ids", "aria-label": "Search prompts, names, errors and ids", autocomplete: "off", spellcheck: "false", maxlength: 500 });
@@ -71,9 +73,16 @@ const Filters = (() => {
       mark();
     }
 
-    function count(counts) {
+    // All jobs by state; while something is searched for, those that fit it.
+    function count(counts, fitting) {
+      if (counts) all = counts;
+      if (fitting !== undefined) narrowed = fitting;
+      if (all) tally(narrowed || all);
+    }
+
+    function tally(counts) {
       for (const [state, button] of buttons) {
-        button.lastChild.textContent = Words.number(counts[state]);
+        button.lastChild.textContent = Words.number(counts[state] || 0);
         button.hidden = !counts[state] && !wanted.states.includes(state);
       }
     }

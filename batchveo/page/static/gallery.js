@@ -7,13 +7,17 @@ const Gallery = (() => {
   const ROW = 68;
   const BEYOND = 2; // rows drawn above and below the window
 
-  function create(source, container) {
-    let wanted;
+  function create(source, container, { lost }) {
+    let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
     let jobs = [];
     let more = false;
     let total;
+    let byState; // how many fit the search in each state
     let loading;
     let asked = 0;
+    let answered = 0; // the question whose first page is on the screen
+    let failed = false;
+    let meanwhile = []; // cards that changed while a page was on its way: it may have them as they were before
     let active = 0;
     let list = false;
     let frame;
@@ -60,7 +64,7 @@ const Gallery = (() => {
     }
 
     function taken(index) {
-      const card = spare.pop() || Card.create(source);
+      const card = spare.pop() || Card.create(source, lost);
       cards.set(index, card);
       container.append(card.node);
       return card;
@@ -69,7 +73,7 @@ const Gallery = (() => {
     const draw = () => { frame ??= requestAnimationFrame(render); };
 
     async function load() {
-      if (loading === asked) return;
+      if (loading === asked || failed || answered !== asked) return;
       const turn = asked;
       loading = turn;
       try {
@@ -79,10 +83,10 @@ const Gallery = (() => {
         more = page.more;
         total = page.matching ?? total;
         if (!more) total = jobs.length;
-        listener({ total, loaded: jobs.length });
+        catchUp();
+        listener({ total, loaded: jobs.length, byState });
       } catch (error) {
-        more = false;
-        Dom.toast(error.message, { wrong: true });
+        failing(error, turn);
       } finally {
         if (loading === turn) loading = undefined;
       }
@@ -98,26 +102,68 @@ const Gallery = (() => {
 
     // The first page anew; what is on the screen stays until it is there.
     async function fresh() {
+      if (!wanted) return;
       const turn = (asked += 1);
-      const page = await source.page(wanted).catch((error) => { Dom.toast(error.message, { wrong: true }); });
+      failed = false;
+      meanwhile = [];
+      const page = await source.page(wanted).catch((error) => failing(error, turn));
       if (turn !== asked || !page) return;
+      answered = turn;
       for (const [index, card] of cards) put(index, card);
       ({ jobs, more } = page);
       total = page.matching ?? page.jobs.length;
-      listener({ total, loaded: jobs.length });
+      byState = page.by_state;
+      catchUp();
+      listener({ total, loaded: jobs.length, byState });
       draw();
+    }
+
+    // Nothing more is asked until the server is back: `again`.
+    function failing(error, turn) {
+      if (turn !== asked) return;
+      failed = true;
+      meanwhile = []; // they are in what is on the screen, or come with what is asked for next
+      Dom.toast(error.message, { wrong: true });
+    }
+
+    // The server answers again: what it could not give is asked for once more.
+    function again() {
+      if (!failed) return;
+      failed = false;
+      if (answered === asked) draw();
+      else fresh();
+    }
+
+    function catchUp() {
+      const changed = meanwhile;
+      meanwhile = [];
+      apply(changed);
     }
 
     // Cards that changed while the page was open.
     function change(changed) {
+      if (!wanted || !changed.length) return;
+      if (loading === asked || answered !== asked) meanwhile.push(...changed);
+      apply(changed);
+      listener({ total, loaded: jobs.length, byState });
+      draw();
+    }
+
+    function apply(changed) {
       for (const job of changed) {
+        recount(job);
         const at = jobs.findIndex((one) => one.seq === job.seq);
         const fits = Source.matches(job, wanted);
         if (at >= 0 && fits) jobs[at] = job;
         else if (at >= 0) { jobs.splice(at, 1); total = Math.max(0, (total ?? 1) - 1); }
         else if (fits) insert(job);
       }
-      if (changed.length) { listener({ total, loaded: jobs.length }); draw(); }
+    }
+
+    function recount(job) {
+      const before = jobs.find((one) => one.seq === job.seq);
+      if (!byState || !before || before.state === job.state) return;
+      byState = { ...byState, [before.state]: byState[before.state] - 1, [job.state]: (byState[job.state] || 0) + 1 };
     }
 
     function insert(job) {
@@ -154,7 +200,7 @@ const Gallery = (() => {
     new ResizeObserver(draw).observe(container);
 
     return {
-      show, change, reload: fresh, draw,
+      show, change, reload: fresh, again, draw,
       onCount: (to) => { listener = to; },
       asList: (yes) => { list = yes; container.classList.toggle("list", yes); draw(); },
       focusJob: (id) => { const at = jobs.findIndex((job) => job.id === id); if (at >= 0) focus(at); },

@@ -4,16 +4,18 @@
   const { byId } = Dom;
   const VIEWS = ["videos", "failures", "charts"];
   const source = Source.open();
-  let view = "videos";
+  let view; // none is shown yet
   let wanted = Filters.parse("");
   let shown;
 
   const actions = Actions.create(source, () => { progress.look(); panel.refresh(); if (view === "failures") failures.show(); });
-  const gallery = Gallery.create(source, byId("gallery"));
+  const gallery = Gallery.create(source, byId("gallery"), { lost });
   const filters = Filters.create(byId("filters"), (filter) => location.replace(address("videos", filter)));
   const failures = Failures.create(source, actions, byId("failures"));
+  const charts = ChartsView.create(source, byId("charts"));
   const panel = Panel.create(source, actions, {
-    beside: gallery.beside,
+    beside: gallery.beside, lost,
+    seen: (job) => { if (job.problem) gallery.change([job]); },
     closed: (id) => { if (location.hash.startsWith("#/job/")) location.replace(address(view, wanted)); if (view === "videos") gallery.focusJob(id); },
   });
   const progress = Progress.create(source, byId("progress"), (now) => {
@@ -25,30 +27,37 @@
     byId("nav-failures").setAttribute("aria-label", label);  // a label on the badge alone is not read out
     if (now.many) gallery.reload();
     else gallery.change(now.changed);
-    if (now.many || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
-    if (view === "failures" && (now.many || now.changed.length)) failures.show();
+    if (now.back) { gallery.again(); offerChoices(); }
+    const all = now.many || now.back;
+    if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
+    if (view === "failures" && (all || now.changed.length)) failures.show();
+    if (view === "charts") charts.hear(now);
   });
+  const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
+
+  // A video that does not play may be gone: what became of its file is asked for once more.
+  async function lost({ id }) {
+    const job = await source.recheck(id).catch(() => undefined);
+    if (!job?.problem) return;
+    gallery.change([job]);
+    if (panel.showing() === id) panel.refresh();
+  }
 
   function address(name, filter) {
     const query = name === "videos" ? Filters.query(filter) : "";
     return `#/${name}${query ? `?${query}` : ""}`;
   }
 
-  gallery.onCount(({ total, loaded }) => {
+  gallery.onCount(({ total, loaded, byState }) => {
+    filters.count(undefined, byState ?? null);
     panel.retop();
     const beyond = total > 10000 && !Filters.isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
     byId("found").textContent = Filters.isAll(wanted) ? beyond : `${beyond} found`;
     byId("nothing").hidden = loaded > 0;
-    byId("nothing").textContent = Filters.isAll(wanted) ? "No jobs yet: `batchveo run MANIFEST` adds them." : "Nothing fits. Fewer words, or another state, may find more.";
+    byId("nothing").replaceChildren(...(Filters.isAll(wanted) ? ["No jobs yet: `batchveo run MANIFEST` adds them."] : [
+      "Nothing fits. Fewer words, or another state, may find more. ",
+      Dom.el("button", { type: "button", onclick: () => location.replace(address("videos", { ...Filters.parse(""), order: wanted.order, list: wanted.list })) }, "Clear the filters")]));
   });
-
-  async function showCharts() {
-    try {
-      renderCharts(byId("charts"), await source.charts(), source.canAct ? { load: source.charts } : {});
-    } catch (error) {
-      byId("charts").replaceChildren(Dom.el("p", { class: "empty", role: "alert" }, error.message));
-    }
-  }
 
   function show(name, query) {
     view = name;
@@ -58,7 +67,7 @@
       else byId(`nav-${one}`).removeAttribute("aria-current");
     }
     if (name === "failures") failures.show();
-    if (name === "charts") showCharts();
+    if (name === "charts") charts.show();
     if (name !== "videos") return;
     wanted = Filters.parse(query);
     filters.show(wanted);
@@ -71,7 +80,7 @@
   function follow() {
     const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
     if (name === "job" && rest) {
-      if (shown === undefined) show("videos", "");
+      if (view === undefined) show("videos", "");
       panel.show(decodeURIComponent(rest));
     } else {
       panel.close();
@@ -84,5 +93,5 @@
   Theme.create(byId("theme"));
   follow();
   progress.look();
-  source.choices().then(filters.offer, () => {});
+  offerChoices();
 })();

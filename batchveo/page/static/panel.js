@@ -3,18 +3,22 @@
 const Panel = (() => {
   const { el, icon, byId } = Dom;
 
-  function create(source, actions, { beside, closed }) {
+  // `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
+  function create(source, actions, { beside, closed, lost, seen }) {
     const dialog = byId("job");
     let open;
+    let unplayed;
 
     async function show(id) {
       open = id;
       try {
         const job = await source.job(id);
+        seen(job);
         if (open === id) fill(job);
       } catch (error) {
         if (open !== id) return;
-        dialog.replaceChildren(top({ id, name: "No such job" }), el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)));
+        delete dialog.dataset.of;
+        dialog.replaceChildren(top({ id, name: "This job cannot be shown" }), el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)));
       }
       if (open === id && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }
     }
@@ -23,16 +27,16 @@ const Panel = (() => {
     async function refresh() {
       if (!open || !dialog.open) return;
       const job = await source.job(open).catch(() => undefined);
-      if (job && job.id === open) fill(job);
+      if (job && job.id === open) { seen(job); fill(job); }
     }
 
     function fill(job) {
       const state = Words.state(job);
       const kept = dialog.querySelector("video");
-      const video = !job.video ? false : kept?.dataset.of === videoKey(job) ? kept : player(job);
+      const video = !job.video ? job.problem && missing(state) : unplayed === videoKey(job) ? missing(Words.unplayed(job)) : kept?.dataset.of === videoKey(job) ? kept : player(job);
       const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
       const inside = el("div", { class: "panel-in" }, video,
-        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, state.says)),
+        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says, job.unlinked && " This report does not link to it: it lies in another part of the disk.")),
         job.error && el("p", { class: "panel-error" }, job.error),
         el("p", { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined }, job.prompt || "(no prompt)"),
         el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
@@ -49,7 +53,9 @@ const Panel = (() => {
     function top(job) {
       const go = (step) => { const id = beside(job.id, step); if (id) location.replace(`#/job/${encodeURIComponent(id)}`); };
       const move = (step, name, sign) => el("button", { type: "button", class: "quiet", "aria-label": name, title: name, "data-step": step, disabled: !beside(job.id, step), onclick: () => go(step) }, icon(sign));
-      return el("div", { class: "panel-top" }, el("h2", { id: "job-title", title: job.name }, job.name),
+      const title = el("h2", { id: "job-title", title: job.name });
+      Dom.cut(title, job.name);
+      return el("div", { class: "panel-top" }, title,
         move(-1, "Previous job", "left"), move(1, "Next job", "right"),
         el("button", { type: "button", class: "quiet", "aria-label": "Close", title: "Close (Esc)", onclick: () => dialog.close(), autofocus: true }, icon("cross")));
     }
@@ -57,8 +63,18 @@ const Panel = (() => {
     const videoKey = (job) => `${job.id} ${job.sha256}`;
     function player(job) {
       const video = el("video", { src: source.video(job), poster: source.poster(job), controls: true, loop: true, playsinline: true, preload: "metadata", "data-of": videoKey(job), "aria-label": `Video of ${job.name}` });
+      video.addEventListener("error", () => {
+        if (open !== job.id || !video.isConnected) return;
+        unplayed = videoKey(job); // it is not tried again and again
+        video.replaceWith(missing(Words.unplayed(job)));
+        lost(job);
+      });
       return video;
     }
+
+    // In the place of the player.
+    const missing = ({ icon: sign, tone, word, says }) =>
+      el("div", { class: `panel-missing tone-${tone}` }, icon(sign), el("strong", {}, word), el("p", {}, says));
 
     function links(job) {
       if (!job.video) return [];
@@ -81,6 +97,7 @@ const Panel = (() => {
     dialog.addEventListener("close", () => {
       const was = open;
       open = undefined;
+      unplayed = undefined;
       dialog.replaceChildren();
       delete dialog.dataset.of;
       closed(was);
@@ -107,12 +124,12 @@ const Panel = (() => {
     const place = job.source && `${job.source}${job.line ? `, line ${job.line}` : ""}`;
     return listOf([
       ["Model", job.model], ["Seed", job.seed], ["Repeat", job.index > 0 ? `number ${job.index + 1} of the same request` : undefined],
-      ["Cost", job.cost_usd === null ? undefined : Words.money(job.cost_usd)],
+      ["Cost", job.cost_usd === null ? undefined : Money.words(job.cost_usd)],
       ["Generation took", job.generation_seconds === null ? undefined : Words.span(job.generation_seconds)],
       ["Asked for in", place], ["Split", job.split],
       ["File", code(job.file)], ["Size", job.bytes === null ? undefined : Words.size(job.bytes)], ["SHA-256", code(job.sha256)],
       ["Generation", code(job.generation_id)], ["Job", code(job.id)],
-      ["Next try", job.state === "pending" && job.not_before > Date.now() / 1000 ? Words.when(job.not_before) : undefined],
+      ["Next try", job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined],
     ]);
   }
 
@@ -123,7 +140,7 @@ const Panel = (() => {
       const before = index > 0 ? steps[index - 1][0] : undefined;
       const later = before !== undefined && at - before >= 0.1 ? ` · ${Words.span(at - before)} later` : "";
       return el("li", { class: `tone-${state.tone}` }, el("strong", {}, state.word), " ",
-        el("span", { class: "when" }, Words.when(at), later), detail && el("p", {}, detail));
+        el("span", { class: "when" }, Moments.when(at), later), detail && el("p", {}, detail));
     }));
   }
 
@@ -131,11 +148,11 @@ const Panel = (() => {
     const outcome = Words.STATES[one.outcome];
     return el("div", { class: "attempt" }, el("p", {}, `Attempt ${one.number}`),
       listOf([
-        ["Request id", code(one.client_request_id)], ["Begun", Words.when(one.started_at)],
-        ["Sent", one.sent_at === null ? "not known to have left" : Words.when(one.sent_at)],
-        ["Answered", Words.when(one.ended_at)], ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
+        ["Request id", code(one.client_request_id)], ["Begun", Moments.when(one.started_at)],
+        ["Sent", one.sent_at === null ? "not known to have left" : Moments.when(one.sent_at)],
+        ["Answered", Moments.when(one.ended_at)], ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
         ["Because", one.detail], ["Generation", code(one.generation_id)],
-        ["Price reserved", one.price_usd === null ? undefined : Words.money(one.price_usd)],
+        ["Price reserved", one.price_usd === null ? undefined : Money.words(one.price_usd)],
       ]));
   }
 

@@ -1,4 +1,5 @@
 // How far it is: one sentence, one bar, a few figures; asked for again and again while the page is seen.
+// `changed(progress)` hears each answer; `progress.back` is true for the first one after the server was away.
 "use strict";
 const Progress = (() => {
   const { el, icon } = Dom;
@@ -9,19 +10,33 @@ const Progress = (() => {
     let cursor;
     let timer;
     let spoken = 0;
+    let asked = 0;
+    let away = false;
 
+    // Only the latest question counts: an earlier answer that comes late tells of the past, and would ask on its own.
     async function look() {
+      const turn = (asked += 1);
       clearTimeout(timer);
-      let progress;
-      try {
-        progress = await source.progress(cursor);
-        cursor = progress.cursor;
-        show(progress);
-        changed(progress);
-      } catch (error) {
-        section.replaceChildren(el("p", { class: "notice tone-doubt", role: "alert" }, icon("question"), error.message));
-      }
+      const progress = await source.progress(cursor).catch((error) => unreachable(error, turn));
+      if (turn !== asked) return;
       if (source.canAct) timer = setTimeout(soon, progress?.running ? EVERY : WHEN_STILL);
+      if (progress) hear(progress);
+    }
+
+    function unreachable(error, turn) {
+      if (turn !== asked) return;
+      away = true;
+      section.replaceChildren(el("p", { class: "notice tone-doubt", role: "alert" }, icon("question"), error.message));
+    }
+
+    // Outside of what catches the server's errors: one of the page's own is not the server's.
+    function hear(progress) {
+      const back = away;
+      away = false;
+      const other = progress.cursor < cursor; // another database stands there now
+      cursor = progress.cursor;
+      show(progress);
+      changed({ ...progress, back, many: progress.many || other });
     }
 
     const soon = () => { if (!document.hidden) look(); };
@@ -41,9 +56,9 @@ const Progress = (() => {
 
   function headline({ counts, total, running, run }) {
     const done = `${Words.number(counts.succeeded)} of ${Words.counted(total, "video")} done`;
-    const ended = run?.ended_at ? `Last run ended ${Words.when(run.ended_at)}` : "No run is going on";
+    const ended = run?.ended_at ? `Last run ended ${Moments.when(run.ended_at)}` : "No run is going on";
     return el("div", { class: "headline" }, el("h1", {}, total ? done : "No jobs yet"),
-      el("p", {}, running ? `A run is going on since ${Words.when(run?.started_at)}` : ended));
+      el("p", {}, running ? `A run is going on since ${Moments.when(run?.started_at)}` : ended));
   }
 
   function bar({ counts, total }) {
@@ -64,12 +79,12 @@ const Progress = (() => {
     const more = progress.committed_usd - progress.spend_usd;
     const budget = progress.budget_usd;
     const told = [
-      running && progress.videos_per_hour > 0 && ["Speed", `${Words.number(Math.round(progress.videos_per_hour))} videos/h`, `${Words.money(progress.usd_per_hour)}/h`],
+      running && progress.videos_per_hour > 0 && ["Speed", `${Words.number(Math.round(progress.videos_per_hour))} videos/h`, `${Money.words(progress.usd_per_hour)}/h`],
       left(progress),
-      ["Spent", Words.money(progress.spend_usd), budget === null ? "" : `of ${Words.money(budget)}`],
-      more > 0.005 && ["Reserved", Words.money(more), "more in flight or in doubt"],
+      ["Spent", Money.words(progress.spend_usd), budget === null ? "" : `of ${Money.words(budget)}`],
+      more > 0.005 && ["Reserved", Money.words(more), "more in flight or in doubt"],
       running && flying > 0 && ["In flight", Words.number(flying), ""],
-      counts.succeeded > 0 && ["A video", Words.money(perVideo), "on average"],
+      counts.succeeded > 0 && ["A video", Money.words(perVideo), "on average"],
       progress.price_unknown > 0 && ["Price not known", Words.number(progress.price_unknown), progress.price_unknown === 1 ? "video" : "videos"],
     ].filter(Boolean);
     return el("dl", { class: "figures" }, told.map(([name, value, aside]) =>
@@ -82,7 +97,7 @@ const Progress = (() => {
     if (!running) return ["Left", Words.counted(jobs, "job"), ""];
     if (!ahead) return ["Left", "not known yet", ""];
     const [about, between] = ahead.replace(/\)$/, "").split(" (");
-    const until = `until about ${Words.hour(now + seconds, now)}`;
+    const until = `until about ${Moments.hour(now + seconds, now)}`;
     return ["Left", about, between ? `${between} · ${until}` : until];
   }
 
@@ -99,7 +114,7 @@ const Progress = (() => {
     }
     if (source.madeAt) {
       const part = source.shown < total ? ` It has the first ${Words.number(source.shown)} of ${Words.counted(total, "job")}.` : "";
-      notes.push(el("p", { class: "notice tone-waiting" }, icon("clock"), `A report of ${Words.when(source.madeAt)}; nothing can be changed from here.${part}`));
+      notes.push(el("p", { class: "notice tone-waiting" }, icon("clock"), `A report of ${Moments.when(source.madeAt)}; nothing can be changed from here.${part}`));
     }
     return notes;
   }

@@ -2,6 +2,8 @@
 "use strict";
 const Source = (() => {
   const PAGE = 120;
+  const NOT_HERE = { gone: true, word: "Not on disk",
+    says: "The video is not on disk where this report looks for it. It was stored and verified; keep the report where it was written, beside the videos, or look with `batchveo ui`." };
 
   // Whether a card is among what is asked for; the server does the same for what it sends.
   function matches(job, wanted) {
@@ -48,6 +50,7 @@ const Source = (() => {
         method: "POST", body: JSON.stringify(body),
         headers: { "content-type": "application/json", "x-batchveo-csrf": meta("csrf") },
       }),
+      recheck: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
       video: (job) => `/videos/${encodeURIComponent(job.id)}.mp4`,
       sidecar: (job) => `/sidecars/${encodeURIComponent(job.id)}.json`,
       poster: (job) => meta("posters") === "yes" ? `/posters/${encodeURIComponent(job.id)}.jpg?of=${job.finished_at}` : undefined,
@@ -57,12 +60,25 @@ const Source = (() => {
   function kept(data) {
     const byId = new Map(data.jobs.map((job) => [job.id, job]));
     function page(wanted, after) {
-      const found = data.jobs.filter((job) => matches(job, wanted));
+      const fitting = data.jobs.filter((job) => matches(job, { ...wanted, states: [] }));
+      const found = fitting.filter((job) => matches(job, wanted));
+      const isNarrowed = wanted.q || wanted.model || wanted.manifest || wanted.split;
+      const counts = {};
+      for (const { state } of fitting) counts[state] = (counts[state] || 0) + 1;
       if (wanted.order === "newest") found.reverse();
       const start = after === undefined ? 0 : found.findIndex((job) => job.seq === after) + 1;
-      return { jobs: found.slice(start, start + PAGE), more: found.length > start + PAGE, matching: found.length };
+      return { jobs: found.slice(start, start + PAGE), more: found.length > start + PAGE, matching: found.length, by_state: isNarrowed ? counts : null };
+    }
+    // The browser found no file that it can play where the report links to.
+    async function recheck(id) {
+      const known = byId.get(id);
+      const job = { ...known, video: false, problem: known.problem || NOT_HERE };
+      data.jobs[data.jobs.findIndex((one) => one.id === id)] = job;
+      byId.set(id, job);
+      return job;
     }
     return {
+      recheck,
       canAct: false, madeAt: data.made_at, shown: data.shown,
       page: async (wanted, after) => page(wanted, after),
       job: async (id) => {

@@ -1,4 +1,4 @@
-// States, money, times and numbers in words.
+// States, sizes, spans and numbers in words; moments and money have files of their own.
 "use strict";
 const Words = (() => {
   const STATES = {
@@ -7,18 +7,25 @@ const Words = (() => {
     in_doubt: { word: "In doubt", icon: "question", tone: "doubt", says: "Its request may or may not have been accepted; the usage log will tell." },
     generating: { word: "Generating", icon: "spark", tone: "active", says: "Accepted and paid for; the service is making the video." },
     downloading: { word: "Downloading", icon: "down", tone: "active", says: "The video is finished and is being fetched." },
-    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video is stored and verified." },
+    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video was stored and verified." },
     failed: { word: "Failed", icon: "cross", tone: "failed", says: "The service refused this job for good, or reported an error for it." },
     cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
   };
   const HELD = { word: "Held in doubt", icon: "question", tone: "doubt", says: "The usage log stayed silent; a person decides what becomes of it." };
   const ORDER = ["succeeded", "downloading", "generating", "submitting", "pending", "in_doubt", "failed", "cancelled"];
 
-  const state = (job) => (job.held ? HELD : STATES[job.state]);
+  // A finished job whose file is gone or damaged is no success to whoever looks for the video.
+  function state(job) {
+    if (job.held) return HELD;
+    if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
+    return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
+  }
+  const UNPLAYABLE = { word: "Cannot be played", icon: "question", tone: "doubt", says: "The browser cannot play this video." };
+
+  // What stands in the place of a video that did not play.
+  const unplayed = (job) => (job.problem ? state(job) : UNPLAYABLE);
   const number = (value) => new Intl.NumberFormat("en-US").format(value);
   const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
-  const money = (usd) => usd === null || usd === undefined ? "–"
-    : new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" }).format(usd);
   const model = (name) => name.replace(/^.*\//, "");
 
   function span(seconds) {
@@ -40,16 +47,5 @@ const Words = (() => {
     return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
   }
 
-  const when = (at) => at === null || at === undefined ? "–"
-    : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
-  // The time to the minute, with its weekday where that is not the day of `now`.
-  function hour(at, now) {
-    const there = new Date(at * 1000);
-    const weekday = there.toDateString() === new Date(now * 1000).toDateString() ? undefined : "short";
-    return there.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", weekday });
-  }
-
-  return { STATES, ORDER, state, number, counted, money, model, span, size, when, clock, hour };
+  return { STATES, ORDER, state, unplayed, number, counted, model, span, size };
 })();

@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.errors import UsageError
 from batchveo.settings import RunSettings
-from batchveo.sidecars import BESIDE, NONE, Sidecars
+from batchveo.sidecar_place import BESIDE, NONE, Sidecars
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""Where the sidecars of videos in a folder stand: beside them, in a folder of their own, or nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+VIDEO_SUFFIX = ".mp4"
+SIDECAR_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """``folder``: all of them stand there; ``None``: each beside its video. ``written``: whether there are any."""
+
+    folder: Path | None = None
+    written: bool = True
+
+    @classmethod
+    def named(cls, text: str | None) -> Sidecars:
+        """What ``--sidecars`` says: a folder, ``none``, or nothing."""
+        if text is None:
+            return BESIDE
+        return NONE if text == "none" else cls(folder=Path(text).expanduser())
+
+    def __str__(self) -> str:
+        if not self.written:
+            return "none"
+        return "" if self.folder is None else str(self.folder)
+
+    def of(self, video: Path) -> Path | None:
+        """Where the sidecar of ``video`` stands; ``None`` if none is written."""
+        if not self.written:
+            return None
+        name = video.name.removesuffix(VIDEO_SUFFIX) + SIDECAR_SUFFIX
+        return (video.parent if self.folder is None else self.folder) / name
+
+
+BESIDE = Sidecars()
+NONE = Sidecars(written=False)
