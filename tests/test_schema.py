@@ -13,7 +13,7 @@ from batchveo.manifest import Manifests
 from batchveo.schema import job_schema, manifest_schema
 
 EXAMPLES = Path(__file__).parent.parent / "manifests"
-COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20}
+COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20, "shots.yaml": 6}
 JOB = {"model": "google/veo-3.1-t2v", "prompt": "A cat"}
 
 
