@@ -161,7 +161,7 @@ class Expander:
         name: object = None
         try:
             name = draft.model.value(values)
-            if name not in self._by_row:
+            if not isinstance(name, str | None) or name not in self._by_row:
                 recipe = self._recipes.of_model(draft, name)
                 self._by_row[name] = recipe if self._problems.noticed == noticed else None
         except Fault as fault:

@@ -77,6 +77,13 @@ def test_an_empty_cell_takes_what_is_set(tmp_path: Path) -> None:
     ]
 
 
+def test_a_null_in_a_line_takes_what_is_set(tmp_path: Path) -> None:
+    """Programs write it where a CSV has an empty cell."""
+    path = write(tmp_path, "a.jsonl", json.dumps({"prompt": "A", "duration": None, "seed": None}))
+    [job] = read(path, ReadOptions(sets={"model": T2V, "duration": "8"}))
+    assert job.request == {"model": T2V, "prompt": "A", "duration": 8}
+
+
 def test_set_gives_the_same_id_as_a_column(tmp_path: Path) -> None:
     """A job is known by its request, however it came about."""
     column = read(write(tmp_path, "a.csv", f"model,prompt,duration\n{T2V},A cat,8\n"), ReadOptions())

@@ -143,6 +143,8 @@ GOOD = [
     "5 cats",
     "C# written on a wall",
     "一只猫，电影感",
+    "portrait",
+    "Scene",
 ]
 
 
@@ -194,6 +196,13 @@ def test_files_of_other_formats(name: str, content: str | bytes, said: str, tmp_
     (tmp_path / "m.yaml").write_text(f"- {{model: {T2V}, prompts_file: {name}}}")
     [problem] = told(tmp_path / "m.yaml")
     assert said in f"{problem.message} {problem.suggestion}"
+
+
+@pytest.mark.parametrize("first", ["fox, snow, scene", "portrait, film grain, golden hour", "cat | time | rain"])
+def test_a_first_line_of_short_words_is_no_header(first: str, tmp_path: Path) -> None:
+    """One word that some call a column so is not enough."""
+    (tmp_path / "p.txt").write_text(f"{first}\nA dog\n")
+    assert read(tmp_path / "p.txt", GIVEN)[0].request["prompt"] == first
 
 
 def test_raw_lines_are_no_templates(tmp_path: Path) -> None:

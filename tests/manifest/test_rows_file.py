@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow
@@ -158,6 +160,38 @@ def test_what_programs_write_for_nothing_is_refused(tmp_path: Path) -> None:
     [problem] = told(tmp_path / "m.yaml")
     assert problem.line == 3
     assert "'#NAME?'" in problem.message
+
+
+def test_values_that_only_parquet_has(tmp_path: Path) -> None:
+    """Dates and decimals are written out; bytes are refused where they are used."""
+    moment = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
+    rows: list[dict[str, object]] = [
+        {"p": "A", "when": moment, "n": Decimal("8"), "image": {"bytes": b"x", "path": "y"}}
+    ]
+    table(tmp_path, "t.parquet", rows)
+    base = f"rows_file: t.parquet, model: {T2V}, prompt: '{{p}}'"
+    [job] = of(tmp_path, f"- {{{base}, duration: '{{n}}', meta: {{when: '{{when}}'}}}}")
+    assert job.request["duration"] == 8
+    assert str(job.meta["when"]).startswith("2026-11-27T03:00")
+    (tmp_path / "m.yaml").write_text(f"- {{{base}, meta: {{i: '{{image}}'}}}}")
+    [problem] = told(tmp_path / "m.yaml")
+    assert (problem.line, "image.bytes holds bytes" in problem.message) == (1, True)
+
+
+def test_a_model_that_is_a_list(tmp_path: Path) -> None:
+    """Is a problem of the row, not of the program."""
+    table(tmp_path, "t.json", [{"p": "A", "m": [T2V]}])
+    (tmp_path / "m.yaml").write_text("- {rows_file: t.json, model: '{m}', prompt: '{p}'}")
+    [problem] = told(tmp_path / "m.yaml")
+    assert "must be text" in problem.message
+
+
+def test_deep_objects(tmp_path: Path) -> None:
+    """Are no way to exhaust the stack."""
+    deep = '{"a": ' * 900 + "1" + "}" * 900
+    (tmp_path / "t.jsonl").write_text(f'{{"p": "A", "d": {deep}}}\n')
+    [job] = of(tmp_path, f"- {{rows_file: t.jsonl, model: {T2V}, prompt: '{{p}}'}}")
+    assert job.request["prompt"] == "A"
 
 
 def test_lists_and_nested_columns(tmp_path: Path) -> None:
