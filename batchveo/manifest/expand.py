@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from batchveo.manifest.drafts import REPEAT_LIMIT, Draft, Drafter, whole_number
+from batchveo.manifest.draft import Draft
+from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.feeds import Feeds, Given
 from batchveo.manifest.making import OWN_NAME, JobMaker, Making
 from batchveo.manifest.names import Place
+from batchveo.manifest.own_keys import REPEAT_LIMIT, whole_number
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.raw import Entry, plain
 from batchveo.manifest.recipes import BLANK, Recipe, Recipes, attached, names_in, used_by
