@@ -10,7 +10,7 @@ from batchveo.catalog import MODELS, Model, Param, ParamType
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
-_NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file")
+_NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
 
 _JOB_KEYS: dict[str, dict[str, object]] = {
     "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
@@ -21,6 +21,18 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "prompts_file": {
         "type": "string",
         "description": "A text file with a prompt a line, relative to the manifest; {line} in prompt is the line.",
+    },
+    "prompts_format": {
+        "enum": ["lines", "raw"],
+        "description": "raw takes each line of prompts_file as it stands; lines (default) refuses doubtful ones.",
+    },
+    "names_file": {
+        "type": "string",
+        "description": "A text file with a name for each line of prompts_file; {name_line} in name.",
+    },
+    "rows_file": {
+        "type": "string",
+        "description": "A table (CSV, TSV, JSON, JSON Lines, Parquet): a job for each row; {column} in templates.",
     },
     "matrix": {
         "type": "object",
@@ -35,14 +47,12 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "description": "How often the job is made in all if its generation fails and was not charged.",
     },
     "repeat": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 100_000,
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _TEMPLATE],
         "description": "The same request this many times; {index} counts from 0.",
     },
     "meta": {"type": "object", "description": "Carried into exports, not sent."},
     "model": {
-        "enum": list(MODELS),
+        "anyOf": [{"enum": list(MODELS)}, _TEMPLATE],
         "description": "The model that makes the video.",
     },
 }
@@ -104,13 +114,13 @@ def _properties() -> dict[str, dict[str, object]]:
     for model in MODELS.values():
         for name, param in model.params.items():
             found.setdefault(name, []).append(param)
-    return {**_JOB_KEYS, **{name: _parameter(name, params) for name, params in found.items()}}
+    return {**_JOB_KEYS, **{name: _parameter(params) for name, params in found.items()}}
 
 
 def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
     then: dict[str, object] = {
-        "properties": {name: _or_null(_parameter(name, [param])) for name, param in model.params.items()},
+        "properties": {name: _or_null(_parameter([param])) for name, param in model.params.items()},
         "propertyNames": {"enum": [*_JOB_KEYS, *model.params]},
     }
     if required:
@@ -128,21 +138,22 @@ def _given(name: str) -> list[dict[str, object]]:
     return [*ways, {"required": ["prompts_file"]}] if name == "prompt" else ways
 
 
-def _parameter(name: str, params: list[Param]) -> dict[str, object]:
+def _parameter(params: list[Param]) -> dict[str, object]:
     """One parameter as several models take it."""
     choices = list(dict.fromkeys(choice for param in params for choice in param.choices))
     schema: dict[str, object]
     match params[0].type:
         case ParamType.STRING if choices:
-            schema = {"enum": _spellings([str(choice) for choice in choices])}
+            schema = {"anyOf": [{"enum": _spellings([str(choice) for choice in choices])}, _TEMPLATE]}
         case ParamType.INTEGER if choices:
-            schema = {"type": "integer", "enum": choices}
+            schema = {"anyOf": [{"type": "integer", "enum": choices}, _TEMPLATE]}
         case ParamType.INTEGER:
-            schema = {"anyOf": [{"type": "integer"}, _TEMPLATE]} if name == "seed" else {"type": "integer"}
+            schema = {"anyOf": [{"type": "integer"}, _TEMPLATE]}
         case ParamType.BOOLEAN:
-            schema = {"type": "boolean"}
+            schema = {"anyOf": [{"type": "boolean"}, _TEMPLATE]}
         case ParamType.URL_LIST:
-            schema = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
+            urls = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
+            schema = {"anyOf": [urls, _TEMPLATE]}
         case ParamType.STRING | ParamType.URL:
             schema = {"type": "string", **({"minLength": 1} if params[0].required else {})}
     return {**schema, "description": _description(params)}

@@ -156,6 +156,9 @@ def test_manifests_in_the_docs_are_valid(path: str, language: str, suffix: str, 
     """Each as it stands there."""
     examples = blocks(path, language)
     assert examples
+    (tmp_path / "prompts.txt").write_text("A cat\n", encoding="utf-8")
+    row = "Mug,M-1,https://shop.example.org/m.jpg,4"
+    (tmp_path / "shots.csv").write_text(f"Product name,sku,image,seconds\n{row}\n", encoding="utf-8")
     for example in examples:
         file = tmp_path / f"m{suffix}"
         file.write_text(example, encoding="utf-8")
@@ -178,7 +181,7 @@ def test_tests_named_in_the_guarantees_exist() -> None:
 def test_example_manifests_are_valid() -> None:
     """Every file in manifests/."""
     for path in sorted((ROOT / "manifests").iterdir()):
-        if path.suffix != ".txt":
+        if path.is_file() and path.suffix != ".txt":
             with Manifests([path]) as reading:
                 assert reading.check().jobs > 0
 

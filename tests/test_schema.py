@@ -13,7 +13,7 @@ from batchveo.manifest import Manifests
 from batchveo.schema import job_schema, manifest_schema
 
 EXAMPLES = Path(__file__).parent.parent / "manifests"
-COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20}
+COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20, "shots.yaml": 6}
 JOB = {"model": "google/veo-3.1-t2v", "prompt": "A cat"}
 
 
@@ -57,6 +57,9 @@ def test_examples_are_manifests(path: Path) -> None:
         {**JOB, "pormpt": "A"},
         {**JOB, "seed": "x"},
         {**JOB, "repeat": 0},
+        {**JOB, "repeat": "two"},
+        {**JOB, "prompts_format": "csv"},
+        {**JOB, "rows_file": ["a.csv"]},
         {**JOB, "prompt": 7},
         {**JOB, "model": "google/veo-9"},
         {**JOB, "matrix": {"style": "a"}},
@@ -78,6 +81,17 @@ def test_typical_errors(job: dict[str, object]) -> None:
         {"prompt": "A {x}", "matrix": {"x": [1, "a", True], "model": ["google/veo3", "veo2"]}},
         {"model": "google/veo3", "prompts_file": "a.txt", "meta": {"any": ["thing"]}},
         {"model": "google/veo-3.1-i2v", "prompt": "A", "matrix": {"image_url": ["https://a.b/c"]}},
+        {"model": "google/veo3", "prompts_file": "a.txt", "names_file": "n.txt", "prompts_format": "raw"},
+        {"model": "{m}", "prompt": "{p}", "rows_file": "a.csv", "repeat": "{n}", "id": "{k}"},
+        {
+            **JOB,
+            "rows_file": "a.csv",
+            "duration": "{seconds}",
+            "resolution": "{r}",
+            "generate_audio": "{sound}",
+            "meta": {"sku": "{sku}"},
+        },
+        {"model": "google/veo-3.1-reference-to-video", "prompt": "A", "image_urls": "{images}"},
     ],
 )
 def test_right_jobs(job: dict[str, object]) -> None:

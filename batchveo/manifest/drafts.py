@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from batchveo.manifest.numbers import whole_of
-from batchveo.manifest.problems import Fault, Problems, shown, shown_bare
+from batchveo.manifest.draft import Draft
+from batchveo.manifest.own_keys import (
+    REPEAT_LIMIT,
+    TRIES_LIMIT,
+    choices,
+    given_id,
+    is_raw,
+    mapping,
+    name_of,
+    uses,
+    whole_number,
+)
+from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.raw import Cell, Defaults, Entry, Table, plain
 from batchveo.manifest.read_options import META
-from batchveo.manifest.row_files import NUMBER, RowFile, row_file
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text, words
+from batchveo.manifest.row_files import RowFile, row_file
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import (
-    ANY_NAME,
-    NO_NAMES,
     NestedBlank,
     Template,
     has_braces,
     nested_blank,
     parsed,
 )
-from batchveo.manifest.yaml_scalars import resolved
-
-REPEAT_LIMIT = 100_000
-"""The most times that one job may be repeated."""
-
-TRIES_LIMIT = 100
-"""The most times that one job may be made because it fails."""
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
@@ -42,70 +43,12 @@ _NOT_IN_DEFAULTS = ("id", "matrix", "jobs", "prompts_file", "names_file", "rows_
 _RARE = frozenset(
     ("id", "repeat", "tries", "matrix", "prompts_file", "prompts_format", "names_file", "rows_file", "meta")
 )
-_VARIABLE = re.compile(r"[^\W\d]\w*")
-_NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
-_RAW = {"lines": False, "raw": True}
 _PROMPT_FILES = ("names_file", "prompts_format")
 SET = "--set "
 """What stands before a field in problems where ``--set`` gave it."""
 
 T = TypeVar("T")
 D = TypeVar("D")
-
-
-class Draft(NamedTuple):
-    """One entry with the defaults in it; a tuple because a million of them pass. ``params`` is unchecked."""
-
-    entry: Entry
-    params: dict[str, object]
-    model: object
-    name: str | Template | None
-    given_id: str | Template | None
-    repeat: int | Template
-    matrix: dict[str, list[object]]
-    prompts_file: str | None
-    meta: dict[str, object]
-    tries: int | None = None
-    meta_blanks: dict[str, NestedBlank] = {}  # noqa: RUF012 - never changed
-    names_file: str | None = None
-    raw: bool = False
-    rows: RowFile | None = None
-    rows_broken: bool = False
-
-    @property
-    def is_family(self) -> bool:
-        """Whether it may make more than one job, or takes what fills it from elsewhere."""
-        return (
-            self.repeat != 1
-            or bool(self.matrix)
-            or self.prompts_file is not None
-            or self.rows is not None
-            or isinstance(self.model, Template)
-        )
-
-    @property
-    def is_repeated(self) -> bool:
-        """Whether each line or row may make more than one job."""
-        return self.repeat != 1 or bool(self.matrix)
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Names of any form that placeholders may have."""
-        if self.rows_broken:
-            return ANY_NAME
-        return frozenset(self.rows.columns) if self.rows else NO_NAMES
-
-    def constants(self, meta: Mapping[str, object] | None = None) -> dict[str, object]:
-        """What ``meta`` fills placeholders with, that of the entry unless another is given."""
-        values = self.meta if meta is None else meta
-        return {f"meta.{key}": value for key, value in values.items() if not isinstance(value, dict | list)}
-
-    def variables(self) -> list[str]:
-        """The names of everything that fills placeholders."""
-        line = [] if self.prompts_file is None else ["line", "line_number"]
-        name_line = [] if self.names_file is None else ["name_line"]
-        columns = [] if self.rows is None else [*self.rows.names, NUMBER]
-        return [*columns, *self.matrix, "index", *line, *name_line, *self.constants()]
 
 
 class Drafter:
@@ -161,7 +104,7 @@ class Drafter:
         params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
         model = params.pop("model", None)
         if _RARE.isdisjoint(params):
-            name = self._take(entry, params, "name", _name, None)
+            name = self._take(entry, params, "name", name_of, None)
             draft = Draft(entry, params, model, name, None, 1, {}, None, {})
         else:
             draft = self._rare_draft(entry, params, model)
@@ -195,14 +138,14 @@ class Drafter:
         meta = self._meta(entry, params.pop("meta", None))
         varies = not self.cells and bool(matrix or prompts_file or is_set)
         draft = draft._replace(
-            name=self._take(entry, params, "name", partial(_name, columns=columns), None),
-            given_id=self._take(entry, params, "id", partial(_given_id, columns=columns), None),
+            name=self._take(entry, params, "name", partial(name_of, columns=columns), None),
+            given_id=self._take(entry, params, "id", partial(given_id, columns=columns), None),
             repeat=self._take(entry, params, "repeat", partial(self._repeat, columns=columns), 1),
             tries=self._take(entry, params, "tries", partial(self._whole, most=TRIES_LIMIT), None),
             matrix=matrix,
             prompts_file=prompts_file,
             names_file=self._take(entry, params, "names_file", text, None),
-            raw=self._take(entry, params, "prompts_format", _is_raw, False),  # noqa: FBT003
+            raw=self._take(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
         )
@@ -238,7 +181,7 @@ class Drafter:
         for key in _PROMPT_FILES:
             if entry.fields.get(key) is not None and draft.prompts_file is None:
                 self.say(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
-        if draft.names_file is not None and draft.name is not None and not _uses(draft.name, "name_line"):
+        if draft.names_file is not None and draft.name is not None and not uses(draft.name, "name_line"):
             self.say(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
         if draft.matrix:
             self._check_matrix(draft)
@@ -269,7 +212,7 @@ class Drafter:
             return {}
         unset = own is None and "meta" in entry.fields
         try:
-            tables = [_mapping(table) for table in (default, own) if table is not None]
+            tables = [mapping(table) for table in (default, own) if table is not None]
             merged = {} if unset else {key: value for table in tables for key, value in table.items()}
             return {key: plain(value, 1) for key, value in merged.items() if value is not None}
         except Fault as fault:
@@ -286,7 +229,7 @@ class Drafter:
         matrix = {}
         for name, values in value.items():
             try:
-                matrix[name] = _choices(name, values)
+                matrix[name] = choices(name, values)
             except Fault as fault:
                 self.say(entry, f"matrix.{name}", fault)
                 matrix[name] = []  # known by its name: its placeholders are not wrong as well
@@ -316,39 +259,6 @@ def _line_of(entry: Entry | Defaults, field: str) -> int:
     return entry.lines.get(head, entry.line)
 
 
-def whole_number(value: object, most: int, *, in_cell: bool = False) -> int:
-    """A whole number from 1 to ``most``, of a cell also as text. Raises ``Fault``."""
-    if in_cell and isinstance(value, str):
-        value = resolved(value.strip())
-    times = whole_of(value)
-    if times is None or not 1 <= times <= most:
-        raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
-    return times
-
-
-def _name(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
-    name = str(words(value))
-    return parsed(name, columns) if has_braces(name) else name
-
-
-def _given_id(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
-    if isinstance(value, str) and columns and has_braces(value):
-        return parsed(value, columns)
-    return str(value) if type(value) is int else text(value)
-
-
-def _uses(name: str | Template, variable: str) -> bool:
-    return isinstance(name, Template) and variable in name.names
-
-
-def _is_raw(value: object) -> bool:
-    try:
-        return _RAW[str(value).strip().lower()]
-    except KeyError:
-        right = "lines refuses what hardly is a prompt, raw takes every line as it stands"
-        raise Fault(f"{shown(value)} is neither lines nor raw", right) from None
-
-
 def _as_fields(sets: Mapping[str, str]) -> dict[str, object]:
     """What ``--set`` gives, in the form of an entry's fields."""
     fields: dict[str, object] = {key: Cell(value) for key, value in sets.items() if not key.startswith(META)}
@@ -363,27 +273,3 @@ def _with_sets(defaults: Defaults, sets: dict[str, object]) -> Defaults:
     if isinstance(own, dict) and isinstance(given, dict):
         fields["meta"] = {**own, **given}
     return defaults._replace(fields=fields)
-
-
-def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise Fault(f"must be a mapping, not {shown(value)}", "meta: {key: value}")
-    return value
-
-
-def _choices(name: str, values: object) -> list[object]:
-    if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
-        raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")
-    if not isinstance(values, list):
-        raise Fault(f"must be a list, not {shown(values)}", f"write [{shown_bare(str(values))}]")
-    if not values:
-        raise Fault("is an empty list", "name at least one value, or take it out")
-    for value in values:
-        if not isinstance(value, str | int | float):
-            raise Fault(f"{shown(value)} cannot be a value here", "text, numbers, true or false")
-    seen = set()
-    for value in values:
-        if (type(value), value) in seen:
-            raise Fault(f"holds {shown(value)} twice", "repeat: 2 makes the same job twice")
-        seen.add((type(value), value))
-    return values

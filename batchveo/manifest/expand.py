@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from batchveo.manifest.drafts import REPEAT_LIMIT, Draft, Drafter, whole_number
+from batchveo.manifest.draft import Draft
+from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.feeds import Feeds, Given
 from batchveo.manifest.making import OWN_NAME, JobMaker, Making
 from batchveo.manifest.names import Place
+from batchveo.manifest.own_keys import REPEAT_LIMIT, whole_number
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.raw import Entry, plain
 from batchveo.manifest.recipes import BLANK, Recipe, Recipes, attached, names_in, used_by
@@ -18,6 +20,7 @@ from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Shapes
 from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, as_text
+from batchveo.models import InputFile
 from batchveo.named import Row
 
 _NO_VALUES: dict[str, object] = {}
@@ -160,7 +163,7 @@ class Expander:
         name: object = None
         try:
             name = draft.model.value(values)
-            if name not in self._by_row:
+            if not isinstance(name, str | None) or name not in self._by_row:
                 recipe = self._recipes.of_model(draft, name)
                 self._by_row[name] = recipe if self._problems.noticed == noticed else None
         except Fault as fault:
@@ -214,18 +217,14 @@ class Expander:
         settings = {**recipe.blanks, **settings}
         if given is not None and given.prompt is not None:
             settings["prompt"] = given.prompt
-        request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
-        field, setting, meta = "meta", None, draft.meta
+        meta = draft.meta
+        field = "meta"
+        setting: object = None
         try:
             if draft.meta_blanks:
                 meta = _meta(draft, values)
                 values = {**values, **draft.constants(meta)}
-            for field, setting in settings.items():
-                value = _filled(recipe, field, setting, values)
-                if value is not None:
-                    request[field] = attached(value, inputs)
-                elif field in recipe.rules.required:
-                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+            request, inputs = self._request(case, recipe, settings, values)
             field, setting = "duration", recipe.blanks.get("duration")
             recipe.rules.check_together(request)
             field, setting = "name", draft.name
@@ -233,7 +232,29 @@ class Expander:
             return self._maker.job(making)
         except Fault as fault:
             self._complain(case, field, setting, fault)
-            return None
+        except _Problem:
+            pass
+        return None
+
+    def _request(
+        self, case: _Case, recipe: Recipe, settings: dict[str, object], values: dict[str, object]
+    ) -> tuple[dict[str, object], list[InputFile]]:
+        """The request with everything filled in, and its files. Reports all faults, then raises ``_Problem``."""
+        request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
+        is_good = True
+        for field, setting in settings.items():
+            try:
+                value = _filled(recipe, field, setting, values)
+                if value is not None:
+                    request[field] = attached(value, inputs)
+                elif field in recipe.rules.required:
+                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+            except Fault as fault:
+                self._complain(case, field, setting, fault)
+                is_good = False
+        if not is_good:
+            raise _Problem
+        return request, inputs
 
     def _complain(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
         """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""

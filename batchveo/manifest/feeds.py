@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from batchveo.manifest import prompt_lines
-from batchveo.manifest.drafts import Draft, Drafter
+from batchveo.manifest.draft import Draft
+from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.line_doubts import check_format
 from batchveo.manifest.names import Place
 from batchveo.manifest.problems import Fault, Problems

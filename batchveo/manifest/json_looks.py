@@ -21,6 +21,7 @@ _PROMPTS = frozenset(("prompt", "prompts_file", "rows_file", "matrix"))
 _MODEL = next(name for name in MODELS if name.endswith("t2v-fast"))
 _NESTED = ("prompt", "input", "text", "content", "caption")
 _NAMED = 8
+_ADVISED = frozenset(("prompt", "negative_prompt", "name", "id", "image_url", "last_image_url"))
 
 
 def is_manifest(stream: BinaryIO) -> bool:
@@ -90,7 +91,7 @@ def _maps(fields: Mapping[str, object]) -> tuple[str, str]:
         meant = meant_by(key)
         if isinstance(value, dict):
             found |= {name: path for name, path in _nested(key, value) if name not in found}
-        elif meant is not None and meant not in fields and meant not in found and not _is_many(value):
+        elif meant in _ADVISED and meant not in fields and meant not in found and _fits(meant, value):
             found[meant] = key
     if "prompt" not in fields:
         found.setdefault("prompt", "KEY")
@@ -118,13 +119,16 @@ def _nested(key: str, value: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         yield "model", f"{key}.model"
 
 
-def _is_many(value: object) -> bool:
-    return isinstance(value, list | dict)
+def _fits(field: str, value: object) -> bool:
+    """Whether a value may be what its key says in other words."""
+    return isinstance(value, str) or (field in {"name", "id"} and isinstance(value, int))
 
 
 def _or_other(row: Mapping[str, object]) -> str:
     columns = [key for key in row if key != KEY]
-    return f" (the columns are counted: {', '.join(columns[:_NAMED])})" if len(columns) > 1 else ""
+    if len(columns) == 1:
+        return ""
+    return f" --extra meta (the columns are counted: {', '.join(columns[:_NAMED])})"
 
 
 def _told(

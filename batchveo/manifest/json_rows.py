@@ -18,8 +18,14 @@ from batchveo.manifest.yaml_events import parsed, syntax_fault
 from batchveo.manifest.yaml_marks import line_of
 from batchveo.manifest.yaml_nodes import Nodes
 
-KEY, VALUE = "key", "value"
-"""The columns that a document gives to rows which are no objects."""
+
+class DocumentColumn(str):
+    """The name of a column that the document gives a row, which no object in it has of its own."""
+
+    __slots__ = ()
+
+
+KEY, VALUE = DocumentColumn("key"), DocumentColumn("value")
 
 
 def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
@@ -38,7 +44,7 @@ def row_of(value: object, key: str | None = None) -> dict[str, object]:
     keyed: dict[str, object] = {} if key is None else {KEY: key}
     match value:
         case dict():
-            return {**keyed, **value}
+            return value if KEY in value else {**keyed, **value}
         case list():
             return {**keyed, **{str(number): item for number, item in enumerate(value, 1)}}
         case _:

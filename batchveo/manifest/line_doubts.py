@@ -49,8 +49,8 @@ def check_first(line: str) -> None:
             "looks like JSON, not like a list of prompts", "call it .json or .jsonl, and name it as the manifest"
         )
     cells = [folded(cell.strip('"')) for cell in re.split("[,;\t|]", line)]
-    known = [cell for cell in cells if cell in _FIELDS or means_any(cell)]
-    if known and len(cells) > 1 and all(re.fullmatch(r"[\w .]{1,40}", cell) for cell in cells):
+    is_sure = any(map(_is_column, cells)) or sum(map(_is_field, cells)) > 1
+    if is_sure and len(cells) > 1 and all(re.fullmatch(r"[\w .]{1,40}", cell) for cell in cells):
         raise Fault(
             f"looks like a table with the columns {', '.join(cells[:6])}, not like a list of prompts",
             "call it .csv, and name it as the manifest, or as rows_file",
@@ -69,7 +69,7 @@ def _reasons(line: str) -> Iterator[str]:
             yield reason
     if (label := _LABEL.match(line)) and _is_field(label["key"]):
         yield "begins like a field with its value"
-    if _is_field(line):
+    if _is_column(folded(line)):
         yield "is only the name of a column"
     text = line.strip()
     if any(_is_within(text, *quotes) for quotes in _QUOTES):
@@ -79,6 +79,11 @@ def _reasons(line: str) -> Iterator[str]:
 def _is_within(text: str, left: str, right: str) -> bool:
     inside = text[1:-1]
     return text[:1] == left and text[1:][-1:] == right and left not in inside and right not in inside
+
+
+def _is_column(word: str) -> bool:
+    """Whether a folded word is the name of a column, and hardly anything else."""
+    return word in _FIELDS or (means_any(word) and any(part in word for part in ("prompt", "caption", "text")))
 
 
 def _is_field(key: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from batchveo.manifest.drafts import Draft
+from batchveo.manifest.draft import Draft
 from batchveo.manifest.feeds import Given
 from batchveo.manifest.identity import first_id
 from batchveo.manifest.names import Place

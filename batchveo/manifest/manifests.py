@@ -108,19 +108,20 @@ class Manifests:
         each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names no job.
         """
         reading = self._reading()
-        selection = Selection(self._options)
+        selection = Selection(self._options, reading.register)
         jobs = selection.of(reading.jobs())
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
         self._settle(reading)
         selection.check()
+        chooses = self._options.chooses
         return Summary(
             by_model=reading.register.by_model,
-            repeated=reading.register.repeated,
-            first_repeated=self._first_repeated(reading.register),
+            repeated=selection.repeated if chooses else reading.register.repeated,
+            first_repeated=None if chooses else self._first_repeated(reading.register),
             sample=tuple(NamedJob(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
-            chosen=selection.chosen if self._options.chooses else None,
+            chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
             shared=reading.register.shared,
             first_shared=self._first_shared(reading.register.first_shared),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchveo.manifest.columns import no_such_column
+from batchveo.manifest.json_rows import KEY, DocumentColumn
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.read_options import META, Extra, ReadOptions
@@ -70,6 +71,8 @@ class Objects:
             fields[key] = value
         elif self._extra is Extra.META:
             meta[key] = value
+        elif key == KEY and any(type(name) is DocumentColumn for name in entry.fields if name == KEY):
+            return  # the place in the document, which only some want to know
         elif self._extra is Extra.ERROR and whole and key not in self._renames:
             fields[key] = value  # complained of with all that is known of the model
         elif self._extra is Extra.ERROR:

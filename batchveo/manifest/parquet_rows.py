@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,38 @@ def read(path: Path, used: Collection[str]) -> Iterator[Entry | Fault]:
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=sorted(used)):
                 for row in batch.to_pylist() or [{}] * batch.num_rows:
                     number += 1
-                    yield Entry(number, row)
+                    yield _entry(row, number)
     except Fault as fault:
         yield fault
     except Exception as error:  # noqa: BLE001 - pyarrow's own tree of errors is deep
         yield Fault(f"cannot be read: {error}", "is the file whole?", line=number + 1)
+
+
+def _entry(row: dict[str, object], number: int) -> Entry | Fault:
+    try:
+        return Entry(number, {name: _as_json(name, value) for name, value in row.items()})
+    except Fault as fault:
+        fault.line = number
+        return fault
+
+
+def _as_json(column: str, value: object) -> object:
+    """The value in the types of JSON. Raises ``Fault`` for what has no place in a request."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case list():
+            return [_as_json(column, item) for item in value]
+        case dict():
+            return {str(key): _as_json(f"{column}.{key}", item) for key, item in value.items()}
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Decimal():
+            return int(value) if value == int(value) else float(value)
+        case _:
+            raise Fault(
+                f"the column {column} holds {type(value).__name__}, which is no text", "use another column"
+            )
 
 
 def _opened(path: Path) -> Any:

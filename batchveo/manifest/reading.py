@@ -103,7 +103,7 @@ class Reading:
                 yield from self._document(stream)
             case Format.JSON_LINES:
                 read = json_lines.read_values if self._options.renames else json_lines.read
-                yield from self._objects(read(stream))
+                yield from self._objects(self._without_unset(read(stream)))
             case Format.CSV | Format.TSV:
                 delimiter = "\t" if form is Format.TSV else None
                 columns = Columns(self._options, any_model=self._any_model)
@@ -137,6 +137,16 @@ class Reading:
             yield objects.entry(item) if isinstance(item, Entry) else item
         if found:
             yield from objects.absent()
+
+    def _without_unset(self, items: Iterator[Entry | Fault]) -> Iterator[Entry | Fault]:
+        """Without the nulls in fields that ``--set`` gives: programs write them where a CSV has an empty cell."""
+        sets = self._options.sets
+        for item in items:
+            if sets and isinstance(item, Entry) and None in item.fields.values():
+                fields = {key: value for key, value in item.fields.items() if value is not None or key not in sets}
+                yield item._replace(fields=fields)
+            else:
+                yield item
 
     def _required(self) -> list[list[str]]:
         """The columns without which no row of a CSV is a job."""

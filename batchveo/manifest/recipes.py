@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchveo.catalog import MODELS
-from batchveo.manifest.drafts import Draft, Drafter
+from batchveo.manifest.draft import Draft
+from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.problems import Fault, closest, shown
 from batchveo.manifest.provenance import left_open, strict

@@ -20,6 +20,9 @@ ROW = "row."
 NUMBER = "row_number"
 """Counts the rows from 1."""
 
+_NESTED = 8
+"""How deep in an object a column may be."""
+
 
 class TableRow(NamedTuple):
     """One row: its line (its number where the file has no lines), and what fills the placeholders."""
@@ -140,11 +143,11 @@ def _flat(record: Entry) -> Entry:
     return record._replace(fields=dict(_leaves(record.fields, "")))
 
 
-def _leaves(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+def _leaves(table: Mapping[str, object], prefix: str, depth: int = 0) -> Iterator[tuple[str, object]]:
     for key, value in table.items():
         yield f"{prefix}{key}", value
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and depth < _NESTED:
+            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
 
 
 def _cell(record: Entry, column: str) -> object:

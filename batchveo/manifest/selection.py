@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from batchveo.errors import UsageError
 from batchveo.manifest.read_options import ReadOptions
+from batchveo.manifest.register import Register
 from batchveo.named import Row
 
 _ID, _NAME = 0, 1
@@ -15,13 +16,16 @@ _ID, _NAME = 0, 1
 class Selection:
     """Lets the chosen jobs through: the first ``limit`` of those that one of the patterns of ``only`` names.
 
-    A pattern is a name, an id, or a glob over names. ``named`` counts what was there to choose from.
+    A pattern is a name, an id, or a glob over names. ``named`` counts what was there to choose from,
+    ``repeated`` the chosen jobs that repeat an earlier request.
     """
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, options: ReadOptions, register: Register) -> None:
+        self.repeated = 0
         self.named = 0
         self.chosen = 0
         self._options = options
+        self._register = register
         self._unmatched = dict.fromkeys(options.only)
 
     def of(self, jobs: Iterable[Row]) -> Iterator[Row]:
@@ -29,12 +33,14 @@ class Selection:
         if not self._options.chooses:
             yield from jobs  # a million of them are not counted one by one
             return
-        limit = self._options.limit
+        limit, repeated = self._options.limit, 0
         for job in jobs:
             self.named += 1
             if self._is_wanted(job) and (limit is None or self.chosen < limit):
                 self.chosen += 1
+                self.repeated += self._register.repeated > repeated
                 yield job
+            repeated = self._register.repeated
 
     def check(self) -> None:
         """Raise ``UsageError`` for a pattern that names no job; to be asked at the end."""

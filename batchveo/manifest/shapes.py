@@ -33,8 +33,9 @@ _NEVER_PLAIN = frozenset(
         "last_image_url",
     )
 )
-_NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt", "meta"}
+_NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
 
+_NO_META: Mapping[str, object] = {}
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
 
@@ -70,7 +71,7 @@ class Shapes:
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
-            meta = self._meta[self._flat(fields["meta"])] if "meta" in fields else "{}"
+            meta = self._meta_of(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
             return None
         name = fields.get("name")
@@ -78,6 +79,16 @@ class Shapes:
             prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
             return model, template % tuple(values), prompt, name, meta
         return None
+
+    def _meta_of(self, fields: Mapping[str, object]) -> str:
+        """What is carried along, as JSON. Raises ``Fault`` where it is more than text."""
+        default = self._drafter.defaults.fields.get("meta")
+        if default is None:
+            return self._meta[self._flat(fields["meta"])] if "meta" in fields else "{}"
+        own = fields.get("meta", _NO_META)
+        if not isinstance(default, dict) or not isinstance(own, dict):
+            raise Fault("is not flat")
+        return self._meta[_flat({**default, **own})]
 
     def learn(self, entry: Entry, recipe: Recipe) -> None:
         """Take the shape of an entry that turned out to be a plain job, if all with its keys may be."""

@@ -20,6 +20,7 @@ from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
+from batchveo.manifest.synonyms import meant_by
 
 STDIN = "-"
 SECTIONS = ("defaults", "jobs", "budget")
@@ -55,6 +56,7 @@ _LOOKED_AT = 1024 * 1024
 _JSON_START = re.compile(r"\{|\[\s*(?:$|[\[{\"])")
 _YAML_START = re.compile(r"---|%YAML|#|- |-$|\[|\{|[&!*]|[\"']?[\w.-]+[\"']?\s*:(?:\s|$)")
 _FIELDS = frozenset(name.casefold() for name in (*PARAMETERS, *JOB_KEYS))
+_KEYS = frozenset((*PARAMETERS, *JOB_KEYS, "custom_id"))
 _CSV_HEADER = re.compile(r'"?[A-Za-z_][\w.]*"?(?:[ ]*[,;\t][ ]*"?[A-Za-z_][\w.]*"?)*')
 _CSV_SEPARATOR = re.compile(r'"?sep=.?"?[,;\t ]*', re.IGNORECASE)
 
@@ -202,10 +204,10 @@ def holds_json_lines(stream: BinaryIO) -> bool:
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
-        return first != b"{" and second.startswith(b'{"')
+        return first.endswith(b"}") and second.startswith(b'{"')
     if not isinstance(value, dict) or not value.keys().isdisjoint(SECTIONS):
         return False
-    return second.startswith(b"{") or not value.keys().isdisjoint((*PARAMETERS, *JOB_KEYS))
+    return second.startswith(b"{") or any(key in _KEYS or meant_by(key) == "prompt" for key in value)
 
 
 def _next_line(stream: BinaryIO) -> bytes:

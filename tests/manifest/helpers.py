@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.errors import ManifestError, Problem
-from batchveo.manifest import Manifests
+from batchveo.manifest import Manifests, ReadOptions
 from batchveo.models import JobSpec
 
 T2V = "google/veo-3.1-t2v"
@@ -30,3 +30,17 @@ def problems(*paths: Path) -> tuple[Problem, ...]:
     with Manifests(paths) as manifests, pytest.raises(ManifestError) as raised:
         manifests.check()
     return raised.value.problems
+
+
+def read(path: Path, options: ReadOptions, *, any_model: bool = False) -> list[JobSpec]:
+    """The jobs of a manifest that is read with these options."""
+    with Manifests([path], options=options, allow_unknown_model=any_model) as manifests:
+        manifests.check()
+        return list(manifests.specs())
+
+
+def told(path: Path, options: ReadOptions | None = None) -> list[Problem]:
+    """What is wrong in a manifest that is read with these options."""
+    with Manifests([path], options=options) as manifests, pytest.raises(ManifestError) as raised:
+        manifests.check()
+    return list(raised.value.problems)

@@ -91,7 +91,8 @@ def test_typed_values(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "defaults", ["duration: 4", "name: 'n {prompt}'", "prompt: A cat", "meta: {a: 1}", "seed: '{index}'"]
+    "defaults",
+    ["duration: 4", "name: 'n {prompt}'", "prompt: A cat", "meta: {a: 1}", "meta: {a: b}", "seed: '{index}'"],
 )
 def test_defaults(defaults: str) -> None:
     """They are a part of every shape, or keep their jobs from being plain."""
