@@ -226,6 +226,34 @@ async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
     assert len(asked) == 30
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 10])
+async def test_moderated_submits_at_the_head_of_the_manifest_hold_up_no_other(
+    tmp_path: Path, concurrency: int
+) -> None:
+    """However many are refused in a row: others of the model are tried before it is given up."""
+    n = night(tmp_path, faults={"403-moderated": 1e-9})
+    strikes = n.service._world.faults.strikes
+    bad = {f"p {number}" for number in range(5)}
+
+    def strikes_bad(name: str, *event: object) -> bool:
+        return asked[-1] in bad if name == "403-moderated" else strikes(name, *event)
+
+    def handle(request: Request, answer: Any = n.service.handle) -> Response:
+        if request.method == "POST":
+            asked.append(json.loads(request.body)["prompt"])
+        response: Response = answer(request)
+        return response
+
+    asked: list[str] = []
+    n.service._world.faults.strikes = strikes_bad  # type: ignore[method-assign]
+    n.service.handle = handle  # type: ignore[method-assign]
+    result = await n.run(specs(30), concurrency=concurrency)
+    assert {job.prompt for job in n.jobs(S.PENDING)} == bad
+    assert len(n.jobs(S.SUCCEEDED)) == 25
+    assert result.exit_status == 3
+    assert len(asked) <= 30 + 5 * 2
+
+
 async def test_a_withdrawn_model_is_put_aside_with_its_replacement(tmp_path: Path) -> None:
     """By the deprecation feed; other models go on."""
     n = night(tmp_path, faults={"404-withdrawn": 1e-9})
