@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -370,3 +371,29 @@ async def test_a_page_in_the_middle_of_the_night_is_not_another_address(tmp_path
     result = await n.run(specs(6), concurrency=1)
     assert len(struck) == 2
     assert result.exit_status == 0
+
+
+async def test_slots_that_are_all_full_of_unreadable_generations_are_not_held_for_hours(tmp_path: Path) -> None:
+    """Nobody else is asked about then, so that it may be the service: one slot finds out."""
+    n = night(tmp_path, generation_median=60.0)
+    bad: list[str] = []
+    good_at: list[float] = []
+
+    def handle(request: Request, answer: Any = n.service.handle) -> Response:
+        response: Response = answer(request)
+        if request.method == "POST":
+            if int(json.loads(request.body)["prompt"].split()[1]) < 10:
+                bad.append(json.loads(response.body)["id"].partition(":")[0])
+            else:
+                good_at.append(n.clock.now() - 1_800_000_000.0)
+        elif any(generation in str(request) for generation in bad):
+            body = json.dumps({"message": "Internal server error", "statusCode": 500}).encode()
+            return replace(response, status=500, body=body)
+        return response
+
+    n.service.handle = handle  # type: ignore[method-assign]
+    result = await n.run(specs(15), concurrency=10)
+    assert len(n.jobs(S.SUCCEEDED)) == 5
+    assert max(good_at) < 1200
+    assert n.clock.now() - 1_800_000_000.0 < 2400
+    assert result.exit_status == 3
