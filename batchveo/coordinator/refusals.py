@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 REFUSALS_BELIEVED = 3
 """Refusals of one model in a row, and none accepted in between, which show that it is not about single jobs."""
 PROBES = 3
-"""Jobs from elsewhere in the manifest that are tried before that is believed: what is refused may stand together."""
+"""Jobs from elsewhere in the manifest that are tried before that is believed: the refused may stand together."""
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_CAP_SECONDS = 300.0, 3600.0
 """How long until one job of a refused model is tried again, first and at the most."""
 
