@@ -60,8 +60,13 @@ async def missing_videos(store: Store, output: Place) -> Missing:
     What cannot be looked at counts as there: whoever writes there next will say what is wrong.
     """
     finished = store.finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
-    files = [file for where, file in finished if where == whole(output) and file]
+    files = [file for where, file in finished if file and _is_same(where, output)]
     return await anyio.to_thread.run_sync(_look_for, output, files)
+
+
+def _is_same(where: str, output: Place) -> bool:
+    """Whether ``where``, as a database has it, is ``output``, however each is spelled."""
+    return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
 
 
 def _look_for(output: Place, files: Sequence[str]) -> Missing:

@@ -5,6 +5,9 @@ from __future__ import annotations
 DECREASE = 0.7
 """What a 429 leaves of the in-flight limit (multiplicative decrease)."""
 
+ANSWERED_SECONDS = 1.0
+"""How much of a pause is left, at most, that no answer was the reason for, when there is one."""
+
 
 class AdaptiveLimit:
     """How many generations may be in flight: additive increase, multiplicative decrease.
@@ -58,9 +61,15 @@ class Pause:
     """A stretch of time in which nobody calls, because the service asked for it or does not answer."""
 
     def __init__(self) -> None:
-        self.until = float("-inf")
+        self._asked_until = float("-inf")
+        self._silent_until = float("-inf")
         self._episodes = 0
         self._latest = float("-inf")
+
+    @property
+    def until(self) -> float:
+        """When calls go on."""
+        return max(self._asked_until, self._silent_until)
 
     def episode(self, *, sent_at: float, now: float) -> int:
         """Count a trouble; returns how many episodes came in a row.
@@ -72,12 +81,21 @@ class Pause:
             self._latest = now
         return self._episodes
 
-    def extend(self, until: float) -> bool:
-        """Pause at least until then; tells whether that is longer than before."""
+    def extend(self, until: float, *, silent: bool = False) -> bool:
+        """Pause at least until then; tells whether that is longer than before.
+
+        ``silent``: because there was no answer, and so not for long once there is one.
+        """
         longer = until > self.until
-        self.until = max(self.until, until)
+        if silent:
+            self._silent_until = max(self._silent_until, until)
+        else:
+            self._asked_until = max(self._asked_until, until)
         return longer
 
-    def clear(self) -> None:
-        """The service answers again."""
+    def clear(self, now: float) -> bool:
+        """The service answers again; tells whether that shortens the pause."""
+        before = self.until
+        self._silent_until = min(self._silent_until, now + ANSWERED_SECONDS)
         self._episodes = 0
+        return self.until < before

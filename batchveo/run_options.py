@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -93,10 +94,17 @@ def written(settings: RunSettings, told: Told) -> str:
 
 def whole(output: Place) -> str:
     """Where videos go, in words that mean the same in every working folder."""
-    return str(output.absolute()) if isinstance(output, Path) else str(output)
+    return str(_plain_path(output)) if isinstance(output, Path) else str(output)
+
+
+def _plain_path(path: Path) -> Path:
+    """``path`` from the root on and without ``..``, unless a link on the way makes that another place."""
+    path = path.absolute()
+    plain = os.path.normpath(path)
+    return Path(plain) if os.path.realpath(plain) == os.path.realpath(path) else path
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Sidecars):
         return str(value) if value.folder is None else str(value.folder.absolute())
-    return str(value.absolute()) if isinstance(value, Path) else value
+    return whole(value) if isinstance(value, Path) else value

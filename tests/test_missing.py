@@ -87,3 +87,22 @@ async def test_what_waits_to_be_fetched_again_is_not_looked_for(tmp_path: Path) 
             again = {"file": None, "folder": None, "sha256": None, "bytes": None}
             store.apply(job, Move(to=JobState.GENERATING, set=again), run=None, now=NOW)
         assert (await missing_videos(store, tmp_path / "videos")).looked_for == 0
+
+
+@pytest.mark.parametrize(("stored", "given"), [("videos", "sub/../videos"), ("sub/../videos", "videos")])
+async def test_a_folder_is_the_same_however_it_is_spelled(tmp_path: Path, stored: str, given: str) -> None:
+    """``--output ../videos`` from a folder beside it means the videos that went to ``videos``."""
+    (tmp_path / "sub").mkdir()
+    with finished(tmp_path, 3, where=stored) as store:
+        found = await missing_videos(store, tmp_path / given)
+    assert len(found.files) == 3
+    assert found.is_absence
+
+
+async def test_a_link_on_the_way_makes_another_folder(tmp_path: Path) -> None:
+    """The ``..`` of a linked folder is not the one that it stands in."""
+    (tmp_path / "far" / "sub").mkdir(parents=True)
+    (tmp_path / "sub").symlink_to(tmp_path / "far" / "sub")
+    with finished(tmp_path, 3) as store:
+        found = await missing_videos(store, tmp_path / "sub" / ".." / "videos")
+    assert not found.looked_for

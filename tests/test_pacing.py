@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.pacing import AdaptiveLimit, Pace, Pause
+from batchveo.pacing import ANSWERED_SECONDS, AdaptiveLimit, Pace, Pause
 
 
 def test_a_429_lowers_the_limit_by_a_factor() -> None:
@@ -83,5 +83,16 @@ def test_a_volley_of_failures_is_one_episode() -> None:
     pause = Pause()
     assert [pause.episode(sent_at=1.0, now=2.0 + n / 10) for n in range(10)] == [1] * 10
     assert pause.episode(sent_at=2.5, now=4.0) == 2
-    pause.clear()
+    pause.clear(5.0)
     assert pause.episode(sent_at=5.0, now=6.0) == 1
+
+
+def test_an_answer_ends_the_pause_of_a_service_that_gave_none() -> None:
+    """But not one that the service asked for."""
+    pause = Pause()
+    pause.extend(600.0, silent=True)
+    assert pause.clear(10.0)
+    assert pause.until == 10.0 + ANSWERED_SECONDS
+    pause.extend(40.0)
+    assert not pause.clear(20.0)
+    assert pause.until == 40.0

@@ -87,7 +87,7 @@ class Admission:
         for line in self._lines:
             for model in line.refusals.due(now):
                 line.refusals.try_one(model)
-                self._recorder.store.take_back(model, run=self._recorder.run, every=False)
+                self._recorder.store.take_one_back(model, run=self._recorder.run)
 
     def _held(self, brake: Brake, until: float | None, *, said: float | None = None) -> Hold:
         """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""

@@ -119,16 +119,17 @@ class Lines:
         match outcome:
             case Accepted():
                 line.limit.accepted()
-                line.pause.clear()
+                self._answered(line)
             case Refused():
-                line.pause.clear()
+                self._answered(line)
             case Throttled(reason=reason, retry_after=wait):
                 self._throttled(line, job, running)
                 self._slow(line, job, reason, wait)
             case TurnedAway(reason=reason, retry_after=wait, unreachable=unreachable):
-                self._slow(line, job, reason, wait, unreachable=unreachable)
+                self._slow(line, job, reason, wait, unreachable=unreachable, silent=unreachable)
             case Lost(reason=reason):
-                self._slow(line, job, reason, None, cap=PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS)
+                cap = PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS
+                self._slow(line, job, reason, None, cap=cap, silent=True)
             case Denied() | Withdrawn():
                 line.refusals.ask(job.model)
             case Blocked(stop=Stop.SERVICE, reason=reason) if self._accepted_any and not self._is_misplaced():
@@ -151,6 +152,10 @@ class Lines:
     def _is_misplaced(self) -> bool:
         return self._misplaced >= MISPLACED_BELIEVED
 
+    def _answered(self, line: Line) -> None:
+        if line.pause.clear(self._recorder.now()):
+            self._recorder.notify()  # whoever waits for the end of the pause
+
     def _throttled(self, line: Line, job: Job, running: int) -> None:
         now = self._recorder.now()
         if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
@@ -165,12 +170,13 @@ class Lines:
         *,
         cap: float = PAUSE_CAP_SECONDS,
         unreachable: bool = False,
+        silent: bool = False,
     ) -> None:
         now = self._recorder.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
-        if line.pause.extend(now + wait):
+        if line.pause.extend(now + wait, silent=silent):
             limit = line.limit.value
             self._recorder.tell(
                 Slowed(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 REFUSALS_BELIEVED = 3
 """Refusals of one model in a row, and none accepted in between, which show that it is not about single jobs."""
+PROBES = 3
+"""Jobs from elsewhere in the manifest that are tried before that is believed: the refused may stand together."""
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_CAP_SECONDS = 300.0, 3600.0
 """How long until one job of a refused model is tried again, first and at the most."""
 
@@ -15,7 +17,8 @@ class Refusal:
     """What the service says about one model. Times are seconds since the epoch.
 
     ``asking``: while it is looked into. ``whole``: the model is refused, not one of its jobs. ``was_whole``: it
-    was, and one job finds out whether it still is.
+    was, and one job finds out whether it still is. ``looked``: that job was
+    taken after a long time. ``jobs``: the numbers of those that were refused themselves.
     """
 
     words: str = ""
@@ -25,6 +28,9 @@ class Refusal:
     was_whole: bool = False
     look_at: float = float("inf")
     gap: float = LOOK_AGAIN_SECONDS
+    probes: int = PROBES
+    looked: bool = False
+    jobs: set[int] = field(default_factory=set)
 
 
 class Refusals:
@@ -41,28 +47,53 @@ class Refusals:
         """The refusal was not about ``model``."""
         self._of(model).asking = False
 
-    def add(self, model: str, words: str, *, now: float, whole: bool = False) -> Refusal:
-        """Count a refusal that is about ``model`` or one of its jobs; ``whole``: about the model for certain."""
+    def add(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
+        """Count a refusal that is about ``model`` or one of its jobs; ``whole``: about the model for certain.
+
+        The same job refused again shows nothing new.
+        """
         refusal = self._of(model)
         refusal.words, refusal.asking = words, False
-        refusal.in_a_row += 1
+        refusal.in_a_row += job not in refusal.jobs
+        refusal.jobs.add(job)
         refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED
+        refusal.probes = 0 if whole else refusal.probes
         refusal.look_at = now + refusal.gap
         refusal.gap = min(2 * refusal.gap, LOOK_AGAIN_CAP_SECONDS)
         return refusal
 
-    def end(self, model: str) -> bool:
+    def probe(self, model: str) -> bool:
+        """Whether another job of ``model``, thought to be refused, is tried at once; counts it."""
+        refusal = self._of(model)
+        if not refusal.whole or not refusal.probes:
+            return False
+        refusal.probes -= 1
+        refusal.whole = False
+        return True
+
+    def end(self, model: str, *, job: int, now: float) -> bool:
         """A job of ``model`` was accepted; tells whether the whole model had been refused before.
 
-        If only single jobs had been, each of them waits for its own next try.
+        What was refused as a single job waits for its own next try.
         """
         refusal = self._by_model.get(model)
         if refusal is None:
             return False
-        refusal.in_a_row = 0
-        if refusal.was_whole:
-            del self._by_model[model]
-        return refusal.was_whole
+        refusal.jobs.discard(job)
+        if refusal.was_whole and refusal.looked:  # time has passed: what was refused then may be fine now
+            refusal.jobs.clear()
+        refusal.looked = False
+        was_whole = refusal.was_whole
+        refusal.in_a_row, refusal.probes = 0, PROBES
+        refusal.whole = refusal.was_whole = False
+        if was_whole or refusal.look_at == float("inf"):
+            refusal.gap = LOOK_AGAIN_SECONDS
+            refusal.look_at = now + refusal.gap if refusal.jobs else float("inf")
+        return was_whole
+
+    def refused(self, model: str) -> list[int]:
+        """The numbers of the jobs of ``model`` that were refused themselves, and not accepted since."""
+        return sorted(self._of(model).jobs)
 
     def models(self) -> tuple[str, ...]:
         """The models of which no job is submitted now."""
@@ -85,6 +116,7 @@ class Refusals:
         refusal = self._of(model)
         refusal.look_at = float("inf")
         refusal.whole = False
+        refusal.looked = True
 
     def _of(self, model: str) -> Refusal:
         return self._by_model.setdefault(model, Refusal())

@@ -72,18 +72,23 @@ class RefusedJobs:
     def _put_aside(self, line: Line, job: Job, words: str, *, whole: bool) -> None:
         """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
         recorder = self._recorder
-        refusal = line.refusals.add(job.model, words, now=recorder.now(), whole=whole)
+        refusal = line.refusals.add(job.model, words, job=job.seq, now=recorder.now(), whole=whole)
         recorder.store.put_job_aside(job, words, run=recorder.run)
         if refusal.whole and self._lines.refuse(job.model):
             jobs = 1 + recorder.store.put_model_aside(job.model, words, run=recorder.run)
+            if jobs > 1 and line.refusals.probe(job.model):
+                recorder.store.take_one_back(job.model, run=recorder.run)
+                return
             self._say(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
         elif not refusal.whole:
             self._say(f"{job.name}: put aside: {words}", words)
 
     def accepted(self, line: Line, job: Job) -> None:
-        """A job of a refused model was accepted: what was put aside of that model is submitted after all."""
-        if line.refusals.end(job.model):
-            self._recorder.store.take_back(job.model, run=self._recorder.run, every=True)
+        """A job of a refused model was accepted: the others of that model are submitted after all."""
+        recorder = self._recorder
+        if line.refusals.end(job.model, job=job.seq, now=recorder.now()):
+            refused = line.refusals.refused(job.model)
+            recorder.store.take_model_back(job.model, run=recorder.run, but=refused)
 
     def pending_again(self, job: Job) -> None:
         """A job is pending again, of a model that may be refused meanwhile."""

@@ -135,11 +135,15 @@ class Moving(Looking):
             columns = {"model": model, "run": run, "words": words}
             return self._db.execute(sql.PUT_MODEL_ASIDE, columns).rowcount
 
-    def take_back(self, model: str, *, run: int, every: bool) -> None:
-        """Let ``run`` submit the first job of ``model`` that it put aside again, or each of them."""
+    def take_one_back(self, model: str, *, run: int) -> None:
+        """Let ``run`` submit one job of ``model`` that it put aside again, one that was never tried before all."""
         with self._transaction():
-            statement = sql.TAKE_MODEL_BACK if every else sql.TAKE_ONE_BACK
-            self._db.execute(statement, {"model": model, "run": run})
+            self._db.execute(sql.TAKE_ONE_BACK, {"model": model, "run": run})
+
+    def take_model_back(self, model: str, *, run: int, but: Sequence[int] = ()) -> None:
+        """Let ``run`` submit what it put aside of ``model`` again, ``but`` the jobs of these numbers."""
+        with self._transaction():
+            self._db.execute(sql.TAKE_MODEL_BACK, {"model": model, "run": run, "but": json.dumps(but)})
 
     def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
         usd = price(job)

@@ -163,9 +163,11 @@ PUT_JOB_ASIDE = "UPDATE jobs SET aside = :run, error = :words WHERE seq = :seq A
 PUT_MODEL_ASIDE = f"""UPDATE jobs SET aside = :run, error = :words WHERE state = 'pending' AND aside = 0
     AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"""
 TAKE_ONE_BACK = """UPDATE jobs SET aside = 0 WHERE seq = (SELECT seq FROM jobs
-    WHERE aside = :run AND model = :model AND state = 'pending' ORDER BY attempts, seq LIMIT 1)"""
+    WHERE aside = :run AND model = :model AND state = 'pending'
+    ORDER BY attempts, seq * 2654435761 % 4294967296 LIMIT 1)"""  # from all over the manifest
 TAKE_MODEL_BACK = """UPDATE jobs SET aside = 0, error = NULL
-    WHERE aside = :run AND model = :model AND state = 'pending'"""
+    WHERE aside = :run AND model = :model AND state = 'pending'
+    AND seq NOT IN (SELECT value FROM json_each(:but))"""
 TAKE_ALL_BACK = "UPDATE jobs SET aside = 0 WHERE aside != 0"
 # (none) -> pending, in bulk: what the trigger on moves does not see
 TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"

@@ -38,6 +38,7 @@ class Streaks:
         self._jitter = jitter
         self._streaks: dict[int, Streak] = {}
         self._useful_at = float("-inf")
+        self._freed_at = float("-inf")
 
     def end(self, job: Job, now: float) -> bool:
         """A poll of ``job`` was answered usefully; tells whether it had been put aside."""
@@ -63,8 +64,19 @@ class Streaks:
         lasting = now - streak.since
         if trouble.final:
             return streak.same >= SAME_ANSWERS and lasting >= FINAL_SECONDS
-        others_answered = self._useful_at > streak.since
-        return others_answered and streak.same >= SAME_ANSWERS and lasting >= PASSING_SECONDS
+        if streak.same < SAME_ANSWERS or lasting < PASSING_SECONDS:
+            return False
+        return self._useful_at > streak.since or self._may_free_one(now)
+
+    def _may_free_one(self, now: float) -> bool:
+        """Whether one slot is given back though nobody had a useful answer, as where all slots hold such troubles.
+
+        The next generation in it shows whether the service answers about others.
+        """
+        if now < self._freed_at + PASSING_SECONDS:
+            return False
+        self._freed_at = now
+        return True
 
     def gap(self, streak: Streak) -> float:
         """Seconds until the next poll."""

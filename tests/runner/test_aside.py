@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,34 @@ async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
     assert len(asked) == 30
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 10])
+async def test_moderated_submits_at_the_head_of_the_manifest_hold_up_no_other(
+    tmp_path: Path, concurrency: int
+) -> None:
+    """However many are refused in a row: others of the model are tried before it is given up."""
+    n = night(tmp_path, faults={"403-moderated": 1e-9})
+    strikes = n.service._world.faults.strikes
+    bad = {f"p {number}" for number in range(5)}
+
+    def strikes_bad(name: str, *event: object) -> bool:
+        return asked[-1] in bad if name == "403-moderated" else strikes(name, *event)
+
+    def handle(request: Request, answer: Any = n.service.handle) -> Response:
+        if request.method == "POST":
+            asked.append(json.loads(request.body)["prompt"])
+        response: Response = answer(request)
+        return response
+
+    asked: list[str] = []
+    n.service._world.faults.strikes = strikes_bad  # type: ignore[method-assign]
+    n.service.handle = handle  # type: ignore[method-assign]
+    result = await n.run(specs(30), concurrency=concurrency)
+    assert {job.prompt for job in n.jobs(S.PENDING)} == bad
+    assert len(n.jobs(S.SUCCEEDED)) == 25
+    assert result.exit_status == 3
+    assert len(asked) <= 30 + 5 * 2
+
+
 async def test_a_withdrawn_model_is_put_aside_with_its_replacement(tmp_path: Path) -> None:
     """By the deprecation feed; other models go on."""
     n = night(tmp_path, faults={"404-withdrawn": 1e-9})
@@ -342,3 +371,29 @@ async def test_a_page_in_the_middle_of_the_night_is_not_another_address(tmp_path
     result = await n.run(specs(6), concurrency=1)
     assert len(struck) == 2
     assert result.exit_status == 0
+
+
+async def test_slots_that_are_all_full_of_unreadable_generations_are_not_held_for_hours(tmp_path: Path) -> None:
+    """Nobody else is asked about then, so that it may be the service: one slot finds out."""
+    n = night(tmp_path, generation_median=60.0)
+    bad: list[str] = []
+    good_at: list[float] = []
+
+    def handle(request: Request, answer: Any = n.service.handle) -> Response:
+        response: Response = answer(request)
+        if request.method == "POST":
+            if int(json.loads(request.body)["prompt"].split()[1]) < 10:
+                bad.append(json.loads(response.body)["id"].partition(":")[0])
+            else:
+                good_at.append(n.clock.now() - 1_800_000_000.0)
+        elif any(generation in str(request) for generation in bad):
+            body = json.dumps({"message": "Internal server error", "statusCode": 500}).encode()
+            return replace(response, status=500, body=body)
+        return response
+
+    n.service.handle = handle  # type: ignore[method-assign]
+    result = await n.run(specs(15), concurrency=10)
+    assert len(n.jobs(S.SUCCEEDED)) == 5
+    assert max(good_at) < 1200
+    assert n.clock.now() - 1_800_000_000.0 < 2400
+    assert result.exit_status == 3

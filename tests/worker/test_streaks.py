@@ -36,8 +36,13 @@ def test_a_final_answer_is_a_last_word_within_a_minute(jitter: float, others_ans
 
 
 def test_a_trouble_of_the_service_is_one_only_if_others_are_answered() -> None:
-    """While all polls fail, none of them says anything about its generation."""
-    assert until_last_word(Streaks(lambda: 0.5), PASSING, others_answer=False) == float("inf")
+    """While all polls fail, none of them says anything of its generation; one slot finds out."""
+    streaks = Streaks(lambda: 0.5)
+    assert until_last_word(streaks, PASSING, others_answer=False) >= 600
+    streak = streaks.add(OTHER, PASSING, 0.0)
+    streak.same = 100
+    assert not streaks.is_last_word(OTHER, PASSING, streak, 700.0)
+    assert streaks.is_last_word(OTHER, PASSING, streak, 1300.0)
     assert 600 <= until_last_word(Streaks(lambda: 0.5), PASSING, others_answer=True) < 900
 
 
