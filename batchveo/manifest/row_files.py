@@ -89,7 +89,10 @@ def _csv_file(path: Path, label: str, delimiter: str | None) -> RowFile:
     names = [cell.strip(ENDS) for cell in cells]
     if not any(names):
         raise Fault("holds no header", "its first line has to name the columns", line=1)
-    at = {name: column for column, name in reversed([*enumerate(names)]) if name}
+    at: dict[str, int] = {}
+    for column, name in enumerate(names):
+        if name:
+            at.setdefault(name, column)
     twice = frozenset(name for name in at if names.count(name) > 1)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:
