@@ -96,6 +96,12 @@ def _csv_file(path: Path, label: str, delimiter: str | None) -> RowFile:
     twice = frozenset(name for name in at if names.count(name) > 1)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:
+        try:
+            yield from rows_of(used)
+        except Fault as fault:  # of this file, not of the manifest
+            yield fault
+
+    def rows_of(used: Collection[str]) -> Iterator[Entry | Fault]:
         wanted = [(name, at[name]) for name in used]
         with opened(path) as stream:
             rows = csv_rows.numbered_rows(stream, delimiter)

@@ -45,3 +45,11 @@ def test_a_table_whose_column_is_to_be_the_prompt(tmp_path: Path) -> None:
     """A column is never taken by itself: what fills the prompt is shown, with the columns in their order."""
     [problem] = said(tmp_path, "a.csv", "sku,caption,image\n7,A cat,x\n", "rows_file")
     assert problem.endswith('(write prompt: "{caption}"; the columns are sku, caption, image)')
+
+
+def test_a_table_that_breaks_off(tmp_path: Path) -> None:
+    """What is wrong is told of the table, not of the manifest."""
+    (tmp_path / "a.csv").write_text('a,b\n1,2,3\n"x\n')
+    (tmp_path / "a.yaml").write_text(f"- {{model: {T2V}, rows_file: a.csv, prompt: '{{a}}'}}\n")
+    found = [(problem.file, problem.line) for problem in problems(tmp_path / "a.yaml")]
+    assert found == [(str(tmp_path / "a.csv"), 2), (str(tmp_path / "a.csv"), 3)]
