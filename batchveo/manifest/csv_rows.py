@@ -52,6 +52,7 @@ def _entries(
 ) -> Iterator[Entry | Fault]:
     width = header.width
     sent, carried, unnamed = header.sent, header.carried, header.unnamed
+    named = [column for column, name in enumerate(header.names) if name]
     for line, row in rows:
         if len(row) != width and not without_edge(row, width):
             yield wrong_width(row, width, line)
@@ -63,7 +64,7 @@ def _entries(
         }
         if meta := {key: cell for column, key in carried if (cell := row[column]) and not cell.isspace()}:
             fields["meta"] = meta
-        if fields:
+        if fields or any(row[column] and not row[column].isspace() for column in named):  # ignored columns too
             yield Entry(line, {**fields, **stand_in} if stand_in else fields)
 
 

@@ -41,12 +41,16 @@ _PEEK = 64 * 1024
 
 def advice(stream: BinaryIO, given: Collection[str]) -> Fault:
     """What to add so that a JSON document of another shape can be read; ``given`` has a field already."""
-    first = next((row for row in json_rows.read(stream) if isinstance(row, Entry)), None)
+    first, second = (next(rows, None) for rows in [json_rows.read(stream)] for _ in range(2))
     stream.seek(0)
-    if first is None:
-        return Fault("holds no jobs")
+    if first is None or isinstance(first, Fault):
+        return first or Fault("holds no jobs")
+    if isinstance(second, Fault):
+        return second
     row = first.fields
     keyed = KEY in row
+    if keyed and isinstance(second, Entry) and second.fields.get(KEY) == row[KEY]:
+        return _listed(row, given, first.line)
     if VALUE in row:
         if keyed:
             maps = f"--map name={KEY} --map prompt={VALUE}, or --map prompt={KEY} --map name={VALUE}"
@@ -54,9 +58,20 @@ def advice(stream: BinaryIO, given: Collection[str]) -> Fault:
         return _told("is a list of texts, not of jobs", f"--map prompt={VALUE}", given, first.line)
     if "1" in row:
         return _told("is a list of lists, not of jobs", f"--map prompt=1{_or_other(row)}", given, first.line)
-    names = "" if {"name", "id"} & row.keys() else f"--map name={KEY} "
+    names = "" if {"name", "id"} & row.keys() else f"--map name={KEY}"
     maps, extra = _maps({key: value for key, value in row.items() if key != KEY})
-    return _told("holds objects under keys, no jobs", f"{names}{maps}{extra}", given, first.line)
+    return _told("holds objects under keys, no jobs", f"{names} {maps}{extra}".strip(), given, first.line)
+
+
+def _listed(row: Mapping[str, object], given: Collection[str], line: int) -> Fault:
+    """What to add where many rows stand in a list under one key: that key names none of them."""
+    where = f"holds a list under {shown_bare(str(row[KEY]), 30)}, no jobs"
+    if VALUE in row:
+        return _told(where, f"--map prompt={VALUE} --extra meta", given, line)
+    if "1" in row:
+        return _told(where, f"--map prompt=1{_or_other(row)} --extra meta", given, line)
+    maps, _ = _maps({key: value for key, value in row.items() if key != KEY})
+    return _told(where, f"{maps or f'--map meta.{KEY}={KEY}'} --extra meta", given, line)
 
 
 def looked_at(entries: Iterator[Item | Fault], given: Collection[str]) -> Iterator[Item | Fault]:

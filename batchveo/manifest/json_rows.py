@@ -36,7 +36,7 @@ def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
         except Fault as fault:
             yield fault
         except yaml.YAMLError as error:
-            yield from nodes.faults or [syntax_fault(error)]
+            yield from nodes.faults or [syntax_fault(error, json=True)]
 
 
 def row_of(value: object, key: str | None = None) -> dict[str, object]:

@@ -12,10 +12,32 @@ from batchveo.manifest.synonyms import folded, means_any
 
 _TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"))
 _MANIFESTS = frozenset((".yaml", ".yml"))
+_OTHERS = re.compile(
+    r"\.(?:docx?|odt|rtf|pdf|pages|xlsx?|ods|numbers|html?|xml|srt|vtt|ass|sub|py|js|sh|ipynb|toml|ini|cfg|conf|log"
+    r"|tex|png|jpe?g|webp|gif|mp4|zip|gz)"
+)
+"""Files that no editor of plain lists writes."""
 _FIELDS = frozenset(folded(name) for name in (*PARAMETERS, *JOB_KEYS))
 
 _JSON = re.compile(r"^\s*(?:[\[{]\s*$|\{\s*\"|\[\s*[\[{\"])")
+_FILES = (
+    (re.compile(r"%PDF-"), "PDF"),
+    (re.compile(r"\{\\rtf", re.IGNORECASE), "RTF"),
+    (re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE), "HTML"),
+    (re.compile(r"\s*<\?xml\b", re.IGNORECASE), "XML"),
+    (re.compile(r"WEBVTT\b"), "subtitles"),
+)
+"""What the first line of other formats looks like."""
 _LOOKS = (
+    (
+        re.compile(
+            r"^\s*</?(?:p|br|hr|div|span|[uo]l|li|h[1-6]|a|b|i|em|strong|t[rdh]|table|pre|title)\b[^<>]*>",
+            re.IGNORECASE,
+        ),
+        "begins like HTML",
+    ),
+    (re.compile(r"[0-9]:[0-9]{2}[.,]?[0-9]*\s*-->"), "holds the times of a subtitle"),
+    (re.compile(r"^\s*[0-9]+(?:[.,][0-9]+)?\s*$"), "is only a number"),
     (re.compile(r"^[\s\-_=*~#.+–—─•]{2,}$"), "only divides"),
     (re.compile(r"^\s*(?:#|//|/\*|<!--|;)"), "begins like a comment"),
     (
@@ -40,6 +62,8 @@ def check_format(path: Path) -> None:
         raise Fault(f"is {suffix}, not a list of prompts", "name it as the manifest, or as rows_file")
     if suffix in _MANIFESTS:
         raise Fault(f"is {suffix}, not a list of prompts", "name it as a manifest of its own")
+    if _OTHERS.fullmatch(suffix):
+        raise Fault(f"is {suffix}, not a list of prompts", "save it as plain text, a prompt a line")
 
 
 def check_first(line: str) -> None:
@@ -48,6 +72,9 @@ def check_first(line: str) -> None:
         raise Fault(
             "looks like JSON, not like a list of prompts", "call it .json or .jsonl, and name it as the manifest"
         )
+    for pattern, name in _FILES:
+        if pattern.match(line):
+            raise Fault(f"looks like {name}, not like a list of prompts", "save it as plain text, a prompt a line")
     cells = [folded(cell.strip('"')) for cell in re.split("[,;\t|]", line)]
     is_sure = any(map(_is_column, cells)) or sum(map(_is_field, cells)) > 1
     if is_sure and len(cells) > 1 and all(re.fullmatch(r"[\w .]{1,40}", cell) for cell in cells):

@@ -82,8 +82,10 @@ class Manifests:
     ) -> None:
         self._options = options or ReadOptions()
         self._options.check(any_parameter=allow_unknown_model)
-        named = {source.identity: source for source in map(source_of, reversed(sources))}
-        self._sources: list[Source] = list(reversed(named.values()))
+        named: dict[str, Source] = {}
+        for source in map(source_of, sources):
+            named.setdefault(source.identity, source)
+        self._sources: list[Source] = [*named.values()]
         self._opener = Opener(stdin)
         self._inputs = Inputs()
         self._any_model = allow_unknown_model

@@ -31,7 +31,7 @@ _WORDS = frozenset(
 _ERROR = re.compile(r"#[^\W\d_][\w/ ]*[!?]|#N/?[A-Z]|#GETTING_DATA|ERR:[0-9]{3}|#+")
 
 
-_FIRST = frozenset(word[0] for word in _WORDS) | frozenset("NUE#e")
+_FIRST = frozenset(word[0] for word in _WORDS) | frozenset("NUE#e-–—")
 """What one of these begins with: a look at that decides for most of the short texts."""
 
 
@@ -49,6 +49,8 @@ def is_no_text(value: str) -> bool:
 def _reason(value: str) -> str | None:
     if value[:1] not in _FIRST:
         return None
+    if not value.strip("-–—"):
+        return "a mark for an empty cell"
     if value.casefold() in _WORDS:
         return "what a program writes where nothing is"
     if _ERROR.fullmatch(value.upper()) and (value.isupper() or not value.startswith("#") or not value.strip("#")):

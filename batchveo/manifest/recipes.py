@@ -180,7 +180,8 @@ class Recipes:
 
     def _check_required(self, draft: Draft, recipe: Recipe) -> None:
         for name in recipe.rules.required:
-            self._check_given(draft, name, Fault(f"is missing; {recipe.rules.name} needs it"), recipe.rules.takes)
+            fault = Fault(f"is missing; {recipe.rules.name} needs it", _from_column(draft, name))
+            self._check_given(draft, name, fault, recipe.rules.takes)
         prompt = recipe.blanks.get("prompt", recipe.fixed.get("prompt"))
         if draft.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
             fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
@@ -220,6 +221,15 @@ class Recipes:
                 check_names(names, known)
             except Fault as fault:
                 self._say(draft.entry, field, fault)
+
+
+def _from_column(draft: Draft, name: str) -> str | None:
+    """How a column of the entry's table fills a parameter that is missing; ``None`` without a table."""
+    if draft.rows is None:
+        return None
+    names = draft.rows.names
+    column = next((column for column in names if column == name or means(column, name)), None)
+    return f'write {name}: "{{{column or "column"}}}"; the columns are {", ".join(names[:8])}'
 
 
 def _model_name(name: object, *, any_model: bool, hint: str) -> str:

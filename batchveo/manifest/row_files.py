@@ -92,10 +92,19 @@ def _csv_file(path: Path, label: str, delimiter: str | None) -> RowFile:
     names = [cell.strip(ENDS) for cell in cells]
     if not any(names):
         raise Fault("holds no header", "its first line has to name the columns", line=1)
-    at = {name: column for column, name in reversed([*enumerate(names)]) if name}
+    at: dict[str, int] = {}
+    for column, name in enumerate(names):
+        if name:
+            at.setdefault(name, column)
     twice = frozenset(name for name in at if names.count(name) > 1)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:
+        try:
+            yield from rows_of(used)
+        except Fault as fault:  # of this file, not of the manifest
+            yield fault
+
+    def rows_of(used: Collection[str]) -> Iterator[Entry | Fault]:
         wanted = [(name, at[name]) for name in used]
         with opened(path) as stream:
             rows = csv_rows.numbered_rows(stream, delimiter)

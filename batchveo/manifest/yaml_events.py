@@ -75,7 +75,7 @@ def _items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, Non
             yield fault
         except yaml.YAMLError as error:
             # what was noticed before in the same value is the cause more often than not
-            yield from nodes.faults or [syntax_fault(error)]
+            yield from nodes.faults or [syntax_fault(error, json=json)]
 
 
 class _Document:
@@ -155,14 +155,15 @@ def _section_hint(key: str) -> str:
     return key_hint(key, SECTIONS) or f"at the top stand {', '.join(SECTIONS)}"
 
 
-def syntax_fault(error: yaml.YAMLError) -> Fault:
+def syntax_fault(error: yaml.YAMLError, *, json: bool = False) -> Fault:
     """What the parser finds wrong, with its line and a way out."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     context = getattr(error, "context", None)
-    message = f"not valid YAML: {f'{context}, ' if context else ''}{problem}"
+    message = f"not valid {'JSON' if json else 'YAML'}: {f'{context}, ' if context else ''}{problem}"
     line = mark.line + 1 if mark else None
-    return Fault(message, _way_out(problem), line=line)
+    right = "is the file cut off, or a quote or a bracket wrong?" if json else _way_out(problem)
+    return Fault(message, right, line=line)
 
 
 def _way_out(problem: str) -> str:

@@ -55,6 +55,26 @@ BAD = [
     Bad("a.yaml", "- prompt: a\x07b", 1, None, "control character"),
     Bad("a.yaml", "[" * 100_000, 1, None, "nested more than 64"),
     Bad("a.yaml", "!!set {jobs: []}", 1, None, "tag"),
+    # JSON of another shape
+    Bad("a.json", '{"a": {"prompt": "x"}, "b":', 2, None, "not valid JSON", "cut off"),
+    Bad("a.json", '{"a":', 2, None, "not valid JSON", "cut off"),
+    Bad("a.json", '[{"prompt": "x"}, {"prom', 1, None, "not valid JSON", "cut off"),
+    Bad(
+        "a.json", '{"a": {"prompt": "x"}}', 1, None, "objects under keys", "add --map name=key --set model=google/"
+    ),
+    Bad("a.json", '{"p": ["x", "y"]}', 1, None, "a list under p", "add --map prompt=value --extra meta --set"),
+    Bad("a.json", '{"p": [["x", 1], ["y"]]}', 1, None, "a list under p", "add --map prompt=1 (the columns"),
+    Bad(
+        "a.json",
+        '{"d": [{"prompt": "x"}, {"prompt": "y"}]}',
+        1,
+        None,
+        "under d",
+        "--map meta.key=key --extra meta",
+    ),
+    # marks for nothing
+    Bad("a.csv", CSV + "\ngoogle/veo3,-\n", 2, "prompt", "a mark for an empty cell", "leave it out"),
+    Bad("a.csv", CSV + "\ngoogle/veo3,\u2014\n", 2, "prompt", "a mark for an empty cell"),
     # JSON Lines
     Bad("a.jsonl", '{"prompt": "A cat"', 1, None, "not valid JSON", "each line"),
     Bad("a.jsonl", '{\n"prompt": "A cat"}', 1, None, "not valid JSON", ".json"),
@@ -230,6 +250,8 @@ BAD = [
     # prompts files
     Bad("a.yaml", f"- {T2V}\n  prompts_file: none.txt", 2, "prompts_file", "no such file", "relative"),
     Bad("a.yaml", f"- {T2V}\n  prompts_file: .", 2, "prompts_file", "is a folder"),
+    Bad("a.yaml", f"- {T2V}\n  prompts_file: a.pdf", 2, "prompts_file", "is .pdf, not a list", "plain text"),
+    Bad("a.yaml", f"- {T2V}\n  prompts_file: a.SRT", 2, "prompts_file", "is .srt, not a list", "plain text"),
     Bad("a.yaml", JOB + "    prompts_file: a.yaml\n    prompts_format: raw", 3, "prompt", "the lines", "{line}"),
 ]
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.errors import ManifestError
 from batchveo.manifest import Manifests
+from batchveo.manifest.read_options import Extra, ReadOptions
 from tests.manifest.helpers import T2V, jobs, problems
 
 
@@ -126,3 +128,14 @@ def test_other_columns_can_be_carried_along(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"model,prompt,sku\n{T2V},A,7\n")
     [problem] = problems(tmp_path / "a.csv")
     assert problem.suggestion == "write meta.sku to carry it along, or --extra meta|ignore"
+
+
+def test_a_row_of_ignored_columns_alone_is_a_row(tmp_path: Path) -> None:
+    """Its prompt is missing, and the row is not left out without a word; a row without anything is."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"model,prompt,sku\n{T2V},A,7\n,,8\n, ,\n")
+    options = ReadOptions(sets={"model": T2V}, extra=Extra.IGNORE)
+    with Manifests([path], options=options) as manifests, pytest.raises(ManifestError) as raised:
+        manifests.check()
+    [problem] = raised.value.problems
+    assert (problem.line, problem.field) == (3, "prompt")

@@ -76,6 +76,16 @@ def test_the_first_place_is_that_of_the_same_name(tmp_path: Path) -> None:
     assert summary.first_shared == f"{tmp_path / '1.jsonl'}:1 is the same as {tmp_path / '0.jsonl'}:2"
 
 
+def test_a_file_named_again_keeps_its_first_place(tmp_path: Path) -> None:
+    """The jobs come in the order in which the files were named first, and so does the meta that is kept."""
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    for path in one, two:
+        path.write_text(json.dumps({**FOX, "meta": {"from": path.stem}}) + "\n")
+    with Manifests([one, two, tmp_path / "." / "one.jsonl"]) as manifests:
+        [job] = manifests.specs()
+    assert job.meta == {"from": "one"}
+
+
 def test_reading_them_again_gives_the_same_ids(tmp_path: Path) -> None:
     """What is bought once is known the next time, also from one of the files alone."""
     files: list[list[dict[str, object]]] = [[{"name": "one"}], [{"name": "two"}], [{"name": "three"}]]
