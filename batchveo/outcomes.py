@@ -212,6 +212,13 @@ class AbsentFromLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCharged:
+    """Reconcile: a failed generation that has no try left was free, as the log or the ledger shows."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
     """Reconcile: no video came of the generation, and it was charged all the same (US dollars)."""
 
@@ -221,5 +228,5 @@ class Charged:
 SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Denied | Withdrawn | Blocked | Lost
 PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Stuck | Blocked
 FetchOutcome = Fetched | FetchTrouble | UrlExpired | DiskRefused | Blocked
-LogOutcome = FoundInLog | FailedInLog | AbsentFromLog | Charged
+LogOutcome = FoundInLog | FailedInLog | NotCharged | AbsentFromLog | Charged
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

@@ -24,6 +24,7 @@ from batchveo.outcomes import (
     FoundInLog,
     GenerationFailed,
     Lost,
+    NotCharged,
     Outcome,
     PollTrouble,
     Refused,
@@ -125,6 +126,8 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return _generating(generation, now, "found in the usage log")
         case FailedInLog(reason=reason):
             return _not_charged(job, reason, now)
+        case NotCharged(reason=reason):
+            return Move(to=S.FAILED, detail=reason, released=True)
         case Charged(usd=usd):
             return _charged(job, usd)
         case AbsentFromLog():

@@ -26,8 +26,8 @@ class _Standing(NamedTuple):
 class Board:
     """The jobs in motion, by the API key that each was submitted with.
 
-    ``begun`` is when the run began; ``patience`` and ``tries`` are those of ``RunSettings``; ``key_of`` names the
-    key that serves a job in this run.
+    ``begun`` is when the run began; ``patience`` and ``tries`` are those of ``RunSettings``, and ``budgeted``
+    whether there is a budget; ``key_of`` names the key that serves a job in this run.
     """
 
     def __init__(
@@ -36,11 +36,13 @@ class Board:
         begun: float,
         patience: float,
         tries: int = 1,
+        budgeted: bool = False,
         key_of: Callable[[Job], Label] = lambda job: job.key or "",
     ) -> None:
         self._begun = begun
         self._patience = patience
         self._tries = tries
+        self._budgeted = budgeted
         self._key_of = key_of
         self._moving: dict[int, _Standing] = {}
         self._counts: Counter[_Standing] = Counter()
@@ -71,13 +73,18 @@ class Board:
                     self.fruitless[job.seq] = job
             case JobState.DOWNLOADING:
                 self._wait_for(job, job.completed_at, now)
-            case JobState.FAILED if self.is_made_again(job):
+            case JobState.FAILED if self._is_looked_up(job):
                 self.fruitless[job.seq] = job
             case JobState.IN_DOUBT:
                 self._set(job, late=False)
                 self._doubt(job, now)
             case _:
                 pass
+
+    def _is_looked_up(self, job: Job) -> bool:
+        """Whether it matters what a failed generation was charged, and nobody knows yet."""
+        unknown = job.generation_id is not None and job.cost_usd is None
+        return unknown and (self._budgeted or self.is_made_again(job))
 
     def is_made_again(self, job: Job) -> bool:
         """Whether a failed generation has tries left, and nobody knows yet that it was charged."""
@@ -184,7 +191,7 @@ class Board:
 
     def to_make_again(self) -> list[Job]:
         """The failed generations that are made again as soon as it is known that they were not charged."""
-        return [job for job in self.fruitless.values() if job.state is JobState.FAILED]
+        return [job for job in self.fruitless.values() if job.state is JobState.FAILED and self.is_made_again(job)]
 
     def submitting(self) -> int:
         """How many requests are on their way, over all keys."""
@@ -197,7 +204,8 @@ class Board:
 
     def in_motion(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""
-        return self._count(JobState.SUBMITTING, JobState.GENERATING) + len(self.open_doubts())
+        failed = sum(job.state is JobState.FAILED for job in self.fruitless.values())
+        return self._count(JobState.SUBMITTING, JobState.GENERATING) + len(self.open_doubts()) + failed
 
     def late(self) -> int:
         """How many jobs this run has left to the next one."""

@@ -32,7 +32,9 @@ from batchveo.outcomes import (
     Completed,
     Denied,
     DiskRefused,
+    FailedInLog,
     FoundInLog,
+    NotCharged,
     Outcome,
     StillGenerating,
     Stuck,
@@ -69,10 +71,16 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._settings = settings = spec.settings
-        self._recorder = recorder = Recorder(store=store, clock=clock, report=reporter, run=spec.run)
+        self._recorder = recorder = Recorder(
+            store=store, clock=clock, report=reporter, run=spec.run, keeps_price=settings.budget is not None
+        )
         self._lines = Lines(recorder, spec.service.keys, settings)
         self._board = board = Board(
-            begun=spec.begun, patience=settings.patience, tries=settings.tries, key_of=self._lines.key_of
+            begun=spec.begun,
+            patience=settings.patience,
+            tries=settings.tries,
+            budgeted=settings.budget is not None,
+            key_of=self._lines.key_of,
         )
         prints = key_prints(store, spec.service)
         self._wallet = Wallet(recorder, board, apis, spec.prices, settings, key_prints=prints)
@@ -139,9 +147,7 @@ class Coordinator:
         if worker not in self._roster and isinstance(outcome, Accepted):
             return await self._recorded(self._recorder.late, job, outcome)
         self._roster.check(worker)
-        job = self._board.fruitless.get(
-            job.seq, job
-        )  # the log may have told a price that the worker does not know
+        job = self._board.newest(job)
         if aside:
             self._board.set_aside(job)
         elif isinstance(outcome, Stuck):
@@ -266,13 +272,22 @@ class Coordinator:
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
             self._place(job, None)
-        for job in self._store.to_make_again(self._recorder.run, tries=self._settings.tries):
+        budgeted = self._settings.budget is not None
+        for job in self._store.unsettled_failures(
+            self._recorder.run, tries=self._settings.tries, reserved=budgeted
+        ):
             self._place(job, None)
 
     # -- records
 
     async def _found(self, job: Job, outcome: Outcome) -> None:
-        """Record what the usage log says of a doubt."""
+        """Record what the usage log or the ledger says of a doubt, or of a generation without a video."""
+        if (
+            isinstance(outcome, FailedInLog)
+            and job.state is JobState.FAILED
+            and not self._board.is_made_again(job)
+        ):
+            outcome = NotCharged(reason=outcome.reason)
         await self._recorded(self._recorder.enter, job, outcome)
 
     async def _recorded(
@@ -282,6 +297,8 @@ class Coordinator:
             entry = enter(job, outcome)
             # the board follows the state at once: whoever waits may act in this very moment
             self._place(entry.job, worker)
+            if isinstance(outcome, FailedInLog | NotCharged) and not self._board.is_made_again(entry.job):
+                self._board.leave_fruitless([entry.job])
             self._heed(job, outcome)
             if entry.job.state is JobState.PENDING:
                 self._refused.pending_again(entry.job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -15,7 +15,7 @@ from batchveo.errors import StoppedEarly
 from batchveo.events import Event, Moved, Noted, Reporter
 from batchveo.hints import address_options, pasteable
 from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, FoundInLog, Lost, Outcome
+from batchveo.outcomes import Accepted, FoundInLog, GenerationFailed, Lost, Outcome
 from batchveo.states import Move, next_state
 from batchveo.store import GenerationTaken, MoveLost, Store
 
@@ -38,6 +38,8 @@ class Recorder:
     run: int
     jitter: Callable[[], float] = random.random
     stopped: StoppedEarly | None = None
+    keeps_price: bool = False
+    """Whether a failed generation counts against the budget until it is shown that it was not charged."""
     failed: set[int] = field(default_factory=set)
     """The jobs, by number, that failed in this run and were not made again."""
     _changed: anyio.Event = field(default_factory=anyio.Event)
@@ -59,6 +61,8 @@ class Recorder:
         move = next_state(job, outcome, now=now, jitter=self.jitter())
         if move is None:
             return Entry(job=job)
+        if self.keeps_price and isinstance(outcome, GenerationFailed):
+            move = replace(move, released=False)
         try:
             return self._moved(job, move, now)
         except MoveLost:

@@ -33,6 +33,8 @@ USUAL_SECONDS = 8
 """The longest that Veo makes by default."""
 REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from."""
+STALLED_TRIES = 6
+"""How often a run waits for a body that trickles; each time takes half a minute."""
 ENDLESS_TRIES = 2
 """How often a run reads a body that does not end."""
 ONE_FILE_TRIES = 3
@@ -117,7 +119,9 @@ class Downloader:
             raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
             raise DownloadFailed(FetchTrouble(reason=describe(error), tries=ENDLESS_TRIES)) from None
-        except (httpx.HTTPError, httpx.InvalidURL, Stalled) as error:
+        except Stalled as error:
+            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=STALLED_TRIES)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             if distrust(error) is not None:
                 raise Untrusted(describe(error)) from None
             raise DownloadFailed(FetchTrouble(reason=describe(error))) from None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STALE = frozenset({401, 403, 404, 410})
 """What a file host says of a signed URL that has expired."""
-GONE_TRIES = 12
+GONE_TRIES = 9
 """How often a run asks for a fresh URL that turns out to be stale again."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 

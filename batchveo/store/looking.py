@@ -51,9 +51,13 @@ class Looking(Connection):
         rows = self._db.execute(sql.PUT_ASIDE, {"most": most})
         return {row["error"]: row["jobs"] for row in rows}
 
-    def to_make_again(self, run: int, *, tries: int) -> list[Job]:
-        """Failed generations of ``run`` that have tries left; ``tries`` is for jobs that set none themselves."""
-        return [job_of(row) for row in self._db.execute(sql.TO_MAKE_AGAIN, {"run": run, "tries": tries})]
+    def unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
+        """Failed generations of ``run`` that have tries left, and are not known to be charged.
+
+        ``tries`` is for jobs that set none themselves. ``reserved``: also those whose price is still reserved.
+        """
+        wanted = {"run": run, "tries": tries, "reserved": reserved}
+        return [job_of(row) for row in self._db.execute(sql.UNSETTLED_FAILURES, wanted)]
 
     def jobs(self, *states: JobState) -> Iterator[Job]:
         """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""

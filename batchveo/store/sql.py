@@ -191,9 +191,11 @@ PUT_ASIDE = """SELECT error, count(*) AS jobs FROM (
         SELECT error FROM jobs WHERE aside != 0 AND state = 'pending'
         UNION ALL SELECT error FROM jobs WHERE state IN ('generating', 'downloading') AND error IS NOT NULL)
     GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
-# failed generations that may be made again once it is known that they were not charged
-TO_MAKE_AGAIN = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
-    AND cost_usd IS NULL AND tried < coalesce(tries, :tries) AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
+# failed generations that may be made again, or whose price is reserved, until it is known what they were charged
+UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
+    AND cost_usd IS NULL AND (tried < coalesce(tries, :tries) OR (:reserved AND EXISTS (SELECT 1 FROM attempts
+        WHERE attempts.client_request_id = jobs.client_request_id AND attempts.micros > 0)))
+    AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
 JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
 JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
     ORDER BY seq"""

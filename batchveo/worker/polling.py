@@ -23,7 +23,7 @@ from batchveo.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.worker.outage import Outage
 from batchveo.worker.queues import DueQueue
 from batchveo.worker.schedule import PollSchedule
-from batchveo.worker.streaks import Streaks
+from batchveo.worker.streaks import Streak, Streaks
 
 AT_ONCE = 256
 """Polls under way at the same time, at most."""
@@ -83,8 +83,10 @@ class PollLoop:
             self._desk.tell(Noted(text=text, warning=True))
         now = self._desk.clock.now()
         match outcome:
-            case StillGenerating():
+            case StillGenerating(known=False):
                 self._say_odd_words(job, outcome)
+                await self._odd(job, outcome, now)
+            case StillGenerating():
                 if self._streaks.end(job, now):  # it was put aside, and is waited for again
                     await self._go_on(job, outcome, self._schedule.unfinished(job, now))
                 else:
@@ -103,10 +105,7 @@ class PollLoop:
     async def _troubled(self, job: Job, trouble: PollTrouble, now: float) -> None:
         streak = self._streaks.add(job, trouble, now)
         if self._streaks.is_last_word(job, trouble, streak, now):
-            streak.aside = True
-            self._schedule.ended(job)
-            self._say_last_word(job, trouble)
-            await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
+            await self._put_aside(job, trouble, streak, now)
             return
         if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
@@ -115,6 +114,23 @@ class PollLoop:
         if not (streak.aside or trouble.final):
             due = max(due, self._schedule.unknown(job, now))
         self.queue.put(job, due)
+
+    async def _odd(self, job: Job, outcome: StillGenerating, now: float) -> None:
+        """An undocumented status may be one of waiting, or an end that nobody has heard of."""
+        trouble = PollTrouble(reason=f"status {outcome.word!r}, which the service does not document")
+        streak = self._streaks.add(job, trouble, now)
+        if self._streaks.is_odd_too_long(streak, now):
+            await self._put_aside(job, trouble, streak, now)
+        elif streak.aside:
+            self.queue.put(job, now + self._streaks.gap(streak))
+        else:
+            self.queue.put(job, self._schedule.unfinished(job, now))
+
+    async def _put_aside(self, job: Job, trouble: PollTrouble, streak: Streak, now: float) -> None:
+        streak.aside = True
+        self._schedule.ended(job)
+        self._say_last_word(job, trouble)
+        await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
 
     async def _go_on(self, job: Job, outcome: PollOutcome, due: float) -> None:
         """Record an outcome that leaves the job generating, and poll it again if nobody has moved it since."""

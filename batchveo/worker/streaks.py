@@ -15,6 +15,8 @@ FINAL_SECONDS = 30.0
 """For how long, if the answer is about this generation alone: its slot is to be free within a minute."""
 PASSING_SECONDS = 600.0
 """For how long, if it looks like a trouble of the service, and the service answers about others meanwhile."""
+ODD_SECONDS = 600.0
+"""For how long a status that is not documented is taken for a generation that is under way."""
 TROUBLE_CAP_SECONDS = 60.0
 SELDOM_SECONDS, SELDOM_CAP_SECONDS = 60.0, 600.0
 """How long until a generation that is put aside is polled again, first and at the most."""
@@ -54,6 +56,11 @@ class Streaks:
         streak.count += 1
         streak.same += 1
         return streak
+
+    def is_odd_too_long(self, streak: Streak, now: float) -> bool:
+        """Whether an undocumented status has lasted too long; it was an answer all the same."""
+        self._useful_at = now
+        return not streak.aside and now - streak.since >= ODD_SECONDS
 
     def is_last_word(self, job: Job, trouble: PollTrouble, streak: Streak, now: float) -> bool:
         """Whether asking again and again has shown that nothing else comes, for this generation alone."""

@@ -13,7 +13,7 @@ from batchveo.errors import NoVideos, OutOfCredits
 from batchveo.events import Noted
 from batchveo.models import JobSpec, JobState
 from batchveo.sandbox import Settings
-from batchveo.sandbox.messages import Request, Response
+from batchveo.sandbox.messages import Request, Response, json_response
 from tests.factories import make_spec
 from tests.runner.nights import Night, specs
 
@@ -143,6 +143,27 @@ async def test_generation_after_generation_without_a_video_stops_the_run(tmp_pat
     assert isinstance(result.stopped, NoVideos)
     assert result.exit_status == 3
     assert len(n.service.generations) <= 25 + 2 * 5
+
+
+async def test_a_word_that_nobody_knows_is_no_reason_to_wait_for_ever(tmp_path: Path) -> None:
+    """After some minutes it gives its slot back, its word in ``error``."""
+    n = night(tmp_path)
+
+    def handle(request: Request, answer: Any = n.service.handle) -> Response:
+        response: Response = answer(request)
+        if request.method == "GET" and "generation_id" in dict(request.query):
+            first = n.service.generations[0].id
+            if dict(request.query)["generation_id"] == first:
+                return json_response({"id": first, "status": "frobnicating"})
+        return response
+
+    n.service.handle = handle  # type: ignore[method-assign]
+    result = await n.run(specs(3), concurrency=1)
+    assert n.clock.now() - 1_800_000_000.0 < 900
+    assert len(n.jobs(S.SUCCEEDED)) == 2
+    (job,) = n.jobs(S.GENERATING)
+    assert str(job.error).startswith("status 'frobnicating', which the service does not document")
+    assert result.exit_status == 3
 
 
 @pytest.mark.parametrize("fault", ["content-filtered", "canceled", "odd-error"])

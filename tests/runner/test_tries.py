@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from batchveo.events import Waiting
@@ -178,3 +179,38 @@ async def test_what_a_person_gave_up_is_not_made_again(tmp_path: Path) -> None:
     assert [(job.state, job.attempts) for job in n.jobs()] == [(S.FAILED, 1)]
     with n.store() as store:
         assert store.retry(n.jobs()[0], now=n.clock.now()).tried == 0
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+async def test_charged_failures_count_against_the_budget(tmp_path: Path, tries: int) -> None:
+    """Before the next is bought: a failure frees its price only if it is shown that it was free."""
+    n = night(tmp_path, faults={"charged-error": 1.0})
+    result = await n.run(specs(20), tries=tries, budget=3 * PRICE + 0.01, concurrency=5, settle=60.0)
+    assert len(n.service.generations) == 3
+    assert result.exit_status == 3
+    with n.store() as store:
+        assert store.committed() == pytest.approx(3 * PRICE)
+
+
+async def test_free_failures_leave_the_budget_to_others(tmp_path: Path) -> None:
+    """Once the log has shown it; nothing is kept back in the end."""
+    n = night(tmp_path, faults={"generation-error": 1.0}, log_lag=20.0)
+    result = await n.run(specs(6), budget=2 * PRICE + 0.01, settle=600.0)
+    assert len(n.service.generations) == 6
+    assert result.exit_status == 1
+    await anyio.sleep(60)
+    await n.run(None, budget=2 * PRICE + 0.01, settle=600.0)
+    with n.store() as store:
+        assert store.committed() == 0.0
+
+
+async def test_what_a_run_could_not_settle_the_next_one_does(tmp_path: Path) -> None:
+    """The price stays reserved from one to the other."""
+    n = night(tmp_path, faults={"generation-error": 1.0}, log_lag=1000.0)
+    await n.run(specs(1), budget=2 * PRICE, settle=1e5)
+    with n.store() as store:
+        assert store.committed() == pytest.approx(PRICE)
+    await anyio.sleep(1000)
+    await n.run(None, budget=2 * PRICE, settle=1e5)
+    with n.store() as store:
+        assert store.committed() == 0.0
