@@ -6,6 +6,8 @@ RESERVED = {
     "base-url": "it decides which service your key is sent to",
     "confirm-above": "it decides what is bought without asking you",
     "when-in-doubt": "it decides whether a video may be bought twice",
+    "new-state": "it decides whether a video may be bought twice",
+    "missing-videos-ok": "it decides whether a run may go on without its finished videos",
     "yes": "it decides what is bought without asking you",
     "keys": "it decides which of your environment variables are sent to the service",
     "notify": "it decides who is told of your runs",

@@ -253,6 +253,8 @@ def test_a_home_that_is_not_there_or_shut(
         ("yes = true", "batchveo.toml"),
         ("confirm-above = 1e9", "batchveo.toml"),
         ('when-in-doubt = "resubmit"', "batchveo.toml"),
+        ("new-state = true", "batchveo.toml"),
+        ("missing-videos-ok = true", "batchveo.toml"),
         ('notify = "json://evil.example"', "batchveo.toml"),
         ('notify-file = "/etc/passwd"', "batchveo.toml"),
     ],
