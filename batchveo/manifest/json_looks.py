@@ -69,7 +69,7 @@ def _listed(row: Mapping[str, object], given: Collection[str], line: int) -> Fau
     if VALUE in row:
         return _told(where, f"--map prompt={VALUE} --extra meta", given, line)
     if "1" in row:
-        return _told(where, f"--map prompt=1{_or_other(row)} --extra meta", given, line)
+        return _told(where, "--map prompt=1 --extra meta", given, line)
     maps, _ = _maps({key: value for key, value in row.items() if key != KEY})
     return _told(where, f"{maps or f'--map meta.{KEY}={KEY}'} --extra meta", given, line)
 

@@ -31,6 +31,8 @@ _WORDS = frozenset(
 _ERROR = re.compile(r"#[^\W\d_][\w/ ]*[!?]|#N/?[A-Z]|#GETTING_DATA|ERR:[0-9]{3}|#+")
 
 
+LONGEST_MARK = 3
+"""Dashes that stand for an empty cell; a longer row of them is a line somebody drew."""
 _FIRST = frozenset(word[0] for word in _WORDS) | frozenset("NUE#e-–—")
 """What one of these begins with: a look at that decides for most of the short texts."""
 
@@ -49,7 +51,7 @@ def is_no_text(value: str) -> bool:
 def _reason(value: str) -> str | None:
     if value[:1] not in _FIRST:
         return None
-    if not value.strip("-–—"):
+    if len(value) <= LONGEST_MARK and not value.strip("-–—"):
         return "a mark for an empty cell"
     if value.casefold() in _WORDS:
         return "what a program writes where nothing is"

@@ -63,7 +63,7 @@ BAD = [
         "a.json", '{"a": {"prompt": "x"}}', 1, None, "objects under keys", "add --map name=key --set model=google/"
     ),
     Bad("a.json", '{"p": ["x", "y"]}', 1, None, "a list under p", "add --map prompt=value --extra meta --set"),
-    Bad("a.json", '{"p": [["x", 1], ["y"]]}', 1, None, "a list under p", "add --map prompt=1 (the columns"),
+    Bad("a.json", '{"p": [["x", 1], ["y"]]}', 1, None, "a list under p", "add --map prompt=1 --extra meta --set"),
     Bad(
         "a.json",
         '{"d": [{"prompt": "x"}, {"prompt": "y"}]}',
