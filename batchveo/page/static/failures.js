@@ -6,12 +6,14 @@ const Failures = (() => {
   function create(source, actions, section) {
     let last;
     let asked = 0;
+    let missed = false; // the last answer did not come: it is asked for again when the server is heard
 
     async function show() {
       const turn = (asked += 1);
       try {
         const { causes } = await source.failures();
         if (turn !== asked) return;
+        missed = false;
         const text = JSON.stringify(causes);
         if (text === last) return;
         last = text;
@@ -20,6 +22,7 @@ const Failures = (() => {
       } catch (error) {
         if (turn !== asked) return;
         last = undefined;
+        missed = true;
         section.replaceChildren(el("p", { class: "empty", role: "alert" }, error.message));
       }
     }
@@ -40,7 +43,7 @@ const Failures = (() => {
           source.canAct && el("button", { type: "button", onclick: () => actions.retryCause(one) }, icon("again"), one.jobs === 1 ? "Retry" : `Retry all ${Words.number(one.jobs)}`)));
     }
 
-    return { show };
+    return { show, missed: () => missed };
   }
 
   // What differs from job to job stands out less than what they share.

@@ -30,7 +30,7 @@
     if (now.back) { gallery.again(); offerChoices(); }
     const all = now.many || now.back;
     if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
-    if (view === "failures" && (all || now.changed.length)) failures.show();
+    if (view === "failures" && (all || now.changed.length || failures.missed())) failures.show();
     if (view === "charts") charts.hear(now);
   });
   const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
