@@ -68,7 +68,7 @@ async def _unusable(request: Request, error: Exception) -> Response:  # noqa: AR
     return answer({"error": f"the state cannot be used: {error}"}, 503)
 
 
-_HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.DatabaseError: _unusable}
+_HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.Error: _unusable, OSError: _unusable}
 _ROUTES = [
     Route("/", _page),
     Route("/static/{name}", _static),
