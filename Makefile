@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint simulate coverage lowest bench bench-quick constraints clean
+.PHONY: help demo test browser lint docs simulate coverage lowest bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,10 @@ $(VENV)/run: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
@@ -46,6 +50,9 @@ lint: $(VENV)/dev ## Check style, types and the layers of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/docs ## Build the documentation into site/; a warning or a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 simulate: $(VENV)/dev ## Live through simulated nights: make simulate SEEDS=1000 FIRST=0
 	$(BIN)/python -m tests.simulation.night $(SEEDS) $(FIRST)

@@ -42,7 +42,7 @@ def test_the_fields_of_every_event(event: Event, name: str, fields: str) -> None
     row = event_row(event)
     assert list(row) == ["event", *fields.split()]
     assert row["event"] == name
-    documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs/reference/output.md").read_text(encoding="utf-8")
     assert f"| `{name}` | {', '.join(f'`{field}`' for field in fields.split())} |" in documented
 
 
@@ -50,7 +50,7 @@ def test_a_new_database_is_told_by_a_field_of_its_own() -> None:
     """Scripts need not read the sentence; the other fields are those of every note."""
     row = event_row(StateCreated(text="new", state=Path("/s/new.db")))
     assert row == {"event": "noted", "text": "new", "warning": False, "new_state": "/s/new.db"}
-    documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs/reference/output.md").read_text(encoding="utf-8")
     assert "`new_state`: its absolute path" in documented
 
 

@@ -1,0 +1,1 @@
+"""Scripts for developers of batchveo: none of them is installed."""
