@@ -19,21 +19,22 @@ from typing import cast
 
 import anyio
 
-from batchveo import clients
-from batchveo.api import ApiKey
-from batchveo.clock import Clock
-from batchveo.cluster import Cluster
-from batchveo.cluster.brief import Assignment
-from batchveo.cluster.coordinator_actor import CoordinatorActor
-from batchveo.cluster.engine import Actor
-from batchveo.coordinator import Coordinator, LocalDesk, RunResult
-from batchveo.coordinator.holding import hold
+from batchveo.core.clock import Clock
+from batchveo.core.cluster_settings import Cluster
+from batchveo.core.settings import RunSettings
+from batchveo.engine.cluster.backend import Actor
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.process_spec import Assignment
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.local_broker import LocalDesk
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_lock import hold
+from batchveo.engine.spec import RunSpec
 from batchveo.manifest import Manifests
-from batchveo.runspec import RunSpec
-from batchveo.services import Service
-from batchveo.settings import RunSettings
+from batchveo.provider import ApiKey, clients
+from batchveo.provider.service import Service
 from batchveo.store import Scratch, Store
-from batchveo.wire import LONG_POLL_SECONDS
 from benchmarks.lanes import Lane, Tally, work
 from benchmarks.workloads import csv_manifest
 
@@ -78,8 +79,8 @@ async def far(state: Path, run: int, workers: int) -> Tally:
 
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in processes of their own."""
-    from batchveo.cluster.on_ray import RayActor
-    from batchveo.cluster.starting import started
+    from batchveo.engine.cluster.ray_backend import RayActor
+    from batchveo.engine.cluster.ray_bootstrap import started
 
     with started(Cluster(), state) as engine:
         import ray

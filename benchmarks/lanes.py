@@ -9,13 +9,13 @@ from typing import cast
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.cluster.batching import Batches
-from batchveo.cluster.engine import Actor
-from batchveo.desk import Desk
-from batchveo.models import Job
-from batchveo.outcomes import Accepted, Completed, Fetched
-from batchveo.wire import Answer, Call
-from batchveo.worker.remote import RemoteDesk
+from batchveo.core.models import Job
+from batchveo.core.outcomes import Accepted, Completed, Fetched
+from batchveo.engine.broker import Desk
+from batchveo.engine.cluster.backend import Actor
+from batchveo.engine.cluster.call_batcher import Batches
+from batchveo.engine.cluster.protocol import Answer, Call
+from batchveo.engine.cluster.remote_broker import RemoteDesk
 
 MOVES = 5
 """What is recorded of a job: its claim, that its request leaves, and what came of the three steps."""

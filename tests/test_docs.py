@@ -9,8 +9,8 @@ import click
 import pytest
 
 from batchveo.cli import COMMANDS, batchveo, dotenv, status_of
+from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
-from batchveo.models import JobState
 
 ROOT = Path(__file__).parents[1]
 COMMANDS_MD = (ROOT / "docs/commands.md").read_text(encoding="utf-8")

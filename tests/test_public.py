@@ -17,7 +17,7 @@ def test_the_list_is_explicit_and_every_name_is_there() -> None:
 
 
 def test_no_public_name_is_hidden_by_a_room() -> None:
-    """`import batchveo.verifying` must not turn `batchveo.verify` into a module."""
+    """`import batchveo.operations.verify` must not turn `batchveo.verify` into a module."""
     import pkgutil
 
     rooms = {module.name for module in pkgutil.iter_modules(batchveo.__path__)}

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchveo.cli.trust import refusal
-from batchveo.errors import UsageError
+from batchveo.cli.folder_trust import refusal
+from batchveo.core.errors import UsageError
 
 FILE = Path(".env")
 LARGEST_BYTES = 1024 * 1024

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.places import Place, at_home, place_of
+from batchveo.core.destination import Place, at_home, place_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,7 +38,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 def _files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    from batchveo.cli.completing import files
+    from batchveo.cli.shell_complete import files
 
     return files(context, parameter, word)
 
@@ -46,7 +46,7 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
 def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Before anything else is: what follows ``--ray`` may be a manifest by mistake."""
     if value is not None:
-        from batchveo.cluster.settings import check_address
+        from batchveo.core.cluster_settings import check_address
 
         check_address(value)
     return value

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import BinaryIO
 
-from batchveo.catalog import MODELS
 from batchveo.manifest import json_rows
 from batchveo.manifest.json_rows import KEY, VALUE
 from batchveo.manifest.problems import Fault, shown_bare
@@ -15,6 +14,7 @@ from batchveo.manifest.raw import Entry, Item
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint, meant_by
+from batchveo.provider.catalog import MODELS
 
 _KNOWN = PARAMETERS | frozenset(JOB_KEYS)
 _PROMPTS = frozenset(("prompt", "prompts_file", "rows_file", "matrix"))

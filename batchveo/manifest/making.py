@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from batchveo.core.filenames import safe_stem
+from batchveo.core.job_row import NamedJob, Row, canonical_json, inputs_json, meta_json
+from batchveo.core.models import InputFile
+from batchveo.core.normalization import normal_key
 from batchveo.manifest.draft import Draft
 from batchveo.manifest.feeds import Given
 from batchveo.manifest.identity import first_id
@@ -15,10 +19,6 @@ from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.rules import words
 from batchveo.manifest.shapes import Plain
 from batchveo.manifest.templates import Template, as_text
-from batchveo.models import InputFile
-from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
-from batchveo.normal import normal_key
-from batchveo.paths import safe_stem
 
 
 class Making(NamedTuple):

@@ -10,16 +10,16 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
+from batchveo.core.job_row import NamedJob, Row, canonical_json
+from batchveo.core.models import JobSpec
+from batchveo.core.normalization import normal_key
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.reading import Reading
 from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.selection import Selection
 from batchveo.manifest.sources import Opener, Source, source_of
-from batchveo.models import JobSpec
-from batchveo.named import NamedJob, Row, canonical_json
-from batchveo.normal import normal_key
 
 _SAMPLE = 5
 

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.logs import LoggedRequest, UsageLog
 from batchveo.sandbox.prices import CREDITS_PER_USD
-from batchveo.sandbox.window import Window
+from batchveo.sandbox.rate_window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from batchveo.sandbox.dice import Dice
+from batchveo.sandbox.seeded_random import Dice
 
 ANY_CALL: Mapping[str, str] = MappingProxyType(
     {"401": "A call is refused as if its key were wrong; for a submit, nothing is accepted."}

@@ -8,8 +8,8 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from batchveo.sandbox.dice import Dice
 from batchveo.sandbox.faults import ENDINGS, Faults
+from batchveo.sandbox.seeded_random import Dice
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.validate import Order
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from batchveo.sandbox.errors import bad_request
-from batchveo.sandbox.messages import Request
+from batchveo.sandbox.http_messages import Request
 
 
 def allow_only(request: Request, names: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from batchveo.sandbox.call import Call
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.mp4 import render
 from batchveo.sandbox.settings import Settings
-from batchveo.sandbox.world import World
+from batchveo.sandbox.state import World
 
 USUAL_TTL = 120.0
 """Seconds that ``expiring-url`` gives."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.store import sql_browsing as sql
 from batchveo.store.looking import Looking
 

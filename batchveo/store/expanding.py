@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchveo.errors import UsageError
-from batchveo.models import InputFile, JobSpec, JobState
-from batchveo.named import NamedJob, input_files
-from batchveo.paths import distinct_stem
+from batchveo.core.errors import UsageError
+from batchveo.core.filenames import distinct_stem
+from batchveo.core.job_row import NamedJob, input_files
+from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection, transaction
 from batchveo.store.recognising import recognise

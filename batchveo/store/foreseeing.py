@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchveo.models import InputFile, JobState
-from batchveo.named import input_files
+from batchveo.core.job_row import input_files
+from batchveo.core.models import InputFile, JobState
 from batchveo.store.connection import Connection
 from batchveo.store.recognising import recognise
 from batchveo.store.scratch import Scratch

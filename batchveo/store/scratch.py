@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from batchveo.errors import DiskTrouble
-from batchveo.named import Row
+from batchveo.core.errors import DiskTrouble
+from batchveo.core.job_row import Row
 from batchveo.store import sql
 from batchveo.store.opening import BUSY_SECONDS
 

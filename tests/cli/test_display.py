@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.running import conclude
-from batchveo.models import JobState
-from batchveo.report.choosing import reporter_for
-from batchveo.runner import RunResult
+from batchveo.cli.shared import conclude
+from batchveo.core.models import JobState
+from batchveo.display.factory import reporter_for
+from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts, Store
-from tests.report.screen import Screen
+from tests.helpers.terminal_screen import Screen
 
 NAMES = ["'[red]fox[/red]'", '"狐 👩‍🚀 \\u202e"', "'<script>'", "café"]
 MANIFEST = "defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}\njobs:\n" + "".join(
@@ -215,7 +215,7 @@ def test_status_watched_as_json(
         if next(looks) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("batchveo.cli.status.time.sleep", sleep)
+    monkeypatch.setattr("batchveo.cli.commands.status.time.sleep", sleep)
     assert status_of(["status", "--watch", "--json"]) == 130
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["total"] for row in rows] == [4, 4, 4]

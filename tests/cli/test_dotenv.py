@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.api.key import VARIABLES
 from batchveo.cli import status_of
 from batchveo.cli.dotenv import KEYS, additions, is_open_to_others, read, with_dotenv
-from batchveo.errors import UsageError
+from batchveo.core.errors import UsageError
+from batchveo.provider.api_key import VARIABLES
 from batchveo.sandbox import Service, Settings, running
 
 

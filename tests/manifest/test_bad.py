@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 
 T2V = "model: google/veo-3.1-t2v"

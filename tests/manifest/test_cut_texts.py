@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.errors import Problem
+from batchveo.core.errors import Problem
 from batchveo.manifest import text
 from batchveo.manifest.yaml_comments import Comment, Comments
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 
 def found(folder: Path, content: str, name: str = "a.yaml") -> list[Problem]:

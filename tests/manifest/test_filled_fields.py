@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.manifest import ReadOptions
-from tests.manifest.helpers import T2V, jobs, read, told
+from tests.helpers.manifests import T2V, jobs, read, told
 
 
 def test_matrix_variables_fill_every_field(tmp_path: Path) -> None:

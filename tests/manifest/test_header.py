@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.read_options import Extra, ReadOptions
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests, ReadOptions
 from batchveo.manifest.line_doubts import doubt
-from tests.manifest.helpers import T2V, jobs, read, told
+from tests.helpers.manifests import T2V, jobs, read, told
 
 GIVEN = ReadOptions(sets={"model": T2V})
 RAW = ReadOptions(sets={"model": T2V, "prompts_format": "raw"})

@@ -12,9 +12,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, ReadOptions
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V, read, told
+from tests.helpers.manifests import T2V, read, told
 
 I2V = "google/veo-3.1-i2v-fast"
 ROWS = [

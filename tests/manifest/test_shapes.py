@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests
 from batchveo.manifest.shapes import Shapes
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V, jobs
+from tests.helpers.manifests import T2V, jobs
 
 TEXTS = st.sampled_from(
     ["A cat", "a cat", "50 % of {index}", "100 %", "%s", "ü 🦊\u2028", '"q" \\', " ", "}", "a\nb", "\x07"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.manifest import Manifests
-from tests.manifest.helpers import T2V
+from tests.helpers.manifests import T2V
 
 MIB = 1024 * 1024
 

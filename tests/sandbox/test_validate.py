@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batchveo.catalog import MODELS, Model, ParamType
+from batchveo.provider.catalog import MODELS, Model, ParamType
 from batchveo.sandbox.errors import Refused
 from batchveo.sandbox.validate import named_model, read_order
 

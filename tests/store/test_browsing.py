@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store import Store
 from batchveo.store.browsing import Filter
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Lost, Outcome, Refused
-from batchveo.report.rows import job_row
-from batchveo.states import next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Lost, Outcome, Refused
+from batchveo.core.state_machine import next_state
+from batchveo.operations.status_json import job_row
 from batchveo.store import MoveLost, Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 NOW = 5.0
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Completed, Fetched, Outcome
-from batchveo.states import next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Completed, Fetched, Outcome
+from batchveo.core.state_machine import next_state
+from batchveo.operations.verify import refetch
 from batchveo.store import MoveLost, Store
-from batchveo.verifying import refetch
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 
 def move(store: Store, job: Job, outcome: Outcome) -> Job:

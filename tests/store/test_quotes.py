@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
-from batchveo.named import NamedJob
+from batchveo.core.job_row import NamedJob
+from batchveo.core.models import JobState
 from batchveo.store import Quote, Scratch, Store, foresee
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database, Migrations
 
+from batchveo.core.job_row import canonical_json
+from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
-from batchveo.models import JobState
-from batchveo.named import canonical_json
 from batchveo.store import Scratch, Store, foresee
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID, STEPS

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import DiskTrouble, ManifestError, UsageError
+from batchveo.core.errors import DiskTrouble, ManifestError, UsageError
+from batchveo.core.job_row import NamedJob
+from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.manifest import Manifests
-from batchveo.models import InputFile, JobSpec, JobState
-from batchveo.named import NamedJob
 from batchveo.store import Added, Scratch, Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture

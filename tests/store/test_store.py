@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import StateLocked, UsageError
-from batchveo.models import InputFile, Job, JobSpec, JobState
-from batchveo.outcomes import Accepted, Completed, Fetched, Lost, Outcome, Refused
-from batchveo.states import Move, next_state
+from batchveo.core.errors import StateLocked, UsageError
+from batchveo.core.models import InputFile, Job, JobSpec, JobState
+from batchveo.core.outcomes import Accepted, Completed, Fetched, Lost, Outcome, Refused
+from batchveo.core.state_machine import Move, next_state
 from batchveo.store import GenerationTaken, MoveLost, Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.models import Job, JobSpec, JobState
-from batchveo.named import NamedJob
-from batchveo.outcomes import (
+from batchveo.core.job_row import NamedJob
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.outcomes import (
     AbsentFromLog,
     Accepted,
     Charged,
@@ -30,11 +30,11 @@ from batchveo.outcomes import (
     Stuck,
     Throttled,
 )
-from batchveo.states import next_state
+from batchveo.core.state_machine import next_state
 from batchveo.store import GenerationTaken, MoveLost, Scratch, Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 
