@@ -25,6 +25,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "tests/bucket/test_objects.py": "bucket",
         "tests/bucket/test_night.py": "bucket",
         "tests/exporting/test_loaders.py": "loaders",
+        "tests/contract/test_runs.py": "contract",
         "tests/simulation/test_nights.py": "",
     }
 )
