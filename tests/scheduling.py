@@ -25,6 +25,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "tests/storage/objects/test_client.py": "bucket",
         "tests/storage/test_bucket_run.py": "bucket",
         "tests/dataset/test_loaders.py": "loaders",
+        "tests/contract/test_runs.py": "contract",
         "tests/simulation/test_nights.py": "",
     }
 )
