@@ -8,8 +8,7 @@ import pytest
 import trio.testing
 
 from batchveo.sandbox import Service, Settings, transport
-
-from .desk import AUTH, PATH, order
+from tests.helpers.manual_sandbox import AUTH, PATH, order
 
 pytestmark = pytest.mark.anyio
 BASE = "https://sandbox.test"

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.sandbox.times import iso
-
-from .desk import OPENED, Desk
+from tests.helpers.manual_sandbox import OPENED, Desk
 
 
 def balance(desk: Desk) -> object:

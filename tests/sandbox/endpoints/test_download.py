@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.sandbox import Ending
-
-from .desk import Desk
+from tests.helpers.manual_sandbox import Desk
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.provider.catalog import MODELS
-
-from .desk import Desk, order
+from tests.helpers.manual_sandbox import Desk, order
 
 
 def listed(desk, *query):

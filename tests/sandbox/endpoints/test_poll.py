@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from .desk import PATH, Desk
+from tests.helpers.manual_sandbox import PATH, Desk
 
 
 def test_a_generation_walks_its_way(desk):

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.sandbox import Ending
-
-from .desk import Desk
+from tests.helpers.manual_sandbox import Desk
 
 
 def test_an_accepted_submit_is_queued_and_traced(desk):
