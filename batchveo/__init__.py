@@ -30,7 +30,18 @@ if TYPE_CHECKING:
         StoppedEarly,
         UsageError,
     )
-    from batchveo.core.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Reporter, Slowed, Waiting
+    from batchveo.core.events import (
+        Event,
+        JobStateChanged,
+        Message,
+        Reporter,
+        RunFinished,
+        RunStarted,
+        SubmitsPaused,
+        ThrottleChanged,
+        ThrottleReason,
+        WaitingForLog,
+    )
     from batchveo.core.models import Job, JobSpec, JobState
     from batchveo.core.settings import Doubt, RunSettings
     from batchveo.dataset import Exported, ExportSettings, Splitting, export
@@ -44,7 +55,7 @@ if TYPE_CHECKING:
     from batchveo.provider.service import Service, service
     from batchveo.store import Counts, Store
 
-_ROOMS = {
+_MODULES = {
     "provider.api_key": ("ApiKey", "NamedKey"),
     "core.cluster_settings": ("Cluster",),
     "core.errors": (
@@ -57,16 +68,16 @@ _ROOMS = {
         "UsageError",
     ),
     "core.events": (
-        "Began",
-        "Brake",
-        "Ended",
+        "RunStarted",
+        "ThrottleReason",
+        "RunFinished",
         "Event",
-        "Moved",
-        "Noted",
-        "Paced",
+        "JobStateChanged",
+        "Message",
+        "ThrottleChanged",
         "Reporter",
-        "Slowed",
-        "Waiting",
+        "SubmitsPaused",
+        "WaitingForLog",
     ),
     "dataset": ("ExportSettings", "Exported", "Splitting", "export"),
     "operations.run": ("resume", "resume_async", "run", "run_async"),
@@ -80,17 +91,25 @@ _ROOMS = {
     "store": ("Counts", "Store"),
     "operations.verify": ("Verdict", "verify"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_OLD_NAMES = {
+    "Began": "RunStarted",
+    "Brake": "ThrottleReason",
+    "Ended": "RunFinished",
+    "Moved": "JobStateChanged",
+    "Noted": "Message",
+    "Paced": "ThrottleChanged",
+    "Slowed": "SubmitsPaused",
+    "Waiting": "WaitingForLog",
+}
+"""Names that scripts may still use."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
+__all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _MODULES
     "ApiKey",
     "BatchveoError",
-    "Began",
-    "Brake",
     "Cluster",
     "Counts",
     "Doubt",
-    "Ended",
     "Event",
     "ExportSettings",
     "Exported",
@@ -98,28 +117,31 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Job",
     "JobSpec",
     "JobState",
+    "JobStateChanged",
     "ManifestError",
     "Manifests",
-    "Moved",
+    "Message",
     "NamedKey",
-    "Noted",
-    "Paced",
     "Plan",
     "Problem",
     "ReadOptions",
     "Reporter",
+    "RunFinished",
     "RunResult",
     "RunSettings",
+    "RunStarted",
     "Service",
-    "Slowed",
     "Splitting",
     "StateLocked",
     "StateUnusable",
     "StoppedEarly",
     "Store",
+    "SubmitsPaused",
+    "ThrottleChanged",
+    "ThrottleReason",
     "UsageError",
     "Verdict",
-    "Waiting",
+    "WaitingForLog",
     "__version__",
     "export",
     "manifest_schema",
@@ -134,10 +156,11 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: most commands need few of the rooms."""
-    if name not in _ROOM_OF:
+    """Import a public name when it is first used: most commands need few of the modules."""
+    name = _OLD_NAMES.get(name, name)
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'batchveo' has no attribute {name!r}")
-    value = getattr(import_module(f"batchveo.{_ROOM_OF[name]}"), name)
+    value = getattr(import_module(f"batchveo.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

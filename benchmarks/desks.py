@@ -24,17 +24,17 @@ from batchveo.core.cluster_settings import Cluster
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster.backend import Actor
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.process_spec import Assignment
+from batchveo.engine.cluster.process_spec import ProcessSpec
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.local_broker import LocalDesk
+from batchveo.engine.local_broker import LocalBroker
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
 from batchveo.manifest import Manifests
 from batchveo.provider import ApiKey, clients
 from batchveo.provider.service import Service
-from batchveo.store import Scratch, Store
+from batchveo.store import StagingTable, Store
 from benchmarks.lanes import Lane, Tally, work
 from benchmarks.workloads import csv_manifest
 
@@ -67,7 +67,7 @@ async def near(state: Path, run: int) -> Tally:
         await hold(store)
         async with clients.apis(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
-            desk = LocalDesk(coordinator, "near", clock)
+            desk = LocalBroker(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))
     return Tally()
 
@@ -93,7 +93,7 @@ async def over_ray(state: Path, run: int, workers: int) -> Tally:
         return await _through(await engine.coordinator(), working, _assignment(state, run, workers))
 
 
-async def _through(head: Actor, working: Working, assignment: Assignment) -> Tally:
+async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Tally:
     whole = Tally()
 
     async def lane(name: str) -> None:
@@ -114,9 +114,9 @@ def _check(result: RunResult) -> None:
         raise RuntimeError(f"the run ended with status {result.exit_status}: {result.stopped}")
 
 
-def _assignment(state: Path, run: int, workers: int) -> Assignment:
+def _assignment(state: Path, run: int, workers: int) -> ProcessSpec:
     spec = _spec(state, run)
-    return Assignment(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
+    return ProcessSpec(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
 
 
 def _spec(state: Path, run: int) -> RunSpec:
@@ -127,7 +127,7 @@ def _spec(state: Path, run: int) -> RunSpec:
 def filled(state: Path, jobs: int) -> int:
     """Make a state with so many jobs; returns the number of the run that is to do them."""
     manifest = csv_manifest(state.with_suffix(".csv"), jobs)
-    with Store(state) as store, Scratch() as scratch, Manifests([manifest]) as reading:
+    with Store(state) as store, StagingTable() as scratch, Manifests([manifest]) as reading:
         reading.read(scratch.take)
         run = store.begin_run(command="run", service=NOWHERE.name, now=time.time())
         store.add(scratch, run=run, now=time.time())

@@ -21,6 +21,5 @@ def refusal(name: str) -> str | None:
     """What is to be said of the option ``name`` in a file of the folder; ``None`` where it may stand there."""
     why = RESERVED.get(name)
     return why and (
-        f"a folder may not set this, since {why}: put it into your own config file, the environment or the "
-        "command line"
+        f"a folder may not set this, since {why}: put it into your own config file, the environment or the command line"
     )

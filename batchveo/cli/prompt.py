@@ -15,7 +15,7 @@ from batchveo.core.errors import UsageError
 from batchveo.operations.consent import Consent
 
 if TYPE_CHECKING:
-    from batchveo.operations.quote import Approve, Offer
+    from batchveo.operations.quote import Approve, PurchaseQuote
 
 
 def approve_of(options: dict[str, Any]) -> Approve | None:
@@ -26,7 +26,7 @@ def approve_of(options: dict[str, Any]) -> Approve | None:
     if options["yes"] or options["sandbox"] or not _is_someone_there():
         return None
 
-    def approve(offer: Offer) -> bool:
+    def approve(offer: PurchaseQuote) -> bool:
         return (offer.usd <= above and not offer.unpriced) or _asked(offer)
 
     return approve
@@ -51,7 +51,7 @@ def _goes_on(question: str) -> bool:
     return _yes("\nGo on all the same?")
 
 
-def _asked(offer: Offer) -> bool:
+def _asked(offer: PurchaseQuote) -> bool:
     from batchveo.display.columns import terminal_width
     from batchveo.display.plan import offer_text
 

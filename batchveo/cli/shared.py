@@ -18,7 +18,7 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.run_options import KEPT, Told
 from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
-from batchveo.display.background import Aside
+from batchveo.display.background import BackgroundReporter
 from batchveo.display.factory import reporter_for
 from batchveo.display.notification_channels import Messengers, urls_in
 from batchveo.display.summary import account_lines, outcome_lines
@@ -108,7 +108,7 @@ def service_of(options: dict[str, Any], *, required: bool = True) -> Service:
     )
 
 
-def reporter_of(options: dict[str, Any]) -> Aside:
+def reporter_of(options: dict[str, Any]) -> BackgroundReporter:
     """Who shows the run; a context manager to be used around it."""
     return reporter_for(
         sys.stderr,
@@ -124,7 +124,7 @@ def messengers_of(options: dict[str, Any]) -> Messengers:
     return Messengers([*options["notify"], *(urls_in(file) if file else ())])
 
 
-def conclude(result: RunResult, options: dict[str, Any], shown: Aside) -> int:
+def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReporter) -> int:
     """Say how the run ended; returns its exit status."""
     # a terminal that takes nothing any more must not keep the process; JSON has had its last line
     if not shown.stuck and not options["log_json"]:

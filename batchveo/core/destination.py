@@ -50,10 +50,10 @@ class BucketUrl(str):
         return self.partition("://")[2].partition("/")[2]
 
 
-Place = Path | BucketUrl
+Destination = Path | BucketUrl
 
 
-def place_of(value: str | os.PathLike[str]) -> Place:
+def parse_destination(value: str | os.PathLike[str]) -> Destination:
     """The place that ``value`` names; a ``file://`` URL is the folder it names.
 
     Raises ``UsageError`` for a URL that no videos can go to, or that holds a secret: the state, the sidecars and

@@ -7,24 +7,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.models import Job, JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Began:
+class RunStarted:
     """Run number ``run`` begins over the file ``state``; ``rate`` is submits a minute, ``budget`` US dollars."""
 
     run: int
     state: Path
-    output: Place
+    output: Destination
     concurrency: int
     rate: float | None = None
     budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class JobStateChanged:
     """A job went from one state to another."""
 
     job: Job
@@ -33,7 +33,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slowed:
+class SubmitsPaused:
     """Submits pause until ``until`` (seconds since the epoch); ``limit`` generations may be in flight.
 
     ``wait`` is how many seconds that is from now. ``unreachable``: no connection to the service could be made.
@@ -46,7 +46,7 @@ class Slowed:
     unreachable: bool = False
 
 
-class Brake(StrEnum):
+class ThrottleReason(StrEnum):
     """What keeps a run from submitting the next job at once; ``sentence`` says it to a person."""
 
     PLACES = "places"
@@ -65,26 +65,26 @@ class Brake(StrEnum):
 
 
 _SENTENCES = {
-    Brake.PLACES: "as many are in flight as may be",
-    Brake.RATE: "the submit rate is used up",
-    Brake.PAUSE: "submits pause",
-    Brake.CREDITS: "waiting for credits",
-    Brake.DOWNLOADS: "finished videos pile up at the downloads",
-    Brake.BUDGET: "the budget has no room for the next video",
-    Brake.LATER: "what is left waits for its next try",
-    Brake.NOTHING: "all is submitted",
+    ThrottleReason.PLACES: "as many are in flight as may be",
+    ThrottleReason.RATE: "the submit rate is used up",
+    ThrottleReason.PAUSE: "submits pause",
+    ThrottleReason.CREDITS: "waiting for credits",
+    ThrottleReason.DOWNLOADS: "finished videos pile up at the downloads",
+    ThrottleReason.BUDGET: "the budget has no room for the next video",
+    ThrottleReason.LATER: "what is left waits for its next try",
+    ThrottleReason.NOTHING: "all is submitted",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paced:
+class ThrottleChanged:
     """What sets the pace of the submits has changed.
 
     ``limit`` generations may be in flight (``was`` before), at most the user's own ``ceiling``; ``lowered_at`` is
     when a 429 last lowered it. ``until``: when the brake goes off, where that is known. Seconds since the epoch.
     """
 
-    brake: Brake
+    brake: ThrottleReason
     limit: int
     was: int
     ceiling: int
@@ -98,7 +98,7 @@ class Paced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Message:
     """Something a person should know."""
 
     text: str
@@ -106,21 +106,21 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupting(Noted):
+class RunInterrupted(Message):
     """A signal, known by its name, tells the run to end."""
 
     signal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateCreated(Noted):
+class DatabaseCreated(Message):
     """The run made a new database, at the absolute path ``state``."""
 
     state: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingForLog:
     """Nothing is left but waiting for the usage log, at the latest until ``until``.
 
     ``doubts`` are submits whose outcome is unknown, ``failures`` generations to be made again if they were free.
@@ -135,7 +135,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class RunFinished:
     """The run is over after ``seconds``; ``stopped`` says why it stopped early."""
 
     run: int
@@ -144,7 +144,7 @@ class Ended:
     stopped: str | None = None
 
 
-Event = Began | Moved | Slowed | Paced | Noted | Waiting | Ended
+Event = RunStarted | JobStateChanged | SubmitsPaused | ThrottleChanged | Message | WaitingForLog | RunFinished
 
 
 class Reporter(Protocol):

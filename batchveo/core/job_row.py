@@ -17,10 +17,10 @@ _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
 Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None]
-"""The columns of a ``NamedJob``: the short way makes plain tuples, which SQLite takes faster than named ones."""
+"""The columns of a ``JobRow``: the short way makes plain tuples, which SQLite takes faster than named ones."""
 
 
-class NamedJob(NamedTuple):
+class JobRow(NamedTuple):
     """One row of ``sql.NAME``, column by column; a tuple because a million of them pass.
 
     ``request`` is canonical JSON, ``meta`` is JSON in the user's order, ``inputs`` is JSON too, and ``None``
@@ -42,7 +42,7 @@ class NamedJob(NamedTuple):
     tries: int | None
 
     @classmethod
-    def of(cls, spec: JobSpec) -> NamedJob:
+    def of(cls, spec: JobSpec) -> JobRow:
         """The row that holds ``spec``."""
         return cls(
             id=spec.id,

@@ -46,7 +46,7 @@ class Throttled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnedAway:
+class RejectedTemporarily:
     """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503).
 
     ``unreachable``: there was no connection at all; the reason is the same for all who try.
@@ -91,7 +91,7 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class SubmitUncertain:
     """Submit: the service may or may not have taken the job."""
 
     reason: str
@@ -126,7 +126,7 @@ class GenerationFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollTrouble:
+class PollError:
     """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation.
 
     ``final``: the answer is about this generation alone, and has the form of a last word.
@@ -149,7 +149,7 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Downloaded:
     """Download: the file stands verified under its final name. ``notes``: what to know of the disk."""
 
     folder: str
@@ -160,7 +160,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchTrouble:
+class DownloadError:
     """Download: no whole video this time. ``stale_url`` asks for a fresh URL by polling again.
 
     ``tries``: how many in a row before this run sets the video aside, for the next one to try again: what a host
@@ -225,8 +225,8 @@ class Charged:
     usd: float
 
 
-SubmitOutcome = Accepted | Throttled | TurnedAway | Refused | Denied | Withdrawn | Blocked | Lost
-PollOutcome = StillGenerating | Completed | GenerationFailed | PollTrouble | Stuck | Blocked
-FetchOutcome = Fetched | FetchTrouble | UrlExpired | DiskRefused | Blocked
+SubmitOutcome = Accepted | Throttled | RejectedTemporarily | Refused | Denied | Withdrawn | Blocked | SubmitUncertain
+PollOutcome = StillGenerating | Completed | GenerationFailed | PollError | Stuck | Blocked
+FetchOutcome = Downloaded | DownloadError | UrlExpired | DiskRefused | Blocked
 LogOutcome = FoundInLog | FailedInLog | NotCharged | AbsentFromLog | Charged
 Outcome = SubmitOutcome | PollOutcome | FetchOutcome | LogOutcome

@@ -39,7 +39,7 @@ class AdaptiveLimit:
         return True
 
 
-class Pace:
+class RateLimit:
     """Spaces calls evenly: at most ``per_minute`` of them, none saved up. ``None`` sets no rate."""
 
     def __init__(self, per_minute: float | None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
 
@@ -92,7 +92,7 @@ def written(settings: RunSettings, told: Told) -> str:
     return json.dumps({"settings": values, "firmly": sorted(told.firmly & KEPT)})
 
 
-def whole(output: Place) -> str:
+def whole(output: Destination) -> str:
     """Where videos go, in words that mean the same in every working folder."""
     return str(_plain_path(output)) if isinstance(output, Path) else str(output)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Place, place_of, require_cloud
+from batchveo.core.destination import BucketUrl, Destination, parse_destination, require_cloud
 from batchveo.core.errors import UsageError
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 
@@ -40,7 +40,7 @@ class RunSettings:
     of videos in a folder go.
     """
 
-    output: Place = Path("videos")
+    output: Destination = Path("videos")
     concurrency: int = USUAL_CONCURRENCY
     rate: float | None = None
     downloads: int = 4
@@ -56,7 +56,7 @@ class RunSettings:
     sidecars: Sidecars = BESIDE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "output", place_of(self.output))  # text will do, as for a state
+        object.__setattr__(self, "output", parse_destination(self.output))  # text will do, as for a state
         object.__setattr__(self, "sidecars", Sidecars.named(str(self.sidecars)))
         if isinstance(self.output, BucketUrl):
             require_cloud()

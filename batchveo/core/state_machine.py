@@ -18,20 +18,20 @@ from batchveo.core.outcomes import (
     Completed,
     Denied,
     DiskRefused,
+    Downloaded,
+    DownloadError,
     FailedInLog,
-    Fetched,
-    FetchTrouble,
     FoundInLog,
     GenerationFailed,
-    Lost,
     NotCharged,
     Outcome,
-    PollTrouble,
+    PollError,
     Refused,
+    RejectedTemporarily,
     StillGenerating,
     Stuck,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
     UrlExpired,
     Withdrawn,
 )
@@ -94,7 +94,7 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             # the whole run's pace answers a 429; the job itself did nothing wrong
             later = {"not_before": now + max(wait or 0.0, 0.0)}
             return Move(to=S.PENDING, detail=reason, released=True, set=later)
-        case TurnedAway():
+        case RejectedTemporarily():
             return _turned_away(job, outcome, now, jitter)
         case Blocked(reason=reason):
             return Move(to=S.PENDING, detail=reason, released=True) if job.state is S.SUBMITTING else None
@@ -104,19 +104,19 @@ def _move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move | None:
             return Move(to=S.FAILED, detail=reason, released=True, set={"error": reason, "finished_at": now})
         case GenerationFailed(reason=reason, cost_usd=cost):
             return _failed(job, reason, now, cost_usd=cost)
-        case Lost(reason=reason):
+        case SubmitUncertain(reason=reason):
             return Move(to=S.IN_DOUBT, detail=reason, set={"error": reason, "doubted_at": now, "held": False})
         case StillGenerating():
             return Move(to=S.GENERATING, detail="answered again", set={"error": None}) if job.error else None
-        case PollTrouble():
+        case PollError():
             return None
         case Stuck(reason=reason):
             return Move(to=S.GENERATING, detail=f"put aside: {reason}", set={"error": reason})
         case Completed():
             return _downloading(job, outcome, now)
-        case Fetched():
+        case Downloaded():
             return _succeeded(outcome, now)
-        case FetchTrouble():
+        case DownloadError():
             return _fetch_again(job, outcome, now, jitter)
         case UrlExpired():
             return Move(to=S.GENERATING, detail="its URL has expired", set={"not_before": now})
@@ -191,7 +191,7 @@ CHARGED_WORDS = "the service charged"
 """How the error of a job that was paid for in vain goes on."""
 
 
-def _turned_away(job: Job, outcome: TurnedAway, now: float, jitter: float) -> Move:
+def _turned_away(job: Job, outcome: RejectedTemporarily, now: float, jitter: float) -> Move:
     troubles = job.troubles + 1
     wait = _wait(troubles, outcome.retry_after, jitter)
     later = {"troubles": troubles, "not_before": now + wait}
@@ -219,7 +219,7 @@ def _downloading(job: Job, outcome: Completed, now: float) -> Move:
     return Move(to=S.DOWNLOADING, detail="completed", set=columns)
 
 
-def _succeeded(outcome: Fetched, now: float) -> Move:
+def _succeeded(outcome: Downloaded, now: float) -> Move:
     columns = {
         "folder": outcome.folder,
         "file": outcome.file,
@@ -232,7 +232,7 @@ def _succeeded(outcome: Fetched, now: float) -> Move:
     return Move(to=S.SUCCEEDED, detail=outcome.file, set=columns)
 
 
-def _fetch_again(job: Job, outcome: FetchTrouble, now: float, jitter: float) -> Move:
+def _fetch_again(job: Job, outcome: DownloadError, now: float, jitter: float) -> Move:
     troubles = job.troubles + 1
     wait = _wait(troubles, outcome.retry_after, jitter)
     fresh = outcome.stale_url or troubles % FRESH_URL_EVERY == 0

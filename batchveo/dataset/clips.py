@@ -104,9 +104,7 @@ class Clips:
             self._finish_move(job, target, origin, now)
         if wants_shard and self._shards is not None:
             path = target if self._places_files else source
-            self._shards.take(
-                str(row["split"]), Clip(job.id, path, job.bytes or 0, row, path == source and fetched)
-            )
+            self._shards.take(str(row["split"]), Clip(job.id, path, job.bytes or 0, row, path == source and fetched))
         elif fetched:
             source.unlink(missing_ok=True)
         self.added += entry is None

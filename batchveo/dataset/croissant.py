@@ -137,9 +137,7 @@ def _clips(fields: Sequence[Node]) -> Node:
 
 def _inside_shards() -> list[Node]:
     """Captions and rows by the ids of their jobs, which name the members of a shard."""
-    clips = _clips(
-        [_field("job_id", Kind.TEXT, _by_name("captions")), _field("text", Kind.TEXT, _content("captions"))]
-    )
+    clips = _clips([_field("job_id", Kind.TEXT, _by_name("captions")), _field("text", Kind.TEXT, _content("captions"))])
     fields = [("job_id", _by_name("rows")), ("row", _content("rows"))]
     rows: Node = {
         "@id": "rows-by-clip",

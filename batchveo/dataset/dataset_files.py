@@ -67,9 +67,7 @@ class DatasetFiles:
         self._record.use_metadata()
         described = write_metadata(self._folder, self.rows, splits, kind, self.types)
         if described.lost:
-            text = (
-                f"metadata.jsonl has no {', '.join(described.lost)}: a split without such a value would not load"
-            )
+            text = f"metadata.jsonl has no {', '.join(described.lost)}: a split without such a value would not load"
             self.notes.append(f"{text}; --metadata parquet has every column")
         return described
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.core.models import Job
 from batchveo.storage.local_files import SUFFIX, rename, sync
-from batchveo.storage.reader import BucketVideo, Kept, fetch
+from batchveo.storage.reader import BucketVideo, StoredVideo, fetch
 
 ASIDE = ".fetching"
 """The folder in the dataset that holds what is on its way; empty between two clips, gone at the end."""
@@ -20,11 +20,11 @@ class Fetching:
         self._aside = folder / ASIDE
         self.close()  # what a death left
 
-    def path(self, video: Kept, job: Job) -> Path:
+    def path(self, video: StoredVideo, job: Job) -> Path:
         """Where the video is, or will be once it was fetched."""
         return self._aside / f"{job.id}{SUFFIX}" if isinstance(video, BucketVideo) else video.absolute()
 
-    def bring(self, video: Kept, path: Path) -> None:
+    def bring(self, video: StoredVideo, path: Path) -> None:
         """Fetch the video of a bucket; raises ``OSError``."""
         if isinstance(video, BucketVideo):
             self._aside.mkdir(exist_ok=True)

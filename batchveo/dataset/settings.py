@@ -10,7 +10,7 @@ from pathlib import Path
 from batchveo.core.errors import UsageError
 from batchveo.core.models import Job
 from batchveo.dataset.splits import Splitting
-from batchveo.storage.reader import Kept
+from batchveo.storage.reader import StoredVideo
 
 
 class Format(StrEnum):
@@ -78,9 +78,7 @@ class ExportSettings:
         if self.shard_bytes < 1 or self.shard_clips < 1:
             raise UsageError("a shard holds at least one clip: --shard-size and --shard-clips must be above 0")
         if self.files is Files.MOVE and set(self.formats) == {Format.WEBDATASET}:
-            raise UsageError(
-                "shards hold copies, so there is nothing to move: use --files copy, or another format"
-            )
+            raise UsageError("shards hold copies, so there is nothing to move: use --files copy, or another format")
 
     def wants(self, job: Job) -> bool:
         """Whether the filters let the job through."""
@@ -100,7 +98,7 @@ class Trouble:
     """A video that was not exported, or not as it should be."""
 
     job: Job
-    path: Kept
+    path: StoredVideo
     problem: str
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from batchveo.core.events import Began, Event, Noted
+from batchveo.core.events import Event, Message, RunStarted
 
 MOST_WAITING = 10_000
 """Events kept for a view that does not get on; later ones are lost to it, which is said."""
@@ -36,7 +36,7 @@ class View(Protocol):
         """Leave everything clean."""
 
 
-class Aside:
+class BackgroundReporter:
     """A reporter that hands events on to ``view``; ``plain`` makes the view that takes over where that fails.
 
     Use as a context manager around the run. Calls return at once, whatever the view does.
@@ -46,7 +46,7 @@ class Aside:
         self._view = view
         self._plain = plain
         self._failed = False
-        self._began: Began | None = None
+        self._began: RunStarted | None = None
         self._lost = 0
         self._events: queue.Queue[Event | None] = queue.Queue(MOST_WAITING)
         self._leaving = threading.Event()
@@ -80,7 +80,7 @@ class Aside:
     def _work(self) -> None:
         while (event := self._next()) is not None or not self._leaving.is_set():
             self._say_lost()
-            if isinstance(event, Began):
+            if isinstance(event, RunStarted):
                 self._began = event
             if event is not None:
                 self._try(lambda event=event: self._view.show(event))  # type: ignore[misc]
@@ -99,7 +99,7 @@ class Aside:
     def _say_lost(self) -> None:
         if self._lost and self._events.empty():
             text, self._lost = f"{self._lost:,} events came too fast to be shown; the state has them all", 0
-            self._try(lambda: self._view.show(Noted(text=text, warning=True)))
+            self._try(lambda: self._view.show(Message(text=text, warning=True)))
 
     def _try(self, step: Callable[[], None]) -> None:
         """A view that fails is replaced by a plain one; if that fails as well, there is nothing to see."""
@@ -116,4 +116,4 @@ class Aside:
                 if self._began is not None:
                     self._view.show(self._began)
                 text = f"the display failed ({type(error).__name__}: {error}); going on with plain lines"
-                self._view.show(Noted(text=text, warning=True))
+                self._view.show(Message(text=text, warning=True))

@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import assert_never
 
 from batchveo.core.amounts import money
-from batchveo.core.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Slowed, Waiting
+from batchveo.core.events import (
+    Event,
+    JobStateChanged,
+    Message,
+    RunFinished,
+    RunStarted,
+    SubmitsPaused,
+    ThrottleChanged,
+    ThrottleReason,
+    WaitingForLog,
+)
 from batchveo.core.formatting import clock_time, counted, printable, shorten, span, state_words
 from batchveo.core.models import Job, JobState
 
@@ -27,7 +37,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class EventText:
     """One line of text without control characters; said from the verbosity ``rank`` on.
 
     ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
@@ -39,59 +49,59 @@ class News:
     again: str = ""
 
 
-def news_of(event: Event) -> News | None:
+def news_of(event: Event) -> EventText | None:
     """What ``event`` is worth in words; ``None`` where it is for machines only."""
     match event:
-        case Moved(job=job, was=was, detail=detail):
+        case JobStateChanged(job=job, was=was, detail=detail):
             return _move(job, was, shorten(detail, LONGEST))
-        case Slowed(unreachable=True, reason=reason, wait=wait):
+        case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
             text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
-            return News(text=text, tone=Tone.WARNING, rank=WRONG)
-        case Slowed(reason=reason, limit=limit):
+            return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
+        case SubmitsPaused(reason=reason, limit=limit):
             text = f"slower: {shorten(reason, LONGEST)}; up to {limit} in flight"
-            return News(text=text, tone=Tone.DOUBT)
-        case Paced():
+            return EventText(text=text, tone=Tone.DOUBT)
+        case ThrottleChanged():
             return _pace(event)
-        case Noted(text=text, warning=warning):
+        case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
-            return News(text=printable(text), tone=tone, rank=rank)
-        case Waiting():
+            return EventText(text=printable(text), tone=tone, rank=rank)
+        case WaitingForLog():
             return _waiting(event)
-        case Began() | Ended():
+        case RunStarted() | RunFinished():
             return None
         case _:
             assert_never(event)
 
 
-def _waiting(event: Waiting) -> News:
+def _waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
     submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
     until = clock_time(event.until)
     most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
     text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"
-    return News(text=text, tone=Tone.DOUBT, rank=WRONG)
+    return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
-def _pace(paced: Paced) -> News | None:
+def _pace(paced: ThrottleChanged) -> EventText | None:
     if paced.full_again:
-        return News(text=f"full speed again: up to {paced.limit} in flight")
-    if paced.brake in (Brake.DOWNLOADS, Brake.BUDGET):
-        return News(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
-    return News(text=f"up to {paced.limit} in flight: {paced.brake.sentence}", rank=EVERYTHING)
+        return EventText(text=f"full speed again: up to {paced.limit} in flight")
+    if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
+        return EventText(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
+    return EventText(text=f"up to {paced.limit} in flight: {paced.brake.sentence}", rank=EVERYTHING)
 
 
-def _move(job: Job, was: JobState, detail: str) -> News:
+def _move(job: Job, was: JobState, detail: str) -> EventText:
     name = shorten(job.name)
     if job.state is JobState.SUCCEEDED:
         cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
-        return News(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
+        return EventText(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
     if job.state is JobState.FAILED:
-        return News(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
+        return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:
-        return News(text=f"held in doubt: {name}: {detail}", tone=Tone.WARNING, rank=WRONG)
+        return EventText(text=f"held in doubt: {name}: {detail}", tone=Tone.WARNING, rank=WRONG)
     if JobState.IN_DOUBT in (job.state, was):
-        return News(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
+        return EventText(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
     if was is JobState.DOWNLOADING:
-        return News(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
-    return News(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)
+        return EventText(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
+    return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)

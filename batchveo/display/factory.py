@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
-from batchveo.display.background import Aside, View
+from batchveo.display.background import BackgroundReporter, View
 from batchveo.display.event_text import WRONG
 from batchveo.display.plain import LineReporter, LineView
-from batchveo.display.run_view import Sight
+from batchveo.display.run_view import RunView
 
 
 def reporter_for(
@@ -21,23 +21,23 @@ def reporter_for(
     plain: bool = False,
     log_json: bool = False,
     environ: Mapping[str, str] = os.environ,
-) -> Aside:
+) -> BackgroundReporter:
     """A reporter that shows a run on ``out``; use it as a context manager around the run."""
     lines = LineReporter(out, verbosity=verbosity, colours=takes_colours(out, environ))
 
     def plainly() -> View:
-        return LineView(lines, Sight(), verbosity=verbosity)
+        return LineView(lines, RunView(), verbosity=verbosity)
 
     if log_json:
         from batchveo.display.json_lines import JsonView
 
-        return Aside(JsonView(out, Sight(), verbosity=verbosity), plainly)
+        return BackgroundReporter(JsonView(out, RunView(), verbosity=verbosity), plainly)
     if plain or verbosity <= WRONG or not can_draw(out, environ):
-        return Aside(plainly(), plainly)
+        return BackgroundReporter(plainly(), plainly)
     from batchveo.display.live import LiveView
     from batchveo.display.terminal import Terminal
 
-    return Aside(LiveView(Terminal(out, environ), Sight(), verbosity=verbosity), plainly)
+    return BackgroundReporter(LiveView(Terminal(out, environ), RunView(), verbosity=verbosity), plainly)
 
 
 def can_draw(out: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

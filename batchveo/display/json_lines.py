@@ -9,9 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
-from batchveo.core.events import Began, Ended, Event, Moved, Noted, Paced, Slowed, StateCreated, Waiting
+from batchveo.core.events import (
+    DatabaseCreated,
+    Event,
+    JobStateChanged,
+    Message,
+    RunFinished,
+    RunStarted,
+    SubmitsPaused,
+    ThrottleChanged,
+    WaitingForLog,
+)
 from batchveo.display.event_text import WRONG, news_of
-from batchveo.display.run_view import Sight
+from batchveo.display.run_view import RunView
 from batchveo.operations.status_json import progress_row
 
 PROGRESS_SECONDS = 60.0
@@ -21,7 +31,7 @@ class JsonView:
     """Writes an object a line; ``verbosity`` -1 leaves all but warnings, failures, doubts and the end out."""
 
     def __init__(
-        self, out: TextIO, sight: Sight, *, verbosity: int = 0, clock: Callable[[], float] = time.time
+        self, out: TextIO, sight: RunView, *, verbosity: int = 0, clock: Callable[[], float] = time.time
     ) -> None:
         self._out = out
         self._sight = sight
@@ -33,9 +43,9 @@ class JsonView:
         """Write the object of ``event``."""
         self._sight.heed(event)
         news = news_of(event)
-        if not self._quiet or isinstance(event, Ended) or (news is not None and news.rank <= WRONG):
+        if not self._quiet or isinstance(event, RunFinished) or (news is not None and news.rank <= WRONG):
             self._write(event_row(event))
-        if isinstance(event, Began) and not self._quiet:
+        if isinstance(event, RunStarted) and not self._quiet:
             self.due = time.monotonic() + PROGRESS_SECONDS
 
     def tick(self) -> None:
@@ -64,7 +74,7 @@ def moment(at: float) -> str:
 def event_row(event: Event) -> dict[str, object]:
     """The fields of an event. Fields are added over time, never taken away."""
     match event:
-        case Began():
+        case RunStarted():
             return {
                 "event": "began",
                 "run": event.run,
@@ -74,12 +84,12 @@ def event_row(event: Event) -> dict[str, object]:
                 "rate_per_minute": event.rate,
                 "budget_usd": event.budget,
             }
-        case Moved():
+        case JobStateChanged():
             return _moved(event)
-        case Slowed(reason=reason, until=until, limit=limit, unreachable=unreachable):
+        case SubmitsPaused(reason=reason, until=until, limit=limit, unreachable=unreachable):
             row = {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
             return {**row, "unreachable": unreachable}
-        case Paced():
+        case ThrottleChanged():
             return {
                 "event": "paced",
                 "brake": event.brake.value,
@@ -88,14 +98,14 @@ def event_row(event: Event) -> dict[str, object]:
                 "lowered_at": _maybe(event.lowered_at),
                 "until": _maybe(event.until),
             }
-        case StateCreated(text=text, warning=warning, state=state):
+        case DatabaseCreated(text=text, warning=warning, state=state):
             return {"event": "noted", "text": text, "warning": warning, "new_state": str(state)}
-        case Noted(text=text, warning=warning):
+        case Message(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
-        case Waiting(doubts=doubts, failures=failures, until=until, since=since):
+        case WaitingForLog(doubts=doubts, failures=failures, until=until, since=since):
             row = {"event": "waiting", "doubts": doubts, "until": moment(until)}
             return {**row, "failures": failures, "since": _maybe(since)}
-        case Ended():
+        case RunFinished():
             return {
                 "event": "ended",
                 "run": event.run,
@@ -107,7 +117,7 @@ def event_row(event: Event) -> dict[str, object]:
             assert_never(event)
 
 
-def _moved(event: Moved) -> dict[str, object]:
+def _moved(event: JobStateChanged) -> dict[str, object]:
     job = event.job
     return {
         "event": "moved",

@@ -7,12 +7,12 @@ from collections import deque
 
 from rich.text import Text
 
-from batchveo.core.events import Began, Ended, Event
+from batchveo.core.events import Event, RunFinished, RunStarted
 from batchveo.core.formatting import clock_time
-from batchveo.display.event_text import EVERYTHING, News, Tone
+from batchveo.display.event_text import EVERYTHING, EventText, Tone
 from batchveo.display.live_frame import TONES, Canvas, Recent, frame
-from batchveo.display.repeat_counter import Teller
-from batchveo.display.run_view import Sight
+from batchveo.display.repeat_counter import RepeatCounter
+from batchveo.display.run_view import RunView
 from batchveo.display.terminal import Terminal
 
 FRAME_SECONDS = 0.5
@@ -27,13 +27,13 @@ KEPT = frozenset({Tone.WARNING, Tone.BAD})
 class LiveView:
     """Figures and the last events below, warnings, failures and holds above; with ``verbosity`` 1 every event."""
 
-    def __init__(self, terminal: Terminal, sight: Sight, *, verbosity: int = 0) -> None:
+    def __init__(self, terminal: Terminal, sight: RunView, *, verbosity: int = 0) -> None:
         self._terminal = terminal
         self._sight = sight
         self._verbosity = verbosity
         self._recent: deque[Recent] = deque(maxlen=RECENT)
         self._above: list[Text] = []
-        self._teller = Teller()
+        self._teller = RepeatCounter()
         self.due = float("inf")
 
     def show(self, event: Event) -> None:
@@ -42,10 +42,10 @@ class LiveView:
         for news in self._teller.news(event):
             if news.rank <= self._verbosity or news.again:
                 self._take(news)
-        if isinstance(event, Ended):
+        if isinstance(event, RunFinished):
             self.due = float("inf")
             self._flush()
-        elif isinstance(event, Began):
+        elif isinstance(event, RunStarted):
             self.due = time.monotonic()
         elif not self._sight.open:
             self._flush()
@@ -63,7 +63,7 @@ class LiveView:
         self._sight.close()
         self._flush()
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: EventText) -> None:
         now = self._sight.clock()
         if not news.again and (news.tone in KEPT or self._verbosity >= EVERYTHING or not self._sight.open):
             self._above.append(_kept(now, news))
@@ -92,7 +92,7 @@ class LiveView:
             self._terminal.draw((), above=above)
 
 
-def _kept(at: float, news: News) -> Text:
+def _kept(at: float, news: EventText) -> Text:
     line = Text().append(f"{clock_time(at)}  ", style="dim")
     word, colon, rest = news.text.partition(": ")
     return line.append(word, style=TONES.get(news.tone, "")).append(colon + rest)

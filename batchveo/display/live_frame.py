@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.text import Text
 
 from batchveo.core.amounts import money
-from batchveo.core.events import Brake, Paced
+from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import (
     clock_time,
     counted,
@@ -42,7 +42,7 @@ STYLES = {
     JobState.IN_DOUBT: "yellow",
 }
 TONES = {Tone.GOOD: "green", Tone.DOUBT: "yellow", Tone.WARNING: "yellow", Tone.BAD: "red"}
-CALM = (Brake.PLACES, Brake.NOTHING, Brake.RATE)
+CALM = (ThrottleReason.PLACES, ThrottleReason.NOTHING, ThrottleReason.RATE)
 """Brakes that are as they should be."""
 WAY = (JobState.PENDING, JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
 ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.IN_DOUBT, JobState.CANCELLED)
@@ -215,7 +215,7 @@ def _pace(shot: Snapshot) -> Variants:
     style = "yellow" if slow else "dim"
     why = limit_words(pace) if pace.limit < pace.ceiling or brake is None else ()
     said = [f"{brake} · {words}" for words in why] if brake else list(why)
-    if brake and shot.slowed is not None and pace.brake in (Brake.PAUSE, Brake.LATER):
+    if brake and shot.slowed is not None and pace.brake in (ThrottleReason.PAUSE, ThrottleReason.LATER):
         cause = line_of(shot.slowed.reason)
         room = [fit(cause, cells(cause) * part // 100) for part in (100, 80, 60, 40)]
         said = [*(f"{brake}: {short}" for short in room), *said]
@@ -223,11 +223,11 @@ def _pace(shot: Snapshot) -> Variants:
     return [*(Text(f"{flying} · ").append(words, style=style) for words in said), Text(flying)]
 
 
-def _doubts_with_a_place(shot: Snapshot, pace: Paced) -> str | None:
+def _doubts_with_a_place(shot: Snapshot, pace: ThrottleChanged) -> str | None:
     """A submit in doubt may well be generating: for a while it counts as in flight."""
     free = pace.limit - shot.in_flight
     doubts = shot.counts[JobState.IN_DOUBT] - shot.counts.held
-    return "a doubt holds a place" if pace.brake is Brake.PLACES and 0 < free <= doubts else None
+    return "a doubt holds a place" if pace.brake is ThrottleReason.PLACES and 0 < free <= doubts else None
 
 
 def _doubts(shot: Snapshot, waiting: int) -> Variants:

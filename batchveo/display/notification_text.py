@@ -32,7 +32,7 @@ AGAIN = "The same command goes on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Notification:
     """A subject and a few lines."""
 
     title: str
@@ -64,7 +64,7 @@ def place(state: Path, host: str) -> str:
     return f"{state} on {host}"
 
 
-def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Message:
+def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run came to its own end, or stopped early."""
     counts = result.counts
     left = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
@@ -79,7 +79,7 @@ def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Mess
         lines.append(f"{counts.held} held in doubt: `{listing}` names them; `batchveo resolve --help` tells how.")
     if result.late:
         lines.append(f"{result.late} not finished at the service yet. {AGAIN}")
-    return Message(title=_title(result, tally), body="\n".join(lines))
+    return Notification(title=_title(result, tally), body="\n".join(lines))
 
 
 def _title(result: RunResult, tally: Tally) -> str:
@@ -99,9 +99,9 @@ def _title(result: RunResult, tally: Tally) -> str:
     return f"batchveo is done: {tally.made} made" if tally.made else "batchveo is done: nothing was left to do"
 
 
-def interrupted(name: str, tally: Tally) -> Message:
+def interrupted(name: str, tally: Tally) -> Notification:
     """A signal ended the run."""
-    return Message(title=f"batchveo was interrupted ({name})", body=f"{tally}. {AGAIN}")
+    return Notification(title=f"batchveo was interrupted ({name})", body=f"{tally}. {AGAIN}")
 
 
 def look(state: Path | None) -> str:
@@ -109,38 +109,38 @@ def look(state: Path | None) -> str:
     return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` tell more."
 
 
-def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> Message:
+def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run ended by an error, which is named by its kind only."""
     if isinstance(error, StoppedEarly):
         title = f"batchveo stopped early: {_reason(error)}"
-        return Message(title=title, body=f"{tally}. {_advice(error)} {AGAIN}")
+        return Notification(title=title, body=f"{tally}. {_advice(error)} {AGAIN}")
     if isinstance(error, StateLocked):
-        return Message(title="batchveo did not begin: another run holds the state", body=look(state))
+        return Notification(title="batchveo did not begin: another run holds the state", body=look(state))
     if isinstance(error, UsageError):
         body = "An option, the manifest or the state is wrong; the log says which. Nothing was bought."
-        return Message(title="batchveo did not begin", body=body)
+        return Notification(title="batchveo did not begin", body=body)
     body = f"{type(error).__name__}, after: {tally}. Nothing is lost; the log says more. {AGAIN}"
-    return Message(title="batchveo crashed", body=body)
+    return Notification(title="batchveo crashed", body=body)
 
 
 def stuck(
     quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
-) -> Message:
+) -> Notification:
     """Nothing has moved for ``quiet`` seconds; with ``doubts``, since only the usage log is waited for."""
     title = f"batchveo: nothing has moved for {duration(quiet)}"
     if doubts:
         when = time.strftime("%H:%M", time.localtime(until))
         waits = f"Nothing is left but {doubts} in doubt; the usage log is waited for, until {when} at the latest."
-        return Message(title=title, body=f"{tally}. {waits}")
-    return Message(title=title, body=f"{tally}. The run goes on trying. {look(state)}")
+        return Notification(title=title, body=f"{tally}. {waits}")
+    return Notification(title=title, body=f"{tally}. The run goes on trying. {look(state)}")
 
 
-def moving_again(quiet: float, tally: Tally) -> Message:
+def moving_again(quiet: float, tally: Tally) -> Notification:
     """The end of such a time."""
-    return Message(title="batchveo moves again", body=f"After {duration(quiet)}. {tally} so far.")
+    return Notification(title="batchveo moves again", body=f"After {duration(quiet)}. {tally} so far.")
 
 
-TEST = Message(title="batchveo: a test", body="This is where a run will tell how it went.")
+TEST = Notification(title="batchveo: a test", body="This is where a run will tell how it went.")
 
 _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     KeyRejected: ("the API key is not accepted", "Mend the key."),

@@ -12,11 +12,19 @@ from types import TracebackType
 from typing import Self
 
 from batchveo.core.errors import Declined
-from batchveo.core.events import Began, Event, Interrupting, Moved, Noted, Reporter, Waiting
+from batchveo.core.events import (
+    Event,
+    JobStateChanged,
+    Message,
+    Reporter,
+    RunInterrupted,
+    RunStarted,
+    WaitingForLog,
+)
 from batchveo.core.models import Job, JobState
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import SEND_SECONDS, Messengers
-from batchveo.display.notification_text import Message, Tally
+from batchveo.display.notification_text import Notification, Tally
 from batchveo.engine.result import RunResult
 
 STUCK_SECONDS = 15 * 60.0
@@ -54,7 +62,7 @@ class Notifier:
         self._slowest = 0.0
         self._fetching: set[int] = set()
         self._stuck = False
-        self._waiting: Waiting | None = None
+        self._waiting: WaitingForLog | None = None
         self._interrupted_at: float | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -80,13 +88,13 @@ class Notifier:
         if not self._messengers:
             return
         match event:
-            case Began():
+            case RunStarted():
                 self._moved_at = self._clock()
-            case Moved(job=job, was=was):
+            case JobStateChanged(job=job, was=was):
                 self._moved(job, was)
-            case Waiting():
+            case WaitingForLog():
                 self._waiting = event
-            case Interrupting(signal=name):
+            case RunInterrupted(signal=name):
                 self._interrupted(name)
             case _:
                 pass
@@ -159,7 +167,7 @@ class Notifier:
             self._interrupted_at = self._clock()
             self._post(notification_text.interrupted(name, self._tally))
 
-    def _post(self, message: Message) -> None:
+    def _post(self, message: Notification) -> None:
         self._messengers.post(message.title, f"{message.body}\n{self._place}")
 
     def _time_left(self) -> float:
@@ -169,4 +177,4 @@ class Notifier:
 
     def _warn(self, failures: list[str]) -> None:
         for kind in failures:
-            self._reporter(Noted(text=f"a message was not taken by {kind}; the run does not mind", warning=True))
+            self._reporter(Message(text=f"a message was not taken by {kind}; the run does not mind", warning=True))

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import TextIO
 
 from batchveo.core.amounts import money
-from batchveo.core.events import Began, Event, Moved
+from batchveo.core.events import Event, JobStateChanged, RunStarted
 from batchveo.core.formatting import spread, stamp, state_words, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import USUAL, Tone, news_of
-from batchveo.display.repeat_counter import Teller
-from batchveo.display.run_view import Sight
+from batchveo.display.repeat_counter import RepeatCounter
+from batchveo.display.run_view import RunView
 from batchveo.operations.status import Snapshot
 
 PROGRESS_SECONDS = 300.0
@@ -42,7 +42,7 @@ class LineReporter:
         self._verbosity = verbosity
         self._clock = clock
         self._colours = colours
-        self._teller = Teller()
+        self._teller = RepeatCounter()
 
     def __call__(self, event: Event) -> None:
         """Write the line of ``event``, if it has one."""
@@ -68,7 +68,7 @@ def line_of(event: Event, *, verbosity: int = 0) -> str | None:
 class LineView:
     """The lines of a run, with one of progress now and then."""
 
-    def __init__(self, lines: LineReporter, sight: Sight, *, verbosity: int = 0) -> None:
+    def __init__(self, lines: LineReporter, sight: RunView, *, verbosity: int = 0) -> None:
         self._lines = lines
         self._sight = sight
         self._progress = verbosity >= USUAL
@@ -81,11 +81,11 @@ class LineView:
         """Write the event's line."""
         self._sight.heed(event)
         self._lines(event)
-        if isinstance(event, Began) and self._progress:
+        if isinstance(event, RunStarted) and self._progress:
             shot = self._sight.look()
             self._step = max(shot.counts.total * PROGRESS_SHARE, 1.0) if shot else 1.0
             self._rest()
-        elif isinstance(event, Moved) and event.job.state in (JobState.SUCCEEDED, JobState.FAILED):
+        elif isinstance(event, JobStateChanged) and event.job.state in (JobState.SUCCEEDED, JobState.FAILED):
             self._settled += 1
             if self._progress and self._settled >= self._step:
                 self.due = min(self.due, self._begun + LEAST_GAP)

@@ -10,10 +10,10 @@ from batchveo.core.formatting import counted, minute, span
 from batchveo.core.hints import pasteable
 from batchveo.core.models import JobSpec, JobState
 from batchveo.display.columns import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad
-from batchveo.operations.estimates import Night
+from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
 from batchveo.operations.plan import Collision, Plan
-from batchveo.operations.quote import ModelPlan, Offer
+from batchveo.operations.quote import ModelPlan, PurchaseQuote
 
 NUMBERS = (8, 9, 12)
 """Columns of the table's numbers: jobs, to make, price."""
@@ -67,13 +67,13 @@ def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
     )
 
 
-def offer_text(offer: Offer, width: int) -> str:
+def offer_text(offer: PurchaseQuote, width: int) -> str:
     """What a person is asked to buy."""
     notes = [labelled("note", note, width) for note in offer.notes]
     return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
 
 
-def _table(offer: Offer, width: int) -> Iterator[str]:
+def _table(offer: PurchaseQuote, width: int) -> Iterator[str]:
     """Jobs and price by model, numbers at the right."""
     room = min(max([len(m.model) for m in offer.models] + [5]), max(width - sum(NUMBERS), 8))
     yield pad("model", room) + "".join(f"{head:>{n}}" for head, n in zip(_HEADS, NUMBERS, strict=True))
@@ -95,15 +95,13 @@ def _table(offer: Offer, width: int) -> Iterator[str]:
 _HEADS = ("jobs", "to make", "price")
 
 
-def _money(offer: Offer, width: int) -> Iterator[str]:
+def _money(offer: PurchaseQuote, width: int) -> Iterator[str]:
     """The price in words, and whether balance and budget suffice for it."""
     least = "at least " if offer.unpriced else ""
     price = "not known" if offer.unpriced and not offer.usd else f"{least}{money(offer.usd)}"
     yield labelled("price", price + _unquotable(offer), width)
     if offer.prices_since is not None:
-        yield labelled(
-            "prices", f"the last known, of {minute(offer.prices_since)}: the service tells none now", width
-        )
+        yield labelled("prices", f"the last known, of {minute(offer.prices_since)}: the service tells none now", width)
     yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
     yield from (_indented(f"{label} {money(usd)}", width) for label, usd in offer.balances.items())
     if offer.budget_usd is not None:
@@ -120,7 +118,7 @@ def _enough(usd: float | None, lacking: float | None, unpriced: int, aside: str 
     return f"{money(usd)}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
 
 
-def _unquotable(offer: Offer) -> str:
+def _unquotable(offer: PurchaseQuote) -> str:
     words = [f"{m.unpriced:,} of {m.model}" for m in offer.models if m.unpriced]
     told = (
         f"; no price for {counted(offer.unpriced, 'job')} ({', '.join(words)}): --assume-price gives one"
@@ -136,7 +134,7 @@ def _price(row: ModelPlan) -> str:
     return f"{money(row.usd)}" + ("+" if row.unpriced else "")
 
 
-def _night(night: Night | None, new: int, width: int) -> Iterator[str]:
+def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
     if night is None or not new:
         return
     if night.forecast is None:
@@ -158,9 +156,7 @@ def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
     parts += [f"{under_way:,} under way"] if under_way else []
     parts += [f"{pending:,} pending"] if pending else []
     skipped = [f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n]
-    back = pasteable(
-        "retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state
-    )
+    back = pasteable("retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state)
     parts += [f"{' and '.join(skipped)} (skipped; `{back}` brings them back)"] if skipped else []
     if parts:
         yield labelled("state", ", ".join(parts), width)
@@ -180,9 +176,7 @@ def _names(made: Plan, width: int) -> Iterator[str]:
 
 
 def _images(check: ImageCheck, width: int) -> Iterator[str]:
-    verdict = (
-        f"{len(check.problems):,} will not do" if check.problems else "all good" if check.sizes else "all answer"
-    )
+    verdict = f"{len(check.problems):,} will not do" if check.problems else "all good" if check.sizes else "all answer"
     sizes = "" if check.sizes else "; sizes not checked, which takes pip install 'batchveo[media]'"
     yield labelled("images", f"{check.checked:,} looked at: {verdict}{sizes}", width)
     for problem in check.problems[:SHOWN_PROBLEMS]:
@@ -216,7 +210,7 @@ def _model_row(m: ModelPlan) -> dict[str, object]:
     }
 
 
-def _night_row(night: Night) -> dict[str, object]:
+def _night_row(night: RunEstimate) -> dict[str, object]:
     seconds = night.forecast
     return {
         "low_seconds": None if seconds is None else round(seconds.low, 1),

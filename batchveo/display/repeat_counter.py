@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from batchveo.core.events import Event, Moved, Slowed
+from batchveo.core.events import Event, JobStateChanged, SubmitsPaused
 from batchveo.core.formatting import counted, shorten, span
 from batchveo.core.models import JobState
-from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, News, Tone, news_of
+from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, news_of
 
 SAID_AGAIN_SECONDS = 600.0
 """After which what still lasts is said once more, so that a log shows it."""
@@ -14,23 +14,23 @@ WORTH_AN_END = 3
 ANSWERED = (JobState.GENERATING, JobState.FAILED)
 
 
-class Teller:
+class RepeatCounter:
     """Remembers what has slowed the submits last. One for each view."""
 
     def __init__(self) -> None:
-        self._cause: Slowed | None = None
+        self._cause: SubmitsPaused | None = None
         self._count = 0
         self._since = self._said_at = 0.0
 
-    def news(self, event: Event) -> list[News]:
+    def news(self, event: Event) -> list[EventText]:
         """The lines that ``event`` is worth."""
         told = self._ended(event)
-        if isinstance(event, Slowed):
+        if isinstance(event, SubmitsPaused):
             return [*told, self._slowed(event)]
         found = news_of(event)
         return told if found is None else [*told, found]
 
-    def _ended(self, event: Event) -> list[News]:
+    def _ended(self, event: Event) -> list[EventText]:
         """What is to be said where the service has answered, after all, or in another way."""
         cause = self._cause
         if cause is None or not _answers(event, cause):
@@ -38,12 +38,12 @@ class Teller:
         self._cause = None
         for_long = f"after {counted(self._count, 'try').replace('trys', 'tries')}"
         if cause.unreachable:
-            return [News(text=f"the service is reachable again, {for_long}", tone=Tone.WARNING, rank=WRONG)]
-        if self._count >= WORTH_AN_END and isinstance(event, Moved):
-            return [News(text=f"submits are taken again, {for_long}", tone=Tone.GOOD)]
+            return [EventText(text=f"the service is reachable again, {for_long}", tone=Tone.WARNING, rank=WRONG)]
+        if self._count >= WORTH_AN_END and isinstance(event, JobStateChanged):
+            return [EventText(text=f"submits are taken again, {for_long}", tone=Tone.GOOD)]
         return []
 
-    def _slowed(self, event: Slowed) -> News:
+    def _slowed(self, event: SubmitsPaused) -> EventText:
         at = event.until - event.wait
         if self._cause is None:
             self._count, self._since = 0, at
@@ -62,11 +62,11 @@ class Teller:
         begun = reason if event.unreachable else f"slower: {reason}"
         text = f"{begun}: {tries}, next try in {span(event.wait)}"
         rank = (WRONG if event.unreachable else USUAL) if loud else EVERYTHING
-        return News(text=text, tone=Tone.DOUBT, rank=rank, again=begun)
+        return EventText(text=text, tone=Tone.DOUBT, rank=rank, again=begun)
 
 
-def _answers(event: Event, cause: Slowed) -> bool:
+def _answers(event: Event, cause: SubmitsPaused) -> bool:
     """Whether ``event`` shows that what ``cause`` was about is over."""
-    if isinstance(event, Moved):
+    if isinstance(event, JobStateChanged):
         return event.was is JobState.SUBMITTING and event.job.state in ANSWERED
-    return isinstance(event, Slowed) and cause.unreachable and not event.unreachable
+    return isinstance(event, SubmitsPaused) and cause.unreachable and not event.unreachable

@@ -5,22 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from batchveo.core.events import Began, Ended, Event, Moved, Paced, Slowed, Waiting
+from batchveo.core.events import (
+    Event,
+    JobStateChanged,
+    RunFinished,
+    RunStarted,
+    SubmitsPaused,
+    ThrottleChanged,
+    WaitingForLog,
+)
 from batchveo.core.models import JobState
-from batchveo.operations.status import Lookout, Snapshot
+from batchveo.operations.status import Snapshot, SnapshotReader
 from batchveo.store import Store
 
 
-class Sight:
+class RunView:
     """Open from a run's beginning to its end. Belongs to the thread that uses it."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._store: Store | None = None
-        self._lookout: Lookout | None = None
-        self._pace: Paced | None = None
-        self._slowed: Slowed | None = None
-        self._waiting: Waiting | None = None
+        self._lookout: SnapshotReader | None = None
+        self._pace: ThrottleChanged | None = None
+        self._slowed: SubmitsPaused | None = None
+        self._waiting: WaitingForLog | None = None
 
     @property
     def open(self) -> bool:
@@ -30,19 +38,19 @@ class Sight:
     def heed(self, event: Event) -> None:
         """Open and close with the run; remember what sets its pace."""
         match event:
-            case Began():
+            case RunStarted():
                 self.close()
                 self._store = Store(event.state, writing=False)
-                self._lookout = Lookout(store=self._store, places=event.concurrency, per_minute=event.rate)
-            case Paced():
+                self._lookout = SnapshotReader(store=self._store, places=event.concurrency, per_minute=event.rate)
+            case ThrottleChanged():
                 self._pace = event
-            case Slowed():
+            case SubmitsPaused():
                 self._slowed = event
-            case Waiting():
+            case WaitingForLog():
                 self._waiting = event
-            case Moved(was=JobState.SUBMITTING, job=job) if job.state is not JobState.PENDING:
+            case JobStateChanged(was=JobState.SUBMITTING, job=job) if job.state is not JobState.PENDING:
                 self._slowed = None
-            case Ended():
+            case RunFinished():
                 self.close()
             case _:
                 pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchveo.core.amounts import money
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
 from batchveo.core.formatting import counted, duration, shorten, state_words
 from batchveo.core.hints import key_of, pasteable
@@ -20,7 +20,7 @@ LEAST_USD = 0.005
 DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
-def outcome_lines(result: RunResult, output: Place) -> Iterator[str]:
+def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
     """How the run ended, line by line."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]

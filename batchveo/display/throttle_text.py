@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from batchveo.core.events import Brake, Paced
+from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import clock_time
 
 
-def limit_words(paced: Paced) -> tuple[str, ...]:
+def limit_words(paced: ThrottleChanged) -> tuple[str, ...]:
     """Why the in-flight limit is what it is: the same at length and in short."""
     if paced.limit >= paced.ceiling:
         return ("your own limit",)
@@ -17,28 +17,28 @@ def limit_words(paced: Paced) -> tuple[str, ...]:
     return f"{why}{when}, climbing again", why, "lowered by a 429"
 
 
-def brake_words(paced: Paced) -> str | None:
+def brake_words(paced: ThrottleChanged) -> str | None:
     """What holds the submits besides the limit; ``None`` where nothing else does."""
     match paced.brake:
-        case Brake.PLACES:
+        case ThrottleReason.PLACES:
             return None
-        case Brake.PAUSE:
+        case ThrottleReason.PAUSE:
             return "paused" + _until(paced)
-        case Brake.LATER:
+        case ThrottleReason.LATER:
             return "what is left is tried again" + _until(paced).replace("until", "at")
-        case Brake.RATE:
+        case ThrottleReason.RATE:
             return "held to your own rate"
-        case Brake.CREDITS:
+        case ThrottleReason.CREDITS:
             return "waiting for credits"
-        case Brake.DOWNLOADS:
+        case ThrottleReason.DOWNLOADS:
             return "waiting for downloads, which pile up"
-        case Brake.BUDGET:
+        case ThrottleReason.BUDGET:
             return "the budget is reserved in full"
-        case Brake.NOTHING:
+        case ThrottleReason.NOTHING:
             return "all is submitted"
         case _:
             assert_never(paced.brake)
 
 
-def _until(paced: Paced) -> str:
+def _until(paced: ThrottleChanged) -> str:
     return "" if paced.until is None else f" until {clock_time(paced.until)}"

@@ -12,7 +12,7 @@ from batchveo.display.event_text import Tone
 from batchveo.display.live import LOOK_SHARE, RECENT
 from batchveo.display.live_frame import Canvas, Recent, frame
 from batchveo.display.terminal import Terminal
-from batchveo.operations.status import Lookout
+from batchveo.operations.status import SnapshotReader
 from batchveo.store import Store
 
 LOOK_SECONDS = 1.0
@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 
 def watch_state(store: Store, out: TextIO) -> NoReturn:
     """Draw the state on the terminal ``out`` again and again, until interrupted."""
-    terminal, lookout = Terminal(out), Lookout(store=store)
+    terminal, lookout = Terminal(out), SnapshotReader(store=store)
     while True:
         began = time.monotonic()
         if terminal.ours:
@@ -29,7 +29,7 @@ def watch_state(store: Store, out: TextIO) -> NoReturn:
         time.sleep(max(LOOK_SECONDS, took * LOOK_SHARE))
 
 
-def _draw(store: Store, terminal: Terminal, lookout: Lookout) -> None:
+def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
     shot = lookout.look(time.time())
     size = terminal.size
     canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)

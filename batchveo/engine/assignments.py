@@ -12,7 +12,7 @@ LATECOMERS_SECONDS = 30.0
 """How long orphans wait for workers that are expected and have not come, before the others share them."""
 
 
-class Roster:
+class Assignments:
     """The workers of a run, and what each has in hand; ``expected``: how many there are to be."""
 
     def __init__(self, *, expected: int = 1) -> None:

@@ -26,7 +26,7 @@ class TooLate(Exception):
     """So long after it was asked for, leave to send a request is not to be used; nothing was sent."""
 
 
-class Desk(Protocol):
+class Broker(Protocol):
     """Where one worker gets its jobs and records what came of them.
 
     It has two faces: a local one, which calls the coordinator in the same process, and a remote one, whose calls

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from batchveo.core.amounts import money
 from batchveo.core.errors import BudgetReached, KeyRejected
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
-from batchveo.engine.in_flight import Board
-from batchveo.engine.key_limits import Line
+from batchveo.engine.in_flight import InFlightTable
+from batchveo.engine.key_limits import KeyThrottle
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort
 
@@ -23,7 +23,7 @@ LOOKS = 10
 TOP_UP_USD = 0.005
 
 
-class Wallet:
+class Budget:
     """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key.
 
     ``key_prints``: the fingerprints of the keys, by their labels.
@@ -32,8 +32,8 @@ class Wallet:
     def __init__(
         self,
         recorder: Recorder,
-        board: Board,
-        apis: Mapping[Label, Api],
+        board: InFlightTable,
+        apis: Mapping[Label, ApiClient],
         prices: PriceList,
         settings: RunSettings,
         *,
@@ -79,23 +79,23 @@ class Wallet:
             text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
             self._recorder.stop(BudgetReached(text))
 
-    async def await_credits(self, line: Line) -> None:
+    async def await_credits(self, line: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
         text = f"{line.out_of_credits}; waiting for a top-up"
-        self._recorder.tell(Noted(text=text, warning=True))
+        self._recorder.tell(Message(text=text, warning=True))
         empty = await self._balance(line)
         for _ in range(LOOKS):
             await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(line)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Noted(text=f"the balance is {money(balance)}; going on"))
+                self._recorder.tell(Message(text=f"the balance is {money(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
         line.out_of_credits = None
         self._recorder.notify()
 
-    async def can_pay(self, line: Line, job: Job, *, beside: bool) -> bool | None:
+    async def can_pay(self, line: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
         """Whether the account of ``line`` can pay for ``job``; ``None`` if nobody knows.
 
         ``beside``: with what is in flight, whose price the account may keep back until it is charged.
@@ -104,8 +104,8 @@ class Wallet:
         balance = await self._balance(line)
         return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
 
-    async def _balance(self, line: Line) -> float | None:
+    async def _balance(self, line: KeyThrottle) -> float | None:
         try:
             return await self._apis[line.name].balance()
-        except (ServiceTrouble, KeyRejected):
+        except (ProviderError, KeyRejected):
             return None

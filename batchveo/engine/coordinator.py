@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import DiskTrouble, NoVideos, StoppedEarly
-from batchveo.core.events import Began, Event, Moved, Noted, Reporter, silent
+from batchveo.core.events import Event, JobStateChanged, Message, Reporter, RunStarted, silent
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     Accepted,
@@ -29,12 +29,12 @@ from batchveo.core.outcomes import (
     Withdrawn,
 )
 from batchveo.engine.admission import Admission
-from batchveo.engine.assignments import Roster
+from batchveo.engine.assignments import Assignments
 from batchveo.engine.broker import ClaimLost
-from batchveo.engine.budget import Wallet
-from batchveo.engine.in_flight import Board
-from batchveo.engine.key_limits import Lines
-from batchveo.engine.lifecycle import Ending
+from batchveo.engine.budget import Budget
+from batchveo.engine.in_flight import InFlightTable
+from batchveo.engine.key_limits import KeyThrottles
+from batchveo.engine.lifecycle import RunLifecycle
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
@@ -42,7 +42,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.stages.reconcile import left_with
 from batchveo.engine.stages.reconciler import ReconcileLoop
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.store import MoveLost, Store
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
@@ -62,7 +62,7 @@ class Coordinator:
         self,
         store: Store,
         spec: RunSpec,
-        apis: Mapping[Label, Api],
+        apis: Mapping[Label, ApiClient],
         *,
         clock: Clock,
         reporter: Reporter = silent,
@@ -73,8 +73,8 @@ class Coordinator:
         self._recorder = recorder = Recorder(
             store=store, clock=clock, report=reporter, run=spec.run, keeps_price=settings.budget is not None
         )
-        self._lines = Lines(recorder, spec.service.keys, settings)
-        self._board = board = Board(
+        self._lines = KeyThrottles(recorder, spec.service.keys, settings)
+        self._board = board = InFlightTable(
             begun=spec.begun,
             patience=settings.patience,
             tries=settings.tries,
@@ -82,7 +82,7 @@ class Coordinator:
             key_of=self._lines.key_of,
         )
         prints = spec.service.key_prints(store.key_secret())
-        self._wallet = Wallet(recorder, board, apis, spec.prices, settings, key_prints=prints)
+        self._wallet = Budget(recorder, board, apis, spec.prices, settings, key_prints=prints)
         self._refused = RefusedJobs(recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
@@ -96,9 +96,9 @@ class Coordinator:
             left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
             record=self._found,
         )
-        self._roster = Roster(expected=workers)
+        self._roster = Assignments(expected=workers)
         self._share = -(-settings.concurrency // workers)
-        self._ending = Ending(recorder, board, settings, begun=spec.begun, owes=self._reconciles.owes)
+        self._ending = RunLifecycle(recorder, board, settings, begun=spec.begun, owes=self._reconciles.owes)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""
@@ -193,7 +193,7 @@ class Coordinator:
         moved = self._store.cut_off(job, run=self._recorder.run, now=self._recorder.now(), why=why)
         self._place(moved, None)
         if self._tasks is not None:
-            entry = Entry(job=moved, events=(Moved(job=moved, was=job.state, detail=why),))
+            entry = Entry(job=moved, events=(JobStateChanged(job=moved, was=job.state, detail=why),))
             self._tasks.start_soon(self._recorder.publish, entry)
 
     def heard(self, worker: str) -> None:
@@ -248,8 +248,8 @@ class Coordinator:
             self._tasks = None
             tasks.cancel_scope.cancel()
 
-    def _began(self) -> Began:
-        return Began(
+    def _began(self) -> RunStarted:
+        return RunStarted(
             run=self._recorder.run,
             state=self._store.path,
             output=self._settings.output,
@@ -267,25 +267,19 @@ class Coordinator:
             were, them = ("was", "it") if doubts == 1 else ("were", "them")
             text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
             text += f"; looking {them} up in the log"
-            self._recorder.tell(Noted(text=text, warning=True))
+            self._recorder.tell(Message(text=text, warning=True))
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
             self._place(job, None)
         budgeted = self._settings.budget is not None
-        for job in self._store.unsettled_failures(
-            self._recorder.run, tries=self._settings.tries, reserved=budgeted
-        ):
+        for job in self._store.unsettled_failures(self._recorder.run, tries=self._settings.tries, reserved=budgeted):
             self._place(job, None)
 
     # -- records
 
     async def _found(self, job: Job, outcome: Outcome) -> None:
         """Record what the usage log or the ledger says of a doubt, or of a generation without a video."""
-        if (
-            isinstance(outcome, FailedInLog)
-            and job.state is JobState.FAILED
-            and not self._board.is_made_again(job)
-        ):
+        if isinstance(outcome, FailedInLog) and job.state is JobState.FAILED and not self._board.is_made_again(job):
             outcome = NotCharged(reason=outcome.reason)
         await self._recorded(self._recorder.enter, job, outcome)
 
@@ -305,7 +299,7 @@ class Coordinator:
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
                 text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
-                self._recorder.tell(Noted(text=text, warning=True))
+                self._recorder.tell(Message(text=text, warning=True))
             raise
         return entry.job
 

@@ -23,7 +23,7 @@ class _Standing(NamedTuple):
     late: bool
 
 
-class Board:
+class InFlightTable:
     """The jobs in motion, by the API key that each was submitted with.
 
     ``begun`` is when the run began; ``patience`` and ``tries`` are those of ``RunSettings``, and ``budgeted``

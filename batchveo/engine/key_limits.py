@@ -7,25 +7,25 @@ from typing import assert_never
 
 from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
-from batchveo.core.events import Noted, Slowed
+from batchveo.core.events import Message, SubmitsPaused
 from batchveo.core.models import Job
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
     Denied,
-    Lost,
     Refused,
+    RejectedTemporarily,
     Stop,
     SubmitOutcome,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pace, Pause
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
 from batchveo.engine.model_refusals import Refusals
-from batchveo.engine.per_key import ByKey, Label
+from batchveo.engine.per_key import Label, PerKey
 from batchveo.engine.recorder import Recorder
 from batchveo.provider import NamedKey
 
@@ -45,13 +45,13 @@ _STOPS: dict[Stop, type[StoppedEarly]] = {
 }
 
 
-class Line:
+class KeyThrottle:
     """The submits with one key, by its label."""
 
     def __init__(self, name: Label, concurrency: int, rate: float | None) -> None:
         self.name = name
         self.limit = AdaptiveLimit(concurrency)
-        self.pace = Pace(rate)
+        self.pace = RateLimit(rate)
         self.pause = Pause()
         self.refusals = Refusals()
         self.out_of_credits: str | None = None
@@ -67,23 +67,23 @@ class Line:
         return self.limit.value < self.limit.ceiling
 
 
-class Lines:
+class KeyThrottles:
     """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
 
     def __init__(self, recorder: Recorder, keys: Sequence[NamedKey], settings: RunSettings) -> None:
         self._recorder = recorder
         self._waits_for_credits = settings.wait_for_credits
         self.ceiling = settings.concurrency
-        self.pace = Pace(settings.rate)
-        self._lines = [Line(key.name, key.concurrency or settings.concurrency, key.rate) for key in keys] or [
-            Line("", settings.concurrency, None)
+        self.pace = RateLimit(settings.rate)
+        self._lines = [KeyThrottle(key.name, key.concurrency or settings.concurrency, key.rate) for key in keys] or [
+            KeyThrottle("", settings.concurrency, None)
         ]
-        self._by_key = ByKey({line.name: line for line in self._lines})
+        self._by_key = PerKey({line.name: line for line in self._lines})
         self._unanswered = 0
         self._misplaced = 0
         self._accepted_any = False
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[KeyThrottle]:
         return iter(self._lines)
 
     @property
@@ -96,16 +96,16 @@ class Lines:
         in_use = [line for line in self if line.closed is None]
         return bool(in_use) and all(line.refusals.refuses(model) for line in in_use)
 
-    def free_at(self, line: Line, now: float) -> float:
+    def free_at(self, line: KeyThrottle, now: float) -> float:
         """When the rates allow the next submit with the key of ``line``."""
         return max(self.pace.free_at(now), line.pace.free_at(now))
 
-    def reserve(self, line: Line, now: float) -> None:
+    def reserve(self, line: KeyThrottle, now: float) -> None:
         """Count a submit with the key of ``line``."""
         self.pace.reserve(now)
         line.pace.reserve(now)
 
-    def line_of(self, job: Job) -> Line:
+    def line_of(self, job: Job) -> KeyThrottle:
         """The line of the key that serves ``job``."""
         return self._by_key.of(job)
 
@@ -113,7 +113,7 @@ class Lines:
         """The label of the key that serves ``job``."""
         return self.line_of(job).name
 
-    def heed(self, line: Line, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
+    def heed(self, line: KeyThrottle, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
         """Learn how fast ``line`` may go on, with ``running`` generations in flight, from what came of ``job``."""
         self._count(outcome)
         match outcome:
@@ -125,9 +125,9 @@ class Lines:
             case Throttled(reason=reason, retry_after=wait):
                 self._throttled(line, job, running)
                 self._slow(line, job, reason, wait)
-            case TurnedAway(reason=reason, retry_after=wait, unreachable=unreachable):
+            case RejectedTemporarily(reason=reason, retry_after=wait, unreachable=unreachable):
                 self._slow(line, job, reason, wait, unreachable=unreachable, silent=unreachable)
-            case Lost(reason=reason):
+            case SubmitUncertain(reason=reason):
                 cap = PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS
                 self._slow(line, job, reason, None, cap=cap, silent=True)
             case Denied() | Withdrawn():
@@ -141,9 +141,9 @@ class Lines:
 
     def _count(self, outcome: SubmitOutcome) -> None:
         """Follow whether the service answers at all, and as itself."""
-        if isinstance(outcome, Lost):
+        if isinstance(outcome, SubmitUncertain):
             self._unanswered += 1
-        elif not isinstance(outcome, TurnedAway):
+        elif not isinstance(outcome, RejectedTemporarily):
             self._unanswered = 0
         elsewhere = isinstance(outcome, Blocked) and outcome.stop is Stop.SERVICE
         self._misplaced = self._misplaced + 1 if elsewhere else 0
@@ -152,18 +152,18 @@ class Lines:
     def _is_misplaced(self) -> bool:
         return self._misplaced >= MISPLACED_BELIEVED
 
-    def _answered(self, line: Line) -> None:
+    def _answered(self, line: KeyThrottle) -> None:
         if line.pause.clear(self._recorder.now()):
             self._recorder.notify()  # whoever waits for the end of the pause
 
-    def _throttled(self, line: Line, job: Job, running: int) -> None:
+    def _throttled(self, line: KeyThrottle, job: Job, running: int) -> None:
         now = self._recorder.now()
         if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
             line.lowered_at = now
 
     def _slow(
         self,
-        line: Line,
+        line: KeyThrottle,
         job: Job,
         reason: str,
         retry_after: float | None,
@@ -179,11 +179,11 @@ class Lines:
         if line.pause.extend(now + wait, silent=silent):
             limit = line.limit.value
             self._recorder.tell(
-                Slowed(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
+                SubmitsPaused(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
             )
         self._recorder.notify()
 
-    def block(self, line: Line, outcome: Blocked) -> None:
+    def block(self, line: KeyThrottle, outcome: Blocked) -> None:
         """Submit nothing more with the key of ``line``; without any key left, the run submits no more."""
         if outcome.stop is Stop.CREDITS and self._waits_for_credits:
             line.out_of_credits = outcome.reason
@@ -194,7 +194,7 @@ class Lines:
             self._recorder.stop(why)
         if line.closed is None and line.name:
             text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"
-            self._recorder.tell(Noted(text=text, warning=True))
+            self._recorder.tell(Message(text=text, warning=True))
         line.closed = line.closed or why
         if all(each.closed for each in self):
             self._recorder.stop(why)

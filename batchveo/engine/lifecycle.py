@@ -10,11 +10,11 @@ from signal import Signals
 import anyio
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StoppedEarly
-from batchveo.core.events import Began, Ended, Interrupting, Waiting
+from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.in_flight import Board
+from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
 from batchveo.store import Counts
@@ -24,11 +24,17 @@ BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError
 DONE = (JobState.SUCCEEDED, JobState.CANCELLED)
 
 
-class Ending:
+class RunLifecycle:
     """Watches for the end of a run; ``over`` is set then. ``owes``: whether a doubt was not looked up yet."""
 
     def __init__(
-        self, recorder: Recorder, board: Board, settings: RunSettings, *, begun: float, owes: Callable[[], bool]
+        self,
+        recorder: Recorder,
+        board: InFlightTable,
+        settings: RunSettings,
+        *,
+        begun: float,
+        owes: Callable[[], bool],
     ) -> None:
         self._recorder = recorder
         self._board = board
@@ -44,7 +50,7 @@ class Ending:
         """A signal tells the run to end."""
         self._interrupted = received
         text = f"{received.name}: taking no more jobs; calls under way may end (again: stop at once)"
-        self._recorder.tell(Interrupting(signal=received.name, text=text, warning=True))
+        self._recorder.tell(RunInterrupted(signal=received.name, text=text, warning=True))
         self._recorder.notify()
 
     def fail(self, error: Exception) -> None:
@@ -86,13 +92,13 @@ class Ending:
             self._recorder.tell(self._waiting(len(doubts), len(failures), max(since)))
         self._said_waiting = waits
 
-    def _waiting(self, doubts: int, failures: int, since: float) -> Waiting:
+    def _waiting(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._recorder.store
         resume = pasteable("resume", state=store.path, service=address_options(store.services()))
         until = since + self._settle
-        return Waiting(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
+        return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
-    async def framed(self, began: Began, work: Callable[[], Awaitable[None]]) -> RunResult:
+    async def framed(self, began: RunStarted, work: Callable[[], Awaitable[None]]) -> RunResult:
         """Do the run's ``work`` between its first and its last event; raises only for bugs."""
         store = self._recorder.store
         try:
@@ -110,7 +116,7 @@ class Ending:
         result = self._result()
         stopped = None if result.stopped is None else str(result.stopped)
         self._recorder.tell(
-            Ended(run=result.run, exit_status=result.exit_status, seconds=result.seconds, stopped=stopped)
+            RunFinished(run=result.run, exit_status=result.exit_status, seconds=result.seconds, stopped=stopped)
         )
         return result
 

@@ -12,7 +12,7 @@ from batchveo.engine.broker import GRACE_SECONDS
 from batchveo.engine.coordinator import Coordinator
 
 
-class LocalDesk:
+class LocalBroker:
     """A ``Desk`` without a wire: calls are never lost."""
 
     def __init__(self, coordinator: Coordinator, worker: str, clock: Clock) -> None:

@@ -11,13 +11,13 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Reporter, silent
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import single_error
-from batchveo.engine.local_broker import LocalDesk
+from batchveo.engine.local_broker import LocalBroker
 from batchveo.engine.per_key import Label
 from batchveo.engine.result import RunResult
 from batchveo.engine.signals import stop_signals
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
-from batchveo.provider import Api, Videos
+from batchveo.provider import ApiClient, VideoClient
 from batchveo.storage.block_writer import Disk, in_thread
 from batchveo.store import Store
 
@@ -29,15 +29,15 @@ class Run:
         self,
         store: Store,
         spec: RunSpec,
-        apis: Mapping[Label, Api],
-        videos: Videos,
+        apis: Mapping[Label, ApiClient],
+        videos: VideoClient,
         *,
         clock: Clock,
         reporter: Reporter = silent,
         disk: Disk = in_thread,
     ) -> None:
         self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)
-        desk = LocalDesk(self._coordinator, "local", clock)
+        desk = LocalBroker(self._coordinator, "local", clock)
         self._worker = Worker(desk, apis, videos, spec.settings, durations=spec.durations, disk=disk)
 
     async def execute(self) -> RunResult:

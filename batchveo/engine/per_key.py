@@ -13,7 +13,7 @@ Label = str
 """What an API key is called; empty where there is but one, which needs no name."""
 
 
-class ByKey(Generic[T]):
+class PerKey(Generic[T]):
     """One ``T`` for each key; what was bought with a key that has no label here is served by the first."""
 
     def __init__(self, items: Mapping[Label, T]) -> None:

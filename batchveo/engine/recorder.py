@@ -11,10 +11,10 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
-from batchveo.core.events import Event, Moved, Noted, Reporter
+from batchveo.core.events import Event, JobStateChanged, Message, Reporter
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Lost, Outcome
+from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
 from batchveo.core.state_machine import Move, next_state
 from batchveo.engine.group_commit import GroupCommit
 from batchveo.store import GenerationTaken, MoveLost, Store
@@ -86,7 +86,9 @@ class Recorder:
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
         adopted = self.store.adopt(current, generation, now=self.now(), client_request_id=job.client_request_id)
-        return Entry(job=adopted, events=(Moved(job=adopted, was=current.state, detail="accepted after all"),))
+        return Entry(
+            job=adopted, events=(JobStateChanged(job=adopted, was=current.state, detail="accepted after all"),)
+        )
 
     def _stray(self, job: Job, current: Job, generation: str) -> Entry:
         if not self.store.keep_stray(job, generation, run=self.run, now=self.now()):
@@ -98,7 +100,7 @@ class Recorder:
 
     def _moved(self, job: Job, move: Move, now: float) -> Entry:
         moved = self.store.apply(job, move, run=self.run, now=now)
-        events: list[Event] = [Moved(job=moved, was=job.state, detail=move.detail)]
+        events: list[Event] = [JobStateChanged(job=moved, was=job.state, detail=move.detail)]
         twin = self.store.same_file(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
             events.append(_warning(moved, f"byte for byte the same video as {twin.name}"))
@@ -108,7 +110,7 @@ class Recorder:
         """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
         reason = _taken_words(generation)
         if not isinstance(outcome, FoundInLog):
-            return self.enter(job, Lost(reason=reason))
+            return self.enter(job, SubmitUncertain(reason=reason))
         if job.held:
             return Entry(job=job)
         hold = Move(to=JobState.IN_DOUBT, detail=reason, set={"held": True, "error": reason})
@@ -132,7 +134,7 @@ class Recorder:
         """Take no more jobs; the first reason stands."""
         if self.stopped is None:
             self.stopped = why
-            self.tell(Noted(text=f"no more jobs are submitted: {why}", warning=True))
+            self.tell(Message(text=f"no more jobs are submitted: {why}", warning=True))
         self.notify()
 
     def tell(self, event: Event) -> None:
@@ -155,8 +157,8 @@ class Recorder:
             await changed.wait()
 
 
-def _warning(job: Job, words: str) -> Noted:
-    return Noted(text=f"{job.name}: {words}", warning=True)
+def _warning(job: Job, words: str) -> Message:
+    return Message(text=f"{job.name}: {words}", warning=True)
 
 
 def _taken_words(generation: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from batchveo.core.errors import KeyRejected
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
-from batchveo.engine.budget import Wallet
-from batchveo.engine.key_limits import Line, Lines
+from batchveo.engine.budget import Budget
+from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.deprecations import read_replacement
 
 
@@ -25,10 +25,10 @@ class RefusedJobs:
     def __init__(
         self,
         recorder: Recorder,
-        lines: Lines,
-        wallet: Wallet,
-        apis: Mapping[Label, Api],
-        await_credits: Callable[[Line], Awaitable[None]],
+        lines: KeyThrottles,
+        wallet: Budget,
+        apis: Mapping[Label, ApiClient],
+        await_credits: Callable[[KeyThrottle], Awaitable[None]],
     ) -> None:
         self._recorder = recorder
         self._lines = lines
@@ -37,7 +37,7 @@ class RefusedJobs:
         self._await_credits = await_credits
         self._said: set[str] = set()
 
-    async def look_into(self, line: Line, job: Job, outcome: Denied | Withdrawn) -> None:
+    async def look_into(self, line: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
         """Decide what the refusal of ``job``, which is pending again, means for others."""
         if isinstance(outcome, Withdrawn):
             words = await self._with_replacement(line, job.model, outcome.reason)
@@ -50,26 +50,26 @@ class RefusedJobs:
         self._recorder.notify()
         await self._recorder.durable()
 
-    async def _is_about_money(self, line: Line, job: Job, outcome: Denied) -> bool:
+    async def _is_about_money(self, line: KeyThrottle, job: Job, outcome: Denied) -> bool:
         if line.out_of_credits is not None or line.closed is not None:
             return True  # another job has found that out
         enough = await self._wallet.can_pay(line, job, beside=outcome.about_money)
         return outcome.about_money if enough is None else not enough
 
-    async def _out_of_credits(self, line: Line, reason: str) -> None:
+    async def _out_of_credits(self, line: KeyThrottle, reason: str) -> None:
         had_credits = line.out_of_credits is None
         self._lines.block(line, Blocked(stop=Stop.CREDITS, reason=reason))
         if had_credits and line.out_of_credits is not None:
             await self._await_credits(line)
 
-    async def _with_replacement(self, line: Line, model: str, reason: str) -> str:
+    async def _with_replacement(self, line: KeyThrottle, model: str, reason: str) -> str:
         try:
             replacement = await read_replacement(self._apis[line.name], model)
-        except (ServiceTrouble, KeyRejected):
+        except (ProviderError, KeyRejected):
             replacement = None
         return f"{reason} ({model}: {replacement})" if replacement else reason
 
-    def _put_aside(self, line: Line, job: Job, words: str, *, whole: bool) -> None:
+    def _put_aside(self, line: KeyThrottle, job: Job, words: str, *, whole: bool) -> None:
         """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
         recorder = self._recorder
         refusal = line.refusals.add(job.model, words, job=job.seq, now=recorder.now(), whole=whole)
@@ -83,7 +83,7 @@ class RefusedJobs:
         elif not refusal.whole:
             self._say(f"{job.name}: put aside: {words}", words)
 
-    def accepted(self, line: Line, job: Job) -> None:
+    def accepted(self, line: KeyThrottle, job: Job) -> None:
         """A job of a refused model was accepted: the others of that model are submitted after all."""
         recorder = self._recorder
         if line.refusals.end(job.model, job=job.seq, now=recorder.now()):
@@ -99,4 +99,4 @@ class RefusedJobs:
     def _say(self, text: str, once: str) -> None:
         if once not in self._said:
             self._said.add(once)
-            self._recorder.tell(Noted(text=text, warning=True))
+            self._recorder.tell(Message(text=text, warning=True))

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.errors import StoppedEarly
 from batchveo.store import Counts
 
@@ -27,4 +27,4 @@ class RunResult:
     late: int = 0
     put_aside: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
-    output: Place | None = None
+    output: Destination | None = None

@@ -9,8 +9,8 @@ import anyio
 from batchveo.core.durations import Durations
 from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.broker import GRACE_SECONDS, Desk
-from batchveo.engine.per_key import ByKey, Label
+from batchveo.engine.broker import GRACE_SECONDS, Broker
+from batchveo.engine.per_key import Label, PerKey
 from batchveo.engine.stages.attachments import Attachments
 from batchveo.engine.stages.download import Downloader
 from batchveo.engine.stages.downloader import FetchLoop
@@ -18,7 +18,7 @@ from batchveo.engine.stages.poll import Poller
 from batchveo.engine.stages.poller import PollLoop
 from batchveo.engine.stages.submit import Submitter
 from batchveo.engine.stages.submitter import SubmitLoop
-from batchveo.provider import Api, Videos
+from batchveo.provider import ApiClient, VideoClient
 from batchveo.storage.block_writer import Disk, in_thread
 
 
@@ -31,9 +31,9 @@ class Worker:
 
     def __init__(
         self,
-        desk: Desk,
-        apis: Mapping[Label, Api],
-        videos: Videos,
+        desk: Broker,
+        apis: Mapping[Label, ApiClient],
+        videos: VideoClient,
         settings: RunSettings,
         *,
         durations: Durations,
@@ -41,12 +41,12 @@ class Worker:
         writer: str = "",
     ) -> None:
         self._desk = desk
-        pollers = ByKey({label: Poller(api) for label, api in apis.items()})
+        pollers = PerKey({label: Poller(api) for label, api in apis.items()})
         self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
         downloader = Downloader(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
         self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
         attachments = Attachments(desk.input_file)
-        submitters = ByKey({label: Submitter(api, attachments, desk.leaving) for label, api in apis.items()})
+        submitters = PerKey({label: Submitter(api, attachments, desk.leaving) for label, api in apis.items()})
         self._submits = SubmitLoop(desk, submitters, place=self._submitted)
         self._scope = anyio.CancelScope()
 

@@ -169,9 +169,7 @@ def _spellings(choices: list[str]) -> list[str]:
     """The choices, and the same in the other cases that are taken as well."""
     return list(
         dict.fromkeys(
-            spelling
-            for choice in choices
-            for spelling in (choice, choice.lower(), choice.upper(), choice.capitalize())
+            spelling for choice in choices for spelling in (choice, choice.lower(), choice.upper(), choice.capitalize())
         )
     )
 

@@ -9,11 +9,11 @@ from batchveo.core.errors import Declined
 from batchveo.core.settings import RunSettings
 from batchveo.operations.balances import balance_of
 from batchveo.operations.prices import known_prices
-from batchveo.operations.quote import Approve, Offer, Tally, state_if_any
+from batchveo.operations.quote import Approve, PurchaseQuote, Tally, state_if_any
 from batchveo.operations.recovery import recoverable
 from batchveo.provider.clients import apis, first
 from batchveo.provider.service import Service
-from batchveo.store import Scratch, foresee
+from batchveo.store import StagingTable, foresee
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""
@@ -25,7 +25,7 @@ async def ask(
     using: Service,
     state: Path,
     settings: RunSettings,
-    named: Scratch | None = None,
+    named: StagingTable | None = None,
     models: Sequence[str] = (),
 ) -> None:
     """Put the offer of a run to ``approve``; raises ``Declined`` where the answer is no.
@@ -50,7 +50,7 @@ async def ask(
                 tally.add(job.model, job.request, due=job.is_due and job.id not in found)
         elif store is not None:
             tally.add_all(store.pending_requests())
-        offer = Offer(
+        offer = PurchaseQuote(
             models=tally.models(),
             balance_usd=balance.usd,
             balances=balance.by_key if len(opened) > 1 else {},

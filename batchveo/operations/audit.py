@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from batchveo.core.models import Job, JobState
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
 from batchveo.provider.clients import told_by
 from batchveo.provider.usage_log import Row, hours_since, read_log, success_of
@@ -42,7 +42,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class ProviderRecords:
     """What the provider says: charges by generation id, generation ids by client request id.
 
     ``keys``: the label of the first key whose ledger tells of a generation. ``whole``: every log was read to its
@@ -68,7 +68,7 @@ class Audit:
         return self.whole and not self.findings
 
 
-async def read_all_books(apis: Mapping[str, Api], *, since: float, now: float) -> Books:
+async def read_all_books(apis: Mapping[str, ApiClient], *, since: float, now: float) -> ProviderRecords:
     """The books of every key as one: what several tell, since they have one account, counts once."""
     charges: dict[str, float] = {}
     requests: dict[str, str] = {}
@@ -81,10 +81,10 @@ async def read_all_books(apis: Mapping[str, Api], *, since: float, now: float) -
         requests = {**books.requests, **requests}
         keys = {**dict.fromkeys(books.charges, label), **keys}
         whole &= books.whole
-    return Books(charges=charges, requests=requests, keys=keys, whole=whole)
+    return ProviderRecords(charges=charges, requests=requests, keys=keys, whole=whole)
 
 
-async def read_books(api: Api, *, since: float, now: float) -> Books:
+async def read_books(api: ApiClient, *, since: float, now: float) -> ProviderRecords:
     """Read ledger and log back to ``since``; raises ``ServiceTrouble`` or ``KeyRejected``."""
     requests: dict[str, str] = {}
 
@@ -94,10 +94,10 @@ async def read_books(api: Api, *, since: float, now: float) -> Books:
 
     whole = await read_log(api, hours=hours_since(since, now), take=take)
     charges = await read_charges(api, since=since - ONE_HOUR)
-    return Books(charges=charges, requests=requests, whole=whole)
+    return ProviderRecords(charges=charges, requests=requests, whole=whole)
 
 
-async def audit(store: Store, apis: Mapping[str, Api], *, now: float) -> Audit:
+async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float) -> Audit:
     """Everything that is off between the state and the provider; raises ``ServiceTrouble`` or ``KeyRejected``.
 
     ``apis`` are the clients of all keys, by their labels.
@@ -107,14 +107,14 @@ async def audit(store: Store, apis: Mapping[str, Api], *, now: float) -> Audit:
     return Audit(findings=list(compare(store, books)), whole=books.whole)
 
 
-def compare(store: Store, books: Books) -> Iterator[Finding]:
+def compare(store: Store, books: ProviderRecords) -> Iterator[Finding]:
     """Hold the state against the books."""
     keys: dict[str, str | None] = dict(books.keys)
     for finding in _compare(store, books, keys):
         yield replace(finding, key=keys.get(finding.generation_id) or None)
 
 
-def _compare(store: Store, books: Books, keys: dict[str, str | None]) -> Iterator[Finding]:
+def _compare(store: Store, books: ProviderRecords, keys: dict[str, str | None]) -> Iterator[Finding]:
     """The findings; ``keys`` learns with which key each of our generations was asked for."""
     jobs = {job.seq: job for job in store.jobs() if job.attempts}
     prices: dict[int, float] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from batchveo.core.errors import KeyRejected
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.clients import told_by
 
 BALANCE_SECONDS = 30.0
@@ -27,7 +27,7 @@ class Balance:
     notes: Sequence[str] = field(default=())
 
 
-async def balance_of(apis: Mapping[str, Api], *, has_key: bool = True) -> Balance:
+async def balance_of(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
     """Ask every key. A balance that nobody tells counts as nothing, where another does tell."""
     if not has_key:
         return Balance(notes=["no API key, so no balance"])
@@ -41,11 +41,11 @@ async def balance_of(apis: Mapping[str, Api], *, has_key: bool = True) -> Balanc
     return Balance(usd=sum(set(told.values())) if told else None, by_key=told, notes=[*notes, *_shared(told)])
 
 
-async def _ask(label: str, api: Api, told: dict[str, float], notes: list[str]) -> None:
+async def _ask(label: str, api: ApiClient, told: dict[str, float], notes: list[str]) -> None:
     try:
         with told_by(label):
             told[label] = await api.balance()
-    except (ServiceTrouble, KeyRejected) as error:
+    except (ProviderError, KeyRejected) as error:
         notes.append(f"no balance: {error}")
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.amounts import money
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.operations.preflight import running
-from batchveo.provider import Api, NamedKey, ServiceTrouble
+from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
 from batchveo.storage.folder_limits import FolderLimits, nearest
 from batchveo.storage.objects import Head, objects
@@ -41,7 +41,7 @@ class Check:
 def examine(
     *,
     state: Path,
-    output: Place,
+    output: Destination,
     base_url: str | None,
     api_key_file: Path | None,
     sandbox: bool,
@@ -76,9 +76,7 @@ def _folder(what: str, path: Path) -> Check:
     there = nearest(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):
-        return Check(
-            what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option"
-        )
+        return Check(what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option")
     return Check(
         what=what,
         ok=free >= LEAST_FREE_GIB,
@@ -123,12 +121,12 @@ def _key(key: NamedKey, base_url: str) -> Check:
     """Whether the service answers, and takes the key."""
     what = f"key {key.name}" if key.name else "service"
     try:
-        balance = anyio.run(_balance, Api(key.key, base_url=base_url))
-    except (ServiceTrouble, KeyRejected) as error:
+        balance = anyio.run(_balance, ApiClient(key.key, base_url=base_url))
+    except (ProviderError, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
     return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
 
 
-async def _balance(api: Api) -> float:
+async def _balance(api: ApiClient) -> float:
     async with api:
         return await api.balance()

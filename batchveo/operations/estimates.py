@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from batchveo.core.durations import Durations, Expectation
 from batchveo.core.forecast import Forecast, forecast
 from batchveo.operations.service_metrics import recent_durations
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.store import Store
 
 METRICS, HISTORY = "the service's metrics", "earlier generations here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
+class RunEstimate:
     """The expected length of a run; ``forecast`` is ``None`` where nothing is known of the models in ``unknown``.
 
     ``sources`` say where it is known from.
@@ -27,8 +27,8 @@ class Night:
 
 
 async def night(
-    api: Api, left: Mapping[str, int], state: Store | None, *, places: int, per_minute: float | None
-) -> Night:
+    api: ApiClient, left: Mapping[str, int], state: Store | None, *, places: int, per_minute: float | None
+) -> RunEstimate:
     """What to expect of a run with ``left`` jobs of each model; the service has a few seconds to tell its part."""
     models = sorted(model for model, jobs in left.items() if jobs)
     told = await recent_durations(api, models)
@@ -40,7 +40,7 @@ async def night(
         if belief is not None:
             expected[model] = belief
             sources |= ({METRICS} if model in told else set()) | ({HISTORY} if seen else set())
-    return Night(
+    return RunEstimate(
         forecast=forecast(left, expected, places=places, per_minute=per_minute),
         sources=tuple(source for source in (METRICS, HISTORY) if source in sources),
         unknown=tuple(model for model in models if model not in expected),

@@ -14,7 +14,7 @@ import anyio
 
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.operations.image_header import Gauge, can_measure
-from batchveo.provider import Videos
+from batchveo.provider import VideoClient
 from batchveo.provider.image_client import MOST_BYTES, NotSeen, look
 from batchveo.store import Foreseen
 
@@ -90,14 +90,18 @@ class Pictures:
 
 
 async def check_images(
-    pictures: Pictures, *, loopback: bool = False, progress: Progress = unwatched, videos: Videos | None = None
+    pictures: Pictures,
+    *,
+    loopback: bool = False,
+    progress: Progress = unwatched,
+    videos: VideoClient | None = None,
 ) -> ImageCheck:
     """Look at the beginning of every image, many at a time. Never raises for what is wrong with one.
 
     ``loopback``: images may be on this machine. ``videos`` replaces the network in tests.
     """
     found: dict[str, str] = {}
-    async with videos or Videos(loopback=loopback) as opened:
+    async with videos or VideoClient(loopback=loopback) as opened:
         checker = _Checker(opened, found, progress, len(pictures))
         queue = iter(pictures)
         async with anyio.create_task_group() as workers:
@@ -110,7 +114,7 @@ async def check_images(
 class _Checker:
     """Looks at images until there are no more, and notes what is wrong with them."""
 
-    def __init__(self, videos: Videos, found: dict[str, str], progress: Progress, total: int) -> None:
+    def __init__(self, videos: VideoClient, found: dict[str, str], progress: Progress, total: int) -> None:
         self._videos = videos
         self._found = found
         self._progress = progress

@@ -11,7 +11,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.filenames import safe_stem
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.provider.clients import told_by
 from batchveo.provider.usage_log import Row, read_log, success_of
 from batchveo.store import GenerationTaken, Store
@@ -43,7 +43,7 @@ class _Bought:
     keys: list[str] = field(default_factory=list)
 
 
-async def adopt_from_log(store: Store, apis: Mapping[str, Api], *, hours: int, now: float) -> Adopted:
+async def adopt_from_log(store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float) -> Adopted:
     """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
 
     ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
@@ -60,7 +60,7 @@ async def adopt_from_log(store: Store, apis: Mapping[str, Api], *, hours: int, n
     return adopted
 
 
-async def _read(api: Api, label: str, hours: int, found: dict[str, _Bought]) -> bool:
+async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought]) -> bool:
     """Gather the successes of one log; tells whether its end was reached."""
 
     def take(page: Sequence[Row]) -> bool:
@@ -93,7 +93,7 @@ def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, n
         adopted.surplus.append(generation)
 
 
-async def key_of(apis: Mapping[str, Api], generation_id: str) -> str:
+async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
     """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
     reasons = []
     for label, api in apis.items():

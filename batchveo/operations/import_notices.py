@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchveo.core.events import Noted, Reporter
+from batchveo.core.events import Message, Reporter
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import JobState
@@ -19,15 +19,15 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added, store: Stor
     if cancelled:
         back = pasteable("retry", "--state-is", "cancelled", state=store.path)
         text += f", {cancelled} cancelled and skipped (`{back}` brings them back)"
-    reporter(Noted(text=text))
+    reporter(Message(text=text))
     if summary.repeated:
         first = f" ({summary.first_repeated})" if summary.first_repeated else ""
         text = f"{counted(summary.repeated, 'job')} said word for word before; each is made and paid for{first}"
-        reporter(Noted(text=text, warning=True))
+        reporter(Message(text=text, warning=True))
     if summary.shared_note:
-        reporter(Noted(text=summary.shared_note, warning=True))
+        reporter(Message(text=summary.shared_note, warning=True))
     if added.renamed:
-        reporter(Noted(text=f"{counted(added.renamed, 'job')} not submitted yet got a new name"))
+        reporter(Message(text=f"{counted(added.renamed, 'job')} not submitted yet got a new name"))
     gone = ", ".join(f"{n} {state}" for state, n in added.no_longer_named.items())
     if gone:
         hint = ""
@@ -35,4 +35,4 @@ def say_expanded(reporter: Reporter, summary: Summary, added: Added, store: Stor
             make = pasteable("resume", state=store.path, service=address_options(store.services()))
             drop = pasteable("cancel", "JOB", state=store.path)
             hint = f"; the pending ones are left alone (`{make}` makes them, `{drop}` drops one)"
-        reporter(Noted(text=f"no longer named by the manifest: {gone}{hint}"))
+        reporter(Message(text=f"no longer named by the manifest: {gone}{hint}"))

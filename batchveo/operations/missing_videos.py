@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.run_options import whole
 from batchveo.storage.reader import kept, size_of
 from batchveo.store import Store
@@ -29,7 +29,7 @@ MISSING_ADVICE = (
 class Missing:
     """``files`` of ``looked_for`` finished videos are not in ``output``; ``is_empty``: nothing at all is there."""
 
-    output: Place
+    output: Destination
     looked_for: int
     files: Sequence[str]
     is_empty: bool
@@ -54,7 +54,7 @@ class Missing:
         )
 
 
-async def missing_videos(store: Store, output: Place) -> Missing:
+async def missing_videos(store: Store, output: Destination) -> Missing:
     """Look for some of the finished videos that were put into ``output``, the newest and the oldest.
 
     What cannot be looked at counts as there: whoever writes there next will say what is wrong.
@@ -64,19 +64,19 @@ async def missing_videos(store: Store, output: Place) -> Missing:
     return await anyio.to_thread.run_sync(_look_for, output, files)
 
 
-def _is_same(where: str, output: Place) -> bool:
+def _is_same(where: str, output: Destination) -> bool:
     """Whether ``where``, as a database has it, is ``output``, however each is spelled."""
     return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
 
 
-def _look_for(output: Place, files: Sequence[str]) -> Missing:
+def _look_for(output: Destination, files: Sequence[str]) -> Missing:
     place = output if isinstance(output, BucketUrl) else output.absolute()
     gone = [file for file in files if _is_gone(place, file)]
     is_empty = bool(gone) and isinstance(place, Path) and _is_empty(place)
     return Missing(output=output, looked_for=len(files), files=gone, is_empty=is_empty)
 
 
-def _is_gone(place: Place, file: str) -> bool:
+def _is_gone(place: Destination, file: str) -> bool:
     try:
         size_of(kept(place, file))
     except (FileNotFoundError, NotADirectoryError):

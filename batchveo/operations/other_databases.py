@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchveo.provider.service import SANDBOX
-from batchveo.store import Acquaintance, Scratch, acquaintance
+from batchveo.store import Acquaintance, StagingTable, acquaintance
 
 LEVELS = 3
 """How many folders above that of a manifest are looked into."""
@@ -20,7 +20,7 @@ MOST_ENTRIES, MOST_DATABASES = 5_000, 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class OtherDatabase:
     """A database that knows jobs of which the one at ``state`` knows none.
 
     ``is_new``: there is no database at ``state`` yet.
@@ -53,8 +53,8 @@ def is_unmade(state: Path) -> bool:
 
 
 def neighbour(
-    manifests: Sequence[str | os.PathLike[str]], state: Path, named: Scratch, *, sandbox: bool
-) -> Neighbour | None:
+    manifests: Sequence[str | os.PathLike[str]], state: Path, named: StagingTable, *, sandbox: bool
+) -> OtherDatabase | None:
     """The nearest database beside ``manifests`` that knows jobs of ``named``; the one at ``state`` knows none.
 
     What the sandbox made does not count for a real service, nor the other way round. Nothing is written.
@@ -67,7 +67,7 @@ def neighbour(
     for path in islice(_databases(manifests, state), MOST_DATABASES):
         other = acquaintance(named, path)
         if other is not None and other.known and (SANDBOX in other.services) == sandbox:
-            return Neighbour(state=state, is_new=is_new, other=other)
+            return OtherDatabase(state=state, is_new=is_new, other=other)
     return None
 
 

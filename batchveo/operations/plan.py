@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.manifest import Manifests, ReadOptions
 from batchveo.operations.balances import balance_of
-from batchveo.operations.estimates import Night, night
+from batchveo.operations.estimates import RunEstimate, night
 from batchveo.operations.image_check import ImageCheck, Pictures, Progress, check_images, unwatched
 from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
 from batchveo.operations.other_databases import neighbour
 from batchveo.operations.prices import known_prices
-from batchveo.operations.quote import ModelPlan, Offer, Tally, state_if_any
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, state_if_any
 from batchveo.operations.recovery import recoverable
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.storage.local_files import taken_stems
-from batchveo.store import Foreseen, Scratch, Store, foresee
+from batchveo.store import Foreseen, StagingTable, Store, foresee
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
@@ -47,7 +47,7 @@ class Collision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(Offer):
+class Plan(PurchaseQuote):
     """What a run would make and what it would cost.
 
     ``repeated`` jobs say the same as an earlier one, word for word. ``named`` counts what the manifests hold;
@@ -63,7 +63,7 @@ class Plan(Offer):
     by_state: Mapping[JobState, int] = field(default_factory=dict)
     colliding: int = 0
     collisions: Sequence[Collision] = field(default=())
-    night: Night | None = None
+    night: RunEstimate | None = None
     images: ImageCheck | None = None
 
 
@@ -71,9 +71,9 @@ async def plan(
     manifests: Sequence[str | os.PathLike[str]],
     *,
     state: Path,
-    api: Api,
+    api: ApiClient,
     has_key: bool,
-    apis: Mapping[str, Api] | None = None,
+    apis: Mapping[str, ApiClient] | None = None,
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
     reading: ReadOptions | None = None,
@@ -94,7 +94,7 @@ async def plan(
     A service that does not answer costs the plan what only it knows, not its life.
     """
     settings = settings or RunSettings()
-    with Scratch() as scratch, state_if_any(state) as store:
+    with StagingTable() as scratch, state_if_any(state) as store:
         with Manifests(
             manifests,
             allow_unknown_model=allow_unknown_model,
@@ -134,18 +134,16 @@ async def plan(
             colliding=survey.colliding,
             collisions=survey.collisions,
             night=await night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
-            images=await check_images(survey.pictures, loopback=loopback, progress=progress)
-            if with_images
-            else None,
+            images=await check_images(survey.pictures, loopback=loopback, progress=progress) if with_images else None,
         )
 
 
 async def _warnings(
     manifests: Sequence[str | os.PathLike[str]],
     state: Path,
-    named: Scratch,
+    named: StagingTable,
     store: Store | None,
-    output: Place,
+    output: Destination,
     *,
     sandbox: bool,
 ) -> list[str]:
@@ -162,7 +160,7 @@ class Survey:
     """Looks at every named job once. ``found``: the ids of those that have a finished video in the output."""
 
     def __init__(
-        self, tally: Tally, output: Place, *, with_images: bool, found: Collection[str] = frozenset()
+        self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
     ) -> None:
         self.tally = tally
         self.pictures = Pictures()
@@ -189,7 +187,7 @@ class Survey:
         """How many of the named jobs the state has, by their state."""
         return {state: self._states[state] for state in JobState if self._states[state]}
 
-    def add_all(self, named: Scratch, state: Path | None) -> None:
+    def add_all(self, named: StagingTable, state: Path | None) -> None:
         """Look at all of ``named``."""
         for job in foresee(named, state):
             is_there = job.is_due and job.id in self._found

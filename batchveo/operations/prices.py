@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from batchveo.core.errors import KeyRejected
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import Store
 
@@ -31,8 +31,8 @@ class KnownPrices:
     trouble: str | None = None
 
 
-async def price_list(api: Api, models: Sequence[str]) -> PriceList:
-    """The prices of ``models``, live; raises ``ServiceTrouble`` or ``KeyRejected`` where they cannot be had."""
+async def price_list(api: ApiClient, models: Sequence[str]) -> PriceList:
+    """The prices of ``models``, live; raises ``ProviderError`` or ``KeyRejected`` where they cannot be had."""
     pricing: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(models), AT_ONCE):
         names = [("id", name) for name in models[start : start + AT_ONCE]]
@@ -41,12 +41,12 @@ async def price_list(api: Api, models: Sequence[str]) -> PriceList:
     return PriceList(pricing)
 
 
-async def known_prices(api: Api, models: Sequence[str], state: Store | None) -> KnownPrices:
+async def known_prices(api: ApiClient, models: Sequence[str], state: Store | None) -> KnownPrices:
     """The prices of ``models``: live, or else those that ``state`` remembers."""
     try:
         with anyio.fail_after(PRICES_SECONDS):
             return KnownPrices(prices=await price_list(api, models))
-    except (ServiceTrouble, KeyRejected, TimeoutError) as error:
+    except (ProviderError, KeyRejected, TimeoutError) as error:
         quotes = state.quotes(models) if state else {}
         return KnownPrices(
             prices=PriceList({model: quote.pricing for model, quote in quotes.items()}),

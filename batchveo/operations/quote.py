@@ -28,7 +28,7 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class PurchaseQuote:
     """Jobs and their price by model, and the money there is for them (US dollars).
 
     ``prices_since``: when the prices were told (seconds, UTC) that the service does not tell now; ``None`` where
@@ -80,7 +80,7 @@ class Offer:
         return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
 
 
-Approve = Callable[[Offer], bool]
+Approve = Callable[[PurchaseQuote], bool]
 """Asks whether to buy; may take its time, for nothing else goes on meanwhile."""
 
 

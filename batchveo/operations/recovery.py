@@ -11,7 +11,7 @@ from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobState
 from batchveo.core.normalization import normal_key
@@ -59,7 +59,7 @@ def unwatched(videos: int) -> None:
 
 async def recover(
     store: Store,
-    output: Place,
+    output: Destination,
     *,
     run: int,
     now: float,
@@ -114,7 +114,7 @@ async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[
 
 
 async def recoverable(
-    store: Store | None, output: Place, *, sandbox: bool, sidecars: Sidecars = BESIDE
+    store: Store | None, output: Destination, *, sandbox: bool, sidecars: Sidecars = BESIDE
 ) -> frozenset[str]:
     """The ids of jobs that a sidecar beside a video in ``output`` names, and ``store`` does not have as finished.
 
@@ -135,7 +135,7 @@ def _stands(sidecar: Sidecar) -> bool:
 
 
 async def _found(
-    store: Store | None, output: Place, stems: set[str], disk: Disk, sidecars: Sidecars
+    store: Store | None, output: Destination, stems: set[str], disk: Disk, sidecars: Sidecars
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:

@@ -25,7 +25,7 @@ from batchveo.operations.other_databases import neighbour
 from batchveo.operations.quote import Approve
 from batchveo.operations.run_steps import NO_CONSENT, check_cluster, opened_run
 from batchveo.provider.service import Service, service
-from batchveo.store import Scratch, Store
+from batchveo.store import StagingTable, Store
 
 StrPath = str | os.PathLike[str]
 
@@ -99,7 +99,7 @@ async def run_async(
 ) -> RunResult:
     """``run``, to be awaited."""
     check_cluster(cluster)
-    with Scratch() as scratch:
+    with StagingTable() as scratch:
         with Manifests(
             manifests,
             allow_unknown_model=allow_unknown_model,
@@ -191,13 +191,11 @@ async def resume_async(
     say_remembered(reporter, differences(given, settings))
     chosen = using or service()
     await ask(approve, using=chosen, state=path, settings=settings)
-    return await opened_run(
-        path, "resume", take_on, settings, chosen, reporter, cluster, told=told, consent=consent
-    )
+    return await opened_run(path, "resume", take_on, settings, chosen, reporter, cluster, told=told, consent=consent)
 
 
 def _check_neighbours(
-    manifests: Sequence[StrPath], state: Path, named: Scratch, using: Service, consent: Consent
+    manifests: Sequence[StrPath], state: Path, named: StagingTable, using: Service, consent: Consent
 ) -> None:
     """Raise ``KnownElsewhere`` where another database beside ``manifests`` knows the jobs, and this one none."""
     found = None if consent.new_state else neighbour(manifests, state, named, sandbox=using.sandbox)

@@ -13,15 +13,15 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.cluster_settings import Cluster
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.durations import Durations
 from batchveo.core.errors import KeyRejected, PricesUnknown, UsageError, VideosMissing
-from batchveo.core.events import Noted, Reporter
+from batchveo.core.events import Message, Reporter
 from batchveo.core.models import JobState
 from batchveo.core.run_options import NOTHING_TOLD, Remembered, Told, whole, written
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.backend import Engine
+from batchveo.engine.cluster.backend import ActorBackend
 from batchveo.engine.cluster.shared_folder import clear
 from batchveo.engine.cluster.worker_pool import tag_of
 from batchveo.engine.local_run import Run
@@ -37,7 +37,7 @@ from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import PRICES_SECONDS, keep_prices, price_list
 from batchveo.operations.recovery import recover
 from batchveo.operations.service_metrics import known_durations, recent_durations
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.clients import clients, first
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import Service
@@ -125,7 +125,7 @@ async def opened_run(
     return replace(result, output=settings.output)
 
 
-async def check_videos(store: Store, output: Place, consent: Consent) -> None:
+async def check_videos(store: Store, output: Destination, consent: Consent) -> None:
     """Raise ``VideosMissing`` where the place of the finished videos is not there, and nobody agrees to that."""
     if consent.missing_videos:
         return
@@ -167,29 +167,29 @@ def _check_reach(using: Service, cluster: Cluster | None) -> None:
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
 
 
-def _engine(cluster: Cluster, state: Path, reporter: Reporter) -> AbstractContextManager[Engine]:
+def _engine(cluster: Cluster, state: Path, reporter: Reporter) -> AbstractContextManager[ActorBackend]:
     """The engine of a run on a cluster, to be started."""
     from batchveo.engine.cluster.ray_bootstrap import started
 
     joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
     starting = "starting Ray on this machine, which takes some ten seconds"
-    reporter(Noted(text=starting if cluster.is_local else f"joining {joining}"))
+    reporter(Message(text=starting if cluster.is_local else f"joining {joining}"))
     return started(cluster, state)
 
 
-async def _prices(api: Api, models: Sequence[str], settings: RunSettings) -> PriceList:
+async def _prices(api: ApiClient, models: Sequence[str], settings: RunSettings) -> PriceList:
     """The prices of what is still to be bought; without a budget a run does without, where it must."""
     try:
         with anyio.fail_after(PRICES_SECONDS):
             return await price_list(api, models)
-    except (ServiceTrouble, KeyRejected, TimeoutError) as error:
+    except (ProviderError, KeyRejected, TimeoutError) as error:
         if settings.budget is None or settings.assume_price is not None or not models:
             return PriceList({})
         text = f"a budget needs prices, and there are none: {error}; try later, or give --assume-price"
         raise PricesUnknown(text) from None
 
 
-async def _durations(api: Api, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
+async def _durations(api: ApiClient, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
     """What the service, and this state, tell of generation times, where polls are planned by them."""
     if settings.poll_interval is not None:
         return Durations()

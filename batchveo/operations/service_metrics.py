@@ -9,7 +9,7 @@ import anyio
 
 from batchveo.core.durations import Durations, Expectation, from_percentiles
 from batchveo.core.errors import KeyRejected
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.store import Store
 
 METRICS_SECONDS = 5.0
@@ -20,12 +20,12 @@ PERCENTILES = ("p50", "p75", "p90", "p99")
 LONGEST_MILLISECONDS = 24 * 3600 * 1000.0
 
 
-async def recent_durations(api: Api, models: Sequence[str]) -> Mapping[str, Expectation]:
+async def recent_durations(api: ApiClient, models: Sequence[str]) -> Mapping[str, Expectation]:
     """What ``GET /models/metrics`` tells of ``models``; nothing where it cannot be had."""
     if not models:
         return {}
     params = [("aliases", model) for model in models[:AT_ONCE]]
-    with suppress(ServiceTrouble, KeyRejected, TimeoutError), anyio.fail_after(METRICS_SECONDS):
+    with suppress(ProviderError, KeyRejected, TimeoutError), anyio.fail_after(METRICS_SECONDS):
         told = read_durations(await api.ask("/models/metrics", params, auth=False))
         return {model: told[model] for model in models if model in told}
     return {}

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from batchveo.core.durations import Durations
 from batchveo.core.eta import eta
-from batchveo.core.events import Brake, Paced, Slowed, Waiting
+from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
 from batchveo.core.forecast import Forecast, forecast
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import Job, JobState
@@ -57,8 +57,8 @@ class Snapshot:
     usd_per_hour: float = 0.0
     ahead: Forecast | None = None
     doubts: tuple[Job, ...] = ()
-    pace: Paced | None = None
-    slowed: Slowed | None = None
+    pace: ThrottleChanged | None = None
+    slowed: SubmitsPaused | None = None
     waits_since: float | None = None
     waits_until: float | None = None
     waits_failures: int = 0
@@ -88,7 +88,7 @@ class Snapshot:
 
 
 @dataclass(slots=True)
-class Lookout:
+class SnapshotReader:
     """Reads snapshots of ``store``, one after another. ``places`` in flight, submits ``per_minute``: if known."""
 
     store: Store
@@ -102,9 +102,9 @@ class Lookout:
         self,
         now: float,
         *,
-        pace: Paced | None = None,
-        slowed: Slowed | None = None,
-        waiting: Waiting | None = None,
+        pace: ThrottleChanged | None = None,
+        slowed: SubmitsPaused | None = None,
+        waiting: WaitingForLog | None = None,
     ) -> Snapshot:
         """The state as it is ``now``."""
         store = self.store
@@ -137,7 +137,7 @@ class Lookout:
         ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
         return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
 
-    def _waiting(self, shot: Snapshot, waiting: Waiting | None) -> Snapshot:
+    def _waiting(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
         """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
         resume = pasteable("resume", state=shot.state, service=address_options(self.store.services()))
@@ -171,7 +171,7 @@ class Lookout:
 def _pause(shot: Snapshot) -> float:
     """Seconds for which nothing is submitted, where that is known."""
     pace = shot.pace
-    return max(pace.until - shot.now, 0.0) if pace and pace.brake is Brake.PAUSE and pace.until else 0.0
+    return max(pace.until - shot.now, 0.0) if pace and pace.brake is ThrottleReason.PAUSE and pace.until else 0.0
 
 
 def _later(ahead: Forecast, seconds: float) -> Forecast:

@@ -9,7 +9,7 @@ from typing import Any
 from batchveo.core.forecast import Forecast
 from batchveo.core.formatting import spread
 from batchveo.core.models import Job, JobState
-from batchveo.operations.status import Lookout, Snapshot
+from batchveo.operations.status import Snapshot, SnapshotReader
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
 
@@ -43,7 +43,7 @@ def job_row(job: Job) -> dict[str, object]:
 
 def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
-    shot = Lookout(store=store).look(time.time() if now is None else now)
+    shot = SnapshotReader(store=store).look(time.time() if now is None else now)
     return {
         "state": str(store.path),
         **progress_row(shot),

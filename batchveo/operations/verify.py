@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
-from batchveo.storage.reader import Kept, examine, video_at
+from batchveo.storage.reader import StoredVideo, examine, video_at
 from batchveo.store import Store
 
 
@@ -17,11 +17,11 @@ class Verdict:
     """One video looked at; ``problem`` is ``None`` where it is as recorded."""
 
     job: Job
-    path: Kept
+    path: StoredVideo
     problem: str | None = None
 
 
-def verify(store: Store, *, folder: Place | None = None) -> Iterator[Verdict]:
+def verify(store: Store, *, folder: Destination | None = None) -> Iterator[Verdict]:
     """Look at every succeeded video: there, of its recorded size and hash, a whole MP4.
 
     ``folder`` says where the videos are now, if they were moved.

@@ -34,7 +34,7 @@ _FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
 _ERRORS = tuple(theirs for theirs, _ in _FAULTS)
 
 
-class FastTransport(httpx.AsyncBaseTransport):
+class AiohttpTransport(httpx.AsyncBaseTransport):
     """Asyncio only; make and close it inside the event loop. ``keep`` keeps connections for the next request.
 
     How many requests there are at a time is bounded by those who make them. Of httpcore's ``trace`` extension it
@@ -63,9 +63,7 @@ class FastTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 ssl=self._tls() if request.url.scheme == "https" else True,
                 server_hostname=request.extensions.get("sni_hostname"),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=seconds["connect"], sock_read=seconds["read"]
-                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds["connect"], sock_read=seconds["read"]),
             )
         except _ERRORS as error:
             raise _translated(error) from error

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from batchveo.provider.client import Api, ServiceTrouble
+from batchveo.provider.client import ApiClient, ProviderError
 
 MOST_PAGES = 100_000
 
 
-async def read_charges(api: Api, *, since: float) -> dict[str, float]:
+async def read_charges(api: ApiClient, *, since: float) -> dict[str, float]:
     """What each generation was charged since then, in US dollars, by generation id.
 
-    Raises ``ServiceTrouble`` or ``KeyRejected``.
+    Raises ``ProviderError`` or ``KeyRejected``.
     """
     start = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
     params = [("from", start), ("direction", "CHARGE"), ("type", "MODEL_USAGE"), ("limit", "100")]
@@ -26,13 +26,13 @@ async def read_charges(api: Api, *, since: float) -> dict[str, float]:
         if following is None:
             return charges
         cursor = [("cursor", following)]
-    raise ServiceTrouble("GET /v2/billing/transactions: the ledger has no end")
+    raise ProviderError("GET /v2/billing/transactions: the ledger has no end")
 
 
 def _page(body: object) -> tuple[list[object], str | None]:
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(rows, list):
-        raise ServiceTrouble("GET /v2/billing/transactions: the answer has no rows")
+        raise ProviderError("GET /v2/billing/transactions: the answer has no rows")
     pagination = body.get("pagination")
     if not isinstance(pagination, dict) or not pagination.get("has_more"):
         return rows, None

@@ -16,7 +16,7 @@ class Stalled(Exception):
     """The body trickles so slowly that it might as well stand still."""
 
 
-class Flow:
+class StallDetector:
     """Notices a trickle: fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``, or a pace that would take hours.
 
     ``total``: the bytes that are announced; the pace has to bring them within ``WHOLE_SECONDS``. A body of no

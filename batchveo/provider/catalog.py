@@ -134,9 +134,7 @@ _VEO31_IMAGE = {
 }
 _VEO31_REFERENCE = {
     "prompt": _PROMPT,
-    "image_urls": Param(
-        type=ParamType.URL_LIST, required=True, description="Reference images, each 720p or larger."
-    ),
+    "image_urls": Param(type=ParamType.URL_LIST, required=True, description="Reference images, each 720p or larger."),
     "duration": _duration(8, default=8),
     **_VEO31_COMMON,
 }

@@ -39,7 +39,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a longer JSON answer is not read to its end."""
 
 
-class ServiceTrouble(BatchveoError):
+class ProviderError(BatchveoError):
     """A question to the service got no usable answer; asking again later may help."""
 
 
@@ -66,7 +66,7 @@ def check_base_url(url: str) -> str:
     raise UsageError(f"--base-url {url!r} must be https (http only to this machine): the key travels with it")
 
 
-class Api:
+class ApiClient:
     """The calls of the service that batchveo uses. Use as an async context manager.
 
     ``transport`` replaces the network in tests. Redirects are never followed: the key goes to ``base_url`` and
@@ -91,7 +91,7 @@ class Api:
         self._headers = HEADERS | ({"Authorization": key.header} if key else {})
         self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> Api:
+    async def __aenter__(self) -> ApiClient:
         if self._transport is None and self.base_url.startswith("https:"):
             check_authorities()
         proxy = proxy_of(self.base_url)
@@ -148,22 +148,22 @@ class Api:
     # -- questions about the account and the models
 
     async def ask(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
-        """The JSON answer of a GET; raises ``KeyRejected`` or ``ServiceTrouble``."""
+        """The JSON answer of a GET; raises ``KeyRejected`` or ``ProviderError``."""
         try:
             answer = await self._get(path, params, auth=auth)
         except CALL_FAULTS as error:
             words = unreached(error, self.base_url) if isinstance(error, UNREACHED) and not distrust(error) else ""
-            raise ServiceTrouble(self._clean(words or f"GET {path}: {describe(error)}")) from None
+            raise ProviderError(self._clean(words or f"GET {path}: {describe(error)}")) from None
         if answer.status != 200:
             self._refuse(path, answer)
         body = answer.json()
         if body is None:
-            raise ServiceTrouble(f"GET {path}: the answer is not JSON")
+            raise ProviderError(f"GET {path}: the answer is not JSON")
         return body
 
     def _refuse(self, path: str, answer: Answer) -> NoReturn:
         reason = f"GET {path}: {error_reason(answer)}"
-        raise KeyRejected(reason) if answer.status == 401 else ServiceTrouble(reason)
+        raise KeyRejected(reason) if answer.status == 401 else ProviderError(reason)
 
     async def balance(self) -> float:
         """What is left on the account, in US dollars."""
@@ -171,7 +171,7 @@ class Api:
         try:
             return float(body["current_balance"])
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise ServiceTrouble("GET /v2/billing: the answer has no current_balance") from None
+            raise ProviderError("GET /v2/billing: the answer has no current_balance") from None
 
     # -- the one place that touches the network
 

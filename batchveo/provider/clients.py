@@ -6,30 +6,31 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from batchveo.core.errors import KeyRejected
-from batchveo.provider import Api, ApiKey, ServiceTrouble, Videos
+from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient
 from batchveo.provider.service import Service
 
 
 @asynccontextmanager
-async def apis(using: Service) -> AsyncIterator[Mapping[str, Api]]:
+async def apis(using: Service) -> AsyncIterator[Mapping[str, ApiClient]]:
     """A client for each key by its label, the first key first; one without a key where there is none."""
     async with AsyncExitStack() as stack:
         named: dict[str, ApiKey | None] = {key.name: key.key for key in using.keys}
         named = named or {"": None}
         opened = {
-            name: await stack.enter_async_context(Api(key, base_url=using.base_url)) for name, key in named.items()
+            name: await stack.enter_async_context(ApiClient(key, base_url=using.base_url))
+            for name, key in named.items()
         }
         yield opened
 
 
 @asynccontextmanager
-async def clients(using: Service) -> AsyncIterator[tuple[Mapping[str, Api], Videos]]:
+async def clients(using: Service) -> AsyncIterator[tuple[Mapping[str, ApiClient], VideoClient]]:
     """What a run needs: ``apis``, and the client that fetches videos, which never has a key."""
-    async with apis(using) as opened, Videos(loopback=using.is_local) as videos:
+    async with apis(using) as opened, VideoClient(loopback=using.is_local) as videos:
         yield opened, videos
 
 
-def first(opened: Mapping[str, Api]) -> Api:
+def first(opened: Mapping[str, ApiClient]) -> ApiClient:
     """The client for what is the same with every key, such as prices."""
     return next(iter(opened.values()))
 
@@ -39,7 +40,7 @@ def told_by(label: str) -> Iterator[None]:
     """What goes wrong inside names the key by its label."""
     try:
         yield
-    except (ServiceTrouble, KeyRejected) as error:
+    except (ProviderError, KeyRejected) as error:
         if not label:
             raise
         raise type(error)(f"key {label!r}: {error}") from None

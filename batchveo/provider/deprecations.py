@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from batchveo.provider.client import Api, ServiceTrouble
+from batchveo.provider.client import ApiClient, ProviderError
 from batchveo.provider.responses import one_line
 
 PATH = "/v1/models/deprecations"
 
 
-async def read_replacement(api: Api, model: str) -> str | None:
+async def read_replacement(api: ApiClient, model: str) -> str | None:
     """What the feed says became of ``model``, for a person: since when it is gone and what replaces it.
 
-    ``None`` if the feed does not name it, by its id or an alias. Raises ``ServiceTrouble`` or ``KeyRejected``.
+    ``None`` if the feed does not name it, by its id or an alias. Raises ``ProviderError`` or ``KeyRejected``.
     """
     body = await api.ask(PATH, auth=False)
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list):
-        raise ServiceTrouble(f"GET {PATH}: the answer has no rows")
+        raise ProviderError(f"GET {PATH}: the answer has no rows")
     return next((_words(row) for row in rows if isinstance(row, dict) and _is_about(row, model)), None)
 
 

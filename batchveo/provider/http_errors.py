@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from batchveo.core.outcomes import Blocked, Lost, PollTrouble, Stop, SubmitOutcome, TurnedAway
+from batchveo.core.outcomes import Blocked, PollError, RejectedTemporarily, Stop, SubmitOutcome, SubmitUncertain
 from batchveo.provider.certificates import distrust
 from batchveo.provider.responses import one_line
 
@@ -31,19 +31,19 @@ def submit_fault(error: Exception, *, sent: bool = True, address: str = "") -> S
     if (words := distrust(error)) is not None:
         return Blocked(stop=Stop.CERTIFICATE, reason=one_line(words))
     if isinstance(error, UNREACHED):
-        return TurnedAway(reason=unreached(error, address), unreachable=True)
+        return RejectedTemporarily(reason=unreached(error, address), unreachable=True)
     if not sent or isinstance(error, NEVER_SENT):
-        return TurnedAway(reason=describe(error))
-    return Lost(reason=f"no answer to the submit: {describe(error)}")
+        return RejectedTemporarily(reason=describe(error))
+    return SubmitUncertain(reason=f"no answer to the submit: {describe(error)}")
 
 
-def poll_fault(error: Exception, *, address: str = "") -> PollTrouble | Blocked:
+def poll_fault(error: Exception, *, address: str = "") -> PollError | Blocked:
     """A poll without an answer; asking again costs nothing, and helps but where a certificate is not trusted."""
     if (words := distrust(error)) is not None:
         return Blocked(stop=Stop.CERTIFICATE, reason=one_line(words))
     if isinstance(error, UNREACHED):
-        return PollTrouble(reason=unreached(error, address), unreachable=True)
-    return PollTrouble(reason=describe(error))
+        return PollError(reason=unreached(error, address), unreachable=True)
+    return PollError(reason=describe(error))
 
 
 def unreached(error: Exception, address: str) -> str:

@@ -10,7 +10,7 @@ import httpx
 from batchveo.provider.body import TooLong, pour
 from batchveo.provider.http_errors import describe
 from batchveo.provider.url_guard import UrlRefused
-from batchveo.provider.video_client import Videos
+from batchveo.provider.video_client import VideoClient
 
 MOST_BYTES = 1024 * 1024
 """How far into an image its size is looked for: a photograph's notes on itself may come first."""
@@ -35,7 +35,7 @@ class _Enough(Exception):
     """No more bytes are needed."""
 
 
-async def look(videos: Videos, url: str, feed: Feed) -> None:
+async def look(videos: VideoClient, url: str, feed: Feed) -> None:
     """Ask for ``url`` and hand over its beginning until ``feed`` has enough. Raises ``NotSeen``."""
     try:
         with anyio.fail_after(LOOK_SECONDS):
@@ -48,7 +48,7 @@ async def look(videos: Videos, url: str, feed: Feed) -> None:
         raise NotSeen(f"does not answer: {describe(error)}", silent=True) from None
 
 
-async def _look(videos: Videos, url: str, feed: Feed) -> None:
+async def _look(videos: VideoClient, url: str, feed: Feed) -> None:
     async def take(piece: bytes) -> None:
         if feed(piece):
             raise _Enough

@@ -27,9 +27,7 @@ _SHAPE = "write keys: and a list below it, each with name and one of file, env, 
 _RIGHT = "is an indent, a quote or a bracket wrong? A key written here is best put in quotes"
 
 
-def read_keys(
-    path: Path, environment: Mapping[str, str] = os.environ, *, play: bool = False
-) -> tuple[NamedKey, ...]:
+def read_keys(path: Path, environment: Mapping[str, str] = os.environ, *, play: bool = False) -> tuple[NamedKey, ...]:
     """The keys that the file at ``path`` names, in its order, at least one.
 
     ``play``: for the sandbox; labels and limits count, the keys themselves are not looked for. Raises

@@ -14,8 +14,8 @@ from batchveo.core.outcomes import (
     Blocked,
     Completed,
     GenerationFailed,
+    PollError,
     PollOutcome,
-    PollTrouble,
     StillGenerating,
     Stop,
 )
@@ -57,7 +57,7 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
     if answer.status == 401:
         return Blocked(stop=Stop.KEY, reason=error_reason(answer))
     if not 200 <= answer.status < 300:
-        return PollTrouble(
+        return PollError(
             reason=error_reason(answer),
             retry_after=retry_after(answer),
             throttled=answer.status == 429,
@@ -67,13 +67,13 @@ def poll_outcome(answer: Answer, *, generation_id: str) -> PollOutcome:
     body = answer.json()
     if not isinstance(body, dict):
         reason = f"unreadable answer to a poll (HTTP {answer.status}){seen_in(answer)}"
-        return PollTrouble(reason=one_line(reason))
+        return PollError(reason=one_line(reason))
     if not isinstance(body.get("status"), str):
         words = _failure_words(body)
         reason = f"the answer to a poll names no status{f': {words}' if words else ''}"
-        return PollTrouble(reason=reason, final=bool(words))
+        return PollError(reason=reason, final=bool(words))
     if not _same(body.get("id"), generation_id):
-        return PollTrouble(reason="the answer speaks of another generation")
+        return PollError(reason="the answer speaks of another generation")
     return _status_outcome(body, answer)
 
 
@@ -95,7 +95,7 @@ def _status_outcome(body: Mapping[str, Any], answer: Answer) -> PollOutcome:
     if standing is Standing.FAILED:
         return GenerationFailed(reason=_failure_reason(body, word), cost_usd=usage_usd(body))
     if standing is Standing.UNKNOWN and (words := _failure_words(body)):
-        return PollTrouble(reason=f"status {word!r}: {words}", final=True)
+        return PollError(reason=f"status {word!r}: {words}", final=True)
     return StillGenerating(word=word, known=standing is Standing.WAITING)
 
 
@@ -103,7 +103,7 @@ def _completed(body: Mapping[str, Any], answer: Answer, word: str) -> PollOutcom
     urls = list(_video_urls(body.get("video")))
     if not urls:
         words = _failure_words(body)
-        return PollTrouble(reason=f"{word}, but without a video URL{f': {words}' if words else ''}", final=True)
+        return PollError(reason=f"{word}, but without a video URL{f': {words}' if words else ''}", final=True)
     return Completed(url=urls[0], cost_usd=charged_usd(body, answer), others=tuple(urls[1:]))
 
 

@@ -14,13 +14,13 @@ from batchveo.core.outcomes import (
     Accepted,
     Blocked,
     Denied,
-    Lost,
     Refused,
+    RejectedTemporarily,
     Scope,
     Stop,
     SubmitOutcome,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
     Withdrawn,
 )
 from batchveo.provider.responses import (
@@ -62,7 +62,7 @@ def _is_object(answer: Answer) -> bool:
 def _accepted(answer: Answer) -> SubmitOutcome:
     generation = accepted_id(answer)
     if generation is None:
-        return Lost(reason=one_line(f"accepted without a readable id{seen_in(answer)}"))
+        return SubmitUncertain(reason=one_line(f"accepted without a readable id{seen_in(answer)}"))
     return Accepted(generation_id=generation, cost_usd=accepted_usd(answer))
 
 
@@ -111,7 +111,7 @@ VERDICTS: tuple[Verdict, ...] = (
         statuses={500, 503},
         fits=is_api_error,
         concerns=Scope.SERVICE,
-        means=lambda answer: TurnedAway(reason=error_reason(answer), retry_after=retry_after(answer)),
+        means=lambda answer: RejectedTemporarily(reason=error_reason(answer), retry_after=retry_after(answer)),
     ),
 )
 """Everything that is decided; what no row fits may have been accepted."""
@@ -125,4 +125,4 @@ def verdict_of(answer: Answer) -> Verdict | None:
 def submit_outcome(answer: Answer) -> SubmitOutcome:
     """What the answer to a submit means for the job."""
     row = verdict_of(answer)
-    return Lost(reason=error_reason(answer)) if row is None else row.means(answer)
+    return SubmitUncertain(reason=error_reason(answer)) if row is None else row.means(answer)

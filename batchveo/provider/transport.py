@@ -24,7 +24,7 @@ _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"batchveo/{__version__}"}
 
 
-class Lanes(httpx.AsyncBaseTransport):
+class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
     """As many connections as there are requests at a time, each behind a stock transport of its own.
 
     One pool for all of them looks through every connection at the beginning and the end of every request; with
@@ -102,10 +102,10 @@ def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTrans
     aiohttp knows neither trio nor all the proxies that httpx does.
     """
     if proxy is not None or current_async_library() != "asyncio":
-        return Lanes(keep=keep, proxy=proxy)
-    from batchveo.provider.aiohttp_transport import FastTransport
+        return ConnectionPerRequestTransport(keep=keep, proxy=proxy)
+    from batchveo.provider.aiohttp_transport import AiohttpTransport
 
-    return FastTransport(_tls, keep=keep)
+    return AiohttpTransport(_tls, keep=keep)
 
 
 def proxy_of(url: str) -> str | None:
@@ -144,9 +144,7 @@ def build(
     if json is not None:
         body = _encode(json).encode()
         fields |= {"Content-Length": str(len(body)), "Content-Type": "application/json"}
-    made = httpx.Request(
-        method, parsed, headers=fields, stream=httpx.ByteStream(body), extensions=dict(extensions)
-    )
+    made = httpx.Request(method, parsed, headers=fields, stream=httpx.ByteStream(body), extensions=dict(extensions))
     made.headers.encoding = "ascii"  # it would be guessed from all of them
     made.read()
     return made

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from batchveo.provider.client import Api, ServiceTrouble
+from batchveo.provider.client import ApiClient, ProviderError
 from batchveo.provider.responses import read_id
 
 PAGE = 100
@@ -34,11 +34,11 @@ def hours_since(when: float, now: float) -> int:
     return min(math.ceil(max(0.0, now - when) / 3600.0) + 1, LONGEST_HOURS)
 
 
-async def read_log(api: Api, *, hours: int, take: Callable[[Sequence[Row]], bool]) -> bool:
+async def read_log(api: ApiClient, *, hours: int, take: Callable[[Sequence[Row]], bool]) -> bool:
     """Hand the log's rows to ``take``, newest first, until it says that it has enough; tells whether the end came.
 
     The window is relative, so that the service's clock counts. Rows that arrive at the head meanwhile push
-    others down, so one may come twice, but none is missed. Raises ``ServiceTrouble`` or ``KeyRejected``.
+    others down, so one may come twice, but none is missed. Raises ``ProviderError`` or ``KeyRejected``.
     """
     offset = 0
     for _ in range(MOST_PAGES):
@@ -58,7 +58,7 @@ async def read_log(api: Api, *, hours: int, take: Callable[[Sequence[Row]], bool
 def _page(body: object, offset: int) -> tuple[list[Row], bool]:
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(rows, list):
-        raise ServiceTrouble("GET /v2/logs: the answer has no rows")
+        raise ProviderError("GET /v2/logs: the answer has no rows")
     # a row that is no object still takes a place, so that the offset stays right
     return [row if isinstance(row, dict) else {} for row in rows], _more(body.get("pagination"), offset, len(rows))
 

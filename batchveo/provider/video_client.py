@@ -24,7 +24,7 @@ MOST_ADDRESSES = 4
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Videos:
+class VideoClient:
     """Opens video URLs. Knows no key. Use as an async context manager.
 
     ``loopback`` allows URLs on this machine; ``transport`` and ``resolve`` replace the network in tests.
@@ -44,7 +44,7 @@ class Videos:
         """By proxy."""
         self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> Videos:
+    async def __aenter__(self) -> VideoClient:
         if self._transport is not None:
             await self._open.enter_async_context(self._transport)
         return self

@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from batchveo.sandbox.faults import ENDINGS, Faults
-from batchveo.sandbox.seeded_random import Dice
+from batchveo.sandbox.seeded_random import SeededRandom
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.validate import Order
 
@@ -73,8 +73,8 @@ class Fates:
     """Draws what becomes of each accepted submit."""
 
     settings: Settings
-    dice: Dice
-    names: Dice
+    dice: SeededRandom
+    names: SeededRandom
     faults: Faults
 
     def draw(

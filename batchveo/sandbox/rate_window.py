@@ -7,7 +7,7 @@ from collections import deque
 _SECONDS = 60.0
 
 
-class Window:
+class RateWindow:
     """Sliding window over the last 60 seconds."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ _NORMAL = NormalDist()
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-class Dice:
+class SeededRandom:
     """Answers from a hash of the seed and the question, so that no order of calls changes them."""
 
     def __init__(self, seed: object) -> None:

@@ -24,7 +24,7 @@ from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.logs import LoggedRequest
 from batchveo.sandbox.settings import Settings
-from batchveo.sandbox.state import World, open_world
+from batchveo.sandbox.state import SandboxState, open_world
 from batchveo.sandbox.videos import file_bytes
 
 
@@ -33,11 +33,11 @@ class _Endpoint:
     """A function behind a path; ``open`` to callers without a key."""
 
     name: str
-    answer: Callable[[World, Call], Response]
+    answer: Callable[[SandboxState, Call], Response]
     open: bool = False
 
 
-def _not_found(_world: World, call: Call) -> Response:
+def _not_found(_world: SandboxState, call: Call) -> Response:
     raise Refused(404, f"Cannot {call.request.method} {call.request.path}")
 
 

@@ -11,12 +11,12 @@ from batchveo.sandbox.faults import Faults
 from batchveo.sandbox.generations import Fates, Generation
 from batchveo.sandbox.journal import Journal
 from batchveo.sandbox.logs import LoggedRequest
-from batchveo.sandbox.seeded_random import Dice
+from batchveo.sandbox.seeded_random import SeededRandom
 from batchveo.sandbox.settings import Settings
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class SandboxState:
     """The state that all calls share; ``opened_at`` is when the accounts got their balance.
 
     ``dice`` decides chances, ``names`` ids. ``calls`` counts the calls of this process by their name,
@@ -25,8 +25,8 @@ class World:
     """
 
     settings: Settings
-    dice: Dice
-    names: Dice
+    dice: SeededRandom
+    names: SeededRandom
     faults: Faults
     fates: Fates
     opened_at: float
@@ -66,15 +66,15 @@ class World:
         self.peak_in_flight = max(self.peak_in_flight, in_flight)
 
 
-def open_world(settings: Settings, *, now: float, journal: Path | None = None) -> World:
+def open_world(settings: Settings, *, now: float, journal: Path | None = None) -> SandboxState:
     """A new world, or the one that the journal tells of."""
     notes = Journal(journal) if journal is not None else None
     opened_at = notes.opened_at(now) if notes else now
-    dice = Dice(settings.seed)
+    dice = SeededRandom(settings.seed)
     # The opening time takes part, so that a later sandbox gives out other names with the same seed.
-    names = Dice((settings.seed, opened_at))
+    names = SeededRandom((settings.seed, opened_at))
     faults = Faults(settings.faults, dice)
-    world = World(
+    world = SandboxState(
         settings=settings,
         dice=dice,
         names=names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Fetched, FetchTrouble, Scope
+from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class DownloadFailed(Exception):
     """One try brought no whole video; ``trouble`` says what to do about it."""
 
-    def __init__(self, trouble: FetchTrouble) -> None:
+    def __init__(self, trouble: DownloadError) -> None:
         self.trouble = trouble
         super().__init__(trouble.reason)
 
@@ -44,14 +44,14 @@ class Taking(Protocol):
     async def discard(self) -> None:
         """Keep nothing of what came."""
 
-    async def finish(self) -> Fetched:
+    async def finish(self) -> Downloaded:
         """Make it the video, verified; raises ``NotAnMp4``, ``OSError``, ``DownloadFailed``."""
 
 
 class Spot(Protocol):
     """The place of one job's video."""
 
-    async def found(self) -> Fetched | None:
+    async def found(self) -> Downloaded | None:
         """The video, where an earlier run left it whole."""
 
     async def holds(self, size: int, digest: _Hash) -> bool:

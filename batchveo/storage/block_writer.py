@@ -45,9 +45,7 @@ class Blocks:
     ``passing`` a body that is no MP4 is noticed in its first block.
     """
 
-    def __init__(
-        self, part: Path, digest: _Hash, *, size: int, disk: Disk, passing: PassingMp4 | None = None
-    ) -> None:
+    def __init__(self, part: Path, digest: _Hash, *, size: int, disk: Disk, passing: PassingMp4 | None = None) -> None:
         self.size = size
         self._passing = passing
         self._part = part

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Fetched, FetchTrouble, Scope
+from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.storage.base import DownloadFailed
 from batchveo.storage.block_writer import Disk
 from batchveo.storage.local_files import SUFFIX, is_sidecar_of, read_sidecar, sidecar_text, stems_of
@@ -107,7 +107,7 @@ class BucketSpot:
         self._claim = None if sidecar is None else Claim.of(sidecar, self._job)
         return self._head is None if sidecar is None else self._claim is not None
 
-    async def found(self) -> Fetched | None:
+    async def found(self) -> Downloaded | None:
         """The video, where it stands whole as its sidecar says; it is read for that."""
         claim, head = self._claim, self._head
         if claim is None or head is None or head.size != claim.size:
@@ -123,7 +123,7 @@ class BucketSpot:
         """Upload the video."""
         return BucketTaking(self, digest)
 
-    async def claim(self, size: int, sha256: str) -> Fetched | None:
+    async def claim(self, size: int, sha256: str) -> Downloaded | None:
         """Let the sidecar tell of the video that comes; one that stands there whole by now is returned instead."""
         text = self._text(size, sha256)
         for number in range(ROUNDS):
@@ -138,10 +138,10 @@ class BucketSpot:
                 if await self.objects.replace(self._sidecar, text, self._claim.version):
                     return None
             if not await self.look():
-                raise DownloadFailed(FetchTrouble(reason=f"{self._sidecar} became another job's meanwhile"))
+                raise DownloadFailed(DownloadError(reason=f"{self._sidecar} became another job's meanwhile"))
         raise self._rivalry()
 
-    async def agree(self, size: int, sha256: str) -> Fetched:
+    async def agree(self, size: int, sha256: str) -> Downloaded:
         """What stands there, once the sidecar says the same: this video, or that of a writer who came later."""
         for _ in range(ROUNDS):
             await self.look()
@@ -157,10 +157,10 @@ class BucketSpot:
                 return self._fetched(size, sha256)
         raise self._rivalry()
 
-    def _whole(self, size: int, sha256: str) -> Fetched:
+    def _whole(self, size: int, sha256: str) -> Downloaded:
         if self._head is None or self._head.size != size:
             held = self._head.size if self._head else 0
-            raise DownloadFailed(FetchTrouble(reason=f"the bucket holds {held} bytes of {size}"))
+            raise DownloadFailed(DownloadError(reason=f"the bucket holds {held} bytes of {size}"))
         return self._fetched(size, sha256)
 
     async def _standing(self, head: Head) -> tuple[int, str] | None:
@@ -176,11 +176,11 @@ class BucketSpot:
     def _text(self, size: int, sha256: str) -> bytes:
         return sidecar_text(self._job, self.video, size, sha256).encode(errors="surrogatepass")
 
-    def _fetched(self, size: int, sha256: str) -> Fetched:
-        return Fetched(folder=str(self.objects.url), file=self.video, bytes=size, sha256=sha256)
+    def _fetched(self, size: int, sha256: str) -> Downloaded:
+        return Downloaded(folder=str(self.objects.url), file=self.video, bytes=size, sha256=sha256)
 
     def _rivalry(self) -> DownloadFailed:
-        return DownloadFailed(FetchTrouble(reason=f"another writer is at work on {self.video}"))
+        return DownloadFailed(DownloadError(reason=f"another writer is at work on {self.video}"))
 
 
 class BucketTaking:
@@ -216,7 +216,7 @@ class BucketTaking:
     async def discard(self) -> None:
         """There is nothing: an upload that broke off is begun anew."""
 
-    async def finish(self) -> Fetched:
+    async def finish(self) -> Downloaded:
         """Send the rest; claim the name, and only then let the video be seen."""
         await self._send()
         self._passing.end()

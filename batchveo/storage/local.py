@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Fetched, FetchTrouble, Scope
+from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.storage.base import DownloadFailed
 from batchveo.storage.block_writer import Blocks, Disk
@@ -91,7 +91,7 @@ class FolderSpot:
         """Where work that waits for the disk is done."""
         return self.shelf.disk
 
-    async def found(self) -> Fetched | None:
+    async def found(self) -> Downloaded | None:
         """The video, where a run left it whole just before it died."""
         found = is_ours(self.file.path, self.job, sidecars=self.shelf.sidecars)
         if found is None:
@@ -114,9 +114,9 @@ class FolderSpot:
         return FolderTaking(self, Blocks(self.file.part, digest, size=size, disk=self.disk, passing=passing))
 
 
-def fetched(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Fetched:
+def fetched(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Downloaded:
     """The video as the state records it."""
-    return Fetched(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)
+    return Downloaded(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)
 
 
 class FolderTaking:
@@ -153,13 +153,13 @@ class FolderTaking:
             with suppress(OSError):
                 part.unlink()
 
-    async def finish(self) -> Fetched:
+    async def finish(self) -> Downloaded:
         """Write, check, sync, rename: one wait for the disk."""
         done = await self._spot.disk(self._finish)
         self._spot.shelf.put(Path(done.folder) / done.file)
         return done
 
-    def _finish(self) -> Fetched:
+    def _finish(self) -> Downloaded:
         blocks, spot = self._blocks, self._spot
         blocks.write()
         part = spot.file.part
@@ -170,11 +170,11 @@ class FolderTaking:
                 part.unlink()
             return fetched(spot.file.path, *found)
         if not blocks.owns(part):
-            raise DownloadFailed(FetchTrouble(reason="another process fetches this video too"))
+            raise DownloadFailed(DownloadError(reason="another process fetches this video too"))
         check_mp4(part)
         return self._put(blocks.size, blocks.hexdigest())
 
-    def _put(self, size: int, sha256: str) -> Fetched:
+    def _put(self, size: int, sha256: str) -> Downloaded:
         """Give the part its name; the next one if the file system refuses it, or somebody has it by now."""
         spot = self._spot
         standing = self._standing(size, sha256)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Place, place_of
+from batchveo.core.destination import BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job
 from batchveo.storage.local_files import LARGEST_SIDECAR, SUFFIX, measure
 from batchveo.storage.mp4 import NotAnMp4, PassingMp4, check_mp4
@@ -48,15 +48,15 @@ class BucketVideo:
         return b"".join(beside.pieces(head)) if head.size <= LARGEST_SIDECAR else None
 
 
-Kept = Path | BucketVideo
+StoredVideo = Path | BucketVideo
 
 
-def kept(place: Place, name: str) -> Kept:
+def kept(place: Destination, name: str) -> StoredVideo:
     """The video of that name in a folder or a bucket."""
     return BucketVideo(place, name) if isinstance(place, BucketUrl) else place / name
 
 
-def examine(video: Kept, size: int | None, sha256: str | None) -> str | None:
+def examine(video: StoredVideo, size: int | None, sha256: str | None) -> str | None:
     """What is wrong with a video of which ``size`` and ``sha256`` were recorded; ``None`` where nothing is."""
     try:
         found, flaw = _found(video)
@@ -71,13 +71,13 @@ def examine(video: Kept, size: int | None, sha256: str | None) -> str | None:
     return flaw
 
 
-def size_of(video: Kept) -> int:
+def size_of(video: StoredVideo) -> int:
     """Its length in bytes; ``OSError`` where it cannot be looked at."""
     return video.stat().st_size if isinstance(video, Path) else video.head().size
 
 
 @contextmanager
-def at_hand(video: Kept) -> Iterator[Path]:
+def at_hand(video: StoredVideo) -> Iterator[Path]:
     """The video as a file: itself, or a temporary copy for as long as it takes. Raises ``OSError``."""
     if isinstance(video, Path):
         yield video
@@ -98,7 +98,7 @@ def fetch(video: BucketVideo, head: Head, path: Path) -> None:
             out.write(piece)
 
 
-def _found(video: Kept) -> tuple[tuple[int, str], str | None]:
+def _found(video: StoredVideo) -> tuple[tuple[int, str], str | None]:
     """Size and SHA-256, and what is wrong with the container."""
     if isinstance(video, Path):
         found = measure(video)
@@ -130,6 +130,6 @@ def _flaw(path: Path) -> str | None:
     return None
 
 
-def video_at(job: Job, place: Place | None = None) -> Kept:
+def video_at(job: Job, place: Destination | None = None) -> StoredVideo:
     """Where the video of a succeeded job is; raises ``UsageError`` where the state names no such place."""
-    return kept(place_of(job.folder or "") if place is None else place, job.file or "")
+    return kept(parse_destination(job.folder or "") if place is None else place, job.file or "")

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.storage.local_files import SUFFIX, read_file, read_sidecar, sidecar_stems
 from batchveo.storage.objects import objects
-from batchveo.storage.reader import BucketVideo, Kept
+from batchveo.storage.reader import BucketVideo, StoredVideo
 
 MOST_IN_A_BUCKET = 200_000
 """Objects of a bucket whose names are looked at: a thousand come with each request."""
@@ -29,7 +29,7 @@ class Sidecar:
     ``service``: the address that made the video, or ``sandbox``; older sidecars do not tell.
     """
 
-    video: Kept
+    video: StoredVideo
     job_id: str
     name: str
     request: dict[str, Any]
@@ -55,7 +55,7 @@ class Sidecar:
         return self.video.name
 
 
-async def sidecar_names(place: Place, sidecars: Sidecars = BESIDE) -> set[str]:
+async def sidecar_names(place: Destination, sidecars: Sidecars = BESIDE) -> set[str]:
     """The names, without their endings, of what may be sidecars of videos in ``place``.
 
     Raises ``OSError`` where a bucket cannot be listed, or holds more than is looked at: what is left out would be
@@ -70,7 +70,7 @@ async def sidecar_names(place: Place, sidecars: Sidecars = BESIDE) -> set[str]:
     return sidecar_stems(folder.absolute()) if sidecars.written else set()
 
 
-def read_sidecars(place: Place, stems: Collection[str], sidecars: Sidecars = BESIDE) -> Iterator[Sidecar]:
+def read_sidecars(place: Destination, stems: Collection[str], sidecars: Sidecars = BESIDE) -> Iterator[Sidecar]:
     """Those of these names that are sidecars of ours, in the order of their names. Blocks."""
     videos = list(_videos(place, sorted(stems)))
     if isinstance(place, BucketUrl):
@@ -80,21 +80,21 @@ def read_sidecars(place: Place, stems: Collection[str], sidecars: Sidecars = BES
         yield from _sidecars(videos, (read_file(sidecars.of(Path(str(video)))) for video in videos))
 
 
-def _sidecars(videos: Iterable[Kept], read: Iterable[dict[str, object] | None]) -> Iterator[Sidecar]:
+def _sidecars(videos: Iterable[StoredVideo], read: Iterable[dict[str, object] | None]) -> Iterator[Sidecar]:
     for video, says in zip(videos, read, strict=True):
         sidecar = None if says is None else _sidecar(video, says)
         if sidecar is not None:
             yield sidecar
 
 
-def _videos(place: Place, stems: Iterable[str]) -> Iterator[Kept]:
+def _videos(place: Destination, stems: Iterable[str]) -> Iterator[StoredVideo]:
     folder = place if isinstance(place, BucketUrl) else place.absolute()
     for stem in stems:
         file = f"{stem}{SUFFIX}"
         yield BucketVideo(folder, file) if isinstance(folder, BucketUrl) else folder / file
 
 
-def _read_in_bucket(video: Kept) -> dict[str, object] | None:
+def _read_in_bucket(video: StoredVideo) -> dict[str, object] | None:
     if isinstance(video, Path):
         return None
     try:
@@ -103,7 +103,7 @@ def _read_in_bucket(video: Kept) -> dict[str, object] | None:
         return None
 
 
-def _sidecar(video: Kept, says: dict[str, object]) -> Sidecar | None:
+def _sidecar(video: StoredVideo, says: dict[str, object]) -> Sidecar | None:
     """The record of what was read; ``None`` where another program wrote it."""
     job_id, request = _text(says.get("job_id")), says.get("request")
     if job_id is None or not isinstance(request, dict):

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import DiskTrouble
 from batchveo.core.sidecar_location import Sidecars
 from batchveo.storage.objects import objects
@@ -21,7 +21,7 @@ CREDENTIALS = {
 """The variables of the environment by which a store knows who asks."""
 
 
-async def check_place(output: Place) -> None:
+async def check_place(output: Destination) -> None:
     """Raise ``DiskTrouble`` unless videos can be put there: better now than after the first purchase."""
     if isinstance(output, BucketUrl):
         await check_bucket(output)

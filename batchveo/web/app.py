@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.web import actions, media, views
 from batchveo.web.assets import ICON, SCRIPTS, STYLES, text_of
@@ -28,7 +28,7 @@ from batchveo.web.thumbnails import Posters, available
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
-def app(state: Path, *, keys: Secrets, videos: Place | None = None) -> ASGIApp:
+def app(state: Path, *, keys: Secrets, videos: Destination | None = None) -> ASGIApp:
     """Serves the jobs of ``state``; ``videos`` says where the videos are now, if they were moved."""
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state

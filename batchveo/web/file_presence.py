@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from batchveo.core.destination import Place, place_of
+from batchveo.core.destination import Destination, parse_destination
 from batchveo.core.errors import UsageError
 from batchveo.storage.local_files import SUFFIX
-from batchveo.storage.reader import BucketVideo, Kept, kept, size_of
+from batchveo.storage.reader import BucketVideo, StoredVideo, kept, size_of
 
 ADVICE = (
     "`batchveo verify` checks every video; `batchveo verify --refetch` lets the next run fetch this one again, "
@@ -64,7 +64,7 @@ class Presence:
     for a minute; a video that it has said nothing of yet has no problem.
     """
 
-    def __init__(self, videos: Place | None = None, *, patience: float = 1.5) -> None:
+    def __init__(self, videos: Destination | None = None, *, patience: float = 1.5) -> None:
         self._videos = videos
         self._patience = patience
         self._asked: dict[tuple[str, object], _Asked] = {}
@@ -93,7 +93,7 @@ class Presence:
         if not name.endswith(SUFFIX) or Path(name).name != name:
             return Problem(word="Not on disk", says="The database names no file that a run writes.", gone=True)
         try:
-            video = kept(place_of(str(row["folder"] or "")) if self._videos is None else self._videos, name)
+            video = kept(parse_destination(str(row["folder"] or "")) if self._videos is None else self._videos, name)
         except UsageError as error:
             return Problem(word="Cannot be read", says=f"Its place cannot be used: {error}.")
         return problem_of(video, size) if isinstance(video, Path) else self._ask(video, size, anew=anew)
@@ -114,7 +114,7 @@ class Presence:
         return ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="presence")
 
 
-def problem_of(video: Kept, size: object) -> Problem | None:
+def problem_of(video: StoredVideo, size: object) -> Problem | None:
     """What a look at one video finds; ``size`` (bytes) was recorded of it. Blocks."""
     missing = "Not on disk" if isinstance(video, Path) else "Not in the bucket"
     try:

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 
 from batchveo.core.models import Job, JobState
 from batchveo.storage.local_files import SUFFIX, sidecar_path, sidecar_text
-from batchveo.storage.reader import BucketVideo, Kept, video_at
+from batchveo.storage.reader import BucketVideo, StoredVideo, video_at
 from batchveo.web.object_stream import streamed
 from batchveo.web.requests import job_asked_for, reading
 
@@ -72,7 +72,7 @@ def _sidecar_from(job: Job) -> Response:
     return Response(text.encode(errors="surrogatepass"), media_type="application/json")
 
 
-def _video_of(request: Request) -> tuple[Job, Kept]:
+def _video_of(request: Request) -> tuple[Job, StoredVideo]:
     with reading(request) as store:
         job = job_asked_for(store, request)
     if job.state is not JobState.SUCCEEDED or job.file is None:

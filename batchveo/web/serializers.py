@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.models import Job
 from batchveo.operations.status_json import ahead_words, status_row
 from batchveo.storage.reader import video_at
@@ -48,7 +48,7 @@ def card(row: sqlite3.Row, problem: Problem | None = None) -> dict[str, object]:
     }
 
 
-def detail(store: Store, job: Job, videos: Place | None = None) -> dict[str, object]:
+def detail(store: Store, job: Job, videos: Destination | None = None) -> dict[str, object]:
     """All that is known of one job; ``videos`` says where the videos are now, if they were moved."""
     seconds = None
     if job.completed_at is not None and job.submitted_at is not None:

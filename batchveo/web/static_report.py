@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from batchveo.core.destination import BucketUrl, Place, place_of
+from batchveo.core.destination import BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job, JobState
 from batchveo.dataset.index import RECORD
 from batchveo.storage.local_files import sidecar_path
@@ -47,9 +47,9 @@ class Written:
     """Videos that it does not link to: the way there would tell where on this machine they are."""
 
 
-def default_output(store: Store, videos: Place | None = None) -> Path:
+def default_output(store: Store, videos: Destination | None = None) -> Path:
     """``report.html`` beside the videos; in the current folder where there are none, or in a bucket or dataset."""
-    folder = videos or place_of(store.usual_folder() or ".")
+    folder = videos or parse_destination(store.usual_folder() or ".")
     if isinstance(folder, BucketUrl):
         return Path("report.html")
     published = any((place / RECORD).exists() for place in (folder, *folder.parents))
@@ -57,7 +57,7 @@ def default_output(store: Store, videos: Place | None = None) -> Path:
 
 
 def write_report(
-    store: Store, output: Path, *, now: float, posters: bool = True, videos: Place | None = None
+    store: Store, output: Path, *, now: float, posters: bool = True, videos: Destination | None = None
 ) -> Written:
     """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
     presence = Presence(videos, patience=PATIENCE)
@@ -101,7 +101,7 @@ def _folders_of(found: Iterable[sqlite3.Row]) -> set[str]:
     return {row["folder"] for row in found if row["folder"]}
 
 
-def _given(videos: Place | None) -> list[str]:
+def _given(videos: Destination | None) -> list[str]:
     return [] if videos is None or isinstance(videos, BucketUrl) else [str(videos.absolute())]
 
 
@@ -135,7 +135,7 @@ def _labelled(choices: Mapping[str, list[dict[str, object]]], labels: Labels) ->
 
 
 def _told(
-    store: Store, cards: list[dict[str, object]], output: Path, videos: Place | None
+    store: Store, cards: list[dict[str, object]], output: Path, videos: Destination | None
 ) -> Iterator[dict[str, object]]:
     """Each card with its job's history, and the way from the report to its video."""
     for card in cards:
@@ -160,7 +160,7 @@ def _href(video: Path, output: Path) -> str:
     return quote(relative.replace(os.sep, "/"), safe="/", errors="surrogatepass")
 
 
-def _pictures(store: Store, cards: list[dict[str, object]], videos: Place | None) -> Mapping[str, str]:
+def _pictures(store: Store, cards: list[dict[str, object]], videos: Destination | None) -> Mapping[str, str]:
     """Posters by job id, as base64 of JPEGs, as long as there is room."""
     found: dict[str, str] = {}
     room = POSTER_BYTES
@@ -177,7 +177,7 @@ def _pictures(store: Store, cards: list[dict[str, object]], videos: Place | None
     return found
 
 
-def _picture(job: Job, videos: Place | None) -> bytes | None:
+def _picture(job: Job, videos: Destination | None) -> bytes | None:
     path = video_at(job, videos)
     if job.state is not JobState.SUCCEEDED or not isinstance(path, Path):
         return None

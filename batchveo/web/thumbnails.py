@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchveo.storage.probe import opened
-from batchveo.storage.reader import Kept, at_hand
+from batchveo.storage.reader import StoredVideo, at_hand
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +46,7 @@ class Posters:
         self._most = most
         self._made = 0
 
-    def poster(self, video: Kept, sha256: str) -> bytes | None:
+    def poster(self, video: StoredVideo, sha256: str) -> bytes | None:
         """The JPEG of a video known by its hash; ``None`` where none can be made of it."""
         kept = self._folder / f"{sha256}.jpg" if _HASH.fullmatch(sha256) else None
         if kept is not None:
@@ -76,7 +76,9 @@ class Posters:
                 Path(path).unlink()
 
 
-def make_poster(video: Kept, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY) -> bytes | None:
+def make_poster(
+    video: StoredVideo, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY
+) -> bytes | None:
     """The first good frame of ``video`` as a JPEG within ``width`` and ``height``; ``None`` where it has none."""
     import av
 

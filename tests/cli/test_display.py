@@ -179,9 +179,7 @@ def test_log_json_parses_line_by_line(url: str, capsys: pytest.CaptureFixture[st
     assert sum(row["event"] == "moved" and row["from"] == "submitting" for row in rows) == 4
 
 
-def test_force_color_in_a_pipe(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Coloured lines, but no figures."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     status_of(["run", "m.yaml"])
@@ -203,9 +201,7 @@ def test_watching_from_a_second_terminal(url: str) -> None:
     assert "Traceback" not in text
 
 
-def test_status_watched_as_json(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_watched_as_json(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One object a line."""
     status_of(["run", "m.yaml", "-q"])
     capsys.readouterr()

@@ -55,9 +55,7 @@ def test_quotes_that_are_not_whole(text: str, file: Path) -> None:
 
 def test_only_ours_is_read(file: Path) -> None:
     """The key's three names and BATCHVEO_*; not PATH, nor another program's secrets."""
-    file.write_text(
-        "PATH=/evil\nOPENAI_API_KEY=x\nAIMLAPI_BASE=y\nXBATCHVEO_Y=z\nAIML_API_KEY=k\nBATCHVEO_SETTLE=5\n"
-    )
+    file.write_text("PATH=/evil\nOPENAI_API_KEY=x\nAIMLAPI_BASE=y\nXBATCHVEO_Y=z\nAIML_API_KEY=k\nBATCHVEO_SETTLE=5\n")
     assert read(file) == {"AIML_API_KEY": "k", "BATCHVEO_SETTLE": "5"}
     assert set(KEYS) == set(VARIABLES)
 

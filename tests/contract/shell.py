@@ -111,9 +111,7 @@ class Shell:
             yield "--base-url", address[0]
 
     @contextlib.contextmanager
-    def _started(
-        self, arguments: Sequence[str], program: Sequence[str] = PROGRAM
-    ) -> Iterator[subprocess.Popen[str]]:
+    def _started(self, arguments: Sequence[str], program: Sequence[str] = PROGRAM) -> Iterator[subprocess.Popen[str]]:
         with subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=self.folder,

@@ -94,9 +94,7 @@ def _describe_type(kind: Any) -> object:
         return list(map(str, kind.choices))
     if isinstance(kind, click.IntRange | click.FloatRange):
         low, high = "(" if kind.min_open else "[", ")" if kind.max_open else "]"
-        return (
-            f"{'integer' if isinstance(kind, click.IntRange) else 'number'} in {low}{kind.min}, {kind.max}{high}"
-        )
+        return f"{'integer' if isinstance(kind, click.IntRange) else 'number'} in {low}{kind.min}, {kind.max}{high}"
     return next((name for base, name in TYPES.items() if isinstance(kind, base)), "text")
 
 

@@ -29,9 +29,7 @@ MANIFESTS = Path(__file__).with_name("manifests")
 ALL_MANIFESTS = ("film.yaml", "table.csv", "lines.jsonl", "lines.txt", "--set", "model=google/veo-3.1-t2v-fast")
 QUICK = ("--generation-time", "0.02", "--sigma", "0", "--log-lag", "0")
 FAST_POLLS = ("--poll-interval", "0.02")
-FORMATS = [
-    word for name in ("videofolder", "webdataset", "jsonl", "csv", "parquet") for word in ("--format", name)
-]
+FORMATS = [word for name in ("videofolder", "webdataset", "jsonl", "csv", "parquet") for word in ("--format", name)]
 
 
 @dataclass
@@ -139,9 +137,7 @@ def _lose_the_answers(observed: Observed, shell: Shell) -> None:
         run = shell.run("run", "night.yaml", *_apart("doubt"), "--api-key-file", "third.key", *service)
         observed.note("run: the key is refused", run)
         with shell.watch("resume", "--state", "doubt.db", *service) as resumed:
-            resumed.wait_for(
-                lambda event: event["event"] == "waiting", lambda event: event.get("brake") == "pause"
-            )
+            resumed.wait_for(lambda event: event["event"] == "waiting", lambda event: event.get("brake") == "pause")
             observed.statuses["resume: SIGTERM"] = resumed.end(signal.SIGTERM)
             observed.events += resumed.events
     observed.keep_json(shell, "status", "--state", "doubt.db")
@@ -153,9 +149,7 @@ def _run_out_of_credits(observed: Observed, shell: Shell) -> None:
         run = shell.run("run", *ALL_MANIFESTS, *_apart("ids"), "--log-json", *service)
         observed.events += observed.note("run: no credits", run).events
         with shell.watch("resume", "--state", "ids.db", "--wait-for-credits", *service) as resumed:
-            resumed.wait_for(
-                lambda event: event.get("brake") == "credits", lambda event: bool(event.get("lowered_at"))
-            )
+            resumed.wait_for(lambda event: event.get("brake") == "credits", lambda event: bool(event.get("lowered_at")))
             observed.statuses["resume: SIGINT"] = resumed.end(signal.SIGINT)
             observed.events += resumed.events
 
@@ -205,9 +199,7 @@ def test_kinds_of_findings(observed: Observed) -> None:
 def test_jobs_and_their_ids(observed: Observed) -> None:
     """Whatever changes here would be bought again by a run over an old database."""
     with _database(observed, "ids.db") as db:
-        rows = db.execute(
-            "SELECT name, id, stem, repeat_index, request, meta, source, line FROM jobs ORDER BY seq"
-        )
+        rows = db.execute("SELECT name, id, stem, repeat_index, request, meta, source, line FROM jobs ORDER BY seq")
         fields = ("name", "id", "stem", "index", "request", "meta", "source", "line")
         jobs = [dict(zip(fields, row, strict=True)) for row in rows]
     decoded = [{**job, "request": json.loads(job["request"]), "meta": json.loads(job["meta"])} for job in jobs]
@@ -230,9 +222,7 @@ def test_files_of_videos(observed: Observed) -> None:
     tokens = {}
     with _database(observed, "state/batchveo.db") as db:
         for job, generation in db.execute("SELECT id, generation_id FROM jobs"):
-            tokens[hashlib.sha256(f"{job} {generation}".encode()).hexdigest()[:8]] = (
-                "<sha256 of job and generation>"
-            )
+            tokens[hashlib.sha256(f"{job} {generation}".encode()).hexdigest()[:8]] = "<sha256 of job and generation>"
             tokens[job[:8]] = "<job>"
     parts = [re.sub("[0-9a-f]{8}", lambda found: tokens.get(found[0], found[0]), name) for name in observed.parts]
     sidecars = sorted((observed.folder / "videos").glob("*.json"))

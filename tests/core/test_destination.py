@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo import RunSettings
-from batchveo.core.destination import BucketUrl, at_home, place_of
+from batchveo.core.destination import BucketUrl, at_home, parse_destination
 from batchveo.core.errors import UsageError
 from batchveo.store import Store
 
@@ -26,25 +26,25 @@ from batchveo.store import Store
 )
 def test_urls_of_buckets(text: str, url: str) -> None:
     """As one text for one place; percent signs stand for themselves."""
-    place = place_of(text)
+    place = parse_destination(text)
     assert place == BucketUrl(url)
-    assert place_of(place) is place
+    assert parse_destination(place) is place
     assert RunSettings(output=text).output == url
 
 
 @pytest.mark.parametrize("text", ["videos", "C:\\videos", "C:/x", "c://x", "/a:b/s3:", "./s3:/x", ""])
 def test_paths_stay_paths(text: str) -> None:
     """Windows drives too."""
-    assert place_of(text) == Path(text)
+    assert parse_destination(text) == Path(text)
 
 
 def test_a_file_url_is_its_folder() -> None:
     """Nothing is gained by an object store over a disk."""
-    assert place_of("file:///data/my%20videos") == Path("/data/my videos")
-    assert place_of("file:///C:/videos") == Path("C:/videos")
+    assert parse_destination("file:///data/my%20videos") == Path("/data/my videos")
+    assert parse_destination("file:///C:/videos") == Path("C:/videos")
     for wrong in ("file://", "file:///", "file://host/x", "file:///x?y"):
         with pytest.raises(UsageError, match="names no folder"):
-            place_of(wrong)
+            parse_destination(wrong)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.M
     """In every place of the library; one that is nobody's is an error, and a folder of that name can be had."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert place_of("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
+    assert parse_destination("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
     assert at_home("~") == tmp_path
     assert at_home("./~/x") == Path("~/x")
     assert at_home("a/~/x") == Path("a/~/x")
     with pytest.raises(UsageError, match=r"no home folder ~nobody-here; \./~nobody-here names"):
-        place_of("~nobody-here/x")
+        parse_destination("~nobody-here/x")
     with Store("~/new/b.db") as store:
         assert store.path == tmp_path / "new" / "b.db"
 
@@ -112,7 +112,7 @@ def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.M
 def test_secrets_are_refused_and_not_repeated(secret: str) -> None:
     """The place stands in the state, in sidecars and in reports."""
     with pytest.raises(UsageError, match="credentials come from the environment") as raised:
-        place_of(secret)
+        parse_destination(secret)
     assert "hush" not in str(raised.value)
 
 

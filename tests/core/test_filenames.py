@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from batchveo.core.filenames import STEM_LIMIT, SUFFIX_ROOM, distinct_stem, safe_stem
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
-NASTY = st.text(
-    st.sampled_from(" ._-~CONcomLPT1¹$é\u0301\u200d\ufe0f\U0001f469\u202e</\\:\x00\ud800字"), max_size=200
-)
+NASTY = st.text(st.sampled_from(" ._-~CONcomLPT1¹$é\u0301\u200d\ufe0f\U0001f469\u202e</\\:\x00\ud800字"), max_size=200)
 
 
 @pytest.mark.parametrize(

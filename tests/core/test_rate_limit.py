@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.rate_limit import ANSWERED_SECONDS, AdaptiveLimit, Pace, Pause
+from batchveo.core.rate_limit import ANSWERED_SECONDS, AdaptiveLimit, Pause, RateLimit
 
 
 def test_a_429_lowers_the_limit_by_a_factor() -> None:
@@ -59,14 +59,14 @@ def test_the_limit_stays_between_one_and_the_ceiling(throttles: list[bool], ceil
 
 def test_pace_spaces_calls_evenly_and_saves_none_up() -> None:
     """60 a minute is one a second, also after a quiet hour."""
-    pace = Pace(60)
+    pace = RateLimit(60)
     assert [pace.reserve(0.0) for _ in range(3)] == [0, 1, 2]
     assert [pace.reserve(3600.0) for _ in range(2)] == [3600, 3601]
 
 
 def test_no_rate_no_waiting() -> None:
     """Without a rate every place is at once."""
-    pace = Pace(None)
+    pace = RateLimit(None)
     assert [pace.reserve(5.0) for _ in range(3)] == [5, 5, 5]
 
 

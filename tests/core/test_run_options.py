@@ -74,9 +74,7 @@ def test_a_relative_folder_means_the_same_from_elsewhere(tmp_path: Path, monkeyp
     assert Remembered.read(written(RunSettings(), NOTHING_TOLD)).output == str(tmp_path / "videos")
 
 
-@pytest.mark.parametrize(
-    "text", [None, "{}", '{"settings": {"from_the_future": 1}, "firmly": ["from_the_future"]}']
-)
+@pytest.mark.parametrize("text", [None, "{}", '{"settings": {"from_the_future": 1}, "firmly": ["from_the_future"]}'])
 def test_what_is_not_known_is_passed_over(text: str | None) -> None:
     """A database of before has nothing, one of a later version too much."""
     assert Remembered.read(text).resumed(RunSettings(), NOTHING_TOLD)[0] == RunSettings()

@@ -17,21 +17,21 @@ from batchveo.core.outcomes import (
     Completed,
     Denied,
     DiskRefused,
+    Downloaded,
+    DownloadError,
     FailedInLog,
-    Fetched,
-    FetchTrouble,
     FoundInLog,
     GenerationFailed,
-    Lost,
     NotCharged,
     Outcome,
-    PollTrouble,
+    PollError,
     Refused,
+    RejectedTemporarily,
     StillGenerating,
     Stop,
     Stuck,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
     UrlExpired,
     Withdrawn,
 )
@@ -39,16 +39,16 @@ from batchveo.core.state_machine import MOVES, next_state
 from tests.helpers.factories import make_job
 
 S = JobState
-FETCHED = Fetched(folder="/v", file="a.mp4", bytes=3, sha256="00")
+FETCHED = Downloaded(folder="/v", file="a.mp4", bytes=3, sha256="00")
 
 TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.SUBMITTING, Accepted(generation_id="g"), S.GENERATING),
     (S.SUBMITTING, Throttled(reason="429"), S.PENDING),
-    (S.SUBMITTING, TurnedAway(reason="503"), S.PENDING),
+    (S.SUBMITTING, RejectedTemporarily(reason="503"), S.PENDING),
     (S.SUBMITTING, Refused(reason="400"), S.FAILED),
     (S.SUBMITTING, Blocked(stop=Stop.KEY, reason="401"), S.PENDING),
     (S.SUBMITTING, Blocked(stop=Stop.CREDITS, reason="403"), S.PENDING),
-    (S.SUBMITTING, Lost(reason="reset"), S.IN_DOUBT),
+    (S.SUBMITTING, SubmitUncertain(reason="reset"), S.IN_DOUBT),
     (S.SUBMITTING, Denied(reason="403"), S.PENDING),
     (S.SUBMITTING, Withdrawn(reason="404"), S.PENDING),
     (S.IN_DOUBT, FoundInLog(generation_id="g"), S.GENERATING),
@@ -57,7 +57,7 @@ TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.IN_DOUBT, AbsentFromLog(settled=True), S.IN_DOUBT),
     (S.IN_DOUBT, AbsentFromLog(settled=True, resubmit=True), S.PENDING),
     (S.GENERATING, StillGenerating(word="queued"), None),
-    (S.GENERATING, PollTrouble(reason="502"), None),
+    (S.GENERATING, PollError(reason="502"), None),
     (S.GENERATING, Blocked(stop=Stop.KEY, reason="401"), None),
     (S.GENERATING, Completed(url="https://x/v.mp4"), S.DOWNLOADING),
     (S.GENERATING, GenerationFailed(reason="content policy"), S.FAILED),
@@ -70,8 +70,8 @@ TABLE: list[tuple[JobState, Outcome, JobState | None]] = [
     (S.FAILED, Charged(usd=1.0), S.FAILED),
     (S.FAILED, NotCharged(reason="no charge"), S.FAILED),
     (S.DOWNLOADING, FETCHED, S.SUCCEEDED),
-    (S.DOWNLOADING, FetchTrouble(reason="reset"), S.DOWNLOADING),
-    (S.DOWNLOADING, FetchTrouble(reason="403", stale_url=True), S.GENERATING),
+    (S.DOWNLOADING, DownloadError(reason="reset"), S.DOWNLOADING),
+    (S.DOWNLOADING, DownloadError(reason="403", stale_url=True), S.GENERATING),
     (S.DOWNLOADING, UrlExpired(), S.GENERATING),
     (S.DOWNLOADING, DiskRefused(reason="full"), None),
 ]
@@ -124,7 +124,7 @@ def test_every_state_can_be_reached_and_left() -> None:
 def test_the_third_failed_download_asks_for_a_fresh_url() -> None:
     """A URL that keeps failing may be stale without saying so."""
     job = make_job(S.DOWNLOADING, troubles=2)
-    move = next_state(job, FetchTrouble(reason="reset"), now=0.0, jitter=0.0)
+    move = next_state(job, DownloadError(reason="reset"), now=0.0, jitter=0.0)
     assert move is not None
     assert (move.to, move.set["not_before"]) == (S.GENERATING, 4.0)
 
@@ -132,8 +132,8 @@ def test_the_third_failed_download_asks_for_a_fresh_url() -> None:
 def test_a_named_wait_is_kept_and_others_back_off() -> None:
     """Retry-After decides where it comes; troubles in a row decide otherwise."""
     job = make_job(S.SUBMITTING, troubles=3)
-    named = next_state(job, TurnedAway(reason="503", retry_after=7.0), now=10.0, jitter=0.0)
-    other = next_state(job, TurnedAway(reason="503"), now=10.0, jitter=0.0)
+    named = next_state(job, RejectedTemporarily(reason="503", retry_after=7.0), now=10.0, jitter=0.0)
+    other = next_state(job, RejectedTemporarily(reason="503"), now=10.0, jitter=0.0)
     assert named is not None
     assert other is not None
     assert (named.set["not_before"], other.set["not_before"]) == (17.0, 18.0)

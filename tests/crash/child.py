@@ -15,7 +15,7 @@ from batchveo.core.models import JobState
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.stages.poll import Poller
 from batchveo.engine.stages.submit import Submitter
-from batchveo.provider.client import Api
+from batchveo.provider.client import ApiClient
 from batchveo.storage import local
 from batchveo.storage.local_files import VideoFile
 from batchveo.store import Store
@@ -127,7 +127,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "after-mark":
             around_async(Coordinator, "leaving", after=die)
         case "after-post":
-            around_async(Api, "submit", after=die)
+            around_async(ApiClient, "submit", after=die)
         case "before-id-commit":
             around_move(JobState.GENERATING, die=die, before=True)
         case "id-not-flushed":

@@ -42,9 +42,7 @@ def test_a_plain_folder_is_evaluated_whole(morning: Morning, formats: tuple[Form
     sample(morning)
     morning.export(*formats, split="none")
     folder = morning.dataset / "train"
-    assert {prompt: len(names) for prompt, names in evaluated(folder, PROMPTS).items()} == dict.fromkeys(
-        PROMPTS, 5
-    )
+    assert {prompt: len(names) for prompt, names in evaluated(folder, PROMPTS).items()} == dict.fromkeys(PROMPTS, 5)
     assert {path.suffix for path in folder.iterdir()} == {".mp4"}
 
 

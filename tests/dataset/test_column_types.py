@@ -109,9 +109,7 @@ EXPORTS += [((Format.VIDEOFOLDER,), Metadata.PARQUET), (tuple(Format), Metadata.
 
 
 @pytest.mark.parametrize(("formats", "metadata"), EXPORTS)
-def test_splits_that_differ_load_by_the_card(
-    morning: Morning, formats: tuple[Format, ...], metadata: Metadata
-) -> None:
+def test_splits_that_differ_load_by_the_card(morning: Morning, formats: tuple[Format, ...], metadata: Metadata) -> None:
     """Every clip with its caption, in every format; the card's types are those of what was loaded."""
     differing(morning)
     result = morning.export(*formats, metadata=metadata)

@@ -48,9 +48,7 @@ def test_mlcroissant_reads_it(morning: Morning, formats: tuple[Format, ...]) -> 
     morning.export(*formats, shard_clips=1)
     errors, warnings, rows = json.loads(python(READ, morning.folder))
     assert errors == []
-    assert [
-        next(word for word in warning.split('"') if "/" in word).rpartition("/")[2] for warning in warnings
-    ] == [
+    assert [next(word for word in warning.split('"') if "/" in word).rpartition("/")[2] for warning in warnings] == [
         "citeAs",
         "datePublished",
         "license",

@@ -103,9 +103,7 @@ def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
     for split in ("train", "val"):
         morning.make(split, meta={"split": split})
     morning.export(Format.FOLDER)
-    code = (
-        "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
-    )
+    code = "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
     assert python(code, morning.folder).startswith("{'video': Video(")
 
 

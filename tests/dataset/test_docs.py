@@ -53,7 +53,5 @@ def test_the_manifest_is_strict(tmp_path: Path) -> None:
 def test_every_column_is_told() -> None:
     """And no other."""
     table = TEXT.partition("## Columns")[2]
-    told = [
-        name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]
-    ]
+    told = [name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]]
     assert sorted(told) == sorted(COLUMNS)

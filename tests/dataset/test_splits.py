@@ -57,9 +57,7 @@ def test_meta_split() -> None:
     assert Splitting(how="none").part_of(job("p", meta={"split": "test"})) == "train"
 
 
-@pytest.mark.parametrize(
-    "split", ["../up", "a b", "", "<script>", "x" * 65, ["a"], "試験", "..", "all", "CON", "lpt1"]
-)
+@pytest.mark.parametrize("split", ["../up", "a b", "", "<script>", "x" * 65, ["a"], "試験", "..", "all", "CON", "lpt1"])
 def test_a_split_that_is_no_folder(split: object) -> None:
     """Is refused, with the job's name and what to do."""
     with pytest.raises(UsageError, match=r"meta\.split of 'a cat'.*--split none"):

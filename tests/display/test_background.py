@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from batchveo.core.events import Event, Noted
+from batchveo.core.events import Event, Message
 from batchveo.display import background
-from batchveo.display.background import Aside
+from batchveo.display.background import BackgroundReporter
 
 
 class Keeping:
@@ -22,7 +22,7 @@ class Keeping:
         self.due = float("inf")
 
     def show(self, event: Event) -> None:
-        assert isinstance(event, Noted)
+        assert isinstance(event, Message)
         self.texts.append(event.text)
 
     def tick(self) -> None:
@@ -54,15 +54,15 @@ class Stuck(Keeping):
         super().show(event)
 
 
-def notes(count: int) -> list[Noted]:
-    return [Noted(text=str(n)) for n in range(count)]
+def notes(count: int) -> list[Message]:
+    return [Message(text=str(n)) for n in range(count)]
 
 
 def test_every_event_is_shown_in_order_before_the_end() -> None:
     """And what was due; then the view is closed."""
     view = Keeping()
     view.due = time.monotonic()
-    with Aside(view, Keeping) as reporter:
+    with BackgroundReporter(view, Keeping) as reporter:
         for note in notes(50):
             reporter(note)
     assert view.texts == [note.text for note in notes(50)]
@@ -74,7 +74,7 @@ def test_every_event_is_shown_in_order_before_the_end() -> None:
 def test_a_view_that_fails_is_replaced() -> None:
     """It is closed; a plain one says why, and goes on."""
     view, plain = Failing(), Keeping()
-    with Aside(view, lambda: plain) as reporter:
+    with BackgroundReporter(view, lambda: plain) as reporter:
         for note in notes(4):
             reporter(note)
     assert view.closed
@@ -84,7 +84,7 @@ def test_a_view_that_fails_is_replaced() -> None:
 
 def test_a_second_failure_ends_the_show_not_the_run() -> None:
     """Nothing to see, nothing raised."""
-    with Aside(Failing(), Failing) as reporter:
+    with BackgroundReporter(Failing(), Failing) as reporter:
         for note in notes(9):
             reporter(note)
     assert not reporter.stuck
@@ -96,7 +96,7 @@ def test_a_stuck_terminal_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(background, "MOST_WAITING", 10)
     view = Stuck()
     began = time.monotonic()
-    with Aside(view, Keeping) as reporter:
+    with BackgroundReporter(view, Keeping) as reporter:
         for note in notes(1000):
             reporter(note)
     assert time.monotonic() - began < 5.0
@@ -110,7 +110,7 @@ def test_what_was_dropped_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the terminal takes something again."""
     monkeypatch.setattr(background, "MOST_WAITING", 10)
     view = Stuck()
-    with Aside(view, Keeping) as reporter:
+    with BackgroundReporter(view, Keeping) as reporter:
         for note in notes(100):
             reporter(note)
         view.free.set()
@@ -122,6 +122,6 @@ def test_what_was_dropped_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_of_the_run_goes_through() -> None:
     """The view is closed all the same."""
     view = Keeping()
-    with pytest.raises(KeyboardInterrupt), Aside(view, Keeping):
+    with pytest.raises(KeyboardInterrupt), BackgroundReporter(view, Keeping):
         raise KeyboardInterrupt
     assert view.closed

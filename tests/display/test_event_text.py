@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.events import Began, Brake, Ended, Event, Moved, Noted, Slowed, Waiting
+from batchveo.core.events import (
+    Event,
+    JobStateChanged,
+    Message,
+    RunFinished,
+    RunStarted,
+    SubmitsPaused,
+    ThrottleReason,
+    WaitingForLog,
+)
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone, news_of
 from batchveo.display.plain import line_of
@@ -16,8 +25,8 @@ from tests.helpers.snapshots import HOSTILE, NOW, make_pace
 S = JobState
 
 
-def moved(state: JobState, was: JobState, **changes: object) -> Moved:
-    return Moved(job=make_job(state, **changes), was=was, detail=HOSTILE)
+def moved(state: JobState, was: JobState, **changes: object) -> JobStateChanged:
+    return JobStateChanged(job=make_job(state, **changes), was=was, detail=HOSTILE)
 
 
 EVENTS: list[tuple[Event, int | None, str]] = [
@@ -28,25 +37,25 @@ EVENTS: list[tuple[Event, int | None, str]] = [
     (moved(S.GENERATING, S.IN_DOUBT), -1, "generating: a cat: "),
     (moved(S.GENERATING, S.DOWNLOADING), 0, "not fetched yet: a cat: "),
     (moved(S.GENERATING, S.SUBMITTING), 1, "submitting -> generating: a cat: "),
-    (Slowed(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
-    (Noted(text=HOSTILE), 0, "[red]"),
-    (Noted(text="look", warning=True), -1, "look"),
-    (Waiting(doubts=1, until=NOW), -1, "waiting for 1 submit to appear in the usage log (until"),
+    (SubmitsPaused(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
+    (Message(text=HOSTILE), 0, "[red]"),
+    (Message(text="look", warning=True), -1, "look"),
+    (WaitingForLog(doubts=1, until=NOW), -1, "waiting for 1 submit to appear in the usage log (until"),
     (
-        Waiting(doubts=2, until=NOW, since=NOW - 1800),
+        WaitingForLog(doubts=2, until=NOW, since=NOW - 1800),
         -1,
         "waiting for 2 submits to appear in the usage log (30 min at",
     ),
     (
-        Slowed(
+        SubmitsPaused(
             reason="cannot reach http://x (Connection refused)", until=NOW, limit=3, wait=8.2, unreachable=True
         ),
         -1,
         "cannot reach http://x (Connection refused), next try in 8 s",
     ),
     (make_pace(limit=12, was=11), 0, "full speed again: up to 12 in flight"),
-    (make_pace(brake=Brake.DOWNLOADS), 0, "no submits for now: finished videos pile up"),
-    (make_pace(brake=Brake.NOTHING), 1, "up to 9 in flight: all is submitted"),
+    (make_pace(brake=ThrottleReason.DOWNLOADS), 0, "no submits for now: finished videos pile up"),
+    (make_pace(brake=ThrottleReason.NOTHING), 1, "up to 9 in flight: all is submitted"),
 ]
 
 
@@ -63,8 +72,8 @@ def test_every_event_has_its_words_and_its_rank(event: Event, rank: int, text: s
 
 def test_what_is_for_machines_has_no_line(tmp_path: Path) -> None:
     """The frame of a run."""
-    assert news_of(Began(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
-    assert news_of(Ended(run=1, exit_status=0, seconds=1.0)) is None
+    assert news_of(RunStarted(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
+    assert news_of(RunFinished(run=1, exit_status=0, seconds=1.0)) is None
 
 
 def test_only_a_held_doubt_is_alarming() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.events import Ended, Moved, Noted
+from batchveo.core.events import JobStateChanged, Message, RunFinished
 from batchveo.core.models import JobState
 from batchveo.display.live import LiveView
-from batchveo.display.run_view import Sight
+from batchveo.display.run_view import RunView
 from batchveo.display.terminal import Terminal
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
@@ -56,21 +56,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def view_on(pipe: Pipe, *, verbosity: int = 0, **environ: str) -> LiveView:
     terminal = Terminal(pipe, {"TERM": "xterm-256color", **environ})  # type: ignore[arg-type]
-    return LiveView(terminal, Sight(clock=lambda: 1100.0), verbosity=verbosity)
+    return LiveView(terminal, RunView(clock=lambda: 1100.0), verbosity=verbosity)
 
 
 def test_figures_below_and_what_matters_above(pipe: Pipe, store: Store) -> None:
     """Failures stay in the text above; the end takes the figures away, and the rest is written at once."""
     screen = Screen(80)
     view = view_on(pipe)
-    view.show(Noted(text="40 jobs named"))
+    view.show(Message(text="40 jobs named"))
     screen.write(pipe.taken().decode())
     assert screen.text.endswith("40 jobs named")
     began = going(store, now=1000.0)
     view.show(began)
     job = moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=1000.0)
-    view.show(Moved(job=job, was=S.DOWNLOADING, detail=""))
-    view.show(Moved(job=make_job(S.FAILED, name=HOSTILE), was=S.GENERATING, detail="[b]no\x1b[2J"))
+    view.show(JobStateChanged(job=job, was=S.DOWNLOADING, detail=""))
+    view.show(JobStateChanged(job=make_job(S.FAILED, name=HOSTILE), was=S.GENERATING, detail="[b]no\x1b[2J"))
     view.tick()
     screen.write(pipe.taken().decode())
     above, _, below = screen.text.partition(" 1 of 40")
@@ -78,8 +78,8 @@ def test_figures_below_and_what_matters_above(pipe: Pipe, store: Store) -> None:
     assert "[b]no [2J" in above.replace("\n", "")
     assert "done: job 0.mp4 ($0.50)" in below
     assert "spent      $0.50 of $9.00" in below
-    view.show(Ended(run=began.run, exit_status=1, seconds=9.0))
-    view.show(Noted(text="afterwards"))
+    view.show(RunFinished(run=began.run, exit_status=1, seconds=9.0))
+    view.show(Message(text="afterwards"))
     view.close()
     screen.write(pipe.taken().decode())
     assert screen.text.endswith("afterwards")
@@ -95,7 +95,7 @@ def test_verbose_writes_every_move_above(pipe: Pipe, store: Store) -> None:
     began = going(store, now=1000.0)
     view.show(began)
     job = moved_on(store, began.run, S.GENERATING, now=1000.0)
-    view.show(Moved(job=job, was=S.SUBMITTING, detail="accepted"))
+    view.show(JobStateChanged(job=job, was=S.SUBMITTING, detail="accepted"))
     view.tick()
     view.close()
     screen = Screen(80)
@@ -104,9 +104,7 @@ def test_verbose_writes_every_move_above(pipe: Pipe, store: Store) -> None:
     assert "of 40" not in screen.text
 
 
-@pytest.mark.parametrize(
-    ("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
-)
+@pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
 def test_no_color(pipe: Pipe, store: Store, environ: dict[str, str], colours: bool) -> None:
     """Respected where it is not empty."""
     view = view_on(pipe, **environ)
@@ -124,7 +122,7 @@ def test_a_terminal_that_takes_ascii_only(store: Store) -> None:
     view = view_on(pipe)
     began = going(store, now=1000.0)
     view.show(began)
-    view.show(Moved(job=make_job(S.FAILED, name="狐"), was=S.GENERATING, detail="…"))
+    view.show(JobStateChanged(job=make_job(S.FAILED, name="狐"), was=S.GENERATING, detail="…"))
     view.tick()
     view.close()
     drawn = pipe.taken()

@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from batchveo.core.events import Brake, Slowed
+from batchveo.core.events import SubmitsPaused, ThrottleReason
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
 from batchveo.display.live_frame import Canvas, Recent, frame
@@ -94,13 +94,13 @@ def test_markup_in_names_is_text() -> None:
     ("changes", "words"),
     [
         ({"limit": 12, "lowered_at": None}, "8 of 12 · your own limit"),
-        ({"brake": Brake.CREDITS, "limit": 12}, "waiting for credits"),
-        ({"brake": Brake.DOWNLOADS, "limit": 12}, "waiting for downloads, which pile up"),
-        ({"brake": Brake.BUDGET, "limit": 12}, "the budget is reserved in full"),
-        ({"brake": Brake.RATE, "limit": 12}, "held to your own rate"),
-        ({"brake": Brake.NOTHING, "limit": 12}, "all is submitted"),
-        ({"brake": Brake.PAUSE, "until": NOW + 30}, "paused until "),
-        ({"brake": Brake.LATER, "until": NOW + 30}, "what is left is tried again at "),
+        ({"brake": ThrottleReason.CREDITS, "limit": 12}, "waiting for credits"),
+        ({"brake": ThrottleReason.DOWNLOADS, "limit": 12}, "waiting for downloads, which pile up"),
+        ({"brake": ThrottleReason.BUDGET, "limit": 12}, "the budget is reserved in full"),
+        ({"brake": ThrottleReason.RATE, "limit": 12}, "held to your own rate"),
+        ({"brake": ThrottleReason.NOTHING, "limit": 12}, "all is submitted"),
+        ({"brake": ThrottleReason.PAUSE, "until": NOW + 30}, "paused until "),
+        ({"brake": ThrottleReason.LATER, "until": NOW + 30}, "what is left is tried again at "),
     ],
 )
 def test_why_the_pace_is_what_it_is(changes: dict[str, object], words: str) -> None:
@@ -154,9 +154,9 @@ def test_waiting_for_the_log_is_no_time_that_is_left(width: int) -> None:
 
 def test_a_pause_says_why() -> None:
     """In as many of its words as there is room for."""
-    why = Slowed(reason="cannot reach http://127.0.0.1:9 (Connection refused)", until=NOW + 8, limit=9, wait=8.0)
-    shot = make_shot(slowed=why, pace=make_pace(brake=Brake.PAUSE, until=NOW + 8, limit=12))
+    why = SubmitsPaused(reason="cannot reach http://127.0.0.1:9 (Connection refused)", until=NOW + 8, limit=9, wait=8.0)
+    shot = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.PAUSE, until=NOW + 8, limit=12))
     text = "\n".join(line.plain for line in frame(shot, (), Canvas(width=100, height=40)))
     assert re.search(r"paused until \d\d:\d\d:\d\d: cannot reach http://127.0.0.1:9 \(Connection refused\)", text)
-    calm = make_shot(slowed=why, pace=make_pace(brake=Brake.NOTHING, limit=12))
+    calm = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.NOTHING, limit=12))
     assert "cannot reach" not in "\n".join(line.plain for line in frame(calm, (), Canvas(width=100, height=40)))

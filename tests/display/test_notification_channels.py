@@ -125,9 +125,7 @@ def test_apprise_is_imported_only_for_urls() -> None:
     """A tenth of a second that nobody else pays."""
     import subprocess
 
-    code = (
-        "import sys, batchveo.display.notification_channels as m; m.Messengers(); print('apprise' in sys.modules)"
-    )
+    code = "import sys, batchveo.display.notification_channels as m; m.Messengers(); print('apprise' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -27,7 +27,7 @@ from batchveo.core.errors import (
     StateLocked,
     StoppedEarly,
 )
-from batchveo.core.events import Began, Event, Interrupting, Moved, Noted, Waiting
+from batchveo.core.events import Event, JobStateChanged, Message, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.models import Job, JobState
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import Messengers
@@ -74,11 +74,11 @@ class Night:
         self.notifier = Notifier(self.out, self.seen.append, state=Path("s.db"), clock=lambda: self.now)
 
     def begins(self) -> None:
-        self.notifier(Began(run=1, state=Path("s.db"), output=Path("v"), concurrency=1))
+        self.notifier(RunStarted(run=1, state=Path("s.db"), output=Path("v"), concurrency=1))
 
     def moved(self, was: JobState, state: JobState, seq: int = 1, **fields: Any) -> None:
         job = Job(seq=seq, id="i", name="SECRET name", stem="s", state=state, model="m", request={}, **fields)
-        self.notifier(Moved(job=job, was=was, detail="SECRET detail"))
+        self.notifier(JobStateChanged(job=job, was=was, detail="SECRET detail"))
 
     def look(self, after: float) -> list[str]:
         """The titles of what is told ``after`` more seconds of silence."""
@@ -178,7 +178,7 @@ def test_a_signal_is_told_at_once_and_holds_nothing_up() -> None:
     night = Night()
     with night.notifier as notifier:
         night.moved(S.DOWNLOADING, S.SUCCEEDED, cost_usd=1.0)
-        notifier(Interrupting(signal="SIGTERM", text="x", warning=True))
+        notifier(RunInterrupted(signal="SIGTERM", text="x", warning=True))
         night.now += 3.0
         notifier.ended(result(interrupted=signal.SIGTERM))
     assert [title for title, _ in night.out.posted] == ["batchveo was interrupted (SIGTERM)"]
@@ -236,7 +236,7 @@ def test_waiting_for_the_log_is_said_as_such() -> None:
     """With the time at which it ends."""
     night = Night()
     night.begins()
-    night.notifier(Waiting(doubts=2, until=1_800_000_000.0))
+    night.notifier(WaitingForLog(doubts=2, until=1_800_000_000.0))
     night.look(1000)
     assert "nothing is left but 2 in doubt; the usage log is waited for, until" in night.out.posted[0][1].lower()
     night.moved(S.IN_DOUBT, S.GENERATING)
@@ -269,17 +269,17 @@ def test_a_failure_to_send_is_one_warning_without_the_url() -> None:
     """Said through the reporter, with the next event."""
     night = Night()
     night.out.broken = ["Slack"]
-    night.notifier(Noted(text="x"))
-    assert night.seen[1] == Noted(text="a message was not taken by Slack; the run does not mind", warning=True)
+    night.notifier(Message(text="x"))
+    assert night.seen[1] == Message(text="a message was not taken by Slack; the run does not mind", warning=True)
 
 
 def test_without_urls_it_only_hands_on() -> None:
     """Nothing is counted, nobody watches."""
     seen: list[Event] = []
     with Notifier(Messengers(), seen.append, state=Path("s.db")) as notifier:
-        notifier(Noted(text="x"))
+        notifier(Message(text="x"))
         notifier.ended(replace(result(), late=1))
-    assert seen == [Noted(text="x")]
+    assert seen == [Message(text="x")]
 
 
 MANIFEST = "defaults: {model: veo2}\njobs:\n  - {prompt: A <script> SECRET dragon, name: SECRET}\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 
-from batchveo.core.events import Moved, Slowed
+from batchveo.core.events import JobStateChanged, SubmitsPaused
 from batchveo.core.models import JobState
 from batchveo.display.plain import LineReporter
-from batchveo.display.repeat_counter import SAID_AGAIN_SECONDS, Teller
+from batchveo.display.repeat_counter import SAID_AGAIN_SECONDS, RepeatCounter
 from tests.helpers.factories import make_job
 from tests.helpers.snapshots import NOW
 
@@ -15,16 +15,16 @@ S = JobState
 WHY = "cannot reach http://127.0.0.1:9 (Connection refused)"
 
 
-def slowed(at: float, wait: float = 8.0, **changes: object) -> Slowed:
+def slowed(at: float, wait: float = 8.0, **changes: object) -> SubmitsPaused:
     fields = {"reason": WHY, "until": NOW + at + wait, "limit": 10, "wait": wait, "unreachable": True}
-    return Slowed(**{**fields, **changes})  # type: ignore[arg-type]
+    return SubmitsPaused(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def accepted() -> Moved:
-    return Moved(job=make_job(S.GENERATING), was=S.SUBMITTING, detail="accepted")
+def accepted() -> JobStateChanged:
+    return JobStateChanged(job=make_job(S.GENERATING), was=S.SUBMITTING, detail="accepted")
 
 
-def lines(*events: Slowed | Moved, verbosity: int = 0) -> list[str]:
+def lines(*events: SubmitsPaused | JobStateChanged, verbosity: int = 0) -> list[str]:
     out = io.StringIO()
     reporter = LineReporter(out, verbosity=verbosity)
     for event in events:
@@ -68,9 +68,9 @@ def test_a_lower_limit_is_news() -> None:
 
 def test_a_refused_job_is_an_answer_too() -> None:
     """And what was given back to wait is none."""
-    teller = Teller()
+    teller = RepeatCounter()
     teller.news(slowed(at=0.0))
-    back = Moved(job=make_job(S.PENDING), was=S.SUBMITTING, detail="x")
+    back = JobStateChanged(job=make_job(S.PENDING), was=S.SUBMITTING, detail="x")
     assert not any("reachable again" in news.text for news in teller.news(back))
-    failed = Moved(job=make_job(S.FAILED), was=S.SUBMITTING, detail="x")
+    failed = JobStateChanged(job=make_job(S.FAILED), was=S.SUBMITTING, detail="x")
     assert any("reachable again" in news.text for news in teller.news(failed))

@@ -15,25 +15,25 @@ import anyio
 import pytest
 
 from batchveo.core.errors import BudgetReached, DiskTrouble, KeyRejected, OutOfCredits
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
     Completed,
     DiskRefused,
-    Fetched,
-    FetchTrouble,
+    Downloaded,
+    DownloadError,
     GenerationFailed,
-    Lost,
     Refused,
+    RejectedTemporarily,
     Stop,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
 )
 from batchveo.engine.assignments import LATECOMERS_SECONDS
-from batchveo.engine.broker import ClaimLost, Desk, Fenced
-from batchveo.engine.cluster.remote_broker import RemoteDesk
+from batchveo.engine.broker import Broker, ClaimLost, Fenced
+from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from batchveo.store import Store
@@ -43,7 +43,7 @@ from tests.helpers.factories import make_spec
 pytestmark = pytest.mark.anyio
 S = JobState
 Offices = Callable[..., AbstractAsyncContextManager[Office]]
-FETCHED = Fetched(folder="/videos", file="v.mp4", bytes=3, sha256="00")
+FETCHED = Downloaded(folder="/videos", file="v.mp4", bytes=3, sha256="00")
 URL = Completed(url="https://cdn.example/v.mp4", cost_usd=1.0)
 
 
@@ -66,18 +66,18 @@ def generation(job: Job) -> Accepted:
     return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
 
 
-async def bought(desk: Desk) -> Job:
+async def bought(desk: Broker) -> Job:
     """The next job, claimed, sent, accepted."""
     job = await desk.claim()
     await desk.leaving(job)
     return await desk.record(job, generation(job))
 
 
-async def is_fenced(desk: Desk, office: Office) -> bool:
+async def is_fenced(desk: Broker, office: Office) -> bool:
     """Whether nothing is given to it any more."""
     with pytest.raises(Fenced):
         await desk.input_file("none")
-    return not isinstance(desk, RemoteDesk) or desk.is_fenced
+    return not isinstance(desk, RemoteBroker) or desk.is_fenced
 
 
 # -- each verb
@@ -155,7 +155,7 @@ async def test_a_claim_waits_for_its_time(offices: Offices) -> None:
     async with offices(1) as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.record(job, TurnedAway(reason="503", retry_after=60.0))
+        await desk.record(job, RejectedTemporarily(reason="503", retry_after=60.0))
         begun = office.clock.now()
         again = await desk.claim()
         assert again.attempts == 2
@@ -221,9 +221,9 @@ async def test_what_is_told_arrives_once(offices: Offices) -> None:
     async with offices(1) as office:
         desk = await office.desk()
         for number in range(3):
-            desk.tell(Noted(text=f"<b>{number}\x1b[31m\n\u202e"))
+            desk.tell(Message(text=f"<b>{number}\x1b[31m\n\u202e"))
         await desk.claim()
-        desk.tell(Noted(text="last"))
+        desk.tell(Message(text="last"))
         office.begin(desk.claim)
         await anyio.sleep(200)
         assert office.notes() == [*(f"<b>{number}\x1b[31m\n\u202e" for number in range(3)), "last"]
@@ -244,7 +244,7 @@ async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> No
     async with offices(1) as office:
         desk = await office.desk()
         job = await desk.record(await bought(desk), URL)
-        await desk.record(job, FetchTrouble(reason="no video", tries=1), aside=True)
+        await desk.record(job, DownloadError(reason="no video", tries=1), aside=True)
         assert await finished(desk) == 4.0
 
 
@@ -353,9 +353,7 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
             assert (late.state, late.client_request_id) == (S.SUBMITTING, again.client_request_id)
         assert office.attempts() == [(job.client_request_id, "g-1-1"), (again.client_request_id, None)]
         (note,) = [note for note in office.notes() if "g-1-1" in note]
-        assert note.startswith(
-            "job 0: generation g-1-1 of an earlier attempt was accepted too; see `batchveo audit"
-        )
+        assert note.startswith("job 0: generation g-1-1 of an earlier attempt was accepted too; see `batchveo audit")
         assert str(office.head.store.path) in note
         office.give_up("two")  # the job was still in its hands
         assert office.job(job).state is S.PENDING
@@ -606,7 +604,7 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(offices: Offices) -> None
         api = office.plans.apis[""]
         sold = await api.submit(job.request, client_request_id=str(job.client_request_id))
         assert isinstance(sold, Accepted)
-        assert (await desk.record(job, Lost(reason="reset"))).state is S.IN_DOUBT
+        assert (await desk.record(job, SubmitUncertain(reason="reset"))).state is S.IN_DOUBT
         found = await other.adopt()
         assert [each.generation_id for each in found] == [sold.generation_id]
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.models import JobState
-from batchveo.engine.in_flight import DOUBT_HOLDS_A_PLACE, Board
+from batchveo.engine.in_flight import DOUBT_HOLDS_A_PLACE, InFlightTable
 from tests.helpers.factories import make_job
 
 S = JobState
 
 
-def board() -> Board:
-    return Board(begun=100.0, patience=60.0)
+def board() -> InFlightTable:
+    return InFlightTable(begun=100.0, patience=60.0)
 
 
 def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from batchveo.core.errors import BudgetReached, DiskTrouble
-from batchveo.core.events import Brake, Paced
+from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Completed, Refused, Throttled
 from batchveo.engine.broker import Fenced
@@ -66,7 +66,7 @@ async def test_a_rate_saves_nothing_up(tmp_path: Path) -> None:
         begun = office.clock.now()
         times = [float((await desk.claim()).submitted_at or 0) - begun for _ in range(3)]
         assert [round(seconds / 60) for seconds in times] == [0, 1, 2]
-        assert Brake.RATE in [event.brake for event in office.events if isinstance(event, Paced)]
+        assert ThrottleReason.RATE in [event.brake for event in office.events if isinstance(event, ThrottleChanged)]
 
 
 async def test_each_key_keeps_to_its_places(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from batchveo.core.errors import DiskTrouble, KeyRejected, OutOfCredits
-from batchveo.core.events import Moved, Noted, Slowed, Waiting
+from batchveo.core.events import JobStateChanged, Message, SubmitsPaused, WaitingForLog
 from batchveo.core.models import JobState
 from batchveo.core.settings import Doubt
 from batchveo.sandbox import Settings
@@ -75,7 +75,7 @@ async def test_a_concurrency_limit_of_the_service_is_found(tmp_path: Path, retry
     result = await n.run(specs(30), concurrency=16)
     assert result.exit_status == 0
     assert_whole(n, 30)
-    slowed = [event for event in n.events if isinstance(event, Slowed)]
+    slowed = [event for event in n.events if isinstance(event, SubmitsPaused)]
     assert slowed
     assert min(event.limit for event in slowed) <= 4
     refused = sum(1 for r in n.service.requests() if r.generation is None)
@@ -99,19 +99,17 @@ async def test_a_lost_answer_heals_from_the_log(tmp_path: Path, fault: str) -> N
     result = await n.run(specs(20))
     assert result.exit_status == 0
     assert_whole(n, 20)
-    assert any(isinstance(e, Moved) and e.was is S.IN_DOUBT and e.job.state is S.GENERATING for e in n.events)
+    assert any(isinstance(e, JobStateChanged) and e.was is S.IN_DOUBT and e.job.state is S.GENERATING for e in n.events)
 
 
 @pytest.mark.parametrize("fault", ["drop-before", "answer-502"])
-async def test_a_submit_that_may_have_arrived_is_held_where_the_log_stays_silent(
-    tmp_path: Path, fault: str
-) -> None:
+async def test_a_submit_that_may_have_arrived_is_held_where_the_log_stays_silent(tmp_path: Path, fault: str) -> None:
     """The log never hears of it; nobody but its owner may say what becomes of it."""
     n = night(tmp_path, faults={fault: 1.0})
     result = await n.run(specs(2), settle=600.0)
     assert result.exit_status == 1
     assert [(job.state, job.held) for job in n.jobs()] == [(S.IN_DOUBT, True)] * 2
-    assert any(isinstance(event, Waiting) for event in n.events)
+    assert any(isinstance(event, WaitingForLog) for event in n.events)
     assert result.seconds >= 600
 
 
@@ -154,7 +152,7 @@ async def test_an_unknown_word_is_said(tmp_path: Path) -> None:
     """Once."""
     n = night(tmp_path, faults={"odd-status": 1.0})
     await n.run(specs(3))
-    said = [e for e in n.events if isinstance(e, Noted) and "does not document" in e.text]
+    said = [e for e in n.events if isinstance(e, Message) and "does not document" in e.text]
     assert len(said) == 1
 
 
@@ -298,7 +296,7 @@ async def test_the_same_file_twice_is_said(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_bytes", lambda *a, **k: WHOLE)
     monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_size", lambda *a, **k: len(WHOLE))
     await n.run(specs(2))
-    assert [e.text for e in n.events if isinstance(e, Noted) and "byte for byte" in e.text]
+    assert [e.text for e in n.events if isinstance(e, Message) and "byte for byte" in e.text]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5, 5.0, 60.0, 95.0, 130.0])
@@ -333,7 +331,7 @@ async def test_a_generation_that_the_service_does_not_know_is_kept(tmp_path: Pat
     n = night(tmp_path, faults={"poll-404": 1.0}, unknown_for=1e6)
     result = await n.run(specs(1), patience=600.0)
     assert (result.exit_status, result.late) == (3, 1)
-    said = [event.text for event in n.events if isinstance(event, Noted)]
+    said = [event.text for event in n.events if isinstance(event, Message)]
     assert any("HTTP 404" in text and "is the key one of the account that bought it?" in text for text in said)
 
 
@@ -348,20 +346,20 @@ async def test_patience_ends_when_it_ends(tmp_path: Path) -> None:
 async def test_one_answer_for_two_jobs_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A generation id serves one job; the other is looked up by its own request id."""
     from batchveo.core.outcomes import Accepted
-    from batchveo.provider import Api
+    from batchveo.provider import ApiClient
 
     n = night(tmp_path)
-    submit = Api.submit
+    submit = ApiClient.submit
     first: list[str] = []
 
-    async def confused(self: Api, request: Any, **options: Any) -> Any:
+    async def confused(self: ApiClient, request: Any, **options: Any) -> Any:
         outcome = await submit(self, request, **options)
         if isinstance(outcome, Accepted):
             first.append(outcome.generation_id)
             return Accepted(generation_id=first[0])
         return outcome
 
-    monkeypatch.setattr(Api, "submit", confused)
+    monkeypatch.setattr(ApiClient, "submit", confused)
     assert (await n.run(specs(5))).exit_status == 0
     assert_whole(n, 5)
     assert len({job.generation_id for job in n.jobs()}) == 5
@@ -388,7 +386,7 @@ async def test_what_nobody_thought_of_is_one_jobs_trouble(
 
     monkeypatch.setattr(kind, "handle", strange)
     result = await n.run(specs(5), settle=60.0)
-    said = [e.text for e in n.events if isinstance(e, Noted) and "please report" in e.text]
+    said = [e.text for e in n.events if isinstance(e, Message) and "please report" in e.text]
     assert len(said) == 1
     if stage == "Submitter":  # it may have been sent: in doubt, and unknown to the log
         assert (result.exit_status, len(n.service.generations)) == (1, 4)
@@ -418,7 +416,7 @@ async def test_a_log_that_cannot_be_read_does_not_hold_the_run_for_ever(
     assert result.exit_status == 1
     assert [(job.state, job.held) for job in n.jobs()] == [(S.IN_DOUBT, True)] * 2
     assert result.seconds < 3600
-    held = [event.detail for event in n.events if isinstance(event, Moved) and event.job.held]
+    held = [event.detail for event in n.events if isinstance(event, JobStateChanged) and event.job.held]
     assert all(detail.startswith("the usage log cannot be read") for detail in held)
     assert held
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import pytest
 
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import JobState
 from batchveo.core.sidecar_location import NONE
 from batchveo.sandbox import Settings
@@ -45,9 +45,7 @@ async def test_one_file_that_is_refused_holds_up_no_other(tmp_path: Path, monkey
     assert len(night.service.generations) == 5
 
 
-async def test_a_folder_that_cannot_be_synced_is_said_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_folder_that_cannot_be_synced_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many videos come into it."""
     fsync = os.fsync
 
@@ -59,7 +57,7 @@ async def test_a_folder_that_cannot_be_synced_is_said_once(
     monkeypatch.setattr(os, "fsync", refuse)
     night = Night(tmp_path, Settings(generation_median=1.0))
     assert (await night.run(specs(6))).exit_status == 0
-    said = [event for event in night.events if isinstance(event, Noted) and "cannot be synced" in event.text]
+    said = [event for event in night.events if isinstance(event, Message) and "cannot be synced" in event.text]
     assert len(said) == 1
 
 

@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from batchveo.core.events import Noted, Slowed, Waiting
+from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
 from batchveo.display.plain import line_of
 from batchveo.sandbox import Settings
 from tests.helpers import virtual_run
@@ -39,7 +39,7 @@ async def test_submits_say_why_and_for_how_long(tmp_path: Path, monkeypatch: pyt
         virtual_run, "transport", lambda service: Cut(transport(service), 0.0, anyio.current_time() + 60.0)
     )
     assert (await night.run(specs(4))).exit_status == 0
-    slowed = [event for event in night.events if isinstance(event, Slowed)]
+    slowed = [event for event in night.events if isinstance(event, SubmitsPaused)]
     assert len(slowed) > 3
     assert {(event.reason, event.unreachable) for event in slowed} == {
         (f"cannot reach {virtual_run.BASE_URL} (Connection refused)", True)
@@ -58,7 +58,7 @@ async def test_polls_say_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(virtual_run, "transport", cut)
     assert (await night.run(specs(20), concurrency=20)).exit_status == 0
-    notes = [event.text for event in night.events if isinstance(event, Noted)]
+    notes = [event.text for event in night.events if isinstance(event, Message)]
     assert [note for note in notes if "cannot reach" in note] == [
         f"cannot reach {virtual_run.BASE_URL} (Connection refused): polls go on trying"
     ]
@@ -70,13 +70,10 @@ async def test_the_wait_for_the_usage_log_is_said_once(tmp_path: Path) -> None:
     """How long at most, and how to go on; with -q too."""
     night = Night(tmp_path, Settings(faults={"drop-before": 1.0}))
     assert (await night.run(specs(1), settle=600.0)).exit_status == 1
-    (waiting,) = [event for event in night.events if isinstance(event, Waiting)]
+    (waiting,) = [event for event in night.events if isinstance(event, WaitingForLog)]
     assert waiting.since is not None
     assert waiting.until - waiting.since == pytest.approx(600.0)
     said = line_of(waiting, verbosity=-1)
     assert said is not None
     assert "waiting for 1 submit to appear in the usage log (10 min at most, until " in said
-    assert (
-        f"Ctrl-C is safe, `batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}` goes on"
-        in said
-    )
+    assert f"Ctrl-C is safe, `batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}` goes on" in said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchveo.core.errors import NoVideos, OutOfCredits
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import JobSpec, JobState
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response, json_response
@@ -28,9 +28,7 @@ def night(folder: Path, **settings: Any) -> Night:
 
 
 def others(count: int, model: str = OTHER) -> list[JobSpec]:
-    return [
-        make_spec(f"other {n}", model=model, request={"model": model, "prompt": f"o {n}"}) for n in range(count)
-    ]
+    return [make_spec(f"other {n}", model=model, request={"model": model, "prompt": f"o {n}"}) for n in range(count)]
 
 
 def only_for(n: Night, fault: str, model: str) -> list[str]:
@@ -47,7 +45,7 @@ def only_for(n: Night, fault: str, model: str) -> list[str]:
 
 
 def warnings(n: Night) -> list[str]:
-    return [event.text for event in n.events if isinstance(event, Noted) and event.warning]
+    return [event.text for event in n.events if isinstance(event, Message) and event.warning]
 
 
 # -- polls
@@ -249,9 +247,7 @@ async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 10])
-async def test_moderated_submits_at_the_head_of_the_manifest_hold_up_no_other(
-    tmp_path: Path, concurrency: int
-) -> None:
+async def test_moderated_submits_at_the_head_of_the_manifest_hold_up_no_other(tmp_path: Path, concurrency: int) -> None:
     """However many are refused in a row: others of the model are tried before it is given up."""
     n = night(tmp_path, faults={"403-moderated": 1e-9})
     strikes = n.service._world.faults.strikes

@@ -11,7 +11,7 @@ import pytest
 
 from batchveo.core import state_machine
 from batchveo.core.clock import Clock
-from batchveo.core.events import Event, Interrupting, Moved, Reporter, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, silent
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine import key_limits, local_broker, worker
@@ -19,7 +19,7 @@ from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.stages import failure_streaks, reconciler
-from batchveo.provider import Api, ApiKey, Videos
+from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
 from tests.helpers.virtual_run import specs
@@ -66,7 +66,7 @@ def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent,
             store.lock()
             number = store.begin_run(command="run", service=url, now=clock.now())
             store.add(specs(count), run=number, now=clock.now())
-            async with Api(ApiKey("key"), base_url=url) as api, Videos(loopback=True) as videos:
+            async with ApiClient(ApiKey("key"), base_url=url) as api, VideoClient(loopback=True) as videos:
                 spec = RunSpec(run=number, begun=clock.now(), settings=chosen)
                 with anyio.fail_after(MOST_SECONDS):
                     return await Run(store, spec, {"": api}, videos, clock=clock, reporter=reporter).execute()
@@ -95,7 +95,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     turned_away: set[int] = set()
 
     def report(event: Event) -> None:
-        if isinstance(event, Moved):
+        if isinstance(event, JobStateChanged):
             turned_away.add(event.job.seq)
             if len(turned_away) == 3:
                 signal.raise_signal(signal.SIGINT)
@@ -115,7 +115,7 @@ def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pyt
     service = Signalling(settings, signal.SIGINT, submit=2)
 
     def report(event: Event) -> None:
-        if isinstance(event, Interrupting):
+        if isinstance(event, RunInterrupted):
             signal.raise_signal(signal.SIGINT)
 
     with running(service) as url:

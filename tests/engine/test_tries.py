@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batchveo.core.events import Waiting
+from batchveo.core.events import WaitingForLog
 from batchveo.core.models import JobState
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response, json_response
@@ -95,7 +95,7 @@ async def test_the_ledger_decides_if_the_log_stays_silent(tmp_path: Path) -> Non
     result = await n.run(specs(1), tries=2, settle=600.0)
     assert [job.attempts for job in n.jobs()] == [2]
     assert n.clock.now() - 1_800_000_000.0 > 600
-    assert [event.failures for event in n.events if isinstance(event, Waiting)] == [1]
+    assert [event.failures for event in n.events if isinstance(event, WaitingForLog)] == [1]
     assert result.exit_status == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.engine.stages import download
-from batchveo.engine.stages.delay_queue import DueQueue
+from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response
 from tests.helpers.factories import make_job
@@ -22,7 +22,7 @@ S = JobState
 async def test_what_ends_first_is_fetched_first() -> None:
     """Of those that are due; others wait for their time."""
     night = Night(Path())
-    queue = DueQueue(rank=lambda job: job.url_expires_at or 1e12)
+    queue = DelayQueue(rank=lambda job: job.url_expires_at or 1e12)
     jobs: dict[str, Job] = {}
     for number, (name, end) in enumerate({"late": 900.0, "soon": 300.0, "unsaid": None, "mid": 600.0}.items()):
         jobs[name] = make_job(S.DOWNLOADING, seq=number, name=name, url_expires_at=end)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchveo.core.events import Began
+from batchveo.core.events import RunStarted
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 
 
-def going(store: Store, count: int = 40, *, now: float, budget: float | None = 9.0) -> Began:
+def going(store: Store, count: int = 40, *, now: float, budget: float | None = 9.0) -> RunStarted:
     """A run that has taken on ``count`` jobs."""
     run = store.begin_run(command="run", service="x", now=now)
     store.add([make_spec(f"job {n}") for n in range(count)], run=run, now=now)
     store.set_budget(run, budget)
-    return Began(run=run, state=store.path, output=Path("v"), concurrency=4, budget=budget)
+    return RunStarted(run=run, state=store.path, output=Path("v"), concurrency=4, budget=budget)
 
 
 def moved_on(store: Store, run: int, *states: JobState, now: float, **columns: object) -> Job:

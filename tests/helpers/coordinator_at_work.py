@@ -13,15 +13,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
-from batchveo.core.events import Event, Noted
+from batchveo.core.events import Event, Message
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.broker import Desk, Fenced
-from batchveo.engine.cluster.remote_broker import RemoteDesk
-from batchveo.engine.local_broker import LocalDesk
+from batchveo.engine.broker import Broker, Fenced
+from batchveo.engine.cluster.remote_broker import RemoteBroker
+from batchveo.engine.local_broker import LocalBroker
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
-from batchveo.provider import Api, ApiKey, NamedKey
+from batchveo.provider import ApiClient, ApiKey, NamedKey
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
@@ -116,7 +116,7 @@ class Office:
         self.service = Service(self._sandbox, clock=self.clock.now)
         wire = transport(self.service)
         apis = {
-            named.name: await self._open.enter_async_context(Api(named.key, base_url=BASE_URL, transport=wire))
+            named.name: await self._open.enter_async_context(ApiClient(named.key, base_url=BASE_URL, transport=wire))
             for named in self._keys
         }
         self.plans = Plans(
@@ -167,18 +167,18 @@ class Office:
         self.head.kill()
         await self.open()
 
-    async def desk(self, worker: str = "a") -> Desk:
+    async def desk(self, worker: str = "a") -> Broker:
         """A desk for one more worker, who was taken on."""
         if not self.face.is_far:
-            return LocalDesk(self.head.coordinator, worker, self.clock)
+            return LocalBroker(self.head.coordinator, worker, self.clock)
         desk = self.far(worker)
         await desk.join()
         return desk
 
-    def far(self, worker: str) -> RemoteDesk:
+    def far(self, worker: str) -> RemoteBroker:
         """A remote desk that has not joined."""
         life = self.lives[worker] = Life()
-        return RemoteDesk(worker, self.wire.end(life), despair=self.despair.append)
+        return RemoteBroker(worker, self.wire.end(life), despair=self.despair.append)
 
     def give_up(self, worker: str) -> None:
         self.head.give_up(worker)
@@ -214,7 +214,7 @@ class Office:
             return store.job(job.seq)
 
     def notes(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Noted)]
+        return [event.text for event in self.events if isinstance(event, Message)]
 
     @property
     def events(self) -> list[Event]:
@@ -234,7 +234,7 @@ async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
     return [results[number] for number in sorted(results)]
 
 
-async def finished(desk: Desk) -> float:
+async def finished(desk: Broker) -> float:
     """As a worker waits for it: with a call under way, whose answer tells of it."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_ask_on, desk)
@@ -243,7 +243,7 @@ async def finished(desk: Desk) -> float:
     return grace
 
 
-async def _ask_on(desk: Desk) -> None:
+async def _ask_on(desk: Broker) -> None:
     with suppress(Fenced):
         while True:
             await desk.adopt()

@@ -11,10 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
-from batchveo.engine.cluster.backend import Lost
+from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.worker_actor import WorkerActor
-from batchveo.provider import Api, Videos
+from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.service import Service
 from batchveo.sandbox import Service as Sandbox
 from batchveo.sandbox import transport
@@ -38,14 +38,14 @@ class FakeActor:
 
     async def ask(self, method: str, *arguments: object) -> object:
         if self.is_dead:
-            raise Lost("it is dead")
+            raise ActorLost("it is dead")
         answer: list[Any] = []
         answered = anyio.Event()
         call = pickle.dumps(arguments)
         self._tasks.start_soon(self._call, method, call, answer, answered)
         await answered.wait()
         if not answer:
-            raise Lost("it died")
+            raise ActorLost("it died")
         value, error = pickle.loads(answer[0])
         if error is not None:
             raise error
@@ -116,7 +116,7 @@ class FakeEngine:
 
     def worker(self) -> FakeActor:
         if not self.nodes_left:
-            raise Lost("no machine is left")
+            raise ActorLost("no machine is left")
         self.workers.append(FakeActor(lambda: WorkerActor(self._clients, at_once), self._tasks))
         if self.unable:
             self.unable -= 1
@@ -128,12 +128,15 @@ class FakeEngine:
         return [worker for worker in self.workers if not worker.is_dead]
 
     @asynccontextmanager
-    async def _apis(self, using: Service) -> AsyncIterator[Mapping[str, Api]]:
+    async def _apis(self, using: Service) -> AsyncIterator[Mapping[str, ApiClient]]:
         wire = transport(self._sandbox)
-        async with Api(using.key, base_url=using.base_url, transport=wire) as api:
+        async with ApiClient(using.key, base_url=using.base_url, transport=wire) as api:
             yield {"": api}
 
     @asynccontextmanager
-    async def _clients(self, using: Service) -> AsyncIterator[tuple[Mapping[str, Api], Videos]]:
-        async with self._apis(using) as apis, Videos(loopback=True, transport=transport(self._sandbox)) as videos:
+    async def _clients(self, using: Service) -> AsyncIterator[tuple[Mapping[str, ApiClient], VideoClient]]:
+        async with (
+            self._apis(using) as apis,
+            VideoClient(loopback=True, transport=transport(self._sandbox)) as videos,
+        ):
             yield apis, videos

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.engine.cluster.call_server import Dispatcher
+from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.protocol import Answer, Call, Transport, Unreachable
 
 
@@ -86,7 +86,7 @@ class Wire:
     def __init__(
         self,
         tasks: TaskGroup,
-        dispatcher: Callable[[], Dispatcher | None],
+        dispatcher: Callable[[], CallServer | None],
         weather: Weather = FAIR,
         *,
         seed: float = 0,
@@ -137,9 +137,7 @@ class Wire:
         await anyio.sleep(self._rng.uniform(0.0, weather.delay))
 
     async def _lost(self, reply: _Reply) -> None:
-        told_after = (
-            float("inf") if self._strikes(self.weather.silence) else self._rng.uniform(0, self.weather.delay)
-        )
+        told_after = float("inf") if self._strikes(self.weather.silence) else self._rng.uniform(0, self.weather.delay)
         with anyio.move_on_after(told_after):
             await reply.came.wait()  # it comes where the worker dies
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, Completed, Fetched, Outcome
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
 from batchveo.dataset import Exported, ExportSettings, Format, export
 from batchveo.dataset.splits import Splitting
@@ -72,7 +72,7 @@ class Morning:
             job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
             digest = hashlib.sha256(content).hexdigest()
             where = {"folder": str(self.videos), "file": f"{name}.mp4"}
-            return _move(store, job, Fetched(**where, bytes=len(content), sha256=digest))
+            return _move(store, job, Downloaded(**where, bytes=len(content), sha256=digest))
 
     def export(self, *formats: Format, split: str = "auto", by: str = "prompt", **changes: Any) -> Exported:
         """Export into the dataset's folder."""

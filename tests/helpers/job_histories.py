@@ -9,11 +9,11 @@ from batchveo.core.outcomes import (
     AbsentFromLog,
     Accepted,
     Completed,
-    Fetched,
-    FetchTrouble,
+    Downloaded,
+    DownloadError,
     GenerationFailed,
-    Lost,
     Outcome,
+    SubmitUncertain,
     Throttled,
 )
 from batchveo.core.state_machine import next_state
@@ -53,10 +53,10 @@ class Night:
         return self.after(job, at, Completed(url="https://cdn.example/v.mp4", cost_usd=usd))
 
     def fetched(self, job: Job, at: float) -> Job:
-        return self.after(job, at, Fetched(folder="/v", file="v.mp4", bytes=1, sha256=f"{job.seq}"))
+        return self.after(job, at, Downloaded(folder="/v", file="v.mp4", bytes=1, sha256=f"{job.seq}"))
 
     def repeated(self, job: Job, at: float) -> Job:
-        return self.after(job, at, FetchTrouble(reason="short"))
+        return self.after(job, at, DownloadError(reason="short"))
 
     def failed(self, job: Job, at: float) -> Job:
         return self.after(job, at, GenerationFailed(reason="refused"))
@@ -65,7 +65,7 @@ class Night:
         return self.after(job, at, Throttled(reason="HTTP 429"))
 
     def lost(self, job: Job, at: float) -> Job:
-        return self.after(job, at, Lost(reason="HTTP 504"))
+        return self.after(job, at, SubmitUncertain(reason="HTTP 504"))
 
     def silent(self, job: Job, at: float) -> Job:
         return self.after(job, at, AbsentFromLog(settled=True))

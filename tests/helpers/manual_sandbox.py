@@ -32,9 +32,7 @@ class Desk:
         self, body: object = None, *, path: str = PATH, headers: dict[str, str] | None = None, **changes: object
     ) -> Response:
         content = body if isinstance(body, bytes) else json.dumps(body or order(**changes)).encode()
-        return self.service.handle(
-            Request(method="POST", path=path, headers={**AUTH, **(headers or {})}, body=content)
-        )
+        return self.service.handle(Request(method="POST", path=path, headers={**AUTH, **(headers or {})}, body=content))
 
     def get(
         self, path: str, *query: tuple[str, object], method: str = "GET", headers: dict[str, str] | None = None

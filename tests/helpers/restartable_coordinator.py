@@ -10,11 +10,11 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event
-from batchveo.engine.cluster.call_server import MOST_CLAIMED, Dispatcher
+from batchveo.engine.cluster.call_server import MOST_CLAIMED, CallServer
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.store import Store
 
 
@@ -25,7 +25,7 @@ class Plans:
     path: Path
     spec: RunSpec
     clock: Clock
-    apis: Mapping[str, Api]
+    apis: Mapping[str, ApiClient]
     workers: int = 1
     most: int = MOST_CLAIMED
     """Jobs that one claim may bring."""
@@ -50,7 +50,7 @@ class Head:
             reporter=plans.events.append,
             workers=plans.workers,
         )
-        self.dispatcher = Dispatcher(self.coordinator, plans.clock, most=plans.most)
+        self.dispatcher = CallServer(self.coordinator, plans.clock, most=plans.most)
 
     async def live(self, working: Callable[[], Awaitable[object]]) -> None:
         """Carry the run out until it ends, or this process does."""

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Accepted, Lost
+from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import next_state
-from batchveo.provider import Api, ApiKey
+from batchveo.provider import ApiClient, ApiKey
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.store import Store
 from tests.helpers.virtual_run import BASE_URL, specs
@@ -27,25 +27,25 @@ class Office:
         self.store.add(specs(jobs), run=1, now=self.now)
 
     @asynccontextmanager
-    async def apis(self, *labels: str) -> AsyncIterator[Mapping[str, Api]]:
+    async def apis(self, *labels: str) -> AsyncIterator[Mapping[str, ApiClient]]:
         """A client for each label."""
         async with AsyncExitStack() as stack:
             wire = transport(self.service)
             yield {
                 label: await stack.enter_async_context(
-                    Api(ApiKey(f"sk-{label}"), base_url=BASE_URL, transport=wire)
+                    ApiClient(ApiKey(f"sk-{label}"), base_url=BASE_URL, transport=wire)
                 )
                 for label in labels
             }
 
-    async def buy(self, apis: Mapping[str, Api], label: str, *, lost: bool = False) -> tuple[Job, str]:
+    async def buy(self, apis: Mapping[str, ApiClient], label: str, *, lost: bool = False) -> tuple[Job, str]:
         """The next job, bought with the key of that label, and its generation; the answer may be lost after it."""
         job = self.store.claim(run=1, now=self.now, key=label)
         assert job is not None
         assert job.client_request_id is not None
         outcome = await apis[label].submit(job.request, client_request_id=job.client_request_id)
         assert isinstance(outcome, Accepted)
-        step = next_state(job, Lost(reason="reset") if lost else outcome, now=self.now, jitter=0.0)
+        step = next_state(job, SubmitUncertain(reason="reset") if lost else outcome, now=self.now, jitter=0.0)
         assert step is not None
         self.now += 1.0
         return self.store.apply(job, step, run=1, now=self.now), outcome.generation_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchveo.core.events import Brake, Paced
+from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.forecast import Forecast
 from batchveo.core.models import JobState
 from batchveo.operations.status import Snapshot
@@ -15,10 +15,10 @@ NOW = 1_800_000_000.0
 HOSTILE = "[red]\x1b[31m<b>\n\r\x07\u202e狐と月👩‍🚀" + "é" * 200
 
 
-def make_pace(**changes: Any) -> Paced:
+def make_pace(**changes: Any) -> ThrottleChanged:
     """Twelve places, nine of them left by a 429."""
-    fields = {"brake": Brake.PLACES, "limit": 9, "was": 9, "ceiling": 12, "lowered_at": NOW - 60}
-    return Paced(**{**fields, **changes})
+    fields = {"brake": ThrottleReason.PLACES, "limit": 9, "was": 9, "ceiling": 12, "lowered_at": NOW - 60}
+    return ThrottleChanged(**{**fields, **changes})
 
 
 def make_shot(**changes: Any) -> Snapshot:

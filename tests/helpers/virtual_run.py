@@ -21,7 +21,7 @@ from batchveo.operations import preflight
 from batchveo.operations.prices import price_list
 from batchveo.operations.recovery import recover
 from batchveo.operations.service_metrics import known_durations
-from batchveo.provider import Api, ApiKey, NamedKey, Videos
+from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
@@ -35,9 +35,7 @@ KEY = NamedKey(name="", key=ApiKey("key"))
 
 def specs(count: int) -> list[JobSpec]:
     """``count`` small jobs."""
-    return [
-        make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)
-    ]
+    return [make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)]
 
 
 @dataclass
@@ -89,12 +87,10 @@ class Night:
             await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
             wire = transport(self.service)
             async with (
-                Api(self.key.key, base_url=BASE_URL, transport=wire) as api,
-                Videos(loopback=True, transport=wire) as videos,
+                ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
+                VideoClient(loopback=True, transport=wire) as videos,
             ):
-                prices = (
-                    self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
-                )
+                prices = self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
                 spec = RunSpec(
                     run=number,
                     begun=self.clock.now(),

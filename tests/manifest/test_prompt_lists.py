@@ -20,9 +20,7 @@ def test_a_text_file_is_a_manifest(tmp_path: Path) -> None:
     """A job for each line, and the options that any manifest takes."""
     path = tmp_path / "p.txt"
     path.write_bytes("\ufeffA cat\r\n\r\nA {index} dog\r\n".encode())
-    options = ReadOptions(
-        sets={"model": T2V, "repeat": "2", "seed": "{index}", "name": "{line_number:03d}-{index}"}
-    )
+    options = ReadOptions(sets={"model": T2V, "repeat": "2", "seed": "{index}", "name": "{line_number:03d}-{index}"})
     found = read(path, options)
     assert [(job.name, job.request["prompt"], job.request["seed"], job.line) for job in found] == [
         ("001-0", "A cat", 0, 1),

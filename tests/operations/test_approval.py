@@ -10,7 +10,7 @@ import pytest
 
 import batchveo
 from batchveo.core.errors import Declined
-from batchveo.operations.quote import Offer
+from batchveo.operations.quote import PurchaseQuote
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
@@ -34,7 +34,7 @@ def settings(folder: Path) -> batchveo.RunSettings:
 def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, tmp_path: Path) -> None:
     """Whoever is asked sees jobs, price, balance and budget."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
-    offers: list[Offer] = []
+    offers: list[PurchaseQuote] = []
     with pytest.raises(Declined, match="nothing was bought") as declined:
         batchveo.run(
             [tmp_path / "m.yaml"],
@@ -55,9 +55,9 @@ def test_yes_buys_and_what_is_bought_is_not_asked_about_again(
 ) -> None:
     """Run again, there is nothing to say yes to; resume neither."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
-    asked: list[Offer] = []
+    asked: list[PurchaseQuote] = []
 
-    def yes(offer: Offer) -> bool:
+    def yes(offer: PurchaseQuote) -> bool:
         asked.append(offer)
         return True
 
@@ -80,7 +80,7 @@ def test_resume_offers_all_that_waits_with_the_last_budget(using: batchveo.Servi
     (tmp_path / "m.yaml").write_text(MANIFEST.replace("9", "3"))
     state = tmp_path / "s.db"
     batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
-    offers: list[Offer] = []
+    offers: list[PurchaseQuote] = []
     with pytest.raises(Declined):
         batchveo.resume(
             state=state, settings=settings(tmp_path), using=using, approve=lambda offer: bool(offers.append(offer))
@@ -96,7 +96,7 @@ def test_without_the_service_the_last_prices_are_offered(using: batchveo.Service
     state = tmp_path / "s.db"
     batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
     (tmp_path / "m.yaml").write_text(MANIFEST.replace("fox", "hen").replace("fox", "hen"))
-    offers: list[Offer] = []
+    offers: list[PurchaseQuote] = []
     with pytest.raises(Declined):
         batchveo.run(
             [tmp_path / "m.yaml"],
@@ -116,7 +116,7 @@ def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text("keys: [{name: a, key: sk-a}, {name: b, key: sk-b}]")
     service = Service(Settings(per_key=True))
     service.account("sk-b").opening += 2_000_000  # credits
-    offers: list[Offer] = []
+    offers: list[PurchaseQuote] = []
     with running(service) as url, pytest.raises(Declined):
         batchveo.run(
             [tmp_path / "m.yaml"],

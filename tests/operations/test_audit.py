@@ -12,10 +12,10 @@ import pytest
 from batchveo.cli.commands.audit import _line
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, Completed, Fetched, Outcome
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
-from batchveo.operations.audit import Books, Finding, Kind, audit, compare
-from batchveo.provider import Api, ApiKey, ServiceTrouble, usage_log
+from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare
+from batchveo.provider import ApiClient, ApiKey, ProviderError, usage_log
 from batchveo.provider.billing import read_charges
 from batchveo.sandbox import Settings, transport
 from batchveo.store import Store
@@ -48,11 +48,11 @@ def bought(store: Store, folder: Path, name: str = "a", *, fetched: bool = True,
         return job
     (folder / f"{name}.mp4").write_bytes(b"abc")
     job = move(store, job, Completed(url="https://x/v", cost_usd=price))
-    return move(store, job, Fetched(folder=str(folder), file=f"{name}.mp4", bytes=3, sha256="00"))
+    return move(store, job, Downloaded(folder=str(folder), file=f"{name}.mp4", bytes=3, sha256="00"))
 
 
 def found(store: Store, charges: dict[str, float], requests: dict[str, str] | None = None) -> list[Kind]:
-    return [finding.kind for finding in compare(store, Books(charges=charges, requests=requests or {}))]
+    return [finding.kind for finding in compare(store, ProviderRecords(charges=charges, requests=requests or {}))]
 
 
 def test_books_that_agree(store: Store, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_bought_but_not_on_disk(store: Store, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_bytes(b"ab")
     assert found(store, {"g-b": 1.0}) == [Kind.NOT_ON_DISK]
     (tmp_path / "b.mp4").unlink()
-    (finding,) = compare(store, Books(charges={"g-b": 1.0}, requests={}))
+    (finding,) = compare(store, ProviderRecords(charges={"g-b": 1.0}, requests={}))
     assert finding.job == job
     assert "No such file" in finding.detail
 
@@ -117,7 +117,7 @@ async def test_a_whole_night_agrees_with_the_sandboxs_books(tmp_path: Path) -> N
 
     async def findings() -> Sequence[Finding]:
         with night.store() as store:
-            async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
+            async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
                 return (await audit(store, {"": api}, now=night.clock.now())).findings
 
     assert await findings() == []
@@ -155,7 +155,7 @@ async def test_the_ledger_is_read_to_its_end() -> None:
         assert request.url.params["type"] == "MODEL_USAGE"
         return httpx.Response(200, json=pages[request.url.params.get("cursor")])
 
-    async with Api(ApiKey("k"), base_url=BASE_URL, transport=httpx.MockTransport(handler)) as api:
+    async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=httpx.MockTransport(handler)) as api:
         assert await read_charges(api, since=0.0) == {"a": 1.5, "b": 2.0}
 
 
@@ -163,8 +163,8 @@ async def test_the_ledger_is_read_to_its_end() -> None:
 async def test_an_unreadable_ledger_is_trouble() -> None:
     """Not an empty one."""
     wire = httpx.MockTransport(lambda request: httpx.Response(200, json={"data": 3}))
-    async with Api(ApiKey("k"), base_url=BASE_URL, transport=wire) as api:
-        with pytest.raises(ServiceTrouble):
+    async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=wire) as api:
+        with pytest.raises(ProviderError):
             await read_charges(api, since=0.0)
 
 

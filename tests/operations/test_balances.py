@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from batchveo.operations.balances import BALANCE_SECONDS, Balance, balance_of
-from batchveo.provider import Api, ApiKey
+from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.virtual_run import BASE_URL
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ async def asked(balances: Mapping[str, float | None]) -> Balance:
     async with AsyncExitStack() as stack:
         opened = {
             label: await stack.enter_async_context(
-                Api(ApiKey(f"sk-{label}."), base_url=BASE_URL, transport=httpx.MockTransport(answer))
+                ApiClient(ApiKey(f"sk-{label}."), base_url=BASE_URL, transport=httpx.MockTransport(answer))
             )
             for label in balances
         }

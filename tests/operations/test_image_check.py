@@ -16,7 +16,7 @@ from PIL import Image
 from batchveo.core.models import InputFile
 from batchveo.operations import image_header
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, Pictures, check_images
-from batchveo.provider import Videos
+from batchveo.provider import VideoClient
 from batchveo.provider.image_client import LOOK_SECONDS, MOST_BYTES
 from batchveo.store import Foreseen
 
@@ -46,7 +46,7 @@ async def checked(named: list[Foreseen], answer: object) -> ImageCheck:
     found = Pictures()
     for one in named:
         found.add(one)
-    videos = Videos(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]
+    videos = VideoClient(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]
     return await check_images(found, videos=videos)
 
 
@@ -86,9 +86,7 @@ async def test_each_image_is_asked_for_once_and_told_with_its_first_place() -> N
 async def test_what_is_no_image(content: bytes) -> None:
     """Whatever its headers say."""
     headers = {"content-type": "image/png"}
-    check = await checked(
-        [job("https://a.example/1")], lambda _: httpx.Response(200, content=content, headers=headers)
-    )
+    check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=content, headers=headers))
     assert words(check) == ["https://a.example/1 is no image"]
 
 
@@ -193,9 +191,7 @@ async def test_local_files_and_data_are_looked_at_too(tmp_path: Path) -> None:
     """Without the network; the file goes by its path."""
     small, gone = tmp_path / "small.png", tmp_path / "gone.png"
     small.write_bytes(image(100, 100))
-    files = tuple(
-        InputFile(sha256=f"{n}", media_type="image/png", path=str(p)) for n, p in enumerate((small, gone))
-    )
+    files = tuple(InputFile(sha256=f"{n}", media_type="image/png", path=str(p)) for n, p in enumerate((small, gone)))
     data = "data:image/png;base64," + base64.b64encode(image(300, 400)).decode()
     named = job(files[0].reference, files[1].reference, data, inputs=files)
     check = await checked([named], lambda _: pytest.fail("the network was asked"))

@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
-from batchveo.provider import Api, ApiKey, usage_log
+from batchveo.provider import ApiClient, ApiKey, usage_log
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
 from tests.helpers.factories import make_spec
@@ -26,7 +26,7 @@ def night(folder: Path) -> Night:
 
 
 async def from_log(night: Night, store: Store) -> Adopted:
-    async with Api(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
+    async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
         return await adopt_from_log(store, {"": api}, hours=24, now=night.clock.now())
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.core.job_row import NamedJob
-from batchveo.operations.other_databases import LEVELS, Neighbour, neighbour
+from batchveo.core.job_row import JobRow
+from batchveo.operations.other_databases import LEVELS, OtherDatabase, neighbour
 from batchveo.provider.service import SANDBOX
-from batchveo.store import Scratch, Store
+from batchveo.store import StagingTable, Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
 from tests.helpers.virtual_run import specs
@@ -22,10 +22,10 @@ NOW = 1_800_000_000.0
 
 
 @pytest.fixture
-def named() -> Iterator[Scratch]:
+def named() -> Iterator[StagingTable]:
     """Three jobs that a manifest names."""
-    with Scratch() as scratch:
-        scratch.take(map(NamedJob.of, specs(3)))
+    with StagingTable() as scratch:
+        scratch.take(map(JobRow.of, specs(3)))
         yield scratch
 
 
@@ -38,14 +38,14 @@ def database(path: Path, jobs: int = 3, *, service: str = "https://x.example", s
     return path
 
 
-def found(named: Scratch, manifest: Path, state: Path, *, sandbox: bool = False) -> Neighbour | None:
+def found(named: StagingTable, manifest: Path, state: Path, *, sandbox: bool = False) -> OtherDatabase | None:
     return neighbour([manifest], state, named, sandbox=sandbox)
 
 
 @pytest.mark.parametrize(
     "where", ["m/state/batchveo.db", "m/night.db", "m/a.sqlite", "night.db", "state/x.db", "../state/x.db"]
 )
-def test_beside_the_manifest_or_above_it(tmp_path: Path, named: Scratch, where: str) -> None:
+def test_beside_the_manifest_or_above_it(tmp_path: Path, named: StagingTable, where: str) -> None:
     """In its folder, in ``state`` beside it, or some levels up."""
     home = tmp_path / "a" / "b" / "home"
     path = database(Path(home / where).resolve())
@@ -54,14 +54,14 @@ def test_beside_the_manifest_or_above_it(tmp_path: Path, named: Scratch, where: 
     assert (nearest.other.path, nearest.other.known, nearest.is_new) == (path, 3, True)
 
 
-def test_not_too_far_away(tmp_path: Path, named: Scratch) -> None:
+def test_not_too_far_away(tmp_path: Path, named: StagingTable) -> None:
     """The rest of the disk is not searched."""
     database(tmp_path / "far.db")
     manifest = tmp_path.joinpath(*"abcdefgh"[: LEVELS + 1]) / "m.yaml"
     assert found(named, manifest, tmp_path / "x" / "new.db") is None
 
 
-def test_through_a_link(tmp_path: Path, named: Scratch) -> None:
+def test_through_a_link(tmp_path: Path, named: StagingTable) -> None:
     """A manifest that is linked from elsewhere is looked for where it is, too."""
     database(tmp_path / "a/b/c/d/project/batchveo.db")
     real = tmp_path / "a/b/c/d/project/m.yaml"
@@ -72,14 +72,14 @@ def test_through_a_link(tmp_path: Path, named: Scratch) -> None:
     assert found(named, link, tmp_path / "new.db") is not None
 
 
-def test_standard_input_comes_from_here(tmp_path: Path, named: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_comes_from_here(tmp_path: Path, named: StagingTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe has no folder."""
     database(tmp_path / "p" / "state" / "old.db")
     monkeypatch.chdir(tmp_path / "p")
     assert neighbour(["-"], Path("state/new.db"), named, sandbox=False) is not None
 
 
-def test_the_state_itself_is_no_neighbour(tmp_path: Path, named: Scratch) -> None:
+def test_the_state_itself_is_no_neighbour(tmp_path: Path, named: StagingTable) -> None:
     """Not under another name either."""
     state = database(tmp_path / "state" / "batchveo.db", jobs=1, skip=9)
     (tmp_path / "link.db").symlink_to(state)
@@ -88,7 +88,7 @@ def test_the_state_itself_is_no_neighbour(tmp_path: Path, named: Scratch) -> Non
 
 @pytest.mark.parametrize(("jobs", "skip", "stops"), [(1, 2, False), (2, 9, True)])
 def test_a_state_that_knows_some_of_them_is_the_one(
-    tmp_path: Path, named: Scratch, jobs: int, skip: int, stops: bool
+    tmp_path: Path, named: StagingTable, jobs: int, skip: int, stops: bool
 ) -> None:
     """One that knows none is as good as new."""
     database(tmp_path / "other.db")
@@ -96,7 +96,7 @@ def test_a_state_that_knows_some_of_them_is_the_one(
     assert (found(named, tmp_path / "m.yaml", state) is not None) is stops
 
 
-def test_an_empty_file_is_no_database(tmp_path: Path, named: Scratch) -> None:
+def test_an_empty_file_is_no_database(tmp_path: Path, named: StagingTable) -> None:
     """Somebody's ``touch``, or a disk that was full."""
     database(tmp_path / "other.db")
     (tmp_path / "new.db").touch()
@@ -105,7 +105,7 @@ def test_an_empty_file_is_no_database(tmp_path: Path, named: Scratch) -> None:
     assert nearest.is_new
 
 
-def test_play_and_earnest_do_not_know_each_other(tmp_path: Path, named: Scratch) -> None:
+def test_play_and_earnest_do_not_know_each_other(tmp_path: Path, named: StagingTable) -> None:
     """Neither way round."""
     play, real = database(tmp_path / "p.db", service=SANDBOX), database(tmp_path / "r.db")
     for sandbox, path in ((True, play), (False, real)):
@@ -114,7 +114,7 @@ def test_play_and_earnest_do_not_know_each_other(tmp_path: Path, named: Scratch)
         assert nearest.other.path == path
 
 
-def test_what_is_no_database_of_ours_is_passed_over(tmp_path: Path, named: Scratch) -> None:
+def test_what_is_no_database_of_ours_is_passed_over(tmp_path: Path, named: StagingTable) -> None:
     """Nor is anything changed in it."""
     with closing(sqlite3.connect(tmp_path / "a.db")) as db:
         db.execute("CREATE TABLE jobs (id, state)")
@@ -126,7 +126,7 @@ def test_what_is_no_database_of_ours_is_passed_over(tmp_path: Path, named: Scrat
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_one_of_an_earlier_version_is_left_as_it_is(tmp_path: Path, named: Scratch) -> None:
+def test_one_of_an_earlier_version_is_left_as_it_is(tmp_path: Path, named: StagingTable) -> None:
     """A look brings no schema up to date."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as db:
@@ -146,7 +146,7 @@ def test_one_of_an_earlier_version_is_left_as_it_is(tmp_path: Path, named: Scrat
     assert path.read_bytes() == before
 
 
-def test_one_with_a_run_going_on_is_read(tmp_path: Path, named: Scratch) -> None:
+def test_one_with_a_run_going_on_is_read(tmp_path: Path, named: StagingTable) -> None:
     """Its write-ahead log too."""
     path = database(tmp_path / "running.db", jobs=1)
     with Store(path) as store:
@@ -157,7 +157,7 @@ def test_one_with_a_run_going_on_is_read(tmp_path: Path, named: Scratch) -> None
     assert nearest.other.known == 3
 
 
-def test_the_words_can_be_pasted(tmp_path: Path, named: Scratch) -> None:
+def test_the_words_can_be_pasted(tmp_path: Path, named: StagingTable) -> None:
     """Blanks in a path are quoted."""
     path = database(tmp_path / "my night" / "a.db")
     nearest = found(named, tmp_path / "my night" / "m.yaml", tmp_path / "new.db")

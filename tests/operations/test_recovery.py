@@ -171,9 +171,7 @@ async def test_play_does_not_pass_for_the_real_thing(
     ("prompt", "index", "taken"),
     [("  p 0\u200b", 0, True), ("p  0", 0, False), ("P 0", 0, False), ("p 0", 1, False)],
 )
-async def test_the_request_tells_where_the_id_is_another(
-    night: Night, prompt: str, index: int, taken: bool
-) -> None:
+async def test_the_request_tells_where_the_id_is_another(night: Night, prompt: str, index: int, taken: bool) -> None:
     """What nobody sees at its ends does not count; another word or another repeat does."""
     change(night, "job 0", lambda says: says.update(job_id="f" * 20))
     (wanted,) = specs(1)

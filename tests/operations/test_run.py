@@ -62,7 +62,7 @@ def test_videos_of_another_state_are_taken_in(tmp_path: Path) -> None:
                 reporter=events.append,
                 consent=consent,
             )
-    told = [event.text for event in events if isinstance(event, batchveo.Noted)]
+    told = [event.text for event in events if isinstance(event, batchveo.Message)]
     assert told[-1] == f"took in 2 finished videos found in {tmp_path / 'videos'}; nothing is bought for them"
     assert len(service.generations) == 2
 
@@ -103,14 +103,12 @@ def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeyp
     service = Service(Settings(generation_median=0.1))
 
     def interrupt(event: batchveo.Event) -> None:
-        if isinstance(event, batchveo.Moved) and event.job.state is batchveo.JobState.SUCCEEDED:
+        if isinstance(event, batchveo.JobStateChanged) and event.job.state is batchveo.JobState.SUCCEEDED:
             signal.raise_signal(signal.SIGTERM)
 
     with running(service) as url:
         using = batchveo.service(base_url=url, key="key")
-        result = batchveo.run(
-            [manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=interrupt
-        )
+        result = batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=interrupt)
     assert result.exit_status == 143
     with batchveo.Store(tmp_path / "s.db", writing=False) as store:
         assert store.unpriced()

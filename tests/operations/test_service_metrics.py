@@ -13,7 +13,7 @@ from batchveo.core.durations import Expectation
 from batchveo.core.settings import RunSettings
 from batchveo.operations import run_steps
 from batchveo.operations.service_metrics import METRICS_SECONDS, read_durations, recent_durations
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings, transport
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
@@ -56,7 +56,7 @@ def test_strange_answers_tell_nothing(body: object) -> None:
 
 
 async def asked(handler: Any) -> dict[str, Expectation]:
-    async with Api(None, base_url=BASE_URL, transport=httpx.MockTransport(handler)) as api:
+    async with ApiClient(None, base_url=BASE_URL, transport=httpx.MockTransport(handler)) as api:
         return dict(await recent_durations(api, ["m"]))
 
 
@@ -96,7 +96,7 @@ async def test_the_sandbox_tells_of_the_last_minutes(tmp_path: Path) -> None:
     """Its answer is read as the service's is."""
     night = Night(tmp_path, Settings(generation_median=90.0))
     await night.run(specs(20))
-    async with Api(None, base_url=BASE_URL, transport=transport(night.service)) as api:
+    async with ApiClient(None, base_url=BASE_URL, transport=transport(night.service)) as api:
         told = await recent_durations(api, ["veo2", "never-made"])
     assert list(told) == ["veo2"]
     assert 60 < told["veo2"].median < 140
@@ -106,7 +106,7 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
     """For the models it has to do with; not where polls are not planned."""
     night = Night(tmp_path, Settings(generation_median=90.0))
     await night.run(specs(10))
-    async with Api(None, base_url=BASE_URL, transport=transport(night.service)) as api:
+    async with ApiClient(None, base_url=BASE_URL, transport=transport(night.service)) as api:
         with night.store() as store:
             run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.add(specs(12), run=run, now=night.clock.now())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.events import Brake
+from batchveo.core.events import ThrottleReason
 from batchveo.core.models import JobState
-from batchveo.operations.status import Lookout
+from batchveo.operations.status import SnapshotReader
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.snapshots import make_pace
@@ -26,7 +26,7 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
         moved_on(store, began.run, S.IN_DOUBT, now=1050.0)
         moved_on(store, began.run, S.GENERATING, now=1060.0)
         with Store(store.path, writing=False) as reading:
-            shot = Lookout(store=reading, places=4).look(1100.0)
+            shot = SnapshotReader(store=reading, places=4).look(1100.0)
     assert shot.counts.total == 40
     assert (shot.left, shot.in_flight) == (30, 1)
     assert shot.settled == pytest.approx(0.25)
@@ -44,7 +44,7 @@ def test_between_two_beliefs_time_goes_on(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, now=1000.0)
         moved_on(store, began.run, *DONE, now=1000.0)
-        lookout = Lookout(store=store, places=4)
+        lookout = SnapshotReader(store=store, places=4)
         first, second = lookout.look(1030.0).ahead, lookout.look(1035.0).ahead
     assert first is not None
     assert second is not None
@@ -54,7 +54,7 @@ def test_between_two_beliefs_time_goes_on(tmp_path: Path) -> None:
 def test_an_empty_state_is_done(tmp_path: Path) -> None:
     """Nothing left, nothing to divide by."""
     with Store(tmp_path / "b.db") as store:
-        shot = Lookout(store=store).look(1.0)
+        shot = SnapshotReader(store=store).look(1.0)
     assert (shot.left, shot.settled, shot.ahead, shot.begun) == (0, 1.0, None, None)
 
 
@@ -63,9 +63,9 @@ def test_a_pause_is_waited_for_first(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, now=1000.0)
         moved_on(store, began.run, *DONE, now=1000.0)
-        soon = Lookout(store=store).look(1030.0, pace=make_pace()).ahead
-        pause = make_pace(brake=Brake.PAUSE, until=1090.0)
-        later = Lookout(store=store).look(1030.0, pace=pause).ahead
+        soon = SnapshotReader(store=store).look(1030.0, pace=make_pace()).ahead
+        pause = make_pace(brake=ThrottleReason.PAUSE, until=1090.0)
+        later = SnapshotReader(store=store).look(1030.0, pace=pause).ahead
     assert soon is not None
     assert later is not None
     assert later.likely == pytest.approx(soon.likely + 60.0)

@@ -10,9 +10,17 @@ import anyio
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.core.outcomes import Accepted, Fetched, FetchTrouble, Lost, PollTrouble, StillGenerating, TurnedAway
+from batchveo.core.outcomes import (
+    Accepted,
+    Downloaded,
+    DownloadError,
+    PollError,
+    RejectedTemporarily,
+    StillGenerating,
+    SubmitUncertain,
+)
 from batchveo.engine.stages.download import Downloader
-from batchveo.provider import Api, ApiKey, ServiceTrouble, Videos, client, video_client
+from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
 from batchveo.provider.transport import timeouts
 from batchveo.storage.block_writer import at_once
 from tests.helpers.factories import make_job
@@ -82,9 +90,9 @@ async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: S
     async def leaving() -> None:
         marks.append(server.connections + 1)
 
-    async with serving(play) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
-    assert isinstance(outcome, Lost if marks else TurnedAway)
+    assert isinstance(outcome, SubmitUncertain if marks else RejectedTemporarily)
     assert len(marks) == 1 or not server.requests  # a connection may be gone before anything could leave
     assert "sk-very" not in outcome.reason
     assert server.connections == 1
@@ -94,21 +102,21 @@ async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: S
 @bad
 async def test_questions_end_as_trouble(play: Script) -> None:
     """A poll and a question: ours in kind, and without the key that a server echoes."""
-    async with serving(play) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         outcome = await api.poll("g-1")
-        with pytest.raises(ServiceTrouble) as trouble:
+        with pytest.raises(ProviderError) as trouble:
             await api.ask("/v2/billing")
-    assert isinstance(outcome, PollTrouble)
+    assert isinstance(outcome, PollError)
     assert "sk-very" not in outcome.reason + str(trouble.value)
 
 
 @impatient
 @bad
 async def test_a_download_ends_as_trouble(play: Script, tmp_path: Path) -> None:
-    async with serving(play) as server, Videos(loopback=True) as opened:
+    async with serving(play) as server, VideoClient(loopback=True) as opened:
         job = make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4")
         outcome = await Downloader(opened, tmp_path, disk=at_once).handle(job)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert list(tmp_path.glob("*.mp4")) == []
 
 
@@ -123,10 +131,10 @@ async def test_a_submit_whose_tls_fails_is_turned_away(then: str) -> None:
 
     async with (
         serving(say(b"HTTP/1.1 400 X\r\n\r\n" if then == "close" else b"", reads=False, then=then)) as server,
-        Api(ApiKey(KEY), base_url=server.url.replace("http", "https")) as api,
+        ApiClient(ApiKey(KEY), base_url=server.url.replace("http", "https")) as api,
     ):
         outcome = await api.submit({}, client_request_id="x", leaving=leaving)
-    assert isinstance(outcome, TurnedAway)
+    assert isinstance(outcome, RejectedTemporarily)
     assert marks == []
 
 
@@ -143,13 +151,13 @@ async def test_a_submit_whose_tls_fails_is_turned_away(then: str) -> None:
     ids=["plain", "after 100", "HTTP/1.0", "chunked", "twice", "cut off after its id"],
 )
 async def test_a_submit_is_accepted_however_its_answer_comes(answer: bytes) -> None:
-    async with serving(say(answer)) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with serving(say(answer)) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         assert await api.submit({}, client_request_id="x") == Accepted(generation_id="g-1")
 
 
 async def test_every_submit_has_a_connection_of_its_own() -> None:
     """One that the server just closed would put the job in doubt."""
-    async with serving(lasting(ok(), ok())) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with serving(lasting(ok(), ok())) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         for _ in range(2):
             assert isinstance(await api.submit({}, client_request_id="x"), Accepted)
     assert server.connections == 2
@@ -158,7 +166,7 @@ async def test_every_submit_has_a_connection_of_its_own() -> None:
 async def test_polls_share_a_connection_and_keep_no_cookie() -> None:
     async with (
         serving(lasting(*[ok(JSON, b"Set-Cookie: a=b")] * 3)) as server,
-        Api(ApiKey(KEY), base_url=server.url) as api,
+        ApiClient(ApiKey(KEY), base_url=server.url) as api,
     ):
         for _ in range(3):
             assert isinstance(await api.poll("g-1"), StillGenerating)
@@ -168,7 +176,7 @@ async def test_polls_share_a_connection_and_keep_no_cookie() -> None:
 
 
 async def test_a_poll_survives_a_connection_closed_in_the_meantime() -> None:
-    async with serving(lasting(ok())) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with serving(lasting(ok())) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         for _ in range(3):
             assert isinstance(await api.poll("g-1"), StillGenerating)
     assert server.connections == 3
@@ -177,7 +185,10 @@ async def test_a_poll_survives_a_connection_closed_in_the_meantime() -> None:
 async def test_what_comes_unasked_is_not_the_answer_to_the_next_poll() -> None:
     """Without an id in it, another job's error would fail a job that is paid."""
     late = ok(b'{"status":"error","error":{"name":"x"}}')
-    async with serving(lasting(ok(), ok(), late=late)) as server, Api(ApiKey(KEY), base_url=server.url) as api:
+    async with (
+        serving(lasting(ok(), ok(), late=late)) as server,
+        ApiClient(ApiKey(KEY), base_url=server.url) as api,
+    ):
         for count in (1, 2, 3):
             assert isinstance(await api.poll("g-1"), StillGenerating)
             await server.until(lambda count=count: server.late == count)  # type: ignore[misc]
@@ -185,15 +196,13 @@ async def test_what_comes_unasked_is_not_the_answer_to_the_next_poll() -> None:
     assert server.connections == 3
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["head", "line", "body"]
-)
+@pytest.mark.parametrize("answer", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["head", "line", "body"])
 async def test_cancelled_calls_leave_nothing_behind(answer: bytes, tmp_path: Path) -> None:
     """After each the same Api works; no socket is left to the garbage collector."""
     hang, healthy = say(answer, then="hold"), lasting(ok())
     plays = iter([hang, hang, hang, healthy, healthy])
     async with serving(lambda server: next(plays)(server)) as server:
-        async with Api(ApiKey(KEY), base_url=server.url) as api, Videos(loopback=True) as opened:
+        async with ApiClient(ApiKey(KEY), base_url=server.url) as api, VideoClient(loopback=True) as opened:
             job = make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4")
             for call in (
                 lambda: api.submit({}, client_request_id="x"),
@@ -220,7 +229,7 @@ async def never(call: Callable[[], Awaitable[object]]) -> None:
 async def test_closing_under_cancellation_is_quick_and_clean() -> None:
     async with serving(lasting(ok(), ok())) as server:
         with anyio.CancelScope() as scope, anyio.fail_after(5):
-            async with Api(ApiKey(KEY), base_url=server.url) as api:
+            async with ApiClient(ApiKey(KEY), base_url=server.url) as api:
                 await api.poll("g-1")
                 scope.cancel()
     gc.collect()
@@ -232,10 +241,10 @@ async def test_a_video_comes_under_the_name_of_its_host(tmp_path: Path) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    async with serving(say(ok(WHOLE))) as server, Videos(loopback=True, resolve=resolve) as opened:
+    async with serving(say(ok(WHOLE))) as server, VideoClient(loopback=True, resolve=resolve) as opened:
         url = server.url.replace("127.0.0.1", "cdn.example") + "/a%2Fb%20c/v.mp4?s=%2b%2F+x"
         job = make_job(JobState.DOWNLOADING, video_url=url)
-        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), Fetched)
+        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), Downloaded)
     (request,) = server.requests
     assert request.startswith(b"GET /a%2Fb%20c/v.mp4?s=%2b%2F+x HTTP/1.1\r\n")
     assert f"host: {url[7:].partition('/')[0]}\r\n".encode() in request.lower()
@@ -247,17 +256,17 @@ async def test_a_name_that_tls_cannot_write_is_trouble(host: str, tmp_path: Path
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    async with serving(say()) as server, Videos(loopback=True, resolve=resolve) as opened:
+    async with serving(say()) as server, VideoClient(loopback=True, resolve=resolve) as opened:
         url = server.url.replace("http", "https").replace("127.0.0.1", host)
         job = make_job(JobState.DOWNLOADING, video_url=url)
-        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), FetchTrouble)
+        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), DownloadError)
 
 
 async def test_an_etag_that_cannot_be_sent_back_is_not_used(tmp_path: Path) -> None:
     broken = HEAD + b'ETag: "\xff"\r\nContent-Length: 100\r\n\r\nxx'
-    async with serving(say(broken)) as server, Videos(loopback=True) as opened:
+    async with serving(say(broken)) as server, VideoClient(loopback=True) as opened:
         downloader = Downloader(opened, tmp_path, disk=at_once)
         for _ in range(2):
             outcome = await downloader.handle(make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4"))
-            assert isinstance(outcome, FetchTrouble)
+            assert isinstance(outcome, DownloadError)
     assert not any(b"if-range" in request.lower() for request in server.requests)

@@ -13,7 +13,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
 from batchveo.engine.stages.download import Downloader
-from batchveo.provider import Api, ApiKey, ServiceTrouble, Videos, client, transport
+from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
 from batchveo.provider.certificates import check_authorities, distrust
 from batchveo.storage.block_writer import at_once
 from tests.helpers.certificate_authority import Authority, secure
@@ -44,14 +44,16 @@ def _fresh_trust() -> Iterator[None]:
 def _both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "httpx":
         monkeypatch.setattr(
-            client, "wire", lambda *, keep=True, proxy=None: transport.Lanes(keep=keep, proxy=proxy)
+            client,
+            "wire",
+            lambda *, keep=True, proxy=None: transport.ConnectionPerRequestTransport(keep=keep, proxy=proxy),
         )
 
 
 async def asked(url: str) -> list[Outcome]:
     """What a submit and a poll come to."""
-    async with Api(ApiKey("key"), base_url=url) as api:
-        with pytest.raises(ServiceTrouble, match="the certificate"):
+    async with ApiClient(ApiKey("key"), base_url=url) as api:
+        with pytest.raises(ProviderError, match="the certificate"):
             await api.ask("/v1/models")
         return [await api.submit({}, client_request_id="x"), await api.poll("g-1")]
 
@@ -90,14 +92,14 @@ async def test_the_fault_is_named(
 async def test_an_authority_of_ones_own_is_trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the variable that the message names."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    async with secure(authority.context()) as url, Api(ApiKey("key"), base_url=url) as api:
+    async with secure(authority.context()) as url, ApiClient(ApiKey("key"), base_url=url) as api:
         assert await api.submit({}, client_request_id="x") == Accepted(generation_id="g-1")
         assert await api.poll("g-1") == StillGenerating(word="queued")
 
 
 async def test_the_host_of_a_video_too(authority: Authority, tmp_path: Path) -> None:
     """Its download is not a matter of patience."""
-    async with secure(authority.context()) as url, Videos(loopback=True) as videos:
+    async with secure(authority.context()) as url, VideoClient(loopback=True) as videos:
         downloader = Downloader(videos, tmp_path / "videos", disk=at_once)
         job = make_job(JobState.DOWNLOADING, video_url=f"{url}/v.mp4", generation_id="g")
         outcome = await downloader.handle(job)
@@ -126,7 +128,7 @@ async def test_a_file_of_authorities_that_is_none(
         file.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with pytest.raises(UsageError, match=words):
-        async with Api(ApiKey("key")):
+        async with ApiClient(ApiKey("key")):
             pass
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", str(file))

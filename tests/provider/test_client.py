@@ -12,8 +12,16 @@ import httpx
 import pytest
 
 from batchveo.core.errors import KeyRejected, UsageError
-from batchveo.core.outcomes import Accepted, Completed, Lost, PollTrouble, Refused, StillGenerating, TurnedAway
-from batchveo.provider import Api, ApiKey, ServiceTrouble, check_base_url
+from batchveo.core.outcomes import (
+    Accepted,
+    Completed,
+    PollError,
+    Refused,
+    RejectedTemporarily,
+    StillGenerating,
+    SubmitUncertain,
+)
+from batchveo.provider import ApiClient, ApiKey, ProviderError, check_base_url
 from batchveo.provider import client as client_module
 from batchveo.provider.client import LARGEST_ANSWER
 
@@ -22,8 +30,8 @@ KEY = "sk-secret"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def api(handler: Handler) -> Api:
-    return Api(ApiKey(KEY), base_url="https://api.example", transport=httpx.MockTransport(handler))
+def api(handler: Handler) -> ApiClient:
+    return ApiClient(ApiKey(KEY), base_url="https://api.example", transport=httpx.MockTransport(handler))
 
 
 async def test_a_submit_carries_the_key_the_request_id_and_the_body() -> None:
@@ -66,8 +74,8 @@ async def test_redirects_are_not_followed() -> None:
         return httpx.Response(307, headers={"location": "https://evil.example/"})
 
     async with api(handler) as service:
-        assert isinstance(await service.submit({}, client_request_id="x"), Lost)
-        assert isinstance(await service.poll("g"), PollTrouble)
+        assert isinstance(await service.submit({}, client_request_id="x"), SubmitUncertain)
+        assert isinstance(await service.poll("g"), PollError)
     assert set(hosts) == {"api.example"}
 
 
@@ -103,7 +111,7 @@ async def test_a_compressed_answer_is_not_unfolded() -> None:
         return httpx.Response(200, headers={"content-encoding": "gzip, gzip"}, stream=Once(bomb))
 
     async with api(handler) as service:
-        assert isinstance(await service.poll("g"), PollTrouble)
+        assert isinstance(await service.poll("g"), PollError)
 
 
 async def test_what_a_proxy_compressed_is_unfolded_within_bounds() -> None:
@@ -117,7 +125,7 @@ async def test_what_a_proxy_compressed_is_unfolded_within_bounds() -> None:
 
     async with api(handler) as service:
         kinds = [type(await service.poll("g")) for _ in bodies]
-    assert kinds == [StillGenerating, PollTrouble, PollTrouble, PollTrouble, StillGenerating]
+    assert kinds == [StillGenerating, PollError, PollError, PollError, StillGenerating]
 
 
 class Once(httpx.AsyncByteStream):
@@ -148,9 +156,9 @@ async def test_a_tls_error_is_a_fault_of_the_network() -> None:
         raise ssl.SSLError(1, "bad record mac")
 
     async with api(handler) as service:
-        assert isinstance(await service.submit({}, client_request_id="x"), Lost)
-        assert isinstance(await service.poll("g"), PollTrouble)
-        with pytest.raises(ServiceTrouble):
+        assert isinstance(await service.submit({}, client_request_id="x"), SubmitUncertain)
+        assert isinstance(await service.poll("g"), PollError)
+        with pytest.raises(ProviderError):
             await service.ask("/v2/logs")
 
 
@@ -161,7 +169,9 @@ async def test_only_messages_are_scrubbed() -> None:
         done = {"status": "completed", "video": {"url": "https://cdn.example/key/k.mp4"}}
         return httpx.Response(200, json={"id": "k-key", **done})
 
-    async with Api(ApiKey("k"), base_url="https://api.example", transport=httpx.MockTransport(handler)) as service:
+    async with ApiClient(
+        ApiKey("k"), base_url="https://api.example", transport=httpx.MockTransport(handler)
+    ) as service:
         assert await service.submit({}, client_request_id="x") == Accepted(generation_id="k-key")
         assert await service.poll("k-key") == Completed(url="https://cdn.example/key/k.mp4")
 
@@ -169,9 +179,9 @@ async def test_only_messages_are_scrubbed() -> None:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (httpx.ConnectError("no route"), TurnedAway),
-        (httpx.ReadTimeout("slow"), Lost),
-        (httpx.ReadError("rst"), Lost),
+        (httpx.ConnectError("no route"), RejectedTemporarily),
+        (httpx.ReadTimeout("slow"), SubmitUncertain),
+        (httpx.ReadError("rst"), SubmitUncertain),
     ],
 )
 async def test_faults_become_outcomes(error: Exception, kind: type) -> None:
@@ -182,7 +192,7 @@ async def test_faults_become_outcomes(error: Exception, kind: type) -> None:
 
     async with api(handler) as service:
         assert isinstance(await service.submit({}, client_request_id="x"), kind)
-        assert isinstance(await service.poll("g"), PollTrouble)
+        assert isinstance(await service.poll("g"), PollError)
 
 
 class Endless(httpx.AsyncByteStream):
@@ -204,7 +214,7 @@ async def test_answers_without_end(chunk: bytes, gap: float) -> None:
 
     async with api(handler) as service:
         begun = anyio.current_time()
-        assert isinstance(await service.submit({}, client_request_id="x"), Lost)
+        assert isinstance(await service.submit({}, client_request_id="x"), SubmitUncertain)
         assert anyio.current_time() - begun <= client_module.LONGEST_CALL_SECONDS
 
 
@@ -221,7 +231,7 @@ async def test_questions() -> None:
         with pytest.raises(KeyRejected):
             await service.ask("/401")
         for path in ("/500", "/html"):
-            with pytest.raises(ServiceTrouble, match=path):
+            with pytest.raises(ProviderError, match=path):
                 await service.ask(path)
 
 
@@ -257,9 +267,7 @@ def test_base_urls_that_are_refused(url: str) -> None:
         check_base_url(url)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://api.example/", "http://127.0.0.1:8000", "http://localhost:1", "http://[::1]"]
-)
+@pytest.mark.parametrize("url", ["https://api.example/", "http://127.0.0.1:8000", "http://localhost:1", "http://[::1]"])
 def test_base_urls_that_are_taken(url: str) -> None:
     """A trailing slash is no matter."""
     assert check_base_url(url) == url.rstrip("/")
@@ -272,6 +280,6 @@ async def test_the_key_in_a_fault_of_the_connection_is_scrubbed() -> None:
         raise httpx.RemoteProtocolError(f"bad line: {KEY}")
 
     async with api(handler) as service:
-        with pytest.raises(ServiceTrouble, match="bad line") as trouble:
+        with pytest.raises(ProviderError, match="bad line") as trouble:
             await service.ask("/v2/billing")
     assert KEY not in str(trouble.value)

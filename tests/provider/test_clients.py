@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.core.errors import KeyRejected
-from batchveo.provider import ApiKey, NamedKey, ServiceTrouble
+from batchveo.provider import ApiKey, NamedKey, ProviderError
 from batchveo.provider.clients import apis, clients, first, told_by
 from batchveo.provider.service import Service
 
@@ -30,7 +30,7 @@ async def test_the_only_key_has_an_empty_label() -> None:
         assert [(label, "Authorization" in api._headers) for label, api in opened.items()] == [("", False)]
 
 
-@pytest.mark.parametrize("kind", [KeyRejected, ServiceTrouble])
+@pytest.mark.parametrize("kind", [KeyRejected, ProviderError])
 async def test_trouble_names_its_key(kind: type[Exception]) -> None:
     """By the label, where there is one; the kind stays."""
     with pytest.raises(kind, match=r"^key 'a': no$"), told_by("a"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from batchveo.core.outcomes import GenerationFailed, Lost, PollTrouble
+from batchveo.core.outcomes import GenerationFailed, PollError, SubmitUncertain
 from batchveo.provider.html_text import LONGEST_PAGE, is_markup, page_words, without_page
 from batchveo.provider.responses import Answer, error_reason, poll_outcome
 from batchveo.provider.submit_outcome import submit_outcome
@@ -57,17 +57,15 @@ def test_a_hotels_page_with_status_200() -> None:
     """Its title says whom to ask."""
     page = Answer(status=200, headers={}, body=b"<html><title>Hotel WiFi: log in</title></html>")
     polled, submitted = poll_outcome(page, generation_id="g"), submit_outcome(page)
-    assert isinstance(polled, PollTrouble)
+    assert isinstance(polled, PollError)
     assert "Hotel WiFi: log in (a web page" in polled.reason
-    assert isinstance(submitted, Lost)
+    assert isinstance(submitted, SubmitUncertain)
     assert "Hotel WiFi: log in (a web page" in submitted.reason
 
 
 def test_plain_words_of_a_proxy_are_shown() -> None:
     """As they are, on one line."""
-    assert (
-        error_reason(failed(503, b"upstream connect error\r\nreset")) == "HTTP 503: upstream connect error reset"
-    )
+    assert error_reason(failed(503, b"upstream connect error\r\nreset")) == "HTTP 503: upstream connect error reset"
     assert error_reason(failed(503, b"\xff\xfe\x00")) == "HTTP 503"
 
 

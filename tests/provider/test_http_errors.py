@@ -7,7 +7,7 @@ import inspect
 import httpx
 import pytest
 
-from batchveo.core.outcomes import Lost, PollTrouble, TurnedAway
+from batchveo.core.outcomes import PollError, RejectedTemporarily, SubmitUncertain
 from batchveo.provider.http_errors import NEVER_SENT, poll_fault, submit_fault
 
 
@@ -34,10 +34,10 @@ def made(kind: type[Exception]) -> Exception:
 def test_a_failed_submit_is_lost_unless_it_never_left(kind: type[Exception]) -> None:
     """Every exception that httpx may raise."""
     outcome = submit_fault(made(kind))
-    assert isinstance(outcome, TurnedAway if issubclass(kind, NEVER_SENT) else Lost)
+    assert isinstance(outcome, RejectedTemporarily if issubclass(kind, NEVER_SENT) else SubmitUncertain)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_a_failed_poll_passes(kind: type[Exception]) -> None:
     """Asking again costs nothing."""
-    assert isinstance(poll_fault(made(kind)), PollTrouble)
+    assert isinstance(poll_fault(made(kind)), PollError)

@@ -198,9 +198,7 @@ def test_a_run_without_the_key_that_bought_is_refused(tmp_path: Path) -> None:
         assert store.key_names_unfinished() == {"": 1, "a": 1, "b": 2}
         a, b = (NamedKey(name=name, key=ApiKey(f"k-{name}")) for name in "ab")
         check_keys(store, Service(keys=(b, a)))
-        with pytest.raises(
-            UsageError, match=r"2 with key 'b', not among the keys given \(a\).* resolve JOB --fail"
-        ):
+        with pytest.raises(UsageError, match=r"2 with key 'b', not among the keys given \(a\).* resolve JOB --fail"):
             check_keys(store, Service(keys=(a,)))
         with pytest.raises(UsageError, match=r"1 with key 'a' and 2 with key 'b', not given: --keys"):
             check_keys(store, Service(key=ApiKey("k")))

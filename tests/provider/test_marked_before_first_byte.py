@@ -9,8 +9,8 @@ import threading
 import anyio
 import pytest
 
-from batchveo.core.outcomes import Lost, TurnedAway
-from batchveo.provider import Api, ApiKey
+from batchveo.core.outcomes import RejectedTemporarily, SubmitUncertain
+from batchveo.provider import ApiClient, ApiKey
 
 pytestmark = pytest.mark.anyio
 
@@ -30,9 +30,9 @@ async def test_a_refused_connection_leaves_no_mark() -> None:
         async def leaving() -> None:
             marks.append(1)
 
-        async with Api(ApiKey("k"), base_url=url) as api:
+        async with ApiClient(ApiKey("k"), base_url=url) as api:
             outcome = await api.submit({}, client_request_id="x", leaving=leaving)
-    assert isinstance(outcome, TurnedAway)
+    assert isinstance(outcome, RejectedTemporarily)
     assert marks == []
 
 
@@ -58,11 +58,11 @@ async def test_the_mark_comes_with_the_connection_made_and_before_the_bytes() ->
             marks.append((int(accepted.wait(5)), len(seen)))
             marked.set()
 
-        async with Api(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
+        async with ApiClient(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
             with anyio.fail_after(60):
                 outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
         thread.join()
-    assert isinstance(outcome, Lost)
+    assert isinstance(outcome, SubmitUncertain)
     assert marks == [(1, 0)]
     assert seen.startswith(b"POST /v2/video/generations")
 
@@ -75,7 +75,7 @@ async def test_a_mark_that_cannot_be_made_keeps_the_request_here() -> None:
         async def leaving() -> None:
             raise sqlite3.OperationalError("disk full")
 
-        async with Api(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
+        async with ApiClient(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
             with pytest.raises(sqlite3.OperationalError, match="disk full"):
                 await api.submit({}, client_request_id="x", leaving=leaving)
         connection, _ = listener.accept()

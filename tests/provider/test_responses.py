@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.outcomes import Completed, GenerationFailed, PollTrouble, StillGenerating
+from batchveo.core.outcomes import Completed, GenerationFailed, PollError, StillGenerating
 from batchveo.provider.responses import LONGEST_MESSAGE, Answer, one_line, poll_outcome, retry_after
 
 
@@ -66,9 +66,7 @@ def test_a_video_that_is_its_url_is_taken_as_such() -> None:
 )
 def test_a_list_of_videos_holds_the_video(video: Any) -> None:
     """Of a dozen models of the endpoint."""
-    assert poll_outcome(body("completed", video=video), generation_id="g") == Completed(
-        url="https://cdn.example/v.mp4"
-    )
+    assert poll_outcome(body("completed", video=video), generation_id="g") == Completed(url="https://cdn.example/v.mp4")
 
 
 def test_further_videos_of_a_list_are_not_forgotten() -> None:
@@ -96,7 +94,7 @@ def test_the_price_in_either_unit(usage: Any, usd: float | None) -> None:
 
 def test_done_without_a_url_is_asked_again() -> None:
     """A finished video is never given up for a missing URL."""
-    assert isinstance(poll_outcome(body("completed"), generation_id="g"), PollTrouble)
+    assert isinstance(poll_outcome(body("completed"), generation_id="g"), PollError)
 
 
 def test_the_price_may_come_in_a_header() -> None:
@@ -121,7 +119,7 @@ def test_a_price_of_zero_is_no_price() -> None:
 @pytest.mark.parametrize("url", ["https://x/\ud800", "https://x/\n", "x" * 20_000, 7, ""])
 def test_a_senseless_url_is_asked_for_again(url: Any) -> None:
     """It must not reach the state."""
-    assert isinstance(poll_outcome(body("completed", video={"url": url}), generation_id="g"), PollTrouble)
+    assert isinstance(poll_outcome(body("completed", video={"url": url}), generation_id="g"), PollError)
 
 
 def test_an_id_without_its_model_is_the_same_id() -> None:
@@ -133,7 +131,7 @@ def test_an_id_without_its_model_is_the_same_id() -> None:
 def test_a_whole_number_is_an_id() -> None:
     """Of a service that counts: accepted, and known again in a poll."""
     assert isinstance(poll_outcome(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
-    assert isinstance(poll_outcome(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollTrouble)
+    assert isinstance(poll_outcome(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollError)
 
 
 def test_an_error_in_one_string_has_its_words_too() -> None:
@@ -162,9 +160,7 @@ WORDS_OF_FAILURE = [
 ]
 
 
-@pytest.mark.parametrize(
-    "word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"]
-)
+@pytest.mark.parametrize("word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"])
 def test_words_of_failure_are_failures(word: str) -> None:
     """With a reason or without."""
     bare = poll_outcome(body(word), generation_id="g")
@@ -217,26 +213,26 @@ def test_a_failure_that_names_a_price_was_charged() -> None:
 def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Answer, final: bool) -> None:
     """They are about this generation alone."""
     trouble = poll_outcome(given_answer, generation_id="g")
-    assert isinstance(trouble, PollTrouble)
+    assert isinstance(trouble, PollError)
     assert trouble.final == final
 
 
 @pytest.mark.parametrize("code", [403, 404, 429, 500, 502, 503, 504, 302])
 def test_faults_of_a_poll_pass(code: int) -> None:
     """No code on a poll ends a job."""
-    assert isinstance(poll_outcome(api_error(code), generation_id="g"), PollTrouble)
+    assert isinstance(poll_outcome(api_error(code), generation_id="g"), PollError)
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"status": 3}', b"[" * 100_000])
 def test_unreadable_polls_pass(raw: bytes) -> None:
     """Nor does an answer that cannot be read."""
-    assert isinstance(poll_outcome(answer(200, raw), generation_id="g"), PollTrouble)
+    assert isinstance(poll_outcome(answer(200, raw), generation_id="g"), PollError)
 
 
 def test_an_answer_about_another_generation_is_not_believed() -> None:
     """Someone else's video must not be fetched for this job."""
     other = answer(200, {"id": "h", "status": "completed", "video": {"url": "u"}})
-    assert isinstance(poll_outcome(other, generation_id="g"), PollTrouble)
+    assert isinstance(poll_outcome(other, generation_id="g"), PollError)
 
 
 @pytest.mark.parametrize(

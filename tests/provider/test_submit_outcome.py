@@ -12,12 +12,12 @@ from batchveo.core.outcomes import (
     Accepted,
     Blocked,
     Denied,
-    Lost,
     Refused,
+    RejectedTemporarily,
     Scope,
     Stop,
+    SubmitUncertain,
     Throttled,
-    TurnedAway,
     Withdrawn,
 )
 from batchveo.provider.responses import Answer
@@ -31,14 +31,14 @@ ROWS: list[tuple[Answer, type, Scope | None]] = [
     (answer(200, {"id": "g", "status": "queued", "more": [1]}), Accepted, Scope.JOB),
     (answer(200, {"generation_id": "g"}), Accepted, Scope.JOB),
     (answer(200, PAGE, x_inference_id="g"), Accepted, Scope.JOB),
-    (answer(200, {"id": ""}), Lost, Scope.JOB),
-    (answer(200, {"id": 7.5}), Lost, Scope.JOB),
-    (answer(200, {"id": True}), Lost, Scope.JOB),
-    (answer(200, {"id": 10**600}), Lost, Scope.JOB),
-    (answer(200, b"{half"), Lost, Scope.JOB),
-    (answer(204, b""), Lost, Scope.JOB),
-    (answer(201, {"id": "x" * 1000}), Lost, Scope.JOB),
-    (answer(201, {"id": "a\u0000b"}), Lost, Scope.JOB),
+    (answer(200, {"id": ""}), SubmitUncertain, Scope.JOB),
+    (answer(200, {"id": 7.5}), SubmitUncertain, Scope.JOB),
+    (answer(200, {"id": True}), SubmitUncertain, Scope.JOB),
+    (answer(200, {"id": 10**600}), SubmitUncertain, Scope.JOB),
+    (answer(200, b"{half"), SubmitUncertain, Scope.JOB),
+    (answer(204, b""), SubmitUncertain, Scope.JOB),
+    (answer(201, {"id": "x" * 1000}), SubmitUncertain, Scope.JOB),
+    (answer(201, {"id": "a\u0000b"}), SubmitUncertain, Scope.JOB),
     (api_error(429), Throttled, Scope.KEY),
     (answer(429, PAGE), Throttled, Scope.KEY),
     (api_error(401), Blocked, Scope.KEY),
@@ -55,17 +55,17 @@ ROWS: list[tuple[Answer, type, Scope | None]] = [
     (api_error(413), Refused, Scope.JOB),
     (answer(422, {"detail": [{"msg": "too long"}]}), Refused, Scope.JOB),
     (api_error(451), Refused, Scope.JOB),
-    (api_error(500), TurnedAway, Scope.SERVICE),
-    (api_error(503), TurnedAway, Scope.SERVICE),
-    (answer(302, b""), Lost, None),
-    (answer(500, PAGE), Lost, None),
-    (answer(503, PAGE), Lost, None),
-    (answer(503, {"message": "from some proxy"}), Lost, None),
-    (api_error(502), Lost, None),
-    (api_error(504), Lost, None),
-    (answer(408, b""), Lost, None),
-    (answer(400, PAGE), Lost, None),
-    (answer(520, b""), Lost, None),
+    (api_error(500), RejectedTemporarily, Scope.SERVICE),
+    (api_error(503), RejectedTemporarily, Scope.SERVICE),
+    (answer(302, b""), SubmitUncertain, None),
+    (answer(500, PAGE), SubmitUncertain, None),
+    (answer(503, PAGE), SubmitUncertain, None),
+    (answer(503, {"message": "from some proxy"}), SubmitUncertain, None),
+    (api_error(502), SubmitUncertain, None),
+    (api_error(504), SubmitUncertain, None),
+    (answer(408, b""), SubmitUncertain, None),
+    (answer(400, PAGE), SubmitUncertain, None),
+    (answer(520, b""), SubmitUncertain, None),
 ]
 
 
@@ -86,7 +86,7 @@ def test_every_row_of_the_table_is_tested() -> None:
 def test_a_strange_answer_never_counts_as_refused(status: int, body: bytes) -> None:
     """Without a documented refusal a submit is accepted, in doubt, or one of the documented codes."""
     outcome = submit_outcome(Answer(status=status, headers={}, body=body))
-    if isinstance(outcome, Refused | TurnedAway):
+    if isinstance(outcome, Refused | RejectedTemporarily):
         assert status in (400, 413, 415, 422, 451, 500, 503)
 
 

@@ -10,8 +10,16 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.provider import transport as lanes
-from batchveo.provider.aiohttp_transport import FastTransport
-from batchveo.provider.transport import HEADERS, Lanes, build, proxy_of, send, timeouts, wire
+from batchveo.provider.aiohttp_transport import AiohttpTransport
+from batchveo.provider.transport import (
+    HEADERS,
+    ConnectionPerRequestTransport,
+    build,
+    proxy_of,
+    send,
+    timeouts,
+    wire,
+)
 
 VARIABLES = (
     "HTTP_PROXY",
@@ -61,10 +69,10 @@ def test_the_environment_names_the_proxy(
 @pytest.mark.parametrize(
     ("backend", "proxy", "kind"),
     [
-        ("asyncio", None, FastTransport),
-        ("asyncio", "http://p:1", Lanes),
-        ("trio", None, Lanes),
-        ("trio", "http://p:1", Lanes),
+        ("asyncio", None, AiohttpTransport),
+        ("asyncio", "http://p:1", ConnectionPerRequestTransport),
+        ("trio", None, ConnectionPerRequestTransport),
+        ("trio", "http://p:1", ConnectionPerRequestTransport),
     ],
 )
 def test_the_fastest_transport_that_can_be_had(backend: str, proxy: str | None, kind: type) -> None:
@@ -77,7 +85,7 @@ def test_the_fastest_transport_that_can_be_had(backend: str, proxy: str | None, 
 
 def test_a_proxy_that_is_none_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="proxy"):
-        Lanes(proxy="gopher://p:1")
+        ConnectionPerRequestTransport(proxy="gopher://p:1")
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -99,7 +107,7 @@ def test_lanes_are_given_back_and_used_again(keep: bool) -> None:
         listener = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         extensions = {"timeout": timeouts(connect=1, other=1)}
-        async with Lanes(keep=keep) as transport:
+        async with ConnectionPerRequestTransport(keep=keep) as transport:
             for _ in range(2):
                 two = [await send(transport, httpx.Request("GET", url, extensions=extensions)) for _ in range(2)]
                 assert transport._idle == []
@@ -121,7 +129,7 @@ async def test_a_lane_comes_back_from_a_request_that_fails(monkeypatch: pytest.M
         raise httpx.ConnectError("no")
 
     monkeypatch.setattr(lanes.httpx, "AsyncHTTPTransport", lambda **_: httpx.MockTransport(fails))
-    transport = Lanes()
+    transport = ConnectionPerRequestTransport()
     for _ in range(3):
         with pytest.raises(httpx.ConnectError):
             await send(transport, httpx.Request("GET", "http://127.0.0.1/"))

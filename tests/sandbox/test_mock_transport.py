@@ -75,9 +75,7 @@ async def test_broken_bodies_are_httpx_errors(fault, error):
 
 
 @pytest.mark.parametrize("anyio_backend", [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})])
-@pytest.mark.parametrize(
-    ("patience", "outcome"), [(60.0, pytest.raises(httpx.ReadTimeout)), (None, nullcontext())]
-)
+@pytest.mark.parametrize(("patience", "outcome"), [(60.0, pytest.raises(httpx.ReadTimeout)), (None, nullcontext())])
 async def test_late_answers_meet_the_read_timeout(patience, outcome):
     """The client's patience ends on the virtual clock as it would on a real one."""
     service = faulty("late-answer", late_by=90.0)

@@ -18,13 +18,13 @@ from batchveo.core.durations import Durations
 from batchveo.core.models import JobSpec
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.call_server import Dispatcher
+from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
-from batchveo.engine.cluster.remote_broker import RemoteDesk
+from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.operations.prices import price_list
-from batchveo.provider import Api, ApiKey, NamedKey, Videos
+from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.sandbox import transport
 from batchveo.storage.block_writer import at_once
@@ -125,9 +125,7 @@ class FarRun:
         self._rng = random.Random(seed)
         self._reborn = reborn
         self._calm = calm
-        self._keys = [
-            NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in far.keys
-        ]
+        self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in far.keys]
         self._lives: dict[int, tuple[str, Life]] = {}
         self._killed = False
         self._head: Head | None = None
@@ -157,13 +155,13 @@ class FarRun:
                 tasks.cancel_scope.cancel()
 
     @asynccontextmanager
-    async def _apis(self, wire: httpx.AsyncBaseTransport) -> AsyncIterator[dict[str, Api]]:
-        apis = {key.name: Api(key.key, base_url=BASE_URL, transport=wire) for key in self._keys}
+    async def _apis(self, wire: httpx.AsyncBaseTransport) -> AsyncIterator[dict[str, ApiClient]]:
+        apis = {key.name: ApiClient(key.key, base_url=BASE_URL, transport=wire) for key in self._keys}
         for api in apis.values():
             await api.__aenter__()
         yield apis
 
-    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, Api]) -> Plans:
+    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> Plans:
         night = self._night
         with night.store() as store:
             run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
@@ -227,12 +225,12 @@ class FarRun:
 
     async def _lived(self, name: str, life: Life) -> bool:
         """Live one worker's life; tells whether its work is done."""
-        desk = RemoteDesk(name, self._wire.end(life), despair=lambda words: None)
+        desk = RemoteBroker(name, self._wire.end(life), despair=lambda words: None)
         kept = _Kept(life, transport(self._night.service))
         try:
             with life.scope:
                 await desk.join()
-                async with self._apis(kept) as apis, Videos(loopback=True, transport=kept) as videos:
+                async with self._apis(kept) as apis, VideoClient(loopback=True, transport=kept) as videos:
                     worker = Worker(desk, apis, videos, self._settings, durations=Durations(), disk=at_once)
                     await worker.run()
                 return not desk.is_fenced
@@ -282,7 +280,7 @@ class FarRun:
                     self._head.kill()
 
 
-class _Guarded(Dispatcher):
+class _Guarded(CallServer):
     """A head's dispatcher; where it crashes, the whole head does."""
 
     def __init__(self, head: Head) -> None:

@@ -13,9 +13,9 @@ from obstore.store import MemoryStore
 
 from batchveo.core.destination import BucketUrl
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
 from batchveo.engine.stages.download import Downloader
-from batchveo.provider import Videos
+from batchveo.provider import VideoClient
 from batchveo.storage import bucket as module
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.bucket import BucketShelf
@@ -113,7 +113,7 @@ async def fetch(
     handler: Callable[[httpx.Request], httpx.Response] | None = None,
 ) -> FetchOutcome:
     transport = httpx.MockTransport(handler or answering(content))
-    async with Videos(transport=transport, resolve=public) as videos:
+    async with VideoClient(transport=transport, resolve=public) as videos:
         downloader = Downloader(videos, BucketShelf(objects, at_once), disk=at_once)
         return await downloader.handle(job or make_job(JobState.DOWNLOADING))
 
@@ -134,7 +134,7 @@ def assert_true(store: MemoryStore, stem: str = "a cat") -> bytes:
     return video
 
 
-FETCHED = Fetched(folder=URL, file="a cat.mp4", bytes=len(WHOLE), sha256=SHA256)
+FETCHED = Downloaded(folder=URL, file="a cat.mp4", bytes=len(WHOLE), sha256=SHA256)
 
 
 async def test_a_video_and_its_sidecar() -> None:
@@ -156,7 +156,7 @@ async def test_what_is_there_is_recognised_and_what_is_damaged_is_fetched_again(
     assert await fetch(Objects(URL, store)) == FETCHED
     assert assert_true(store) == WHOLE
     store.delete("a cat.mp4")
-    assert await fetch(Objects(URL, store), OTHER) == Fetched(
+    assert await fetch(Objects(URL, store), OTHER) == Downloaded(
         folder=URL, file="a cat.mp4", bytes=len(OTHER), sha256=hashlib.sha256(OTHER).hexdigest()
     )
     assert assert_true(store) == OTHER
@@ -175,7 +175,7 @@ async def test_a_strangers_name_is_left_alone(key: str, there: bytes) -> None:
     """Also the same job's of another state, also what cannot be read."""
     store = MemoryStore()
     store.put(key, there)
-    assert await fetch(Objects(URL, store)) == Fetched(
+    assert await fetch(Objects(URL, store)) == Downloaded(
         folder=URL, file="a cat~01234567.mp4", bytes=len(WHOLE), sha256=SHA256
     )
     assert content(store, key) == there
@@ -191,7 +191,7 @@ async def test_when_every_name_is_taken_nothing_is_overwritten() -> None:
     tokens = [stem for stem in module.stems_of(make_job(JobState.DOWNLOADING)) if f"{stem}.json" not in there]
     for token in tokens:
         store.put(f"{token}.mp4", b"precious")
-    assert isinstance(await fetch(Objects(URL, store)), FetchTrouble)
+    assert isinstance(await fetch(Objects(URL, store)), DownloadError)
     assert keys(store) == sorted([*there, *(f"{token}.mp4" for token in tokens)])
 
 
@@ -212,13 +212,11 @@ class Breaking(httpx.AsyncByteStream):
         (lambda _: httpx.Response(403), "HTTP 403"),
     ],
 )
-async def test_what_is_not_whole_leaves_nothing(
-    answer: Callable[[httpx.Request], httpx.Response], reason: str
-) -> None:
+async def test_what_is_not_whole_leaves_nothing(answer: Callable[[httpx.Request], httpx.Response], reason: str) -> None:
     """No video, and no claim to one."""
     store = MemoryStore()
     outcome = await fetch(Objects(URL, store), handler=answer)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert reason in outcome.reason
     assert keys(store) == []
 
@@ -244,7 +242,7 @@ async def test_death_between_any_two_steps() -> None:
             with pytest.raises(Died):
                 await fetch(Stepped(store, Recorder(number, die)))
             outcome = await fetch(Objects(URL, store), again)
-            assert isinstance(outcome, Fetched)
+            assert isinstance(outcome, Downloaded)
             assert keys(store) == ["a cat.json", "a cat.mp4"]
             assert hashlib.sha256(assert_true(store)).hexdigest() == outcome.sha256
 
@@ -285,7 +283,7 @@ async def test_a_zombie_and_its_successor(second: bytes) -> None:
             assert keys(store) == ["a cat.json", "a cat.mp4"], (first_stop, second_stop)
             video = assert_true(store)
             assert video in (WHOLE, second)
-            told = [outcome for outcome in outcomes if isinstance(outcome, Fetched)]
+            told = [outcome for outcome in outcomes if isinstance(outcome, Downloaded)]
             assert any(outcome.sha256 == hashlib.sha256(video).hexdigest() for outcome in told)
             if second == WHOLE:
                 assert outcomes == [FETCHED, FETCHED]
@@ -300,10 +298,10 @@ async def test_what_stands_whole_is_not_overwritten_by_one_who_comes_late() -> N
         store = MemoryStore()
 
         async def let_pass(store: MemoryStore = store) -> None:
-            assert isinstance(await fetch(Objects(URL, store), OTHER), Fetched)
+            assert isinstance(await fetch(Objects(URL, store), OTHER), Downloaded)
 
         outcome = await fetch(Stepped(store, Recorder(number, let_pass)))
-        assert isinstance(outcome, Fetched)
+        assert isinstance(outcome, Downloaded)
         assert outcome.sha256 == hashlib.sha256(OTHER).hexdigest()
         assert assert_true(store) == OTHER
 
@@ -316,19 +314,19 @@ async def test_two_jobs_that_want_one_name_at_once() -> None:
         store = MemoryStore()
 
         async def let_pass(store: MemoryStore = store) -> None:
-            assert isinstance(await fetch(Objects(URL, store), OTHER, rival), Fetched | FetchTrouble)
+            assert isinstance(await fetch(Objects(URL, store), OTHER, rival), Downloaded | DownloadError)
 
         first = await fetch(Stepped(store, Recorder(number, let_pass)))
-        assert isinstance(first, Fetched | FetchTrouble)
+        assert isinstance(first, Downloaded | DownloadError)
         for job, video in ((make_job(JobState.DOWNLOADING), WHOLE), (rival, OTHER)):
             outcome = await fetch(Objects(URL, store), video, job)
-            assert isinstance(outcome, Fetched)
+            assert isinstance(outcome, Downloaded)
             assert assert_true(store, outcome.file.removesuffix(".mp4")) == video
         assert len(keys(store)) == 4
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(Faint(5, "HTTP 503 (SlowDown)"), FetchTrouble), (Refused(13, "HTTP 403"), DiskRefused)]
+    ("error", "kind"), [(Faint(5, "HTTP 503 (SlowDown)"), DownloadError), (Refused(13, "HTTP 403"), DiskRefused)]
 )
 async def test_a_store_that_fails_costs_no_job(error: OSError, kind: type) -> None:
     """Passing faults are tried again later, refusals stop the run; at each step."""
@@ -351,7 +349,7 @@ async def test_a_video_that_the_store_cut_is_not_recorded(monkeypatch: pytest.Mo
 
     last = (await _steps()).index("after complete a cat.mp4")
     outcome = await fetch(Stepped(store, Recorder(last, cut)))
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert outcome.reason == f"the bucket holds {len(WHOLE) - 1} bytes of {len(WHOLE)}"
 
 
@@ -361,5 +359,5 @@ async def test_bytes_come_in_blocks_and_all_of_them_are_looked_at(monkeypatch: p
     video = box(b"ftyp", b"isom") + box(b"moov") + box(b"mdat", bytes(range(256)) * 3)
     store = MemoryStore()
     outcome = await fetch(Objects(URL, store), video)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert assert_true(store) == video

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from batchveo.core.destination import BucketUrl
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.operations.notices import say_recovered
 from batchveo.operations.recovery import recover
 from batchveo.storage import sidecar_scan
@@ -36,7 +36,7 @@ async def test_what_cannot_be_listed_is_looked_for_by_name(bucket: Bucket, tmp_p
         found = await recover(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)
         say_recovered(told.append, bucket.url, found)
     assert len(found.taken_in) == 2
-    assert [event.warning for event in told if isinstance(event, Noted)] == [True, False]
+    assert [event.warning for event in told if isinstance(event, Message)] == [True, False]
 
 
 async def _put(bucket: Bucket, night: Night) -> None:

@@ -42,9 +42,7 @@ def test_a_usual_folder_needs_no_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES])
-def test_doctor_says_that_a_folder_cannot_be_synced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+def test_doctor_says_that_a_folder_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """It is no fault: videos are had all the same."""
     refuse_folders(monkeypatch, code)
     ok, found = found_by_doctor(tmp_path)

@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.core.outcomes import DiskRefused, Fetched, FetchTrouble
+from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError
 from batchveo.core.sidecar_location import NONE, Sidecars
 from batchveo.engine.stages import download
 from batchveo.engine.stages.download import Downloader
-from batchveo.provider import Videos
-from batchveo.provider.body import Flow, Stalled
+from batchveo.provider import VideoClient
+from batchveo.provider.body import StallDetector, Stalled
 from batchveo.storage import block_writer, local, mount_guard
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.local_files import VideoFile, sidecar_path
@@ -35,7 +35,7 @@ TWO = make_job(JobState.DOWNLOADING, seq=2, id="f" * 20, generation_id="g-2", st
 
 async def both(folder: Path, between: Callable[[], object]) -> list[object]:
     """What comes of two videos of one run, with something that happens between them."""
-    async with Videos(transport=httpx.MockTransport(video), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
         fetching = Downloader(videos, folder, disk=at_once)
         first = await fetching.handle(ONE)
         between()
@@ -52,8 +52,8 @@ async def test_a_folder_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
     """The next video is had; `verify` tells of those that were deleted."""
     folder = tmp_path / "videos"
     first, second = await both(folder, lambda: remove(folder))
-    assert isinstance(first, Fetched)
-    assert isinstance(second, Fetched)
+    assert isinstance(first, Downloaded)
+    assert isinstance(second, Downloaded)
     assert (folder / second.file).read_bytes() == WHOLE
 
 
@@ -104,7 +104,7 @@ async def test_a_network_folder_that_came_back_is_known_by_its_videos(
 ) -> None:
     """Under another device number."""
     _, second = await both(tmp_path, lambda: unmounted(monkeypatch))
-    assert isinstance(second, Fetched)
+    assert isinstance(second, Downloaded)
 
 
 async def test_a_folder_that_goes_while_a_video_comes_is_made_anew(tmp_path: Path) -> None:
@@ -119,12 +119,12 @@ async def test_a_folder_that_goes_while_a_video_comes_is_made_anew(tmp_path: Pat
             yield WHOLE[50:]
 
     script = [httpx.Response(200, stream=Deleting()), httpx.Response(200, content=WHOLE)]
-    async with Videos(transport=httpx.MockTransport(lambda request: script.pop(0)), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(lambda request: script.pop(0)), resolve=public) as videos:
         fetching = Downloader(videos, folder, disk=at_once)
         first = await fetching.handle(ONE)
         second = await fetching.handle(ONE)
-    assert isinstance(first, FetchTrouble)
-    assert isinstance(second, Fetched)
+    assert isinstance(first, DownloadError)
+    assert isinstance(second, Downloaded)
     assert (folder / second.file).read_bytes() == WHOLE
 
 
@@ -132,7 +132,7 @@ async def test_a_folder_in_place_of_the_video(tmp_path: Path) -> None:
     """It is a name that somebody has."""
     (tmp_path / "a cat.mp4").mkdir()
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file == "a cat~01234567.mp4"
 
 
@@ -140,7 +140,7 @@ async def test_a_folder_in_place_of_the_part(tmp_path: Path) -> None:
     """The video is had under a plain name."""
     VideoFile.plan(tmp_path, ONE).part.mkdir()
     outcome = await fetch(video, tmp_path, ONE)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
 
 
@@ -158,7 +158,7 @@ async def test_a_name_that_is_refused_when_its_part_is_made(
 
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(picky))
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mp4"]
 
@@ -171,7 +171,7 @@ async def test_a_folder_that_takes_no_name_at_all(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert outcome.tries == download.ONE_FILE_TRIES
     assert "File name too long" in outcome.reason
 
@@ -196,7 +196,7 @@ async def test_without_links_a_name_that_was_taken_meanwhile_is_left_alone(
             (tmp_path / "a cat.mp4").write_text("precious")
 
     outcome = await fetch(lambda request: httpx.Response(200, stream=Late()), tmp_path, sidecars=sidecars)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert (tmp_path / "a cat.mp4").read_text() == "precious"
     assert (tmp_path / outcome.file).read_bytes() == WHOLE
     assert not sidecar_path(tmp_path / "a cat.mp4").exists()
@@ -211,15 +211,13 @@ async def test_a_name_that_was_taken_meanwhile_is_left_alone(tmp_path: Path) -> 
             (tmp_path / "a cat.mp4").write_text("precious")
 
     outcome = await fetch(lambda request: httpx.Response(200, stream=Late()), tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert (tmp_path / "a cat.mp4").read_text() == "precious"
     assert not sidecar_path(tmp_path / "a cat.mp4").exists()
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mp4", ".mp4"]
 
 
-async def test_another_worker_that_was_quicker_by_a_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_another_worker_that_was_quicker_by_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever ends last, the sidecar explains the video that stands there, and there is one."""
     other = WHOLE + b"\x00\x00\x00\x09free!"
     check = local.check_mp4
@@ -231,9 +229,9 @@ async def test_another_worker_that_was_quicker_by_a_moment(
         theirs.finish(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())
 
     monkeypatch.setattr(local, "check_mp4", quicker)
-    async with Videos(transport=httpx.MockTransport(video), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
         outcome = await Downloader(videos, tmp_path, disk=at_once, writer="1").handle(ONE)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
     says = json.loads((tmp_path / "a cat.json").read_text())
     assert says["sha256"] == outcome.sha256 == hashlib.sha256((tmp_path / "a cat.mp4").read_bytes()).hexdigest()
@@ -249,7 +247,7 @@ async def test_a_link_that_is_said_to_exist_but_is_ours(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "link", repeated)
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file == "a cat.mp4"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
 
@@ -296,7 +294,7 @@ JUNK: list[Handler] = [
 @pytest.mark.parametrize("handler", JUNK)
 async def test_nothing_stays_of_what_is_no_video(tmp_path: Path, handler: Handler) -> None:
     """The next try begins anew in any case."""
-    assert isinstance(await fetch(handler, tmp_path), FetchTrouble)
+    assert isinstance(await fetch(handler, tmp_path), DownloadError)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -304,7 +302,7 @@ async def test_what_came_before_a_break_stays(tmp_path: Path) -> None:
     """The next try asks for the rest only."""
     stream = Cut(WHOLE, 50)
     answer = httpx.Response(200, stream=stream, headers={"etag": '"1"'})
-    assert isinstance(await fetch(lambda request: answer, tmp_path), FetchTrouble)
+    assert isinstance(await fetch(lambda request: answer, tmp_path), DownloadError)
     assert [path.read_bytes() for path in tmp_path.glob("*.part")] == [WHOLE[:50]]
 
 
@@ -322,7 +320,7 @@ async def test_an_endless_page_is_left_in_its_first_block(tmp_path: Path, monkey
                 await anyio.lowlevel.checkpoint()
 
     outcome = await fetch(lambda request: httpx.Response(200, stream=Endless()), tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert "begins with" in outcome.reason
     assert sent < 5000
     assert list(tmp_path.iterdir()) == []
@@ -330,18 +328,18 @@ async def test_an_endless_page_is_left_in_its_first_block(tmp_path: Path, monkey
 
 def test_a_drip_is_a_stall_by_the_length_that_was_announced() -> None:
     """40 MB at ten bytes a second would hold a slot for weeks; for a few kilobytes the same pace will do."""
-    large, small = Flow(0.0, total=40_000_000), Flow(0.0, total=4000)
+    large, small = StallDetector(0.0, total=40_000_000), StallDetector(0.0, total=4000)
     small.add(300, 31.0)
     with pytest.raises(Stalled, match="300 bytes came in 31 s"):
         large.add(300, 31.0)
-    slow = Flow(0.0, total=40_000_000)
+    slow = StallDetector(0.0, total=40_000_000)
     for number in range(1, 200):
         slow.add(2500 * 31, 31.0 * number)
 
 
 def test_a_drip_of_no_announced_length_ends() -> None:
     """After some hours: the slot is others' too."""
-    flow = Flow(0.0)
+    flow = StallDetector(0.0)
     for number in range(1, 697):
         flow.add(300, 31.0 * number)
     with pytest.raises(Stalled, match="longer than 6 hours"):

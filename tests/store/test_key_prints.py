@@ -11,7 +11,7 @@ import pytest
 from sqlite_utils import Database
 
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, Lost, Outcome
+from batchveo.core.outcomes import Accepted, Outcome, SubmitUncertain
 from batchveo.core.state_machine import next_state
 from batchveo.operations.preflight import check_keys, follow_keys
 from batchveo.provider import ApiKey, NamedKey
@@ -65,7 +65,7 @@ def test_the_key_is_not_in_the_database(store: Store, tmp_path: Path) -> None:
 def test_the_fingerprint_is_of_the_attempt(store: Store) -> None:
     """A second attempt of the job with another key has its own."""
     before, after = service(only="sk-a"), service(only="sk-b")
-    doubt = moved(store, claimed(store, before), Lost(reason="reset"))
+    doubt = moved(store, claimed(store, before), SubmitUncertain(reason="reset"))
     store.resubmit(doubt, now=NOW)
     again = claimed(store, after)
     assert again.seq == doubt.seq
@@ -80,7 +80,7 @@ def test_the_fingerprint_is_of_the_attempt(store: Store) -> None:
         ({"only": "sk-a"}, None),
     ],
 )
-@pytest.mark.parametrize("outcome", [Accepted(generation_id="g"), Lost(reason="reset")])
+@pytest.mark.parametrize("outcome", [Accepted(generation_id="g"), SubmitUncertain(reason="reset")])
 def test_what_is_under_way_follows_its_key(
     store: Store, then: dict[str, str], label: str | None, outcome: Outcome
 ) -> None:

@@ -95,9 +95,7 @@ class Night:
             done = {"video_url": "https://cdn.example/secret", "completed_at": 60.0, "cost_usd": 1.56}
             job = store.apply(job, Move(to=S.DOWNLOADING, set=done), run=self.run, now=60.0)
             kept = {"folder": str(self.videos), "file": path.name, "bytes": size, "sha256": sha256}
-            return store.apply(
-                job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": 62.0}), run=self.run, now=62.0
-            )
+            return store.apply(job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": 62.0}), run=self.run, now=62.0)
 
     def _move(self, move: Move) -> None:
         with Store(self.path) as store:

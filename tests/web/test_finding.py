@@ -44,9 +44,7 @@ def test_what_fits_a_search_is_counted_by_state(client: Client, query: str, coun
 
 
 @pytest.mark.parametrize("kind", ["page", "report"])
-def test_the_counts_follow_the_search_and_it_can_be_cleared(
-    new_page: Open, url: str, night: Night, kind: str
-) -> None:
+def test_the_counts_follow_the_search_and_it_can_be_cleared(new_page: Open, url: str, night: Night, kind: str) -> None:
     """On the page and in the report."""
     with Store(night.path, writing=False) as store:
         written = write_report(store, night.videos / "report.html", now=99.0)

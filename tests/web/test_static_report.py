@@ -92,9 +92,7 @@ def test_the_command_writes_beside_the_videos(night: Night, capsys: pytest.Captu
     assert not list(night.videos.glob("*.part"))
 
 
-def test_a_report_is_not_written_into_a_dataset(
-    night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_report_is_not_written_into_a_dataset(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the videos were moved into one: prompts and all would be published with it."""
     monkeypatch.chdir(tmp_path)
     (night.videos / RECORD).touch()

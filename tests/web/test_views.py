@@ -87,9 +87,7 @@ def test_a_job_that_was_opened_from_the_failures_goes_back_to_them(new_page: Ope
     again.wait_for_url("**/#/videos")
 
 
-def test_a_change_that_arrives_while_a_page_of_jobs_is_loading_is_kept(
-    new_page: Open, url: str, night: Night
-) -> None:
+def test_a_change_that_arrives_while_a_page_of_jobs_is_loading_is_kept(new_page: Open, url: str, night: Night) -> None:
     """The page of jobs was read before the change and arrives after it."""
     page = new_page(f"{url}/#/charts")
     headline(page, "2 of 6 videos done")

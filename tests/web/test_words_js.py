@@ -63,9 +63,7 @@ def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) ->
     assert [words for _, words in shown] == expected
 
 
-def test_one_sum_reads_the_same_everywhere(
-    new_page: Open, night: Night, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_sum_reads_the_same_everywhere(new_page: Open, night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     """Terminal, page, charts and report, for a sum that ends in half a cent."""
     path = night.path.with_name("sums.db")
     with Store(path) as store:

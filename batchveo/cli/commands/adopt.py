@@ -25,7 +25,7 @@ from batchveo.operations.preflight import check_service, running
 from batchveo.provider.clients import apis
 from batchveo.provider.service import Service
 from batchveo.provider.usage_log import NOT_WHOLE
-from batchveo.store import GenerationTaken, Scratch, Store
+from batchveo.store import GenerationTaken, StagingTable, Store
 
 
 @click.command("adopt")
@@ -80,7 +80,7 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
     if manifests:
         with (
             Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading,
-            Scratch() as scratch,
+            StagingTable() as scratch,
         ):
             reading.read(scratch.take)
             store.add(scratch, run=run, now=time.time())
@@ -95,9 +95,7 @@ def _from_log(store: Store, using: Service, hours: int) -> Adopted:
         return anyio.run(call)
 
 
-def _keys(
-    using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path
-) -> dict[str, str | None]:
+def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path) -> dict[str, str | None]:
     """The label of the key that bought each generation; nobody needs to be asked where there is only one."""
     only = using.keys[0].name or None
     if label is not None or len(using.keys) == 1:

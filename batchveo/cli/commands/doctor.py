@@ -11,7 +11,7 @@ import click
 from batchveo.cli.config_report import origins
 from batchveo.cli.options import PLACE, notify_options, option, service_options, state_option
 from batchveo.cli.shared import messengers_of
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import printable
 from batchveo.display.notification_channels import Messengers
@@ -26,7 +26,7 @@ from batchveo.operations.doctor import Check, examine
 @option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
 @click.pass_context
-def command(context: click.Context, /, state: Path, output: Place, *, notify_test: bool, **options: Any) -> int:
+def command(context: click.Context, /, state: Path, output: Destination, *, notify_test: bool, **options: Any) -> int:
     """Say what is wrong with this machine's set-up: settings, key, service, disk, state. Changes nothing."""
     wrong = False
     for check in _checks(context, state, output, options, send=notify_test):
@@ -36,7 +36,7 @@ def command(context: click.Context, /, state: Path, output: Place, *, notify_tes
 
 
 def _checks(
-    context: click.Context, state: Path, output: Place, options: dict[str, Any], *, send: bool
+    context: click.Context, state: Path, output: Destination, options: dict[str, Any], *, send: bool
 ) -> Iterator[Check]:
     yield from origins(*_commands_and_file(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}

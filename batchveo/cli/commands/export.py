@@ -32,15 +32,9 @@ _shape_options = together(
         default=[Format.VIDEOFOLDER.value],
         help="What to make; may be given several times.",
     ),
-    option(
-        "--split", "split", default="auto", metavar="HOW", help="auto (by meta.split), 0.9/0.05/0.05, or none."
-    ),
-    option(
-        "--split-by", default="prompt", metavar="GROUP", help="What shares keep together: prompt, job or meta.KEY."
-    ),
-    option(
-        "--files", type=click.Choice([way.value for way in Files]), default="link", help="How the videos come in."
-    ),
+    option("--split", "split", default="auto", metavar="HOW", help="auto (by meta.split), 0.9/0.05/0.05, or none."),
+    option("--split-by", default="prompt", metavar="GROUP", help="What shares keep together: prompt, job or meta.KEY."),
+    option("--files", type=click.Choice([way.value for way in Files]), default="link", help="How the videos come in."),
     option(
         "--metadata",
         type=click.Choice([kind.value for kind in Metadata]),
@@ -63,12 +57,8 @@ _shape_options = together(
 )
 _choice_options = together(
     option("--model", "models", multiple=True, metavar="MODEL", help="Only videos of this model; repeatable."),
-    option(
-        "--manifest", "manifests", multiple=True, metavar="FILE", help="Only jobs of this manifest; repeatable."
-    ),
-    option(
-        "--where-meta", "where", multiple=True, metavar="KEY=VALUE", help="Only jobs with this meta; repeatable."
-    ),
+    option("--manifest", "manifests", multiple=True, metavar="FILE", help="Only jobs of this manifest; repeatable."),
+    option("--where-meta", "where", multiple=True, metavar="KEY=VALUE", help="Only jobs with this meta; repeatable."),
 )
 
 
@@ -150,8 +140,7 @@ def _row(result: Exported) -> dict[str, object]:
         "shards": list(result.shards),
         "left_out": result.left_out,
         "troubles": [
-            {"id": t.job.id, "name": t.job.name, "file": str(t.path), "problem": t.problem}
-            for t in result.troubles
+            {"id": t.job.id, "name": t.job.name, "file": str(t.path), "problem": t.problem} for t in result.troubles
         ],
         "notes": list(result.notes),
         "dry_run": result.dry_run,

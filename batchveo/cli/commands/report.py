@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import PATH, option, state_option, videos_option
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.formatting import counted
 
 
@@ -17,7 +17,7 @@ from batchveo.core.formatting import counted
 @option("--output", type=PATH, metavar="FILE", help="The page's file; report.html beside the videos without it.")
 @option("--posters/--no-posters", default=True, help="Whether small pictures of the videos are in it.")
 @videos_option
-def command(state: Path, *, output: Path | None, posters: bool, videos: Place | None) -> int:
+def command(state: Path, *, output: Path | None, posters: bool, videos: Destination | None) -> int:
     """Write the page of this state as one HTML file that opens offline and may be mailed.
 
     It links to the videos by their way from the file, so that the folder can be moved as a whole.

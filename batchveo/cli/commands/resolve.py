@@ -25,9 +25,7 @@ DECLINED = 130
 
 
 @click.command("resolve")
-@click.argument(
-    "jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING)
-)
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING))
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Every job in doubt.")
 @option("--held", is_flag=True, envvar=None, help="Every job in doubt that the usage log has not settled.")

@@ -15,7 +15,7 @@ from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
-from batchveo.operations.status import Lookout
+from batchveo.operations.status import SnapshotReader
 from batchveo.operations.status_json import ahead_words, status_row
 from batchveo.store import Store
 
@@ -54,7 +54,7 @@ def _show(store: Store, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
     else:
-        click.echo(_text(row, Lookout(store=store).look(time.time()).waits_since))
+        click.echo(_text(row, SnapshotReader(store=store).look(time.time()).waits_since))
 
 
 def _text(row: dict[str, Any], waits: float | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import option, state_option, videos_option
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 
 
@@ -23,7 +23,7 @@ from batchveo.core.errors import UsageError
 @option("--token", is_flag=True, help="Ask for a token on loopback too, where this machine has other users.")
 @option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @videos_option
-def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Place | None) -> int:
+def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Destination | None) -> int:
     """Serve a page of this state: the videos, how far it is, what failed and why; until Ctrl-C.
 
     It may be open while a run goes on. Retry, cancel and resolve work from it as the commands do.

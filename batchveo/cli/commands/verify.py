@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import PLACE, json_option, option, state_option
-from batchveo.core.destination import Place
+from batchveo.core.destination import Destination
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
 from batchveo.operations.verify import Verdict, refetch, verify
@@ -21,7 +21,7 @@ from batchveo.store import Store
 @option("--output", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
 @option("--refetch", "fetch_again", is_flag=True, envvar=None, help="Let the next run fetch again what is wrong.")
 @json_option
-def command(state: Path, output: Place | None, *, fetch_again: bool, as_json: bool) -> int:
+def command(state: Path, output: Destination | None, *, fetch_again: bool, as_json: bool) -> int:
     """Check every finished video in its place: there, of its recorded size and hash, a whole MP4.
 
     Exit status 1 where something is wrong. --refetch costs nothing: the videos are paid for.

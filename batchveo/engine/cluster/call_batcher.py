@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
-from batchveo.engine.cluster.backend import Lost
+from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
 from batchveo.engine.cluster.remote_broker import CALL_SECONDS
 
@@ -16,7 +16,7 @@ MOST = 256
 """Calls in one message."""
 
 Send = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
-"""Carries calls to the coordinator; raises ``Lost``."""
+"""Carries calls to the coordinator; raises ``ActorLost``."""
 
 
 class _Parcel:
@@ -28,7 +28,7 @@ class _Parcel:
         self.arrived = anyio.Event()
 
 
-class Batches:
+class CallBatcher:
     """A ``wire.Transport``. While one message is under way, what comes gathers for the next."""
 
     def __init__(self, send: Send) -> None:
@@ -64,7 +64,7 @@ class Batches:
     async def _deliver(self, parcels: Sequence[_Parcel]) -> None:
         try:
             answers = await self._send([parcel.call for parcel in parcels])
-        except Lost:
+        except ActorLost:
             return
         for parcel, answer in zip(parcels, answers, strict=True):
             parcel.answer = answer

@@ -45,7 +45,7 @@ class _Calls(dict[int, _Pending]):
         self.settled = max(self.settled, below)
 
 
-class Dispatcher:
+class CallServer:
     """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds.
 
     ``most``: jobs that one claim may bring.

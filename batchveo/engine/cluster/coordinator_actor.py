@@ -11,16 +11,16 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.call_server import Dispatcher
-from batchveo.engine.cluster.event_buffer import Bulletin, News
-from batchveo.engine.cluster.process_spec import Assignment
+from batchveo.engine.cluster.call_server import CallServer
+from batchveo.engine.cluster.event_buffer import EventBuffer, News
+from batchveo.engine.cluster.process_spec import ProcessSpec
 from batchveo.engine.cluster.protocol import Answer, Call
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.per_key import Label
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
-from batchveo.provider import Api, clients
+from batchveo.provider import ApiClient, clients
 from batchveo.provider.service import Service
 from batchveo.store import Store
 
@@ -29,7 +29,7 @@ LOCK_SECONDS = 30.0
 LAST_SECONDS = 4.5
 """How long workers may take to end when the run is over."""
 
-Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, Api]]]
+Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClient]]]
 
 
 class CoordinatorActor:
@@ -43,13 +43,13 @@ class CoordinatorActor:
         self._ended = anyio.Event()
         self._brief: RunSpec | None = None
         self._coordinator: Coordinator | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._dispatcher: CallServer | None = None
         self._result: RunResult | None = None
         self._error: BaseException | None = None
 
     # -- for the driver
 
-    async def run(self, assignment: Assignment) -> RunResult:
+    async def run(self, assignment: ProcessSpec) -> RunResult:
         """Run to the end, once: who asks again, since the first answer was lost, waits for the same."""
         if self._brief is None:
             self._brief = assignment.brief
@@ -65,7 +65,7 @@ class CoordinatorActor:
             raise self._error or RuntimeError("the run has no result")
         return self._result
 
-    async def _run(self, assignment: Assignment) -> RunResult:
+    async def _run(self, assignment: ProcessSpec) -> RunResult:
         with Store(assignment.state) as store:
             await hold(store, patience=LOCK_SECONDS)
             async with self._opening(assignment.spec.service) as apis:
@@ -73,7 +73,7 @@ class CoordinatorActor:
                 self._coordinator = Coordinator(
                     store, assignment.spec, apis, clock=clock, reporter=self._news, workers=assignment.workers
                 )
-                self._dispatcher = Dispatcher(self._coordinator, clock, hold=assignment.hold)
+                self._dispatcher = CallServer(self._coordinator, clock, hold=assignment.hold)
                 return await self._coordinator.execute(self._working)
 
     async def _working(self) -> None:
@@ -104,7 +104,7 @@ class CoordinatorActor:
         """End the run for a reason that only the driver sees."""
         (await self._coordinating()).stop(why)
 
-    async def news(self, edition: str, number: int) -> Bulletin:
+    async def news(self, edition: str, number: int) -> EventBuffer:
         """See ``News.since``."""
         return await self._news.since(edition, number)
 

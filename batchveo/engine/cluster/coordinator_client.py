@@ -9,31 +9,31 @@ from typing import cast
 import anyio
 
 from batchveo.core.errors import StoppedEarly
-from batchveo.engine.cluster.backend import Actor, Lost
-from batchveo.engine.cluster.event_buffer import Bulletin
-from batchveo.engine.cluster.process_spec import Assignment
+from batchveo.engine.cluster.backend import Actor, ActorLost
+from batchveo.engine.cluster.event_buffer import EventBuffer
+from batchveo.engine.cluster.process_spec import ProcessSpec
 from batchveo.engine.result import RunResult
 
 GAP_SECONDS = 0.5
 
 
-class CoordinatorHandle:
+class CoordinatorClient:
     """Typed calls of a ``CoordinatorActor``."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
 
-    async def run(self, assignment: Assignment) -> RunResult:
-        """Raises ``Lost``, and whatever ends a run without a result."""
+    async def run(self, assignment: ProcessSpec) -> RunResult:
+        """Raises ``ActorLost``, and whatever ends a run without a result."""
         return cast("RunResult", await self.actor.ask("run", assignment))
 
     async def silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
-        """The workers of whom nothing was heard for so long, of those too who were started; raises ``Lost``."""
+        """The workers of whom nothing was heard for so long, of those too who were started; raises ``ActorLost``."""
         return cast("Sequence[str]", await self.actor.ask("silent", started, seconds))
 
-    async def news(self, edition: str, number: int) -> Bulletin:
+    async def news(self, edition: str, number: int) -> EventBuffer:
         """See ``News.since``; asked for until it is there."""
-        return cast("Bulletin", await self._insist("news", edition, number))
+        return cast("EventBuffer", await self._insist("news", edition, number))
 
     async def dead(self, worker: str) -> None:
         """Give ``worker`` up, or see it off; a coordinator that started anew does not know it anyway."""
@@ -51,5 +51,5 @@ class CoordinatorHandle:
         while True:
             try:
                 return await self.actor.ask(method, *arguments)
-            except Lost:
+            except ActorLost:
                 await anyio.sleep(GAP_SECONDS)

@@ -12,11 +12,11 @@ import anyio
 
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
-from batchveo.core.events import Began, Ended, Event, Noted, Reporter, silent
+from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
 from batchveo.core.settings import RunSettings
-from batchveo.engine.cluster.backend import Engine, Lost
-from batchveo.engine.cluster.coordinator_client import CoordinatorHandle
-from batchveo.engine.cluster.process_spec import Assignment
+from batchveo.engine.cluster.backend import ActorBackend, ActorLost
+from batchveo.engine.cluster.coordinator_client import CoordinatorClient
+from batchveo.engine.cluster.process_spec import ProcessSpec
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
 from batchveo.engine.cluster.shared_folder import marked
 from batchveo.engine.cluster.worker_pool import WorkerPool, tag_of
@@ -55,7 +55,7 @@ class ClusterRun:
         self,
         store: Store,
         spec: RunSpec,
-        engine: Engine,
+        engine: ActorBackend,
         cluster: Cluster,
         *,
         reporter: Reporter = silent,
@@ -65,7 +65,7 @@ class ClusterRun:
         self._silence = cluster.silence
         self._workers = cluster.workers_on(engine.nodes)
         self._output = _folder(spec.settings)
-        self._assignment = Assignment(
+        self._assignment = ProcessSpec(
             state=store.path.absolute(),
             spec=spec,
             brief=replace(spec, settings=_share(spec.settings, self._workers)),
@@ -93,7 +93,7 @@ class ClusterRun:
         return result
 
     async def _executed(self, signals: AsyncIterator[signal.Signals] | None, tag: str) -> RunResult:
-        coordinator = CoordinatorHandle(await self._engine.coordinator())
+        coordinator = CoordinatorClient(await self._engine.coordinator())
         with marked(self._output, tag) if self._output is not None else nullcontext() as marker:
             pool = WorkerPool(self._engine, coordinator, marker=marker, tag=tag, report=self._report)
             try:
@@ -104,7 +104,7 @@ class ClusterRun:
                     coordinator.actor.kill()
 
     async def _watched(
-        self, signals: AsyncIterator[signal.Signals] | None, coordinator: CoordinatorHandle, pool: WorkerPool
+        self, signals: AsyncIterator[signal.Signals] | None, coordinator: CoordinatorClient, pool: WorkerPool
     ) -> RunResult:
         result: RunResult | None = None
         async with anyio.create_task_group() as tasks:
@@ -127,27 +127,27 @@ class ClusterRun:
         machines = self._engine.nodes
         of = "" if started == self._workers else f" of {self._workers}"
         places = "1 machine" if machines == 1 else f"{machines} machines"
-        self._report(Noted(text=f"{started}{of} workers have started, on {places}", warning=bool(of)))
+        self._report(Message(text=f"{started}{of} workers have started, on {places}", warning=bool(of)))
 
     # -- the coordinator
 
-    async def _coordinated(self, coordinator: CoordinatorHandle) -> RunResult | None:
+    async def _coordinated(self, coordinator: CoordinatorClient) -> RunResult | None:
         """The result of a coordinator that lives long enough to have one; ``None`` for a run cut off."""
         losses = 0
         while True:
             begun = anyio.current_time()
             try:
                 return await coordinator.run(self._assignment)
-            except Lost as error:
+            except ActorLost as error:
                 if self._interrupted is not None or self._lost is not None:
                     return None
                 losses = losses + 1 if anyio.current_time() - begun < SHORT_LIFE_SECONDS else 1
                 if losses > LOSSES_BORNE:
                     return self._cut_off(ClusterTrouble(f"the coordinator is lost again and again: {error}"))
-                self._report(Noted(text=f"the coordinator was lost, and starts again: {error}", warning=True))
+                self._report(Message(text=f"the coordinator was lost, and starts again: {error}", warning=True))
                 await anyio.sleep(AGAIN_SECONDS)
 
-    async def _watch(self, coordinator: CoordinatorHandle, pool: WorkerPool) -> None:
+    async def _watch(self, coordinator: CoordinatorClient, pool: WorkerPool) -> None:
         """Give up who is silent: a process that hangs or is frozen is not noticed by anyone else."""
         while True:
             await anyio.sleep(self._silence / 4)
@@ -156,14 +156,14 @@ class ClusterRun:
                 with anyio.fail_after(self._silence * SLOW_COORDINATOR):
                     names = list(await coordinator.silent(pool.at_work, self._silence))
             except TimeoutError:
-                self._report(Noted(text="the coordinator is silent; it is started again", warning=True))
+                self._report(Message(text="the coordinator is silent; it is started again", warning=True))
                 coordinator.actor.kill(again=True)
-            except Lost:
+            except ActorLost:
                 continue
             for name in names:
                 await pool.give_up(name)
 
-    async def _mind(self, coordinator: CoordinatorHandle) -> None:
+    async def _mind(self, coordinator: CoordinatorClient) -> None:
         """End the run where the engine is lost; that would end this process by and by, without a word of ours."""
         self._lost = ClusterTrouble(await self._engine.gone())
         self._working.deadline = min(self._working.deadline, anyio.current_time() + EXIT_SECONDS)
@@ -176,7 +176,7 @@ class ClusterRun:
         seconds = anyio.current_time() - self._begun_at
         if not self._ended.is_set():
             self._report(
-                Ended(run=run, exit_status=status, seconds=seconds, stopped=None if why is None else str(why))
+                RunFinished(run=run, exit_status=status, seconds=seconds, stopped=None if why is None else str(why))
             )
         return RunResult(
             run=run,
@@ -189,7 +189,7 @@ class ClusterRun:
 
     # -- signals and news
 
-    async def _listen(self, signals: AsyncIterator[signal.Signals], coordinator: CoordinatorHandle) -> None:
+    async def _listen(self, signals: AsyncIterator[signal.Signals], coordinator: CoordinatorClient) -> None:
         async with anyio.create_task_group() as tasks:
             async for received in signals:
                 if self._interrupted is not None:
@@ -199,27 +199,27 @@ class ClusterRun:
                 self._working.deadline = anyio.current_time() + EXIT_SECONDS
                 tasks.start_soon(coordinator.interrupt, received)
 
-    async def _relay(self, coordinator: CoordinatorHandle) -> None:
+    async def _relay(self, coordinator: CoordinatorClient) -> None:
         """Hand on what the coordinator tells, each event once."""
         edition, number = "", 0
         while not self._ended.is_set():
             bulletin = await coordinator.news(edition, number)
             missed = bulletin.first - (number if bulletin.edition == edition else 0)
             if missed:
-                self._report(Noted(text=f"{missed:,} events came too fast to be shown"))
+                self._report(Message(text=f"{missed:,} events came too fast to be shown"))
             for event in bulletin.events:
                 self._report(event)
             edition, number = bulletin.edition, bulletin.first + len(bulletin.events)
             await anyio.sleep(NEWS_GAP_SECONDS)
 
     def _report(self, event: Event) -> None:
-        if isinstance(event, Began):  # a coordinator that started anew says it once more
+        if isinstance(event, RunStarted):  # a coordinator that started anew says it once more
             if self._began:
                 return
             self._began = True
         with suppress(Exception):  # the troubles of those who watch are theirs
             self._reporter(event)
-        if isinstance(event, Ended):
+        if isinstance(event, RunFinished):
             self._ended.set()
 
 

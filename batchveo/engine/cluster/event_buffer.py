@@ -17,7 +17,7 @@ AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bulletin:
+class EventBuffer:
     """Events from number ``first`` on, of ``edition``: a coordinator that starts anew counts anew."""
 
     edition: str
@@ -40,7 +40,7 @@ class News:
         self._count += 1
         self._more.set()
 
-    async def since(self, edition: str, number: int) -> Bulletin:
+    async def since(self, edition: str, number: int) -> EventBuffer:
         """The events from ``number`` on, which a reader of ``edition`` has not seen: waits for some, not long."""
         number = number if edition == self._edition else 0
         if number >= self._count:
@@ -50,4 +50,4 @@ class News:
         first = max(number, self._count - len(self._events))
         skip = first - (self._count - len(self._events))
         events = tuple(self._events)[skip : skip + AT_ONCE]
-        return Bulletin(edition=self._edition, first=first, events=events)
+        return EventBuffer(edition=self._edition, first=first, events=events)

@@ -13,7 +13,7 @@ File = tuple[str, bytes]
 """Media type and content."""
 
 
-class AtHand:
+class FileCache:
     """Files by their SHA-256. What is not at hand is asked of ``fetch``, one at a time; the last used are kept."""
 
     def __init__(self, fetch: Callable[[str], Awaitable[File]], *, room: int = ROOM_BYTES) -> None:

@@ -9,7 +9,7 @@ from batchveo.engine.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class ProcessSpec:
     """For the coordinator: a run over ``state``, to be done by ``workers`` workers, who are told ``brief`` each.
 
     ``hold``: how long (seconds) a call that waits for something is kept.

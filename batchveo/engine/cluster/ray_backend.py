@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from batchveo.core.errors import ClusterTrouble, StateLocked
-from batchveo.engine.cluster.backend import Actor, Lost
+from batchveo.engine.cluster.backend import Actor, ActorLost
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.ray_probe import knock
 from batchveo.engine.cluster.worker_actor import WorkerActor
@@ -29,7 +29,7 @@ MISSES = 4
 """In a row, after which the head is lost; after a minute Ray itself would end all of its processes, ours too."""
 
 
-class RayEngine:
+class RayBackend:
     """Actors on Ray."""
 
     def __init__(self, ray: ModuleType, state: Path) -> None:
@@ -73,7 +73,7 @@ class RayEngine:
         """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
         node = min(self._alive(), key=lambda node: self._starts[node], default=None)
         if node is None:
-            raise Lost("no machine of the cluster is left")
+            raise ActorLost("no machine of the cluster is left")
         self._starts[node] += 1
         options = {
             "num_cpus": 0,
@@ -114,7 +114,7 @@ class RayActor:
             cause: BaseException = error.cause
             raise cause from None
         except RayError as error:
-            raise Lost(_loss(error)) from None
+            raise ActorLost(_loss(error)) from None
 
     def kill(self, *, again: bool = False) -> None:
         """See ``Actor``."""

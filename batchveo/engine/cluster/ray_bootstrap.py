@@ -18,8 +18,8 @@ import sniffio
 
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, UsageError
-from batchveo.engine.cluster.backend import Engine
-from batchveo.engine.cluster.ray_backend import NAMESPACE, RayEngine, first_line
+from batchveo.engine.cluster.backend import ActorBackend
+from batchveo.engine.cluster.ray_backend import NAMESPACE, RayBackend, first_line
 from batchveo.engine.cluster.ray_probe import knock
 from batchveo.engine.cluster.temp_dir import scratch
 from batchveo.engine.signals import hangup
@@ -30,9 +30,7 @@ STORE_BYTES = 80 * 1024 * 1024
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
 
-_HINT = (
-    " (is it the port of `ray start --head`, with the same Ray and Python, and is its RAY_AUTH_TOKEN set here?)"
-)
+_HINT = " (is it the port of `ray start --head`, with the same Ray and Python, and is its RAY_AUTH_TOKEN set here?)"
 _NO_RAY = (
     "no Ray runs on this machine: `ray start` makes it part of a cluster, and --ray without an address starts one "
     "for this run alone"
@@ -55,7 +53,7 @@ def check_ray() -> None:
 
 
 @contextmanager
-def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
+def started(cluster: Cluster, state: Path) -> Iterator[ActorBackend]:
     """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
     if cluster.address is not None and ":" in cluster.address:
         knock(cluster.address)
@@ -65,7 +63,7 @@ def started(cluster: Cluster, state: Path) -> Iterator[Engine]:
             _keep_signals(stack)
             stack.callback(ray.shutdown)
             _connect(ray, cluster, stack)
-        yield RayEngine(ray, state)
+        yield RayBackend(ray, state)
 
 
 def _ray(*, local: bool) -> ModuleType:

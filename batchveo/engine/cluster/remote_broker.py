@@ -16,7 +16,7 @@ from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.engine.broker import GRACE_SECONDS, Fenced, TooLate
-from batchveo.engine.cluster.file_cache import AtHand
+from batchveo.engine.cluster.file_cache import FileCache
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb
 
 CALL_SECONDS = LONG_POLL_SECONDS + 20.0
@@ -32,7 +32,7 @@ FENCED_GRACE_SECONDS = 90.0
 LONGEST_GAP = 5.0
 
 
-class RemoteDesk:
+class RemoteBroker:
     """A ``Desk`` over ``transport``, for the worker called ``worker``: a name that nobody had before.
 
     ``despair`` gets the words that hold the last trace of a purchase, where the coordinator cannot be reached.
@@ -48,7 +48,7 @@ class RemoteDesk:
         self._open: set[int] = set()
         self._told: list[Event] = []
         self._claimed: deque[Job] = deque()
-        self._inputs = AtHand(self._input_file)
+        self._inputs = FileCache(self._input_file)
         self._fenced = False
         self._over = anyio.Event()
 

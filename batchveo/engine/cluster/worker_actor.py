@@ -12,18 +12,18 @@ import anyio
 
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.call_batcher import Batches
+from batchveo.engine.cluster.call_batcher import CallBatcher
 from batchveo.engine.cluster.protocol import Answer, Call
-from batchveo.engine.cluster.remote_broker import RemoteDesk
+from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.engine.cluster.shared_folder import Marker, check_marked
 from batchveo.engine.per_key import Label
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
-from batchveo.provider import Api, Videos, clients
+from batchveo.provider import ApiClient, VideoClient, clients
 from batchveo.provider.service import Service
 from batchveo.storage.block_writer import Disk, in_thread
 
-Opening = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Label, Api], Videos]]]
+Opening = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Label, ApiClient], VideoClient]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,9 @@ class WorkerActor:
             return cast("Sequence[Answer]", await coordinator.ask("answer", calls))
 
         async with self._opening(brief.service) as (apis, videos), anyio.create_task_group() as tasks:
-            batches = Batches(send)
+            batches = CallBatcher(send)
             tasks.start_soon(batches.run)
-            desk = RemoteDesk(name, batches, despair=self._despair)
+            desk = RemoteBroker(name, batches, despair=self._despair)
             tasks.start_soon(self._watch, desk)
             with suppress(Fenced):
                 await desk.join()
@@ -73,7 +73,7 @@ class WorkerActor:
             tasks.cancel_scope.cancel()
         return WorkerEnd(over=not desk.is_fenced, words=tuple(self._words))
 
-    async def _watch(self, desk: RemoteDesk) -> None:
+    async def _watch(self, desk: RemoteBroker) -> None:
         await desk.finished()
         if desk.is_fenced:
             self._fenced.set()

@@ -13,9 +13,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble
-from batchveo.core.events import Event, Noted
-from batchveo.engine.cluster.backend import Actor, Engine, Lost
-from batchveo.engine.cluster.coordinator_client import CoordinatorHandle
+from batchveo.core.events import Event, Message
+from batchveo.engine.cluster.backend import Actor, ActorBackend, ActorLost
+from batchveo.engine.cluster.coordinator_client import CoordinatorClient
 from batchveo.engine.cluster.shared_folder import Marker
 from batchveo.engine.cluster.worker_actor import WorkerEnd
 
@@ -40,8 +40,8 @@ class WorkerPool:
 
     def __init__(
         self,
-        engine: Engine,
-        coordinator: CoordinatorHandle,
+        engine: ActorBackend,
+        coordinator: CoordinatorClient,
         *,
         marker: Marker | None,
         tag: str,
@@ -127,7 +127,7 @@ class WorkerPool:
         async def look() -> None:
             try:
                 await worker.ask("fenced")
-            except Lost:
+            except ActorLost:
                 return
             stepped_down.set()
 
@@ -141,7 +141,7 @@ class WorkerPool:
     async def _work(self, name: str, worker: Actor) -> bool:
         try:
             end = cast("WorkerEnd", await worker.ask("run", name, self._coordinator.actor))
-        except Lost as error:
+        except ActorLost as error:
             if worker in self._alive:
                 self._say(f"worker {name} was lost; its jobs go to others: {error}")
             return False
@@ -155,14 +155,14 @@ class WorkerPool:
         """A worker that has started, and sees the marker; ``None`` where there is none to be had now."""
         try:
             worker = self._engine.worker()
-        except Lost as error:
+        except ActorLost as error:
             await self._unable(str(error))
             return None
         self._alive.add(worker)
         try:
             with anyio.fail_after(START_SECONDS):
                 await worker.ask("look", self._marker)
-        except (Lost, TimeoutError) as error:
+        except (ActorLost, TimeoutError) as error:
             self._kill(worker)
             await self._unable(str(error) or f"none in {START_SECONDS:.0f} s")
             return None
@@ -185,4 +185,4 @@ class WorkerPool:
             worker.kill()
 
     def _say(self, text: str) -> None:
-        self._report(Noted(text=text, warning=True))
+        self._report(Message(text=text, warning=True))

@@ -15,7 +15,7 @@ Rank = Callable[[Job], float]
 """What decides among jobs that are due: the smallest comes first."""
 
 
-class DueQueue:
+class DelayQueue:
     """Jobs ordered by the time they are due; of those that are due the first by ``rank``, else the earliest."""
 
     def __init__(self, rank: Rank | None = None) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from batchveo.core.destination import BucketUrl, Place
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, Scope, Stop
+from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, Scope, Stop
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
-from batchveo.provider import Videos
-from batchveo.provider.body import Flow, Stalled, TooLong, pour
+from batchveo.provider import VideoClient
+from batchveo.provider.body import StallDetector, Stalled, TooLong, pour
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.certificates import distrust
 from batchveo.provider.http_errors import describe
@@ -47,7 +47,7 @@ class Untrusted(Exception):
     """The certificate of a video's host is not trusted."""
 
 
-def shelf_of(output: Place, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
+def shelf_of(output: Destination, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
     """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
 
     ``writer``, ``sidecars``: see ``VideoFile.plan``.
@@ -75,8 +75,8 @@ class Downloader:
 
     def __init__(
         self,
-        videos: Videos,
-        output: Place | Shelf,
+        videos: VideoClient,
+        output: Destination | Shelf,
         *,
         disk: Disk = in_thread,
         writer: str = "",
@@ -84,7 +84,7 @@ class Downloader:
     ) -> None:
         self._videos = videos
         self._shelf = (
-            shelf_of(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Place) else output
+            shelf_of(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Destination) else output
         )
         self._partial: dict[int, Partial] = {}
 
@@ -101,32 +101,32 @@ class Downloader:
         except Untrusted as error:
             return Blocked(stop=Stop.CERTIFICATE, reason=str(error))
         except NotAnMp4 as error:
-            return FetchTrouble(reason=str(error), tries=CONTENT_TRIES)
+            return DownloadError(reason=str(error), tries=CONTENT_TRIES)
         except Faint as error:
-            return FetchTrouble(reason=f"the bucket does not take it for now: {error.strerror}")
+            return DownloadError(reason=f"the bucket does not take it for now: {error.strerror}")
         except OSError as error:
             reason = f"cannot write the video of {job.name!r}: {error}"
             if self._shelf.scope_of(error, job) is Scope.DISK:
                 return DiskRefused(reason=reason)
             if error.errno in NAME_ERRORS and self._shelf.use_plain_name(job):
                 return await self.handle(job)
-            return FetchTrouble(reason=reason, tries=ONE_FILE_TRIES)
+            return DownloadError(reason=reason, tries=ONE_FILE_TRIES)
 
-    async def _download(self, job: Job, spot: Spot) -> Fetched:
+    async def _download(self, job: Job, spot: Spot) -> Downloaded:
         try:
             return await self._stream(job, spot)
         except UrlRefused as error:
-            raise DownloadFailed(FetchTrouble(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
+            raise DownloadFailed(DownloadError(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
-            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=ENDLESS_TRIES)) from None
+            raise DownloadFailed(DownloadError(reason=describe(error), tries=ENDLESS_TRIES)) from None
         except Stalled as error:
-            raise DownloadFailed(FetchTrouble(reason=describe(error), tries=STALLED_TRIES)) from None
+            raise DownloadFailed(DownloadError(reason=describe(error), tries=STALLED_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if distrust(error) is not None:
                 raise Untrusted(describe(error)) from None
-            raise DownloadFailed(FetchTrouble(reason=describe(error))) from None
+            raise DownloadFailed(DownloadError(reason=describe(error))) from None
 
-    async def _stream(self, job: Job, spot: Spot) -> Fetched:
+    async def _stream(self, job: Job, spot: Spot) -> Downloaded:
         """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
         rest = self._partial.pop(job.seq, None)
         if rest is not None and not await spot.holds(rest.size, rest.digest):
@@ -145,7 +145,7 @@ class Downloader:
 
     async def _gather(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
         """Take the body. What came before a connection broke is kept for the next try."""
-        flow = Flow(anyio.current_time(), total=body.total)
+        flow = StallDetector(anyio.current_time(), total=body.total)
         most = LARGEST_VIDEO if body.total is not None else largest_body(job)
 
         async def take(piece: bytes) -> None:

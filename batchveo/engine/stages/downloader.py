@@ -8,12 +8,12 @@ from contextlib import suppress
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Blocked, DiskRefused, Fetched, FetchOutcome, FetchTrouble, UrlExpired
+from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, UrlExpired
 from batchveo.core.settings import RunSettings
-from batchveo.engine.broker import Desk, Fenced
-from batchveo.engine.stages.delay_queue import DueQueue
+from batchveo.engine.broker import Broker, Fenced
+from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.engine.stages.download import Downloader
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 
@@ -28,7 +28,7 @@ class FetchLoop:
     """Keeps up to ``settings.downloads`` downloads going. ``place`` takes what is to be done with a job next."""
 
     def __init__(
-        self, desk: Desk, downloader: Downloader, settings: RunSettings, *, place: Callable[[Job], None]
+        self, desk: Broker, downloader: Downloader, settings: RunSettings, *, place: Callable[[Job], None]
     ) -> None:
         self._desk = desk
         self._downloader = downloader
@@ -36,7 +36,7 @@ class FetchLoop:
         self._place = place
         self._noted: set[str] = set()
         self._refusals = 0
-        self.queue = DueQueue(rank=_url_end)
+        self.queue = DelayQueue(rank=_url_end)
 
     async def run(self, calls: TaskGroup) -> None:
         """Download until cancelled."""
@@ -53,13 +53,13 @@ class FetchLoop:
 
     async def _fetched(self, job: Job) -> None:
         outcome = UrlExpired() if self._has_expired(job) else self._believed(await self._outcome(job))
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Downloaded):
             self._say(outcome.notes)
         aside = isinstance(outcome, Blocked)
-        if isinstance(outcome, FetchTrouble) and _tried_enough(job, outcome):
+        if isinstance(outcome, DownloadError) and _tried_enough(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
         moved = await self._desk.record(job, outcome, aside=aside)
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):
@@ -74,7 +74,7 @@ class FetchLoop:
         for text in notes:
             if text not in self._noted:
                 self._noted.add(text)
-                self._desk.tell(Noted(text=text, warning=True))
+                self._desk.tell(Message(text=text, warning=True))
 
     def _believed(self, outcome: FetchOutcome) -> FetchOutcome:
         """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
@@ -84,7 +84,7 @@ class FetchLoop:
         self._refusals += 1
         if self._refusals >= REFUSALS_BELIEVED:
             return outcome
-        return FetchTrouble(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
+        return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
 
     async def _outcome(self, job: Job) -> FetchOutcome:
         try:
@@ -92,7 +92,7 @@ class FetchLoop:
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
             self._desk.tell(note)
-            return FetchTrouble(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
+            return DownloadError(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
 
 
 def _url_end(job: Job) -> float:
@@ -100,5 +100,5 @@ def _url_end(job: Job) -> float:
     return job.not_before + UNSAID_SECONDS if job.url_expires_at is None else job.url_expires_at
 
 
-def _tried_enough(job: Job, trouble: FetchTrouble) -> bool:
+def _tried_enough(job: Job, trouble: DownloadError) -> bool:
     return trouble.tries is not None and job.troubles + 1 >= trouble.tries

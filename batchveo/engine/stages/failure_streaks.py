@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchveo.core.backoff import backoff
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Blocked, PollTrouble
+from batchveo.core.outcomes import Blocked, PollError
 
 SAME_ANSWERS = 4
 """The same useless answer so often in a row is what the service has to say."""
@@ -48,7 +48,7 @@ class Streaks:
         streak = self._streaks.pop(job.seq, None)
         return streak is not None and streak.aside
 
-    def add(self, job: Job, trouble: PollTrouble | Blocked, now: float) -> Streak:
+    def add(self, job: Job, trouble: PollError | Blocked, now: float) -> Streak:
         """Count a failed poll; returns the streak that it belongs to."""
         streak = self._streaks.setdefault(job.seq, Streak(words=trouble.reason, since=now))
         if streak.words != trouble.reason:
@@ -62,7 +62,7 @@ class Streaks:
         self._useful_at = now
         return not streak.aside and now - streak.since >= ODD_SECONDS
 
-    def is_last_word(self, job: Job, trouble: PollTrouble, streak: Streak, now: float) -> bool:
+    def is_last_word(self, job: Job, trouble: PollError, streak: Streak, now: float) -> bool:
         """Whether asking again and again has shown that nothing else comes, for this generation alone."""
         if trouble.throttled or streak.aside:
             return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from batchveo.core.outcomes import FetchTrouble
+from batchveo.core.outcomes import DownloadError
 from batchveo.provider.responses import Answer, retry_after
 from batchveo.storage.base import DownloadFailed
 
@@ -53,7 +53,7 @@ def read_head(response: httpx.Response, partial: Partial | None) -> Body:
     """What the answer's body is; raises ``DownloadFailed`` where it is no use."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise DownloadFailed(FetchTrouble(reason=f"the video came {encoding}-encoded though it must not"))
+        raise DownloadFailed(DownloadError(reason=f"the video came {encoding}-encoded though it must not"))
     if response.status_code == 200:
         total = _length(response.headers.get("content-length", ""))
         return Body(start=0, total=total, etag=_strong_etag(response), digest=hashlib.sha256())
@@ -65,24 +65,24 @@ def read_head(response: httpx.Response, partial: Partial | None) -> Body:
 def check_length(size: int, body: Body) -> None:
     """Raise ``DownloadFailed`` if other than the announced number of bytes came."""
     if body.total is not None and size != body.total:
-        raise DownloadFailed(FetchTrouble(reason=f"{size} bytes came of {body.total}"))
+        raise DownloadFailed(DownloadError(reason=f"{size} bytes came of {body.total}"))
 
 
 def _rest(response: httpx.Response, partial: Partial) -> Body:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     etag = response.headers.get("etag", partial.etag)
     if match is None or int(match[1]) != partial.size or etag != partial.etag:
-        raise DownloadFailed(FetchTrouble(reason="the rest does not fit what came before; from the start"))
+        raise DownloadFailed(DownloadError(reason="the rest does not fit what came before; from the start"))
     return Body(start=partial.size, total=int(match[3]), etag=partial.etag, digest=partial.digest)
 
 
-def _refusal(response: httpx.Response) -> FetchTrouble:
+def _refusal(response: httpx.Response) -> DownloadError:
     status = response.status_code
     headers = {name.lower(): value for name, value in response.headers.items()}
     wait = retry_after(Answer(status=status, headers=headers, body=b""))
     reason = f"the file host answered HTTP {status}"
     tries = GONE_TRIES if status in STALE else None
-    return FetchTrouble(reason=reason, stale_url=status in STALE, retry_after=wait, tries=tries)
+    return DownloadError(reason=reason, stale_url=status in STALE, retry_after=wait, tries=tries)
 
 
 def _strong_etag(response: httpx.Response) -> str | None:

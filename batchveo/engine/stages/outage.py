@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchveo.core.outcomes import PollOutcome, PollTrouble
+from batchveo.core.outcomes import PollError, PollOutcome
 
 POLLS_SAID = 5
 """Polls in a row, of all generations together, after which a person is told."""
@@ -16,7 +16,7 @@ class Outage:
 
     def heed(self, outcome: PollOutcome) -> str | None:
         """What to tell a person after this poll, if anything."""
-        if isinstance(outcome, PollTrouble) and outcome.unreachable:
+        if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
             return f"{outcome.reason}: polls go on trying" if self._polls == POLLS_SAID else None
         polls, self._polls = self._polls, 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from batchveo.core.models import Job
 from batchveo.core.outcomes import PollOutcome
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 
 
 class Poller:
     """Polls generations."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ApiClient) -> None:
         self._api = api
 
     async def handle(self, job: Job) -> PollOutcome:

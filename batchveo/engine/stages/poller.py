@@ -11,14 +11,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.durations import Durations
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Blocked, Completed, PollOutcome, PollTrouble, StillGenerating, Stuck
-from batchveo.core.rate_limit import Pace
+from batchveo.core.outcomes import Blocked, Completed, PollError, PollOutcome, StillGenerating, Stuck
+from batchveo.core.rate_limit import RateLimit
 from batchveo.core.settings import RunSettings
-from batchveo.engine.broker import Desk, Fenced
-from batchveo.engine.per_key import ByKey, Label
-from batchveo.engine.stages.delay_queue import DueQueue
+from batchveo.engine.broker import Broker, Fenced
+from batchveo.engine.per_key import Label, PerKey
+from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.engine.stages.failure_streaks import Streak, Streaks
 from batchveo.engine.stages.outage import Outage
 from batchveo.engine.stages.poll import Poller
@@ -37,8 +37,8 @@ class PollLoop:
 
     def __init__(
         self,
-        desk: Desk,
-        pollers: ByKey[Poller],
+        desk: Broker,
+        pollers: PerKey[Poller],
         settings: RunSettings,
         durations: Durations,
         *,
@@ -47,7 +47,7 @@ class PollLoop:
     ) -> None:
         self._desk = desk
         self._pollers = pollers
-        self._pace = Pace(None if settings.poll_interval else settings.polls_per_second * 60.0)
+        self._pace = RateLimit(None if settings.poll_interval else settings.polls_per_second * 60.0)
         self._schedule = PollSchedule(settings, durations)
         self._place = place
         self._slots = anyio.Semaphore(AT_ONCE)
@@ -56,7 +56,7 @@ class PollLoop:
         self._last_words: set[str] = set()
         self._outage = Outage()
         self._refusals: Counter[Label] = Counter()
-        self.queue = DueQueue()
+        self.queue = DelayQueue()
 
     async def run(self, calls: TaskGroup) -> None:
         """Poll until cancelled."""
@@ -80,7 +80,7 @@ class PollLoop:
     async def _polled(self, job: Job) -> None:
         outcome = self._believed(job, await self._asked(job))
         if (text := self._outage.heed(outcome)) is not None:
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
         now = self._desk.clock.now()
         match outcome:
             case StillGenerating(known=False):
@@ -91,7 +91,7 @@ class PollLoop:
                     await self._go_on(job, outcome, self._schedule.unfinished(job, now))
                 else:
                     self.queue.put(job, self._schedule.unfinished(job, now))
-            case PollTrouble():
+            case PollError():
                 await self._troubled(job, outcome, now)
             case Blocked():
                 self.queue.put(job, now + self._streaks.gap(self._streaks.add(job, outcome, now)))
@@ -102,14 +102,14 @@ class PollLoop:
                 moved = await self._desk.record(job, outcome)
                 self._leave(job, moved)
 
-    async def _troubled(self, job: Job, trouble: PollTrouble, now: float) -> None:
+    async def _troubled(self, job: Job, trouble: PollError, now: float) -> None:
         streak = self._streaks.add(job, trouble, now)
         if self._streaks.is_last_word(job, trouble, streak, now):
             await self._put_aside(job, trouble, streak, now)
             return
         if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
         due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
         if not (streak.aside or trouble.final):
             due = max(due, self._schedule.unknown(job, now))
@@ -117,7 +117,7 @@ class PollLoop:
 
     async def _odd(self, job: Job, outcome: StillGenerating, now: float) -> None:
         """An undocumented status may be one of waiting, or an end that nobody has heard of."""
-        trouble = PollTrouble(reason=f"status {outcome.word!r}, which the service does not document")
+        trouble = PollError(reason=f"status {outcome.word!r}, which the service does not document")
         streak = self._streaks.add(job, trouble, now)
         if self._streaks.is_odd_too_long(streak, now):
             await self._put_aside(job, trouble, streak, now)
@@ -126,7 +126,7 @@ class PollLoop:
         else:
             self.queue.put(job, self._schedule.unfinished(job, now))
 
-    async def _put_aside(self, job: Job, trouble: PollTrouble, streak: Streak, now: float) -> None:
+    async def _put_aside(self, job: Job, trouble: PollError, streak: Streak, now: float) -> None:
         streak.aside = True
         self._schedule.ended(job)
         self._say_last_word(job, trouble)
@@ -152,7 +152,7 @@ class PollLoop:
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
             self._desk.tell(note)
-            return PollTrouble(reason=reason)
+            return PollError(reason=reason)
 
     def _believed(self, job: Job, outcome: PollOutcome) -> PollOutcome:
         """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
@@ -162,33 +162,33 @@ class PollLoop:
             return outcome
         self._refusals[key] += 1
         believed = self._refusals[key] >= REFUSALS_BELIEVED
-        return outcome if believed else PollTrouble(reason=outcome.reason)
+        return outcome if believed else PollError(reason=outcome.reason)
 
-    def _say_last_word(self, job: Job, trouble: PollTrouble) -> None:
+    def _say_last_word(self, job: Job, trouble: PollError) -> None:
         """Once for each cause: a hundred generations may end in the same way."""
         if trouble.reason not in self._last_words:
             self._last_words.add(trouble.reason)
             text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint(job, trouble)}"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
 
     def _say_others(self, job: Job, outcome: PollOutcome) -> None:
         if isinstance(outcome, Completed) and outcome.others:
             addresses = ", ".join(outcome.others)
             text = f"{job.name}: the service made more than one video; the first is fetched, not {addresses}"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
 
     def _say_odd_words(self, job: Job, outcome: StillGenerating) -> None:
         if not outcome.known and outcome.word not in self._odd_words:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
-            self._desk.tell(Noted(text=text, warning=True))
+            self._desk.tell(Message(text=text, warning=True))
 
 
 def _is_same_attempt(job: Job, moved: Job) -> bool:
     return job.client_request_id == moved.client_request_id
 
 
-def _hint(job: Job, trouble: PollTrouble) -> str:
+def _hint(job: Job, trouble: PollError) -> str:
     """What a person may look at if the service knows nothing of what was bought."""
     if not trouble.unknown:
         return ""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInLog, LogOutcome
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
 from batchveo.provider.responses import CREDITS_PER_USD, amount, read_id
 from batchveo.provider.usage_log import Row, hours_since, read_log
@@ -95,7 +95,7 @@ class Reconciler:
 
     def __init__(
         self,
-        api: Api,
+        api: ApiClient,
         *,
         settle: float,
         resubmit: bool,
@@ -116,8 +116,7 @@ class Reconciler:
         found = _Found(jobs)
         whole = await read_log(self._api, hours=self._hours(jobs, begun), take=found.take)
         return [
-            (job, self._outcome(job, found.rows.get(job.client_request_id), begun=begun, whole=whole))
-            for job in jobs
+            (job, self._outcome(job, found.rows.get(job.client_request_id), begun=begun, whole=whole)) for job in jobs
         ]
 
     async def charges(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:

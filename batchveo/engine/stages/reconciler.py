@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from batchveo.core.errors import KeyRejected
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.core.settings import Doubt, RunSettings
-from batchveo.engine.in_flight import Board
+from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.stages.reconcile import LogKey, Reconciler
 from batchveo.engine.stages.unexpected import UNEXPECTED
-from batchveo.provider import Api, ServiceTrouble
+from batchveo.provider import ApiClient, ProviderError
 
 FAILURES_BELIEVED = 5
 """Failed readings in a row after which doubts that have had their time are held."""
@@ -41,8 +41,8 @@ class ReconcileLoop:
     def __init__(
         self,
         recorder: Recorder,
-        board: Board,
-        apis: Mapping[Label, Api],
+        board: InFlightTable,
+        apis: Mapping[Label, ApiClient],
         settings: RunSettings,
         *,
         key_of: Callable[[Job], Label],
@@ -148,9 +148,9 @@ class ReconcileLoop:
             return
         try:
             outcomes = await self._reconcilers[key].charges(jobs)
-        except (ServiceTrouble, KeyRejected, *UNEXPECTED) as error:
+        except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
-            self._recorder.tell(Noted(text=text, warning=True))
+            self._recorder.tell(Message(text=text, warning=True))
             self._board.leave_fruitless(jobs)
             return
         for job, outcome in outcomes:
@@ -160,7 +160,7 @@ class ReconcileLoop:
     async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
             outcomes = await self._reconcilers[key].sweep(jobs)
-        except (ServiceTrouble, KeyRejected, *UNEXPECTED) as error:
+        except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             return self._unread(key, jobs, error)
         self._failures[key] = 0
         return outcomes
@@ -169,7 +169,7 @@ class ReconcileLoop:
         """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
-            self._recorder.tell(Noted(text=f"the usage log cannot be read yet: {error}", warning=True))
+            self._recorder.tell(Message(text=f"the usage log cannot be read yet: {error}", warning=True))
         if self._failures[key] < FAILURES_BELIEVED:
             return []
         since = self._recorder.now() - self._settle

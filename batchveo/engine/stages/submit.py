@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from batchveo.core.models import Job
 from batchveo.core.outcomes import SubmitOutcome
 from batchveo.engine.stages.attachments import Attachments
-from batchveo.provider import Api
+from batchveo.provider import ApiClient
 
 MarkSent = Callable[[Job], Awaitable[None]]
 """Records for good, before the first byte leaves, that the request of a job may have arrived from now on."""
@@ -16,7 +16,7 @@ MarkSent = Callable[[Job], Awaitable[None]]
 class Submitter:
     """Submits claimed jobs."""
 
-    def __init__(self, api: Api, attachments: Attachments, mark_sent: MarkSent) -> None:
+    def __init__(self, api: ApiClient, attachments: Attachments, mark_sent: MarkSent) -> None:
         self._api = api
         self._attachments = attachments
         self._mark_sent = mark_sent

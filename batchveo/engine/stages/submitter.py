@@ -8,9 +8,9 @@ from contextlib import suppress
 from anyio.abc import TaskGroup
 
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Lost, SubmitOutcome, TurnedAway
-from batchveo.engine.broker import ClaimLost, Desk, Fenced, TooLate
-from batchveo.engine.per_key import ByKey
+from batchveo.core.outcomes import RejectedTemporarily, SubmitOutcome, SubmitUncertain
+from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
+from batchveo.engine.per_key import PerKey
 from batchveo.engine.stages.submit import Submitter
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 
@@ -18,7 +18,7 @@ from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 class SubmitLoop:
     """Submits each job as soon as the desk gives it out; how many at once is the desk's to say."""
 
-    def __init__(self, desk: Desk, submitters: ByKey[Submitter], *, place: Callable[[Job], None]) -> None:
+    def __init__(self, desk: Broker, submitters: PerKey[Submitter], *, place: Callable[[Job], None]) -> None:
         self._desk = desk
         self._submitters = submitters
         self._place = place
@@ -36,8 +36,8 @@ class SubmitLoop:
         try:
             return await self._submitters.of(job).handle(job)
         except TooLate as error:
-            return TurnedAway(reason=str(error))
+            return RejectedTemporarily(reason=str(error))
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
             self._desk.tell(note)
-            return Lost(reason=reason)
+            return SubmitUncertain(reason=reason)

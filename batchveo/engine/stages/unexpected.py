@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.provider.http_errors import describe
 
@@ -10,7 +10,7 @@ UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError,
 """One job's trouble, never the end of a night. Errors of the state are not among them; those end the run."""
 
 
-def unexpected(job: Job, error: Exception) -> tuple[str, Noted]:
+def unexpected(job: Job, error: Exception) -> tuple[str, Message]:
     """The reason in words, with what to tell a person."""
     reason = f"unexpected {describe(error)}"
-    return reason, Noted(text=f"{job.name}: {reason}; please report this", warning=True)
+    return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)

@@ -16,20 +16,20 @@ from batchveo.sandbox.errors import bad_request
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.prices import usd
 from batchveo.sandbox.query import allow_only, choice, integer, single
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 
 _PARAMETERS = ("from", "to", "direction", "type", "limit", "cursor")
 _DIRECTIONS = ("TOPUP", "CHARGE")
 _TYPES = ("PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EXPIRED", "INIT")
 
 
-def billing(world: World, call: Call) -> Response:
+def billing(world: SandboxState, call: Call) -> Response:
     """The balance; what is reserved for generations under way is still in it."""
     balance = usd(world.account(call.owner).balance(call.now))
     return call.reply({"current_balance": balance, "currency": "USD"})
 
 
-def transactions(world: World, call: Call) -> Response:
+def transactions(world: SandboxState, call: Call) -> Response:
     """One page of the ledger, newest first; its oldest entry is the opening balance."""
     request = call.request
     allow_only(request, _PARAMETERS)
@@ -93,7 +93,7 @@ class _Wanted:
         )
 
 
-def _matches(world: World, call: Call, wanted: _Wanted, newest: int) -> Iterator[tuple[int, _Entry]]:
+def _matches(world: SandboxState, call: Call, wanted: _Wanted, newest: int) -> Iterator[tuple[int, _Entry]]:
     # Position 0 is the opening balance, position n the n-th charge: what is new never moves what is old.
     charges = world.account(call.owner).charges(call.now)
     for position in range(newest, -1, -1):
@@ -102,7 +102,7 @@ def _matches(world: World, call: Call, wanted: _Wanted, newest: int) -> Iterator
             yield position, entry
 
 
-def _opening(world: World, call: Call) -> _Entry:
+def _opening(world: SandboxState, call: Call) -> _Entry:
     return _Entry(at=world.opened_at, direction="TOPUP", type="INIT", credits=world.account(call.owner).opening)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from batchveo.provider.catalog import MODELS
 from batchveo.sandbox.call import Call
 from batchveo.sandbox.http_messages import Response
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 from batchveo.sandbox.times import iso
 
 
-def deprecations(world: World, call: Call) -> Response:
+def deprecations(world: SandboxState, call: Call) -> Response:
     """A row for each model that the sandbox was told to withdraw."""
     gone = [model for model in MODELS if world.faults.strikes("404-withdrawn", model)]
     left = next((model for model in MODELS if model not in gone), None)

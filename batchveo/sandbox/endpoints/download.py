@@ -9,7 +9,7 @@ from batchveo.sandbox.call import Call
 from batchveo.sandbox.faults import DOWNLOAD
 from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.http_messages import Delivery, Ending, Response, page_response
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 from batchveo.sandbox.videos import file_bytes, file_size, url_works
 
 PREFIX = "/files/"
@@ -20,7 +20,7 @@ _ENDLESS = 1024
 """Blocks: a gibibyte, so that a client without a bound stops all the same."""
 
 
-def download(world: World, call: Call) -> Response:
+def download(world: SandboxState, call: Call) -> Response:
     """The video or the part asked for; a key sent along is noted as a leak."""
     if "authorization" in call.request.headers:
         world.leaks.append(call.request.path)
@@ -45,7 +45,7 @@ def _in_place_of_the_file(fault: str | None) -> Response | None:
             return None
 
 
-def _spoilt(answer: Response, fault: str | None, world: World) -> Response:
+def _spoilt(answer: Response, fault: str | None, world: SandboxState) -> Response:
     half = len(answer.body) // 2
     match fault:
         case "short-body":
@@ -63,7 +63,7 @@ def _spoilt(answer: Response, fault: str | None, world: World) -> Response:
             return answer
 
 
-def _serve(world: World, call: Call, generation: Generation, fault: str | None) -> Response:
+def _serve(world: SandboxState, call: Call, generation: Generation, fault: str | None) -> Response:
     encoding = str(call.ordinal + 1) if fault == "changed-etag" else ""
     size = file_size(world.settings, generation)
     etag = f'"{blake2b(f"{generation.file}/{encoding}".encode(), digest_size=8).hexdigest()}"'

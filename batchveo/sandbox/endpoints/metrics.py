@@ -10,7 +10,7 @@ from batchveo.sandbox.call import Call
 from batchveo.sandbox.errors import bad_request
 from batchveo.sandbox.http_messages import Response
 from batchveo.sandbox.query import allow_only
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 from batchveo.sandbox.times import iso
 
 _WINDOW = 300
@@ -18,7 +18,7 @@ _MOST_ALIASES = 100
 _PERCENTILES = (50, 75, 90, 99)
 
 
-def metrics(world: World, call: Call) -> Response:
+def metrics(world: SandboxState, call: Call) -> Response:
     """Percentiles for each model asked for; one without a recent success is absent."""
     allow_only(call.request, ("aliases",))
     aliases = call.request.values("aliases")
@@ -32,7 +32,7 @@ def metrics(world: World, call: Call) -> Response:
     return call.reply({"window_seconds": _WINDOW, "generated_at": iso(call.now), "models": measured})
 
 
-def _durations(world: World, now: float) -> Mapping[str, list[float]]:
+def _durations(world: SandboxState, now: float) -> Mapping[str, list[float]]:
     """Sorted seconds of each model's recent successes."""
     durations: dict[str, list[float]] = defaultdict(list)
     for account in world.accounts.values():

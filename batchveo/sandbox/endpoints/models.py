@@ -10,13 +10,13 @@ from batchveo.sandbox.call import Call
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.prices import LISTINGS, quote
 from batchveo.sandbox.query import allow_only
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 
 _PARAMETERS = ("id", "include", "details", "type")
 _TYPE = "internal/video-generations/submit"
 
 
-def models(_world: World, call: Call) -> Response:
+def models(_world: SandboxState, call: Call) -> Response:
     """The models asked for, or 304 where the client holds this very answer."""
     request = call.request
     allow_only(request, _PARAMETERS)
@@ -54,8 +54,7 @@ def _entry(model: Model, origin: str, *, priced: bool) -> dict[str, object]:
         "info": {
             "name": name,
             "developer": developer or "Google",
-            "docsJson": f"{origin}/docs-json?model={quoted(listing.id, safe='')}"
-            f"&endpoint={quoted(_TYPE, safe='')}",
+            "docsJson": f"{origin}/docs-json?model={quoted(listing.id, safe='')}&endpoint={quoted(_TYPE, safe='')}",
         },
         "tags": ["playground:video"],
     }

@@ -9,7 +9,7 @@ from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.http_messages import Ending, Response, page_response, unanswered
 from batchveo.sandbox.prices import usage
 from batchveo.sandbox.query import allow_only, single
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 from batchveo.sandbox.videos import file_name, file_size, file_url
 
 _ODD_WORDS = {
@@ -22,7 +22,7 @@ _ODD_WORDS = {
 _BARE_WORDS = {"content-filtered": "content_filtered", "canceled": "canceled"}
 
 
-def poll(world: World, call: Call) -> Response:
+def poll(world: SandboxState, call: Call) -> Response:
     """The generation's status; its video once it is completed."""
     fault = world.faults.pick(POLL, call.name, call.ordinal)
     match fault:
@@ -44,7 +44,7 @@ def poll(world: World, call: Call) -> Response:
     return _report(world, call, generation, word=word, fault=fault)
 
 
-def _find(world: World, call: Call) -> Generation:
+def _find(world: SandboxState, call: Call) -> Generation:
     allow_only(call.request, ("generation_id",))
     wanted = single(call.request, "generation_id")
     if not wanted:
@@ -55,7 +55,7 @@ def _find(world: World, call: Call) -> Generation:
     return generation
 
 
-def _report(world: World, call: Call, generation: Generation, *, word: str, fault: str | None) -> Response:
+def _report(world: SandboxState, call: Call, generation: Generation, *, word: str, fault: str | None) -> Response:
     done = generation.status(call.now) is Status.COMPLETED and generation.ending != "no-url"
     used = generation.charged(call.now)
     content = {
@@ -76,7 +76,7 @@ def _error(generation: Generation, now: float) -> dict[str, object] | None:
     return {"name": "GenerationError", "message": generation.failure}
 
 
-def _video(world: World, call: Call, generation: Generation, fault: str | None) -> object:
+def _video(world: SandboxState, call: Call, generation: Generation, fault: str | None) -> object:
     url = file_url(world, call, generation)
     if fault == "video-addresses":
         return [url]

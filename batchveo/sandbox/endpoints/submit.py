@@ -20,7 +20,7 @@ from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.http_messages import Delivery, Ending, Response, page_response, unanswered
 from batchveo.sandbox.logs import LoggedRequest
 from batchveo.sandbox.prices import usage
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 from batchveo.sandbox.validate import Order, named_model, read_order
 
 LEGACY_PATH = "/v2/generate/video/google/generation"
@@ -34,7 +34,7 @@ _REFUSALS = {
 }
 
 
-def submit(world: World, call: Call) -> Response:
+def submit(world: SandboxState, call: Call) -> Response:
     """Accept the order or refuse it; either way the usage log will tell.
 
     Only what never reaches the API leaves no row: a wrong key, a dropped connection, a gateway's 502.
@@ -56,7 +56,7 @@ def submit(world: World, call: Call) -> Response:
     return _spoilt(world, call, generation, mishap) if mishap else _accepted(call, generation)
 
 
-def _accept(world: World, call: Call, fault: str | None) -> Generation:
+def _accept(world: SandboxState, call: Call, fault: str | None) -> Generation:
     _check_rate(world, call, forced=fault == "throttle")
     if fault is not None:
         raise Refused(*_REFUSALS[fault])
@@ -73,7 +73,7 @@ def _accept(world: World, call: Call, fault: str | None) -> Generation:
     )
 
 
-def _check_rate(world: World, call: Call, *, forced: bool) -> None:
+def _check_rate(world: SandboxState, call: Call, *, forced: bool) -> None:
     limit = world.settings.rate_per_minute
     submits = world.account(call.owner).submits
     wait = submits.wait(limit, call.now) if limit is not None else 0.0
@@ -82,7 +82,7 @@ def _check_rate(world: World, call: Call, *, forced: bool) -> None:
     submits.add(call.now)
 
 
-def _check_model(world: World, order: Order) -> None:
+def _check_model(world: SandboxState, order: Order) -> None:
     """Of these faults a model has one for good, or none."""
     if world.faults.strikes("404-withdrawn", order.named):
         raise Refused(404, WITHDRAWN)
@@ -90,7 +90,7 @@ def _check_model(world: World, order: Order) -> None:
         raise Refused(403, NOT_IN_PLAN)
 
 
-def _check_means(world: World, call: Call, order: Order) -> None:
+def _check_means(world: SandboxState, call: Call, order: Order) -> None:
     account = world.account(call.owner)
     if order.credits > account.available(call.now):
         raise Refused(403, NO_CREDITS)
@@ -99,11 +99,11 @@ def _check_means(world: World, call: Call, order: Order) -> None:
         raise _throttled(world, (account.next_ready() or call.now) - call.now)
 
 
-def _throttled(world: World, wait: float) -> Refused:
+def _throttled(world: SandboxState, wait: float) -> Refused:
     return Refused(429, TOO_MANY, retry_after=wait if world.settings.retry_after else None)
 
 
-def _record(world: World, call: Call, generation: Generation | None) -> None:
+def _record(world: SandboxState, call: Call, generation: Generation | None) -> None:
     late = world.faults.strikes("late-log", call.ordinal)
     entry = LoggedRequest(
         ordinal=call.ordinal,
@@ -128,7 +128,7 @@ def _receipt(generation: Generation) -> dict[str, object]:
     return {"id": generation.id, "status": Status.QUEUED, "model": generation.model}
 
 
-def _spoilt(world: World, call: Call, generation: Generation, mishap: str) -> Response:
+def _spoilt(world: SandboxState, call: Call, generation: Generation, mishap: str) -> Response:
     match mishap:
         case "lose-answer":
             return unanswered(Ending.CLOSED)

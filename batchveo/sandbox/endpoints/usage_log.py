@@ -10,7 +10,7 @@ from batchveo.sandbox.errors import TOO_MANY, Refused, bad_request
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.logs import LogFilter
 from batchveo.sandbox.query import allow_only, check_choice, integer, single
-from batchveo.sandbox.state import World
+from batchveo.sandbox.state import SandboxState
 
 _PARAMETERS = ("period", "start", "end", "model", "status", "limit", "offset")
 _STATUSES = ("succeeded", "failed")
@@ -18,7 +18,7 @@ _MOST_MODELS = 50
 _LONGEST = 92 * times.DAY
 
 
-def usage_log(world: World, call: Call) -> Response:
+def usage_log(world: SandboxState, call: Call) -> Response:
     """One page of the rows that have arrived by now."""
     _check_rate(world, call)
     request = call.request
@@ -32,7 +32,7 @@ def usage_log(world: World, call: Call) -> Response:
     return call.reply({"data": [entry.row(call.now) for entry in entries], "pagination": pagination})
 
 
-def _check_rate(world: World, call: Call) -> None:
+def _check_rate(world: SandboxState, call: Call) -> None:
     calls = world.account(call.owner).log_calls
     wait = calls.wait(world.settings.log_calls_per_minute, call.now)
     if wait > 0:

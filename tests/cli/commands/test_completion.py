@@ -28,9 +28,7 @@ def state() -> Path:
     path = Path("state/batchveo.db")
     with Store(path) as store:
         run = store.begin_run(command="run", service="x", now=1.0)
-        store.add(
-            [make_spec(name) for name in ("dragon", "Drache", "a fox;\nrm -rf $HOME", "done")], run=run, now=1.0
-        )
+        store.add([make_spec(name) for name in ("dragon", "Drache", "a fox;\nrm -rf $HOME", "done")], run=run, now=1.0)
         (done,) = store.find("done")
         store.cancel(done, now=2.0)
     return path

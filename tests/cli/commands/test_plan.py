@@ -154,9 +154,7 @@ def test_images_that_will_not_do_are_status_1(
     )
     Image.new("RGB", (64, 48)).save("small.png")
     Image.new("RGB", (720, 1280)).save("good.png")
-    frame = (
-        "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: 'https://a.example/nothing.png'"
-    )
+    frame = "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: 'https://a.example/nothing.png'"
     Path("i.yaml").write_text(
         f"jobs:\n  - {{{frame}, name: a, last_image_url: small.png}}\n"
         f"  - {{{frame}, name: b, last_image_url: good.png}}\n"
@@ -174,9 +172,7 @@ def test_images_that_will_not_do_are_status_1(
     assert "i.yaml:2: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "bought"), [("y\n", 0, 2), ("n\n", 130, 0), ("\n", 130, 0), ("", 130, 0)]
-)
+@pytest.mark.parametrize(("answer", "status", "bought"), [("y\n", 0, 2), ("n\n", 130, 0), ("\n", 130, 0), ("", 130, 0)])
 def test_a_person_is_asked_before_much_is_bought(
     url: str,
     service: Service,

@@ -84,9 +84,7 @@ def test_how_many_and_what_it_may_cost_is_said(capsys: pytest.CaptureFixture[str
         (["--state-is", "pending", "--fail"], "'generating'"),
     ],
 )
-def test_what_is_refused_moves_nothing(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_refused_moves_nothing(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With what would be right."""
     before = states()
     assert status_of(["resolve", *arguments]) == 2

@@ -135,9 +135,7 @@ class Ledger:
         """How often each job was bought, by the ledger alone."""
         lines = self._journal.read_text(encoding="utf-8").splitlines()[1:]
         rows = [json.loads(line) for line in lines]
-        return Counter(
-            str(row["client_request_id"]).split(".")[1] for row in rows if row["generation"] is not None
-        )
+        return Counter(str(row["client_request_id"]).split(".")[1] for row in rows if row["generation"] is not None)
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
-from batchveo.core.events import Began, Ended, Moved, Noted
+from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.event_buffer import Bulletin
+from batchveo.engine.cluster.event_buffer import EventBuffer
 from batchveo.engine.cluster.shared_folder import check_marked
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
@@ -39,9 +39,7 @@ class ClusterNight(Night):
     """A night whose runs are spread over an engine in this process."""
 
     @asynccontextmanager
-    async def spread(
-        self, **settings: Any
-    ) -> AsyncIterator[tuple[FakeEngine, Callable[[], Awaitable[RunResult]]]]:
+    async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeEngine, Callable[[], Awaitable[RunResult]]]]:
         """The engine of a run, and the run itself."""
         chosen = RunSettings(output=self.folder / "videos", **settings)
         chosen.output.mkdir(exist_ok=True)
@@ -75,7 +73,7 @@ class ClusterNight(Night):
 
     @property
     def said(self) -> str:
-        return "\n".join(event.text for event in self.events if isinstance(event, Noted))
+        return "\n".join(event.text for event in self.events if isinstance(event, Message))
 
     def assert_whole(self) -> None:
         """Each job is there, and was bought once."""
@@ -98,7 +96,7 @@ async def test_news_travels_in_bulk(night: Callable[..., ClusterNight], monkeypa
     asked: list[float] = []
     news = CoordinatorActor.news
 
-    async def counted(self: CoordinatorActor, edition: str, number: int) -> Bulletin:
+    async def counted(self: CoordinatorActor, edition: str, number: int) -> EventBuffer:
         asked.append(anyio.current_time())
         return await news(self, edition, number)
 
@@ -109,7 +107,7 @@ async def test_news_travels_in_bulk(night: Callable[..., ClusterNight], monkeypa
     gaps = [later - before for before, later in itertools.pairwise(asked)]
     assert len(gaps) > 1
     assert min(gaps) > 0.099
-    assert len([event for event in n.events if isinstance(event, Moved)]) > 3 * len(asked)
+    assert len([event for event in n.events if isinstance(event, JobStateChanged)]) > 3 * len(asked)
 
 
 async def test_a_quiet_run(night: Callable[..., ClusterNight]) -> None:
@@ -122,9 +120,9 @@ async def test_a_quiet_run(night: Callable[..., ClusterNight]) -> None:
     assert result.exit_status == 0
     assert n.service.peak_in_flight == 6
     n.assert_whole()
-    assert [type(event) for event in n.events].count(Began) == 1
-    assert isinstance(n.events[-1], Ended)
-    assert sum(isinstance(e, Moved) and e.job.state is JobState.SUCCEEDED for e in n.events) == JOBS
+    assert [type(event) for event in n.events].count(RunStarted) == 1
+    assert isinstance(n.events[-1], RunFinished)
+    assert sum(isinstance(e, JobStateChanged) and e.job.state is JobState.SUCCEEDED for e in n.events) == JOBS
 
 
 async def test_a_worker_that_dies_is_followed_by_another(night: Callable[..., ClusterNight]) -> None:
@@ -308,7 +306,7 @@ async def test_the_first_signal_ends_the_run_within_five_seconds(night: Callable
     assert (result.exit_status, result.interrupted) == (130, signal.SIGINT)
     assert n.took < 65
     assert not any(job.state is JobState.SUBMITTING for job in n.jobs())
-    assert sum(isinstance(event, Ended) for event in n.events) == 1
+    assert sum(isinstance(event, RunFinished) for event in n.events) == 1
     assert (await n.struck(lambda _: None)).exit_status == 0
     n.assert_whole()
 
@@ -324,7 +322,7 @@ async def test_a_signal_ends_a_run_whose_coordinator_answers_nobody(night: Calla
     result = await n.struck(freeze)
     assert (result.exit_status, result.interrupted) == (143, signal.SIGTERM)
     assert n.took < 70.5
-    assert sum(isinstance(event, Ended) for event in n.events) == 1
+    assert sum(isinstance(event, RunFinished) for event in n.events) == 1
     assert (await n.struck(lambda _: None)).exit_status == 0
     n.assert_whole()
 

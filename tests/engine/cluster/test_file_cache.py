@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.file_cache import AtHand, File
+from batchveo.engine.cluster.file_cache import File, FileCache
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ class Archive:
 async def test_many_jobs_with_one_image_ask_for_it_once() -> None:
     """Together or one after the other; different ones come one at a time, so that few are in memory at once."""
     archive = Archive()
-    files = AtHand(archive)
+    files = FileCache(archive)
     async with anyio.create_task_group() as tasks:
         for sha256 in "aabab":
             tasks.start_soon(files, sha256)
@@ -46,11 +46,11 @@ async def test_many_jobs_with_one_image_ask_for_it_once() -> None:
 async def test_the_last_used_are_kept() -> None:
     """As many as there is room for, and the last one whatever its size."""
     archive = Archive()
-    files = AtHand(archive, room=25)
+    files = FileCache(archive, room=25)
     for sha256 in "abacab":
         await files(sha256)
     assert archive.asked == ["a", "b", "c", "b"]
-    large = AtHand(archive, room=5)
+    large = FileCache(archive, room=5)
     archive.asked.clear()
     for sha256 in "aabb":
         await large(sha256)
@@ -60,7 +60,7 @@ async def test_the_last_used_are_kept() -> None:
 async def test_what_could_not_be_had_is_asked_for_again() -> None:
     """A fetch that failed or was given up leaves nothing behind."""
     archive = Archive()
-    files = AtHand(archive)
+    files = FileCache(archive)
     archive.fenced = True
     with pytest.raises(Fenced):
         await files("a")

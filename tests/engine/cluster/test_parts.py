@@ -21,10 +21,10 @@ import batchveo
 from batchveo.cli import status_of
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, UsageError
-from batchveo.core.events import Noted
+from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.engine.cluster.backend import Lost
-from batchveo.engine.cluster.call_batcher import ALONE, Batches
+from batchveo.engine.cluster.backend import ActorLost
+from batchveo.engine.cluster.call_batcher import ALONE, CallBatcher
 from batchveo.engine.cluster.event_buffer import MOST, News
 from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
 from batchveo.engine.cluster.ray_bootstrap import started
@@ -206,9 +206,7 @@ def test_only_two_modules_know_ray() -> None:
         "ray_backend.py",
         "ray_bootstrap.py",
     ]
-    code = (
-        "import sys, batchveo.operations.run, batchveo.engine.cluster.ray_bootstrap; print('ray' in sys.modules)"
-    )
+    code = "import sys, batchveo.operations.run, batchveo.engine.cluster.ray_bootstrap; print('ray' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
 
@@ -237,7 +235,7 @@ class Post:
         self.messages.append([call.number for call in calls])
         await anyio.sleep(1.0)
         if self.lost:
-            raise Lost
+            raise ActorLost
         return [Answer(value=call.number, now=0.0) for call in calls]
 
 
@@ -245,7 +243,7 @@ class Post:
 async def test_calls_of_one_moment_travel_together() -> None:
     """The first goes at once; what comes meanwhile goes in one message, and each gets its own answer."""
     post = Post()
-    batches = Batches(post)
+    batches = CallBatcher(post)
     answers: dict[int, object] = {}
 
     async def ask(number: int) -> None:
@@ -267,7 +265,7 @@ async def test_calls_of_one_moment_travel_together() -> None:
 async def test_long_polls_and_large_answers_go_by_themselves() -> None:
     """So that nothing small waits for them."""
     post = Post()
-    batches = Batches(post)
+    batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
         async with anyio.create_task_group() as calls:
@@ -281,7 +279,7 @@ async def test_long_polls_and_large_answers_go_by_themselves() -> None:
 async def test_a_lost_message_is_told() -> None:
     """A message that is lost is lost for each call in it; the next goes on."""
     post = Post()
-    batches = Batches(post)
+    batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
         assert (await batches(call_of(1, Verb.CLAIM))).value == 1
@@ -298,7 +296,7 @@ async def test_a_lost_message_is_told() -> None:
 async def test_a_caller_that_gives_up_does_not_hold_the_others() -> None:
     """Its call goes all the same."""
     post = Post()
-    batches = Batches(post)
+    batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
         with anyio.move_on_after(0.5):
@@ -318,10 +316,10 @@ async def test_news_come_in_order_and_once() -> None:
     first = await news.since("", 0)
     assert first.events == ()
     for number in range(MOST + 5):
-        news(Noted(text=str(number)))
+        news(Message(text=str(number)))
     some = await news.since(first.edition, 0)
     assert some.first == 5
-    assert some.events[0] == Noted(text="5")
+    assert some.events[0] == Message(text="5")
     rest = await news.since(first.edition, some.first + len(some.events))
     assert rest.first == some.first + len(some.events)
     assert (await news.since("another", MOST)).first == 5

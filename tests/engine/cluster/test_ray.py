@@ -63,19 +63,17 @@ def struck(
 
 
 def notes(events: list[batchveo.Event]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, batchveo.Noted))
+    return "\n".join(event.text for event in events if isinstance(event, batchveo.Message))
 
 
-def test_a_quiet_run(
-    tmp_path: Path, machines: Machines, ledger: Ledger, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_quiet_run(tmp_path: Path, machines: Machines, ledger: Ledger, capfd: pytest.CaptureFixture[str]) -> None:
     """Two workers on two nodes share it; nothing is printed that is not ours, no process stays."""
     events: list[batchveo.Event] = []
     assert run(tmp_path, machines, ledger, events, jobs=FEW).exit_status == 0
     assert_each_bought_once(tmp_path / "b.db", ledger, FEW)
-    assert [type(e) for e in events].count(batchveo.Began) == 1
-    assert isinstance(events[-1], batchveo.Ended)
-    moved = [e.job.id for e in events if isinstance(e, batchveo.Moved) and e.job.state == "succeeded"]
+    assert [type(e) for e in events].count(batchveo.RunStarted) == 1
+    assert isinstance(events[-1], batchveo.RunFinished)
+    moved = [e.job.id for e in events if isinstance(e, batchveo.JobStateChanged) and e.job.state == "succeeded"]
     assert len(moved) == len(set(moved)) == FEW
     assert tuple(capfd.readouterr()) == ("", "")
     wait_for(lambda: not machines.actors("WorkerActor") and not machines.actors("CoordinatorActor"))
@@ -104,9 +102,7 @@ def test_a_node_is_lost(tmp_path: Path, machines: Machines, ledger: Ledger) -> N
         machines.add()
 
 
-def test_the_coordinator_and_then_the_driver_are_killed(
-    tmp_path: Path, machines: Machines, ledger: Ledger
-) -> None:
+def test_the_coordinator_and_then_the_driver_are_killed(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """The coordinator comes again by itself, the driver by the same command; a second one is refused meanwhile."""
     (tmp_path / "m.yaml").write_text(MANIFEST.format(JOBS))
     command = [sys.executable, "-m", "batchveo", "run", "m.yaml", "--state", "b.db", "--ray", machines.address]

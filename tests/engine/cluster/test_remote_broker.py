@@ -14,12 +14,12 @@ from unittest import mock
 import anyio
 import pytest
 
-from batchveo.core.events import Moved, Noted
+from batchveo.core.events import JobStateChanged, Message
 from batchveo.core.models import InputFile, Job, JobState
-from batchveo.core.outcomes import Accepted, Completed, Refused, TurnedAway
+from batchveo.core.outcomes import Accepted, Completed, Refused, RejectedTemporarily
 from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Unreachable, Verb
-from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteDesk
+from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteBroker
 from batchveo.store import Store
 from tests.helpers.coordinator_at_work import LOCAL, Office, all_of, names
 from tests.helpers.factories import make_spec
@@ -34,14 +34,14 @@ def generation(job: Job) -> Accepted:
     return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
 
 
-async def sent(desk: RemoteDesk) -> Job:
+async def sent(desk: RemoteBroker) -> Job:
     """The next job, its request about to leave."""
     job = await desk.claim()
     await desk.leaving(job)
     return job
 
 
-async def joined(office: Office, worker: str = "a") -> RemoteDesk:
+async def joined(office: Office, worker: str = "a") -> RemoteBroker:
     desk = office.far(worker)
     await desk.join()
     return desk
@@ -151,7 +151,7 @@ async def test_leave_that_comes_too_late_is_not_used(tmp_path: Path) -> None:
         office.tasks.start_soon(_frozen_for, office, LEAVE_SECONDS + 1)
         with pytest.raises(TooLate) as late:
             await desk.leaving(job)
-        moved = await desk.record(job, TurnedAway(reason=str(late.value)))
+        moved = await desk.record(job, RejectedTemporarily(reason=str(late.value)))
         assert (moved.state, office.head.store.committed()) == (S.PENDING, 0.0)
 
 
@@ -253,7 +253,7 @@ async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> N
     image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
     async with Office(tmp_path, jobs=[make_spec(inputs=(image,))]) as office:
         desk = await joined(office)
-        desk.tell(Noted(text="once"))
+        desk.tell(Message(text="once"))
         office.wire.weather = Weather(lose_answer=1.0)
         asking = office.begin(lambda: desk.input_file(sha256))
         assert await asking.waits(3.0)
@@ -327,7 +327,7 @@ async def test_whoever_watches_sees_what_a_dead_worker_leaves(tmp_path: Path) ->
         jobs = [await sent(desk), await desk.claim()]
         office.give_up("a")
         await anyio.sleep(1)
-        moved = [(event.job.name, event.job.state) for event in office.events if isinstance(event, Moved)]
+        moved = [(event.job.name, event.job.state) for event in office.events if isinstance(event, JobStateChanged)]
         assert sorted(moved) == [("job 0", S.IN_DOUBT), ("job 1", S.PENDING)]
         assert [office.on_disk(job).state for job in jobs] == [S.IN_DOUBT, S.PENDING]
 
@@ -376,7 +376,7 @@ async def test_an_unreachable_coordinator_is_asked_again_with_growing_gaps() -> 
         times.append(anyio.current_time())
         raise Unreachable
 
-    desk = RemoteDesk("a", nobody, despair=lambda words: None)
+    desk = RemoteBroker("a", nobody, despair=lambda words: None)
     with pytest.raises(Fenced):
         await desk.join()
     gaps = [round(later - earlier, 6) for earlier, later in itertools.pairwise(times)]

@@ -7,7 +7,7 @@ import pytest
 
 from batchveo.core.clock import Clock
 from batchveo.core.models import Job
-from batchveo.engine.stages.delay_queue import DueQueue
+from batchveo.engine.stages.delay_queue import DelayQueue
 from tests.helpers.factories import make_job
 
 
@@ -15,7 +15,7 @@ from tests.helpers.factories import make_job
 async def test_the_earliest_due_comes_first_and_none_too_soon() -> None:
     """Ties keep their order; what is due sooner than all else wakes who waits."""
     clock = Clock(wall=lambda: 0.0)
-    queue = DueQueue()
+    queue = DelayQueue()
     jobs = [make_job(seq=n) for n in range(4)]
     queue.put(jobs[0], 50.0)
     taken: list[tuple[Job, float]] = []

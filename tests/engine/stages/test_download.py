@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import DiskRefused, Fetched, FetchOutcome, FetchTrouble
+from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
 from batchveo.core.sidecar_location import BESIDE, NONE, Sidecars
 from batchveo.engine.stages import download as module
 from batchveo.engine.stages.download import Downloader
-from batchveo.provider import Videos
-from batchveo.provider.body import Flow
+from batchveo.provider import VideoClient
+from batchveo.provider.body import StallDetector
 from batchveo.storage import block_writer
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.local_files import VideoFile, sidecar_path
@@ -44,10 +44,8 @@ async def public(host: str, port: int) -> Sequence[str]:
     return {"cdn.example": ["93.184.216.34"], "inside.example": ["10.0.0.7"]}.get(host, [host])
 
 
-async def fetch(
-    handler: Handler, folder: Path, job: Job | None = None, *, sidecars: Sidecars = BESIDE
-) -> FetchOutcome:
-    async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
+async def fetch(handler: Handler, folder: Path, job: Job | None = None, *, sidecars: Sidecars = BESIDE) -> FetchOutcome:
+    async with VideoClient(transport=httpx.MockTransport(handler), resolve=public) as videos:
         downloader = Downloader(videos, folder, disk=at_once, sidecars=sidecars)
         return await downloader.handle(job or make_job(JobState.DOWNLOADING))
 
@@ -68,7 +66,7 @@ async def test_a_video_and_its_sidecar(tmp_path: Path) -> None:
     )
     outcome = await fetch(video, tmp_path / "out", job)
     digest = hashlib.sha256(WHOLE).hexdigest()
-    assert outcome == Fetched(folder=str(tmp_path / "out"), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)
+    assert outcome == Downloaded(folder=str(tmp_path / "out"), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)
     assert (tmp_path / "out" / "a cat.mp4").read_bytes() == WHOLE
     sidecar = json.loads((tmp_path / "out" / "a cat.json").read_text())
     assert sidecar["sha256"] == digest
@@ -136,7 +134,7 @@ TROUBLES: list[tuple[Handler, bool, str]] = [
 async def test_troubles_pass(tmp_path: Path, handler: Handler, stale: bool, reason: str) -> None:
     """None of them leaves a video, none ends the job; those that smell of an old URL ask for a fresh one."""
     outcome = await fetch(handler, tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert outcome.stale_url is stale
     assert reason in outcome.reason
     assert not list(tmp_path.glob("*.mp4"))
@@ -163,7 +161,7 @@ async def test_a_redirect_gives_its_connection_back_first(tmp_path: Path) -> Non
         assert moved.closed
         return video(request)
 
-    assert isinstance(await fetch(handler, tmp_path), Fetched)
+    assert isinstance(await fetch(handler, tmp_path), Downloaded)
 
 
 async def test_a_tls_error_is_not_the_disks_fault(tmp_path: Path) -> None:
@@ -172,9 +170,9 @@ async def test_a_tls_error_is_not_the_disks_fault(tmp_path: Path) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise ssl.SSLError(1, "bad record mac")
 
-    assert isinstance(await fetch(handler, tmp_path), FetchTrouble)
+    assert isinstance(await fetch(handler, tmp_path), DownloadError)
     broken = Cut(WHOLE, 10, ssl.SSLError(1, "bad record mac"))
-    assert isinstance(await fetch(lambda request: httpx.Response(200, stream=broken), tmp_path), FetchTrouble)
+    assert isinstance(await fetch(lambda request: httpx.Response(200, stream=broken), tmp_path), DownloadError)
 
 
 async def test_a_redirect_to_a_public_host_is_followed(tmp_path: Path) -> None:
@@ -185,17 +183,17 @@ async def test_a_redirect_to_a_public_host_is_followed(tmp_path: Path) -> None:
             return httpx.Response(302, headers={"location": "https://cdn.example/real"})
         return video(request)
 
-    assert isinstance(await fetch(handler, tmp_path), Fetched)
+    assert isinstance(await fetch(handler, tmp_path), Downloaded)
 
 
 async def test_a_body_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the size cap."""
     monkeypatch.setattr(module, "LARGEST_VIDEO", len(WHOLE) - 1)
     outcome = await fetch(lambda request: httpx.Response(200, stream=Cut(WHOLE, None)), tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert "more than" in outcome.reason
     announced = await fetch(video, tmp_path)
-    assert isinstance(announced, FetchTrouble)
+    assert isinstance(announced, DownloadError)
     assert "announced" in announced.reason
 
 
@@ -211,16 +209,16 @@ class Trickle(httpx.AsyncByteStream):
 
 async def test_a_slow_download_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the whole takes."""
-    monkeypatch.setattr(Flow, "LEAST_BYTES", 10)
+    monkeypatch.setattr(StallDetector, "LEAST_BYTES", 10)
     outcome = await fetch(lambda request: httpx.Response(200, stream=Trickle(10, 25.0)), tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
 
 
 async def test_a_trickle_is_a_stall(tmp_path: Path) -> None:
     """A byte now and then must not hold a download for ever."""
     begun = anyio.current_time()
     outcome = await fetch(lambda request: httpx.Response(200, stream=Trickle(1, 10.0)), tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert "bytes came in" in outcome.reason
     assert anyio.current_time() - begun < 60
 
@@ -261,7 +259,7 @@ class Cut(httpx.AsyncByteStream):
 
 async def tries(host: Handler, folder: Path, count: int) -> list[FetchOutcome]:
     job = make_job(JobState.DOWNLOADING)
-    async with Videos(transport=httpx.MockTransport(host), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(host), resolve=public) as videos:
         downloader = Downloader(videos, folder, disk=at_once)
         return [await downloader.handle(job) for _ in range(count)]
 
@@ -270,9 +268,9 @@ async def test_a_broken_download_goes_on_where_it_broke(tmp_path: Path) -> None:
     """Only what is missing is asked for; the hash is that of the whole."""
     host = Host(50, 30)
     outcomes = await tries(host, tmp_path, 3)
-    assert [type(outcome) for outcome in outcomes] == [FetchTrouble, FetchTrouble, Fetched]
+    assert [type(outcome) for outcome in outcomes] == [DownloadError, DownloadError, Downloaded]
     assert host.asked == [None, "bytes=50-", "bytes=80-"]
-    assert isinstance(outcomes[2], Fetched)
+    assert isinstance(outcomes[2], Downloaded)
     assert outcomes[2].sha256 == hashlib.sha256(WHOLE).hexdigest()
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
@@ -280,14 +278,14 @@ async def test_a_broken_download_goes_on_where_it_broke(tmp_path: Path) -> None:
 async def test_a_changed_file_is_fetched_from_the_start(tmp_path: Path) -> None:
     """Another ETag: If-Range makes the host send all of it."""
     host = Host(50, etags=('"v1"', '"v2"'))
-    assert isinstance((await tries(host, tmp_path, 2))[1], Fetched)
+    assert isinstance((await tries(host, tmp_path, 2))[1], Downloaded)
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
 
 async def test_a_host_that_ignores_ranges(tmp_path: Path) -> None:
     """200 in place of 206: from the start."""
     host = Host(50, ranges=False)
-    assert isinstance((await tries(host, tmp_path, 2))[1], Fetched)
+    assert isinstance((await tries(host, tmp_path, 2))[1], Downloaded)
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
 
@@ -313,7 +311,7 @@ async def test_a_rest_that_does_not_fit_is_not_joined(tmp_path: Path, answer: ht
     host = Host(50)
     script: list[Handler] = [host, lambda request: answer, host]
     outcomes = await tries(lambda request: script.pop(0)(request), tmp_path, 3)
-    assert [type(outcome) for outcome in outcomes] == [FetchTrouble, FetchTrouble, Fetched]
+    assert [type(outcome) for outcome in outcomes] == [DownloadError, DownloadError, Downloaded]
     assert host.asked == [None, None]
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
@@ -324,7 +322,7 @@ async def test_a_connection_refused_passes(tmp_path: Path) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    assert isinstance(await fetch(handler, tmp_path), FetchTrouble)
+    assert isinstance(await fetch(handler, tmp_path), DownloadError)
 
 
 async def test_a_file_left_whole_by_a_crash_is_not_fetched_again(tmp_path: Path) -> None:
@@ -334,7 +332,7 @@ async def test_a_file_left_whole_by_a_crash_is_not_fetched_again(tmp_path: Path)
     def handler(request: httpx.Request) -> httpx.Response:
         raise AssertionError("fetched again")
 
-    assert isinstance(await fetch(handler, tmp_path), Fetched)
+    assert isinstance(await fetch(handler, tmp_path), Downloaded)
 
 
 async def test_a_damaged_own_file_is_fetched_again(tmp_path: Path) -> None:
@@ -342,7 +340,7 @@ async def test_a_damaged_own_file_is_fetched_again(tmp_path: Path) -> None:
     await fetch(video, tmp_path)
     (tmp_path / "a cat.mp4").write_bytes(b"damaged")
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
 
@@ -351,7 +349,7 @@ async def test_a_strangers_file_is_left_alone(tmp_path: Path, name: str) -> None
     """The video takes another name."""
     (tmp_path / name).write_text("precious")
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file == "a cat~01234567.mp4"
     assert (tmp_path / name).read_text() == "precious"
 
@@ -364,12 +362,12 @@ async def test_links_are_not_followed(tmp_path: Path) -> None:
     out.mkdir()
     (out / "a cat.mp4").symlink_to(victim)
     outcome = await fetch(video, out)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file != "a cat.mp4"
     job = make_job(JobState.DOWNLOADING, stem="b")
     VideoFile.plan(out, job).part.symlink_to(victim)
     outcome = await fetch(video, out, job)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
     assert victim.read_text() == "precious"
 
@@ -399,9 +397,9 @@ async def test_a_name_that_does_not_resolve_is_no_disk_trouble(tmp_path: Path) -
     async def unknown(host: str, port: int) -> Sequence[str]:
         raise OSError(-2, "Name or service not known")
 
-    async with Videos(transport=httpx.MockTransport(video), resolve=unknown) as videos:
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=unknown) as videos:
         outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
 
 
 async def test_a_resolver_that_does_not_answer_holds_no_download_up(tmp_path: Path) -> None:
@@ -412,9 +410,9 @@ async def test_a_resolver_that_does_not_answer_holds_no_download_up(tmp_path: Pa
         return []
 
     begun = anyio.current_time()
-    async with Videos(transport=httpx.MockTransport(video), resolve=silent) as videos:
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=silent) as videos:
         outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert anyio.current_time() - begun <= 60
 
 
@@ -426,9 +424,9 @@ async def test_a_small_video_goes_to_the_disk_once(tmp_path: Path) -> None:
         here.append([path.name for path in tmp_path.iterdir()])
         return work()
 
-    async with Videos(transport=httpx.MockTransport(video), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
         outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert here == [[]]
 
 
@@ -443,9 +441,9 @@ async def test_a_large_video_goes_to_the_disk_in_blocks(tmp_path: Path, monkeypa
 
     pieces = Trickle(10, 0.0)
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=pieces))
-    async with Videos(transport=transport, resolve=public) as videos:
+    async with VideoClient(transport=transport, resolve=public) as videos:
         outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.sha256 == hashlib.sha256((tmp_path / outcome.file).read_bytes()).hexdigest()
     assert len(works) == len(WHOLE) // 10 + 1
 
@@ -493,7 +491,7 @@ async def test_of_two_who_fetch_one_video_the_first_to_finish_counts(tmp_path: P
     first, second = Gated(WHOLE), Gated(ANOTHER)
     outcomes = await both(tmp_path, first, second, [first, second])
     digest = hashlib.sha256(WHOLE).hexdigest()
-    assert outcomes == [Fetched(folder=str(tmp_path), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)] * 2
+    assert outcomes == [Downloaded(folder=str(tmp_path), file="a cat.mp4", bytes=len(WHOLE), sha256=digest)] * 2
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
 
@@ -503,9 +501,9 @@ async def test_two_never_write_to_one_part(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(block_writer, "BLOCK_BYTES", 50)
     first, second = Gated(WHOLE), Gated(ANOTHER)
     early, late = await both(tmp_path, first, second, [first, second])
-    assert isinstance(early, FetchTrouble)
+    assert isinstance(early, DownloadError)
     assert early.reason == "another process fetches this video too"
-    assert isinstance(late, Fetched)
+    assert isinstance(late, Downloaded)
     assert (tmp_path / "a cat.mp4").read_bytes() == ANOTHER
     assert hashlib.sha256(ANOTHER).hexdigest() == late.sha256
     assert (await fetch(video, tmp_path)) == late
@@ -523,11 +521,11 @@ async def test_a_part_that_another_wrote_to_is_not_gone_on_with(tmp_path: Path) 
         return video(request)
 
     job = make_job(JobState.DOWNLOADING)
-    async with Videos(transport=httpx.MockTransport(handler), resolve=public) as videos:
+    async with VideoClient(transport=httpx.MockTransport(handler), resolve=public) as videos:
         one, two = (Downloader(videos, tmp_path, disk=at_once) for _ in range(2))
-        assert isinstance(await one.handle(job), FetchTrouble)
-        assert isinstance(await two.handle(job), FetchTrouble)
-        assert isinstance(await one.handle(job), Fetched)
+        assert isinstance(await one.handle(job), DownloadError)
+        assert isinstance(await two.handle(job), DownloadError)
+        assert isinstance(await one.handle(job), Downloaded)
     assert asked == [None, None, None]
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 
@@ -549,7 +547,7 @@ async def test_a_folder_that_cannot_be_synced_is_noted(
 
     monkeypatch.setattr(os, "fsync", refuse)
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     (note,) = outcome.notes
     assert f"the folder {tmp_path} cannot be synced ({os.strerror(code)})" in note
 
@@ -562,7 +560,7 @@ async def test_files_that_cannot_be_synced_are_noted(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", refuse)
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert len(outcome.notes) == 2
 
 
@@ -591,7 +589,7 @@ async def test_names_fit_the_file_systems_own_limit(
     monkeypatch.setattr(os, "link", lambda part, path: (named(path), link(part, path)))
     monkeypatch.setattr(os, "open", lambda path, *args, **more: (named(path), open_(path, *args, **more))[1])
     outcome = await fetch(video, tmp_path, make_job(JobState.DOWNLOADING, stem="ü" * 110))
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert max(len(name.encode()) for name in names) <= max(limit, 64)
     assert outcome.file.startswith("ü")
 
@@ -618,15 +616,13 @@ async def test_a_name_that_the_file_system_refuses_is_replaced(
     monkeypatch.setattr(os, "link", picky)
     monkeypatch.setattr(Path, "replace", picky_too)
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
     assert (tmp_path / outcome.file).read_bytes() == WHOLE
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mp4"]
 
 
-async def test_one_file_that_is_refused_is_one_jobs_trouble(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_file_that_is_refused_is_one_jobs_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as the folder takes others."""
 
     open_part = VideoFile.open_part
@@ -638,7 +634,7 @@ async def test_one_file_that_is_refused_is_one_jobs_trouble(
 
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert outcome.tries == module.ONE_FILE_TRIES
     assert "Operation not permitted" in outcome.reason
     assert list(tmp_path.iterdir()) == []
@@ -652,10 +648,10 @@ async def test_without_links_a_name_is_given_all_the_same(tmp_path: Path, monkey
 
     monkeypatch.setattr(os, "link", refuse)
     outcome = await fetch(video, tmp_path)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
     other = await fetch(video, tmp_path, make_job(JobState.DOWNLOADING, generation_id="g-2"))
-    assert isinstance(other, Fetched)
+    assert isinstance(other, Downloaded)
     assert other.file != "a cat.mp4"
 
 
@@ -680,7 +676,7 @@ async def test_nothing_stays_of_a_body_without_end(tmp_path: Path, monkeypatch: 
     """And it is not read often."""
     monkeypatch.setattr(module, "largest_body", lambda job: len(WHOLE) - 1)
     outcome = await fetch(lambda request: httpx.Response(200, stream=Cut(WHOLE, None)), tmp_path)
-    assert isinstance(outcome, FetchTrouble)
+    assert isinstance(outcome, DownloadError)
     assert outcome.tries == module.ENDLESS_TRIES
     assert list(tmp_path.iterdir()) == []
 
@@ -692,7 +688,7 @@ async def test_sidecars_may_have_a_folder_of_their_own(tmp_path: Path) -> None:
     """So that a folder of videos holds nothing else."""
     sidecars = Sidecars(folder=tmp_path / "facts")
     outcome = await fetch(video, tmp_path / "out", sidecars=sidecars)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a cat.mp4"]
     assert json.loads((tmp_path / "facts" / "a cat.json").read_text())["file"] == "a cat.mp4"
     assert await fetch(video, tmp_path / "out", sidecars=sidecars) == outcome  # known again, not fetched twice
@@ -704,14 +700,14 @@ async def test_two_folders_may_share_their_sidecars(tmp_path: Path) -> None:
     await fetch(video, tmp_path / "one", sidecars=sidecars)
     other = make_job(JobState.DOWNLOADING, generation_id="g-2")
     second = await fetch(video, tmp_path / "two", other, sidecars=sidecars)
-    assert isinstance(second, Fetched)
+    assert isinstance(second, Downloaded)
     assert len(list((tmp_path / "facts").iterdir())) == 2
 
 
 async def test_without_sidecars_there_are_videos_alone(tmp_path: Path) -> None:
     """One that a death left whole is known by its bytes."""
     first = await fetch(video, tmp_path, sidecars=NONE)
-    assert isinstance(first, Fetched)
+    assert isinstance(first, Downloaded)
     assert await fetch(video, tmp_path, sidecars=NONE) == first
     assert [path.name for path in tmp_path.iterdir()] == ["a cat.mp4"]
 
@@ -720,6 +716,6 @@ async def test_without_sidecars_a_strangers_video_is_left_alone(tmp_path: Path) 
     """Its bytes are others."""
     (tmp_path / "a cat.mp4").write_text("precious")
     outcome = await fetch(video, tmp_path, sidecars=NONE)
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert outcome.file != "a cat.mp4"
     assert (tmp_path / "a cat.mp4").read_text() == "precious"

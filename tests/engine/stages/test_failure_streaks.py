@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.core.outcomes import PollTrouble
+from batchveo.core.outcomes import PollError
 from batchveo.engine.stages.failure_streaks import SELDOM_CAP_SECONDS, Streaks
 from tests.helpers.factories import make_job
 
 JOB = make_job(JobState.GENERATING)
 OTHER = make_job(JobState.GENERATING, seq=2, id="other")
-FINAL = PollTrouble(reason="HTTP 403: moderated", final=True)
-PASSING = PollTrouble(reason="HTTP 500")
+FINAL = PollError(reason="HTTP 403: moderated", final=True)
+PASSING = PollError(reason="HTTP 500")
 
 
-def until_last_word(streaks: Streaks, trouble: PollTrouble, *, others_answer: bool, most: float = 7200.0) -> float:
+def until_last_word(streaks: Streaks, trouble: PollError, *, others_answer: bool, most: float = 7200.0) -> float:
     """Seconds of polls with this answer until it is a last word; infinity if it never is."""
     now = 0.0
     while now < most:
@@ -48,7 +48,7 @@ def test_a_trouble_of_the_service_is_one_only_if_others_are_answered() -> None:
 
 def test_a_429_is_never_a_last_word() -> None:
     """It is about the pace."""
-    slow = PollTrouble(reason="HTTP 429", throttled=True)
+    slow = PollError(reason="HTTP 429", throttled=True)
     assert until_last_word(Streaks(lambda: 0.5), slow, others_answer=True) == float("inf")
 
 
@@ -56,7 +56,7 @@ def test_other_words_begin_anew() -> None:
     """Only the same answer again and again is the last."""
     streaks = Streaks(lambda: 0.0)
     for number in range(20):
-        trouble = PollTrouble(reason=f"HTTP 403: {number}", final=True)
+        trouble = PollError(reason=f"HTTP 403: {number}", final=True)
         assert not streaks.is_last_word(JOB, trouble, streaks.add(JOB, trouble, number * 20.0), number * 20.0)
 
 

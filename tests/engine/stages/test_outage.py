@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from batchveo.core.outcomes import PollTrouble, StillGenerating
+from batchveo.core.outcomes import PollError, StillGenerating
 from batchveo.engine.stages.outage import POLLS_SAID, Outage
 
-AWAY = PollTrouble(reason="cannot reach https://x (Connection refused)", unreachable=True)
+AWAY = PollError(reason="cannot reach https://x (Connection refused)", unreachable=True)
 
 
 def test_it_is_said_once_for_all_generations_and_once_at_its_end() -> None:
@@ -23,4 +23,4 @@ def test_a_hiccup_is_not_worth_a_word() -> None:
     outage = Outage()
     for _ in range(3):
         assert outage.heed(AWAY) is None
-        assert outage.heed(PollTrouble(reason="HTTP 503")) is None
+        assert outage.heed(PollError(reason="HTTP 503")) is None

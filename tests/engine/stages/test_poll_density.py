@@ -36,9 +36,7 @@ def ages(expected: Expectation | None, of: Share, until: float) -> list[float]:
 def lives(expected: Expectation) -> list[float]:
     """A hundred generation times, evenly likely."""
     normal = NormalDist()
-    return [
-        expected.median * 2.718281828 ** (expected.sigma * normal.inv_cdf((n + 0.5) / 100)) for n in range(100)
-    ]
+    return [expected.median * 2.718281828 ** (expected.sigma * normal.inv_cdf((n + 0.5) / 100)) for n in range(100)]
 
 
 def polls_and_delay(expected: Expectation, of: Share) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
 from batchveo.engine.stages.reconcile import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, Reconciler, left_with
-from batchveo.provider import Api, ApiKey, ServiceTrouble
+from batchveo.provider import ApiClient, ApiKey, ProviderError
 from tests.helpers.factories import make_job
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +52,7 @@ async def sweep(
     resubmit: bool = False,
     whose: LogKey = LogKey.SAME,
 ) -> list[LogOutcome]:
-    async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(log)) as api:
+    async with ApiClient(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(log)) as api:
         reconciler = Reconciler(
             api,
             settle=settle,
@@ -130,7 +130,7 @@ async def test_an_unfinished_sweep_proves_nothing() -> None:
 async def test_an_unreadable_log_is_trouble() -> None:
     """Not silence."""
     for answer in (httpx.Response(500), httpx.Response(200, json={}), httpx.Response(200, text="<html>")):
-        with pytest.raises(ServiceTrouble):
+        with pytest.raises(ProviderError):
             await sweep(lambda request, answer=answer: answer, doubt("a"))
 
 
@@ -222,8 +222,6 @@ async def test_silence_of_a_log_that_may_be_anothers(whose: LogKey, now: float, 
 
 async def test_a_row_counts_whoever_shows_it() -> None:
     """A service may show the requests of all keys of an account."""
-    outcomes = await sweep(
-        Log([row("a"), row("b", status="failed")]), doubt("a"), doubt("b"), whose=LogKey.ANOTHER
-    )
+    outcomes = await sweep(Log([row("a"), row("b", status="failed")]), doubt("a"), doubt("b"), whose=LogKey.ANOTHER)
     assert outcomes[0] == FoundInLog(generation_id="g-a")
     assert isinstance(outcomes[1], FailedInLog)

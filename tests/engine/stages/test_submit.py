@@ -11,7 +11,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted
 from batchveo.engine.stages.attachments import Attachments
 from batchveo.engine.stages.submit import Submitter
-from batchveo.provider import Api, ApiKey
+from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.factories import make_job
 
 
@@ -34,7 +34,7 @@ async def test_the_committed_request_id_goes_along() -> None:
         return httpx.Response(201, json={"id": "g", "status": "queued"})
 
     job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
-    async with Api(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
+    async with ApiClient(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
         outcome = await Submitter(api, Attachments(named_bytes), marked).handle(job)
     assert outcome == Accepted(generation_id="g")
     assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
@@ -44,6 +44,6 @@ async def test_the_committed_request_id_goes_along() -> None:
 @pytest.mark.anyio
 async def test_an_unclaimed_job_is_not_sent() -> None:
     """No intent, no POST."""
-    api = Api(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
+    api = ApiClient(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
     with pytest.raises(ValueError, match="not claimed"):
         await Submitter(api, Attachments(named_bytes), marked).handle(make_job())

@@ -17,7 +17,7 @@ import pytest
 
 from batchveo.core.destination import BucketUrl
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.outcomes import Fetched
+from batchveo.core.outcomes import Downloaded
 from batchveo.storage.objects import Faint, Objects, Refused, connection
 from batchveo.storage.objects import client as module
 from batchveo.storage.write_check import check_bucket
@@ -322,7 +322,7 @@ async def test_killed_in_the_middle_of_an_upload(bucket: Bucket) -> None:
         process.wait()
     assert bucket.keys() == []
     outcome = await fetch(Objects(bucket.url))
-    assert isinstance(outcome, Fetched)
+    assert isinstance(outcome, Downloaded)
     assert bucket.keys() == ["my night/a cat.json", "my night/a cat.mp4"]
     assert bucket.uploads() == 1
 
