@@ -17,12 +17,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchveo.version import __version__
+from batchveo.core.version import __version__
 
 if TYPE_CHECKING:
-    from batchveo.api.key import ApiKey, NamedKey
-    from batchveo.cluster import Cluster
-    from batchveo.errors import (
+    from batchveo.core.cluster_settings import Cluster
+    from batchveo.core.errors import (
         BatchveoError,
         ManifestError,
         Problem,
@@ -31,22 +30,35 @@ if TYPE_CHECKING:
         StoppedEarly,
         UsageError,
     )
-    from batchveo.events import Began, Brake, Ended, Event, Moved, Noted, Paced, Reporter, Slowed, Waiting
-    from batchveo.exporting import Exported, ExportSettings, Splitting, export
-    from batchveo.library import resume, resume_async, run, run_async
+    from batchveo.core.events import (
+        Event,
+        JobStateChanged,
+        Message,
+        Reporter,
+        RunFinished,
+        RunStarted,
+        SubmitsPaused,
+        ThrottleChanged,
+        ThrottleReason,
+        WaitingForLog,
+    )
+    from batchveo.core.models import Job, JobSpec, JobState
+    from batchveo.core.settings import Doubt, RunSettings
+    from batchveo.dataset import Exported, ExportSettings, Splitting, export
+    from batchveo.engine.result import RunResult
     from batchveo.manifest import Extra, Manifests, ReadOptions
-    from batchveo.models import Job, JobSpec, JobState
-    from batchveo.planning.plans import Plan, plan
-    from batchveo.runner import Doubt, RunResult, RunSettings
-    from batchveo.schema import manifest_schema
-    from batchveo.services import Service, service
+    from batchveo.manifest.json_schema import manifest_schema
+    from batchveo.operations.plan import Plan, plan
+    from batchveo.operations.run import resume, resume_async, run, run_async
+    from batchveo.operations.verify import Verdict, verify
+    from batchveo.provider.api_key import ApiKey, NamedKey
+    from batchveo.provider.service import Service, service
     from batchveo.store import Counts, Store
-    from batchveo.verifying import Verdict, verify
 
-_ROOMS = {
-    "api.key": ("ApiKey", "NamedKey"),
-    "cluster": ("Cluster",),
-    "errors": (
+_MODULES = {
+    "provider.api_key": ("ApiKey", "NamedKey"),
+    "core.cluster_settings": ("Cluster",),
+    "core.errors": (
         "BatchveoError",
         "ManifestError",
         "Problem",
@@ -55,40 +67,49 @@ _ROOMS = {
         "StoppedEarly",
         "UsageError",
     ),
-    "events": (
-        "Began",
-        "Brake",
-        "Ended",
+    "core.events": (
+        "RunStarted",
+        "ThrottleReason",
+        "RunFinished",
         "Event",
-        "Moved",
-        "Noted",
-        "Paced",
+        "JobStateChanged",
+        "Message",
+        "ThrottleChanged",
         "Reporter",
-        "Slowed",
-        "Waiting",
+        "SubmitsPaused",
+        "WaitingForLog",
     ),
-    "exporting": ("ExportSettings", "Exported", "Splitting", "export"),
-    "library": ("resume", "resume_async", "run", "run_async"),
+    "dataset": ("ExportSettings", "Exported", "Splitting", "export"),
+    "operations.run": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Extra", "Manifests", "ReadOptions"),
-    "models": ("Job", "JobSpec", "JobState"),
-    "planning.plans": ("Plan", "plan"),
-    "runner": ("Doubt", "RunResult", "RunSettings"),
-    "schema": ("manifest_schema",),
-    "services": ("Service", "service"),
+    "core.models": ("Job", "JobSpec", "JobState"),
+    "operations.plan": ("Plan", "plan"),
+    "core.settings": ("Doubt", "RunSettings"),
+    "engine.result": ("RunResult",),
+    "manifest.json_schema": ("manifest_schema",),
+    "provider.service": ("Service", "service"),
     "store": ("Counts", "Store"),
-    "verifying": ("Verdict", "verify"),
+    "operations.verify": ("Verdict", "verify"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_OLD_NAMES = {
+    "Began": "RunStarted",
+    "Brake": "ThrottleReason",
+    "Ended": "RunFinished",
+    "Moved": "JobStateChanged",
+    "Noted": "Message",
+    "Paced": "ThrottleChanged",
+    "Slowed": "SubmitsPaused",
+    "Waiting": "WaitingForLog",
+}
+"""Names that scripts may still use."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _ROOMS
+__all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _MODULES
     "ApiKey",
     "BatchveoError",
-    "Began",
-    "Brake",
     "Cluster",
     "Counts",
     "Doubt",
-    "Ended",
     "Event",
     "ExportSettings",
     "Exported",
@@ -96,28 +117,31 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Job",
     "JobSpec",
     "JobState",
+    "JobStateChanged",
     "ManifestError",
     "Manifests",
-    "Moved",
+    "Message",
     "NamedKey",
-    "Noted",
-    "Paced",
     "Plan",
     "Problem",
     "ReadOptions",
     "Reporter",
+    "RunFinished",
     "RunResult",
     "RunSettings",
+    "RunStarted",
     "Service",
-    "Slowed",
     "Splitting",
     "StateLocked",
     "StateUnusable",
     "StoppedEarly",
     "Store",
+    "SubmitsPaused",
+    "ThrottleChanged",
+    "ThrottleReason",
     "UsageError",
     "Verdict",
-    "Waiting",
+    "WaitingForLog",
     "__version__",
     "export",
     "manifest_schema",
@@ -132,10 +156,11 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: most commands need few of the rooms."""
-    if name not in _ROOM_OF:
+    """Import a public name when it is first used: most commands need few of the modules."""
+    name = _OLD_NAMES.get(name, name)
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'batchveo' has no attribute {name!r}")
-    value = getattr(import_module(f"batchveo.{_ROOM_OF[name]}"), name)
+    value = getattr(import_module(f"batchveo.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -19,21 +19,22 @@ from typing import cast
 
 import anyio
 
-from batchveo import clients
-from batchveo.api import ApiKey
-from batchveo.clock import Clock
-from batchveo.cluster import Cluster
-from batchveo.cluster.brief import Assignment
-from batchveo.cluster.coordinator_actor import CoordinatorActor
-from batchveo.cluster.engine import Actor
-from batchveo.coordinator import Coordinator, LocalDesk, RunResult
-from batchveo.coordinator.holding import hold
+from batchveo.core.clock import Clock
+from batchveo.core.cluster_settings import Cluster
+from batchveo.core.settings import RunSettings
+from batchveo.engine.cluster.backend import Actor
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.process_spec import ProcessSpec
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.local_broker import LocalBroker
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_lock import hold
+from batchveo.engine.spec import RunSpec
 from batchveo.manifest import Manifests
-from batchveo.runspec import RunSpec
-from batchveo.services import Service
-from batchveo.settings import RunSettings
-from batchveo.store import Scratch, Store
-from batchveo.wire import LONG_POLL_SECONDS
+from batchveo.provider import ApiKey, clients
+from batchveo.provider.service import Service
+from batchveo.store import StagingTable, Store
 from benchmarks.lanes import Lane, Tally, work
 from benchmarks.workloads import csv_manifest
 
@@ -66,7 +67,7 @@ async def near(state: Path, run: int) -> Tally:
         await hold(store)
         async with clients.apis(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
-            desk = LocalDesk(coordinator, "near", clock)
+            desk = LocalBroker(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))
     return Tally()
 
@@ -78,8 +79,8 @@ async def far(state: Path, run: int, workers: int) -> Tally:
 
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in processes of their own."""
-    from batchveo.cluster.on_ray import RayActor
-    from batchveo.cluster.starting import started
+    from batchveo.engine.cluster.ray_backend import RayActor
+    from batchveo.engine.cluster.ray_bootstrap import started
 
     with started(Cluster(), state) as engine:
         import ray
@@ -92,7 +93,7 @@ async def over_ray(state: Path, run: int, workers: int) -> Tally:
         return await _through(await engine.coordinator(), working, _assignment(state, run, workers))
 
 
-async def _through(head: Actor, working: Working, assignment: Assignment) -> Tally:
+async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Tally:
     whole = Tally()
 
     async def lane(name: str) -> None:
@@ -113,9 +114,9 @@ def _check(result: RunResult) -> None:
         raise RuntimeError(f"the run ended with status {result.exit_status}: {result.stopped}")
 
 
-def _assignment(state: Path, run: int, workers: int) -> Assignment:
+def _assignment(state: Path, run: int, workers: int) -> ProcessSpec:
     spec = _spec(state, run)
-    return Assignment(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
+    return ProcessSpec(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
 
 
 def _spec(state: Path, run: int) -> RunSpec:
@@ -126,7 +127,7 @@ def _spec(state: Path, run: int) -> RunSpec:
 def filled(state: Path, jobs: int) -> int:
     """Make a state with so many jobs; returns the number of the run that is to do them."""
     manifest = csv_manifest(state.with_suffix(".csv"), jobs)
-    with Store(state) as store, Scratch() as scratch, Manifests([manifest]) as reading:
+    with Store(state) as store, StagingTable() as scratch, Manifests([manifest]) as reading:
         reading.read(scratch.take)
         run = store.begin_run(command="run", service=NOWHERE.name, now=time.time())
         store.add(scratch, run=run, now=time.time())

@@ -9,13 +9,13 @@ from typing import cast
 import anyio
 from anyio.abc import TaskGroup
 
-from batchveo.cluster.batching import Batches
-from batchveo.cluster.engine import Actor
-from batchveo.desk import Desk
-from batchveo.models import Job
-from batchveo.outcomes import Accepted, Completed, Fetched
-from batchveo.wire import Answer, Call
-from batchveo.worker.remote import RemoteDesk
+from batchveo.core.models import Job
+from batchveo.core.outcomes import Accepted, Completed, Downloaded
+from batchveo.engine.broker import Broker
+from batchveo.engine.cluster.backend import Actor
+from batchveo.engine.cluster.call_batcher import CallBatcher
+from batchveo.engine.cluster.protocol import Answer, Call
+from batchveo.engine.cluster.remote_broker import RemoteBroker
 
 MOVES = 5
 """What is recorded of a job: its claim, that its request leaves, and what came of the three steps."""
@@ -29,7 +29,7 @@ class Tally:
     messages: int = 0
 
 
-async def work(desk: Desk) -> None:
+async def work(desk: Broker) -> None:
     """Take every job there is through its steps."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_claim, desk, tasks)
@@ -37,16 +37,16 @@ async def work(desk: Desk) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def _claim(desk: Desk, tasks: TaskGroup) -> None:
+async def _claim(desk: Broker, tasks: TaskGroup) -> None:
     while True:
         tasks.start_soon(_steps, desk, await desk.claim())
 
 
-async def _steps(desk: Desk, job: Job) -> None:
+async def _steps(desk: Broker, job: Job) -> None:
     await desk.leaving(job)
     job = await desk.record(job, Accepted(generation_id=f"g-{job.seq}"))
     job = await desk.record(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
-    video = Fetched(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")
+    video = Downloaded(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")
     await desk.record(job, video)
 
 
@@ -63,10 +63,10 @@ class Lane:
             return cast("Sequence[Answer]", await head.ask("answer", calls))
 
         await head.ask("brief")
-        batches = Batches(send)
+        batches = CallBatcher(send)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(batches.run)
-            desk = RemoteDesk(name, batches, despair=print)
+            desk = RemoteBroker(name, batches, despair=print)
             await desk.join()
             await work(desk)
             tasks.cancel_scope.cancel()

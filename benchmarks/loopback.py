@@ -194,9 +194,7 @@ async def serve(service: Loopback, port: int) -> None:
     """Serve until the process is ended; says its address on standard error."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", port))
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(service), sock=listener, backlog=4096
-    )
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(service), sock=listener, backlog=4096)
     print(f"loopback server at http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
     await server.serve_forever()
 

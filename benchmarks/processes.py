@@ -196,9 +196,7 @@ class Glance:
 def glance(pid: int) -> Glance:
     """Look at a running program through /proc."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    )
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines())
     return Glance(
         at=time.monotonic(),
         cpu=(int(after_name[11]) + int(after_name[12])) / _TICKS,

@@ -22,7 +22,7 @@ from trio.testing import MockClock
 
 from batchveo.sandbox import Request, Response, Service, Settings
 from benchmarks.schedule import busiest_rate, ideal_makespan
-from tests.runner.nights import Night, specs
+from tests.helpers.virtual_run import Night, specs
 
 RATE_WINDOW = 10.0
 """Seconds over which the busiest rate of polls is taken."""

@@ -17,7 +17,7 @@ from hypothesis import settings
 from trio.testing import MockClock
 
 from batchveo import sandbox
-from batchveo.api.key import VARIABLES
+from batchveo.provider.api_key import VARIABLES
 from tests import scheduling
 
 if TYPE_CHECKING:

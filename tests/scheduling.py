@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 UNITS: Mapping[str, str] = MappingProxyType(
     {
-        "tests/cluster/test_ray.py": "ray",
-        "tests/cluster/test_ray_keys.py": "ray",
-        "tests/page/test_browser.py": "browser",
-        "tests/page/test_charts_js.py": "browser",
-        "tests/page/test_contrast.py": "browser",
+        "tests/engine/cluster/test_ray.py": "ray",
+        "tests/engine/cluster/test_ray_keys.py": "ray",
+        "tests/web/test_browser.py": "browser",
+        "tests/web/test_charts_js.py": "browser",
+        "tests/web/test_contrast.py": "browser",
         "tests/test_examples.py::test_a_page_followed_word_by_word_works": "",
         "tests/crash/test_crashes.py": "",
-        "tests/runner/test_sockets.py": "",
-        "tests/bucket/test_objects.py": "bucket",
-        "tests/bucket/test_night.py": "bucket",
-        "tests/exporting/test_loaders.py": "loaders",
+        "tests/engine/test_sockets.py": "",
+        "tests/storage/objects/test_client.py": "bucket",
+        "tests/storage/test_bucket_run.py": "bucket",
+        "tests/dataset/test_loaders.py": "loaders",
+        "tests/contract/test_runs.py": "contract",
         "tests/simulation/test_nights.py": "",
     }
 )

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchveo.container import check_mp4
-from batchveo.models import JobState
+from batchveo.core.models import JobState
+from batchveo.storage.mp4 import check_mp4
 from batchveo.store import Store
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.desks import worked

@@ -98,9 +98,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """As it reads them itself; the program is not installed where they look for it."""
     for name in ("batchveo.service", "batchveo.timer"):
         text = (NIGHTLY / name).read_text()
-        (tmp_path / name).write_text(
-            text.replace("/opt/batchveo/bin/batchveo", shutil.which("true") or "/bin/true")
-        )
+        (tmp_path / name).write_text(text.replace("/opt/batchveo/bin/batchveo", shutil.which("true") or "/bin/true"))
     files = [str(tmp_path / name) for name in ("batchveo.service", "batchveo.timer")]
     done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

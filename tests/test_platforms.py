@@ -12,14 +12,14 @@ from typing import Any
 import anyio
 import pytest
 
-from batchveo import files
-from batchveo.files import VideoFile
-from batchveo.models import Job, JobState
-from batchveo.runner.signals import stop_signals
-from batchveo.stages.blocks import at_once
-from batchveo.stages.folders import FolderShelf, FolderSpot
+from batchveo.core.models import Job, JobState
+from batchveo.engine.signals import stop_signals
+from batchveo.storage import local_files
+from batchveo.storage.block_writer import at_once
+from batchveo.storage.local import FolderShelf, FolderSpot
+from batchveo.storage.local_files import VideoFile
 from batchveo.store import Store, runs
-from tests.factories import make_job
+from tests.helpers.factories import make_job
 
 
 def test_asking_for_a_process_never_signals_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,18 +88,18 @@ def test_a_file_that_is_open_elsewhere_is_renamed_a_moment_later(
         return replace(self, target)
 
     slept: list[float] = []
-    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(local_files, "WINDOWS", True)
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr(Path, "replace", held)
-    files.rename(part, path)
+    local_files.rename(part, path)
     assert path.read_bytes() == b"video"
     assert len(slept) == 2
     with pytest.raises(PermissionError):
-        files.rename(path, part)
-    monkeypatch.setattr(files, "WINDOWS", False)
+        local_files.rename(path, part)
+    monkeypatch.setattr(local_files, "WINDOWS", False)
     slept.clear()
     with pytest.raises(PermissionError):
-        files.rename(path, part)
+        local_files.rename(path, part)
     assert slept == []
 
 
@@ -114,12 +114,12 @@ def test_windows_syncs_what_it_may_write_and_no_folders(tmp_path: Path, monkeypa
 
     (tmp_path / "a").write_bytes(b"x")
     monkeypatch.setattr(os, "open", spy)
-    monkeypatch.setattr(files, "WINDOWS", True)
-    files.sync(tmp_path / "a")
-    files.sync(tmp_path)
+    monkeypatch.setattr(local_files, "WINDOWS", True)
+    local_files.sync(tmp_path / "a")
+    local_files.sync(tmp_path)
     assert opened == [os.O_RDWR]
-    monkeypatch.setattr(files, "WINDOWS", False)
-    files.sync(tmp_path)
+    monkeypatch.setattr(local_files, "WINDOWS", False)
+    local_files.sync(tmp_path)
     assert opened == [os.O_RDWR, os.O_RDONLY]
 
 
@@ -141,10 +141,10 @@ def test_macos_syncs_through_the_disks_own_cache(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(fcntl, "fcntl", full)
     monkeypatch.setattr(os, "fsync", synced.append)
     monkeypatch.setattr(sys, "platform", "darwin")
-    files._flush(3)
+    local_files._flush(3)
     assert (asked, synced) == ([51], [])
     refuse = True
-    files._flush(3)
+    local_files._flush(3)
     assert synced == [3]
     monkeypatch.undo()
     with Store(tmp_path / "b.db") as store:
@@ -219,4 +219,4 @@ def _tell_no_case_apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(os.path, "lexists", lambda path: lexists(there(Path(path))))
     monkeypatch.setattr(os, "link", no_twin)
     monkeypatch.setattr(Path, "lstat", lambda path: lstat(there(path)))
-    monkeypatch.setattr(files, "_read", lambda sidecar, read=files._read: read(there(sidecar)))
+    monkeypatch.setattr(local_files, "_read", lambda sidecar, read=local_files._read: read(there(sidecar)))

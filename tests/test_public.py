@@ -11,13 +11,13 @@ import batchveo
 def test_the_list_is_explicit_and_every_name_is_there() -> None:
     """A change of the public names is made on purpose."""
     assert batchveo.__all__ == sorted(batchveo.__all__, key=lambda n: (not n[0].isupper(), n))
-    assert set(batchveo.__all__) == {*batchveo._ROOM_OF, "__version__"}
+    assert set(batchveo.__all__) == {*batchveo._MODULE_OF, "__version__"}
     for name in batchveo.__all__:
         assert getattr(batchveo, name) is not None
 
 
-def test_no_public_name_is_hidden_by_a_room() -> None:
-    """`import batchveo.verifying` must not turn `batchveo.verify` into a module."""
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    """`import batchveo.operations.verify` must not turn `batchveo.verify` into a module."""
     import pkgutil
 
     rooms = {module.name for module in pkgutil.iter_modules(batchveo.__path__)}
@@ -37,3 +37,9 @@ def test_completion_offers_the_public_names_only() -> None:
     code = "import batchveo, batchveo.store; batchveo.Job; print(*dir(batchveo))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == sorted(batchveo.__all__)
+
+
+def test_old_names_still_work() -> None:
+    """Scripts may say `batchveo.Moved`; the class is the one of today."""
+    assert batchveo.Moved is batchveo.JobStateChanged
+    assert all(getattr(batchveo, old) is getattr(batchveo, new) for old, new in batchveo._OLD_NAMES.items())

@@ -21,14 +21,18 @@ def test_what_is_to_begin_first_is_there(begin: str) -> None:
 
 def test_what_shares_a_start_is_one_unit() -> None:
     """Whatever its parameters are called; the rest goes test by test."""
-    ray = "tests/cluster/test_ray.py::test_a_node_is_lost"
+    ray = "tests/engine/cluster/test_ray.py::test_a_node_is_lost"
     assert unit(ray) == unit(f"{ray}[a::b]@x") == "ray"
     night = "tests/simulation/test_nights.py::test_nights[20]"
     assert unit(night) == night
-    assert unit("tests/test_states.py::test_x[tests/cluster/test_ray.py]") != "ray"
+    assert unit("tests/core/test_state_machine.py::test_x[tests/engine/cluster/test_ray.py]") != "ray"
 
 
 def test_the_longest_begin_first() -> None:
     """In the order of the list; the quick ones keep theirs."""
-    nodes = ["tests/api/test_fast.py::test_a", "tests/test_states.py::test_b", *reversed(UNITS)]
+    nodes = [
+        "tests/provider/test_aiohttp_transport.py::test_a",
+        "tests/core/test_state_machine.py::test_b",
+        *reversed(UNITS),
+    ]
     assert sorted(nodes, key=rank) == [*UNITS, *nodes[:2]]

@@ -18,8 +18,8 @@ import click
 from batchveo.cli.config import config_files
 from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.options import PATH, option
-from batchveo.errors import BatchveoError, ManifestError, UsageError
-from batchveo.version import __version__
+from batchveo.core.errors import BatchveoError, ManifestError, UsageError
+from batchveo.core.version import __version__
 
 COMMANDS = {
     "run": "Make the videos that the manifests name; again: go on.",
@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"batchveo.cli.{cmd_name.replace('-', '_')}")
+        module = import_module(f"batchveo.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
@@ -95,7 +95,7 @@ class LazyGroup(click.Group):
             files = config_files(ctx.params.get("config"))
             if not files:
                 return {}
-            from batchveo.cli.defaults import default_map
+            from batchveo.cli.config_defaults import default_map
 
             return default_map(files, name, command, self._all(ctx, name))
         except UsageError:
@@ -191,6 +191,6 @@ def _said(text: str, status: int) -> int:
 
 def _harmless(text: str) -> str:
     """Lines that move no cursor: file names and what stands in files may come from strangers."""
-    from batchveo.report.words import printable
+    from batchveo.core.formatting import printable
 
     return "\n".join(map(printable, text.split("\n")))

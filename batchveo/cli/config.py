@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.errors import UsageError
+from batchveo.core.errors import UsageError
 
 NAME = "batchveo.toml"
 VARIABLE = "BATCHVEO_CONFIG"

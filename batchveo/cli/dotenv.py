@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchveo.cli.trust import refusal
-from batchveo.errors import UsageError
+from batchveo.cli.folder_trust import refusal
+from batchveo.core.errors import UsageError
 
 FILE = Path(".env")
 LARGEST_BYTES = 1024 * 1024
@@ -43,9 +43,7 @@ def additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """
     found = read(file)
     has_key = any(environment.get(name, "").strip() for name in KEYS)
-    added = {
-        name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment
-    }
+    added = {name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment}
     for name in added:
         refused = refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
         if refused:
@@ -61,9 +59,7 @@ def read(file: Path) -> dict[str, str]:
         if match is not None and is_ours(match[1]):
             value = _value(match[2].strip())
             if value is None:
-                raise UsageError(
-                    f"{file}:{number}: the quotes of {match[1]} do not end, or something follows them"
-                )
+                raise UsageError(f"{file}:{number}: the quotes of {match[1]} do not end, or something follows them")
             found[match[1]] = value
     return found
 
@@ -76,9 +72,7 @@ def is_ours(name: str) -> bool:
 def is_open_to_others(file: Path = FILE) -> bool:
     """Whether other users of the machine can read a key in ``file``."""
     with suppress(OSError, UsageError):
-        return (
-            os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read(file))
-        )
+        return os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read(file))
     return False
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.places import Place, at_home, place_of
+from batchveo.core.destination import Destination, at_home, parse_destination
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,7 +38,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 def _files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    from batchveo.cli.completing import files
+    from batchveo.cli.shell_complete import files
 
     return files(context, parameter, word)
 
@@ -46,7 +46,7 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
 def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Before anything else is: what follows ``--ray`` may be a manifest by mistake."""
     if value is not None:
-        from batchveo.cluster.settings import check_address
+        from batchveo.core.cluster_settings import check_address
 
         check_address(value)
     return value
@@ -61,7 +61,7 @@ class FilePath(click.Path):
 
 
 if TYPE_CHECKING:
-    _PlaceParamType = click.ParamType[Place]
+    _PlaceParamType = click.ParamType[Destination]
 else:
     _PlaceParamType = click.ParamType  # generic from click 8.4 on only
 
@@ -71,9 +71,9 @@ class PlaceType(_PlaceParamType):
 
     name = "place"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Destination:  # noqa: ARG002
         """The place that was named."""
-        return value if isinstance(value, Place) else place_of(value)
+        return value if isinstance(value, Destination) else parse_destination(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Folders."""
@@ -94,17 +94,11 @@ class FiniteRange(click.FloatRange):
 PATH = FilePath(path_type=Path)
 PLACE = PlaceType()
 
-state_option = option(
-    "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file."
-)
-videos_option = option(
-    "--videos", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved."
-)
+state_option = option("--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file.")
+videos_option = option("--videos", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
 SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
-manifests_argument = click.argument(
-    "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files
-)
+manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files)
 unknown_model_option = option(
     "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
 )
@@ -145,9 +139,7 @@ reading_options = together(
 service_options = together(
     option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
-    option(
-        "--keys", type=PATH, metavar="FILE", help="Several API keys, each with limits of its own: a YAML file."
-    ),
+    option("--keys", type=PATH, metavar="FILE", help="Several API keys, each with limits of its own: a YAML file."),
     option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
 )
 notify_options = together(
@@ -195,9 +187,7 @@ run_options = together(
     cluster_options,
     option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
     option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
-    option(
-        "--poll-rate", type=float, metavar="N/s", help="Polls a second in all; as for one each 10 s, at least 4."
-    ),
+    option("--poll-rate", type=float, metavar="N/s", help="Polls a second in all; as for one each 10 s, at least 4."),
     option(
         "--when-in-doubt",
         type=click.Choice(["hold", "resubmit"]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from batchveo.core.normalization import ENDS
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.read_options import META
 from batchveo.manifest.synonyms import means
-from batchveo.normal import ENDS
 
 NameCheck = Callable[[str], tuple[str, ...] | Fault]
 """The fields that a column's name stands for (none: it is ignored), or what is wrong with the name."""

@@ -129,9 +129,7 @@ class Drafter:
     def _rare_draft(self, entry: Entry, params: dict[str, object], model: object) -> Draft:
         is_set = params.get("rows_file") is not None
         rows = self._take(entry, params, "rows_file", self._rows, None)
-        draft = Draft(
-            entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows
-        )
+        draft = Draft(entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows)
         columns = draft.columns
         matrix = self._matrix(entry, params.pop("matrix", None))
         prompts_file = self._take(entry, params, "prompts_file", text, None)
@@ -162,9 +160,7 @@ class Drafter:
             right = fault.suggestion or "the path is relative to the manifest's folder"
             raise Fault(f"{place}: {fault.message}", right) from None
 
-    def _meta_blanks(
-        self, entry: Entry, meta: dict[str, object], columns: frozenset[str]
-    ) -> dict[str, NestedBlank]:
+    def _meta_blanks(self, entry: Entry, meta: dict[str, object], columns: frozenset[str]) -> dict[str, NestedBlank]:
         blanks = {}
         for key, value in meta.items():
             try:
@@ -186,9 +182,7 @@ class Drafter:
         if draft.matrix:
             self._check_matrix(draft)
 
-    def _take(
-        self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D
-    ) -> T | D:
+    def _take(self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D) -> T | D:
         value = params.pop(key, None)
         if value is None:
             return absent

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
+from batchveo.core.job_row import Row
+from batchveo.core.models import InputFile
 from batchveo.manifest.draft import Draft
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.feeds import Feeds, Given
@@ -20,8 +22,6 @@ from batchveo.manifest.rules import text
 from batchveo.manifest.shapes import Shapes
 from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, as_text
-from batchveo.models import InputFile
-from batchveo.named import Row
 
 _NO_VALUES: dict[str, object] = {}
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from batchveo.catalog import MODELS
+from batchveo.core.models import InputFile
 from batchveo.manifest.problems import Fault, shown
-from batchveo.models import InputFile
+from batchveo.provider.catalog import MODELS
 
 _MIB = 1024 * 1024
 SIZE_LIMITS = {"image": 20 * _MIB, "video": 100 * _MIB}

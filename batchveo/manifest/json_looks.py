@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import BinaryIO
 
-from batchveo.catalog import MODELS
 from batchveo.manifest import json_rows
 from batchveo.manifest.json_rows import KEY, VALUE
 from batchveo.manifest.problems import Fault, shown_bare
@@ -15,6 +14,7 @@ from batchveo.manifest.raw import Entry, Item
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint, meant_by
+from batchveo.provider.catalog import MODELS
 
 _KNOWN = PARAMETERS | frozenset(JOB_KEYS)
 _PROMPTS = frozenset(("prompt", "prompts_file", "rows_file", "matrix"))
@@ -113,9 +113,7 @@ def _maps(fields: Mapping[str, object]) -> tuple[str, str]:
     if "name" not in fields and "name" not in found and found.get("id") is not None:
         found["name"] = found.pop("id")
     taken = {path.split(".")[0] for path in found.values()}
-    extra = any(key not in _KNOWN and key not in taken for key in fields) or any(
-        "." in path for path in found.values()
-    )
+    extra = any(key not in _KNOWN and key not in taken for key in fields) or any("." in path for path in found.values())
     maps = " ".join(f"--map {name}={shlex.quote(path)}" for name, path in sorted(found.items()))
     return maps, " --extra meta" if extra else ""
 
@@ -146,10 +144,6 @@ def _or_other(row: Mapping[str, object]) -> str:
     return f" --extra meta (the columns are counted: {', '.join(columns[:_NAMED])})"
 
 
-def _told(
-    what: str, maps: str, given: Collection[str], line: int, fields: Mapping[str, object] | None = None
-) -> Fault:
-    model = (
-        "" if "model" in given or "model" in (fields or ()) or "--map model=" in maps else f" --set model={_MODEL}"
-    )
+def _told(what: str, maps: str, given: Collection[str], line: int, fields: Mapping[str, object] | None = None) -> Fault:
+    model = "" if "model" in given or "model" in (fields or ()) or "--map model=" in maps else f" --set model={_MODEL}"
     return Fault(what, f"add {maps}{model}", line=line)

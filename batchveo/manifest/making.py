@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from batchveo.core.filenames import safe_stem
+from batchveo.core.job_row import JobRow, Row, canonical_json, inputs_json, meta_json
+from batchveo.core.models import InputFile
+from batchveo.core.normalization import normal_key
 from batchveo.manifest.draft import Draft
 from batchveo.manifest.feeds import Given
 from batchveo.manifest.identity import first_id
@@ -15,10 +19,6 @@ from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.rules import words
 from batchveo.manifest.shapes import Plain
 from batchveo.manifest.templates import Template, as_text
-from batchveo.models import InputFile
-from batchveo.named import NamedJob, Row, canonical_json, inputs_json, meta_json
-from batchveo.normal import normal_key
-from batchveo.paths import safe_stem
 
 
 class Making(NamedTuple):
@@ -46,7 +46,7 @@ class JobMaker:
         self._register = register
         self._clashed: Entry | None = None
 
-    def job(self, making: Making) -> NamedJob | None:
+    def job(self, making: Making) -> JobRow | None:
         """The job; ``None`` where another manifest of the call has it already. Raises ``Fault`` for its name."""
         draft, place = making.draft, making.place
         request = canonical_json(making.request)
@@ -57,7 +57,7 @@ class JobMaker:
             return None
         name = self._name(making, given, job_id)
         stem = safe_stem(name)
-        return NamedJob(
+        return JobRow(
             id=job_id,
             name=name,
             stem=stem,
@@ -91,9 +91,7 @@ class JobMaker:
         self._register.count(model)
         return (job_id, name, stem, stem, model, request, 0, meta, manifest, manifest, line, None, None)
 
-    def _new_id(
-        self, request: str, index: int, given_id: str | None, name: str | None, place: Place
-    ) -> str | None:
+    def _new_id(self, request: str, index: int, given_id: str | None, name: str | None, place: Place) -> str | None:
         """The id of the next job; ``None`` where another manifest of the call has it already."""
         register = self._register
         if register.several:

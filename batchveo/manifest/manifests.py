@@ -10,16 +10,16 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
+from batchveo.core.job_row import JobRow, Row, canonical_json
+from batchveo.core.models import JobSpec
+from batchveo.core.normalization import normal_key
 from batchveo.manifest.inputs import Inputs
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.reading import Reading
 from batchveo.manifest.register import Register, Shared
 from batchveo.manifest.selection import Selection
 from batchveo.manifest.sources import Opener, Source, source_of
-from batchveo.models import JobSpec
-from batchveo.named import NamedJob, Row, canonical_json
-from batchveo.normal import normal_key
 
 _SAMPLE = 5
 
@@ -121,7 +121,7 @@ class Manifests:
             by_model=reading.register.by_model,
             repeated=selection.repeated if chooses else reading.register.repeated,
             first_repeated=None if chooses else self._first_repeated(reading.register),
-            sample=tuple(NamedJob(*job).spec() for job in first),
+            sample=tuple(JobRow(*job).spec() for job in first),
             budget=sum(reading.budgets) if reading.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
@@ -140,7 +140,7 @@ class Manifests:
         """
         reading = self._reading()
         for job in reading.jobs():
-            yield NamedJob(*job).spec()
+            yield JobRow(*job).spec()
         self._settle(reading)
 
     def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:

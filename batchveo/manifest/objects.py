@@ -61,9 +61,7 @@ class Objects:
             fault.line = entry.lines.get(str(fault.field), entry.line)
             return fault
 
-    def _place(
-        self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]
-    ) -> None:
+    def _place(self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]) -> None:
         """Put what stands under a key where it belongs."""
         whole = entry.fields.get(key) == value
         is_field = key in _KNOWN or self._keeps_unknown

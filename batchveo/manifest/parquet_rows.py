@@ -57,9 +57,7 @@ def _as_json(column: str, value: object) -> object:
         case Decimal():
             return int(value) if value == int(value) else float(value)
         case _:
-            raise Fault(
-                f"the column {column} holds {type(value).__name__}, which is no text", "use another column"
-            )
+            raise Fault(f"the column {column} holds {type(value).__name__}, which is no text", "use another column")
 
 
 def _opened(path: Path) -> Any:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from batchveo.errors import Problem
+from batchveo.core.errors import Problem
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from batchveo.catalog import Model
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.rules import Rule
+from batchveo.provider.catalog import Model
 
 _FLOATING: Mapping[str, tuple[object, str, str]] = {
     "auto_fix": (True, "lets the service rewrite the prompt", "write auto_fix: false"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from batchveo.errors import UsageError
+from batchveo.core.errors import UsageError
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, assert_never
 
+from batchveo.core.job_row import Row
 from batchveo.manifest import csv_rows, json_lines, json_looks, json_rows, yaml_events
 from batchveo.manifest.columns import Columns
 from batchveo.manifest.drafts import Drafter
@@ -20,7 +21,6 @@ from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.recipes import MODEL_HINT, Recipes
 from batchveo.manifest.register import Register
 from batchveo.manifest.sources import Format, Opener, Source
-from batchveo.named import Row
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from batchveo.catalog import MODELS
+from batchveo.core.models import InputFile
 from batchveo.manifest.draft import Draft
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.inputs import Inputs
@@ -25,7 +25,7 @@ from batchveo.manifest.templates import (
     has_braces,
     parsed,
 )
-from batchveo.models import InputFile
+from batchveo.provider.catalog import MODELS
 
 BLANK = (Template, TemplateList)
 NAMING = (Template, TemplateList, NestedBlank)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from batchveo.core.normalization import ENDS
 from batchveo.manifest import csv_rows, json_lines, json_rows, parquet_rows
 from batchveo.manifest.no_text import check_text
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, opened
-from batchveo.normal import ENDS
 
 ROW = "row."
 """What may stand before the name of a column, where the name alone means something else."""

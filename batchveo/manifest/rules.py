@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from batchveo.catalog import MODELS, Model, Param, ParamType
+from batchveo.core.normalization import ENDS
 from batchveo.manifest import urls
 from batchveo.manifest.inputs import Inputs, models_taking_files
 from batchveo.manifest.no_text import LONGEST, check_text, is_no_text
@@ -19,7 +19,7 @@ from batchveo.manifest.raw import plain
 from batchveo.manifest.synonyms import hint
 from batchveo.manifest.templates import Blank, Template, as_text, blank_in_list, parsed
 from batchveo.manifest.yaml_scalars import resolved
-from batchveo.normal import ENDS
+from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 JOB_KEYS = (
     "id",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from batchveo.errors import UsageError
+from batchveo.core.errors import UsageError
+from batchveo.core.job_row import Row
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.register import Register
-from batchveo.named import Row
 
 _ID, _NAME = 0, 1
 

@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
+from batchveo.core.job_row import canonical_json, meta_json
 from batchveo.manifest.drafts import Drafter
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.raw import Entry
 from batchveo.manifest.recipes import Recipe
 from batchveo.manifest.rules import Rule, is_plain
-from batchveo.named import canonical_json, meta_json
 
 _SHAPES = 1024
 _VALUES = 1024

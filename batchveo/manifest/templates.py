@@ -62,9 +62,7 @@ class Template:
 
         Raises ``Fault`` where a value is missing or does not fit its format; every name must be known.
         """
-        return "".join(
-            part if isinstance(part, str) else _formatted(part, values[part.name]) for part in self.parts
-        )
+        return "".join(part if isinstance(part, str) else _formatted(part, values[part.name]) for part in self.parts)
 
     def value(self, values: Mapping[str, object]) -> object:
         """What a template of one placeholder and nothing else stands for, in its own type; else the text.
@@ -215,9 +213,7 @@ def _checked(spec: str, inside: str) -> str:
 
 def _formatted(hole: _Hole, value: object) -> str:
     if value is None:
-        raise Fault(
-            f"nothing fills {hole.written} here: the cell is empty", "fill it, or write no such placeholder"
-        )
+        raise Fault(f"nothing fills {hole.written} here: the cell is empty", "fill it, or write no such placeholder")
     if isinstance(value, bool) or not hole.spec:
         text = as_text(value)
         if not hole.spec:

@@ -9,8 +9,8 @@ import re
 from collections import deque
 from typing import NamedTuple
 
-from batchveo.catalog import MODELS, ParamType
 from batchveo.manifest.problems import Fault, shown
+from batchveo.provider.catalog import MODELS, ParamType
 
 _WHITE = " \t\r\n"
 _SHOWN = 40

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from batchveo.sandbox.account import Charge
+from batchveo.sandbox.asgi import app
 from batchveo.sandbox.faults import FAULTS
 from batchveo.sandbox.generations import Generation
-from batchveo.sandbox.http import app
-from batchveo.sandbox.inprocess import transport
+from batchveo.sandbox.http_messages import Delivery, Ending, Request, Response
 from batchveo.sandbox.logs import LoggedRequest
-from batchveo.sandbox.messages import Delivery, Ending, Request, Response
+from batchveo.sandbox.mock_transport import transport
 from batchveo.sandbox.server import running, serve
 from batchveo.sandbox.service import Service
 from batchveo.sandbox.settings import Settings

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.logs import LoggedRequest, UsageLog
 from batchveo.sandbox.prices import CREDITS_PER_USD
-from batchveo.sandbox.window import Window
+from batchveo.sandbox.rate_window import RateWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Account:
         self.generations: dict[str, Generation] = {}
         self.files: dict[str, Generation] = {}
         self.log = UsageLog()
-        self.submits = Window()
-        self.log_calls = Window()
+        self.submits = RateWindow()
+        self.log_calls = RateWindow()
         self.peak_in_flight = 0
         self.opening = round(balance * CREDITS_PER_USD)
         self._in_flight: list[tuple[float, int, Generation]] = []

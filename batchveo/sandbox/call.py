@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchveo.sandbox.errors import Refused, error_response
-from batchveo.sandbox.messages import NO_HEADERS, Request, Response, json_response
+from batchveo.sandbox.http_messages import NO_HEADERS, Request, Response, json_response
 from batchveo.sandbox.prices import usd
 
 _TRACEABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")

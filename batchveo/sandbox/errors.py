@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from batchveo.sandbox.messages import NO_HEADERS, Response, json_response
+from batchveo.sandbox.http_messages import NO_HEADERS, Response, json_response
 from batchveo.sandbox.times import iso
 
 WRONG_KEY = "This request requires a valid API key. You can create one at https://aimlapi.com/app/keys"

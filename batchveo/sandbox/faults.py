@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from batchveo.sandbox.dice import Dice
+from batchveo.sandbox.seeded_random import SeededRandom
 
 ANY_CALL: Mapping[str, str] = MappingProxyType(
     {"401": "A call is refused as if its key were wrong; for a submit, nothing is accepted."}
@@ -108,7 +108,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
 class Faults:
     """Decides which mishap befalls what; the same seed decides the same."""
 
-    def __init__(self, chances: Mapping[str, float], dice: Dice) -> None:
+    def __init__(self, chances: Mapping[str, float], dice: SeededRandom) -> None:
         self._chances = {name: chance for name, chance in chances.items() if chance > 0}
         self._dice = dice
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from batchveo.sandbox.dice import Dice
 from batchveo.sandbox.faults import ENDINGS, Faults
+from batchveo.sandbox.seeded_random import SeededRandom
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.validate import Order
 
@@ -73,8 +73,8 @@ class Fates:
     """Draws what becomes of each accepted submit."""
 
     settings: Settings
-    dice: Dice
-    names: Dice
+    dice: SeededRandom
+    names: SeededRandom
     faults: Faults
 
     def draw(

@@ -98,16 +98,12 @@ def _movie(samples: list[bytes], width: int, height: int, start: int) -> bytes:
     ticks = len(samples) * _TICKS
     scale = FRAMES_PER_SECOND * _TICKS
     header = _full_box("mvhd", _u32(0, 0, scale, ticks, 0x10000, 0x1000000), bytes(8), _MATRIX, bytes(24), _u32(2))
-    track = _full_box(
-        "tkhd", _u32(0, 0, 1, 0, ticks), bytes(16), _MATRIX, _u32(width << 16, height << 16), flags=3
-    )
+    track = _full_box("tkhd", _u32(0, 0, 1, 0, ticks), bytes(16), _MATRIX, _u32(width << 16, height << 16), flags=3)
     media = _box(
         "mdia",
         _full_box("mdhd", _u32(0, 0, scale, ticks, 0x55C40000)),
         _full_box("hdlr", _u32(0), b"vide", bytes(12), b"VideoHandler\0"),
-        _box(
-            "minf", _full_box("vmhd", bytes(8), flags=1), _DATA_INFORMATION, _table(samples, width, height, start)
-        ),
+        _box("minf", _full_box("vmhd", bytes(8), flags=1), _DATA_INFORMATION, _table(samples, width, height, start)),
     )
     return _box("moov", header, _box("trak", track, media))
 

@@ -8,7 +8,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Literal
 
-from batchveo.catalog import MODELS, Model
+from batchveo.provider.catalog import MODELS, Model
 
 CREDITS_PER_USD = 2_000_000
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from batchveo.sandbox.errors import bad_request
-from batchveo.sandbox.messages import Request
+from batchveo.sandbox.http_messages import Request
 
 
 def allow_only(request: Request, names: Collection[str]) -> None:
@@ -30,9 +30,7 @@ def integer(request: Request, name: str, *, default: int, low: int, high: int) -
     if text is None:
         return default
     if not (re.fullmatch(r"[0-9]{1,9}", text) and low <= int(text) <= high):
-        raise bad_request(
-            f"Query validation error. {name}: Expected integer from {low} to {high}, received '{text}'"
-        )
+        raise bad_request(f"Query validation error. {name}: Expected integer from {low} to {high}, received '{text}'")
     return int(text)
 
 
@@ -48,6 +46,4 @@ def check_choice(name: str, text: str, options: Collection[str]) -> None:
     """Refuse a value that is not among these."""
     if text not in options:
         expected = " | ".join(repr(option) for option in options)
-        raise bad_request(
-            f"Query validation error. {name}: Invalid enum value. Expected {expected}, received '{text}'"
-        )
+        raise bad_request(f"Query validation error. {name}: Invalid enum value. Expected {expected}, received '{text}'")

@@ -11,21 +11,21 @@ from types import MappingProxyType
 
 from batchveo.sandbox.account import Account, Charge
 from batchveo.sandbox.call import Call
-from batchveo.sandbox.calls.billing import billing, transactions
-from batchveo.sandbox.calls.deprecations import deprecations
-from batchveo.sandbox.calls.download import PREFIX, download
-from batchveo.sandbox.calls.metrics import metrics
-from batchveo.sandbox.calls.models import models
-from batchveo.sandbox.calls.poll import poll
-from batchveo.sandbox.calls.submit import LEGACY_PATH, submit
-from batchveo.sandbox.calls.usage_log import usage_log
+from batchveo.sandbox.endpoints.billing import billing, transactions
+from batchveo.sandbox.endpoints.deprecations import deprecations
+from batchveo.sandbox.endpoints.download import PREFIX, download
+from batchveo.sandbox.endpoints.metrics import metrics
+from batchveo.sandbox.endpoints.models import models
+from batchveo.sandbox.endpoints.poll import poll
+from batchveo.sandbox.endpoints.submit import LEGACY_PATH, submit
+from batchveo.sandbox.endpoints.usage_log import usage_log
 from batchveo.sandbox.errors import WRONG_KEY, Refused
 from batchveo.sandbox.generations import Generation
+from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.logs import LoggedRequest
-from batchveo.sandbox.messages import Request, Response
 from batchveo.sandbox.settings import Settings
+from batchveo.sandbox.state import SandboxState, open_world
 from batchveo.sandbox.videos import file_bytes
-from batchveo.sandbox.world import World, open_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,11 @@ class _Endpoint:
     """A function behind a path; ``open`` to callers without a key."""
 
     name: str
-    answer: Callable[[World, Call], Response]
+    answer: Callable[[SandboxState, Call], Response]
     open: bool = False
 
 
-def _not_found(_world: World, call: Call) -> Response:
+def _not_found(_world: SandboxState, call: Call) -> Response:
     raise Refused(404, f"Cannot {call.request.method} {call.request.path}")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from batchveo.catalog import Model, Param, ParamType
+from batchveo.provider.catalog import Model, Param, ParamType
 from batchveo.sandbox.errors import bad_request
 from batchveo.sandbox.prices import NAMES, price
 

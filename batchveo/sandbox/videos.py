@@ -9,7 +9,7 @@ from batchveo.sandbox.call import Call
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.mp4 import render
 from batchveo.sandbox.settings import Settings
-from batchveo.sandbox.world import World
+from batchveo.sandbox.state import SandboxState
 
 USUAL_TTL = 120.0
 """Seconds that ``expiring-url`` gives."""
@@ -20,7 +20,7 @@ def file_name(generation: Generation) -> str:
     return f"{generation.file}.mp4"
 
 
-def file_url(world: World, call: Call, generation: Generation) -> str:
+def file_url(world: SandboxState, call: Call, generation: Generation) -> str:
     """A URL of the video, signed until its time runs out where the settings or a fault ask for it."""
     url = f"{call.request.origin}/files/{file_name(generation)}"
     if world.faults.strikes("expiring-url", generation.ordinal):
@@ -33,7 +33,7 @@ def file_url(world: World, call: Call, generation: Generation) -> str:
     return f"{url}?expires={expires}&signature={_signature(world, generation, expires)}"
 
 
-def url_works(world: World, call: Call, generation: Generation) -> bool:
+def url_works(world: SandboxState, call: Call, generation: Generation) -> bool:
     """Whether the requested URL is still good for the video."""
     sent = dict(call.request.query)
     signature = sent.get("signature", "")
@@ -47,7 +47,7 @@ def url_works(world: World, call: Call, generation: Generation) -> bool:
     return _is_genuine(signature, world, generation, expires) and call.now < float(expires)
 
 
-def _is_genuine(signature: str, world: World, generation: Generation, signed: str) -> bool:
+def _is_genuine(signature: str, world: SandboxState, generation: Generation, signed: str) -> bool:
     return compare_digest(signature.encode(), _signature(world, generation, signed).encode())
 
 
@@ -72,9 +72,9 @@ def _plain_size(seconds: int, *, portrait: bool) -> int:
     return len(render(token="", seconds=seconds, portrait=portrait))
 
 
-def _seconds(world: World) -> str:
+def _seconds(world: SandboxState) -> str:
     return f"{USUAL_TTL if world.settings.url_ttl is None else world.settings.url_ttl:.0f}"
 
 
-def _signature(world: World, generation: Generation, expires: str) -> str:
+def _signature(world: SandboxState, generation: Generation, expires: str) -> str:
     return world.names.digest("url", generation.file, expires).hex()

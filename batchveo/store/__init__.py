@@ -7,7 +7,7 @@ from batchveo.store.looking import Counts
 from batchveo.store.moving import BudgetShort, GenerationTaken, MoveLost
 from batchveo.store.quotes import Quote
 from batchveo.store.recovery import FinishedVideo
-from batchveo.store.scratch import Scratch
+from batchveo.store.scratch import StagingTable
 from batchveo.store.store import Store
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "GenerationTaken",
     "MoveLost",
     "Quote",
-    "Scratch",
+    "StagingTable",
     "Store",
     "acquaintance",
     "foresee",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.store.opening import open_untouched
-from batchveo.store.scratch import Scratch
+from batchveo.store.scratch import StagingTable
 from batchveo.store.versions import APPLICATION_ID
 
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
@@ -37,7 +37,7 @@ class Acquaintance:
         return sum(self.by_state.values())
 
 
-def acquaintance(named: Scratch, path: Path, *, any_will_do: bool = False) -> Acquaintance | None:
+def acquaintance(named: StagingTable, path: Path, *, any_will_do: bool = False) -> Acquaintance | None:
     """What the database at ``path`` knows of ``named``; ``None`` where it is no database of ours, or unreadable.
 
     ``any_will_do``: stop counting at the first jobs that are known.
@@ -60,7 +60,7 @@ def acquaintance(named: Scratch, path: Path, *, any_will_do: bool = False) -> Ac
     return Acquaintance(path=path, named=total, by_state=states, services=services)
 
 
-def _chunks(named: Scratch) -> Iterator[list[str]]:
+def _chunks(named: StagingTable) -> Iterator[list[str]]:
     with closing(named.alone.execute(NAMED_IDS)) as rows:
         while chunk := rows.fetchmany(AT_ONCE):
             yield [row[0] for row in chunk]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.store import sql_browsing as sql
 from batchveo.store.looking import Looking
 
@@ -121,9 +121,7 @@ class Browsing(Looking):
     def choices(self) -> dict[str, list[sqlite3.Row]]:
         """The models, manifests and splits there are: ``value, jobs``, the commonest first."""
         queries = {"models": sql.MODELS, "manifests": sql.MANIFESTS, "splits": sql.SPLITS}
-        return {
-            name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()
-        }
+        return {name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()}
 
     def errors(self) -> list[sqlite3.Row]:
         """The texts with which jobs failed: ``error, model, jobs, example`` (a job's number)."""

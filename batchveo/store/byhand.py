@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchveo.hints import key_of, pasteable
-from batchveo.models import Job, JobSpec, JobState
-from batchveo.states import BOUGHT_NOTHING, Move
+from batchveo.core.hints import key_of, pasteable
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.state_machine import BOUGHT_NOTHING, Move
 from batchveo.store import sql
 from batchveo.store.expanding import Expanding
 from batchveo.store.moving import MoveLost, Moving

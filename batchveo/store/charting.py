@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store import sql_charting as sql
 from batchveo.store.runs import Runs
 

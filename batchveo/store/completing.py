@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store.connection import Connection
 
 MOST = 50

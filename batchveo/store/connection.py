@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
-from batchveo.places import at_home
+from batchveo.core.destination import at_home
 from batchveo.store.lock import RunLock
 from batchveo.store.opening import open_for_reading, open_for_writing
 

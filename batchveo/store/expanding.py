@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchveo.errors import UsageError
-from batchveo.models import InputFile, JobSpec, JobState
-from batchveo.named import NamedJob, input_files
-from batchveo.paths import distinct_stem
+from batchveo.core.errors import UsageError
+from batchveo.core.filenames import distinct_stem
+from batchveo.core.job_row import JobRow, input_files
+from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection, transaction
 from batchveo.store.recognising import recognise
-from batchveo.store.scratch import Scratch, prepare
+from batchveo.store.scratch import StagingTable, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +37,18 @@ class Added:
 class Expanding(Connection):
     """Verbs that take in what manifests name."""
 
-    def add(self, named: Scratch | Iterable[JobSpec], *, run: int, now: float) -> Added:
+    def add(self, named: StagingTable | Iterable[JobSpec], *, run: int, now: float) -> Added:
         """Take in what the manifests name: new jobs become pending, known ones stay what they are.
 
         One transaction: where ``named`` raises, nothing is added.
         """
         stamp = {"run": run, "now": now}
-        if isinstance(named, Scratch):
+        if isinstance(named, StagingTable):
             with named.joined(self.path) as db, transaction(db):
                 return _taken_in(db, stamp, partial=named.is_partial)
         with self._transaction():
             prepare(self._db)
-            self._db.executemany(sql.NAME, map(NamedJob.of, named))
+            self._db.executemany(sql.NAME, map(JobRow.of, named))
             return _taken_in(self._db, stamp)
 
     def take_on_all(self, run: int) -> None:

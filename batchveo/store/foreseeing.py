@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchveo.models import InputFile, JobState
-from batchveo.named import input_files
+from batchveo.core.job_row import input_files
+from batchveo.core.models import InputFile, JobState
 from batchveo.store.connection import Connection
 from batchveo.store.recognising import recognise
-from batchveo.store.scratch import Scratch
+from batchveo.store.scratch import StagingTable
 
 # a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
 FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,
@@ -51,7 +51,7 @@ class Foreseen:
         return self.state in (None, JobState.PENDING)
 
 
-def foresee(named: Scratch, state: Path | None) -> Iterator[Foreseen]:
+def foresee(named: StagingTable, state: Path | None) -> Iterator[Foreseen]:
     """Each job of ``named`` in its order; ``state`` is a state file, or ``None`` where there is none yet."""
     if state is not None:
         Connection(state, writing=False).close()  # refuses what is no state, and brings an older one up to date

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchveo.models import Job
+from batchveo.core.models import Job
 from batchveo.store.connection import Connection
 
 ROW = "SELECT secret FROM key_secret"

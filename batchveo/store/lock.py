@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from batchveo.errors import StateLocked
+from batchveo.core.errors import StateLocked
 from batchveo.store import missing_locks
 
 

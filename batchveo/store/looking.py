@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection
 from batchveo.store.rows import job_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from batchveo.normal import normal_key, normal_request
+from batchveo.core.normalization import normal_key, normal_request
 
 migrations = Migrations("batchveo")
 

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from batchveo.errors import StateUnusable
+from batchveo.core.errors import StateUnusable
 
 HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 """What a lock that somebody else holds answers; everything else is about the file system."""

@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from batchveo.models import Job, JobState
-from batchveo.states import MOVES, Move
+from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import MOVES, Move
 from batchveo.store import sql
 from batchveo.store.looking import MICRO, Looking
 from batchveo.store.rows import columns_of, job_of

@@ -7,8 +7,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from batchveo.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
-from batchveo.hints import pasteable
+from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
+from batchveo.core.hints import pasteable
 from batchveo.store import missing_locks
 from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.store.moving import MoveLost, Moving
 from batchveo.store.rows import job_of
 from batchveo.store.sql import COLUMNS

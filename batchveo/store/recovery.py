@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchveo.models import Job, JobState
-from batchveo.states import Move
+from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import Move
 from batchveo.store.byhand import ByHand
 from batchveo.store.rows import job_of
 from batchveo.store.sql import COLUMNS

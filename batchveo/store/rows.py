@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import fields
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 
 _AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
 

@@ -7,10 +7,10 @@ import socket
 import sys
 from typing import Any
 
-from batchveo.errors import StateLocked
+from batchveo.core.errors import StateLocked
+from batchveo.core.version import __version__
 from batchveo.store import sql
 from batchveo.store.looking import Looking
-from batchveo.version import __version__
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from batchveo.errors import DiskTrouble
-from batchveo.named import Row
+from batchveo.core.errors import DiskTrouble
+from batchveo.core.job_row import Row
 from batchveo.store import sql
 from batchveo.store.opening import BUSY_SECONDS
 
@@ -17,7 +17,7 @@ CACHE_KIB = 160 * 1024
 """Memory for pages of the state while jobs move in: in the indices, ids and names come in no order."""
 
 
-class Scratch:
+class StagingTable:
     """A table for all that the manifests of one call name: the state is touched only if everything is good.
 
     The database has no name. SQLite keeps it in memory while it is small, and beyond that in a file of

@@ -27,9 +27,7 @@ BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_a
 END_RUN = "UPDATE runs SET ended_at = :now, exit_status = :status WHERE id = :run"
 OPEN_RUNS = """SELECT id, host, pid FROM runs WHERE ended_at IS NULL AND command IN ('run', 'resume')
     ORDER BY id DESC LIMIT 20"""
-LAST_BUDGET = (
-    "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
-)
+LAST_BUDGET = "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
 SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
 SET_OPTIONS = "UPDATE runs SET options = :options WHERE id = :run"
 LAST_OPTIONS = "SELECT options FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"

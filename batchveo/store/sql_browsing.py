@@ -38,9 +38,7 @@ MATCHING_ALL = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_ALL} LIMIT :mo
 MATCHING_COMMON = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_COMMON_STATES} LIMIT :most)"
 MATCHING_RARE = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_RARE_STATES} LIMIT :most)"
 
-BY_STATE = (
-    f"""SELECT state, count(*) AS jobs FROM (SELECT state FROM jobs WHERE {_ALL} LIMIT :most) GROUP BY state"""
-)
+BY_STATE = f"""SELECT state, count(*) AS jobs FROM (SELECT state FROM jobs WHERE {_ALL} LIMIT :most) GROUP BY state"""
 
 LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 MOVED_SINCE = f"""SELECT {CARD} FROM jobs WHERE seq IN (SELECT job FROM events WHERE id > :since) LIMIT :most"""

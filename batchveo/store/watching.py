@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.store import sql
 from batchveo.store.looking import MICRO, Looking
 from batchveo.store.rows import job_of

@@ -20,9 +20,7 @@ HEADERS = {"Authorization": f"Bearer {KEY}"}
 CHUNK = 1 << 18
 
 
-async def make_video(
-    session: aiohttp.ClientSession, base_url: str, prompt: str, target: Path, *, gap: float
-) -> None:
+async def make_video(session: aiohttp.ClientSession, base_url: str, prompt: str, target: Path, *, gap: float) -> None:
     """Buy one video, wait for it, fetch it; ``gap`` is seconds between two polls."""
     url = f"{base_url}/v2/video/generations"
     body = {"model": "google/veo3", "prompt": prompt}

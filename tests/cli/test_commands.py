@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.api import usage_log
 from batchveo.cli import status_of
+from batchveo.provider import usage_log
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = """

@@ -204,9 +204,7 @@ def test_doctor_says_where_settings_come_from(
     assert "sk-secret" not in out
 
 
-def test_the_users_own_file_is_where_the_platform_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_users_own_file_is_where_the_platform_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Linux, macOS, Windows."""
     home = Path.home()
     assert user_file() == home / ".config/batchveo/batchveo.toml"
@@ -220,9 +218,7 @@ def test_the_users_own_file_is_where_the_platform_keeps_it(
     assert user_file() == tmp_path / "roaming/batchveo/batchveo.toml"
 
 
-def test_a_home_that_is_not_there_or_shut(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_home_that_is_not_there_or_shut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Containers have users without one, and systemd's ProtectHome shuts it: that is no file, not an error."""
     look = Path.is_file
 

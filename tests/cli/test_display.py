@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.running import conclude
-from batchveo.models import JobState
-from batchveo.report.choosing import reporter_for
-from batchveo.runner import RunResult
+from batchveo.cli.shared import conclude
+from batchveo.core.models import JobState
+from batchveo.display.factory import reporter_for
+from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts, Store
-from tests.report.screen import Screen
+from tests.helpers.terminal_screen import Screen
 
 NAMES = ["'[red]fox[/red]'", '"狐 👩‍🚀 \\u202e"', "'<script>'", "café"]
 MANIFEST = "defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}\njobs:\n" + "".join(
@@ -179,9 +179,7 @@ def test_log_json_parses_line_by_line(url: str, capsys: pytest.CaptureFixture[st
     assert sum(row["event"] == "moved" and row["from"] == "submitting" for row in rows) == 4
 
 
-def test_force_color_in_a_pipe(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Coloured lines, but no figures."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     status_of(["run", "m.yaml"])
@@ -203,9 +201,7 @@ def test_watching_from_a_second_terminal(url: str) -> None:
     assert "Traceback" not in text
 
 
-def test_status_watched_as_json(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_watched_as_json(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One object a line."""
     status_of(["run", "m.yaml", "-q"])
     capsys.readouterr()
@@ -215,7 +211,7 @@ def test_status_watched_as_json(
         if next(looks) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("batchveo.cli.status.time.sleep", sleep)
+    monkeypatch.setattr("batchveo.cli.commands.status.time.sleep", sleep)
     assert status_of(["status", "--watch", "--json"]) == 130
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["total"] for row in rows] == [4, 4, 4]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.api.key import VARIABLES
 from batchveo.cli import status_of
 from batchveo.cli.dotenv import KEYS, additions, is_open_to_others, read, with_dotenv
-from batchveo.errors import UsageError
+from batchveo.core.errors import UsageError
+from batchveo.provider.api_key import VARIABLES
 from batchveo.sandbox import Service, Settings, running
 
 
@@ -55,9 +55,7 @@ def test_quotes_that_are_not_whole(text: str, file: Path) -> None:
 
 def test_only_ours_is_read(file: Path) -> None:
     """The key's three names and BATCHVEO_*; not PATH, nor another program's secrets."""
-    file.write_text(
-        "PATH=/evil\nOPENAI_API_KEY=x\nAIMLAPI_BASE=y\nXBATCHVEO_Y=z\nAIML_API_KEY=k\nBATCHVEO_SETTLE=5\n"
-    )
+    file.write_text("PATH=/evil\nOPENAI_API_KEY=x\nAIMLAPI_BASE=y\nXBATCHVEO_Y=z\nAIML_API_KEY=k\nBATCHVEO_SETTLE=5\n")
     assert read(file) == {"AIML_API_KEY": "k", "BATCHVEO_SETTLE": "5"}
     assert set(KEYS) == set(VARIABLES)
 

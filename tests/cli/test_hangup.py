@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.cli.test_display import Session

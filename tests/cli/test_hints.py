@@ -12,14 +12,14 @@ import click
 import pytest
 
 import batchveo
-from batchveo import hints
-from batchveo.api.client import BASE_URL
 from batchveo.cli import COMMANDS, status_of
 from batchveo.cli import batchveo as program
-from batchveo.hints import address_options, key_of, pasteable
-from batchveo.library import DEFAULT_STATE
+from batchveo.core import hints
+from batchveo.core.hints import address_options, key_of, pasteable
+from batchveo.operations.run import DEFAULT_STATE
+from batchveo.provider.client import BASE_URL
+from batchveo.provider.service import SANDBOX
 from batchveo.sandbox import Service, Settings, running
-from batchveo.services import SANDBOX
 
 ROOT = Path(batchveo.__file__).parent
 STATE = "my night's.db"
@@ -77,7 +77,7 @@ def test_no_hint_is_written_by_hand() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
                 found = set(re.findall(r"`(batchveo[^`{]*)`", node.value)) - STATELESS
-                assert not found or path.parent.name == "page", f"{path}:{node.lineno}: {found}"
+                assert not found or path.parent.name == "web", f"{path}:{node.lineno}: {found}"
 
 
 def test_the_state_is_named_where_it_is_not_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:

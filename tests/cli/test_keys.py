@@ -160,7 +160,11 @@ def test_a_trial_needs_no_key(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 def test_the_reader_is_imported_where_it_is_asked_for() -> None:
     """A run with one key does without it."""
-    command = [sys.executable, "-c", "import sys, batchveo.cli.run; print('batchveo.keys' in sys.modules)"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys, batchveo.cli.commands.run; print('batchveo.provider.keys_file' in sys.modules)",
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHVEO_")}
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert told.stdout.strip() == "False"

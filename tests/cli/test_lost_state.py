@@ -133,9 +133,7 @@ def test_yes_to_a_price_is_no_yes_to_another_database(
 
 
 @pytest.mark.usefixtures("url")
-def test_a_database_of_other_manifests_is_new_to_these_jobs(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_of_other_manifests_is_new_to_these_jobs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not enough that there is one."""
     assert status_of(["run", "m.yaml"]) == 0
     monkeypatch.chdir("sub")
@@ -155,10 +153,7 @@ def test_plan_says_it_as_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert status_of(["plan", "../m.yaml", "--output", "../videos", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert any(note.startswith("a run stops here") and f"--state {known}" in note for note in made["notes"])
-    assert (
-        "3 finished videos of these jobs found in the output folder: taken in by a run, not bought"
-        in made["notes"]
-    )
+    assert "3 finished videos of these jobs found in the output folder: taken in by a run, not bought" in made["notes"]
     assert (made["jobs"], made["new"], made["estimated_usd"]) == (3, 0, 0)
     assert not Path("state").exists()
 
@@ -362,6 +357,4 @@ def test_a_run_with_another_output_is_warned(capsys: pytest.CaptureFixture[str])
     assert status_of(["run", "m.yaml"]) == 0
     capsys.readouterr()
     assert status_of(["run", "m.yaml", "--output", "b"]) == 0
-    assert f"went to {Path('videos').absolute()}, those of this run go to {Path('b').absolute()}" in output_of(
-        capsys
-    )
+    assert f"went to {Path('videos').absolute()}, those of this run go to {Path('b').absolute()}" in output_of(capsys)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import batchveo
-from batchveo.api.client import Api
-from batchveo.coordinator import Coordinator
-from batchveo.files import VideoFile
-from batchveo.models import JobState
-from batchveo.stages import folders
-from batchveo.stages.poller import Poller
-from batchveo.stages.submitter import Submitter
+from batchveo.core.models import JobState
+from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.stages.poll import Poller
+from batchveo.engine.stages.submit import Submitter
+from batchveo.provider.client import ApiClient
+from batchveo.storage import local
+from batchveo.storage.local_files import VideoFile
 from batchveo.store import Store
 
 CONCURRENCY = 4
@@ -127,7 +127,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "after-mark":
             around_async(Coordinator, "leaving", after=die)
         case "after-post":
-            around_async(Api, "submit", after=die)
+            around_async(ApiClient, "submit", after=die)
         case "before-id-commit":
             around_move(JobState.GENERATING, die=die, before=True)
         case "id-not-flushed":
@@ -137,7 +137,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "during-poll":
             around_async(Poller, "handle", after=die)
         case "mid-download":
-            around(folders, "check_mp4", before=die, after=None)
+            around(local, "check_mp4", before=die, after=None)
         case "before-rename":
             around(VideoFile, "finish", before=die, after=None)
         case "after-rename":

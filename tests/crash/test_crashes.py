@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
+from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
-from batchveo.verifying import verify
 from tests.crash.child import CONCURRENCY, POINTS
 
 MANIFEST = """

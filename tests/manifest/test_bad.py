@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 
 T2V = "model: google/veo-3.1-t2v"
@@ -59,9 +59,7 @@ BAD = [
     Bad("a.json", '{"a": {"prompt": "x"}, "b":', 2, None, "not valid JSON", "cut off"),
     Bad("a.json", '{"a":', 2, None, "not valid JSON", "cut off"),
     Bad("a.json", '[{"prompt": "x"}, {"prom', 1, None, "not valid JSON", "cut off"),
-    Bad(
-        "a.json", '{"a": {"prompt": "x"}}', 1, None, "objects under keys", "add --map name=key --set model=google/"
-    ),
+    Bad("a.json", '{"a": {"prompt": "x"}}', 1, None, "objects under keys", "add --map name=key --set model=google/"),
     Bad("a.json", '{"p": ["x", "y"]}', 1, None, "a list under p", "add --map prompt=value --extra meta --set"),
     Bad("a.json", '{"p": [["x", 1], ["y"]]}', 1, None, "a list under p", "add --map prompt=1 --extra meta --set"),
     Bad(
@@ -207,8 +205,7 @@ BAD = [
     ),
     Bad(
         "a.yaml",
-        "- model: google/veo-3-1-lite-generate-preview\n  prompt: A\n  last_image_url: https://a.b/c\n"
-        "  duration: 4",
+        "- model: google/veo-3-1-lite-generate-preview\n  prompt: A\n  last_image_url: https://a.b/c\n  duration: 4",
         4,
         "duration",
         "does not go with last_image_url",

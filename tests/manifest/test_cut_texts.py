@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.errors import Problem
+from batchveo.core.errors import Problem
 from batchveo.manifest import text
 from batchveo.manifest.yaml_comments import Comment, Comments
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 
 def found(folder: Path, content: str, name: str = "a.yaml") -> list[Problem]:
@@ -211,9 +211,7 @@ def test_comments_of_a_file_in_small_pieces(size: int, tmp_path: Path, monkeypat
     """The file streams by; the same comments are noticed however it comes."""
     read = text.YamlText.read
     monkeypatch.setattr(text.YamlText, "read", lambda self, _: read(self, size))
-    told = found(
-        tmp_path, f"- model: {T2V} # fine\n  prompt: A füchsin 🦊 #wild\n- {{model: {T2V}, name: b #1\n  }}\n"
-    )
+    told = found(tmp_path, f"- model: {T2V} # fine\n  prompt: A füchsin 🦊 #wild\n- {{model: {T2V}, name: b #1\n  }}\n")
     assert [problem.line for problem in told if "comment" in problem.message] == [2, 3]
 
 

@@ -12,11 +12,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
+from batchveo.core.job_row import canonical_json
 from batchveo.manifest import Manifests
 from batchveo.manifest.identity import Identities
-from batchveo.named import canonical_json
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 WORDS = st.text(st.characters(categories=["L", "N", "Zs"]), min_size=1, max_size=8).filter(str.strip)
 MATRICES = st.dictionaries(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.manifest import ReadOptions
-from tests.manifest.helpers import T2V, jobs, read, told
+from tests.helpers.manifests import T2V, jobs, read, told
 
 
 def test_matrix_variables_fill_every_field(tmp_path: Path) -> None:
@@ -94,9 +94,7 @@ def test_a_number_in_a_text_field_is_text(tmp_path: Path) -> None:
 
 def test_cells_may_hold_templates_too(tmp_path: Path) -> None:
     """Of meta and index; in a list each item."""
-    found = jobs(
-        tmp_path, f"model,prompt,duration,repeat,seed,meta.s\n{T2V},A,{{meta.s}},2,{{index}},8\n", "a.csv"
-    )
+    found = jobs(tmp_path, f"model,prompt,duration,repeat,seed,meta.s\n{T2V},A,{{meta.s}},2,{{index}},8\n", "a.csv")
     assert [(job.request["duration"], job.request["seed"]) for job in found] == [(8, 0), (8, 1)]
 
 
@@ -122,7 +120,5 @@ def test_slices(tmp_path: Path) -> None:
 def test_set_may_be_a_template(tmp_path: Path) -> None:
     """Like a default."""
     (tmp_path / "a.csv").write_text("prompt,meta.s\nA,8\n")
-    [job] = read(
-        tmp_path / "a.csv", ReadOptions(sets={"model": T2V, "duration": "{meta.s}", "name": "n-{meta.s}"})
-    )
+    [job] = read(tmp_path / "a.csv", ReadOptions(sets={"model": T2V, "duration": "{meta.s}", "name": "n-{meta.s}"}))
     assert (job.name, job.request["duration"]) == ("n-8", 8)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests, text
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 ONE = {"model": T2V, "prompt": "A cat, and a dog"}
 SPELLINGS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError, UsageError
+from batchveo.core.errors import ManifestError, UsageError
 from batchveo.manifest import Extra, Manifests, ReadOptions, pairs_of
-from tests.manifest.helpers import T2V, read, told
+from tests.helpers.manifests import T2V, read, told
 
 FAST = "google/veo-3.1-t2v-fast"
 REAL = "video_id,text_prompt,dimension\nv1,A cat,motion\nv2,A dog,\n"

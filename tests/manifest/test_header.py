@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.read_options import Extra, ReadOptions
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,7 @@ def test_two_spellings_of_one_name(tmp_path: Path) -> None:
 def test_a_spreadsheets_word_for_its_separator(first: str, tmp_path: Path) -> None:
     """It is no row, and it is what tells the cells apart."""
     content = (
-        f"{first}\r\nmodel;prompt, in words;meta.a\r\n".replace("prompt, in words", "prompt")
-        + f"{T2V};A, b, c;1\r\n"
+        f"{first}\r\nmodel;prompt, in words;meta.a\r\n".replace("prompt, in words", "prompt") + f"{T2V};A, b, c;1\r\n"
     )
     [job] = jobs(tmp_path, content, "a.csv")
     assert (job.request["prompt"], job.line) == ("A, b, c", 3)

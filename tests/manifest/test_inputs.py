@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.models import InputFile
 from batchveo.manifest import inputs
 from batchveo.manifest.inputs import media_type
-from batchveo.models import InputFile
-from tests.manifest.helpers import PNG, jobs, problems
+from tests.helpers.manifests import PNG, jobs, problems
 
 I2V = "google/veo-3.0-i2v"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Extra, Manifests, ReadOptions
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V, read, told
+from tests.helpers.manifests import T2V, read, told
 
 OPENAI = [
     {"custom_id": f"r{n}", "method": "POST", "url": "/v1/videos", "body": {"prompt": f"A {n}", "model": "sora"}}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifest.helpers import T2V, problems
+from tests.helpers.manifests import T2V, problems
 
 
 def said(folder: Path, file: str, content: str, key: str = "prompts_file") -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests, ReadOptions
 from batchveo.manifest.line_doubts import doubt
-from tests.manifest.helpers import T2V, jobs, read, told
+from tests.helpers.manifests import T2V, jobs, read, told
 
 GIVEN = ReadOptions(sets={"model": T2V})
 RAW = ReadOptions(sets={"model": T2V, "prompts_format": "raw"})
@@ -20,9 +20,7 @@ def test_a_text_file_is_a_manifest(tmp_path: Path) -> None:
     """A job for each line, and the options that any manifest takes."""
     path = tmp_path / "p.txt"
     path.write_bytes("\ufeffA cat\r\n\r\nA {index} dog\r\n".encode())
-    options = ReadOptions(
-        sets={"model": T2V, "repeat": "2", "seed": "{index}", "name": "{line_number:03d}-{index}"}
-    )
+    options = ReadOptions(sets={"model": T2V, "repeat": "2", "seed": "{index}", "name": "{line_number:03d}-{index}"})
     found = read(path, options)
     assert [(job.name, job.request["prompt"], job.request["seed"], job.line) for job in found] == [
         ("001-0", "A cat", 0, 1),

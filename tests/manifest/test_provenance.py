@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.catalog import MODELS
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.provenance import left_open
+from batchveo.provider.catalog import MODELS
 
 FIXED = "auto_fix: false, enhance_prompt: false, provider: google"
 

@@ -12,9 +12,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, ReadOptions
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V, read, told
+from tests.helpers.manifests import T2V, read, told
 
 I2V = "google/veo-3.1-i2v-fast"
 ROWS = [
@@ -253,9 +253,7 @@ def test_a_variable_of_the_matrix_with_the_name_of_a_column(tmp_path: Path) -> N
     base = f"rows_file: t.csv, model: {T2V}"
     (tmp_path / "m.yaml").write_text(f"- {{{base}, prompt: '{{title}} {{style}}', matrix: {{style: [new]}}}}")
     assert "{row.style} is the column" in (told(tmp_path / "m.yaml")[0].suggestion or "")
-    [job] = of(
-        tmp_path, f"- {{{base}, prompt: '{{title}} {{row.style}} {{s}}', matrix: {{s: [new], duration: [4]}}}}"
-    )
+    [job] = of(tmp_path, f"- {{{base}, prompt: '{{title}} {{row.style}} {{s}}', matrix: {{s: [new], duration: [4]}}}}")
     assert (job.request["prompt"], job.request["duration"]) == ("A old new", 4)
 
 

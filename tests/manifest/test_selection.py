@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError, UsageError
+from batchveo.core.errors import ManifestError, UsageError
+from batchveo.core.job_row import Row
 from batchveo.manifest import Manifests, ReadOptions, Summary
-from batchveo.named import Row
-from tests.manifest.helpers import T2V
+from tests.helpers.manifests import T2V
 
 MANIFEST = f"""
 - model: {T2V}

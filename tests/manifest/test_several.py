@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, Summary
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V
+from tests.helpers.manifests import T2V
 
 FOX = {"model": T2V, "prompt": "A fox"}
 

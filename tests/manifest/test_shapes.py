@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
+from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests
 from batchveo.manifest.shapes import Shapes
-from batchveo.models import JobSpec
-from tests.manifest.helpers import T2V, jobs
+from tests.helpers.manifests import T2V, jobs
 
 TEXTS = st.sampled_from(
     ["A cat", "a cat", "50 % of {index}", "100 %", "%s", "ü 🦊\u2028", '"q" \\', " ", "}", "a\nb", "\x07"]
@@ -68,9 +68,7 @@ def _check(content: str, suffix: str) -> None:
 @given(data=st.data())
 def test_rows(data: st.DataObject) -> None:
     """Jobs, ids, names, and every word of what is wrong."""
-    others = data.draw(
-        st.sets(st.sampled_from([key for key in CELLS if key not in {"model", "prompt"}]), max_size=4)
-    )
+    others = data.draw(st.sets(st.sampled_from([key for key in CELLS if key not in {"model", "prompt"}]), max_size=4))
     columns = ["model", "prompt", *sorted(others)]
     rows = data.draw(st.lists(st.tuples(*(CELLS[column] for column in columns)), min_size=2, max_size=12))
     table = io.StringIO()
@@ -82,9 +80,7 @@ def test_rows(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_typed_values(data: st.DataObject) -> None:
     """Where 1, 1.0 and true are not the same."""
-    others = data.draw(
-        st.sets(st.sampled_from([key for key in VALUES if key not in {"model", "prompt"}]), max_size=3)
-    )
+    others = data.draw(st.sets(st.sampled_from([key for key in VALUES if key not in {"model", "prompt"}]), max_size=3))
     entry = st.fixed_dictionaries({key: VALUES[key] for key in ["model", "prompt", *sorted(others)]})
     entries = data.draw(st.lists(entry, min_size=2, max_size=12))
     _check("\n".join(map(json.dumps, entries)), "jsonl")

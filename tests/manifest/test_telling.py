@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError, Problem
+from batchveo.core.errors import ManifestError, Problem
 from batchveo.manifest import Manifests
 from batchveo.manifest.problems import FEW, Problems, cut, shown
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import hint, key_hint
-from tests.manifest.helpers import T2V, problems
+from tests.helpers.manifests import T2V, problems
 
 KNOWN = [*PARAMETERS, *JOB_KEYS]
 

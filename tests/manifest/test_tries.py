@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import ManifestError
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.store import Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 HEAD = "model: google/veo3, prompt: A cat"
 

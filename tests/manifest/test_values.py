@@ -10,7 +10,7 @@ from batchveo.manifest.hosts import check_host
 from batchveo.manifest.no_text import is_no_text
 from batchveo.manifest.numbers import EXACT
 from batchveo.manifest.problems import Fault
-from tests.manifest.helpers import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems
 
 I2V = "google/veo-3.1-i2v"
 

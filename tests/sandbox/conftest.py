@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from .desk import Desk
+from tests.helpers.manual_sandbox import Desk
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from .desk import OPENED, Desk
+from tests.helpers.manual_sandbox import OPENED, Desk
 
 
 def test_a_restart_forgets_nothing(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import PATH, Desk
+from tests.helpers.manual_sandbox import PATH, Desk
 
 ONE = {"authorization": "Bearer sk-one"}
 TWO = {"authorization": "Bearer sk-two"}

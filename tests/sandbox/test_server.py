@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from batchveo.sandbox import Service, Settings, app, running
-
-from .desk import AUTH, PATH, order
+from tests.helpers.manual_sandbox import AUTH, PATH, order
 
 
 def service(*faults: str, **settings) -> Service:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from .desk import AUTH, LEGACY, OPENED, PATH, Desk
+from tests.helpers.manual_sandbox import AUTH, LEGACY, OPENED, PATH, Desk
 
 
 @pytest.mark.parametrize("path", [PATH, "/v2/logs", "/v2/billing", "/v2/billing/transactions"])

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from batchveo.catalog import MODELS, Model, ParamType
+from batchveo.provider.catalog import MODELS, Model, ParamType
 from batchveo.sandbox.errors import Refused
 from batchveo.sandbox.validate import named_model, read_order
-
-from .desk import order
+from tests.helpers.manual_sandbox import order
 
 WEB = "https://example.org/a.png"
 IMAGE = "data:image/png;base64,AAAA"

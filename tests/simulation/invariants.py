@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from batchveo.container import check_mp4
-from batchveo.files import measure
-from batchveo.models import Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.sandbox import Generation
+from batchveo.storage.local_files import measure
+from batchveo.storage.mp4 import check_mp4
+from batchveo.storage.reader import video_at
 from batchveo.store.sql import COUNTS
-from batchveo.verifying import video_at
-from tests.runner.nights import Night
+from tests.helpers.virtual_run import Night
 from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, ending_of
 
 S = JobState

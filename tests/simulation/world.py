@@ -12,24 +12,23 @@ from unittest import mock
 
 import anyio
 
-from batchveo.api import ApiKey, NamedKey
-from batchveo.files import VideoFile
-from batchveo.models import Job, JobSpec, JobState
-from batchveo.runner import Doubt
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.settings import Doubt, RunSettings
+from batchveo.core.state_machine import Move
+from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
+from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
-from batchveo.settings import RunSettings
-from batchveo.states import Move
+from batchveo.storage.local_files import VideoFile
 from batchveo.store import Store
-from batchveo.worker.remote import LEAVE_SECONDS
-from tests.runner.nights import KEY, Night, specs
-from tests.simulation.far import Crash, Far, FarRun, far_of, only_crashes
+from tests.helpers.virtual_run import KEY, Night, specs
+from tests.simulation.remote_run import Crash, Far, FarRun, far_of, only_crashes
 
 PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
 HEAVY = frozenset({"endless-body"})
-"""Faults that move so many bytes that a night would take minutes; ``tests/runner/test_expiry.py`` has them."""
+"""Faults that move so many bytes that a night would take minutes; ``tests/engine/test_url_expiry.py`` has them."""
 WITHOUT_END = frozenset({"no-url", "poll-403"})
 """Endings that no poll tells of."""
 REFUSALS = CALM | {"402", "403-moderated", "403-plan", "404-withdrawn"}

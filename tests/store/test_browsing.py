@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store import Store
 from batchveo.store.browsing import Filter
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 
@@ -61,9 +61,7 @@ def test_the_hint_is_the_longest_piece_that_has_no_case(text: str, hint: str | N
     assert Filter.of(text).hint == hint
 
 
-@pytest.mark.parametrize(
-    "text", ["桜の木", "über", "ÜBER", "ЛИСА", "лис", "क्या", "σοφοσ", "50%_off", "🐉", 'say "hi"']
-)
+@pytest.mark.parametrize("text", ["桜の木", "über", "ÜBER", "ЛИСА", "лис", "क्या", "σοφοσ", "50%_off", "🐉", 'say "hi"'])
 def test_words_of_every_script_are_found(store: Store, text: str) -> None:
     """In prompts as in names, whatever the case."""
     prompt = 'Über die 桜の木, лиса क्या σοφος 50%_off 🐉 say "hi"'

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store import Store, sql_charting
-from tests.factories import make_spec
-from tests.page.living import EVENING, Night
+from tests.helpers.factories import make_spec
+from tests.helpers.job_histories import EVENING, Night
 
 
 @pytest.fixture

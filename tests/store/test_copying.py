@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.store import Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 TEXT = (Path(__file__).parents[2] / "docs/guides/resume-and-move.md").read_text(encoding="utf-8")
 SECTION = TEXT.partition("## Copy the database")[2].partition("\n## ")[0]

@@ -57,9 +57,7 @@ def metadata(state: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return made
 
 
-def browse(
-    state: Path, metadata: dict[str, Any], look: Callable[[Get], Awaitable[None]], *, immutable: bool
-) -> None:
+def browse(state: Path, metadata: dict[str, Any], look: Callable[[Get], Awaitable[None]], *, immutable: bool) -> None:
     """Let ``look`` ask an in-process Datasette."""
 
     async def call() -> None:
@@ -93,9 +91,7 @@ def test_the_pages(state: Path, metadata: dict[str, Any], immutable: bool) -> No
         database = await get("/night.json")
         shown = {table["name"] for table in database["tables"] if not table["hidden"]}
         assert shown == {"jobs", "attempts", "events", "runs"}
-        assert {"videos", "unfinished", "failures", "spending", "history"} <= {
-            v["name"] for v in database["views"]
-        }
+        assert {"videos", "unfinished", "failures", "spending", "history"} <= {v["name"] for v in database["views"]}
         jobs = await get("/night/jobs")
         assert "One row for each video" in jobs
         assert "What the service charged, in US dollars" in jobs

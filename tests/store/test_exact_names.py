@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from batchveo.store import Store
 from batchveo.store.migrations import migrations
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 RUN = """INSERT INTO runs (id, command, service, version, host, pid, started_at)
     VALUES (1, 'run', 'x', '1', 'h', 1, 1)"""

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.api import ApiKey, NamedKey
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Lost, Outcome
-from batchveo.services import Service, check_keys, follow_keys, key_prints
-from batchveo.states import next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Outcome, SubmitUncertain
+from batchveo.core.state_machine import next_state
+from batchveo.operations.preflight import check_keys, follow_keys
+from batchveo.provider import ApiKey, NamedKey
+from batchveo.provider.service import Service
 from batchveo.store import Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
-from tests.runner.nights import specs
+from tests.helpers.virtual_run import specs
 
 NOW = 1_800_000_000.0
 
@@ -38,7 +39,7 @@ def service(**keys: str) -> Service:
 
 
 def claimed(store: Store, using: Service, label: str = "") -> Job:
-    job = store.claim(run=1, now=NOW, key=label or None, key_print=key_prints(store, using)[label])
+    job = store.claim(run=1, now=NOW, key=label or None, key_print=using.key_prints(store.key_secret())[label])
     assert job is not None
     return job
 
@@ -54,9 +55,9 @@ def test_the_key_is_not_in_the_database(store: Store, tmp_path: Path) -> None:
     using = service(only="sk-secret-key")
     job = claimed(store, using)
     key_print = store.key_print(job)
-    assert key_print == key_prints(store, using)[""]
+    assert key_print == using.key_prints(store.key_secret())[""]
     with Store(tmp_path / "other.db") as other:
-        assert key_prints(other, using)[""] != key_print
+        assert using.key_prints(other.key_secret())[""] != key_print
     store.close()
     assert b"sk-secret-key" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -64,7 +65,7 @@ def test_the_key_is_not_in_the_database(store: Store, tmp_path: Path) -> None:
 def test_the_fingerprint_is_of_the_attempt(store: Store) -> None:
     """A second attempt of the job with another key has its own."""
     before, after = service(only="sk-a"), service(only="sk-b")
-    doubt = moved(store, claimed(store, before), Lost(reason="reset"))
+    doubt = moved(store, claimed(store, before), SubmitUncertain(reason="reset"))
     store.resubmit(doubt, now=NOW)
     again = claimed(store, after)
     assert again.seq == doubt.seq
@@ -79,7 +80,7 @@ def test_the_fingerprint_is_of_the_attempt(store: Store) -> None:
         ({"only": "sk-a"}, None),
     ],
 )
-@pytest.mark.parametrize("outcome", [Accepted(generation_id="g"), Lost(reason="reset")])
+@pytest.mark.parametrize("outcome", [Accepted(generation_id="g"), SubmitUncertain(reason="reset")])
 def test_what_is_under_way_follows_its_key(
     store: Store, then: dict[str, str], label: str | None, outcome: Outcome
 ) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Lost, Outcome, Refused
-from batchveo.report.rows import job_row
-from batchveo.states import next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Outcome, Refused, SubmitUncertain
+from batchveo.core.state_machine import next_state
+from batchveo.operations.status_json import job_row
 from batchveo.store import MoveLost, Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 NOW = 5.0
 
@@ -78,7 +78,7 @@ def test_after_several_keys_the_only_one_takes_the_label_away(store: Store) -> N
 
 def test_a_doubt_submitted_again_keeps_what_was(store: Store) -> None:
     """The attempt that may have bought is still that of the first key."""
-    doubt = moved(store, claimed(store, "team-a"), Lost(reason="reset"))
+    doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
     assert store.key_names_unfinished() == {"team-a": 1}
     store.resubmit(doubt, now=NOW)
     assert not store.key_names_unfinished()
@@ -91,7 +91,7 @@ def test_an_adopted_generation_is_asked_for_with_the_key_that_knows_it(
     store: Store, key: str | None, kept: str | None
 ) -> None:
     """Of a doubtful job as of a pending one; nobody's word leaves the key as it is."""
-    doubt = moved(store, claimed(store, "team-a"), Lost(reason="reset"))
+    doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
     assert store.adopt(doubt, "g1", now=NOW, key=key).key == kept
     assert store.job(doubt.seq).key == kept
     pending = next(store.jobs(JobState.PENDING))
@@ -101,7 +101,7 @@ def test_an_adopted_generation_is_asked_for_with_the_key_that_knows_it(
 
 def test_an_adoption_that_comes_too_late_changes_no_key(store: Store) -> None:
     """The job has moved on."""
-    doubt = moved(store, claimed(store, "team-a"), Lost(reason="reset"))
+    doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
     store.resubmit(doubt, now=NOW)
     with pytest.raises(MoveLost):
         store.adopt(doubt, "g1", now=NOW, key="team-b")

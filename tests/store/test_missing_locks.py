@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import StateLocked, StateUnusable
+from batchveo.core.errors import StateLocked, StateUnusable
 from batchveo.store import Store, missing_locks, opening
 
 

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 from sqlite_utils import Database
 
-from batchveo.errors import StateLocked, StateUnusable
-from batchveo.models import JobState
+from batchveo.core.errors import StateLocked, StateUnusable
+from batchveo.core.models import JobState
 from batchveo.store import Store, opening
 from batchveo.store.migrations import migrations
 from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 
 def schema_of(path: Path) -> set[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
-from batchveo.named import NamedJob
-from batchveo.store import Added, Scratch, Store
-from tests.factories import make_spec
+from batchveo.core.job_row import JobRow
+from batchveo.core.models import JobState
+from batchveo.store import Added, StagingTable, Store
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def take(store: Store, *names: str, partial: bool) -> tuple[int, Added]:
     run = store.begin_run(command="run", service="https://s.example", now=1.0)
-    with Scratch() as scratch:
-        scratch.take(NamedJob.of(make_spec(name)) for name in names)
+    with StagingTable() as scratch:
+        scratch.take(JobRow.of(make_spec(name)) for name in names)
         scratch.is_partial = partial
         return run, store.add(scratch, run=run, now=1.0)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted, Completed, Fetched, Outcome
-from batchveo.states import next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
+from batchveo.core.state_machine import next_state
+from batchveo.operations.verify import refetch
 from batchveo.store import MoveLost, Store
-from batchveo.verifying import refetch
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 
 def move(store: Store, job: Job, outcome: Outcome) -> Job:
@@ -29,7 +29,7 @@ def done(tmp_path: Path) -> Job:
         assert job is not None
         job = move(store, job, Accepted(generation_id="g"))
         job = move(store, job, Completed(url="https://x/v", cost_usd=1.0))
-        return move(store, job, Fetched(folder="/v", file="a.mp4", bytes=3, sha256="00"))
+        return move(store, job, Downloaded(folder="/v", file="a.mp4", bytes=3, sha256="00"))
 
 
 def test_a_new_place_is_recorded(tmp_path: Path, done: Job) -> None:

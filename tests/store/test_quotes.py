@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
-from batchveo.named import NamedJob
-from batchveo.store import Quote, Scratch, Store, foresee
-from tests.factories import make_spec
+from batchveo.core.job_row import JobRow
+from batchveo.core.models import JobState
+from batchveo.store import Quote, StagingTable, Store, foresee
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
         make_spec("a hen"),
         make_spec("a hen", id="b" * 20),
     ]
-    with Scratch() as scratch:
-        scratch.take(tuple(NamedJob.of(spec)) for spec in named)
+    with StagingTable() as scratch:
+        scratch.take(tuple(JobRow.of(spec)) for spec in named)
         seen = list(foresee(scratch, store.path))
         added = store.add(scratch, run=run, now=3.0)
     states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
@@ -58,9 +58,9 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
 
 def test_without_a_state_all_is_new() -> None:
     """Names that differ by case only are two files where the disk tells them apart."""
-    with Scratch() as scratch:
+    with StagingTable() as scratch:
         twin = make_spec("a", id="b" * 20)
-        scratch.take(tuple(NamedJob.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
+        scratch.take(tuple(JobRow.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
         seen = list(foresee(scratch, None))
     assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
 
@@ -68,8 +68,8 @@ def test_without_a_state_all_is_new() -> None:
 def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
     """The state can be joined again."""
     store.begin_run(command="run", service="x", now=1.0)
-    with Scratch() as scratch:
-        scratch.take(tuple(NamedJob.of(make_spec(name))) for name in "abc")
+    with StagingTable() as scratch:
+        scratch.take(tuple(JobRow.of(make_spec(name))) for name in "abc")
         looking = foresee(scratch, store.path)
         next(looking)
         looking.close()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database, Migrations
 
+from batchveo.core.job_row import canonical_json
+from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
-from batchveo.models import JobState
-from batchveo.named import canonical_json
-from batchveo.store import Scratch, Store, foresee
+from batchveo.store import StagingTable, Store, foresee
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID, STEPS
 
@@ -55,11 +55,11 @@ def old_state(path: Path, *jobs: tuple[str, str]) -> None:
     db.close()
 
 
-def named(path: Path, *prompts: str) -> Scratch:
+def named(path: Path, *prompts: str) -> StagingTable:
     """What a manifest of these prompts names."""
     manifest = path / "m.jsonl"
     manifest.write_text("".join(json.dumps({"model": MODEL, "prompt": prompt}) + "\n" for prompt in prompts))
-    scratch = Scratch()
+    scratch = StagingTable()
     with Manifests([manifest]) as manifests:
         manifests.read(scratch.take)
     return scratch

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import DiskTrouble, ManifestError, UsageError
+from batchveo.core.errors import DiskTrouble, ManifestError, UsageError
+from batchveo.core.job_row import JobRow
+from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.manifest import Manifests
-from batchveo.models import InputFile, JobSpec, JobState
-from batchveo.named import NamedJob
-from batchveo.store import Added, Scratch, Store
-from tests.factories import make_spec
+from batchveo.store import Added, StagingTable, Store
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
     run = store.begin_run(command="run", service="s", now=now)
-    with Scratch() as scratch:
-        scratch.take(map(NamedJob.of, specs))
+    with StagingTable() as scratch:
+        scratch.take(map(JobRow.of, specs))
         return store.add(scratch, run=run, now=now)
 
 
@@ -73,38 +73,42 @@ def test_a_row_holds_the_whole_record() -> None:
     """What goes into a row comes out of it."""
     item = InputFile(sha256="0" * 64, media_type="image/png", path="/é.png")
     spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None)
-    assert NamedJob.of(spec).spec() == spec
+    assert JobRow.of(spec).spec() == spec
 
 
 def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:
     """What was taken before them is thrown away."""
     manifest = tmp_path / "m.csv"
     manifest.write_text("model,prompt\n" + "veo2,A cat\n" * 5 + "veo2,\n")
-    with Manifests([manifest]) as reading, Scratch() as scratch, pytest.raises(ManifestError, match=r"m\.csv:7"):
+    with (
+        Manifests([manifest]) as reading,
+        StagingTable() as scratch,
+        pytest.raises(ManifestError, match=r"m\.csv:7"),
+    ):
         reading.read(scratch.take)
     assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
 
 
 def test_no_room_is_a_clear_error() -> None:
     """It names the variable that names another folder."""
-    with Scratch() as scratch:
+    with StagingTable() as scratch:
         scratch._db.execute("PRAGMA temp.max_page_count = 20")
         with pytest.raises(DiskTrouble, match="TMPDIR"):
-            scratch.take(NamedJob.of(make_spec(f"job {number}")) for number in range(5000))
+            scratch.take(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
 def test_a_large_scratch_is_a_file_that_is_deleted_already() -> None:
     """Nothing stays behind, whatever dies, and nobody else can open it."""
 
-    def taking() -> Iterator[NamedJob]:
+    def taking() -> Iterator[JobRow]:
         for number in range(20_000):
-            yield NamedJob.of(make_spec(f"job {number}", request={"prompt": "x" * 500}))
+            yield JobRow.of(make_spec(f"job {number}", request={"prompt": "x" * 500}))
         links = [link for link in map(_link, Path("/proc/self/fd").iterdir()) if "etilqs" in link]
         assert links
         assert all(link.endswith("(deleted)") for link in links)
 
-    with Scratch() as scratch:
+    with StagingTable() as scratch:
         scratch.take(taking())
 
 
@@ -117,7 +121,7 @@ def _link(path: Path) -> str:
 
 def test_a_scratch_can_be_closed_twice(store: Store) -> None:
     """The run closes it early; its owner closes it at the end."""
-    with Scratch() as scratch:
+    with StagingTable() as scratch:
         scratch.close()
     with pytest.raises(sqlite3.ProgrammingError):
         scratch.take(())
@@ -126,8 +130,8 @@ def test_a_scratch_can_be_closed_twice(store: Store) -> None:
 def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) -> None:
     """The move is whole or none; a second one finds everything as it was."""
     first, second = (store.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
-    with Scratch() as scratch:
-        scratch.take([NamedJob.of(make_spec("a")), NamedJob.of(make_spec("b"))])
+    with StagingTable() as scratch:
+        scratch.take([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
         with pytest.raises(sqlite3.IntegrityError):
             store.add(scratch, run=99, now=1.0)
         assert store.add([make_spec("a")], run=first, now=1.0).new == 1

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import Job, JobState
-from batchveo.outcomes import Accepted
-from batchveo.states import Move, next_state
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted
+from batchveo.core.state_machine import Move, next_state
 from batchveo.store import BudgetShort, GenerationTaken, MoveLost, Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 RUN = 1

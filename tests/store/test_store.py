@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.errors import StateLocked, UsageError
-from batchveo.models import InputFile, Job, JobSpec, JobState
-from batchveo.outcomes import Accepted, Completed, Fetched, Lost, Outcome, Refused
-from batchveo.states import Move, next_state
+from batchveo.core.errors import StateLocked, UsageError
+from batchveo.core.models import InputFile, Job, JobSpec, JobState
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome, Refused, SubmitUncertain
+from batchveo.core.state_machine import Move, next_state
 from batchveo.store import GenerationTaken, MoveLost, Store
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 
@@ -178,7 +178,7 @@ def test_a_life_is_recorded_from_claim_to_file(store: Store, run: int) -> None:
     store.add([make_spec("a")], run=run, now=1.0)
     job = move(store, claimed(store, run), Accepted(generation_id="g-1"))
     job = move(store, job, Completed(url="https://x/v.mp4", cost_usd=0.4), now=70.0)
-    job = move(store, job, Fetched(folder="/v", file="a.mp4", bytes=3, sha256="ab"), now=80.0)
+    job = move(store, job, Downloaded(folder="/v", file="a.mp4", bytes=3, sha256="ab"), now=80.0)
     assert [row["to_state"] for row in store.history(job)] == [
         "submitting",
         "generating",
@@ -249,7 +249,7 @@ def test_a_wait_from_a_clock_ahead_is_clamped(store: Store, run: int) -> None:
 def test_held_jobs_are_counted_apart(store: Store, run: int) -> None:
     """They are in doubt, and more."""
     store.add([make_spec("a")], run=run, now=1.0)
-    job = move(store, claimed(store, run), Lost(reason="reset"))
+    job = move(store, claimed(store, run), SubmitUncertain(reason="reset"))
     store.apply(job, Move(to=S.IN_DOUBT, set={"held": True}), run=run, now=9.0)
     assert (store.counts()[S.IN_DOUBT], store.counts().held) == (1, 1)
 

@@ -11,30 +11,30 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.models import Job, JobSpec, JobState
-from batchveo.named import NamedJob
-from batchveo.outcomes import (
+from batchveo.core.job_row import JobRow
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.outcomes import (
     AbsentFromLog,
     Accepted,
     Charged,
     Completed,
     Denied,
+    Downloaded,
+    DownloadError,
     FailedInLog,
-    Fetched,
-    FetchTrouble,
     FoundInLog,
     GenerationFailed,
-    Lost,
     Outcome,
     Refused,
     Stuck,
+    SubmitUncertain,
     Throttled,
 )
-from batchveo.states import next_state
-from batchveo.store import GenerationTaken, MoveLost, Scratch, Store
+from batchveo.core.state_machine import next_state
+from batchveo.store import GenerationTaken, MoveLost, StagingTable, Store
 from batchveo.store.migrations import migrations
 from batchveo.store.versions import APPLICATION_ID
-from tests.factories import make_spec
+from tests.helpers.factories import make_spec
 
 S = JobState
 
@@ -62,8 +62,8 @@ def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
     """A run that names ``specs``."""
     run = store.begin_run(command="run", service="s", now=1.0)
     if scratch:
-        with Scratch() as named:
-            named.take(map(NamedJob.of, specs))
+        with StagingTable() as named:
+            named.take(map(JobRow.of, specs))
             store.add(named, run=run, now=1.0)
     else:
         store.add(specs, run=run, now=1.0)
@@ -106,11 +106,11 @@ class Walk:
                 Accepted(generation_id=generation),
                 FoundInLog(generation_id=generation),
                 Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
-                Fetched(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
-                FetchTrouble(reason="odd", stale_url=True),
+                Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
+                DownloadError(reason="odd", stale_url=True),
                 GenerationFailed(reason="no"),
                 Refused(reason="no"),
-                Lost(reason="late"),
+                SubmitUncertain(reason="late"),
                 Throttled(reason="slow"),
                 FailedInLog(reason="no"),
                 AbsentFromLog(settled=True),
@@ -331,7 +331,7 @@ def test_a_taken_on_job_that_ends_counts_for_the_run_that_ended_it(store: Store)
     steps: list[Outcome] = [
         Accepted(generation_id="g"),
         Completed(url="https://cdn.example/v.mp4", cost_usd=1.0),
-        Fetched(folder="/v", file="f.mp4", bytes=1, sha256="h"),
+        Downloaded(folder="/v", file="f.mp4", bytes=1, sha256="h"),
     ]
     for outcome in steps:
         job = moved(store, job, outcome, again)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.models import JobState
+from batchveo.core.models import JobState
 from batchveo.store import Store, watching
-from tests.factories import make_spec
-from tests.report.helpers import going, moved_on
+from tests.helpers.busy_database import going, moved_on
+from tests.helpers.factories import make_spec
 
 S = JobState
 

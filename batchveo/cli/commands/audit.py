@@ -1,0 +1,81 @@
+"""``batchveo audit``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from batchveo.cli.options import json_option, service_options, state_option
+from batchveo.cli.shared import service_of
+from batchveo.core.amounts import money
+from batchveo.core.formatting import counted, printable, shorten
+from batchveo.operations.audit import Audit, Finding, audit
+from batchveo.operations.preflight import running
+from batchveo.provider.clients import apis
+from batchveo.provider.usage_log import NOT_WHOLE
+from batchveo.store import Store
+
+
+@click.command("audit")
+@state_option
+@service_options
+@json_option
+def command(state: Path, *, as_json: bool, **options: Any) -> int:
+    """Hold the state against the provider's ledger and usage log.
+
+    Bought twice, bought but not on disk, on disk but never charged, charged otherwise than expected, and
+    generations nobody here asked for. Exit status 1 where anything is off, or where the log is longer than what
+    is read of it. Changes nothing.
+    """
+    using = service_of(options)
+
+    async def call() -> Audit:
+        async with apis(there) as opened:
+            return await audit(store, opened, now=time.time())
+
+    with Store(state, writing=False) as store, running(using, state) as there:
+        audited = anyio.run(call)
+    if as_json:
+        rows = [_row(finding) for finding in audited.findings]
+        click.echo(json.dumps({"ok": audited.ok, "findings": rows, "whole": audited.whole}))
+    else:
+        _say(audited)
+    return 0 if audited.ok else 1
+
+
+def _say(audited: Audit) -> None:
+    for finding in audited.findings:
+        click.echo(_line(finding))
+    off = len(audited.findings)
+    click.echo(f"{counted(off, 'thing')} {'is' if off == 1 else 'are'} off" if off else "nothing is off", err=True)
+    if not audited.whole:
+        click.echo(f"warning: {NOT_WHOLE}: what was bought twice further back is not seen", err=True)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    job = finding.job
+    return {
+        "kind": finding.kind.name.lower(),
+        "what": finding.kind.value,
+        "job": job.id if job else None,
+        "name": job.name if job else None,
+        "generation_id": finding.generation_id,
+        "charged_usd": finding.usd,
+        "detail": finding.detail,
+        "key": finding.key,
+    }
+
+
+def _line(finding: Finding) -> str:
+    cut = shorten(finding.job.name, 40) if finding.job and sys.stdout.isatty() else None
+    who = cut or (finding.job.name if finding.job else "-")
+    usd = money(finding.usd) if finding.usd is not None else "nothing"
+    detail = f" ({finding.detail})" if finding.detail else ""
+    key = f" with key {finding.key}" if finding.key else ""
+    return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")

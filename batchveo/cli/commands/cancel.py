@@ -1,0 +1,35 @@
+"""``batchveo cancel``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import option, state_option
+from batchveo.cli.selection import selected
+from batchveo.cli.shell_complete import jobs_in
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import counted
+from batchveo.core.models import JobState
+from batchveo.operations import manage
+from batchveo.store import Store
+
+
+@click.command("cancel")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.PENDING))
+@state_option
+@option("--all", "everything", is_flag=True, envvar=None, help="Every pending job.")
+def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
+    """Withdraw pending JOBs before they are submitted.
+
+    What is submitted is paid for, and the service has no call that takes it back.
+    """
+    if bool(jobs) == everything:
+        raise UsageError("name the jobs to cancel, or give --all")
+    with Store.existing(state) as store:
+        chosen = list(store.jobs(JobState.PENDING) if everything else selected(store, jobs))
+        done = manage.cancel(store, chosen, now=time.time())
+    click.echo(f"{counted(done, 'job')} cancelled", err=True)
+    return 0

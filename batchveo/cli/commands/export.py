@@ -1,0 +1,164 @@
+"""``batchveo export``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import shorten
+from batchveo.core.models import JobState
+from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
+from batchveo.store import Store
+
+_MB = 1_000_000
+_SHOWN = 20
+_SECONDS = 0.5
+
+_shape_options = together(
+    option(
+        "--format",
+        "formats",
+        type=click.Choice([form.value for form in Format]),
+        multiple=True,
+        default=[Format.VIDEOFOLDER.value],
+        help="What to make; may be given several times.",
+    ),
+    option("--split", "split", default="auto", metavar="HOW", help="auto (by meta.split), 0.9/0.05/0.05, or none."),
+    option("--split-by", default="prompt", metavar="GROUP", help="What shares keep together: prompt, job or meta.KEY."),
+    option("--files", type=click.Choice([way.value for way in Files]), default="link", help="How the videos come in."),
+    option(
+        "--metadata",
+        type=click.Choice([kind.value for kind in Metadata]),
+        default="jsonl",
+        help="How a VideoFolder describes its videos.",
+    ),
+    option(
+        "--shard-size",
+        type=FiniteRange(min=0.0, min_open=True),
+        default=1000.0,
+        metavar="MB",
+        help="Megabytes of video a shard, at most.",
+    ),
+    option(
+        "--captions",
+        type=click.Choice([kind.value for kind in Captions]),
+        help="Also write each caption as a text file beside its video.",
+    ),
+    option("--shard-clips", type=int, default=10_000, metavar="N", help="Clips a shard, at most."),
+)
+_choice_options = together(
+    option("--model", "models", multiple=True, metavar="MODEL", help="Only videos of this model; repeatable."),
+    option("--manifest", "manifests", multiple=True, metavar="FILE", help="Only jobs of this manifest; repeatable."),
+    option("--where-meta", "where", multiple=True, metavar="KEY=VALUE", help="Only jobs with this meta; repeatable."),
+)
+
+
+@click.command("export")
+@click.argument("folder", type=PATH, metavar="DIR")
+@state_option
+@_shape_options
+@_choice_options
+@option("--verify", is_flag=True, help="Hash what is in the folder already, too.")
+@option("--dry-run", is_flag=True, help="Count; write nothing.")
+@json_option
+def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
+    """Make a dataset in DIR from what succeeded; again: add what is new.
+
+    Exit status 1 where a video was left out because something is wrong with it.
+    """
+    settings = _settings(options)
+    with closing(_open(state, settings)) as store:
+        result = export(store, folder, settings, seen=_progress(store))
+    if as_json:
+        click.echo(json.dumps(_row(result), ensure_ascii=False))
+    else:
+        _say(result)
+    return 1 if result.troubles else 0
+
+
+def _open(state: Path, settings: ExportSettings) -> Store:
+    moving = settings.files is Files.MOVE and not settings.dry_run
+    return Store.existing(state) if moving else Store(state, writing=False)
+
+
+def _progress(store: Store) -> Callable[[int], None]:
+    """Shows a person at a terminal, twice a second, how far it is."""
+    total, shown = store.counts()[JobState.SUCCEEDED], time.monotonic()
+    at_terminal = sys.stderr.isatty()
+
+    def show(jobs: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if at_terminal and (now - shown >= _SECONDS or (jobs == total and total > 1)):
+            shown = now
+            click.echo(f"\r{jobs:,} of {total:,} videos", nl=jobs == total, err=True)
+
+    return show
+
+
+def _settings(options: dict[str, Any]) -> ExportSettings:
+    return ExportSettings(
+        formats=options["formats"],
+        files=Files(options["files"]),
+        splitting=Splitting(how=options["split"], by=options["split_by"]),
+        metadata=Metadata(options["metadata"]),
+        captions=options["captions"] and Captions(options["captions"]),
+        shard_bytes=int(options["shard_size"] * _MB),
+        shard_clips=options["shard_clips"],
+        verify=options["verify"],
+        dry_run=options["dry_run"],
+        models=options["models"],
+        manifests=options["manifests"],
+        meta=tuple(map(_pair, options["where"])),
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, mark, value = text.partition("=")
+    if not mark or not key:
+        raise UsageError(f"--where-meta {text!r}: write it as key=value")
+    return key, value
+
+
+def _row(result: Exported) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "clips": result.clips,
+        "added": result.added,
+        "bytes": result.bytes,
+        "splits": dict(result.splits),
+        "placed": dict(result.placed),
+        "shards": list(result.shards),
+        "left_out": result.left_out,
+        "troubles": [
+            {"id": t.job.id, "name": t.job.name, "file": str(t.path), "problem": t.problem} for t in result.troubles
+        ],
+        "notes": list(result.notes),
+        "dry_run": result.dry_run,
+    }
+
+
+def _say(result: Exported) -> None:
+    verb = "would be added" if result.dry_run else "added"
+    splits = ", ".join(f"{split} {count}" for split, count in result.splits.items())
+    click.echo(f"{result.folder}: {result.clips} clips{f' ({splits})' if splits else ''}, {result.added} {verb}")
+    parts = [f"{count} {how}" for how, count in result.placed.items()]
+    parts += [f"new shards: {len(result.shards)}"] if result.shards else []
+    parts += [f"{result.left_out} not chosen"] if result.left_out else []
+    if parts:
+        click.echo(", ".join(parts), err=True)
+    for note in result.notes:
+        click.echo(f"note: {shorten(note, 300)}", err=True)
+    for trouble in result.troubles[:_SHOWN]:
+        click.echo(f"left out: {shorten(trouble.job.name)}: {shorten(trouble.problem, 300)}", err=True)
+    if len(result.troubles) > _SHOWN:
+        click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json has them all", err=True)

@@ -1,0 +1,90 @@
+"""``batchveo plan``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+import click
+
+from batchveo.cli.options import (
+    json_option,
+    manifests_argument,
+    option,
+    plan_options,
+    reading_options,
+    service_options,
+    strict_option,
+    unknown_model_option,
+)
+from batchveo.cli.read_options import reading_of
+from batchveo.cli.shared import planned_settings, service_of
+from batchveo.display.columns import listing_width
+from batchveo.display.plan import plan_row, plan_text
+from batchveo.operations.image_check import unwatched
+from batchveo.operations.plan import Plan, plan
+from batchveo.operations.preflight import running
+from batchveo.provider.clients import apis, first
+from batchveo.provider.service import Service
+
+
+@click.command("plan")
+@manifests_argument
+@reading_options
+@plan_options
+@service_options
+@unknown_model_option
+@option("--check-images", is_flag=True, help="Look at the images too: do they answer, are they large enough?")
+@strict_option
+@json_option
+def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
+    """Check, count and price the jobs, foretell the night; write nothing, buy nothing."""
+    return show_plan(manifests, as_json=as_json, **options)
+
+
+def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
+    """Make the plan and print it; 1 where images will not do."""
+    made = _plan(manifests, options)
+    text = (
+        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
+        if as_json
+        else plan_text(made, listing_width(sys.stdout), state=options["state"])
+    )
+    click.echo(text)
+    return int(bool(made.images and made.images.problems))
+
+
+def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
+    with running(service_of(options, required=False)) as using:
+        return _ask(manifests, options, using)
+
+
+def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
+    async def call() -> Plan:
+        async with apis(using) as opened:
+            return await plan(
+                manifests,
+                state=options["state"],
+                api=first(opened),
+                has_key=using.key is not None,
+                apis=opened,
+                allow_unknown_model=options["allow_unknown_model"],
+                strict_provenance=options["strict_provenance"],
+                reading=reading_of(options),
+                stdin=sys.stdin.buffer,
+                settings=planned_settings(options),
+                with_images=options.get("check_images", False),
+                loopback=using.is_local,
+                sandbox=using.sandbox,
+                progress=_count if sys.stderr.isatty() else unwatched,
+            )
+
+    return anyio.run(call)
+
+
+def _count(done: int, of: int) -> None:
+    """A line on the terminal that counts the images, and is gone at the end."""
+    click.echo(f"\r\x1b[Kimages: {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)

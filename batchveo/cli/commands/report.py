@@ -1,0 +1,47 @@
+"""``batchveo report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import PATH, option, state_option, videos_option
+from batchveo.core.destination import Destination
+from batchveo.core.formatting import counted
+
+
+@click.command("report")
+@state_option
+@option("--output", type=PATH, metavar="FILE", help="The page's file; report.html beside the videos without it.")
+@option("--posters/--no-posters", default=True, help="Whether small pictures of the videos are in it.")
+@videos_option
+def command(state: Path, *, output: Path | None, posters: bool, videos: Destination | None) -> int:
+    """Write the page of this state as one HTML file that opens offline and may be mailed.
+
+    It links to the videos by their way from the file, so that the folder can be moved as a whole.
+    """
+    from batchveo.store import Store
+    from batchveo.web.static_report import default_output, write_report
+    from batchveo.web.thumbnails import available
+
+    with Store(state, writing=False) as store:
+        target = output or default_output(store, videos)
+        written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
+    jobs = counted(written.total, "job")
+    if written.jobs < written.total:
+        jobs = f"{written.jobs:,} of {jobs}"
+    megabytes = written.bytes / 1e6
+    click.echo(f"{jobs}, {counted(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
+    if written.unlinked:
+        videos_words = counted(written.unlinked, "video")
+        click.echo(
+            f"note: {videos_words} not linked: the way from the report would tell where on this machine they are; "
+            "write it beside the videos, without --output",
+            err=True,
+        )
+    if posters and not available():
+        click.echo("note: posters take an extra: pip install 'batchveo[media]'", err=True)
+    click.echo(str(written.path))
+    return 0

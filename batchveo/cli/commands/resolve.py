@@ -1,0 +1,125 @@
+"""``batchveo resolve``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import option, state_option
+from batchveo.cli.selection import in_states, selected
+from batchveo.cli.shell_complete import jobs_in
+from batchveo.core.amounts import money
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import counted, printable, state_words
+from batchveo.core.models import Job, JobState
+from batchveo.operations import manage
+from batchveo.store import Store
+
+NAMED_MOST = 20
+"""Jobs that are named one by one."""
+DECLINED = 130
+
+
+@click.command("resolve")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING))
+@state_option
+@option("--all", "everything", is_flag=True, envvar=None, help="Every job in doubt.")
+@option("--held", is_flag=True, envvar=None, help="Every job in doubt that the usage log has not settled.")
+@option(
+    "--state-is",
+    type=click.Choice([JobState.IN_DOUBT.value, JobState.GENERATING.value]),
+    multiple=True,
+    envvar=None,
+    help="Every job in this state; generating ones with --fail only. May be given several times.",
+)
+@option("--resubmit", is_flag=True, envvar=None, help="It bought nothing, as you know: submit it again.")
+@option("--generation-id", envvar=None, metavar="ID", help="It bought this generation: fetch it.")
+@option("--fail", is_flag=True, envvar=None, help="Give it up.")
+@option("-y", "--yes", is_flag=True, envvar=None, help="Do it without asking.")
+def command(
+    jobs: tuple[str, ...],
+    state: Path,
+    *,
+    everything: bool,
+    held: bool,
+    state_is: tuple[str, ...],
+    resubmit: bool,
+    generation_id: str | None,
+    fail: bool,
+    yes: bool,
+) -> int:
+    """Settle JOBs that are in doubt, by hand, one way for all of them; --fail gives up generating ones too.
+
+    \b
+    All that the log has not settled:  resolve --held --resubmit
+    Everything in doubt:               resolve --all --fail
+
+    The provider's site lists what your key has generated. --resubmit pays twice if the first submit arrived.
+    Before jobs are settled that were not named, a person at the terminal is asked, and told what it may cost.
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
+    manage.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
+    by_state = everything or held or bool(state_is)
+    if bool(jobs) == by_state:
+        raise UsageError("name the jobs to resolve, or give --all, --held or --state-is")
+    with Store.existing(state) as store:
+        chosen = list(selected(store, jobs)) if jobs else _in_states(store, state_is, held=held)
+        if by_state:
+            words = _what_it_means(store, chosen, resubmit=resubmit)
+            if chosen and not yes and not _confirmed(words):
+                return DECLINED
+            if yes or not chosen:
+                click.echo(words, err=True)
+        moved = manage.resolve(
+            store,
+            chosen,
+            now=time.time(),
+            resubmit=resubmit,
+            generation_id=generation_id,
+            fail=fail,
+            skip_moved=by_state,
+        )
+    _say(moved, left=len(chosen) - len(moved))
+    return 0
+
+
+def _in_states(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
+    wanted = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
+    return [job for job in in_states(store, wanted) if job.held or not held]
+
+
+def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
+    """How many there are, and what it may cost to settle them so."""
+    if not jobs:
+        return "no job is so: nothing to resolve"
+    usd, unpriced = store.reserved_for(jobs)
+    price = f"up to {money(usd)}" if usd or not unpriced else "what nobody knows"
+    more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
+    if resubmit:
+        return f"{counted(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
+    return f"{counted(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
+
+
+def _confirmed(words: str) -> bool:
+    """Ask whoever is at the terminal; a script has said what it wants."""
+    click.echo(words, err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    try:
+        return click.confirm("Go on?", default=False, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
+
+
+def _say(moved: Sequence[Job], *, left: int) -> None:
+    for job in moved[:NAMED_MOST]:
+        click.echo(f"{printable(job.name)}: {job.state.value}", err=True)
+    if len(moved) > NAMED_MOST:
+        rest = len(moved) - NAMED_MOST
+        click.echo(f"... and {rest:,} more: {state_words(moved[-1].state)}", err=True)
+    if left:
+        click.echo(f"{counted(left, 'job')} had moved meanwhile, and stayed as they were", err=True)

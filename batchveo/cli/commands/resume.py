@@ -1,0 +1,36 @@
+"""``batchveo resume``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from batchveo.cli.options import run_options
+from batchveo.cli.prompt import approve_of, consent_of
+from batchveo.cli.shared import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
+from batchveo.display.notifier import Notifier
+from batchveo.operations import run
+
+
+@click.command("resume")
+@run_options
+def command(**options: Any) -> int:
+    """Go on with everything unfinished in the state, whichever manifest named it."""
+    settings, cluster = settings_of(options), cluster_of(options)
+    with (
+        reporter_of(options) as shown,
+        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
+    ):
+        result = run.resume(
+            state=options["state"],
+            settings=settings,
+            using=service_of(options),
+            reporter=notifier,
+            approve=approve_of(options),
+            cluster=cluster,
+            told=told_of(click.get_current_context()),
+            consent=consent_of(options),
+        )
+        notifier.ended(result)
+    return conclude(result, options, shown)

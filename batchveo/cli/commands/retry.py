@@ -1,0 +1,42 @@
+"""``batchveo retry``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import option, state_option
+from batchveo.cli.selection import in_states, selected
+from batchveo.cli.shell_complete import jobs_in
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import counted
+from batchveo.core.models import JobState
+from batchveo.operations import manage
+from batchveo.store import Store
+
+
+@click.command("retry")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.FAILED, JobState.CANCELLED))
+@state_option
+@option(
+    "--state-is",
+    type=click.Choice([state.value for state in manage.RETRIED]),
+    multiple=True,
+    envvar=None,
+    help="Every job in this state; may be given several times.",
+)
+def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) -> int:
+    """Put failed jobs back to pending: all of them, or the JOBs named (those may be cancelled ones too).
+
+    JOB is an id or its beginning, or a name. `run` or `resume` then submits them again.
+    """
+    if jobs and state_is:
+        raise UsageError("name the jobs to retry, or give --state-is")
+    with Store.existing(state) as store:
+        wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
+        chosen = list(selected(store, jobs)) if jobs else in_states(store, wanted)
+        done = manage.retry(store, chosen, now=time.time())
+    click.echo(f"{counted(done, 'job')} pending again", err=True)
+    return 0

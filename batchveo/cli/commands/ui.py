@@ -1,0 +1,49 @@
+"""``batchveo ui``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import option, state_option, videos_option
+from batchveo.core.destination import Destination
+from batchveo.core.errors import UsageError
+
+
+@click.command("ui")
+@state_option
+@option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    help="The address to listen on; any but loopback asks for a token.",
+)
+@option("--port", metavar="N", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
+@option("--token", is_flag=True, help="Ask for a token on loopback too, where this machine has other users.")
+@option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@videos_option
+def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Destination | None) -> int:
+    """Serve a page of this state: the videos, how far it is, what failed and why; until Ctrl-C.
+
+    It may be open while a run goes on. Retry, cancel and resolve work from it as the commands do.
+    """
+    from batchveo.core.asgi_server import serve
+    from batchveo.store import Store
+    from batchveo.web.app import app
+    from batchveo.web.security import secrets_for
+
+    Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
+    keys = secrets_for(host, token=token)
+
+    def say_ready(url: str) -> None:
+        page = url if keys.token is None else f"{url}/?token={keys.token}"
+        click.echo(f"the page is at {page} (Ctrl-C ends it)", err=True)
+        if open_browser:
+            click.launch(page)
+
+    try:
+        serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be used: {error.strerror}; --port 0 takes a free one") from None
+    return 0

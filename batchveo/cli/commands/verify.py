@@ -1,0 +1,53 @@
+"""``batchveo verify``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from batchveo.cli.options import PLACE, json_option, option, state_option
+from batchveo.core.destination import Destination
+from batchveo.core.formatting import counted
+from batchveo.core.hints import address_options, pasteable
+from batchveo.operations.verify import Verdict, refetch, verify
+from batchveo.store import Store
+
+
+@click.command("verify")
+@state_option
+@option("--output", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
+@option("--refetch", "fetch_again", is_flag=True, envvar=None, help="Let the next run fetch again what is wrong.")
+@json_option
+def command(state: Path, output: Destination | None, *, fetch_again: bool, as_json: bool) -> int:
+    """Check every finished video in its place: there, of its recorded size and hash, a whole MP4.
+
+    Exit status 1 where something is wrong. --refetch costs nothing: the videos are paid for.
+    """
+    wrong = []
+    checked = 0
+    with Store(state, writing=False) as store:
+        for verdict in verify(store, folder=output):
+            checked += 1
+            if as_json:
+                click.echo(json.dumps(_row(verdict), ensure_ascii=False))
+            if verdict.problem is not None:
+                wrong.append(verdict)
+                if not as_json:
+                    click.echo(f"{verdict.path}: {verdict.problem}")
+    if wrong and fetch_again:
+        with Store(state) as store:
+            for verdict in wrong:
+                refetch(store, verdict.job, now=time.time())
+            again = pasteable("resume", state=state, service=address_options(store.services()))
+        click.echo(f"{counted(len(wrong), 'video')} will be fetched again by `{again}`", err=True)
+    click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
+    return 1 if wrong else 0
+
+
+def _row(verdict: Verdict) -> dict[str, object]:
+    job = verdict.job
+    ok = verdict.problem is None
+    return {"id": job.id, "name": job.name, "file": str(verdict.path), "ok": ok, "problem": verdict.problem}

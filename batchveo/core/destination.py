@@ -1,0 +1,131 @@
+"""Where finished videos go: a folder of this machine, or the objects under one prefix of a bucket."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from batchveo.core.errors import UsageError
+
+BUCKET_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "azure": "az"}
+"""The kinds of buckets, by how their URLs may begin."""
+LONGEST_PREFIX = 512
+"""Bytes of UTF-8; stores take keys of 1024, names and endings included."""
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
+_SLIP = re.compile(
+    r"(?:s3|gs|gcs|az|azure|file|https?)\s*[:;]"  # s3:/bucket, s3:bucket, s3;//bucket, file:videos
+    r"|(?:s3|gs|az|azure|file)//"  # s3//bucket
+    r"|[a-z][a-z0-9+.-]+:/",  # minio:/bucket
+    re.IGNORECASE,
+)
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,221}")
+_DRIVE = re.compile(r"/[A-Za-z]:/")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+
+
+class BucketUrl(str):
+    """A checked URL of a bucket or a prefix in one: ``s3://bucket/prefix``, no slash at its end.
+
+    The prefix stands for itself: ``%41`` is no ``A`` here.
+    """
+
+    __slots__ = ()
+
+    @property
+    def scheme(self) -> str:
+        """``s3``, ``gs`` or ``az``."""
+        return self.partition("://")[0]
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket, or of the container."""
+        return self.partition("://")[2].partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        """What all keys begin with, without the slash behind it; empty where the bucket itself is meant."""
+        return self.partition("://")[2].partition("/")[2]
+
+
+Destination = Path | BucketUrl
+
+
+def parse_destination(value: str | os.PathLike[str]) -> Destination:
+    """The place that ``value`` names; a ``file://`` URL is the folder it names.
+
+    Raises ``UsageError`` for a URL that no videos can go to, or that holds a secret: the state, the sidecars and
+    the reports say where videos are.
+    """
+    if isinstance(value, BucketUrl):
+        return value
+    text = os.fspath(value)
+    match = _URL.fullmatch(text)
+    if match is None:
+        if _SLIP.match(text):  # also what a Path makes of a URL
+            hint = "s3://bucket/prefix, as text, file:///folder, or ./ before the name of a folder"
+            raise UsageError(f"{text!r} is neither a folder nor a URL: write {hint}")
+        return at_home(value)
+    scheme = match[1].lower()
+    if scheme == "file":
+        return _local(text)
+    if scheme not in BUCKET_SCHEMES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(scheme, BUCKET_SCHEMES, 1, 0.5)
+        meant = f"did you mean {near[0]}://?" if near else "s3://, gs://, az:// or a folder"
+        raise UsageError(f"videos cannot go to {scheme}:// ({meant})")
+    return _bucket(BUCKET_SCHEMES[scheme], match[2])
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """``path`` with a home folder in place of its ``~``, which shells expand in few places, settings files never.
+
+    Raises ``UsageError`` where there is no such home: no folder named ``~`` is ever made. ``./~`` names one.
+    """
+    text = os.fspath(path)
+    if not text.startswith("~"):
+        return Path(path)
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path's raises where there is no home
+    if expanded.startswith("~"):
+        user = Path(text).parts[0]
+        raise UsageError(f"{text!r}: there is no home folder {user}; ./{user} names a folder of that name")
+    return Path(expanded)
+
+
+def require_cloud() -> None:
+    """Raise ``UsageError`` unless the extra for buckets is installed."""
+    if find_spec("obstore") is None:
+        raise UsageError("buckets need an extra: pip install 'batchveo[cloud]'")
+
+
+def _bucket(scheme: str, rest: str) -> BucketUrl:
+    bucket, _, prefix = rest.partition("/")
+    if "@" in bucket or "?" in rest or "#" in rest:  # the text itself is not repeated
+        raise UsageError(
+            "the URL of a bucket holds no key, no query and no '?', '#' or 'user@': credentials come from the "
+            "environment (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME, ...)"
+        )
+    if bucket and not _BUCKET.fullmatch(bucket):  # the text is not repeated here either
+        hint = "; an endpoint is named by AWS_ENDPOINT_URL" if ":" in bucket else ""
+        raise UsageError(
+            f"what follows {scheme}:// is no name of a bucket: 3 or more characters of A-Z a-z 0-9 . _ -{hint}"
+        )
+    if not bucket:
+        raise UsageError(f"{scheme}:// needs the name of a bucket: {scheme}://bucket/prefix")
+    parts = prefix.rstrip("/").split("/") if prefix.rstrip("/") else []
+    if not {"", ".", ".."}.isdisjoint(parts) or _CONTROL.search(prefix):
+        raise UsageError(f"{prefix!r} is no prefix: no empty part, no '.', no '..', no control characters")
+    if len(prefix.encode()) > LONGEST_PREFIX:
+        raise UsageError(f"the prefix is longer than {LONGEST_PREFIX} bytes")
+    return BucketUrl("/".join([f"{scheme}://{bucket}", *parts]))
+
+
+def _local(text: str) -> Path:
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.strip("/"):
+        raise UsageError(f"{text!r} names no folder of this machine: file:///folder")
+    path = unquote(parts.path)
+    return Path(path.lstrip("/") if _DRIVE.match(path) else path)

@@ -1,0 +1,96 @@
+"""A job as a manifest names it: what the state will hold of it, in plain columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from batchveo.core.models import InputFile, JobSpec
+
+canonical_json = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+).encode
+"""A request as JSON, the same for equal requests: keys sorted, no spaces, readable in every script."""
+
+_in_order = json.JSONEncoder(ensure_ascii=False).encode
+
+
+Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None]
+"""The columns of a ``JobRow``: the short way makes plain tuples, which SQLite takes faster than named ones."""
+
+
+class JobRow(NamedTuple):
+    """One row of ``sql.NAME``, column by column; a tuple because a million of them pass.
+
+    ``request`` is canonical JSON, ``meta`` is JSON in the user's order, ``inputs`` is JSON too, and ``None``
+    where the request carries no local files. The others are those of ``JobSpec``.
+    """
+
+    id: str
+    name: str
+    stem: str
+    fold: str
+    model: str
+    request: str
+    repeat_index: int
+    meta: str
+    manifest: str
+    source: str
+    line: int | None
+    inputs: str | None
+    tries: int | None
+
+    @classmethod
+    def of(cls, spec: JobSpec) -> JobRow:
+        """The row that holds ``spec``."""
+        return cls(
+            id=spec.id,
+            name=spec.name,
+            stem=spec.stem,
+            fold=spec.stem,
+            model=spec.model,
+            request=canonical_json(spec.request),
+            repeat_index=spec.index,
+            meta=meta_json(spec.meta),
+            manifest=spec.manifest,
+            source=spec.source,
+            line=spec.line,
+            inputs=inputs_json(spec.inputs),
+            tries=spec.tries,
+        )
+
+    def spec(self) -> JobSpec:
+        """The record that this row holds."""
+        return JobSpec(
+            id=self.id,
+            name=self.name,
+            stem=self.stem,
+            model=self.model,
+            request=json.loads(self.request),
+            index=self.repeat_index,
+            meta=json.loads(self.meta),
+            inputs=input_files(self.inputs),
+            tries=self.tries,
+            manifest=self.manifest,
+            source=self.source,
+            line=self.line,
+        )
+
+
+def meta_json(meta: object) -> str:
+    """JSON on one line, in the order of the keys, readable in every script."""
+    return _in_order(meta) if meta else "{}"
+
+
+def inputs_json(inputs: Sequence[InputFile]) -> str | None:
+    """Input files as JSON; ``None`` where there are none."""
+    if not inputs:
+        return None
+    return canonical_json([[item.sha256, item.media_type, item.path] for item in inputs])
+
+
+def input_files(text: str | None) -> tuple[InputFile, ...]:
+    """The input files that ``inputs_json`` wrote."""
+    rows = [] if text is None else json.loads(text)
+    return tuple(InputFile(sha256=sha256, media_type=kind, path=path) for sha256, kind, path in rows)

@@ -1,0 +1,92 @@
+"""Which part of a dataset a clip belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from itertools import accumulate
+
+from batchveo.core.errors import UsageError
+from batchveo.core.filenames import safe_stem
+from batchveo.core.models import Job
+
+TRAIN = "train"
+PARTS = (TRAIN, "val", "test")
+"""The names of the parts that shares make, in the order of the shares."""
+
+_NAME = re.compile(r"[a-z0-9_]{1,64}")
+_META = re.compile(r"meta\..+")
+_WHOLE = 1e-9
+_SPACE = 1 << 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splitting:
+    """How clips are split: by their own ``meta.split`` (``auto``), by shares, or not at all (``none``).
+
+    With shares a clip's part follows from a hash of its group alone, so no clip moves when others come. The
+    group is its prompt (``by``), without regard to case and spaces: two videos of one prompt, which differ in
+    their seed only, never stand on both sides. ``job`` splits every clip by itself, ``meta.KEY`` by that value.
+    """
+
+    how: str = "auto"
+    by: str = "prompt"
+
+    def __post_init__(self) -> None:
+        if self.by not in ("prompt", "job") and not _META.fullmatch(self.by):
+            raise UsageError(f"--split-by {self.by!r}: write prompt, job or meta.KEY")
+        self.shares()
+
+    def shares(self) -> tuple[float, ...] | None:
+        """The shares of ``PARTS``, or ``None`` where there are none. Raises ``UsageError``."""
+        if self.how in ("auto", "none"):
+            return None
+        try:
+            shares = tuple(float(share) for share in self.how.split("/"))
+        except ValueError:
+            shares = ()
+        if not (1 <= len(shares) <= len(PARTS) and all(0 <= share <= 1 for share in shares)):
+            raise UsageError(f"--split {self.how!r}: write auto, none, or shares like 0.9/0.05/0.05")
+        if abs(sum(shares) - 1) > _WHOLE:
+            raise UsageError(f"--split {self.how!r}: the shares make {sum(shares):g}, not 1")
+        return shares
+
+    def part_of(self, job: Job) -> str:
+        """The name of the part, safe as a folder. Raises ``UsageError`` for a ``meta.split`` that is none."""
+        shares = self.shares()
+        if shares is not None:
+            return _drawn(self.group(job), shares)
+        own = job.meta.get("split") if self.how == "auto" else None
+        if own is None:
+            return TRAIN
+        name = str(own).strip().lower()
+        if not is_name(name):
+            raise UsageError(
+                f"meta.split of {job.name!r} is {own!r}: a split's name has letters, digits and _ only, and is "
+                "neither all, which loaders take for every split, nor a device of Windows; "
+                "mend the manifest and run it again, or give --split none"
+            )
+        return name
+
+    def group(self, job: Job) -> str:
+        """What keeps clips together."""
+        if self.by == "job":
+            return job.id
+        if self.by == "prompt":
+            return " ".join(job.prompt.casefold().split())
+        return json.dumps(job.meta.get(self.by.removeprefix("meta.")), sort_keys=True)
+
+
+def is_name(name: str) -> bool:
+    """Whether a split may be called so: as a folder everywhere, and by those who load it."""
+    return bool(_NAME.fullmatch(name)) and name != "all" and safe_stem(name) == name
+
+
+def _drawn(group: str, shares: tuple[float, ...]) -> str:
+    digest = hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()
+    at = int.from_bytes(digest[:8], "big") / _SPACE
+    bounds = accumulate(shares)
+    chosen = next((part for part, bound in zip(PARTS, bounds, strict=False) if at < bound), None)
+    return chosen or PARTS[max(index for index, share in enumerate(shares) if share)]

@@ -1,0 +1,100 @@
+"""WebDataset shards: tar files of clips, the same bytes for the same clips."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from pathlib import Path
+from typing import NamedTuple
+
+from batchveo.dataset.columns import Row
+from batchveo.dataset.index import Record, Shard
+from batchveo.dataset.place_file import written
+from batchveo.dataset.tables import json_line
+from batchveo.storage.local_files import measure
+
+_NUMBER = re.compile(r"-(\d{6,})\.tar$")
+_MODE = 0o644
+
+
+class Clip(NamedTuple):
+    """A clip on its way into a shard."""
+
+    id: str
+    path: Path
+    bytes: int
+    row: Row
+    passing: bool = False
+    """Whether the file is there for the shard only, and goes with it."""
+
+
+class Shards:
+    """Packs clips into new shards; those that are there are never touched. Call ``finish`` at the end."""
+
+    def __init__(self, folder: Path, record: Record, *, most_bytes: int, most_clips: int) -> None:
+        self.new: list[str] = []
+        self._folder = folder
+        self._record = record
+        self._most_bytes = most_bytes
+        self._most_clips = most_clips
+        self._waiting: dict[str, list[Clip]] = {}
+        self._bytes: dict[str, int] = {}
+
+    def take(self, split: str, clip: Clip) -> None:
+        """Take a clip of a split; a full shard is written first."""
+        if self._waiting.get(split) and self._bytes[split] + clip.bytes > self._most_bytes:
+            self._write(split)
+        self._waiting.setdefault(split, []).append(clip)
+        self._bytes[split] = self._bytes.get(split, 0) + clip.bytes
+        if len(self._waiting[split]) == self._most_clips:
+            self._write(split)
+
+    def finish(self) -> None:
+        """Write what is waiting."""
+        for split in [split for split, clips in self._waiting.items() if clips]:
+            self._write(split)
+
+    def _write(self, split: str) -> None:
+        clips = sorted(self._waiting.pop(split))
+        del self._bytes[split]
+        name = f"{split}-{_next_number(self._folder, split):06}.tar"
+        with written(self._folder / name) as part:
+            with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+                for clip in clips:
+                    _add(tar, clip)
+            size, digest = measure(part)
+            self._record.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
+        self.new.append(name)
+        for clip in clips:
+            if clip.passing:
+                clip.path.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, clip: Clip) -> None:
+    """The three members of a clip, under its id: names of people may hold the dots that end a key."""
+    row = {**clip.row, "file_name": f"{clip.id}.mp4"}
+    _add_bytes(tar, f"{clip.id}.json", json_line(row).encode())
+    with clip.path.open("rb") as file:
+        tar.addfile(_member(f"{clip.id}.mp4", clip.bytes), file)
+    _add_bytes(tar, f"{clip.id}.txt", str(clip.row["text"] or "").encode())
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    tar.addfile(_member(name, len(content)), io.BytesIO(content))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)  # time, owner and group stay 0
+    member.size = size
+    member.mode = _MODE
+    return member
+
+
+def _next_number(folder: Path, split: str) -> int:
+    numbers = [
+        int(found[1])
+        for path in folder.glob(f"{split}-*.tar")
+        if (found := _NUMBER.search(path.name)) and path.name[: found.start()] == split
+    ]
+    return max(numbers, default=-1) + 1

@@ -1,0 +1,1 @@
+"""What a terminal, a log or a phone shows of a run."""

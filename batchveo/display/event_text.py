@@ -1,0 +1,107 @@
+"""Events in words: one line each, with how much it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from batchveo.core.amounts import money
+from batchveo.core.events import (
+    Event,
+    JobStateChanged,
+    Message,
+    RunFinished,
+    RunStarted,
+    SubmitsPaused,
+    ThrottleChanged,
+    ThrottleReason,
+    WaitingForLog,
+)
+from batchveo.core.formatting import clock_time, counted, printable, shorten, span, state_words
+from batchveo.core.models import Job, JobState
+
+WRONG, USUAL, EVERYTHING = -1, 0, 1
+"""The verbosity from which on something is said."""
+LONGEST = 500
+
+
+class Tone(StrEnum):
+    """How a person should take it."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    DOUBT = "doubt"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventText:
+    """One line of text without control characters; said from the verbosity ``rank`` on.
+
+    ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
+    """
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    rank: int = USUAL
+    again: str = ""
+
+
+def news_of(event: Event) -> EventText | None:
+    """What ``event`` is worth in words; ``None`` where it is for machines only."""
+    match event:
+        case JobStateChanged(job=job, was=was, detail=detail):
+            return _move(job, was, shorten(detail, LONGEST))
+        case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
+            text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
+            return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
+        case SubmitsPaused(reason=reason, limit=limit):
+            text = f"slower: {shorten(reason, LONGEST)}; up to {limit} in flight"
+            return EventText(text=text, tone=Tone.DOUBT)
+        case ThrottleChanged():
+            return _pace(event)
+        case Message(text=text, warning=warning):
+            tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
+            return EventText(text=printable(text), tone=tone, rank=rank)
+        case WaitingForLog():
+            return _waiting(event)
+        case RunStarted() | RunFinished():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _waiting(event: WaitingForLog) -> EventText:
+    kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
+    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
+    until = clock_time(event.until)
+    most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
+    what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
+    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"
+    return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
+
+
+def _pace(paced: ThrottleChanged) -> EventText | None:
+    if paced.full_again:
+        return EventText(text=f"full speed again: up to {paced.limit} in flight")
+    if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
+        return EventText(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
+    return EventText(text=f"up to {paced.limit} in flight: {paced.brake.sentence}", rank=EVERYTHING)
+
+
+def _move(job: Job, was: JobState, detail: str) -> EventText:
+    name = shorten(job.name)
+    if job.state is JobState.SUCCEEDED:
+        cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
+        return EventText(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
+    if job.state is JobState.FAILED:
+        return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
+    if job.held:
+        return EventText(text=f"held in doubt: {name}: {detail}", tone=Tone.WARNING, rank=WRONG)
+    if JobState.IN_DOUBT in (job.state, was):
+        return EventText(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
+    if was is JobState.DOWNLOADING:
+        return EventText(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
+    return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)

@@ -1,0 +1,91 @@
+"""What is said when a run is over: what was made, what it cost, what went wrong, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batchveo.core.amounts import money
+from batchveo.core.destination import Destination
+from batchveo.core.errors import BudgetReached
+from batchveo.core.formatting import counted, duration, shorten, state_words
+from batchveo.core.hints import key_of, pasteable
+from batchveo.core.models import JobState
+from batchveo.engine.result import RunResult
+from batchveo.store import Store
+
+REASONS_SHOWN = 5
+CAUSES_SHOWN = 10
+HELD_SHOWN = 5
+LEAST_USD = 0.005
+DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
+    """How the run ended, line by line."""
+    counts = result.counts
+    parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
+    what = ", ".join(parts) or "nothing left to do"
+    yield f"{what} after {duration(result.seconds)}; videos in {output}"
+    if result.stopped is not None:
+        larger = isinstance(result.stopped, BudgetReached)
+        again = "with a larger --budget goes on" if larger else "goes on when that is mended"
+        yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
+    elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
+        yield "interrupted; the same command goes on"
+    if result.late:
+        yield f"{result.late:,} still unfinished at the service; the same command asks again"
+
+
+def account_lines(result: RunResult, store: Store) -> Iterator[str]:
+    """What the state tells besides: the money, the failures by their reason, the doubts."""
+    counts = result.counts
+    yield from _put_aside(result, store)
+    yield _spent(store)
+    if counts[JobState.FAILED]:
+        yield from _failed(store)
+    if counts.held:
+        yield from _held(store, counts.held)
+    open_doubts = counts[JobState.IN_DOUBT] - counts.held
+    if open_doubts:
+        yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
+
+
+def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
+    """A line for each cause: what the next run tries again."""
+    for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
+        yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
+    if len(result.put_aside) > CAUSES_SHOWN:
+        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` has them all"
+
+
+def _spent(store: Store) -> str:
+    usd, unknown = store.spend()
+    work = store.last_work()
+    budget = work["budget_usd"] if work else None
+    text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in all"
+    more = store.committed() - usd
+    if more > LEAST_USD:
+        text += f", {money(more)} more in flight or in doubt"
+    return text + (f"; {unknown:,} of unknown price" if unknown else "")
+
+
+def _failed(store: Store) -> Iterator[str]:
+    reasons = store.failures(most=REASONS_SHOWN + 1)
+    for row in reasons[:REASONS_SHOWN]:
+        example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
+        yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
+    if len(reasons) > REASONS_SHOWN:
+        listing = pasteable("jobs", "--state-is", "failed", state=store.path)
+        yield f"  others failed for other reasons; `{listing}` has them all"
+    yield f"`{pasteable('retry', state=store.path)}` puts the failed ones back to pending"
+
+
+def _held(store: Store, held: int) -> Iterator[str]:
+    yield f"{held:,} held in doubt: the provider's log has not settled them; look at what your key has made, then"
+    for job in store.some_doubts(most=HELD_SHOWN):
+        if job.held:
+            again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
+            yield f"  {shorten(job.name, 40)}: `{again}`"
+    if held > 1:
+        yield f"  all of them: `{pasteable('resolve', '--held', '--resubmit', state=store.path)}`"
+    yield "  (it made a video: --generation-id ID in place of --resubmit fetches it; --fail gives it up)"

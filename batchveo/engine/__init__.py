@@ -1,0 +1,1 @@
+"""The run: one coordinator writes the database, workers submit, poll and download."""

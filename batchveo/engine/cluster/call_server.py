@@ -1,0 +1,149 @@
+"""Where calls of remote workers come in: each is carried out once, however often it comes."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, cast
+
+import anyio
+
+from batchveo.core.clock import Clock
+from batchveo.core.models import Job
+from batchveo.core.outcomes import Outcome
+from batchveo.engine.broker import ClaimLost, Fenced
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Verb
+from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.lifecycle import single_error
+
+T = TypeVar("T")
+
+MOST_ADOPTED = 500
+MOST_CLAIMED = 16
+"""Jobs in one answer, at most."""
+
+
+class _Pending:
+    """A call that is being carried out, or was."""
+
+    def __init__(self) -> None:
+        self.ended = anyio.Event()
+        self.value: object = None
+        self.error: Exception | None = Fenced("the call was not carried out")
+
+
+class _Calls(dict[int, _Pending]):
+    """The calls of one worker, by number; those below ``settled`` were answered, and are gone."""
+
+    settled = 0
+
+    def settle(self, below: int) -> None:
+        """The worker has the answers to all calls with lower numbers."""
+        for number in range(self.settled, below):
+            self.pop(number, None)
+        self.settled = max(self.settled, below)
+
+
+class CallServer:
+    """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds.
+
+    ``most``: jobs that one claim may bring.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, clock: Clock, *, hold: float = LONG_POLL_SECONDS, most: int = MOST_CLAIMED
+    ) -> None:
+        self._coordinator = coordinator
+        self._clock = clock
+        self._hold = hold
+        self._most = most
+        self._sessions: dict[str, str] = {}
+        self._calls: defaultdict[tuple[str, str], _Calls] = defaultdict(_Calls)
+
+    async def answer(self, call: Call) -> Answer:
+        """Carry ``call`` out, unless it was: then the answer is the first one.
+
+        Once begun it is carried out to its end, though its caller may wait no longer. A bug raises at the
+        coordinator.
+        """
+        await self._coordinator.began.wait()
+        self._coordinator.heard(call.worker)
+        calls = self._calls[call.worker, call.session]
+        calls.settle(call.settled)
+        if call.number < calls.settled:  # a straggler, whose like was answered: nobody waits for it
+            return Answer(now=self._clock.now())
+        pending = calls.get(call.number)
+        if pending is None:
+            pending = _Pending()
+            if call.verb is not Verb.INPUT_FILE:
+                calls[call.number] = pending
+            with anyio.CancelScope(shield=True):
+                await self._carry_out(call, pending)
+        await pending.ended.wait()
+        over = self._coordinator.finished.is_set()
+        return Answer(value=pending.value, error=pending.error, over=over, now=self._clock.now())
+
+    def forget(self, worker: str) -> None:
+        """``worker`` was given up; what it still says is not numbered."""
+        self._sessions.pop(worker, None)
+        for key in [key for key in self._calls if key[0] == worker]:
+            del self._calls[key]
+
+    async def _carry_out(self, call: Call, pending: _Pending) -> None:
+        for event in call.told:
+            self._coordinator.tell(event)
+        try:
+            pending.value = await self._value(call)
+            pending.error = None
+        except (ClaimLost, Fenced) as error:
+            pending.error = error
+        except Exception as error:  # noqa: BLE001 - it ends the run, and is raised there
+            self._coordinator.fail(error)
+            pending.error = Fenced(f"the run cannot go on: {error}")
+        finally:
+            pending.ended.set()
+
+    async def _value(self, call: Call) -> object:
+        coordinator = self._coordinator
+        worker = call.worker if self._sessions.get(call.worker) == call.session else ""
+        match call.verb:
+            case Verb.JOIN:
+                coordinator.join(call.worker)
+                coordinator.heard(call.worker)
+                self._sessions[call.worker] = secrets.token_hex(8)
+                return self._sessions[call.worker]
+            case Verb.CLAIM:
+                return await self._claim(worker)
+            case Verb.LEAVING:
+                await coordinator.leaving(worker, cast("Job", call.arguments[0]))
+            case Verb.RECORD:
+                job, outcome, aside = cast("tuple[Job, Outcome, bool]", call.arguments)
+                return await coordinator.record(worker, job, outcome, aside=aside)
+            case Verb.ADOPT:
+                return await self._waiting(lambda: coordinator.adopt(worker, most=MOST_ADOPTED)) or ()
+            case Verb.INPUT_FILE:
+                return coordinator.input_file(worker, cast("str", call.arguments[0]))
+        return None
+
+    async def _claim(self, worker: str) -> Sequence[Job]:
+        jobs = await self._waiting(lambda: self._coordinator.claim(worker, most=self._most))
+        await self._coordinator.durable()
+        return jobs or ()
+
+    async def _waiting(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What ``work`` returns, unless the caller has waited long enough or the run is over."""
+        result: T | None = None
+        if self._coordinator.finished.is_set():  # else ``work`` might be the faster one
+            return result
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._hang_up, tasks.cancel_scope)
+                result = await work()
+                tasks.cancel_scope.cancel()
+        return result
+
+    async def _hang_up(self, scope: anyio.CancelScope) -> None:
+        with anyio.move_on_after(self._hold):
+            await self._coordinator.finished.wait()
+        scope.cancel()

@@ -1,0 +1,68 @@
+"""Calls of a remote worker to its coordinator, as values that any transport can carry.
+
+A call may be lost, late or repeated, and one that failed may have been carried out all the same. So each has a
+number: the coordinator carries it out once, and answers a repeated one as it did the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batchveo.core.events import Event
+
+
+class Verb(StrEnum):
+    """What a worker can ask for; ``desk.Desk`` tells of each.
+
+    ``INPUT_FILE`` changes nothing, and its answer may be large: that is not kept, a repeated call reads anew.
+    """
+
+    JOIN = "join"
+    CLAIM = "claim"
+    LEAVING = "leaving"
+    RECORD = "record"
+    ADOPT = "adopt"
+    INPUT_FILE = "input_file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Call ``number`` of ``worker``. Those below ``settled`` were answered; ``told`` goes to whoever watches.
+
+    ``session`` is what the worker got for an answer when it joined, and to join something that no other has: so
+    neither a second worker of that name nor what is meant for an earlier coordinator is taken for its call.
+    """
+
+    worker: str
+    session: str
+    number: int
+    settled: int
+    verb: Verb
+    arguments: tuple[object, ...] = ()
+    told: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a call: ``value``, or an ``error`` of ``batchveo.engine.broker``.
+
+    ``over``: the run is. ``now``: the coordinator's time, in seconds since the epoch.
+    """
+
+    now: float
+    value: object = None
+    error: Exception | None = None
+    over: bool = False
+
+
+class Unreachable(Exception):
+    """No answer came. The call may have been carried out."""
+
+
+Transport = Callable[[Call], Awaitable[Answer]]
+"""Carries a call to the coordinator; raises ``Unreachable``."""
+
+LONG_POLL_SECONDS = 10.0
+"""How long a call that waits for something is kept, before the answer is that there is nothing."""

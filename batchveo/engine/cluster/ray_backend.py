@@ -1,0 +1,149 @@
+"""The engine that runs are spread over: actors on Ray."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from batchveo.core.errors import ClusterTrouble, StateLocked
+from batchveo.engine.cluster.backend import Actor, ActorLost
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.ray_probe import knock
+from batchveo.engine.cluster.worker_actor import WorkerActor
+
+NAMESPACE = "batchveo"
+CONCURRENT_CALLS = 10_000
+"""Calls that an actor has under way: long polls must not keep short ones waiting."""
+NAME_SECONDS = 10.0
+"""How long the coordinator of a driver that was killed may take to be gone."""
+LOOK_SECONDS = 5.0
+"""How often a run looks whether the head of its cluster answers, and how long that may take."""
+MISSES = 4
+"""In a row, after which the head is lost; after a minute Ray itself would end all of its processes, ours too."""
+
+
+class RayBackend:
+    """Actors on Ray."""
+
+    def __init__(self, ray: ModuleType, state: Path) -> None:
+        self._ray = ray
+        self._state = state.absolute()
+        self._starts: Counter[str] = Counter()
+
+    @property
+    def nodes(self) -> int:
+        """See ``Engine``."""
+        return len(self._alive())
+
+    def _alive(self) -> list[str]:
+        return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
+
+    async def coordinator(self) -> Actor:
+        """See ``Engine``. One for each state, known to the whole cluster by its name."""
+        name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
+        with anyio.move_on_after(NAME_SECONDS):
+            while True:
+                try:
+                    return self._coordinator(name)
+                except self._ray.exceptions.ActorAlreadyExistsError:
+                    await anyio.sleep(0.2)
+        raise StateLocked(f"another run on this cluster holds {self._state}")
+
+    def _coordinator(self, name: str) -> Actor:
+        here = str(self._ray.get_runtime_context().get_node_id())
+        options = {
+            "name": name,
+            "namespace": NAMESPACE,
+            "num_cpus": 0,
+            "max_restarts": -1,
+            "max_task_retries": 0,
+            "max_concurrency": CONCURRENT_CALLS,
+            "scheduling_strategy": _on(here),
+        }
+        return RayActor(self._ray.remote(CoordinatorActor).options(**options).remote())
+
+    def worker(self) -> Actor:
+        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
+        node = min(self._alive(), key=lambda node: self._starts[node], default=None)
+        if node is None:
+            raise ActorLost("no machine of the cluster is left")
+        self._starts[node] += 1
+        options = {
+            "num_cpus": 0,
+            "max_restarts": 0,
+            "max_concurrency": CONCURRENT_CALLS,
+            "scheduling_strategy": _on(node),
+        }
+        return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
+
+    async def gone(self) -> str:
+        """See ``Engine``."""
+        address = str(self._ray.get_runtime_context().gcs_address)
+        misses = 0
+        while misses < MISSES:
+            await anyio.sleep(LOOK_SECONDS)
+            try:
+                await anyio.to_thread.run_sync(knock, address, LOOK_SECONDS, abandon_on_cancel=True)
+            except ClusterTrouble:
+                misses += 1
+            else:
+                misses = 0
+        return f"the head of the Ray cluster, at {address}, does not answer any more"
+
+
+class RayActor:
+    """An actor by its handle; it may be sent to others."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def ask(self, method: str, *arguments: object) -> object:
+        """See ``Actor``."""
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return await getattr(self._handle, method).remote(*arguments)
+        except RayTaskError as error:
+            cause: BaseException = error.cause
+            raise cause from None
+        except RayError as error:
+            raise ActorLost(_loss(error)) from None
+
+    def kill(self, *, again: bool = False) -> None:
+        """See ``Actor``."""
+        import ray
+
+        ray.kill(self._handle, no_restart=not again)
+
+
+def _on(node: str) -> object:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _loss(error: BaseException) -> str:
+    """What became of an actor, in a user's words where Ray's are about itself."""
+    from ray.exceptions import ActorUnavailableError
+
+    text = str(error)
+    if isinstance(error, ActorUnavailableError):
+        return "it does not answer"
+    if "node has died" in text:
+        return "its machine died"
+    if "worker process has died" in text and "low on memory" not in text:
+        return "its process died"
+    return first_line(error)
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

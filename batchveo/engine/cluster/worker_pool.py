@@ -1,0 +1,188 @@
+"""The places of the workers: each has one at work, and a new one where that is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.core.errors import ClusterTrouble, DiskTrouble
+from batchveo.core.events import Event, Message
+from batchveo.engine.cluster.backend import Actor, ActorBackend, ActorLost
+from batchveo.engine.cluster.coordinator_client import CoordinatorClient
+from batchveo.engine.cluster.shared_folder import Marker
+from batchveo.engine.cluster.worker_actor import WorkerEnd
+
+START_SECONDS = 60.0
+"""How long a worker may take to start."""
+PATIENCE_SECONDS = 180.0
+"""How long no worker at all may be startable before the run ends."""
+AGAIN_SECONDS = 1.0
+
+
+def tag_of(state: Path) -> str:
+    """What the names of all workers over ``state`` begin with."""
+    return hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:8]
+
+
+class WorkerPool:
+    """Starts workers called ``tag`` and something new, and gives up those that are lost.
+
+    A name is used once: the coordinator takes no word, but for generation ids, of one that was given up.
+    ``marker`` is a file that each has to see.
+    """
+
+    def __init__(
+        self,
+        engine: ActorBackend,
+        coordinator: CoordinatorClient,
+        *,
+        marker: Marker | None,
+        tag: str,
+        report: Callable[[Event], None],
+    ) -> None:
+        self._engine = engine
+        self._coordinator = coordinator
+        self._marker = marker
+        self._tag = tag
+        self._report = report
+        self._started: list[Actor] = []
+        self._alive: set[Actor] = set()
+        self._at_work: dict[str, Actor] = {}
+        self._unable_since: float | None = None
+
+    async def open(self, count: int) -> int:
+        """Start so many workers, before any works, and tell how many could be.
+
+        Raises ``DiskTrouble`` where one does not see the marker.
+        """
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(self._open_one)
+        return len(self._started)
+
+    async def _open_one(self) -> None:
+        worker = await self._start()
+        if worker is not None:
+            self._started.append(worker)
+
+    async def keep(self) -> None:
+        """Have one worker at work until the run is over."""
+        async with anyio.create_task_group() as lingering:
+            over = False
+            while not over:
+                over = await self._served(lingering)
+                await anyio.sleep(0.0 if over else AGAIN_SECONDS)
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The names of those who should be heard by the coordinator."""
+        return tuple(self._at_work)
+
+    async def give_up(self, name: str) -> None:
+        """The worker called ``name`` is silent: whether it lives or not, it is not counted upon."""
+        worker = self._at_work.pop(name, None)
+        if worker is not None:
+            self._say(f"worker {name} is silent; its jobs go to others")
+            self._kill(worker)
+        await self._coordinator.dead(name)
+
+    def kill_all(self) -> None:
+        """End them at once."""
+        for worker in list(self._alive):
+            self._kill(worker)
+
+    async def _served(self, lingering: TaskGroup) -> bool:
+        """Have a worker at work until it has ended or was given up; tells whether the run is over."""
+        try:
+            worker = self._started.pop() if self._started else await self._start()
+        except DiskTrouble as error:
+            await self._coordinator.stop(error)
+            return False
+        if worker is None:
+            return False
+        name = f"{self._tag}-{secrets.token_hex(4)}"
+        self._at_work[name] = worker
+        over = await self._worked(name, worker, lingering)
+        self._at_work.pop(name, None)
+        await self._coordinator.dead(name)
+        return over
+
+    async def _worked(self, name: str, worker: Actor, lingering: TaskGroup) -> bool:
+        """One that was given up may have answers to wait for yet: it lingers, while the next one begins."""
+        stepped_down = anyio.Event()
+        over = False
+
+        async def work() -> None:
+            nonlocal over
+            over = await self._work(name, worker)
+            stepped_down.set()
+
+        async def look() -> None:
+            try:
+                await worker.ask("fenced")
+            except ActorLost:
+                return
+            stepped_down.set()
+
+        lingering.start_soon(work)
+        async with anyio.create_task_group() as looking:
+            looking.start_soon(look)
+            await stepped_down.wait()
+            looking.cancel_scope.cancel()
+        return over
+
+    async def _work(self, name: str, worker: Actor) -> bool:
+        try:
+            end = cast("WorkerEnd", await worker.ask("run", name, self._coordinator.actor))
+        except ActorLost as error:
+            if worker in self._alive:
+                self._say(f"worker {name} was lost; its jobs go to others: {error}")
+            return False
+        finally:
+            self._kill(worker)
+        for words in end.words:
+            self._say(words)
+        return end.over
+
+    async def _start(self) -> Actor | None:
+        """A worker that has started, and sees the marker; ``None`` where there is none to be had now."""
+        try:
+            worker = self._engine.worker()
+        except ActorLost as error:
+            await self._unable(str(error))
+            return None
+        self._alive.add(worker)
+        try:
+            with anyio.fail_after(START_SECONDS):
+                await worker.ask("look", self._marker)
+        except (ActorLost, TimeoutError) as error:
+            self._kill(worker)
+            await self._unable(str(error) or f"none in {START_SECONDS:.0f} s")
+            return None
+        self._unable_since = None
+        return worker
+
+    async def _unable(self, reason: str) -> None:
+        now = anyio.current_time()
+        self._unable_since = self._unable_since or now
+        if self._at_work:
+            return
+        if now - self._unable_since > PATIENCE_SECONDS:
+            await self._coordinator.stop(ClusterTrouble(f"no worker can be started: {reason}"))
+        else:
+            self._say(f"a worker cannot be started: {reason}")
+
+    def _kill(self, worker: Actor) -> None:
+        if worker in self._alive:
+            self._alive.discard(worker)
+            worker.kill()
+
+    def _say(self, text: str) -> None:
+        self._report(Message(text=text, warning=True))

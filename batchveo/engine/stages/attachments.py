@@ -1,0 +1,70 @@
+"""The input files that requests carry along, within bounds: what is sent stands in memory as a whole."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+
+from batchveo.core.models import INPUT_PREFIX
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of files in requests that are under way; each takes some three times its size while it is sent."""
+
+InputFile = tuple[str, bytes]
+"""Media type and content."""
+InputFiles = Callable[[str], Awaitable[InputFile]]
+"""From the SHA-256 of an input file to the file."""
+
+
+class Attachments:
+    """Fills requests with their files, as many at a time as ``most`` bytes allow, or one that is larger than that.
+
+    Requests take their turn: a large one is not passed by for ever. Those without files do not wait.
+    """
+
+    def __init__(self, input_file: InputFiles, *, most: int = MOST_BYTES) -> None:
+        self._input_file = input_file
+        self._most = most
+        self._under_way = 0
+        self._turn = anyio.Lock()
+        self._freed = anyio.Event()
+
+    @asynccontextmanager
+    async def filled(self, request: Mapping[str, object]) -> AsyncIterator[Mapping[str, object]]:
+        """``request`` with every reference to a file replaced by its data URI, to be sent within the block."""
+        names = set(_references(list(request.values())))
+        if not names:
+            yield request
+            return
+        async with self._turn:
+            files = {name: await self._input_file(name) for name in names}
+            size = sum(len(content) for _, content in files.values())
+            while self._under_way and self._under_way + size > self._most:
+                await self._freed.wait()
+            self._under_way += size
+        try:
+            yield {field: _filled(value, files) for field, value in request.items()}
+        finally:
+            self._under_way -= size
+            self._freed.set()
+            self._freed = anyio.Event()
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, str) and value.startswith(INPUT_PREFIX):
+        yield value.removeprefix(INPUT_PREFIX)
+
+
+def _filled(value: object, files: Mapping[str, InputFile]) -> object:
+    if isinstance(value, list):
+        return [_filled(item, files) for item in value]
+    if isinstance(value, str) and value.startswith(INPUT_PREFIX):
+        media_type, content = files[value.removeprefix(INPUT_PREFIX)]
+        return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+    return value

@@ -1,0 +1,185 @@
+"""Looks submits up in the service's usage log and ledger: what was bought, and what was charged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInLog, LogOutcome
+from batchveo.provider import ApiClient
+from batchveo.provider.billing import read_charges
+from batchveo.provider.responses import CREDITS_PER_USD, amount, read_id
+from batchveo.provider.usage_log import Row, hours_since, read_log
+
+A_DAY = 24
+"""Hours."""
+LEDGER_SPARE_SECONDS = 3600.0
+"""How much further back than a request its ledger is read: clocks differ."""
+NO_CHARGE = "the ledger shows no charge"
+NAMES_NONE = "the usage log knows the request, but names no generation that can be asked for"
+
+
+ANOTHER_KEY = "submitted with another API key; its log can only be read with that one"
+KEY_NOT_KNOWN = "the usage log stays silent, and it is not known which API key it was submitted with"
+
+
+class LogKey(StrEnum):
+    """Whether the key whose usage log is read is the one that an attempt left with."""
+
+    SAME = "same"
+    ANOTHER = "another"
+    UNKNOWN = "unknown"
+
+
+def left_with(attempt: str | None, key: str | None) -> LogKey:
+    """The verdict on two fingerprints; a database from before they were kept has none of its attempts."""
+    if attempt is None or key is None:
+        return LogKey.UNKNOWN
+    return LogKey.SAME if attempt == key else LogKey.ANOTHER
+
+
+def _same(job: Job) -> LogKey:  # noqa: ARG001 - the shape of ``left_with``
+    return LogKey.SAME
+
+
+class _Found:
+    """The rows of wanted jobs. One that tells how a request ended outweighs all others of the same request."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._wanted = {job.client_request_id: job for job in jobs}
+        # of a generation that was bought elsewhere the log knows another request
+        self._by_generation = {job.generation_id: job for job in jobs if job.generation_id}
+        self.rows: dict[str | None, Row] = {}
+
+    def take(self, rows: Sequence[Row]) -> bool:
+        """Keep what is wanted; tells whether nothing further in the log could tell more."""
+        for row in rows:
+            request, generation = row.get("client_request_id"), read_id(row.get("inference_id"))
+            job = self._wanted.get(request) if isinstance(request, str) else None
+            job = job or self._by_generation.get(generation or "")
+            if job is not None and (job.client_request_id not in self.rows or _tells(job, row)):
+                self.rows[job.client_request_id] = row
+        return sum(_tells(self._wanted[request], row) for request, row in self.rows.items()) == len(self._wanted)
+
+
+def _tells(job: Job, row: Row) -> bool:
+    """Whether a row tells the end of the story: which generation is meant, or whether it was charged."""
+    if job.state is JobState.IN_DOUBT:
+        return _generation(row) is not None
+    return row.get("status") == "failed" or _usd(row) > 0
+
+
+def _generation(row: Row) -> str | None:
+    """The generation that a row tells of: whatever has not failed, or was charged, may have been bought."""
+    bought = row.get("status") != "failed" or _usd(row) > 0
+    return read_id(row.get("inference_id")) if bought else None
+
+
+def _usd(row: Row) -> float:
+    """What a row says was charged, in US dollars."""
+    cost = row.get("cost")
+    if not isinstance(cost, dict):
+        return 0.0
+    return amount(cost.get("usd")) or amount(cost.get("credits"), CREDITS_PER_USD) or 0.0
+
+
+class Reconciler:
+    """Settles from the log what is in doubt, and whether generations without a video were charged.
+
+    ``settle``: seconds after which the log's silence about a request counts. A log shows what its own key asked
+    for, and nothing else: ``left_with`` tells whether that is the key of a job. A row counts whoever shows it;
+    silence is no reason to submit again unless it is that key's.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        settle: float,
+        resubmit: bool,
+        now: Callable[[], float],
+        left_with: Callable[[Job], LogKey] = _same,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._wall = wall
+        self._api = api
+        self._settle = settle
+        self._resubmit = resubmit
+        self._now = now
+        self._left_with = left_with
+
+    async def sweep(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
+        """Read the log once for all ``jobs``; raises ``ServiceTrouble`` or ``KeyRejected``."""
+        begun = self._now()
+        found = _Found(jobs)
+        whole = await read_log(self._api, hours=self._hours(jobs, begun), take=found.take)
+        return [
+            (job, self._outcome(job, found.rows.get(job.client_request_id), begun=begun, whole=whole)) for job in jobs
+        ]
+
+    async def charges(self, jobs: Sequence[Job]) -> list[tuple[Job, LogOutcome]]:
+        """What the ledger says of generations without a video, some time after their end.
+
+        Raises ``ServiceTrouble`` or ``KeyRejected`` if it cannot be read to its end.
+        """
+        since = min(_since(job) for job in jobs) - LEDGER_SPARE_SECONDS
+        charged = await read_charges(self._api, since=since)
+        return [(job, self._by_ledger(job, charged.get(job.generation_id or "", 0.0))) for job in jobs]
+
+    def _by_ledger(self, job: Job, usd: float) -> LogOutcome:
+        if usd > 0:
+            return Charged(usd=usd)
+        if self._left_with(job) is not LogKey.SAME:  # the ledger may be another account's
+            return AbsentFromLog(settled=False, reason=ANOTHER_KEY)
+        if job.state is JobState.FAILED:
+            return FailedInLog(reason=NO_CHARGE)
+        return AbsentFromLog(settled=True, reason=NO_CHARGE)
+
+    def _hours(self, doubts: Sequence[Job], now: float) -> int:
+        """How far back to read: to the oldest doubt, and a day at least where silence is about to count.
+
+        This machine may have slept, or its clock been set, between the request and now.
+        """
+        oldest = min(map(_since, doubts))
+        hours = hours_since(oldest, max(now, self._wall()))
+        counts = any(now >= (job.doubted_at or now) + self._settle for job in doubts)
+        return max(hours, A_DAY) if counts else hours
+
+    def _outcome(self, job: Job, row: Row | None, *, begun: float, whole: bool) -> LogOutcome:
+        if job.state is not JobState.IN_DOUBT:
+            return _by_log(row)
+        generation = _generation(row) if row else None
+        if generation is not None:
+            return FoundInLog(generation_id=generation)
+        if row and row.get("status") == "failed" and not _usd(row):
+            return FailedInLog(reason="the usage log says that the request failed; nothing was bought")
+        since = job.doubted_at if job.doubted_at is not None else begun
+        settled = (whole or row is not None) and begun >= since + self._settle
+        if row is not None:  # no silence: something was asked for, and may have been bought
+            return AbsentFromLog(settled=settled, reason=NAMES_NONE)
+        return self._silence(job, settled=settled, whole=whole)
+
+    def _silence(self, job: Job, *, settled: bool, whole: bool) -> AbsentFromLog:
+        """What the silence of the log is worth, which depends on whose log it is."""
+        match self._left_with(job):
+            case LogKey.SAME:
+                return AbsentFromLog(settled=settled, resubmit=settled and self._resubmit)
+            case LogKey.ANOTHER:  # no time makes this log tell of it
+                return AbsentFromLog(settled=whole, reason=ANOTHER_KEY)
+            case LogKey.UNKNOWN:
+                return AbsentFromLog(settled=settled, reason=KEY_NOT_KNOWN)
+
+
+def _since(job: Job) -> float:
+    return job.created_at if job.submitted_at is None else job.submitted_at
+
+
+def _by_log(row: Row | None) -> LogOutcome:
+    """What the log says of a generation without a video; about its silence the ledger is asked later."""
+    if row is not None and (usd := _usd(row)) > 0:
+        return Charged(usd=usd)
+    if row is not None and row.get("status") == "failed":
+        return FailedInLog(reason="the usage log shows that it was not charged")
+    return AbsentFromLog(settled=False)

@@ -1,0 +1,197 @@
+"""The loop that looks up doubts, and generations without a video: one sweep of a usage log serves all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+from batchveo.core.errors import KeyRejected
+from batchveo.core.events import Message
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
+from batchveo.core.settings import Doubt, RunSettings
+from batchveo.engine.in_flight import InFlightTable
+from batchveo.engine.per_key import Label
+from batchveo.engine.recorder import Recorder
+from batchveo.engine.stages.reconcile import LogKey, Reconciler
+from batchveo.engine.stages.unexpected import UNEXPECTED
+from batchveo.provider import ApiClient, ProviderError
+
+FAILURES_BELIEVED = 5
+"""Failed readings in a row after which doubts that have had their time are held."""
+FIRST_LOOK_SECONDS = 60.0
+"""How long a run that has nothing else to do waits for the first look at the log about what is settled by it."""
+SHORTEST_GAP, LONGEST_GAP, GROWTH = 1.0, 60.0, 1.6
+
+RequestId = str | None
+"""A client request id: what is looked up is one attempt of a job."""
+
+
+class ReconcileLoop:
+    """Sweeps while there are doubts, with growing gaps; a new doubt shortens them again.
+
+    Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
+    them. They cause no sweeps beyond the first. So are generations that no video came of, to learn whether they
+    were charged; if the log does not tell, the ledger is read once the log has had its time. ``record`` takes what
+    log and ledger say; ``apis`` are the service by the labels of the keys; ``key_of`` names the key whose log is
+    read for a job, and ``left_with`` tells whether the job left with that one.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        board: InFlightTable,
+        apis: Mapping[Label, ApiClient],
+        settings: RunSettings,
+        *,
+        key_of: Callable[[Job], Label],
+        left_with: Callable[[Job, Label], LogKey],
+        record: Callable[[Job, LogOutcome], Awaitable[None]],
+    ) -> None:
+        self._recorder = recorder
+        self._board = board
+        self._settle = settings.settle
+        resubmit = settings.when_in_doubt is Doubt.RESUBMIT
+        self._reconcilers = {
+            key: Reconciler(
+                api,
+                settle=settings.settle,
+                resubmit=resubmit,
+                now=recorder.now,
+                left_with=partial(_with_label, left_with, key),
+            )
+            for key, api in apis.items()
+        }
+        self._key_of = key_of
+        self._record = record
+        self._known: set[RequestId] = set()
+        self._looked: set[RequestId] = set()
+        self._told: set[RequestId] = set()
+        """The generations without a video of which all is known."""
+        self._seen_at: dict[RequestId, float] = {}
+        self._gap = SHORTEST_GAP
+        self._next = 0.0
+        self._failures: Counter[Label] = Counter()
+
+    def owes(self) -> bool:
+        """Whether something was not looked up yet by this run, and has not waited for that too long."""
+        now = self._recorder.now()
+        return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in self._unlooked())
+
+    def _unlooked(self) -> list[Job]:
+        return [job for request, job in self._wanted().items() if request not in self._looked]
+
+    def _seen(self, job: Job) -> float:
+        """When this run first saw that ``job`` has to be looked up."""
+        return self._seen_at.setdefault(job.client_request_id, self._recorder.now())
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            wanted = self._wanted()
+            if wanted.keys() - self._known:
+                self._gap = SHORTEST_GAP
+                self._next = min(self._next, self._recorder.now() + self._gap)
+                self._known = set(wanted)
+            elif not self._board.open_doubts() and not self._open_fruitless():
+                await self._recorder.wait()
+                continue
+            if self._recorder.now() < self._next:
+                await self._recorder.wait(self._next)
+                continue
+            await self._sweep()
+
+    def _wanted(self) -> dict[RequestId, Job]:
+        jobs = [*self._board.doubts.values(), *self._board.fruitless.values()]
+        return {job.client_request_id: job for job in jobs}
+
+    def _open_fruitless(self) -> list[Job]:
+        """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
+        return [job for job in self._board.fruitless.values() if job.client_request_id not in self._told]
+
+    async def _sweep(self) -> None:
+        by_key: defaultdict[Label, list[Job]] = defaultdict(list)
+        for job in self._wanted().values():
+            by_key[self._key_of(job)].append(job)
+        if not by_key:
+            return
+        for key, jobs in by_key.items():
+            for job, outcome in await self._looked_up(key, jobs):
+                await self._record_if_news(job, outcome)
+            await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
+        self._known = set(self._wanted())
+        self._looked.update(job.client_request_id for jobs in by_key.values() for job in jobs)
+        self._recorder.notify()
+        self._gap = min(self._gap * GROWTH, LONGEST_GAP)
+        self._next = self._next_sweep()
+
+    async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
+        if self._wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
+            return
+        if job.seq in self._board.fruitless and isinstance(outcome, Charged | AbsentFromLog):
+            self._told.add(job.client_request_id)
+        await self._record(job, outcome)
+
+    def _is_ripe(self, job: Job) -> bool:
+        """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
+        if self._board.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
+            return False
+        return self._fruitless_at(job) + self._settle <= self._recorder.now()
+
+    def _fruitless_at(self, job: Job) -> float:
+        return self._seen(job) if job.finished_at is None else job.finished_at
+
+    async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
+        """Read the ledger for ``jobs``; what it cannot tell either is left as it is, for a person to see."""
+        if not jobs:
+            return
+        try:
+            outcomes = await self._reconcilers[key].charges(jobs)
+        except (ProviderError, KeyRejected, *UNEXPECTED) as error:
+            text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
+            self._recorder.tell(Message(text=text, warning=True))
+            self._board.leave_fruitless(jobs)
+            return
+        for job, outcome in outcomes:
+            await self._record_if_news(job, outcome)
+        self._board.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
+
+    async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
+        try:
+            outcomes = await self._reconcilers[key].sweep(jobs)
+        except (ProviderError, KeyRejected, *UNEXPECTED) as error:
+            return self._unread(key, jobs, error)
+        self._failures[key] = 0
+        return outcomes
+
+    def _unread(self, key: Label, jobs: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
+        """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
+        self._failures[key] += 1
+        if self._failures[key] == 1:
+            self._recorder.tell(Message(text=f"the usage log cannot be read yet: {error}", warning=True))
+        if self._failures[key] < FAILURES_BELIEVED:
+            return []
+        since = self._recorder.now() - self._settle
+        unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
+        doubts = [job for job in jobs if job.state is JobState.IN_DOUBT]
+        return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
+
+    def _next_sweep(self) -> float:
+        """After the gap, yet not later than the moment at which the first silence counts."""
+        now = self._recorder.now()
+        settles = [
+            job.doubted_at + self._settle
+            for job in self._board.open_doubts()
+            if job.doubted_at is not None and job.doubted_at + self._settle > now
+        ]
+        settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
+        return min([now + self._gap, *(when + 0.01 for when in settles if when > now)])
+
+
+def _with_label(left_with: Callable[[Job, Label], LogKey], label: Label, job: Job) -> LogKey:
+    return left_with(job, label)
+
+
+def _says_nothing(outcome: LogOutcome) -> bool:
+    return isinstance(outcome, AbsentFromLog) and not outcome.settled

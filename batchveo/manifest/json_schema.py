@@ -1,0 +1,181 @@
+"""JSON Schema of manifests, for editors that complete and check while one types.
+
+It tells what can be told of one file without reading others; ``batchveo plan`` is stricter.
+"""
+
+from __future__ import annotations
+
+from batchveo.provider.catalog import MODELS, Model, Param, ParamType
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
+_SCALAR = {"type": ["string", "number", "boolean"]}
+_NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
+
+_JOB_KEYS: dict[str, dict[str, object]] = {
+    "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
+    "name": {
+        "type": "string",
+        "description": "Name of the job and stem of its file; may hold {placeholders}.",
+    },
+    "prompts_file": {
+        "type": "string",
+        "description": "A text file with a prompt a line, relative to the manifest; {line} in prompt is the line.",
+    },
+    "prompts_format": {
+        "enum": ["lines", "raw"],
+        "description": "raw takes each line of prompts_file as it stands; lines (default) refuses doubtful ones.",
+    },
+    "names_file": {
+        "type": "string",
+        "description": "A text file with a name for each line of prompts_file; {name_line} in name.",
+    },
+    "rows_file": {
+        "type": "string",
+        "description": "A table (CSV, TSV, JSON, JSON Lines, Parquet): a job for each row; {column} in templates.",
+    },
+    "matrix": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "array", "minItems": 1, "items": _SCALAR},
+        "description": "Names with lists of values: a job for each combination, the first name slowest.",
+    },
+    "tries": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "description": "How often the job is made in all if its generation fails and was not charged.",
+    },
+    "repeat": {
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _TEMPLATE],
+        "description": "The same request this many times; {index} counts from 0.",
+    },
+    "meta": {"type": "object", "description": "Carried into exports, not sent."},
+    "model": {
+        "anyOf": [{"enum": list(MODELS)}, _TEMPLATE],
+        "description": "The model that makes the video.",
+    },
+}
+
+
+def manifest_schema() -> dict[str, object]:
+    """The schema of a YAML manifest, in the 2020-12 dialect."""
+    job = _job(required=False)
+    jobs = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/job"}}
+    return {
+        "$schema": _DIALECT,
+        "title": "batchveo manifest",
+        "$defs": {"job": job, "defaults": _defaults()},
+        "anyOf": [
+            jobs,
+            {
+                "type": "object",
+                "properties": {
+                    "defaults": {"$ref": "#/$defs/defaults"},
+                    "jobs": jobs,
+                    "budget": {
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                        "description": "The most that this manifest may cost, in US dollars.",
+                    },
+                },
+                "required": ["jobs"],
+                "additionalProperties": False,
+            },
+        ],
+    }
+
+
+def job_schema() -> dict[str, object]:
+    """The schema of one line of a JSON Lines manifest, where no defaults help out."""
+    return {"$schema": _DIALECT, "title": "batchveo job", **_job(required=True)}
+
+
+def _job(*, required: bool) -> dict[str, object]:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {name: _or_null(part) for name, part in _properties().items()},
+        "additionalProperties": False,
+        "allOf": [_if_model(model, required=required) for model in MODELS.values()],
+    }
+    if required:
+        schema["anyOf"] = _given("model")
+    return schema
+
+
+def _defaults() -> dict[str, object]:
+    properties = {name: part for name, part in _properties().items() if name not in _NOT_IN_DEFAULTS}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _properties() -> dict[str, dict[str, object]]:
+    """Every key of a job, whatever its model: a parameter takes what any model takes."""
+    found: dict[str, list[Param]] = {}
+    for model in MODELS.values():
+        for name, param in model.params.items():
+            found.setdefault(name, []).append(param)
+    return {**_JOB_KEYS, **{name: _parameter(params) for name, params in found.items()}}
+
+
+def _if_model(model: Model, *, required: bool) -> dict[str, object]:
+    """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
+    then: dict[str, object] = {
+        "properties": {name: _or_null(_parameter([param])) for name, param in model.params.items()},
+        "propertyNames": {"enum": [*_JOB_KEYS, *model.params]},
+    }
+    if required:
+        then["allOf"] = [{"anyOf": _given(name)} for name in model.required]
+    is_model = {"properties": {"model": {"const": model.id}}, "required": ["model"]}
+    return {"if": is_model, "then": then}
+
+
+def _given(name: str) -> list[dict[str, object]]:
+    """The ways of giving a key: by itself, by the matrix, a prompt by a file of them."""
+    ways: list[dict[str, object]] = [
+        {"required": [name]},
+        {"required": ["matrix"], "properties": {"matrix": {"required": [name]}}},
+    ]
+    return [*ways, {"required": ["prompts_file"]}] if name == "prompt" else ways
+
+
+def _parameter(params: list[Param]) -> dict[str, object]:
+    """One parameter as several models take it."""
+    choices = list(dict.fromkeys(choice for param in params for choice in param.choices))
+    schema: dict[str, object]
+    match params[0].type:
+        case ParamType.STRING if choices:
+            schema = {"anyOf": [{"enum": _spellings([str(choice) for choice in choices])}, _TEMPLATE]}
+        case ParamType.INTEGER if choices:
+            schema = {"anyOf": [{"type": "integer", "enum": choices}, _TEMPLATE]}
+        case ParamType.INTEGER:
+            schema = {"anyOf": [{"type": "integer"}, _TEMPLATE]}
+        case ParamType.BOOLEAN:
+            schema = {"anyOf": [{"type": "boolean"}, _TEMPLATE]}
+        case ParamType.URL_LIST:
+            urls = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
+            schema = {"anyOf": [urls, _TEMPLATE]}
+        case ParamType.STRING | ParamType.URL:
+            schema = {"type": "string", **({"minLength": 1} if params[0].required else {})}
+    return {**schema, "description": _description(params)}
+
+
+def _description(params: list[Param]) -> str:
+    defaults = {str(param.default) for param in params if param.default is not None}
+    said = f" The service assumes {defaults.pop()}." if len(defaults) == 1 else ""
+    return params[0].description + said
+
+
+def _spellings(choices: list[str]) -> list[str]:
+    """The choices, and the same in the other cases that are taken as well."""
+    return list(
+        dict.fromkeys(
+            spelling for choice in choices for spelling in (choice, choice.lower(), choice.upper(), choice.capitalize())
+        )
+    )
+
+
+def _or_null(schema: dict[str, object]) -> dict[str, object]:
+    """The schema, or null: that unsets a default."""
+    description = schema.get("description", "")
+    rest = {key: value for key, value in schema.items() if key != "description"}
+    return {"anyOf": [rest, {"type": "null"}], "description": description}

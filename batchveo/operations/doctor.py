@@ -1,0 +1,132 @@
+"""What may be wrong with a machine's set-up, looked at without changing anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from batchveo.core.amounts import money
+from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.operations.preflight import running
+from batchveo.provider import ApiClient, NamedKey, ProviderError
+from batchveo.provider.service import service
+from batchveo.storage.folder_limits import FolderLimits, nearest
+from batchveo.storage.objects import Head, objects
+from batchveo.store import Store
+
+LEAST_FREE_GIB = 5.0
+OLDEST_SQLITE = (3, 35, 0)
+"""The first with ``UPDATE … RETURNING``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine(
+    *,
+    state: Path,
+    output: Destination,
+    base_url: str | None,
+    api_key_file: Path | None,
+    sandbox: bool,
+    keys: Path | None = None,
+) -> Iterator[Check]:
+    """Look at Python, SQLite, the folders, the state, the keys and the service, in this order."""
+    yield Check(what="Python", ok=True, found=platform.python_version())
+    yield Check(
+        what="SQLite",
+        ok=sqlite3.sqlite_version_info >= OLDEST_SQLITE,
+        found=sqlite3.sqlite_version,
+        advice="3.35 or newer is needed; a newer Python brings it",
+    )
+    yield _state(state)
+    yield _folder("state folder", state.absolute().parent)
+    yield _bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
+    yield from _service(base_url, api_key_file, keys, sandbox=sandbox)
+
+
+def _state(path: Path) -> Check:
+    if not path.exists():
+        return Check(what="state", ok=True, found=f"{path} does not exist yet")
+    try:
+        with Store(path, writing=False) as store:
+            running_now = ", a run is going on" if store.is_running() else ""
+            return Check(what="state", ok=True, found=f"{path}, {store.counts().total} jobs{running_now}")
+    except (BatchveoError, sqlite3.Error) as error:
+        return Check(what="state", ok=False, found=str(error))
+
+
+def _folder(what: str, path: Path) -> Check:
+    there = nearest(path)
+    free = shutil.disk_usage(there).free / 1024**3
+    if not os.access(there, os.W_OK):
+        return Check(what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option")
+    return Check(
+        what=what,
+        ok=free >= LEAST_FREE_GIB,
+        found=f"{path}, {free:.0f} GiB free",
+        advice="a thousand 1080p videos take about 20 GiB",
+    )
+
+
+def _output_folder(path: Path) -> Check:
+    """The folder, with what its file system cannot do: videos are had all the same."""
+    check = _folder("output folder", path)
+    try:
+        notes = FolderLimits.of(nearest(path)).notes
+    except OSError as error:
+        return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
+    return replace(check, found="; ".join([check.found, *notes]))
+
+
+def _bucket(url: BucketUrl) -> Check:
+    """Whether the bucket answers; whether it may be written to is tried by a run, before it buys."""
+    try:
+        with suppress(FileNotFoundError):
+            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
+    except (OSError, UsageError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")
+    return Check(what="output bucket", ok=True, found=f"{url} answers")
+
+
+def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:
+    try:
+        using = service(base_url=base_url, key_file=key_file, keys=keys, sandbox=sandbox)
+    except UsageError as error:
+        yield Check(what="API key", ok=False, found=str(error))
+        return
+    with running(using) as there:
+        for key in there.keys:
+            yield _key(key, there.base_url)
+
+
+def _key(key: NamedKey, base_url: str) -> Check:
+    """Whether the service answers, and takes the key."""
+    what = f"key {key.name}" if key.name else "service"
+    try:
+        balance = anyio.run(_balance, ApiClient(key.key, base_url=base_url))
+    except (ProviderError, KeyRejected) as error:
+        return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
+
+
+async def _balance(api: ApiClient) -> float:
+    async with api:
+        return await api.balance()

@@ -1,0 +1,122 @@
+"""Generations that exist at the provider, taken into a state that does not know them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchveo.core.errors import UsageError
+from batchveo.core.filenames import safe_stem
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
+from batchveo.provider import ApiClient
+from batchveo.provider.clients import told_by
+from batchveo.provider.usage_log import Row, read_log, success_of
+from batchveo.store import GenerationTaken, Store
+
+_OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
+"""A client request id of ours: job id, attempt, nonce."""
+
+
+@dataclass(slots=True)
+class Adopted:
+    """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one.
+
+    ``whole``: all that was to be read of the log was read; else there may be more.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class _Bought:
+    """A success in the log, with the labels of all keys whose log tells it."""
+
+    job_id: str
+    request: str
+    created: str
+    keys: list[str] = field(default_factory=list)
+
+
+async def adopt_from_log(store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float) -> Adopted:
+    """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
+
+    ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
+    ``ServiceTrouble`` or ``KeyRejected``.
+    """
+    found: dict[str, _Bought] = {}
+    adopted = Adopted()
+    for label, api in apis.items():
+        with told_by(label):
+            adopted.whole &= await _read(api, label, hours, found)
+    # each log has its newest first; of several, the newest is to be first again
+    for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
+        _take_in(store, adopted, generation, bought, now)
+    return adopted
+
+
+async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought]) -> bool:
+    """Gather the successes of one log; tells whether its end was reached."""
+
+    def take(page: Sequence[Row]) -> bool:
+        for row in page:
+            request, generation = success_of(row) or ("", "")
+            match = _OURS.fullmatch(request)
+            if match and generation:
+                bought = found.setdefault(generation, _Bought(match[1], request, str(row.get("created"))))
+                bought.keys.append(label)
+        return False
+
+    return await read_log(api, hours=hours, take=take)
+
+
+def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, now: float) -> None:
+    jobs = store.find(bought.job_id)
+    if not jobs:
+        adopted.unknown.append(generation)
+        return
+    job = jobs[0]
+    if job.generation_id == generation:
+        return
+    if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
+        adopted.surplus.append(generation)
+        return
+    key = job.key if job.key in bought.keys else bought.keys[0]
+    try:
+        adopted.jobs.append(store.adopt(job, generation, now=now, client_request_id=bought.request, key=key))
+    except GenerationTaken:
+        adopted.surplus.append(generation)
+
+
+async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
+    """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
+    reasons = []
+    for label, api in apis.items():
+        outcome = await api.poll(generation_id)
+        if isinstance(outcome, StillGenerating | Completed | GenerationFailed):
+            return label
+        reasons.append(f"{label}: {outcome.reason}")
+    why = "; ".join(reasons)
+    raise UsageError(f"no key knows {generation_id} ({why}); --key LABEL names the one that bought it")
+
+
+def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
+    """Make a job for a generation bought elsewhere, named after its id; raises ``GenerationTaken``.
+
+    ``key`` is the label of the key that bought it.
+    """
+    model = generation_id.partition(":")[2] or "unknown"
+    spec = JobSpec(
+        id=hashlib.sha256(f"adopted:{generation_id}".encode()).hexdigest()[:20],
+        name=generation_id,
+        stem=safe_stem(generation_id),
+        model=model,
+        request={"model": model, "prompt": ""},
+        manifest="adopted",
+    )
+    return store.adopt_new(spec, generation_id, run=run, now=now, key=key)

@@ -1,0 +1,101 @@
+"""What a person decides about jobs: the one way in for commands, and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from batchveo.core.errors import UsageError
+from batchveo.core.hints import pasteable
+from batchveo.core.models import Job, JobState
+from batchveo.store import GenerationTaken, MoveLost, Store
+
+TOGETHER = 100
+"""Jobs whose moves share one sync of the disk; a run that writes meanwhile waits no longer than for these."""
+
+RETRIED = (JobState.FAILED, JobState.CANCELLED)
+WITHDRAWN = (JobState.PENDING,)
+
+
+def retry(store: Store, jobs: Sequence[Job], *, now: float) -> int:
+    """Put failed or cancelled jobs back to pending; returns how many. ``UsageError`` where one is neither."""
+    _check(jobs, RETRIED, "failed")
+    return _moved(store, jobs, lambda job: store.retry(job, now=now))
+
+
+def cancel(store: Store, jobs: Sequence[Job], *, now: float) -> int:
+    """Withdraw pending jobs; returns how many. Those that a run submits in this very moment are left to it."""
+    _check(jobs, WITHDRAWN, "pending")
+    return _moved(store, jobs, lambda job: store.cancel(job, now=now))
+
+
+def resolve(
+    store: Store,
+    jobs: Sequence[Job],
+    *,
+    now: float,
+    resubmit: bool = False,
+    generation_id: str | None = None,
+    fail: bool = False,
+    skip_moved: bool = False,
+) -> list[Job]:
+    """Settle doubtful jobs one way: submit again, take a generation, or give up (generating ones too).
+
+    Returns the jobs as they are now; with ``skip_moved`` those that another process moved in this very moment are
+    left alone, and out. Raises ``UsageError`` with what is wrong; jobs before that one are settled.
+    """
+    check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
+    _check(jobs, (JobState.IN_DOUBT, JobState.GENERATING) if fail else (JobState.IN_DOUBT,), "in doubt")
+    if generation_id is not None and (len(jobs) != 1 or not generation_id.strip()):
+        raise UsageError("--generation-id is for one job, and not empty")
+    done: list[Job] = []
+    for first in range(0, len(jobs), TOGETHER):
+        with store.sharing():
+            for job in jobs[first : first + TOGETHER]:
+                try:
+                    done.append(_resolved(store, job, generation_id, now, resubmit=resubmit))
+                except MoveLost:
+                    if not skip_moved:
+                        raise UsageError(_moved_meanwhile(store, job)) from None
+    return done
+
+
+def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
+    """Raise ``UsageError`` unless exactly one way to settle is given."""
+    if sum((resubmit, generation_id is not None, fail)) != 1:
+        raise UsageError("give one of --resubmit, --generation-id ID and --fail")
+
+
+def _check(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:
+    wrong = [f"{job.name!r} is {job.state}, not {word}" for job in jobs if job.state not in states]
+    if wrong:
+        raise UsageError("; ".join(wrong[:10]))
+
+
+def _moved(store: Store, jobs: Sequence[Job], move: Callable[[Job], Job]) -> int:
+    done = 0
+    for first in range(0, len(jobs), TOGETHER):
+        with store.sharing():
+            done += sum(_has_moved(job, move) for job in jobs[first : first + TOGETHER])
+    return done
+
+
+def _has_moved(job: Job, move: Callable[[Job], Job]) -> bool:
+    try:
+        move(job)
+    except MoveLost:  # another process moved it in this very moment
+        return False
+    return True
+
+
+def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, resubmit: bool) -> Job:
+    try:
+        if generation_id is not None:
+            return store.adopt(job, generation_id, now=now)
+        return store.resubmit(job, now=now) if resubmit else store.give_up(job, now=now)
+    except GenerationTaken:
+        raise UsageError(f"generation {generation_id} belongs to another job here") from None
+
+
+def _moved_meanwhile(store: Store, job: Job) -> str:
+    look = pasteable("status", state=store.path)
+    return f"{job.name!r} has moved in this very moment; look again with `{look}`"

@@ -1,0 +1,209 @@
+"""What a run would do, before it does it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.models import JobSpec, JobState
+from batchveo.core.settings import RunSettings
+from batchveo.manifest import Manifests, ReadOptions
+from batchveo.operations.balances import balance_of
+from batchveo.operations.estimates import RunEstimate, night
+from batchveo.operations.image_check import ImageCheck, Pictures, Progress, check_images, unwatched
+from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
+from batchveo.operations.other_databases import neighbour
+from batchveo.operations.prices import known_prices
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, state_if_any
+from batchveo.operations.recovery import recoverable
+from batchveo.provider import ApiClient
+from batchveo.storage.local_files import taken_stems
+from batchveo.store import Foreseen, StagingTable, Store, foresee
+
+__all__ = ["Collision", "ModelPlan", "Plan", "plan"]
+
+SHOWN = 20
+"""Name collisions that are told with their places; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collision:
+    """A job whose file name is taken, so that its video gets a ``~`` and the beginning of an id."""
+
+    name: str
+    source: str
+    line: int | None
+    by: str
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(PurchaseQuote):
+    """What a run would make and what it would cost.
+
+    ``repeated`` jobs say the same as an earlier one, word for word. ``named`` counts what the manifests hold;
+    ``choice_note`` says how much of that was chosen, and all other figures are of the chosen jobs. ``by_state``
+    counts those that the state has already. ``colliding`` counts name collisions, ``collisions`` has the first of
+    them. ``images`` is ``None`` where nobody asked for that.
+    """
+
+    repeated: int
+    sample: Sequence[JobSpec]
+    named: int = 0
+    choice_note: str | None = None
+    by_state: Mapping[JobState, int] = field(default_factory=dict)
+    colliding: int = 0
+    collisions: Sequence[Collision] = field(default=())
+    night: RunEstimate | None = None
+    images: ImageCheck | None = None
+
+
+async def plan(
+    manifests: Sequence[str | os.PathLike[str]],
+    *,
+    state: Path,
+    api: ApiClient,
+    has_key: bool,
+    apis: Mapping[str, ApiClient] | None = None,
+    allow_unknown_model: bool = False,
+    strict_provenance: bool = False,
+    reading: ReadOptions | None = None,
+    stdin: BinaryIO | None = None,
+    settings: RunSettings | None = None,
+    with_images: bool = False,
+    loopback: bool = False,
+    progress: Progress = unwatched,
+    sandbox: bool = False,
+) -> Plan:
+    """Validate, expand, count, price, foretell; writes nothing and buys nothing.
+
+    ``apis`` are the clients of all keys by their labels, where there are several; ``api`` is one of them.
+    ``settings`` are those of the run that is planned, ``reading`` says how manifests are read. ``with_images``
+    asks for every image that a job still to be made names; ``loopback`` lets them be on this machine, as for a
+    service that is. ``sandbox``: the service is the embedded look-alike, whose databases and videos are told from
+    real ones. Raises ``ManifestError``.
+    A service that does not answer costs the plan what only it knows, not its life.
+    """
+    settings = settings or RunSettings()
+    with StagingTable() as scratch, state_if_any(state) as store:
+        with Manifests(
+            manifests,
+            allow_unknown_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
+            stdin=stdin,
+            options=reading,
+        ) as read:
+            summary = read.read(scratch.take)
+        known = await known_prices(api, list(summary.by_model), store)
+        balance = await balance_of(apis or {"": api}, has_key=has_key)
+        found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+        survey = Survey(
+            Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
+        )
+        survey.add_all(scratch, state if store else None)
+        models = survey.tally.models()
+        left = {model.model: model.new for model in models}
+        return Plan(
+            models=models,
+            balance_usd=balance.usd,
+            balances=balance.by_key if apis and len(apis) > 1 else {},
+            budget_usd=summary.budget if settings.budget is None else settings.budget,
+            committed_usd=store.committed() if store else 0.0,
+            prices_since=known.since,
+            notes=[
+                *([summary.shared_note] if summary.shared_note else []),
+                *([f"no prices now: {known.trouble}"] if known.trouble else []),
+                *balance.notes,
+                *await _warnings(manifests, state, scratch, store, settings.output, sandbox=sandbox),
+                *survey.notes,
+            ],
+            repeated=summary.repeated,
+            named=summary.jobs,
+            choice_note=summary.choice_note,
+            sample=summary.sample,
+            by_state=survey.by_state,
+            colliding=survey.colliding,
+            collisions=survey.collisions,
+            night=await night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
+            images=await check_images(survey.pictures, loopback=loopback, progress=progress) if with_images else None,
+        )
+
+
+async def _warnings(
+    manifests: Sequence[str | os.PathLike[str]],
+    state: Path,
+    named: StagingTable,
+    store: Store | None,
+    output: Destination,
+    *,
+    sandbox: bool,
+) -> list[str]:
+    """What a run would stop for and ask, as long as nobody agrees to it beforehand."""
+    beside = neighbour(manifests, state, named, sandbox=sandbox)
+    missing = None if store is None else await missing_videos(store, output)
+    return [
+        *([f"a run stops here: {beside.finding}; {beside.advice}"] if beside else []),
+        *([f"a run stops here: {missing.finding} {MISSING_ADVICE}"] if missing and missing.is_absence else []),
+    ]
+
+
+class Survey:
+    """Looks at every named job once. ``found``: the ids of those that have a finished video in the output."""
+
+    def __init__(
+        self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
+    ) -> None:
+        self.tally = tally
+        self.pictures = Pictures()
+        self.colliding = 0
+        self.collisions: list[Collision] = []
+        self._states: Counter[JobState] = Counter()
+        # to list a bucket may take longer than the rest of a plan
+        self._files = set() if isinstance(output, BucketUrl) else taken_stems(output)
+        self._with_images = with_images
+        self._found = found
+        self.taken_in = 0
+        """Jobs that a run would not buy, since their videos are there."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was seen that a person should know."""
+        if not self.taken_in:
+            return []
+        videos = f"{self.taken_in:,} finished video{'' if self.taken_in == 1 else 's'}"
+        return [f"{videos} of these jobs found in the output folder: taken in by a run, not bought"]
+
+    @property
+    def by_state(self) -> dict[JobState, int]:
+        """How many of the named jobs the state has, by their state."""
+        return {state: self._states[state] for state in JobState if self._states[state]}
+
+    def add_all(self, named: StagingTable, state: Path | None) -> None:
+        """Look at all of ``named``."""
+        for job in foresee(named, state):
+            is_there = job.is_due and job.id in self._found
+            is_due = job.is_due and not is_there
+            self.taken_in += is_there
+            self.tally.add(job.model, job.request, due=is_due)
+            if job.state is not None:
+                self._states[job.state] += 1
+            if is_due:
+                self._look_closer(job)
+
+    def _look_closer(self, job: Foreseen) -> None:
+        by = "another job" if job.taken else "a file in the output folder" if job.stem in self._files else None
+        if by is not None:
+            self.colliding += 1
+            if len(self.collisions) < SHOWN:
+                self.collisions.append(Collision(name=job.name, source=job.source, line=job.line, by=by))
+        if self._with_images:
+            self.pictures.add(job)

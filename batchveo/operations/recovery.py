@@ -1,0 +1,237 @@
+"""Takes finished videos of a destination into a database that has lost them: so that none is bought again."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+
+import anyio
+
+from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.job_row import canonical_json
+from batchveo.core.models import Job, JobState
+from batchveo.core.normalization import normal_key
+from batchveo.core.run_options import whole
+from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.provider.service import SANDBOX
+from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.reader import examine, size_of
+from batchveo.storage.sidecar_scan import Sidecar, read_sidecars, sidecar_names
+from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
+
+SHARED = 100
+"""Jobs whose records share one sync of the disk."""
+
+LOOKED_FOR = 200
+"""Jobs that are looked for by their names where a bucket may not be listed: each is a request or two."""
+READ_AT_ONCE = 8
+"""Videos that are read at the same time."""
+
+Watch = Callable[[int], None]
+"""Told how many videos are about to be read from one end to the other."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What became of the sidecars of jobs that are still to be bought.
+
+    ``taken_in``: their videos are whole, and nothing is bought. ``refetched``: their videos are damaged or
+    missing, so that the generations are asked for again, each with what was wrong. ``lost``: with no generation to
+    ask for; these are bought. ``others``: made by the sandbox for a run with a real service, or the other way
+    round.
+    """
+
+    taken_in: list[Job] = field(default_factory=list)
+    refetched: list[tuple[Job, str]] = field(default_factory=list)
+    lost: list[tuple[Job, str]] = field(default_factory=list)
+    others: list[Job] = field(default_factory=list)
+    unlisted: str | None = None
+    """Why the destination cannot be listed; then ``LOOKED_FOR`` jobs are looked for by their names, no more."""
+
+
+def unwatched(videos: int) -> None:
+    """For those who do not watch."""
+
+
+async def recover(
+    store: Store,
+    output: Destination,
+    *,
+    run: int,
+    now: float,
+    sandbox: bool,
+    labels: Collection[str] = (),
+    watch: Watch = unwatched,
+    disk: Disk = in_thread,
+    sidecars: Sidecars = BESIDE,
+) -> Recovered:
+    """Take in what stands in ``output`` for jobs of ``store`` that are pending.
+
+    A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
+    made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
+    those of the keys of this run; ``disk`` is where what blocks is done, ``sidecars`` where those of a folder are.
+    """
+    recovered = Recovered()
+    if not store.has_pending():
+        return recovered
+    try:
+        stems = await sidecar_names(output, sidecars)
+    except OSError as error:
+        recovered.unlisted = error.strerror or str(error)
+        stems = store.pending_stems(LOOKED_FOR)
+    found = await _found(store, output, stems, disk, sidecars)
+    by_job = _matched(store, found)
+    mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
+    recovered.others += [store.job(seq) for seq, sidecars in mine.items() if not sidecars]
+    due = {seq: sidecars for seq, sidecars in mine.items() if sidecars}
+    watch(len(due))
+    numbers = sorted(due)
+    for first in range(0, len(numbers), SHARED):
+        checked = await _checked({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
+        with store.sharing():
+            for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
+                _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
+    return recovered
+
+
+async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[int, tuple[Sidecar, str | None]]:
+    """The best sidecar of each job, several videos read at a time."""
+    checked: dict[int, tuple[Sidecar, str | None]] = {}
+    slots = anyio.Semaphore(READ_AT_ONCE)
+
+    async def check(seq: int) -> None:
+        async with slots:
+            checked[seq] = await _best(due[seq], disk)
+
+    async with anyio.create_task_group() as tasks:
+        for seq in due:
+            tasks.start_soon(check, seq)
+    return checked
+
+
+async def recoverable(
+    store: Store | None, output: Destination, *, sandbox: bool, sidecars: Sidecars = BESIDE
+) -> frozenset[str]:
+    """The ids of jobs that a sidecar beside a video in ``output`` names, and ``store`` does not have as finished.
+
+    For a plan: the videos are not read, and a bucket is not listed, which may take longer than all the rest.
+    """
+    if isinstance(output, BucketUrl):
+        return frozenset()
+    stems = await sidecar_names(output, sidecars)
+    found = await _found(store, output, stems, in_thread, sidecars)
+    return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
+
+
+def _stands(sidecar: Sidecar) -> bool:
+    try:
+        return size_of(sidecar.video) == sidecar.bytes
+    except OSError:
+        return False
+
+
+async def _found(
+    store: Store | None, output: Destination, stems: set[str], disk: Disk, sidecars: Sidecars
+) -> Sequence[Sidecar]:
+    """The sidecars of videos that the database does not have."""
+    if stems and store is not None:
+        for file in store.files_in(whole(output)):
+            stems.discard(file.removesuffix(".mp4"))
+    return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
+
+
+def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:
+    """The sidecars of pending jobs, by the number of the job."""
+    matched: defaultdict[int, list[Sidecar]] = defaultdict(list)
+    strangers = []
+    for sidecar in found:
+        job = store.job_of_id(sidecar.job_id)
+        if job is None:
+            strangers.append(sidecar)
+        elif job.state is JobState.PENDING:
+            matched[job.seq].append(sidecar)
+    if strangers:
+        _match_by_request(store, strangers, matched)
+    return matched
+
+
+def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[int, list[Sidecar]]) -> None:
+    """Give each job that has no sidecar yet one that tells of the same request; each sidecar serves one job."""
+    wanted = {_alike(sidecar.request, sidecar.index) for sidecar in strangers}
+    jobs: defaultdict[str, list[int]] = defaultdict(list)
+    for seq, request, index in store.pending_requests_by_job():
+        alike = _alike(json.loads(request), index)
+        if alike in wanted and seq not in matched:
+            jobs[alike].append(seq)
+    for sidecar in strangers:
+        waiting = jobs.get(_alike(sidecar.request, sidecar.index))
+        if waiting:
+            matched[waiting.pop(0)] = [sidecar]
+
+
+def _alike(request: Mapping[str, object], index: int) -> str:
+    """The same text for requests that are one job."""
+    return normal_key(canonical_json(request), index)
+
+
+def _is_for(sidecar: Sidecar, *, sandbox: bool) -> bool:
+    """Whether it tells of a video of this kind of service; what does not say is taken at its word."""
+    return sidecar.service is None or (sidecar.service == SANDBOX) == sandbox
+
+
+async def _best(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str | None]:
+    """The first whose video is whole; else the first that names a generation, with what is wrong."""
+    flaws = []
+    for sidecar in sidecars:
+        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        if flaw is None and sidecar.generation_id is not None:
+            return sidecar, None
+        flaws.append((sidecar, flaw or "no generation in its sidecar"))
+    return next((each for each in flaws if each[0].generation_id is not None), flaws[0])
+
+
+def _settle(
+    store: Store,
+    seq: int,
+    sidecar: Sidecar,
+    flaw: str | None,
+    recovered: Recovered,
+    *,
+    run: int,
+    now: float,
+    labels: Collection[str],
+) -> None:
+    job, generation = store.job(seq), sidecar.generation_id
+    if generation is None:
+        recovered.lost.append((job, flaw or ""))
+        return
+    try:
+        if flaw is None:
+            recovered.taken_in.append(store.take_in(job, _video(sidecar, generation), run=run, now=now))
+            return
+        key = sidecar.key if sidecar.key in labels else None
+        adopted = store.adopt(job, generation, now=now, client_request_id=sidecar.client_request_id, key=key)
+        recovered.refetched.append((adopted, flaw))
+    except GenerationTaken:
+        recovered.lost.append((job, f"its generation {generation} is another job's"))
+    except (MoveLost, ValueError):  # another process moved the job in this very moment
+        return
+
+
+def _video(sidecar: Sidecar, generation: str) -> FinishedVideo:
+    return FinishedVideo(
+        folder=sidecar.folder,
+        file=sidecar.file,
+        bytes=sidecar.bytes or 0,
+        sha256=sidecar.sha256 or "",
+        generation_id=generation,
+        client_request_id=sidecar.client_request_id,
+        key=sidecar.key,
+        cost_usd=sidecar.cost_usd,
+        submitted_at=sidecar.submitted_at,
+        completed_at=sidecar.completed_at,
+    )

@@ -1,0 +1,183 @@
+"""What a display shows of one moment, read from the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from batchveo.core.durations import Durations
+from batchveo.core.eta import eta
+from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
+from batchveo.core.forecast import Forecast, forecast
+from batchveo.core.hints import address_options, pasteable
+from batchveo.core.models import Job, JobState
+from batchveo.store import Counts, Store
+
+RATE_WINDOW = 3600.0
+"""Seconds of the past over which the rate of finished videos is measured."""
+DOUBTS_SHOWN = 3
+BELIEFS_SECONDS = 10.0
+"""How long what is believed of the models stays good, at the least: it is the dear part of a look."""
+BELIEFS_SHARE = 100.0
+"""A look at a million jobs takes a while: it is repeated so rarely that it takes a hundredth of the time."""
+SOON = 1.0
+"""Seconds that are left at the least: what is overdue may come at any moment."""
+UNFINISHED = (
+    JobState.PENDING,
+    JobState.SUBMITTING,
+    JobState.IN_DOUBT,
+    JobState.GENERATING,
+    JobState.DOWNLOADING,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One moment of a state. Times are seconds since the epoch, money is US dollars.
+
+    ``begun`` is when the run began that is shown, ``going`` whether it goes on. ``committed`` is what is spent, in
+    flight or in doubt; ``unpriced`` videos have no known price. ``ahead`` is what is left, in seconds. ``pace``,
+    and what ``slowed`` the submits last, are known only to who hears the run's events.
+
+    ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
+    ``waits_until``: how long at most, if known. ``state`` is the database, ``resume`` the command that
+    goes on with it.
+    """
+
+    now: float
+    counts: Counts
+    begun: float | None = None
+    going: bool = True
+    spent: float = 0.0
+    committed: float = 0.0
+    unpriced: int = 0
+    budget: float | None = None
+    videos_per_hour: float = 0.0
+    usd_per_hour: float = 0.0
+    ahead: Forecast | None = None
+    doubts: tuple[Job, ...] = ()
+    pace: ThrottleChanged | None = None
+    slowed: SubmitsPaused | None = None
+    waits_since: float | None = None
+    waits_until: float | None = None
+    waits_failures: int = 0
+    state: Path | None = None
+    resume: str = "batchveo resume"
+
+    @property
+    def left(self) -> int:
+        """Jobs that are neither done nor held."""
+        return sum(self.counts[state] for state in UNFINISHED) - self.counts.held
+
+    @property
+    def open_doubts(self) -> int:
+        """Jobs whose submit may still show in the usage log."""
+        return self.counts[JobState.IN_DOUBT] - self.counts.held
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs being submitted or generated."""
+        return self.counts[JobState.SUBMITTING] + self.counts[JobState.GENERATING]
+
+    @property
+    def settled(self) -> float:
+        """The share of the jobs that are not left, from 0 to 1."""
+        total = self.counts.total
+        return (total - self.left) / total if total else 1.0
+
+
+@dataclass(slots=True)
+class SnapshotReader:
+    """Reads snapshots of ``store``, one after another. ``places`` in flight, submits ``per_minute``: if known."""
+
+    store: Store
+    places: int | None = None
+    per_minute: float | None = None
+    _forecast: Forecast | None = None
+    _made_at: float = 0.0
+    _good_until: float = float("-inf")
+
+    def look(
+        self,
+        now: float,
+        *,
+        pace: ThrottleChanged | None = None,
+        slowed: SubmitsPaused | None = None,
+        waiting: WaitingForLog | None = None,
+    ) -> Snapshot:
+        """The state as it is ``now``."""
+        store = self.store
+        counts = store.counts()
+        spent, unpriced = store.spend()
+        work = store.last_work()
+        begun = work["started_at"] if work else None
+        since = now - RATE_WINDOW if begun is None else max(now - RATE_WINDOW, begun)
+        made, usd = store.made_since(since)
+        per_hour = 3600.0 / max(now - since, 1.0)
+        shot = Snapshot(
+            now=now,
+            counts=counts,
+            begun=begun,
+            going=store.is_running(),
+            spent=spent,
+            committed=store.committed(),
+            unpriced=unpriced,
+            budget=work["budget_usd"] if work else None,
+            videos_per_hour=made * per_hour,
+            usd_per_hour=usd * per_hour,
+            doubts=tuple(store.some_doubts(most=DOUBTS_SHOWN)) if counts[JobState.IN_DOUBT] else (),
+            pace=pace,
+            slowed=slowed,
+            state=store.path,
+        )
+        failures = 0 if waiting is None else waiting.failures
+        if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
+            return replace(self._waiting(shot, waiting), waits_failures=failures)
+        ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
+        return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
+
+    def _waiting(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
+        """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
+        doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
+        resume = pasteable("resume", state=shot.state, service=address_options(self.store.services()))
+        since = max(doubted, default=shot.now)
+        until = waiting.until if waiting is not None and waiting.until > since else None
+        return replace(shot, waits_since=since, waits_until=until, resume=resume)
+
+    def _believed(self, shot: Snapshot) -> Forecast | None:
+        """What the models' generation times say, brought forward to this moment."""
+        if not shot.going:  # `status` of a state at rest is asked often, and of large ones
+            return None
+        if shot.now >= self._good_until:
+            began = perf_counter()
+            self._forecast, self._made_at = self._foretold(shot), shot.now
+            took = perf_counter() - began
+            self._good_until = shot.now + max(BELIEFS_SECONDS, BELIEFS_SHARE * took)
+        return self._forecast and _later(self._forecast, shot.now - self._made_at)
+
+    def _foretold(self, shot: Snapshot) -> Forecast | None:
+        left = self.store.left_by_model()
+        durations = Durations()
+        for model in left:
+            durations.recall(model, self.store.generation_seconds(model))
+        expected = {model: known for model in left if (known := durations.expected(model)) is not None}
+        places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
+        ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
+        # the forecast takes what is in flight as begun this moment
+        return ahead and _later(ahead, self.store.age_in_flight(shot.now))
+
+
+def _pause(shot: Snapshot) -> float:
+    """Seconds for which nothing is submitted, where that is known."""
+    pace = shot.pace
+    return max(pace.until - shot.now, 0.0) if pace and pace.brake is ThrottleReason.PAUSE and pace.until else 0.0
+
+
+def _later(ahead: Forecast, seconds: float) -> Forecast:
+    """The same end, seen ``seconds`` later."""
+    return Forecast(
+        low=max(ahead.low - seconds, SOON),
+        likely=max(ahead.likely - seconds, SOON),
+        high=max(ahead.high - seconds, SOON),
+    )

@@ -1,1 +1,0 @@
-"""The page: what happened and what goes on, in a browser."""

@@ -1,1 +1,0 @@
-"""What a run would do and cost, and the question whether to begin it."""

@@ -1,0 +1,99 @@
+"""Which service a run speaks to: the real one, another address, or the embedded look-alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from batchveo.core.errors import UsageError
+from batchveo.provider import BASE_URL, ApiKey, NamedKey, check_base_url, find_key
+from batchveo.provider.transport import LOOPBACK
+
+SANDBOX = "sandbox"
+"""What the state calls the embedded look-alike, whose videos must never pass for real ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Which service to speak to: its address and the key for it. ``sandbox`` starts the embedded look-alike.
+
+    ``keys`` has every key: several, each with its label, or ``key`` alone, which has none. ``key`` is the first.
+    """
+
+    base_url: str = BASE_URL
+    key: ApiKey | None = None
+    sandbox: bool = False
+    keys: tuple[NamedKey, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.keys:
+            _check_distinct(self.keys)
+            if self.key not in (None, self.keys[0].key):
+                raise UsageError("give one key, or several with their labels")
+            object.__setattr__(self, "key", self.keys[0].key)
+        elif self.key is not None:
+            object.__setattr__(self, "keys", (NamedKey(name="", key=self.key),))
+
+    @property
+    def name(self) -> str:
+        """What the state remembers it by."""
+        return SANDBOX if self.sandbox else self.base_url
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, so that its videos may come from here too."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+    def key_prints(self, secret: bytes) -> dict[str, str]:
+        """The fingerprint of each key under the database's ``secret``, by its label."""
+        return {key.name: key.key.fingerprint(secret) for key in self.keys}
+
+
+def service(
+    *,
+    base_url: str | None = None,
+    key: str | None = None,
+    key_file: Path | None = None,
+    keys: str | os.PathLike[str] | Sequence[NamedKey] | None = None,
+    sandbox: bool = False,
+    required: bool = True,
+) -> Service:
+    """The service to use; the key comes from ``key``, ``key_file`` or the environment.
+
+    ``keys`` are several, or the file that names them, in place of one. With ``sandbox`` no real key is looked
+    for. Raises ``UsageError`` where there is no key and one is ``required``, where the file of keys is wrong, or
+    the address is not https (http only to this machine).
+    """
+    if keys is not None and (key or key_file is not None):
+        raise UsageError("--keys and --api-key-file: give one of them")
+    several = _several(keys, play=sandbox)
+    if sandbox:
+        return Service(key=None if several else ApiKey("sandbox"), keys=several, sandbox=True)
+    url = check_base_url(base_url or BASE_URL)
+    if several:
+        return Service(base_url=url, keys=several)
+    return Service(base_url=url, key=ApiKey(key) if key else find_key(key_file, required=required))
+
+
+def _several(keys: str | os.PathLike[str] | Sequence[NamedKey] | None, *, play: bool) -> tuple[NamedKey, ...]:
+    if keys is None:
+        return ()
+    if isinstance(keys, str | os.PathLike):
+        from batchveo.provider.keys_file import read_keys
+
+        return read_keys(Path(keys), play=play)
+    if not keys:
+        raise UsageError("there are no keys")
+    return tuple(replace(key, key=ApiKey(f"sandbox.{key.name}")) if play else key for key in keys)
+
+
+def _check_distinct(keys: Sequence[NamedKey]) -> None:
+    """Refuse what could not be told apart; no key is shown."""
+    names = [key.name for key in keys]
+    if len(set(names)) < len(names) or (len(names) > 1 and "" in names):
+        raise UsageError("several keys need a label each, all different")
+    if len({key.key for key in keys}) < len(keys):
+        raise UsageError("two labels have the same key")

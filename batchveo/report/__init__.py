@@ -1,1 +1,0 @@
-"""How runs and states are shown."""

@@ -1,0 +1,1 @@
+"""Where videos are written and read: folders, buckets, sidecars, MP4 files."""

@@ -1,0 +1,119 @@
+"""What is in a video file: picture, length, sound (PyAV, the extra ``media``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchveo.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+MOST_PIXELS = 4096 * 4096
+"""Of a frame; a file of some kilobytes may claim, and fill, gigabytes."""
+
+
+class Unreadable(ValueError):
+    """The file holds no video that can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInfo:
+    """What the file's headers tell; ``None`` where they do not say.
+
+    ``width`` and ``height`` are in pixels, ``duration`` in seconds, ``frame_rate`` in frames a second, exactly;
+    ``frames`` is how many pictures the index lists, ``sample_rate`` is in hertz.
+    """
+
+    width: int
+    height: int
+    frame_rate: Fraction | None
+    duration: float | None
+    frames: int | None
+    video_codec: str
+    pixel_format: str | None
+    has_sound: bool
+    audio_codec: str | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second, as a float."""
+        return None if self.frame_rate is None else float(self.frame_rate)
+
+
+@cache
+def can_probe() -> bool:
+    """Whether PyAV is installed."""
+    return find_spec("av") is not None
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read the headers of the file at ``path``; nothing is decoded.
+
+    Raises ``Unreadable`` for what is no video, ``OSError`` where the file cannot be read, ``UsageError`` where
+    PyAV is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise UsageError("looking into videos needs PyAV: pip install 'batchveo[media]'") from None
+    with path.open("rb"):  # so that a missing file says so as every other one does
+        pass
+    try:
+        with opened(path) as container:
+            return _info(container)
+    except (av.FFmpegError, ValueError) as error:
+        raise Unreadable(f"not a readable video: {getattr(error, 'strerror', None) or error}") from None
+
+
+def opened(path: Path) -> InputContainer:
+    """The file at ``path`` as an MP4 and nothing else: other kinds of files make FFmpeg open more files.
+
+    Frames of more than ``MOST_PIXELS`` are not decoded, neither to look for what the headers leave out nor later.
+    Raises what PyAV raises.
+    """
+    import av
+
+    bound = {"max_pixels": str(MOST_PIXELS)}
+    container = av.open(str(path), format="mp4", options=bound)
+    for stream in container.streams.video:
+        stream.codec_context.options = bound
+    return container
+
+
+def _info(container: InputContainer) -> MediaInfo:
+    if not container.streams.video:
+        raise Unreadable("the file holds no picture")
+    video = container.streams.video[0]
+    if not video.width or not video.height:  # also where the decoder would not take so large a picture
+        raise Unreadable("its picture has no size, or too large a one")
+    sound = container.streams.audio[0] if container.streams.audio else None
+    rate = video.average_rate
+    return MediaInfo(
+        width=video.width,
+        height=video.height,
+        frame_rate=Fraction(rate.numerator, rate.denominator) if rate else None,
+        duration=_seconds(container),
+        frames=video.frames or None,
+        video_codec=video.codec_context.name,
+        pixel_format=video.codec_context.pix_fmt,
+        has_sound=sound is not None,
+        audio_codec=sound.codec_context.name if sound else None,
+        channels=sound.codec_context.channels if sound else None,
+        sample_rate=sound.codec_context.sample_rate if sound else None,
+    )
+
+
+def _seconds(container: InputContainer) -> float | None:
+    video = container.streams.video[0]
+    if video.duration is not None and video.time_base is not None:
+        return round(float(video.duration * video.time_base), 6)
+    return None if container.duration is None else round(container.duration / 1_000_000, 6)

@@ -1,0 +1,129 @@
+"""A small picture of each video: its first good frame, kept on disk beside the state."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchveo.storage.probe import opened
+from batchveo.storage.reader import StoredVideo, at_hand
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WIDTH, HEIGHT = 480, 270
+QUALITY = 74
+GOOD_SPREAD = 14.0
+"""Standard deviation of brightness from which on a frame shows something: fades from black do not."""
+LOOKED_AT = 8
+EVERY = 8
+"""Of the first ``LOOKED_AT * EVERY`` frames each so-manyth is looked at."""
+MOST_SECONDS = 10.0
+"""How long one video is looked at."""
+MOST_KEPT = 20_000
+PRUNE_EVERY = 500
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def available() -> bool:
+    """Whether the ``media`` extra is here."""
+    return all(importlib.util.find_spec(name) is not None for name in ("av", "PIL"))
+
+
+class Posters:
+    """Makes posters, and keeps at most ``most`` of them in ``folder``."""
+
+    def __init__(self, folder: Path, *, most: int = MOST_KEPT) -> None:
+        self._folder = folder
+        self._most = most
+        self._made = 0
+
+    def poster(self, video: StoredVideo, sha256: str) -> bytes | None:
+        """The JPEG of a video known by its hash; ``None`` where none can be made of it."""
+        kept = self._folder / f"{sha256}.jpg" if _HASH.fullmatch(sha256) else None
+        if kept is not None:
+            with suppress(OSError):
+                return kept.read_bytes()
+        picture = make_poster(video)
+        if kept is not None and picture is not None:
+            with suppress(OSError):  # a folder that cannot be written to costs time, nothing else
+                self._keep(kept, picture)
+        return picture
+
+    def _keep(self, path: Path, picture: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as part:
+            part.write(picture)
+        Path(part.name).replace(path)
+        if self._made % PRUNE_EVERY == 0:
+            self._prune()
+        self._made += 1
+
+    def _prune(self) -> None:
+        """Let the oldest go."""
+        with os.scandir(self._folder) as entries:
+            kept = sorted((entry.stat().st_mtime, entry.path) for entry in entries if entry.name.endswith(".jpg"))
+        for _, path in kept[: max(0, len(kept) - self._most)]:
+            with suppress(OSError):
+                Path(path).unlink()
+
+
+def make_poster(
+    video: StoredVideo, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY
+) -> bytes | None:
+    """The first good frame of ``video`` as a JPEG within ``width`` and ``height``; ``None`` where it has none."""
+    import av
+
+    try:
+        with at_hand(video) as path:
+            picture = _best(_frames(path))
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        return None
+    if picture is None:
+        return None
+    picture.thumbnail((width, height))
+    out = io.BytesIO()
+    picture.convert("RGB").save(out, "JPEG", quality=quality, optimize=True)
+    return out.getvalue()
+
+
+def _frames(video: Path) -> Iterator[Image]:
+    deadline = time.monotonic() + MOST_SECONDS
+    with opened(video) as container:
+        number = 0
+        for packet in container.demux(container.streams.video[0]):
+            if time.monotonic() > deadline:
+                return
+            for frame in packet.decode():
+                if number >= LOOKED_AT * EVERY:
+                    return
+                if number % EVERY == 0:
+                    yield frame.to_image()  # type: ignore[no-untyped-call]
+                number += 1
+
+
+def _best(pictures: Iterator[Image]) -> Image | None:
+    """The first picture that shows something; else the one that shows most."""
+    best, most = None, -1.0
+    for picture in pictures:
+        spread = _spread(picture)
+        if spread > most:
+            best, most = picture, spread
+        if spread >= GOOD_SPREAD:
+            break
+    return best
+
+
+def _spread(picture: Image) -> float:
+    from PIL import ImageStat
+
+    small = picture.convert("L").resize((64, 36))
+    return float(ImageStat.Stat(small).stddev[0])

@@ -1,0 +1,107 @@
+"""``batchveo export``, as a user's shell sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from tests.helpers.finished_jobs import Morning
+
+
+@pytest.fixture
+def morning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Morning:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BATCHVEO_STATE", "b.db")
+    morning = Morning(tmp_path)
+    for name in "abc":
+        morning.make(name, meta={"n": name})
+    return morning
+
+
+def test_a_dataset(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was made on stdout, the rest on stderr; --json for scripts."""
+    assert status_of(["export", "dataset", "--format", "videofolder", "--format", "webdataset"]) == 0
+    out = capsys.readouterr()
+    assert "3 clips (train 3), 3 added" in out.out
+    assert "3 linked, new shards: 1" in out.err
+    assert status_of(["export", "dataset", "--json", "--where-meta", "n=a"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["clips"], row["added"], row["left_out"], row["splits"]) == (3, 0, 2, {"train": 3})
+    assert status_of(["export", "dataset", "--dry-run"]) == 0
+    assert "0 would be added" in capsys.readouterr().out
+
+
+def test_a_wrong_video_is_status_1(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its name and what is wrong."""
+    (morning.videos / "b.mp4").write_bytes(b"cut")
+    assert status_of(["export", "dataset"]) == 1
+    out = capsys.readouterr()
+    assert "2 clips" in out.out
+    assert "left out: b: 3 bytes, recorded were" in out.err
+
+
+def test_bad_usage(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, and nothing is written."""
+    cases = [
+        (["--split", "0.5"], "make 0.5, not 1"),
+        (["--split-by", "colour"], "--split-by"),
+        (["--where-meta", "scene"], "key=value"),
+        (["--format", "zip"], "videofolder"),
+        (["--shard-clips", "0"], "above 0"),
+        (["--format", "webdataset", "--files", "move"], "nothing to move"),
+        (["--state", "missing.db"], "no state at"),
+    ]
+    for arguments, words in cases:
+        assert status_of(["export", "dataset", *arguments]) == 2, arguments
+        assert words in capsys.readouterr().err, arguments
+    assert not Path("dataset").exists()
+    assert status_of(["export", "videos"]) == 2
+    assert "holds other things" in capsys.readouterr().err
+
+
+def test_without_the_extras(
+    morning: Morning, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet says what to install; the others go on without what PyAV would measure, and say so."""
+    from batchveo.dataset import clips, exporter
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr(clips, "can_probe", lambda: False)
+    monkeypatch.setattr(exporter, "can_probe", lambda: False)
+    assert status_of(["export", "dataset", "--format", "parquet"]) == 2
+    assert "batchveo[parquet]" in capsys.readouterr().err
+    assert not Path("dataset").exists()
+    assert status_of(["export", "dataset", "--format", "jsonl"]) == 0
+    assert "batchveo[media]" in capsys.readouterr().err
+    row = json.loads(Path("dataset/clips.jsonl").read_text().splitlines()[0])
+    assert row["width"] is None
+    monkeypatch.undo()
+    monkeypatch.chdir(morning.folder)
+    assert status_of(["export", "dataset", "--state", "b.db"]) == 0
+    row = json.loads(Path("dataset/clips.jsonl").read_text().splitlines()[0])
+    assert row["width"] == 160
+
+
+def test_strict_provenance(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    """``plan`` and ``run`` refuse alike, before a key is asked for."""
+    Path("m.yaml").write_text("- {model: google/veo3, prompt: x}\n")
+    for arguments in (["plan", "--sandbox"], ["run"], ["run", "--dry-run", "--sandbox"]):
+        assert status_of([*arguments, "m.yaml", "--strict-provenance"]) == 2
+        assert "m.yaml:1: enhance_prompt: is absent" in capsys.readouterr().err
+
+
+def test_it_starts_without_what_it_may_not_need() -> None:
+    """Neither PyAV nor pyarrow is imported for its help; pandas, where there is one, is sqlite-utils' own wish."""
+    code = """
+import sys
+sys.modules["pandas"] = None
+import batchveo.cli.commands.export
+print({"av", "pyarrow"} & {*sys.modules})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

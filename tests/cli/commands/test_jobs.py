@@ -1,0 +1,73 @@
+"""The list of jobs, at a terminal and in a pipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from batchveo.cli.commands import jobs
+from batchveo.core.models import JobState
+from batchveo.display.columns import cells
+from batchveo.store import Store
+from tests.helpers.busy_database import moved_on
+from tests.helpers.factories import make_spec
+
+S = JobState
+LONG = "a red fox in fresh snow, " * 12 + "at dawn"
+ERROR = "the safety filter\twithheld\nthe video: " + "because " * 40 + "of the end"
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Store("b.db") as store:
+        run = store.begin_run(command="run", service="s", now=1.0)
+        store.add([make_spec(name) for name in (LONG, "狐" * 40, "third", "fourth")], run=run, now=1.0)
+        moved_on(store, run, S.GENERATING, S.FAILED, now=2.0, error=ERROR)
+        moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
+        moved_on(store, run, S.GENERATING, now=2.0, error="set aside: no URL")
+    monkeypatch.setenv("BATCHVEO_STATE", "b.db")
+
+
+def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One job a line with tabs between its values, whatever the width is, as `grep` and `cut` like it."""
+    monkeypatch.setenv("COLUMNS", "40")
+    assert status_of(["jobs"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 4
+    assert {len(row) for row in rows} == {8}
+    with Store("b.db", writing=False) as store:
+        assert [row[0] for row in rows] == [job.id for job in store.jobs()]
+    assert rows[0][3] == LONG.strip()
+    assert rows[0][7].startswith("the safety filter withheld the video: because")
+    assert rows[0][7].endswith("of the end")
+    assert [row[1] for row in rows] == ["failed", "succeeded", "generating", "pending"]
+    assert "…" not in "".join(map("".join, rows))
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_at_a_terminal_lines_fit(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wide characters counted twice; an error shows whatever the state."""
+    with Store("b.db", writing=False) as store:
+        jobs._fitted(store.jobs(), width)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert max(map(cells, lines)) <= width
+    assert "third: set aside" in lines[2]
+
+
+@pytest.mark.parametrize("command", [["plan", "m.yaml", "--sandbox"], ["status"]])
+def test_other_listings_are_whole_too(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan's names and prompts, the names of doubts."""
+    prompt = "A fox " * 60 + "at dawn"
+    Path("m.yaml").write_text(f"jobs:\n  - {{model: veo2, name: {'x' * 150}, prompt: '{prompt}'}}\n")
+    with Store("b.db") as store:
+        moved_on(store, 1, S.IN_DOUBT, now=2.0)
+    assert status_of(command) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert command[0] != "plan" or prompt in out

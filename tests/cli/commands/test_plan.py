@@ -1,0 +1,222 @@
+"""``plan``, and the question before a purchase, as a user's shell sees them."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from batchveo.cli import status_of
+from batchveo.display.columns import cells, terminal_width
+from batchveo.sandbox import Service, Settings
+
+MANIFEST = """
+defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
+jobs:
+  - {name: dragon, prompt: "A dragon <script>alert(1)</script>"}
+  - {name: Dragon, prompt: "東京の夜、雨が降る静かな路地で猫が歩いている場面をゆっくりと映す、長い物語"}
+  - {name: "fox {index}", prompt: "A fox", repeat: 60, seed: "{index}"}
+"""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Keyboard(Terminal):
+    buffer = io.BytesIO()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(MANIFEST, encoding="utf-8")
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(Settings(generation_median=0.05, log_lag=0.1))
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """What a person sees on their screen; not a fixture, since pytest puts its own streams in between."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Keyboard())
+    monkeypatch.setattr(sys, "stderr", screen)
+    return screen
+
+
+def planned(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> dict[str, object]:
+    capsys.readouterr()
+    assert status_of(["plan", "--json", *arguments]) == status
+    made = json.loads(capsys.readouterr().out)
+    assert isinstance(made, dict)
+    return made
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_text_fits_the_terminal(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """In columns, numbers at the right, wide characters counted twice."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("batchveo.cli.commands.plan.listing_width", lambda _: terminal_width())
+    assert status_of(["plan", "m.yaml", "--budget", "20"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(cells, out.splitlines())) <= width
+    assert "$1,000.00: enough" in out
+    assert "NOT enough, $28.36 short" in out
+    table = [line for line in out.splitlines() if line.startswith(("model", "google"))]
+    assert len({len(line) for line in table}) == 1
+    assert "sk-secret" not in out
+    assert not Path("state").exists()
+
+
+def test_names_that_are_taken_are_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By another job, or by a file that lies there already."""
+    Path("videos").mkdir()
+    Path("videos/fox 3.mp4").write_text("precious")
+    made = planned(capsys, "m.yaml")
+    assert made["colliding"] == 1
+    assert made["collisions"] == [
+        {"name": "fox 3", "source": "m.yaml", "line": 6, "by": "a file in the output folder"},
+    ]
+    assert status_of(["run", "m.yaml"]) == 0
+    assert len(list(Path("videos").glob("*~*.mp4"))) == 1
+    assert {path.stem for path in Path("videos").glob("[Dd]ragon.mp4")} == {"dragon", "Dragon"}
+
+
+def test_after_a_run_prices_and_times_are_known_without_the_service(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their date, and where the times come from."""
+    before = planned(capsys, "m.yaml")
+    assert before["prices_at"] is None
+    assert status_of(["run", "m.yaml"]) == 0
+    done = planned(capsys, "m.yaml")
+    assert (done["new"], done["estimated_usd"], done["by_state"]) == (0, 0, {"succeeded": 62})
+    monkeypatch.setenv("BATCHVEO_BASE_URL", "http://127.0.0.1:9")
+    Path("m.yaml").write_text(MANIFEST.replace("A fox", "A hen"), encoding="utf-8")
+    made = planned(capsys, "m.yaml", "--concurrency", "1")
+    assert made["new"] == 60
+    assert made["estimated_usd"] == pytest.approx(60 * 0.78)
+    assert isinstance(made["prices_at"], float)
+    assert made["balance_usd"] is made["short_usd"] is None
+    night = made["night"]
+    assert isinstance(night, dict)
+    assert night["sources"] == ["earlier generations here"]
+    assert 0 < night["low_seconds"] < night["likely_seconds"] < night["high_seconds"]
+    slower = planned(capsys, "m.yaml", "--rate", "1/min")["night"]
+    assert isinstance(slower, dict)
+    assert slower["low_seconds"] > 59 * 60
+    assert status_of(["plan", "m.yaml"]) == 0
+    assert "the last known, of 20" in capsys.readouterr().out
+
+
+def test_what_has_no_price_is_told_and_can_be_assumed(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many of which model."""
+    Path("m.yaml").write_text("jobs:\n  - {model: kling/v9, prompt: A cat, repeat: 3, name: 'a {index}'}\n")
+    assert status_of(["plan", "m.yaml", "--allow-unknown-model"]) == 0
+    out = capsys.readouterr().out
+    assert "no price for 3 jobs (3 of kling/v9): --assume-price" in out
+    made = planned(capsys, "m.yaml", "--allow-unknown-model", "--assume-price", "2")
+    assert (made["unpriced"], made["assumed"], made["estimated_usd"]) == (0, 3, 6.0)
+
+
+def test_failed_and_cancelled_jobs_are_not_to_be_made(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Until somebody brings them back."""
+    assert status_of(["run", "m.yaml", "--budget", "0.5"]) == 3
+    assert status_of(["cancel", "dragon"]) == 0
+    made = planned(capsys, "m.yaml")
+    assert (made["new"], made["by_state"]) == (61, {"pending": 61, "cancelled": 1})
+    assert status_of(["plan", "m.yaml"]) == 0
+    assert "`batchveo retry --state-is failed --state-is cancelled` brings them back" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_images_that_will_not_do_are_status_1(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the place that names them; a small file, a name that leads into a private network, and a good one."""
+    private = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: private if "a.example" in str(host) else resolve(host, *rest, **more),
+    )
+    Image.new("RGB", (64, 48)).save("small.png")
+    Image.new("RGB", (720, 1280)).save("good.png")
+    frame = "model: google/veo-3.1-first-last-image-to-video, prompt: A, image_url: 'https://a.example/nothing.png'"
+    Path("i.yaml").write_text(
+        f"jobs:\n  - {{{frame}, name: a, last_image_url: small.png}}\n"
+        f"  - {{{frame}, name: b, last_image_url: good.png}}\n"
+    )
+    made = planned(capsys, "i.yaml", "--check-images", status=1)
+    images = made["images"]
+    assert isinstance(images, dict)
+    assert (images["checked"], images["sizes"]) == (3, True)
+    assert [(p["image"].rpartition("/")[2], p["line"], p["jobs"]) for p in images["problems"]] == [
+        ("nothing.png", 2, 2),
+        ("small.png", 2, 1),
+    ]
+    assert planned(capsys, "i.yaml")["images"] is None
+    assert status_of(["plan", "i.yaml", "--check-images"]) == 1
+    assert "i.yaml:2: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "status", "bought"), [("y\n", 0, 2), ("n\n", 130, 0), ("\n", 130, 0), ("", 130, 0)])
+def test_a_person_is_asked_before_much_is_bought(
+    url: str,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    status: int,
+    bought: int,
+) -> None:
+    """And only yes buys: no, nothing and the end of input do not."""
+    Path("m.yaml").write_text("\n".join(MANIFEST.splitlines()[:5]), encoding="utf-8")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed(answer))
+    screen = at_a_terminal(monkeypatch)
+    assert status_of(["run", "m.yaml", "--confirm-above", "1"]) == status
+    assert len(service.generations) == bought
+    assert Path("state").exists() == bool(bought)
+    assert "$1.56" in screen.getvalue()
+
+
+def _typed(answer: str) -> str:
+    if not answer:
+        raise EOFError
+    return answer.strip()
+
+
+@pytest.mark.parametrize("arguments", [["--confirm-above", "1000"], ["--yes", "--confirm-above", "0"]])
+def test_nobody_is_asked_about_little_or_who_said_yes(
+    url: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The question would fail the test."""
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: pytest.fail("asked"))
+    at_a_terminal(monkeypatch)
+    assert status_of(["run", "m.yaml", *arguments]) == 0
+
+
+def test_without_a_terminal_nobody_is_asked(
+    url: str, service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cron job never waits for an answer."""
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: pytest.fail("asked"))
+    assert status_of(["run", "m.yaml", "--confirm-above", "0"]) == 0
+    assert len(service.generations) == 62
+
+
+def test_a_limit_that_is_none_is_bad_usage(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below zero, or not a number."""
+    for limit in ("-1", "nan"):
+        assert status_of(["run", "m.yaml", "--confirm-above", limit]) == 2

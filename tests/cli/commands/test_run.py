@@ -1,0 +1,119 @@
+"""``--set``, ``--map``, ``--extra``, ``--limit`` and ``--only``, as a user's shell sees them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from batchveo.core.models import Job, JobState
+from batchveo.sandbox import Service, Settings
+from batchveo.store import Store
+
+REAL = "video_id,text_prompt,category\n" + "".join(f"v{n},A cat runs {n} times,animals\n" for n in range(6))
+OPTIONS = [
+    *("--set", "model=google/veo-3.1-t2v-fast", "--set", "duration=4", "--set", "meta.split=train"),
+    *("--map", "prompt=text_prompt", "--map", "name=video_id", "--extra", "meta"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("real.csv").write_text(REAL, encoding="utf-8")
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(Settings(generation_median=0.05, log_lag=0.1))
+
+
+def stored() -> list[Job]:
+    with Store(Path("state/batchveo.db"), writing=False) as store:
+        return list(store.jobs())
+
+
+def test_a_real_file_becomes_videos(url: str, service: Service) -> None:
+    """Its rows as they came, named and labelled by its columns."""
+    assert status_of(["run", "real.csv", *OPTIONS]) == 0
+    assert sorted(path.stem for path in Path("videos").glob("*.mp4")) == [f"v{n}" for n in range(6)]
+    assert [dict(job.meta) for job in stored()] == [{"split": "train", "category": "animals"}] * 6
+    assert {job.request["duration"] for job in stored()} == {4}
+    assert len(service.generations) == 6
+
+
+def test_a_part_first_and_the_rest_later(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is bought twice, and nobody is told that jobs are no longer named."""
+    assert status_of(["run", "real.csv", *OPTIONS, "--limit", "2"]) == 0
+    assert [job.name for job in stored()] == ["v0", "v1"]
+    assert "2 of 6 chosen by --limit" in capsys.readouterr().err
+    assert status_of(["run", "real.csv", *OPTIONS, "--only", "v[34]", "--only", stored()[0].id]) == 0
+    assert [job.name for job in stored()] == ["v0", "v1", "v3", "v4"]
+    told = capsys.readouterr().err
+    assert "3 of 6 chosen by --only: 2 new, 1 done already" in told
+    assert "no longer named" not in told
+    assert status_of(["run", "real.csv", *OPTIONS]) == 0
+    assert [job.name for job in stored()] == ["v0", "v1", "v3", "v4", "v2", "v5"]
+    assert "no longer named" not in capsys.readouterr().err
+    assert len(service.generations) == 6
+
+
+def test_pending_jobs_that_are_not_chosen_stay_pending(url: str, service: Service) -> None:
+    """Known to the database or not."""
+    assert status_of(["run", "real.csv", *OPTIONS, "--budget", "0"]) == 3
+    assert len(stored()) == 6
+    assert status_of(["run", "real.csv", *OPTIONS, "--limit", "1"]) == 0
+    assert [job.state for job in stored()] == [JobState.SUCCEEDED, *[JobState.PENDING] * 5]
+    assert len(service.generations) == 1
+
+
+def test_a_plan_shows_the_same_choice(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words and in JSON; it prices what is chosen."""
+    assert status_of(["plan", "real.csv", *OPTIONS, "--limit", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "2 of 6 chosen by --limit" in out
+    assert "$1.56" in out
+    assert status_of(["run", "real.csv", *OPTIONS, "--limit", "2", "--dry-run"]) == 0
+    assert capsys.readouterr().out == out
+    assert status_of(["plan", "real.csv", *OPTIONS, "--only", "v5", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["jobs"], made["named"], made["new"], [s["name"] for s in made["sample"]]) == (1, 6, 1, ["v5"])
+
+
+def test_variables_give_them_too(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for every option."""
+    monkeypatch.setenv("BATCHVEO_SET", "model=google/veo-3.1-t2v-fast duration=4")
+    monkeypatch.setenv("BATCHVEO_MAP", "prompt=text_prompt")
+    monkeypatch.setenv("BATCHVEO_EXTRA", "ignore")
+    monkeypatch.setenv("BATCHVEO_LIMIT", "1")
+    assert status_of(["run", "real.csv"]) == 0
+    assert [job.request["prompt"] for job in stored()] == ["A cat runs 0 times"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "duration"], "--set FIELD=VALUE"),
+        (["--set", "durtion=8"], "did you mean duration?"),
+        (["--map", "caption=text_prompt"], "--map caption"),
+        (["--limit", "0"], "--limit 0"),
+        (["--only", "nobody"], "none of 6 jobs"),
+        (["--extra", "drop"], "'meta', 'ignore', 'error'"),
+    ],
+)
+def test_bad_usage(url: str, options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, nothing written, and what would be right."""
+    assert status_of(["run", "real.csv", *OPTIONS, *options]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not Path("state").exists()
+
+
+def test_a_list_of_prompts(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A text file needs a model, and no more."""
+    Path("prompts.txt").write_text("A cat\nA dog\n")
+    assert status_of(["run", "prompts.txt"]) == 2
+    assert "batchveo run prompts.txt --set model=google/veo-3.1-t2v-fast" in capsys.readouterr().err
+    assert status_of(["run", "prompts.txt", "--set", "model=google/veo-3.1-t2v-fast"]) == 0
+    assert [job.request["prompt"] for job in stored()] == ["A cat", "A dog"]

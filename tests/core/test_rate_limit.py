@@ -1,0 +1,98 @@
+"""How fast to ask."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchveo.core.rate_limit import ANSWERED_SECONDS, AdaptiveLimit, Pause, RateLimit
+
+
+def test_a_429_lowers_the_limit_by_a_factor() -> None:
+    """Multiplicative decrease."""
+    limit = AdaptiveLimit(10)
+    assert limit.throttled(sent_at=1, now=2, in_flight=10)
+    assert limit.value == 7
+
+
+def test_the_limit_is_what_the_service_allowed_where_that_is_less() -> None:
+    """With three running when the fourth was refused, three is the limit."""
+    limit = AdaptiveLimit(10)
+    limit.throttled(sent_at=1, now=2, in_flight=3)
+    assert limit.value == 3
+
+
+def test_one_episode_lowers_it_once() -> None:
+    """A volley of 429s to submits that left together says one thing."""
+    limit = AdaptiveLimit(10)
+    assert limit.throttled(sent_at=1, now=2, in_flight=10)
+    assert not limit.throttled(sent_at=1.5, now=2.5, in_flight=10)
+    assert limit.throttled(sent_at=2.1, now=3, in_flight=10)
+    assert limit.value == 4
+
+
+def test_it_feels_its_way_up_again_to_the_ceiling_and_no_further() -> None:
+    """Additive increase: about one more place for each limit's worth of accepted submits."""
+    limit = AdaptiveLimit(10)
+    limit.throttled(sent_at=1, now=2, in_flight=5)
+    steps = 0
+    while limit.value < 10:
+        limit.accepted()
+        steps += 1
+    assert 30 <= steps <= 45  # 5 + 6 + 7 + 8 + 9
+    for _ in range(1000):
+        limit.accepted()
+    assert limit.value == 10
+
+
+@given(st.lists(st.booleans(), max_size=200), st.integers(1, 1000))
+def test_the_limit_stays_between_one_and_the_ceiling(throttles: list[bool], ceiling: int) -> None:
+    """Whatever comes."""
+    limit = AdaptiveLimit(ceiling)
+    for now, throttled in enumerate(throttles, start=1):
+        if throttled:
+            limit.throttled(sent_at=now, now=now + 0.5, in_flight=ceiling)
+        else:
+            limit.accepted()
+        assert 1 <= limit.value <= ceiling
+
+
+def test_pace_spaces_calls_evenly_and_saves_none_up() -> None:
+    """60 a minute is one a second, also after a quiet hour."""
+    pace = RateLimit(60)
+    assert [pace.reserve(0.0) for _ in range(3)] == [0, 1, 2]
+    assert [pace.reserve(3600.0) for _ in range(2)] == [3600, 3601]
+
+
+def test_no_rate_no_waiting() -> None:
+    """Without a rate every place is at once."""
+    pace = RateLimit(None)
+    assert [pace.reserve(5.0) for _ in range(3)] == [5, 5, 5]
+
+
+def test_a_pause_is_never_shortened() -> None:
+    """The longest wait that was asked for stands."""
+    pause = Pause()
+    assert pause.extend(10.0)
+    assert not pause.extend(5.0)
+    assert pause.until == 10.0
+
+
+def test_a_volley_of_failures_is_one_episode() -> None:
+    """Ten calls that left together and failed together do not back off ten times."""
+    pause = Pause()
+    assert [pause.episode(sent_at=1.0, now=2.0 + n / 10) for n in range(10)] == [1] * 10
+    assert pause.episode(sent_at=2.5, now=4.0) == 2
+    pause.clear(5.0)
+    assert pause.episode(sent_at=5.0, now=6.0) == 1
+
+
+def test_an_answer_ends_the_pause_of_a_service_that_gave_none() -> None:
+    """But not one that the service asked for."""
+    pause = Pause()
+    pause.extend(600.0, silent=True)
+    assert pause.clear(10.0)
+    assert pause.until == 10.0 + ANSWERED_SECONDS
+    pause.extend(40.0)
+    assert not pause.clear(20.0)
+    assert pause.until == 40.0

@@ -1,0 +1,59 @@
+"""The pages about datasets are right: their examples run, their columns are all there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli import status_of
+from batchveo.dataset.columns import COLUMNS
+from batchveo.manifest import Manifests
+from tests.helpers.finished_jobs import Morning, python
+
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "guides/dataset.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "reference/dataset.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}(?: [^\n]*)?\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block as it stands there, in the folder that the commands above it leave."""
+    for n in range(12):
+        morning.make(f"clip {n}", request={"seed": n})
+    monkeypatch.chdir(morning.folder)
+    (morning.folder / "state").mkdir()
+    morning.state.rename(morning.folder / "state" / "batchveo.db")
+    commands = re.findall(r"^\$ batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
+    assert [status_of(command.split()) for command in commands] == [0] * 4
+    videofolder, card, shards, croissant, captions, lines, ours = (
+        python(code, morning.folder) for code in blocks("python")
+    )
+    train = len(morning.metadata())
+    assert len(videofolder.splitlines()) == len(shards.splitlines()) == train > 6
+    assert "clip 1.mp4 clip 1 google/veo3 8.0" in videofolder
+    assert card == f"Value('int64') {train}\n"
+    assert croissant == "12 captions\n"
+    assert len(captions.splitlines()) == train
+    assert "clip 1.mp4 | clip 1\n" in captions
+    assert lines == "6.0 US dollars\n"
+    assert ours == "12\n"
+
+
+def test_the_manifest_is_strict(tmp_path: Path) -> None:
+    """It passes the check that it is shown for."""
+    (example,) = blocks("yaml")
+    (tmp_path / "m.yaml").write_text(example, encoding="utf-8")
+    with Manifests([tmp_path / "m.yaml"], strict_provenance=True) as reading:
+        assert reading.check().jobs == 6
+
+
+def test_every_column_is_told() -> None:
+    """And no other."""
+    table = REFERENCE.partition("## Columns")[2]
+    told = [name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]]
+    assert sorted(told) == sorted(COLUMNS)

@@ -1,0 +1,58 @@
+"""What is said when a run is over."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from batchveo.core.errors import BudgetReached
+from batchveo.core.models import JobState
+from batchveo.display.summary import account_lines, outcome_lines
+from batchveo.engine.result import RunResult
+from batchveo.store import Store
+from tests.helpers.busy_database import going, moved_on
+
+S = JobState
+
+
+def said(store: Store, run: int, **changes: object) -> str:
+    result = RunResult(run=run, counts=store.counts(run=run), exit_status=1, seconds=3725.0)
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+    return "\n".join([*outcome_lines(result, Path("videos")), *account_lines(result, store)])
+
+
+def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -> None:
+    """Failures by their reason, held doubts with the command that settles them."""
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, now=1.0)
+        moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
+        for reason in ("withheld\x1b[2J", "withheld\x1b[2J", "too long"):
+            moved_on(store, began.run, S.GENERATING, S.FAILED, now=2.0, error=reason)
+        held = moved_on(store, began.run, S.IN_DOUBT, now=2.0, held=True)
+        moved_on(store, began.run, S.IN_DOUBT, now=2.0)
+        text = said(store, began.run, late=2)
+    assert text.isprintable() is False
+    assert all(line.isprintable() for line in text.splitlines())
+    for words in (
+        "34 pending, 2 in doubt, 1 succeeded, 3 failed after 1 h 02 min; videos in videos",
+        "spent $0.50 of $9.00 in all, $2.50 more in flight or in doubt",
+        "  2 failed: withheld [2J (job 1 and others)",
+        "  1 failed: too long (job 3)",
+        f"`batchveo retry --state {store.path}`",
+        "1 held in doubt",
+        f"  job 4: `batchveo resolve {held.id} --resubmit --state {store.path}`",
+        "1 in doubt: the same command",
+        "2 still unfinished at the service",
+    ):
+        assert words in text, words
+
+
+def test_why_it_stopped(tmp_path: Path) -> None:
+    """The reason of an early stop, or that somebody interrupted it."""
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, now=1.0)
+        stopped = said(store, began.run, stopped=BudgetReached("$9 are spent"))
+        interrupted = said(store, began.run, interrupted=signal.SIGINT)
+    assert "stopped early: $9 are spent; the same command with a larger --budget goes on" in stopped
+    assert "interrupted; the same command goes on" in interrupted

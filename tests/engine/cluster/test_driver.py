@@ -1,0 +1,342 @@
+"""The driver on virtual time: who dies, hangs or is refused, and what it does about it."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from batchveo.core.cluster_settings import Cluster
+from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
+from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
+from batchveo.core.models import JobState
+from batchveo.core.settings import RunSettings
+from batchveo.engine.cluster import ClusterRun
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.event_buffer import EventBuffer
+from batchveo.engine.cluster.shared_folder import check_marked
+from batchveo.engine.result import RunResult
+from batchveo.engine.spec import RunSpec
+from batchveo.provider import ApiKey
+from batchveo.provider.service import Service
+from batchveo.sandbox import Settings
+from batchveo.store import Store
+from tests.helpers.fake_backend import FakeEngine
+from tests.helpers.virtual_run import BASE_URL, Night, specs
+
+pytestmark = pytest.mark.anyio
+Execute = Callable[[], Awaitable[RunResult]]
+JOBS = 40
+
+
+class ClusterNight(Night):
+    """A night whose runs are spread over an engine in this process."""
+
+    @asynccontextmanager
+    async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeEngine, Callable[[], Awaitable[RunResult]]]]:
+        """The engine of a run, and the run itself."""
+        chosen = RunSettings(output=self.folder / "videos", **settings)
+        chosen.output.mkdir(exist_ok=True)
+        async with anyio.create_task_group() as tasks:
+            engine = FakeEngine(self.service, self.clock, tasks)
+            with self.store() as store:
+                store.lock()
+                number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+                store.add(specs(JOBS), run=number, now=self.clock.now())
+                using = Service(base_url=BASE_URL, key=ApiKey("a-secret-key"))
+                spec = RunSpec(run=number, begun=self.clock.now(), settings=chosen, service=using)
+                yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
+            tasks.cancel_scope.cancel()
+
+    async def struck(self, strike: Callable[[FakeEngine], None], **settings: Any) -> RunResult:
+        """A run in whose middle ``strike`` is called."""
+        result: list[RunResult] = []
+        async with self.spread(settle=300.0, **settings) as (engine, execute), anyio.create_task_group() as tasks:
+
+            async def wait_and_strike() -> None:
+                await anyio.sleep(60.0)
+                strike(engine)
+
+            tasks.start_soon(wait_and_strike)
+            begun = anyio.current_time()
+            result.append(await execute())
+            self.took = anyio.current_time() - begun
+        return result[0]
+
+    took = 0.0
+
+    @property
+    def said(self) -> str:
+        return "\n".join(event.text for event in self.events if isinstance(event, Message))
+
+    def assert_whole(self) -> None:
+        """Each job is there, and was bought once."""
+        assert [job.state for job in self.jobs()] == [JobState.SUCCEEDED] * JOBS
+        bought = [str(g.client_request_id).split(".")[1] for g in self.service.generations]
+        assert sorted(bought) == sorted(job.id for job in self.jobs())
+        assert len(list((self.folder / "videos").iterdir())) == 2 * JOBS
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Callable[..., ClusterNight]:
+    """To be made inside the event loop."""
+    return lambda **settings: ClusterNight(
+        tmp_path, Settings(**{"generation_median": 30.0, "log_lag": 5.0, **settings})
+    )
+
+
+async def test_news_travels_in_bulk(night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most ten calls a second ask for it, however much happens."""
+    asked: list[float] = []
+    news = CoordinatorActor.news
+
+    async def counted(self: CoordinatorActor, edition: str, number: int) -> EventBuffer:
+        asked.append(anyio.current_time())
+        return await news(self, edition, number)
+
+    monkeypatch.setattr(CoordinatorActor, "news", counted)
+    n = night(generation_median=0.05)
+    async with n.spread(concurrency=6, poll_interval=0.01) as (_, execute):
+        await execute()
+    gaps = [later - before for before, later in itertools.pairwise(asked)]
+    assert len(gaps) > 1
+    assert min(gaps) > 0.099
+    assert len([event for event in n.events if isinstance(event, JobStateChanged)]) > 3 * len(asked)
+
+
+async def test_a_quiet_run(night: Callable[..., ClusterNight]) -> None:
+    """Both workers have their share; limits hold over them; every event comes once, in order."""
+    n = night()
+    async with n.spread(concurrency=6) as (engine, execute):
+        result = await execute()
+        assert len(engine.workers) == 2
+        assert not engine.alive
+    assert result.exit_status == 0
+    assert n.service.peak_in_flight == 6
+    n.assert_whole()
+    assert [type(event) for event in n.events].count(RunStarted) == 1
+    assert isinstance(n.events[-1], RunFinished)
+    assert sum(isinstance(e, JobStateChanged) and e.job.state is JobState.SUCCEEDED for e in n.events) == JOBS
+
+
+async def test_a_worker_that_dies_is_followed_by_another(night: Callable[..., ClusterNight]) -> None:
+    """Whatever it had in hand; nothing is bought twice."""
+    n = night(latency=2.0)
+    assert (await n.struck(lambda engine: engine.alive[0].kill())).exit_status == 0
+    assert "was lost" in n.said
+    n.assert_whole()
+
+
+async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -> None:
+    """By its silence; nobody else notices. Frozen here: its calls reach nobody any more."""
+    n = night()
+
+    def freeze(engine: FakeEngine) -> None:
+        worker, head = engine.alive[0], engine.coordinators[0]
+        real = head.ask
+
+        async def ask(method: str, *arguments: Any) -> object:
+            if method == "answer" and arguments[0][0].worker == mute:
+                await anyio.sleep_forever()
+            return await real(method, *arguments)
+
+        mute = next(iter(head.object._coordinator._roster._held))
+        head.ask = ask  # type: ignore[method-assign]
+        assert worker is not None
+
+    assert (await n.struck(freeze)).exit_status == 0
+    assert "is silent" in n.said
+    n.assert_whole()
+
+
+async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Callable[..., ClusterNight]) -> None:
+    """The new one has never heard of it; both places of this run would be lost."""
+    n = night()
+
+    def strike(engine: FakeEngine) -> None:
+        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._roster._held)
+        real = head.ask
+
+        async def ask(method: str, *arguments: Any) -> object:
+            if method == "answer" and arguments[0][0].worker in mute:
+                await anyio.sleep_forever()
+            return await real(method, *arguments)
+
+        head.ask = ask  # type: ignore[method-assign]
+        head.kill(again=True)
+
+    assert (await n.struck(strike)).exit_status == 0
+    assert n.said.count("is silent") == 2
+    n.assert_whole()
+
+
+async def test_a_coordinator_that_dies_starts_anew(night: Callable[..., ClusterNight]) -> None:
+    """Its workers are fenced and begin again; the patience with the run counts on."""
+    n = night()
+    result = await n.struck(lambda engine: engine.coordinators[0].kill(again=True))
+    assert result.exit_status == 0
+    assert result.seconds > 61
+    assert "the coordinator was lost" in n.said
+    n.assert_whole()
+
+
+async def test_a_frozen_coordinator_is_started_again(night: Callable[..., ClusterNight]) -> None:
+    """The driver notices that it is silent."""
+    n = night()
+
+    def freeze(engine: FakeEngine) -> None:
+        engine.coordinators[0].frozen = True
+
+    assert (await n.struck(freeze)).exit_status == 0
+    assert "the coordinator is silent" in n.said
+    n.assert_whole()
+
+
+async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., ClusterNight]) -> None:
+    """With status 3, and all that is known of the jobs."""
+    n = night()
+
+    async with n.spread() as (engine, execute), anyio.create_task_group() as tasks:
+
+        async def haunt() -> None:
+            while True:
+                await anyio.sleep(5.0)
+                for head in engine.coordinators:
+                    head.kill(again=True)
+
+        tasks.start_soon(haunt)
+        result = await execute()
+        tasks.cancel_scope.cancel()
+    assert result.exit_status == 3
+    assert isinstance(result.stopped, ClusterTrouble)
+    assert result.counts.total == JOBS
+
+
+async def test_who_works_is_said(night: Callable[..., ClusterNight]) -> None:
+    """Once all have started, before anything is bought."""
+    n = night()
+    async with n.spread() as (_, execute):
+        await execute()
+    assert "workers have started, on " in n.said
+
+
+async def test_no_worker_to_be_had_ends_the_run(night: Callable[..., ClusterNight]) -> None:
+    """After some patience; nothing is bought, nothing lost."""
+    n = night()
+    async with n.spread() as (engine, execute):
+        engine.unable = 1_000_000
+        result = await execute()
+    assert result.exit_status == 3
+    assert "no worker can be started: it is dead" in str(result.stopped)
+    assert not n.service.generations
+    assert [job.state for job in n.jobs()] == [JobState.PENDING] * JOBS
+
+
+async def test_no_machine_left_ends_the_run(night: Callable[..., ClusterNight]) -> None:
+    """An engine that has lost them all is no bug of ours."""
+    n = night()
+    async with n.spread() as (engine, execute):
+        engine.nodes_left = 0
+        result = await execute()
+    assert result.exit_status == 3
+    assert "no machine" in str(result.stopped)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_the_loss_of_the_engine_ends_the_run(night: Callable[..., ClusterNight], frozen: bool) -> None:
+    """With status 3, whether the coordinator can still be told or not; the next run has the rest."""
+    n = night()
+
+    def strike(engine: FakeEngine) -> None:
+        engine.coordinators[0].frozen = frozen
+        engine.is_gone.set()
+
+    result = await n.struck(strike)
+    assert result.exit_status == 3
+    assert "head of the cluster" in str(result.stopped)
+
+
+async def test_a_folder_that_is_not_shared_ends_the_run_before_anything_is_bought(
+    night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second worker sees another folder of that name."""
+    n = night()
+    looks: list[bool] = []
+
+    def elsewhere(marker: Any) -> None:
+        looks.append(True)
+        if len(looks) == 2:
+            marker.file.write_text("of somebody else")
+        check_marked(marker)
+
+    monkeypatch.setattr("batchveo.engine.cluster.worker_actor.check_marked", elsewhere)
+    async with n.spread() as (engine, execute):
+        with pytest.raises(DiskTrouble, match="does not see the folder"):
+            await execute()
+        assert not engine.alive
+    assert not n.service.generations
+
+
+async def test_a_state_that_another_process_holds_is_refused(night: Callable[..., ClusterNight]) -> None:
+    """The lock goes from the driver to the coordinator; where somebody else took it, that one has it."""
+    n = night()
+    async with n.spread() as (engine, execute):
+        real = engine.coordinator
+
+        async def coordinator() -> Any:
+            other.lock()
+            return await real()
+
+        engine.coordinator = coordinator  # type: ignore[method-assign]
+        with Store(n.state) as other, pytest.raises(StateLocked):
+            await execute()
+    assert not n.service.generations
+
+
+async def test_the_first_signal_ends_the_run_within_five_seconds(night: Callable[..., ClusterNight]) -> None:
+    """Calls under way may end; the next run goes on with what is there."""
+    n = night(latency=1.0)
+    result = await n.struck(lambda _: signal.raise_signal(signal.SIGINT))
+    assert (result.exit_status, result.interrupted) == (130, signal.SIGINT)
+    assert n.took < 65
+    assert not any(job.state is JobState.SUBMITTING for job in n.jobs())
+    assert sum(isinstance(event, RunFinished) for event in n.events) == 1
+    assert (await n.struck(lambda _: None)).exit_status == 0
+    n.assert_whole()
+
+
+async def test_a_signal_ends_a_run_whose_coordinator_answers_nobody(night: Callable[..., ClusterNight]) -> None:
+    """It is cut off; the state has all that counts."""
+    n = night()
+
+    def freeze(engine: FakeEngine) -> None:
+        engine.coordinators[0].frozen = True
+        signal.raise_signal(signal.SIGTERM)
+
+    result = await n.struck(freeze)
+    assert (result.exit_status, result.interrupted) == (143, signal.SIGTERM)
+    assert n.took < 70.5
+    assert sum(isinstance(event, RunFinished) for event in n.events) == 1
+    assert (await n.struck(lambda _: None)).exit_status == 0
+    n.assert_whole()
+
+
+async def test_the_second_signal_ends_the_run_at_once(night: Callable[..., ClusterNight]) -> None:
+    """Submits under way are cut off, and looked up by the next run."""
+    n = night(latency=20.0)
+
+    def twice(_: FakeEngine) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+
+    result = await n.struck(twice)
+    assert result.exit_status in (130, 143)
+    assert n.took < 61
+    assert (await n.struck(lambda _: None)).exit_status == 0
+    n.assert_whole()

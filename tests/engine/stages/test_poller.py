@@ -1,0 +1,165 @@
+"""How soon a run sees that a generation is finished, and at what cost: whole nights in virtual time."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from batchveo.core.durations import Durations, Expectation
+from batchveo.core.errors import UsageError
+from batchveo.core.settings import RunSettings
+from batchveo.engine.stages.poll_schedule import PollSchedule
+from batchveo.sandbox import Settings
+from batchveo.sandbox.http_messages import Request, Response
+from tests.helpers.factories import make_job
+from tests.helpers.virtual_run import Night, specs
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """A night whose polls are counted."""
+
+    night: Night
+    polls: list[float] = field(default_factory=list)
+    by_generation: dict[str, list[float]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        service = self.night.service
+        handle = service.handle
+
+        def counted(request: Request) -> Response:
+            generation = dict(request.query).get("generation_id")
+            if request.method == "GET" and generation:
+                self.polls.append(self.night.clock.now())
+                self.by_generation.setdefault(generation, []).append(self.polls[-1])
+            return handle(request)
+
+        service.handle = counted  # type: ignore[method-assign]
+
+    @property
+    def delay(self) -> float:
+        """Seconds from completion to notice, on average."""
+        generations = self.night.service.generations
+        return fmean(self.by_generation[g.id][-1] - g.ready_at for g in generations)
+
+    @property
+    def polls_a_job(self) -> float:
+        return len(self.polls) / len(self.by_generation)
+
+    @property
+    def most_a_second(self) -> int:
+        """The most polls within any second."""
+        polls = self.polls
+        return max(bisect_left(polls, at + 1 - 1e-6) - n for n, at in enumerate(polls))
+
+    def longest_unseen(self) -> float:
+        """The longest that any generation went without a poll."""
+        submitted = {g.id: g.submitted_at for g in self.night.service.generations}
+        return max(
+            later - earlier
+            for generation, times in self.by_generation.items()
+            for earlier, later in zip([submitted[generation], *times], times, strict=False)
+        )
+
+    def against_ideal(self, in_flight: int) -> float:
+        """The night's length over that of the same generations, each seen the moment it ends."""
+        places = [0.0] * in_flight
+        for generation in self.night.service.generations:
+            heapq.heapreplace(places, places[0] + generation.ready_at - generation.submitted_at)
+        return self.seconds / max(places)
+
+
+async def watched(folder: Path, jobs: int = 60, *, median: float = 90.0, **settings: Any) -> Watched:
+    """A night of ``jobs``, watched."""
+    service = Settings(generation_median=median, generation_sigma=0.3, balance=1e6)
+    seen = Watched(night=Night(folder, service))
+    result = await seen.night.run(specs(jobs), **settings)
+    assert result.exit_status == 0
+    seen.seconds = result.seconds
+    return seen
+
+
+async def test_a_night_takes_little_longer_than_its_generations(tmp_path: Path) -> None:
+    """Within three hundredths, at four polls a second, and from nothing known."""
+    seen = await watched(tmp_path, concurrency=10)
+    assert seen.against_ideal(10) < 1.03
+    assert seen.delay < 1.5
+    assert seen.most_a_second <= 4
+
+
+async def test_for_no_more_polls_than_a_fixed_interval_makes_the_finished_wait_less(tmp_path: Path) -> None:
+    """Two thirds of the time, on average."""
+    fixed = await watched(tmp_path / "fixed", 240, concurrency=10, poll_interval=10.0)
+    planned = await watched(tmp_path / "planned", 240, concurrency=10, poll_rate=1.0)
+    assert planned.polls_a_job <= fixed.polls_a_job
+    assert planned.delay < 0.7 * fixed.delay
+
+
+async def test_many_in_flight_keep_to_the_rate_and_none_starves(tmp_path: Path) -> None:
+    """Each has its turn, at the latest after two rounds."""
+    seen = await watched(tmp_path, 100, concurrency=60, poll_rate=0.5)
+    assert seen.most_a_second <= 1
+    assert seen.longest_unseen() <= 2 * 60 / 0.5
+
+
+async def test_what_earlier_runs_learned_is_used(tmp_path: Path) -> None:
+    """The second run polls little before a generation can be done."""
+    seen = await watched(tmp_path, 20, concurrency=10)
+    before = len(seen.by_generation)
+    await seen.night.run(specs(25), concurrency=5)
+    fresh = list(seen.by_generation)[before:]
+    submitted = {g.id: g.submitted_at for g in seen.night.service.generations}
+    assert len(fresh) == 5
+    assert all(sum(at < submitted[g] + 30 for at in seen.by_generation[g]) <= 4 for g in fresh)
+
+
+def test_the_rate_follows_from_the_concurrency() -> None:
+    """As many polls as one of each every ten seconds, at least four a second; a number given is kept."""
+    assert RunSettings(concurrency=10).polls_per_second == 4.0
+    assert RunSettings(concurrency=1000).polls_per_second == 100.0
+    assert RunSettings(concurrency=1000, poll_rate=0.5).polls_per_second == 0.5
+    with pytest.raises(UsageError):
+        RunSettings(poll_rate=0.0)
+
+
+def test_a_fixed_interval_is_kept() -> None:
+    """Whatever is known."""
+    durations = Durations()
+    durations.guess("veo2", Expectation(median=90.0, sigma=0.3))
+    schedule = PollSchedule(RunSettings(poll_interval=7.0), durations)
+    job = make_job(model="veo2", submitted_at=100.0)
+    assert schedule.accepted(job, 100.0) == 107.0
+    assert schedule.unfinished(job, 190.0) == 197.0
+    assert schedule.unknown(job, 190.0) == 197.0
+
+
+def test_a_generation_that_ended_takes_no_share() -> None:
+    """The gaps of those still in flight grow shorter."""
+    schedule = PollSchedule(RunSettings(poll_rate=1.0), Durations())
+    first, second = (make_job(seq=n, model="veo2", submitted_at=0.0) for n in (1, 2))
+    schedule.accepted(first, 0.0)
+    assert schedule.accepted(second, 0.0) == 2.0
+    schedule.ended(first)
+    schedule.ended(first)
+    assert schedule.unfinished(second, 2.0) == 3.0
+
+
+def test_a_notice_teaches_the_interval_between_two_polls() -> None:
+    """Not the moment of the notice."""
+    durations = Durations()
+    schedule = PollSchedule(RunSettings(), durations)
+    job = make_job(model="veo2", submitted_at=1000.0)
+    schedule.unfinished(job, 1080.0)
+    schedule.completed(job, 1100.0)
+    expected = durations.expected("veo2")
+    assert expected is not None
+    assert expected.median == pytest.approx(90.0)

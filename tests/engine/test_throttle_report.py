@@ -1,0 +1,78 @@
+"""A run tells what sets its pace."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from batchveo.core.events import JobStateChanged, RunFinished, RunStarted, ThrottleChanged, ThrottleReason
+from batchveo.sandbox import Settings
+from tests.helpers.virtual_run import Night, specs
+
+pytestmark = pytest.mark.anyio
+
+
+def paces(night: Night) -> list[ThrottleChanged]:
+    return [event for event in night.events if isinstance(event, ThrottleChanged)]
+
+
+async def test_a_run_is_framed_by_its_beginning_and_its_end(tmp_path: Path) -> None:
+    """With what it was told, and how it ended."""
+    night = Night(tmp_path)
+    await night.run(specs(2), concurrency=3, budget=50.0)
+    began, ended = night.events[0], night.events[-1]
+    assert isinstance(began, RunStarted)
+    assert (began.state, began.concurrency, began.budget) == (night.state, 3, 50.0)
+    assert isinstance(ended, RunFinished)
+    assert (ended.run, ended.exit_status, ended.stopped) == (began.run, 0, None)
+
+
+async def test_places_and_then_nothing_left(tmp_path: Path) -> None:
+    """Said when it changes, not at every turn."""
+    night = Night(tmp_path)
+    await night.run(specs(5), concurrency=2)
+    assert [pace.brake for pace in paces(night)] == [ThrottleReason.PLACES, ThrottleReason.NOTHING]
+    assert {(pace.limit, pace.ceiling) for pace in paces(night)} == {(2, 2)}
+
+
+async def test_a_429_lowers_the_limit_and_it_climbs_again(tmp_path: Path) -> None:
+    """When it was lowered is told until it is back at the user's own."""
+    night = Night(tmp_path, Settings(concurrency=4))
+    await night.run(specs(40), concurrency=8)
+    told = paces(night)
+    limits = [pace.limit for pace in told]
+    assert min(limits) < 8
+    assert any(later > sooner for sooner, later in pairwise(limits))
+    assert all((pace.lowered_at is None) == (pace.limit == 8) for pace in told)
+
+
+async def test_a_pause_is_told_with_its_end(tmp_path: Path) -> None:
+    """The service asks for so long a wait that places are free by then."""
+    night = Night(tmp_path, Settings(rate_per_minute=3))
+    await night.run(specs(6), concurrency=8)
+    until = [pace.until for pace in paces(night) if pace.brake is ThrottleReason.PAUSE]
+    assert until
+    assert all(end is not None and end > 1_800_000_000.0 for end in until)
+
+
+async def test_a_rate_of_its_own_and_a_budget_are_said(tmp_path: Path) -> None:
+    """Each is a brake."""
+    night = Night(tmp_path)
+    await night.run(specs(4), concurrency=9, rate=60)
+    assert ThrottleReason.RATE in {pace.brake for pace in paces(night)}
+    short = Night(tmp_path / "short")
+    await short.run(specs(4), concurrency=9, budget=5.0)
+    assert ThrottleReason.BUDGET in {pace.brake for pace in paces(short)}
+
+
+async def test_every_event_of_a_run_comes_between_both_ends(tmp_path: Path) -> None:
+    """Also of one that stops early."""
+    night = Night(tmp_path)
+    await night.run(specs(4), budget=3.0)
+    assert isinstance(night.events[0], RunStarted)
+    ended = night.events[-1]
+    assert isinstance(ended, RunFinished)
+    assert ended.stopped is not None
+    assert any(isinstance(event, JobStateChanged) for event in night.events)

@@ -1,0 +1,161 @@
+"""A wire for tests: it loses, repeats, delays and reorders the calls of remote workers, by seed."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchveo.engine.cluster.call_server import CallServer
+from batchveo.engine.cluster.protocol import Answer, Call, Transport, Unreachable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weather:
+    """What befalls a call: chances, and seconds at most.
+
+    ``lose_call``: it never arrives. ``lose_answer``: it was carried out, and nobody hears of it. ``silence``: how
+    often what is lost is not told either, so that only a time-out ends the wait. ``repeat``: it arrives a second
+    time, up to ``straggle`` later. ``delay``: on the way, both ways.
+    """
+
+    lose_call: float = 0.0
+    lose_answer: float = 0.0
+    silence: float = 0.0
+    repeat: float = 0.0
+    straggle: float = 0.0
+    delay: float = 0.0
+
+
+FAIR = Weather()
+FOUL = Weather(lose_call=0.15, lose_answer=0.15, repeat=0.3, straggle=90.0, delay=1.0)
+
+
+class Died(BaseException):
+    """The worker's process is no more: whatever it waits for, it does not hear of it."""
+
+
+class Life:
+    """A worker's process: it may freeze, thaw, and die."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.dead = False
+        self.awaiting: set[_Reply] = set()
+        self._thawed = anyio.Event()
+        self._thawed.set()
+
+    def end(self) -> None:
+        """It dies here: nothing that it does after this leaves it."""
+        self.dead = True
+        self._thawed.set()
+        for reply in self.awaiting:
+            reply.came.set()
+        self.scope.cancel()
+
+    def freeze(self) -> None:
+        self._thawed = anyio.Event()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    async def awake(self) -> None:
+        """Go on only while it is alive and not frozen."""
+        await self._thawed.wait()
+        if self.dead:
+            raise Died
+
+
+class _Reply:
+    def __init__(self) -> None:
+        self.came = anyio.Event()
+        self.packed: bytes | None = None
+
+
+class Wire:
+    """The way to whatever ``dispatcher`` stands at the other end when a call arrives; ``None``: nobody listens.
+
+    ``tasks`` are the other end's: what has left a worker arrives without it. Values are pickled both ways, so
+    that nothing is shared by accident.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        dispatcher: Callable[[], CallServer | None],
+        weather: Weather = FAIR,
+        *,
+        seed: float = 0,
+    ) -> None:
+        self._tasks = tasks
+        self._dispatcher = dispatcher
+        self._rng = random.Random(seed)
+        self.weather = weather
+        self.calls: list[Call] = []
+        """All that arrived, in that order, repeated ones too."""
+        self.watch: Callable[[Call], None] = lambda call: None
+        """Sees each call that was carried out, before its answer goes on its way."""
+
+    def end(self, life: Life) -> Transport:
+        """The end of the wire that the worker of ``life`` holds."""
+
+        async def carry(call: Call) -> Answer:
+            await life.awake()
+            reply = _Reply()
+            life.awaiting.add(reply)
+            try:
+                await self._carry(pickle.dumps(call), reply)
+            finally:
+                life.awaiting.discard(reply)
+            await life.awake()
+            if reply.packed is None:
+                raise Unreachable
+            answer = pickle.loads(reply.packed)
+            assert isinstance(answer, Answer)
+            return answer
+
+        return carry
+
+    async def _carry(self, packed: bytes, reply: _Reply) -> None:
+        weather = self.weather
+        if self._strikes(weather.repeat):
+            self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, weather.straggle), _Reply())
+        if self._strikes(weather.lose_call):
+            await self._lost(reply)
+            return
+        lost = self._strikes(weather.lose_answer)
+        heard = _Reply() if lost else reply
+        self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, weather.delay), heard)
+        if lost:
+            await self._lost(reply)
+            return
+        await reply.came.wait()
+        await anyio.sleep(self._rng.uniform(0.0, weather.delay))
+
+    async def _lost(self, reply: _Reply) -> None:
+        told_after = float("inf") if self._strikes(self.weather.silence) else self._rng.uniform(0, self.weather.delay)
+        with anyio.move_on_after(told_after):
+            await reply.came.wait()  # it comes where the worker dies
+
+    async def _arrive(self, packed: bytes, after: float, reply: _Reply) -> None:
+        await anyio.sleep(after)
+        call = pickle.loads(packed)
+        self.calls.append(call)
+        dispatcher = self._dispatcher()
+        try:
+            if dispatcher is not None:
+                answer = await dispatcher.answer(call)
+                self.watch(call)
+                if dispatcher is self._dispatcher():  # else it is the answer of a dead one
+                    reply.packed = pickle.dumps(answer)
+        except Unreachable:  # it died over it
+            pass
+        finally:
+            reply.came.set()
+
+    def _strikes(self, chance: float) -> bool:
+        return self._rng.random() < chance

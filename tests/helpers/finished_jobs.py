@@ -1,0 +1,119 @@
+"""A state with videos that succeeded, made without a service."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
+from batchveo.core.state_machine import next_state
+from batchveo.dataset import Exported, ExportSettings, Format, export
+from batchveo.dataset.splits import Splitting
+from batchveo.sandbox.mp4 import render
+from batchveo.store import Store
+from tests.helpers.factories import make_spec
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    '<script>alert(1)</script> "quoted", with | pipes | and `ticks`',
+    "two\nlines\tand a tab, a line\u2028separator",
+    "---\nlicense: mit\n---\n# [x](javascript:alert(1))",
+    "猫が窓の外を見る 🐈‍⬛ قطة",
+    "x" * 5000,
+]
+
+
+@dataclass
+class Morning:
+    """A state and its videos, the morning after."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "b.db"
+
+    @property
+    def videos(self) -> Path:
+        return self.folder / "videos"
+
+    @property
+    def dataset(self) -> Path:
+        return self.folder / "dataset"
+
+    @contextmanager
+    def store(self, *, writing: bool = True) -> Iterator[Store]:
+        with Store(self.state, writing=writing) as store:
+            yield store
+
+    def make(self, name: str, *, prompt: str | None = None, cost: float | None = 0.5, **changes: Any) -> Job:
+        """A job that succeeded, with its video on disk."""
+        model = changes.pop("model", "google/veo3")
+        request = {"model": model, "prompt": prompt or name, **changes.pop("request", {})}
+        content = render(token=name, seconds=4, portrait=False)
+        self.videos.mkdir(exist_ok=True)
+        (self.videos / f"{name}.mp4").write_bytes(content)
+        with self.store() as store:
+            if store.last_run() is None:
+                store.begin_run(command="run", service="https://s.example", now=1.0)
+            store.add([make_spec(name, model=model, request=request, **changes)], run=1, now=1.0)
+            job = store.claim(run=1, now=2.0)
+            assert job is not None
+            job = _move(store, job, Accepted(generation_id=f"g-{name}"))
+            job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
+            digest = hashlib.sha256(content).hexdigest()
+            where = {"folder": str(self.videos), "file": f"{name}.mp4"}
+            return _move(store, job, Downloaded(**where, bytes=len(content), sha256=digest))
+
+    def export(self, *formats: Format, split: str = "auto", by: str = "prompt", **changes: Any) -> Exported:
+        """Export into the dataset's folder."""
+        settings = ExportSettings(
+            formats=formats or (Format.VIDEOFOLDER,), splitting=Splitting(how=split, by=by), **changes
+        )
+        with self.store() as store:
+            return export(store, self.dataset, settings)
+
+    def metadata(self, split: str = "train") -> list[dict[str, Any]]:
+        """The rows of a split's metadata.jsonl."""
+        text = (self.dataset / split / "metadata.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def job(self, name: str) -> Job:
+        with self.store(writing=False) as store:
+            (job,) = store.find(name)
+            return job
+
+    def jobs(self) -> list[Job]:
+        with self.store(writing=False) as store:
+            return list(store.jobs(JobState.SUCCEEDED))
+
+
+def _move(store: Store, job: Job, outcome: Outcome) -> Job:
+    step = next_state(job, outcome, now=10.0, jitter=0.0)
+    assert step is not None
+    return store.apply(job, step, run=1, now=10.0)
+
+
+def python(code: str, folder: Path) -> str:
+    """What a program prints, run in ``folder`` as a user would, offline; loaders warn and would fail here."""
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HOME": str(folder / "hf"),
+        "HOME": str(folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

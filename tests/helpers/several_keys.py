@@ -1,0 +1,51 @@
+"""Several keys, each an account of its own, at a sandbox in this process whose time is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from batchveo.core.models import Job
+from batchveo.core.outcomes import Accepted, SubmitUncertain
+from batchveo.core.state_machine import next_state
+from batchveo.provider import ApiClient, ApiKey
+from batchveo.sandbox import Service, Settings, transport
+from batchveo.store import Store
+from tests.helpers.virtual_run import BASE_URL, specs
+
+
+class Office:
+    """A service, and the state of those who buy there; the key of a label is ``sk-`` and the label."""
+
+    def __init__(self, folder: Path, *, jobs: int = 3, per_key: bool = True) -> None:
+        self.now = 1_800_000_000.0
+        settings = Settings(per_key=per_key, generation_median=60.0, log_lag=1.0)
+        self.service = Service(settings, clock=lambda: self.now)
+        self.store = Store(folder / "b.db")
+        self.store.begin_run(command="run", service=BASE_URL, now=self.now)
+        self.store.add(specs(jobs), run=1, now=self.now)
+
+    @asynccontextmanager
+    async def apis(self, *labels: str) -> AsyncIterator[Mapping[str, ApiClient]]:
+        """A client for each label."""
+        async with AsyncExitStack() as stack:
+            wire = transport(self.service)
+            yield {
+                label: await stack.enter_async_context(
+                    ApiClient(ApiKey(f"sk-{label}"), base_url=BASE_URL, transport=wire)
+                )
+                for label in labels
+            }
+
+    async def buy(self, apis: Mapping[str, ApiClient], label: str, *, lost: bool = False) -> tuple[Job, str]:
+        """The next job, bought with the key of that label, and its generation; the answer may be lost after it."""
+        job = self.store.claim(run=1, now=self.now, key=label)
+        assert job is not None
+        assert job.client_request_id is not None
+        outcome = await apis[label].submit(job.request, client_request_id=job.client_request_id)
+        assert isinstance(outcome, Accepted)
+        step = next_state(job, SubmitUncertain(reason="reset") if lost else outcome, now=self.now, jitter=0.0)
+        assert step is not None
+        self.now += 1.0
+        return self.store.apply(job, step, run=1, now=self.now), outcome.generation_id

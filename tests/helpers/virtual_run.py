@@ -1,0 +1,123 @@
+"""A whole run on virtual time against the sandbox's logic in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from batchveo.core.clock import Clock
+from batchveo.core.events import Event
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.settings import RunSettings
+from batchveo.engine.local_run import Run
+from batchveo.engine.result import RunResult
+from batchveo.engine.spec import RunSpec
+from batchveo.operations import preflight
+from batchveo.operations.prices import price_list
+from batchveo.operations.recovery import recover
+from batchveo.operations.service_metrics import known_durations
+from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
+from batchveo.provider import service as services
+from batchveo.provider.price_list import PriceList
+from batchveo.sandbox import Service, Settings, transport
+from batchveo.storage.block_writer import at_once
+from batchveo.store import Store
+from tests.helpers.factories import make_spec
+
+BASE_URL = "http://127.0.0.1:8642"
+KEY = NamedKey(name="", key=ApiKey("key"))
+
+
+def specs(count: int) -> list[JobSpec]:
+    """``count`` small jobs."""
+    return [make_spec(f"job {n}", model="veo2", request={"model": "veo2", "prompt": f"p {n}"}) for n in range(count)]
+
+
+@dataclass
+class Night:
+    """One state, one service, as many runs as a test wants."""
+
+    folder: Path
+    settings: Settings = field(default_factory=Settings)
+    events: list[Event] = field(default_factory=list)
+    prices: PriceList | None = None
+    key: NamedKey = KEY
+    """The only key of the runs that come."""
+    clock: Clock = field(init=False)
+    service: Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(wall=lambda: 1_800_000_000.0)
+        self.service = Service(self.settings, clock=self.clock.now)
+
+    def heal(self) -> None:
+        """From now on no fault strikes."""
+        self.service._world.faults._chances.clear()
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "b.db"
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        with Store(self.state) as store:
+            yield store
+
+    def jobs(self, *states: JobState) -> list[Job]:
+        with self.store() as store:
+            return list(store.jobs(*states))
+
+    async def run(self, jobs: Sequence[JobSpec] | None = None, **settings: Any) -> RunResult:
+        """Run once, to its end; ``jobs`` ``None`` resumes."""
+        chosen = RunSettings(output=self.folder / "videos", **settings)
+        with self.store() as store:
+            store.lock()
+            number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            if jobs is None:
+                store.take_on_all(number)
+            else:
+                store.add(jobs, run=number, now=self.clock.now())
+            using = services.Service(base_url=BASE_URL, keys=(self.key,))
+            preflight.follow_keys(store, using)
+            await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
+            wire = transport(self.service)
+            async with (
+                ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
+                VideoClient(loopback=True, transport=wire) as videos,
+            ):
+                prices = self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
+                spec = RunSpec(
+                    run=number,
+                    begun=self.clock.now(),
+                    settings=chosen,
+                    service=using,
+                    prices=prices,
+                    durations=known_durations(store, ["veo2"], {}),
+                )
+                told, apis = self.events.append, {self.key.name: api}
+                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once)
+                return await going.execute()
+
+    async def killed(
+        self,
+        jobs: Sequence[JobSpec] | None,
+        after: float,
+        dying: Callable[[], None] = lambda: None,
+        **settings: Any,
+    ) -> None:
+        """Run and drop everything in the middle, as a kill would; ``dying`` is called just before."""
+
+        async def kill() -> None:
+            await anyio.sleep(after)
+            dying()
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(kill)
+            await self.run(jobs, **settings)
+            tasks.cancel_scope.cancel()

@@ -1,0 +1,178 @@
+"""Generations that exist, taken into a state that does not know them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchveo.core.errors import UsageError
+from batchveo.core.models import JobState
+from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
+from batchveo.provider import ApiClient, ApiKey, usage_log
+from batchveo.sandbox import Settings, transport
+from batchveo.store import GenerationTaken, Store
+from tests.helpers.factories import make_spec
+from tests.helpers.several_keys import Office
+from tests.helpers.virtual_run import BASE_URL, Night, specs
+
+pytestmark = pytest.mark.anyio
+S = JobState
+
+
+def night(folder: Path) -> Night:
+    return Night(folder, Settings(generation_median=60.0, log_lag=5.0))
+
+
+async def from_log(night: Night, store: Store) -> Adopted:
+    async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
+        return await adopt_from_log(store, {"": api}, hours=24, now=night.clock.now())
+
+
+async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: Path) -> None:
+    """Every video is fetched again, none is bought again."""
+    n = night(tmp_path)
+    await n.run(specs(8))
+    for path in tmp_path.glob("b.db*"):
+        path.unlink()
+    with n.store() as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add(specs(8), run=run, now=1.0)
+        adopted = await from_log(n, store)
+        assert len(adopted.jobs) == 8
+        assert not (await from_log(n, store)).jobs
+    assert (await n.run(None)).exit_status == 0
+    assert len(n.service.generations) == 8
+    assert len(n.jobs(S.SUCCEEDED)) == 8
+
+
+async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on would buy again what stands further back."""
+    n = night(tmp_path)
+    await n.run(specs(8))
+    monkeypatch.setattr(usage_log, "PAGE", 3)
+    monkeypatch.setattr(usage_log, "MOST_PAGES", 2)
+    with n.store() as store:
+        assert not (await from_log(n, store)).whole
+    monkeypatch.setattr(usage_log, "MOST_PAGES", 3)
+    with n.store() as store:
+        assert (await from_log(n, store)).whole
+
+
+async def test_what_no_manifest_names_is_told(tmp_path: Path) -> None:
+    """And left alone."""
+    n = night(tmp_path)
+    await n.run(specs(3))
+    for path in tmp_path.glob("b.db*"):
+        path.unlink()
+    with n.store() as store:
+        store.add(specs(2), run=store.begin_run(command="adopt", service="s", now=1.0), now=1.0)
+        adopted = await from_log(n, store)
+    assert (len(adopted.jobs), len(adopted.unknown), adopted.surplus) == (2, 1, [])
+
+
+async def test_a_stranger_becomes_a_job_of_its_own(tmp_path: Path) -> None:
+    """Known by its id, once; and fetched like any other."""
+    n = night(tmp_path)
+    await n.run(specs(1))
+    generation = n.service.generations[0].id
+    other = Night(tmp_path / "other", n.settings)
+    other.service = n.service
+    (tmp_path / "other").mkdir()
+    with other.store() as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        job = adopt_stranger(store, generation, run=run, now=1.0)
+        assert adopt_stranger(store, generation, run=run, now=1.0).id == job.id
+    assert (await other.run(None)).exit_status == 0
+    assert [(job.state, job.name) for job in other.jobs()] == [(S.SUCCEEDED, generation)]
+
+
+async def test_a_doubt_sent_again_by_hand_can_still_be_adopted(tmp_path: Path) -> None:
+    """The person was wrong, the log knows better, and nothing more is bought."""
+    n = Night(tmp_path, Settings(generation_median=60.0, log_lag=400.0, faults={"lose-answer": 1.0}))
+    await n.run(specs(1), settle=5.0)
+    with n.store() as store:
+        (job,) = store.jobs(S.IN_DOUBT)
+        store.resubmit(job, now=n.clock.now())
+        await anyio.sleep(500)
+        assert len((await from_log(n, store)).jobs) == 1
+    assert (await n.run(None)).exit_status == 0
+    assert len(n.service.generations) == 1
+
+
+def test_a_refused_stranger_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Both or neither: no pending job with an empty prompt."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add([make_spec("a")], run=run, now=1.0)
+        store.adopt(next(store.jobs()), "g-1", now=2.0)
+        with pytest.raises(GenerationTaken):
+            adopt_stranger(store, "g-1", run=run, now=3.0)
+        assert store.counts().total == 1
+
+
+def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
+    """Not for a second job, and not for a job that has been bought."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.begin_run(command="adopt", service="s", now=1.0)
+        store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
+        first, second = store.jobs()
+        taken = store.adopt(first, "g-1", now=2.0)
+        with pytest.raises(GenerationTaken):
+            store.adopt(second, "g-1", now=2.0)
+        assert store.job(second.seq) == second
+        with pytest.raises(ValueError, match="only pending and doubtful"):
+            store.adopt(taken, "g-2", now=2.0)
+
+
+async def test_each_keys_log_gives_back_its_own(tmp_path: Path) -> None:
+    """And the job is asked for with the key that bought it from then on."""
+    office = Office(tmp_path)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            for label in ("b", "a"):
+                await office.buy(opened, label, lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+        assert sorted(str(job.key) for job in adopted.jobs) == ["a", "b"]
+        assert [job.key for job in store.jobs(S.GENERATING)] == ["b", "a"]
+
+
+async def test_of_several_logs_too_the_latest_success_is_adopted(tmp_path: Path) -> None:
+    """A job bought twice, by two keys: the earlier one is told as surplus."""
+    office = Office(tmp_path, jobs=1)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            doubt, first = await office.buy(opened, "a", lost=True)
+            store.resubmit(doubt, now=office.now)
+            _, second = await office.buy(opened, "b", lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+    assert [(job.generation_id, job.key) for job in adopted.jobs] == [(second, "b")]
+    assert adopted.surplus == [first]
+
+
+async def test_keys_of_one_account_leave_the_label(tmp_path: Path) -> None:
+    """Both logs tell of it; the key that was sent stays."""
+    office = Office(tmp_path, per_key=False)
+    with office.store as store:
+        async with office.apis("a", "b") as opened:
+            await office.buy(opened, "b", lost=True)
+            office.now += 60.0
+            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+    assert [job.key for job in adopted.jobs] == ["b"]
+
+
+async def test_which_key_knows_a_generation(tmp_path: Path) -> None:
+    """Each is asked; where none does, why."""
+    office = Office(tmp_path)
+    with office.store:
+        async with office.apis("a", "b") as opened:
+            _, generation = await office.buy(opened, "b")
+            assert await key_of(opened, generation) == "b"
+            with pytest.raises(UsageError, match=r"a: .*b: .*--key LABEL") as caught:
+                await key_of(opened, "f_X_unknown")
+    assert "sk-" not in str(caught.value)

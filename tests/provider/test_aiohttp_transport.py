@@ -1,0 +1,272 @@
+"""Whatever a server does on a real socket, every call ends as an outcome, and on the safe side."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchveo.core.models import JobState
+from batchveo.core.outcomes import (
+    Accepted,
+    Downloaded,
+    DownloadError,
+    PollError,
+    RejectedTemporarily,
+    StillGenerating,
+    SubmitUncertain,
+)
+from batchveo.engine.stages.download import Downloader
+from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
+from batchveo.provider.transport import timeouts
+from batchveo.storage.block_writer import at_once
+from tests.helpers.factories import make_job
+from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, say, serving
+from tests.storage.test_mp4 import WHOLE
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("error")]
+KEY = "sk-very-secret"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For servers from which nothing good is to be waited for; a good one may be slow, where the machine is."""
+    short = timeouts(connect=0.1, other=0.1)
+    monkeypatch.setattr(client, "_SUBMIT_TIMEOUTS", short)
+    monkeypatch.setattr(client, "_ASK_TIMEOUTS", short)
+    monkeypatch.setattr(client, "LONGEST_CALL_SECONDS", 0.3)
+    monkeypatch.setattr(video_client, "_TIMEOUTS", short)
+    monkeypatch.setattr(video_client, "HEAD_SECONDS", 0.3)
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BAD = {
+    "closed when accepted": say(reads=False),
+    "closed when asked": say(),
+    "reset when accepted": say(reads=False, then="reset"),
+    "reset when asked": say(then="reset"),
+    "silent": say(then="hold"),
+    "not HTTP": say(b"NONSENSE " + KEY.encode() + b"\r\n\r\n"),
+    "HTTP/0.9": say(JSON),
+    "TLS": say(b"\x15\x03\x01\x00\x02\x02\x28"),
+    "status line too long": say(b"HTTP/1.1 200 " + b"O" * 20_000 + b"\r\n\r\n"),
+    "header too long": say(HEAD + b"X: " + b"a" * 90 + KEY.encode() + b"a" * 20_000 + b"\r\n\r\n"),
+    "headers without end": say(HEAD + b"X: a\r\n" * 5_000),
+    "head cut off": say(HEAD + b"X-Echo: " + KEY.encode() + b"\r\n"),
+    "head held back": say(HEAD + b"X: a\r\n", then="hold"),
+    "head dripping in": say(HEAD + b"X: a\r\n", every=0.02),
+    "100 and no more": say(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "101": say(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc", then="hold"),
+    "body cut off": say(HEAD + b"Content-Length: 100\r\n\r\n{"),
+    "body reset": say(HEAD + b"Content-Length: 100\r\n\r\n{", then="reset"),
+    "body held back": say(HEAD + b"Content-Length: 100\r\n\r\n{", then="hold"),
+    "two lengths": say(ok(JSON, b"Content-Length: 2")),
+    "length and chunks": say(ok(b"2\r\n{}\r\n0\r\n\r\n", b"Transfer-Encoding: chunked")),
+    "chunks of nonsense": say(CHUNKED + b"zz\r\n" + JSON),
+    "chunk cut off": say(CHUNKED + b"50\r\n{}"),
+    "204 with a body": say(b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n{}"),
+    "gzip": say(ok(JSON, b"Content-Encoding: gzip")),
+    "redirect": say(b"HTTP/1.1 307 X\r\nLocation: http://[bad/\r\nContent-Length: 0\r\n\r\n"),
+    "status 999": say(b"HTTP/1.1 999 X\r\nContent-Length: 2\r\n\r\n{}"),
+}
+bad = pytest.mark.parametrize("play", BAD.values(), ids=list(BAD))
+impatient = pytest.mark.usefixtures("_impatient")
+
+
+@impatient
+@bad
+async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: Script) -> None:
+    """The money rule: marked before, lost after, never sent again."""
+    marks: list[int] = []
+
+    async def leaving() -> None:
+        marks.append(server.connections + 1)
+
+    async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
+        outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
+    assert isinstance(outcome, SubmitUncertain if marks else RejectedTemporarily)
+    assert len(marks) == 1 or not server.requests  # a connection may be gone before anything could leave
+    assert "sk-very" not in outcome.reason
+    assert server.connections == 1
+
+
+@impatient
+@bad
+async def test_questions_end_as_trouble(play: Script) -> None:
+    """A poll and a question: ours in kind, and without the key that a server echoes."""
+    async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
+        outcome = await api.poll("g-1")
+        with pytest.raises(ProviderError) as trouble:
+            await api.ask("/v2/billing")
+    assert isinstance(outcome, PollError)
+    assert "sk-very" not in outcome.reason + str(trouble.value)
+
+
+@impatient
+@bad
+async def test_a_download_ends_as_trouble(play: Script, tmp_path: Path) -> None:
+    async with serving(play) as server, VideoClient(loopback=True) as opened:
+        job = make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4")
+        outcome = await Downloader(opened, tmp_path, disk=at_once).handle(job)
+    assert isinstance(outcome, DownloadError)
+    assert list(tmp_path.glob("*.mp4")) == []
+
+
+@impatient
+@pytest.mark.parametrize("then", ["close", "hold", "reset"])
+async def test_a_submit_whose_tls_fails_is_turned_away(then: str) -> None:
+    """No mark: not a byte of the request has left."""
+    marks: list[int] = []
+
+    async def leaving() -> None:
+        marks.append(1)
+
+    async with (
+        serving(say(b"HTTP/1.1 400 X\r\n\r\n" if then == "close" else b"", reads=False, then=then)) as server,
+        ApiClient(ApiKey(KEY), base_url=server.url.replace("http", "https")) as api,
+    ):
+        outcome = await api.submit({}, client_request_id="x", leaving=leaving)
+    assert isinstance(outcome, RejectedTemporarily)
+    assert marks == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(),
+        b"HTTP/1.1 100 Continue\r\n\r\n" + ok(),
+        b"HTTP/1.0 200 OK\r\n\r\n" + JSON,
+        CHUNKED + b"%x\r\n" % len(JSON) + JSON + b"\r\n0\r\n\r\n",
+        ok() + ok(b'{"id":"g-2"}'),
+        HEAD + b"X-Inference-Id: g-1\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["plain", "after 100", "HTTP/1.0", "chunked", "twice", "cut off after its id"],
+)
+async def test_a_submit_is_accepted_however_its_answer_comes(answer: bytes) -> None:
+    async with serving(say(answer)) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
+        assert await api.submit({}, client_request_id="x") == Accepted(generation_id="g-1")
+
+
+async def test_every_submit_has_a_connection_of_its_own() -> None:
+    """One that the server just closed would put the job in doubt."""
+    async with serving(lasting(ok(), ok())) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
+        for _ in range(2):
+            assert isinstance(await api.submit({}, client_request_id="x"), Accepted)
+    assert server.connections == 2
+
+
+async def test_polls_share_a_connection_and_keep_no_cookie() -> None:
+    async with (
+        serving(lasting(*[ok(JSON, b"Set-Cookie: a=b")] * 3)) as server,
+        ApiClient(ApiKey(KEY), base_url=server.url) as api,
+    ):
+        for _ in range(3):
+            assert isinstance(await api.poll("g-1"), StillGenerating)
+    assert server.connections == 1
+    assert not any(b"cookie" in request.lower() for request in server.requests)
+    assert all(b"accept-encoding: identity\r\n" in request.lower() for request in server.requests)
+
+
+async def test_a_poll_survives_a_connection_closed_in_the_meantime() -> None:
+    async with serving(lasting(ok())) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
+        for _ in range(3):
+            assert isinstance(await api.poll("g-1"), StillGenerating)
+    assert server.connections == 3
+
+
+async def test_what_comes_unasked_is_not_the_answer_to_the_next_poll() -> None:
+    """Without an id in it, another job's error would fail a job that is paid."""
+    late = ok(b'{"status":"error","error":{"name":"x"}}')
+    async with (
+        serving(lasting(ok(), ok(), late=late)) as server,
+        ApiClient(ApiKey(KEY), base_url=server.url) as api,
+    ):
+        for count in (1, 2, 3):
+            assert isinstance(await api.poll("g-1"), StillGenerating)
+            await server.until(lambda count=count: server.late == count)  # type: ignore[misc]
+            await anyio.sleep(0.005)  # it is here already, and read in the next round of the event loop
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize("answer", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["head", "line", "body"])
+async def test_cancelled_calls_leave_nothing_behind(answer: bytes, tmp_path: Path) -> None:
+    """After each the same Api works; no socket is left to the garbage collector."""
+    hang, healthy = say(answer, then="hold"), lasting(ok())
+    plays = iter([hang, hang, hang, healthy, healthy])
+    async with serving(lambda server: next(plays)(server)) as server:
+        async with ApiClient(ApiKey(KEY), base_url=server.url) as api, VideoClient(loopback=True) as opened:
+            job = make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4")
+            for call in (
+                lambda: api.submit({}, client_request_id="x"),
+                lambda: api.poll("g-1"),
+                lambda: Downloader(opened, tmp_path, disk=at_once).handle(job),
+            ):
+                asked = len(server.requests) + 1
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(never, call)
+                    await server.until(lambda asked=asked: len(server.requests) == asked)  # type: ignore[misc]
+                    await anyio.wait_all_tasks_blocked()
+                    tasks.cancel_scope.cancel()
+            assert isinstance(await api.submit({}, client_request_id="x"), Accepted)
+            assert isinstance(await api.poll("g-1"), StillGenerating)
+        gc.collect()
+    assert server.connections == 5
+
+
+async def never(call: Callable[[], Awaitable[object]]) -> None:
+    """What is called does not come back."""
+    pytest.fail(f"{await call()}")
+
+
+async def test_closing_under_cancellation_is_quick_and_clean() -> None:
+    async with serving(lasting(ok(), ok())) as server:
+        with anyio.CancelScope() as scope, anyio.fail_after(5):
+            async with ApiClient(ApiKey(KEY), base_url=server.url) as api:
+                await api.poll("g-1")
+                scope.cancel()
+    gc.collect()
+
+
+async def test_a_video_comes_under_the_name_of_its_host(tmp_path: Path) -> None:
+    """The connection goes to the address, the Host header has the name; the path stays as it was signed."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with serving(say(ok(WHOLE))) as server, VideoClient(loopback=True, resolve=resolve) as opened:
+        url = server.url.replace("127.0.0.1", "cdn.example") + "/a%2Fb%20c/v.mp4?s=%2b%2F+x"
+        job = make_job(JobState.DOWNLOADING, video_url=url)
+        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), Downloaded)
+    (request,) = server.requests
+    assert request.startswith(b"GET /a%2Fb%20c/v.mp4?s=%2b%2F+x HTTP/1.1\r\n")
+    assert f"host: {url[7:].partition('/')[0]}\r\n".encode() in request.lower()
+    assert b"authorization" not in request.lower()
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", ".example", "a..example"])
+async def test_a_name_that_tls_cannot_write_is_trouble(host: str, tmp_path: Path) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with serving(say()) as server, VideoClient(loopback=True, resolve=resolve) as opened:
+        url = server.url.replace("http", "https").replace("127.0.0.1", host)
+        job = make_job(JobState.DOWNLOADING, video_url=url)
+        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), DownloadError)
+
+
+async def test_an_etag_that_cannot_be_sent_back_is_not_used(tmp_path: Path) -> None:
+    broken = HEAD + b'ETag: "\xff"\r\nContent-Length: 100\r\n\r\nxx'
+    async with serving(say(broken)) as server, VideoClient(loopback=True) as opened:
+        downloader = Downloader(opened, tmp_path, disk=at_once)
+        for _ in range(2):
+            outcome = await downloader.handle(make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4"))
+            assert isinstance(outcome, DownloadError)
+    assert not any(b"if-range" in request.lower() for request in server.requests)

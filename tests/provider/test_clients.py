@@ -1,0 +1,39 @@
+"""The open connections to a service, by the labels of the keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchveo.core.errors import KeyRejected
+from batchveo.provider import ApiKey, NamedKey, ProviderError
+from batchveo.provider.clients import apis, clients, first, told_by
+from batchveo.provider.service import Service
+
+pytestmark = pytest.mark.anyio
+
+KEYS = tuple(NamedKey(name=name, key=ApiKey(f"sk-{name}")) for name in ("b", "a"))
+
+
+async def test_a_client_for_each_key() -> None:
+    """In the order of the file, each with its own key."""
+    async with clients(Service(keys=KEYS)) as (opened, _):
+        assert list(opened) == ["b", "a"]
+        assert [api._headers["Authorization"] for api in opened.values()] == ["Bearer sk-b", "Bearer sk-a"]
+        assert first(opened) is opened["b"]
+
+
+async def test_the_only_key_has_an_empty_label() -> None:
+    """And without any key there is a client for what needs none."""
+    async with apis(Service(key=ApiKey("sk-x"))) as opened:
+        assert [(label, api._headers["Authorization"]) for label, api in opened.items()] == [("", "Bearer sk-x")]
+    async with apis(Service()) as opened:
+        assert [(label, "Authorization" in api._headers) for label, api in opened.items()] == [("", False)]
+
+
+@pytest.mark.parametrize("kind", [KeyRejected, ProviderError])
+async def test_trouble_names_its_key(kind: type[Exception]) -> None:
+    """By the label, where there is one; the kind stays."""
+    with pytest.raises(kind, match=r"^key 'a': no$"), told_by("a"):
+        raise kind("no")
+    with pytest.raises(kind, match=r"^no$"), told_by(""):
+        raise kind("no")

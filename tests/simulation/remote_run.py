@@ -1,0 +1,327 @@
+"""A run whose workers are elsewhere: each of them, the wire and the coordinator may fail without the others."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter as Counted
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import Any
+
+import anyio
+import httpx
+
+from batchveo.core.durations import Durations
+from batchveo.core.models import JobSpec
+from batchveo.core.settings import RunSettings
+from batchveo.engine.broker import Fenced
+from batchveo.engine.cluster.call_server import CallServer
+from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
+from batchveo.engine.cluster.remote_broker import RemoteBroker
+from batchveo.engine.spec import RunSpec
+from batchveo.engine.worker import Worker
+from batchveo.operations.prices import price_list
+from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
+from batchveo.provider import service as services
+from batchveo.sandbox import transport
+from batchveo.storage.block_writer import at_once
+from tests.helpers.faulty_wire import Died, Life, Weather, Wire
+from tests.helpers.restartable_coordinator import Head, Plans
+from tests.helpers.virtual_run import BASE_URL, Night
+
+LONGEST_FREEZE = 200.0
+SILENT_SECONDS = 60.0
+"""After which a worker of whom nothing is heard is taken for dead."""
+
+
+class Crash(BaseException):
+    """The process dies here: nothing after this point happens."""
+
+
+class Mishap(Enum):
+    """What befalls a worker or the coordinator."""
+
+    DEATH = "its process ends; whoever runs the workers hears of it after a while"
+    ZOMBIE = "it is taken for dead, and lives"
+    FREEZE = "nothing moves in it for a while"
+    RESTART = "the coordinator dies, and another takes its place after a while"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """``what`` happens to the worker in ``slot``, for ``seconds``, ``at`` so many seconds into the run.
+
+    Or so many after call number ``nth`` of the kind ``verb`` was carried out, to the worker whose call it was: the
+    moments that matter are short.
+    """
+
+    at: float
+    what: Mishap
+    slot: int
+    seconds: float
+    verb: Verb | None = None
+    nth: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Far:
+    """What the seed decided about workers elsewhere."""
+
+    workers: int
+    weather: Weather
+    fates: tuple[Fate, ...]
+    keys: tuple[tuple[str, int], ...]
+    """Labels of the API keys, each with how many may be in flight with it."""
+    latency: float
+    """Of the service, in seconds: how long a submit is under way."""
+
+    @property
+    def longest_freeze(self) -> float:
+        return max((fate.seconds for fate in self.fates if fate.what is Mishap.FREEZE), default=0.0)
+
+
+def far_of(rng: random.Random) -> Far:
+    """Workers elsewhere, and what becomes of them."""
+    workers = rng.randint(1, 3)
+    rough = rng.choice([0.0, 0.5, 1.0])
+    weather = Weather(
+        lose_call=0.15 * rough,
+        lose_answer=0.15 * rough,
+        silence=rng.choice([0.0, 0.1, 0.5]),
+        repeat=0.3 * rough,
+        straggle=rng.choice([1.0, 90.0]),
+        delay=rng.choice([0.0, 0.2, 3.0, 9.0]),
+    )
+    fates = tuple(_fate_of(rng, workers) for _ in range(rng.choice([0, 1, 3, 8])))
+    keys = tuple((name, rng.randint(1, 4)) for name in "abc"[: rng.choice([1, 1, 2, 3])])
+    latency = rng.choice([0.1, 2.0, 8.0])
+    return Far(workers=workers, weather=weather, fates=fates, keys=keys, latency=latency)
+
+
+def _fate_of(rng: random.Random, workers: int) -> Fate:
+    aimed = rng.random() < 0.7
+    return Fate(
+        at=rng.choice([0.0, 0.01, 1.0, 3.0] if aimed else [0.0, 0.3, 3.0, 20.0, 60.0, 120.0]),
+        what=rng.choice(list(Mishap)),
+        slot=rng.randrange(workers),
+        seconds=rng.choice([0.0, 1.0, 10.0, 90.0, LONGEST_FREEZE]),
+        verb=rng.choice([Verb.CLAIM, Verb.LEAVING, Verb.LEAVING, Verb.RECORD]) if aimed else None,
+        nth=rng.randint(1, 6),
+    )
+
+
+class FarRun:
+    """One run. ``calm``: no worker and no coordinator fails any more, whatever the wire does."""
+
+    def __init__(
+        self, night: Night, far: Far, seed: int, settings: RunSettings, *, reborn: Callable[[], None], calm: bool
+    ) -> None:
+        self._night = night
+        self._far = far
+        self._settings = settings
+        self._rng = random.Random(seed)
+        self._reborn = reborn
+        self._calm = calm
+        self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in far.keys]
+        self._lives: dict[int, tuple[str, Life]] = {}
+        self._killed = False
+        self._head: Head | None = None
+        self._dispatcher: _Guarded | None = None
+        self._at_work = far.workers
+        self._all_ended = anyio.Event()
+        self._carried_out: Counted[Verb] = Counted()
+
+    async def live(self, jobs: Sequence[JobSpec], *, kill_after: float | None = None) -> None:
+        """Run to the end, or until everything dies at once."""
+        async with self._apis(transport(self._night.service)) as apis:
+            plans = await self._plans(jobs, apis)
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                self._wire = Wire(tasks, lambda: self._dispatcher, self._far.weather, seed=self._rng.random())
+                for slot in range(self._far.workers):
+                    tasks.start_soon(self._slot, slot)
+                if kill_after is not None:
+                    tasks.start_soon(self._kill, kill_after)
+                if not self._calm:
+                    self._wire.watch = self._watched
+                    for fate in self._far.fates:
+                        if fate.verb is None:
+                            tasks.start_soon(self._befall, fate, fate.slot)
+                tasks.start_soon(self._watch)
+                await self._heads(plans)
+                tasks.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _apis(self, wire: httpx.AsyncBaseTransport) -> AsyncIterator[dict[str, ApiClient]]:
+        apis = {key.name: ApiClient(key.key, base_url=BASE_URL, transport=wire) for key in self._keys}
+        for api in apis.values():
+            await api.__aenter__()
+        yield apis
+
+    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> Plans:
+        night = self._night
+        with night.store() as store:
+            run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
+            store.add(jobs, run=run, now=night.clock.now())
+            prices = await price_list(next(iter(apis.values())), store.pending_models(run))
+        return Plans(
+            path=night.state,
+            spec=RunSpec(
+                run=run,
+                begun=night.clock.now(),
+                settings=self._settings,
+                service=services.Service(base_url=BASE_URL, keys=tuple(self._keys)),
+                prices=prices,
+            ),
+            clock=night.clock,
+            apis=apis,
+            workers=self._far.workers,
+            events=night.events,
+        )
+
+    # -- the coordinator, and those that take its place
+
+    async def _heads(self, plans: Plans) -> None:
+        while True:
+            self._reborn()
+            head = self._head = Head(plans)
+            self._dispatcher = _Guarded(head)
+            try:
+                await head.live(self._all_ended.wait)
+            except BaseException as error:  # noqa: BLE001 - what is no crash goes on
+                only_crashes(error)
+                head.kill()
+            self._dispatcher = None
+            if self._killed or not head.dead:
+                return
+            await anyio.sleep(self._rng.choice([0.0, 2.0, 40.0]))
+            if self._killed:
+                return
+
+    async def _kill(self, after: float) -> None:
+        """Everything dies at once."""
+        await anyio.sleep(after)
+        self._killed = True
+        for _, life in self._lives.values():
+            life.end()
+        if self._head is not None:
+            self._head.kill()
+
+    # -- the workers, each in a slot, and those that take their place
+
+    async def _slot(self, slot: int) -> None:
+        for number in count():
+            name, life = f"{slot}.{number}", Life()
+            self._lives[slot] = name, life
+            if await self._lived(name, life) or self._killed:
+                break
+            self._tasks.start_soon(self._noticed, name)
+        self._at_work -= 1
+        if not self._at_work:
+            self._all_ended.set()
+
+    async def _lived(self, name: str, life: Life) -> bool:
+        """Live one worker's life; tells whether its work is done."""
+        desk = RemoteBroker(name, self._wire.end(life), despair=lambda words: None)
+        kept = _Kept(life, transport(self._night.service))
+        try:
+            with life.scope:
+                await desk.join()
+                async with self._apis(kept) as apis, VideoClient(loopback=True, transport=kept) as videos:
+                    worker = Worker(desk, apis, videos, self._settings, durations=Durations(), disk=at_once)
+                    await worker.run()
+                return not desk.is_fenced
+        except Fenced:
+            return False
+        except BaseException as error:  # noqa: BLE001 - what is no crash goes on
+            only_crashes(error)
+            life.end()
+        return False
+
+    async def _noticed(self, name: str) -> None:
+        await anyio.sleep(self._rng.choice([0.0, 5.0, 60.0]))
+        self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.give_up(name)
+
+    async def _watch(self) -> None:
+        """Take for dead whoever is silent."""
+        while True:
+            await anyio.sleep(SILENT_SECONDS / 3)
+            if self._head is not None and not self._head.dead:
+                for name in self._head.coordinator.silent(seconds=SILENT_SECONDS):
+                    self._give_up(name)
+
+    def _watched(self, call: Call) -> None:
+        self._carried_out[call.verb] += 1
+        for fate in self._far.fates:
+            if (fate.verb, fate.nth) == (call.verb, self._carried_out[call.verb]):
+                self._tasks.start_soon(self._befall, fate, int(call.worker.split(".")[0]))
+
+    async def _befall(self, fate: Fate, slot: int) -> None:
+        await anyio.sleep(fate.at)
+        name, life = self._lives[slot]
+        match fate.what:
+            case Mishap.DEATH:
+                life.end()
+            case Mishap.ZOMBIE:
+                self._give_up(name)
+            case Mishap.FREEZE:
+                life.freeze()
+                await anyio.sleep(fate.seconds)
+                life.thaw()
+            case Mishap.RESTART:
+                if self._head is not None:
+                    self._head.kill()
+
+
+class _Guarded(CallServer):
+    """A head's dispatcher; where it crashes, the whole head does."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+
+    async def answer(self, call: Call) -> Answer:
+        try:
+            return await self._head.dispatcher.answer(call)
+        except BaseException as error:
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                raise
+            only_crashes(error)
+            self._head.kill()
+            raise Unreachable from None
+
+    def give_up(self, name: str) -> None:
+        try:
+            self._head.give_up(name)
+        except Crash:
+            self._head.kill()
+
+
+class _Kept(httpx.AsyncBaseTransport):
+    """A worker's way to the service: shut while it is frozen."""
+
+    def __init__(self, life: Life, inner: httpx.AsyncBaseTransport) -> None:
+        self._life = life
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._life.awake()
+        response = await self._inner.handle_async_request(request)
+        await self._life.awake()
+        return response
+
+
+def only_crashes(error: BaseException) -> None:
+    """Raise what is in ``error`` besides the deaths that were planned."""
+    if isinstance(error, BaseExceptionGroup):
+        rest: Any = error.split((Crash, Died, anyio.get_cancelled_exc_class()))[1]
+        if rest is not None:
+            raise rest
+    elif not isinstance(error, Crash | Died):
+        raise error

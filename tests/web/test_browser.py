@@ -1,0 +1,200 @@
+"""The page in a real browser: what is seen, what the keyboard does, that text stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchveo.core.asgi_server import running
+from batchveo.store import Store
+from batchveo.web import serializers
+from batchveo.web.app import app
+from batchveo.web.security import Secrets
+from batchveo.web.static_report import write_report
+from tests.helpers.factories import make_spec
+from tests.web.conftest import HOSTILE, Night, shows_cards
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Open = Callable[..., "Page"]
+SCROLLED_TO = """async (wanted) => {
+    const seen = () => [...document.querySelectorAll(".card-link")].some((card) =>
+        card.textContent.includes(wanted));
+    const late = performance.now() + 60_000;
+    while (!seen() && performance.now() < late) {
+        scrollTo(0, document.body.scrollHeight);
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+VIEWS = {
+    "videos": "#gallery:not(.list) .card",
+    "videos?as=list": "#gallery.list .card",
+    "failures": "#failures .cause",
+    "charts": "#charts .chart",
+}
+"""Each address, and what stands there once it is shown."""
+
+
+@pytest.fixture
+def url(night: Night) -> Iterator[str]:
+    with running(app(night.path, keys=Secrets())) as url:
+        yield url
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait for what the page's policy does not let Playwright wait for by itself: it would evaluate text."""
+    for _ in range(1200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(f"never: {expression}")
+
+
+def test_the_gallery_shows_videos_and_hostile_text_as_text(new_page: Open, url: str) -> None:
+    """Posters, states, prompts; no script of a prompt has run."""
+    page = new_page(url)
+    until(page, "[...document.images].length === 2 && [...document.images].every(i => i.naturalWidth)")
+    assert page.locator(".card-title").count() == 6
+    assert page.get_by_role("heading", level=1).inner_text() == "2 of 6 videos done"
+    shown = page.locator(".card-link").nth(1).evaluate("link => link.textContent")
+    assert shown == HOSTILE
+    assert "owned" not in page.title()
+    assert page.locator("img[onerror], .card script, .card b").count() == 0
+
+
+def test_search_and_filters_narrow_and_stand_in_the_address(new_page: Open, url: str) -> None:
+    """So that they can be gone back to, and sent to others."""
+    page = new_page(url)
+    page.get_by_role("searchbox").fill("too small")
+    page.get_by_text("2 jobs found").wait_for()
+    shows_cards(page, "refused 1", "refused 2")
+    page.get_by_label("Model").select_option("google/veo2")
+    page.get_by_text("1 job found").wait_for()
+    assert re.search(r"#/videos\?model=google%2Fveo2&q=too\+small$", page.url)
+    again = new_page(page.url)
+    again.get_by_text("1 job found").wait_for()
+    shows_cards(again, "refused 2")
+
+
+def test_the_keyboard_reaches_everything(new_page: Open, url: str) -> None:
+    """Arrows walk the gallery, Enter opens a job's history, Escape goes back to its card."""
+    page = new_page(url)
+    first = page.locator(".card-link").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("dialog", name="refused 1")
+    panel.wait_for()
+    assert "#/job/" in page.url
+    assert panel.get_by_text("too small: 12 pixels").count() >= 1
+    assert panel.get_by_text("bv.").count() == 1
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("dialog", name="refused 2").wait_for()
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement.textContent === 'refused 2'")
+    assert page.url.endswith("#/videos")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_retry_and_resolve_ask_first_and_then_do(new_page: Open, url: str, night: Night) -> None:
+    """A no changes nothing; a yes is done, said, and seen at once."""
+    page = new_page(f"{url}/#/failures")
+    page.get_by_role("button", name="Retry all 2").click()
+    page.get_by_role("button", name="Not now").click()
+    assert night.states()["refused 1"] == "failed"
+    page.get_by_role("button", name="Retry all 2").click()
+    page.get_by_role("button", name="Retry 2", exact=True).click()
+    page.get_by_text("2 jobs are pending again.").wait_for()
+    page.get_by_text("Nothing has failed.").wait_for()
+    assert [night.states()[name] for name in ("refused 1", "refused 2")] == ["pending", "pending"]
+    page.goto(f"{url}/#/job/{night.named('doubtful').id}")
+    page.get_by_role("button", name="It bought this generation").click()
+    page.get_by_label("Generation id").fill("gen-77")
+    page.get_by_role("button", name="Fetch this generation").click()
+    page.get_by_role("dialog").get_by_text("Accepted and paid for").wait_for()
+    assert night.named("doubtful").generation_id == "gen-77"
+
+
+def test_what_a_run_does_is_seen_without_a_reload(new_page: Open, url: str, night: Night) -> None:
+    """Cards and figures follow."""
+    page = new_page(url)
+    page.get_by_role("heading", name="2 of 6 videos done").wait_for()
+    night.succeed()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_role("heading", name="3 of 6 videos done").wait_for()
+    until(page, "document.images.length === 3")
+
+
+def test_what_is_left_is_said_as_the_terminal_says_it(
+    new_page: Open, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its spread, the speed and the budget; before anything is known, in so many words."""
+    told = {"running": True, "videos_per_hour": 1234.4, "usd_per_hour": 56.7, "budget_usd": 80.0}
+    times = {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0}
+    shown = dict.fromkeys(times)
+    usual = serializers.status_row
+    monkeypatch.setattr(serializers, "status_row", lambda store, now: {**usual(store, now=now), **told, **shown})
+    page = new_page(url)
+    figures = page.locator(".figures")
+    assert "Left not known yet" in " ".join(figures.inner_text().split())
+    shown.update(times)
+    page.reload()
+    figures.get_by_text("about 3 h 10 min").wait_for()
+    words = " ".join(figures.inner_text().split())
+    assert "1,234 videos/h $56.70/h" in words
+    assert "about 3 h 10 min 2 h 30 min – 3 h 40 min · until about" in words
+    assert "of $80.00" in words
+
+
+def test_ten_thousand_jobs_scroll(new_page: Open, url: str, night: Night) -> None:
+    """Few cards stand in the document at any time, and the last one is reached."""
+    night.add(*(make_spec(f"take {number}") for number in range(9_994)))
+    page = new_page(url)
+    page.get_by_text("10,000 jobs", exact=True).wait_for()
+    page.evaluate(SCROLLED_TO, "take 9993")
+    assert page.locator(".card-link", has_text="take 9993").count() == 1
+    assert page.locator(".card").count() < 60
+
+
+def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
+    """From its file: gallery, search, history, a video that plays; nothing can be changed."""
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "report.html", now=99.0)
+    page = new_page(written.path.as_uri(), color_scheme="dark", width=400)
+    page.locator(".card").first.wait_for()
+    page.get_by_role("searchbox").fill("owned")
+    page.get_by_text("1 job found").wait_for()
+    shows_cards(page, HOSTILE)
+    assert page.locator(".card-link").evaluate("link => link.textContent") == HOSTILE
+    page.locator(".card-link").click()
+    until(page, "document.querySelector('dialog video')?.readyState >= 1")
+    assert page.get_by_role("button", name="Retry").count() == 0
+    assert "owned" not in page.title()
+    page.goto(f"{written.path.as_uri()}#/charts")
+    page.locator("#charts svg").first.wait_for()
+
+
+def test_the_theme_is_remembered(new_page: Open, url: str) -> None:
+    """Beyond a reload."""
+    page = new_page(url)
+    page.get_by_role("button", name="Theme").click()
+    page.get_by_role("button", name="Theme").click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.parametrize("width", [320, 400, 1000, 1800])
+def test_nothing_sticks_out(new_page: Open, url: str, width: int) -> None:
+    """No view is wider than its window."""
+    page = new_page(url, width=width)
+    for view, shown in VIEWS.items():
+        page.goto(f"{url}/#/{view}")
+        page.locator(shown).first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,176 @@
+"""The charts as a browser draws them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchveo.store import Store
+from batchveo.web.charts.data import charts
+from tests.helpers.factories import make_spec
+from tests.helpers.job_histories import DAY, EVENING, Night
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SCRIPTS = (
+    "moments",
+    "money",
+    *(f"charts-{name}" for name in ("time", "frame", "series", "spread", "lanes", "paint", "timeline")),
+)
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+
+
+def static(name: str) -> str:
+    return files("batchveo.web").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def document() -> str:
+    """A page that has nothing but charts, under the strictest policy that lets it have its script and styles."""
+    script = "\n".join(static(f"{name}.js") for name in SCRIPTS) + static("charts.js")
+    style = static("tokens.css") + static("charts.css")
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return (
+        f'<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy" content="{policy}">'
+        f'<style>{style}</style><title>fine</title><section id="charts"></section><script>{script}</script>'
+    )
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """The page; whatever it complains of fails the test."""
+    page = browser.new_page(viewport={"width": 1000, "height": 800}, timezone_id="Asia/Tokyo")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content(document())
+    yield page
+    page.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "b.db") as store:
+        yield store
+
+
+def draw(page: Page, data: object, others: object = None) -> None:
+    page.evaluate(
+        """([data, others]) => {
+            const load = others && (async (key) => { window.asked = key; return others; });
+            renderCharts(document.getElementById("charts"), data, { load });
+        }""",
+        [data, others],
+    )
+
+
+def lived(store: Store, names: list[str], **options: Any) -> Night:
+    """A night with one video each half minute."""
+    night = Night(store, [make_spec(name, stem=f"job {n}") for n, name in enumerate(names)], **options)
+    for number in range(len(names)):
+        night.video(number * 30, seconds=25)
+    night.end(len(names) * 30)
+    return night
+
+
+def drawn_again(page: Page) -> None:
+    """A change of size is seen in one frame, and answered in the next."""
+    page.evaluate("async () => { for (let i = 0; i < 4; i += 1) await new Promise(requestAnimationFrame); }")
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def test_each_chart_says_what_it_shows(page: Page, store: Store) -> None:
+    """In a title, a sentence and a table; at every width; a name is text."""
+    lived(store, [HOSTILE, "b", "c", "d"], budget=10.0)
+    draw(page, charts(store, now=EVENING + 500))
+    page.wait_for_selector("canvas")
+    assert page.locator("h3").all_inner_texts() == [
+        "Timeline",
+        "In flight and finished",
+        "Money",
+        "Generation time by model",
+    ]
+    sentences = page.locator(".chart-summary").all_inner_texts()
+    assert sentences[0] == "4 videos in 2 min, 120 an hour, at most 1 in flight."
+    assert sentences[1] == "120 videos an hour, at most 1 generation in flight, no submit turned back."
+    assert sentences[2].startswith("$6.00 spent in this time, $180.00 an hour; $4.00 of the budget of $10.00 not")
+    assert sentences[3] == "Half of the veo3 videos took at most 25 s, nine in ten at most 25 s."
+    page.locator("summary").nth(3).click()
+    page.wait_for_selector("tbody tr")  # an opened table is filled a moment later
+    assert page.locator("tbody tr").all_inner_texts() == ["google/veo3\t4\t25 s\t25 s\t25 s\t25 s\t25 s\t0"]
+    page.locator(".chart-timeline").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".chart-readout").first.inner_text().startswith(HOSTILE)
+    assert page.title() == "fine"
+    for width in (320, 400, 1800):
+        page.set_viewport_size({"width": width, "height": 800})
+        drawn_again(page)
+        assert overflow(page) <= 0
+
+
+def test_the_timeline_is_read_and_entered_by_keys(page: Page, store: Store) -> None:
+    """Times are those of the browser's zone: ten in the evening is seven in the morning in Tokyo."""
+    lived(store, [f"job {n}" for n in range(60)])
+    draw(page, charts(store, now=EVENING + 9000))
+    page.wait_for_selector("canvas")
+    readout = page.locator(".chart-readout").first
+    window = page.locator(".chart-window")
+    page.locator(".chart-timeline").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert readout.inner_text() == "job 0 · google/veo3 · generating Sat 5 Oct 2024 07:00:01–07:00:25 (24 s)"
+    assert window.get_attribute("visibility") == "hidden"
+    for key in ("+", "+", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    assert window.get_attribute("visibility") == "visible"
+    assert 100 < float(window.get_attribute("width") or 0) < 300
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    assert window.get_attribute("visibility") == "hidden"
+
+
+def test_another_night_is_loaded_when_it_is_chosen(page: Page, store: Store) -> None:
+    """And drawn in the place of the first."""
+    lived(store, ["a", "b"])
+    night = Night(store, [make_spec("c")], start=EVENING + DAY)
+    night.video(0)
+    night.end(70)
+    latest, first = (charts(store, now=EVENING + 2 * DAY, night=key) for key in ("2", "1"))
+    draw(page, latest, first)
+    assert page.locator("option").count() == 3
+    page.locator("select").select_option("1")
+    page.get_by_text("2 videos in 1 min").wait_for()
+    assert page.evaluate("window.asked") == "1"
+    assert page.locator(".chart").count() == 4
+
+
+def test_without_a_night_it_says_so(page: Page, store: Store) -> None:
+    """Instead of empty axes."""
+    draw(page, charts(store, now=EVENING))
+    assert page.locator("#charts").inner_text() == "Nothing has run yet: the charts come with the first run."
+
+
+def test_a_night_in_which_nothing_was_finished_is_drawn(page: Page, store: Store) -> None:
+    """Everything but the generation times, of which there are none."""
+    night = Night(store, [make_spec("a")])
+    night.lost(night.claim(0), 9)
+    night.end(10)
+    draw(page, charts(store, now=EVENING + 60))
+    page.wait_for_selector("canvas")
+    sentences = page.locator(".chart-summary").all_inner_texts()
+    assert sentences[0] == "0 videos in 10 s, 0 an hour, at most 0 in flight, 1 in doubt at the end."
+    assert sentences[3] == "No video has been completed here yet."

@@ -1,0 +1,77 @@
+"""Finding jobs: counts that follow the search, a way out of an empty result, names that are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchveo.core.asgi_server import running
+from batchveo.store import Store
+from batchveo.web.app import app
+from batchveo.web.security import Secrets
+from batchveo.web.static_report import write_report
+from tests.helpers.factories import make_spec
+from tests.web.conftest import Client, Night
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def url(night: Night) -> Iterator[str]:
+    with running(app(night.path, keys=Secrets())) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("query", "counts"),
+    [
+        ("q=refused", {"failed": 2}),
+        ("q=refused&state=succeeded", {"failed": 2}),
+        ("split=train", {"succeeded": 1}),
+        ("q=zzz", {}),
+        ("state=failed", None),
+        ("", None),
+    ],
+)
+def test_what_fits_a_search_is_counted_by_state(client: Client, query: str, counts: dict[str, int] | None) -> None:
+    """Whichever states are wanted; without a search the counts of all are known anyway."""
+    assert client.get(f"/api/jobs?{query}").json()["by_state"] == counts
+
+
+@pytest.mark.parametrize("kind", ["page", "report"])
+def test_the_counts_follow_the_search_and_it_can_be_cleared(new_page: Open, url: str, night: Night, kind: str) -> None:
+    """On the page and in the report."""
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "report.html", now=99.0)
+    page = new_page(url if kind == "page" else written.path.as_uri())
+    page.get_by_role("button", name="Done 2").wait_for()
+    page.get_by_role("searchbox").fill("refused")
+    page.get_by_role("button", name="Failed 2").wait_for()
+    page.get_by_role("button", name="Done").wait_for(state="hidden")
+    page.get_by_role("searchbox").fill("zzz")
+    page.get_by_role("button", name="Clear the filters").click()
+    page.get_by_role("button", name="Done 2").wait_for()
+    assert page.get_by_role("searchbox").input_value() == ""
+    assert page.locator(".card").count() == 6
+
+
+def test_long_names_are_cut_in_the_middle(new_page: Open, url: str, night: Night) -> None:
+    """Their ends, by which they differ, are seen; they are read out whole."""
+    names = [f"{'a red fox walks through fresh snow ' * 3}take {number:03}" for number in range(2)]
+    night.add(*(make_spec(name, stem=f"take {number}") for number, name in enumerate(names)))
+    page = new_page(f"{url}/#/videos?q=take")
+    page.get_by_text("2 jobs found").wait_for()
+    for name in names:
+        link = page.get_by_role("link", name=name, exact=True)
+        link.wait_for()
+        ends = link.locator("span").last.bounding_box()
+        card = page.locator(".card", has=link).bounding_box()
+        assert ends is not None
+        assert card is not None
+        assert ends["x"] + ends["width"] < card["x"] + card["width"]
+        assert link.locator("span").last.inner_text().endswith(name[-8:])
