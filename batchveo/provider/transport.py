@@ -28,8 +28,8 @@ class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
     """As many connections as there are requests at a time, each behind a stock transport of its own.
 
     One pool for all of them looks through every connection at the beginning and the end of every request; with
-    hundreds that search costs more than the requests do (docs/performance.md). How many requests there are at a
-    time is bounded by those who make them. ``keep`` keeps connections open for the next request.
+    hundreds that search costs more than the requests do (docs/explanation/performance.md). How many requests there
+    are at a time is bounded by those who make them. ``keep`` keeps connections open for the next request.
     """
 
     def __init__(self, *, keep: bool = True, proxy: str | None = None) -> None:
