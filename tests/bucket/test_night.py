@@ -22,6 +22,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.verifying import video_at
 from tests.bucket.conftest import Bucket
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket")]
 MANIFEST = """
 defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
 jobs:

@@ -24,7 +24,7 @@ from batchveo.trying import check_bucket
 from tests.bucket.conftest import Bucket, use
 from tests.stages.test_buckets import fetch
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.xdist_group("bucket")]
 MEBI = 1024 * 1024
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import batchveo
 from batchveo.api import ApiKey, NamedKey
 from batchveo.models import JobState
@@ -14,6 +16,7 @@ from batchveo.sandbox.messages import Request, Response
 from tests.cluster.conftest import Machines
 from tests.cluster.test_ray import notes
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 LIMITS = {"small": 2, "large": 6}
 JOBS = 40
 SOLD_BEFORE = 5

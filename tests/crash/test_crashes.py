@@ -19,6 +19,7 @@ from batchveo.store import Store
 from batchveo.verifying import verify
 from tests.crash.child import CONCURRENCY, POINTS
 
+pytestmark = pytest.mark.slow
 MANIFEST = """
 jobs:
   - {model: veo2, prompt: "A fox, {index}", name: "fox-{index}", repeat: 8}

@@ -22,6 +22,7 @@ from batchveo.store import Store
 from batchveo.worker import streaks, worker
 from tests.runner.nights import specs
 
+pytestmark = pytest.mark.slow
 S = JobState
 MOST_SECONDS = 60.0
 """After which a run that does not end has failed."""
