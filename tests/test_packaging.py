@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from batchveo.version import __version__
+from batchveo import __version__
 
 ROOT = Path(__file__).parents[1]
 
