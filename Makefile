@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint docs simulate coverage lowest bench bench-quick constraints clean
+.PHONY: help demo test browser lint docs simulate coverage lowest measure bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ coverage: $(VENV)/dev ## Run the tests with branch coverage
 
 lowest: ## Install the lowest versions that pyproject.toml allows, and run the demo with them
 	PYTHON=$(PYTHON) .ci/lowest
+
+measure: $(VENV)/dev ## Print the figures of layout, names, size and prose, each with its goal
+	$(BIN)/python -m tools.measure
 
 bench: $(VENV)/bench ## Measure everything, full size, forty minutes: make bench ONLY="night polling"
 	$(BIN)/python -m benchmarks $(ONLY)

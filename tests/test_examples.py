@@ -82,6 +82,7 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": path, "HOME": str(home), "COLUMNS": "100", "PYTHONPATH": str(home / "first")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WALKED)
 def test_a_page_followed_word_by_word_works(page: str, tmp_path: Path) -> None:
     """Files are saved, commands run in a shell, Python by the interpreter."""

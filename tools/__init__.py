@@ -1,1 +1,1 @@
-"""Scripts for developers of batchveo: none of them is installed."""
+"""Scripts for the developers of batchveo; none is installed with it."""

@@ -25,7 +25,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """A connection that may write; the file is made, and brought to the newest schema, where needed."""
     try:
         _make_private(path)
-        connection = _connect(path)
+        connection = _connect(path, seconds=BUSY_SECONDS)
     except (OSError, sqlite3.DatabaseError) as error:
         raise unusable(path, error) from None
     try:
@@ -52,7 +52,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         make = pasteable("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
-        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path)
+        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from None
@@ -112,7 +112,7 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _connect(path: Path, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+def _connect(path: Path, *, seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection

@@ -20,6 +20,8 @@ from tests.web.conftest import HOSTILE, Night, shows_cards
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
 Open = Callable[..., "Page"]
 SCROLLED_TO = """async (wanted) => {
     const seen = () => [...document.querySelectorAll(".card-link")].some((card) =>

@@ -19,6 +19,7 @@ from tests.helpers.job_histories import DAY, EVENING, Night
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 SCRIPTS = (
     "moments",
     "money",

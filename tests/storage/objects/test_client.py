@@ -24,7 +24,7 @@ from batchveo.storage.write_check import check_bucket
 from tests.storage.conftest import Bucket, use
 from tests.storage.test_bucket import fetch
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.xdist_group("bucket")]
 MEBI = 1024 * 1024
 
 
