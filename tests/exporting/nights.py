@@ -17,7 +17,7 @@ from batchveo.exporting import Exported, ExportSettings, Format, export
 from batchveo.exporting.splits import Splitting
 from batchveo.models import Job, JobState
 from batchveo.outcomes import Accepted, Completed, Fetched, Outcome
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import sample_video
 from batchveo.states import next_state
 from batchveo.store import Store
 from tests.factories import make_spec
@@ -59,7 +59,7 @@ class Morning:
         """A job that succeeded, with its video on disk."""
         model = changes.pop("model", "google/veo3")
         request = {"model": model, "prompt": prompt or name, **changes.pop("request", {})}
-        content = render(token=name, seconds=4, portrait=False)
+        content = sample_video("sea", label=name, seconds=4, portrait=False)
         self.videos.mkdir(exist_ok=True)
         (self.videos / f"{name}.mp4").write_bytes(content)
         with self.store() as store:

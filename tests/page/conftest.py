@@ -17,7 +17,7 @@ from batchveo.files import measure, sidecar_path
 from batchveo.models import Job, JobSpec, JobState
 from batchveo.page.app import app
 from batchveo.page.guard import CSRF_HEADER, Secrets
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import sample_video
 from batchveo.states import Move
 from batchveo.store import Store
 from tests.factories import make_spec
@@ -45,7 +45,7 @@ class Night:
         self.path = folder / "night.db"
         self.videos = folder / "videos"
         self.videos.mkdir()
-        self.content = render(token="any", seconds=1, portrait=False)
+        self.content = sample_video("sea", label="any", seconds=1, portrait=False)
         with Store(self.path) as store:
             self.run = store.begin_run(command="run", service="https://s.example", now=1.0)
             store.end_run(self.run, status=0, now=99.0)
