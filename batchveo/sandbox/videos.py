@@ -7,7 +7,7 @@ from hmac import compare_digest
 
 from batchveo.sandbox.call import Call
 from batchveo.sandbox.generations import Generation
-from batchveo.sandbox.sample_clips import LONGEST, SCENES, sample_video
+from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, sample_video
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.world import World
 
@@ -62,10 +62,11 @@ def file_size(settings: Settings, generation: Generation) -> int:
 
 
 def _video(generation: Generation, *, encoding: int = 0, size: int | None = None) -> bytes:
+    seconds = generation.seconds // 2 if generation.flaw == "short" else generation.seconds
     return sample_video(
-        _scene(generation),
+        generation.flaw if generation.flaw in FLAWED else _scene(generation),
         label=f"{generation.id} {encoding:012}",
-        seconds=min(max(generation.seconds, 1), LONGEST),
+        seconds=min(max(seconds, 1), LONGEST),
         portrait=generation.portrait,
         size=size,
     )

@@ -47,3 +47,30 @@ def test_length_and_shape_are_those_of_the_request(desk: Desk, seconds: int, rat
     """As the service has them."""
     body = video(desk, duration=seconds, aspect_ratio=ratio)
     assert picked(desk, body, seconds=seconds, portrait=portrait)
+
+
+@pytest.mark.parametrize("name", ["black", "frozen", "silent", "small"])
+def test_a_flaw_chooses_its_clip(name: str) -> None:
+    """In the length and shape of the request."""
+    desk = Desk(faults={name: 1.0})
+    body = video(desk, aspect_ratio="9:16")
+    assert picked(desk, body, portrait=True, among=(name,))
+
+
+def test_a_short_video_is_half_as_long() -> None:
+    """Of any scene; the poll reports the size that it has."""
+    desk = Desk(faults={"short": 1.0})
+    body = video(desk, duration=8)
+    assert picked(desk, body, seconds=4)
+    assert desk.poll(desk.service.generations[-1].id)["video"]["file_size"] == len(body)
+
+
+def test_a_flaw_strikes_by_its_chance() -> None:
+    """The same seed spoils the same generations."""
+    first, second = (Desk(faults={"black": 0.3, "short": 0.3}) for _ in range(2))
+    for desk in (first, second):
+        for _ in range(60):
+            desk.submit()
+    flaws = [generation.flaw for generation in first.service.generations]
+    assert set(flaws) == {"", "black", "short"}
+    assert flaws == [generation.flaw for generation in second.service.generations]
