@@ -6,7 +6,7 @@ import pytest
 
 from batchveo.sandbox.sample_clips import SCENES, sample_video
 
-from .desk import Desk
+from tests.helpers.manual_sandbox import Desk
 
 
 def video(desk: Desk, **changes: object) -> bytes:
