@@ -22,7 +22,8 @@ from batchveo.page.document import live_page
 from batchveo.page.guard import Guard, Secrets
 from batchveo.page.posters import Posters, available
 from batchveo.page.presence import Presence
-from batchveo.page.static_files import ICON, SCRIPTS, STYLES, text_of
+from batchveo.page.scripts import modules
+from batchveo.page.static_files import ICON, STYLES, text_of
 from batchveo.places import Place
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -47,7 +48,7 @@ def _page(request: Request) -> Response:
 
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STYLES, *SCRIPTS):
+    if name not in (ICON, *STYLES, *modules()):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
     return Response(text_of(name), media_type=kind, headers={"cache-control": "no-cache"})
@@ -71,7 +72,7 @@ async def _unusable(request: Request, error: Exception) -> Response:  # noqa: AR
 _HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.Error: _unusable, OSError: _unusable}
 _ROUTES = [
     Route("/", _page),
-    Route("/static/{name}", _static),
+    Route("/static/{name:path}", _static),
     Route("/api/jobs", looking.jobs),
     Route("/api/jobs/{id}", looking.job),
     Route("/api/progress", looking.progress),
