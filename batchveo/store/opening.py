@@ -123,8 +123,10 @@ def _never_changes(path: Path) -> bool:
 
     What a run was writing when it was copied stands in the file beside it, and would be missed.
     """
-    log = Path(f"{path}-wal")
-    rest = log.stat().st_size if log.exists() else 0
+    try:
+        rest = Path(f"{path}-wal").stat().st_size  # one look: the last connection that closes removes it
+    except FileNotFoundError:
+        rest = 0
     return rest == 0 and hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from batchveo.storage.mp4 import check_mp4
 from numpy.typing import NDArray
 
 from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, file_name, sample_video
+from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.probe import probe
 
 STILL = 0.1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from batchveo.sandbox.sample_clips import SCENES, sample_video
-
 from tests.helpers.manual_sandbox import Desk
 
 

@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchveo.store import Store
+from batchveo.web.assets import STYLES, text_of
 from batchveo.web.charts.data import charts
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import DAY, EVENING, Night
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
-SCRIPTS = (
-    "moments",
-    "money",
-    *(f"charts-{name}" for name in ("time", "frame", "series", "spread", "lanes", "paint", "timeline")),
+PLACE = "http://charts.example/"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 
 
-def static(name: str) -> str:
-    return files("batchveo.web").joinpath("static", name).read_text(encoding="utf-8")
-
-
 def document() -> str:
-    """A page that has nothing but charts, under the strictest policy that lets it have its script and styles."""
-    script = "\n".join(static(f"{name}.js") for name in SCRIPTS) + static("charts.js")
-    style = static("tokens.css") + static("charts.css")
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return (
-        f'<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy" content="{policy}">'
-        f'<style>{style}</style><title>fine</title><section id="charts"></section><script>{script}</script>'
-    )
+    """A page that has nothing but charts."""
+    styles = "".join(f'<link rel="stylesheet" href="{name}">' for name in STYLES)
+    return f'<!doctype html><meta charset="utf-8">{styles}<title>fine</title><section id="charts"></section>'
+
+
+def answer(route: Route) -> None:
+    """The page or one of its files, under the strictest policy that lets the page have them."""
+    name = route.request.url.removeprefix(PLACE)
+    kind = {"": "text/html", "js": "text/javascript", "css": "text/css"}[name.rpartition(".")[2]]
+    headers = {"content-security-policy": POLICY, "content-type": kind}
+    route.fulfill(body=text_of(name) if name else document(), headers=headers)
 
 
 @pytest.fixture
@@ -54,7 +46,8 @@ def page(browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_content(document())
+    page.route(f"{PLACE}**", answer)
+    page.goto(PLACE)
     yield page
     page.close()
     assert complaints == []
@@ -68,7 +61,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def draw(page: Page, data: object, others: object = None) -> None:
     page.evaluate(
-        """([data, others]) => {
+        """async ([data, others]) => {
+            const { renderCharts } = await import("/charts.js");
             const load = others && (async (key) => { window.asked = key; return others; });
             renderCharts(document.getElementById("charts"), data, { load });
         }""",
