@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 ICON = "icon.svg"
-STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "charts.css")
+STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "vendor/uPlot.min.css", "charts.css")
 
 
 @cache

@@ -14,9 +14,12 @@ from posixpath import dirname, join, normpath
 from batchveo.web.assets import text_of
 
 ENTRY = "main.js"
+LICENSE = "vendor/uPlot.LICENSE"
+"""Of the charts' library: it goes with every copy of its code."""
 _IMPORT = re.compile(r'^import (?P<names>[^"]+?) from "(?P<path>\.[^"]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export \{(?P<names>[^{}]*)\};\s*\Z", re.MULTILINE)
 _OTHER = re.compile(r"^\s*(?:import|export)\b|\bimport\(", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 @cache
@@ -39,16 +42,16 @@ def modules() -> tuple[str, ...]:
 
 @cache
 def one_script() -> str:
-    """All modules as one classic script."""
+    """All modules as one classic script, with the license of the code that others wrote."""
     called = "\n".join(_called(name) for name in modules())
-    return f'"use strict";\n{{\nconst modules = {{}};\n{called}\n}}'
+    return f'/*\n{text_of(LICENSE)}*/\n"use strict";\n{{\nconst modules = {{}};\n{called}\n}}'
 
 
 def _called(name: str) -> str:
     """A module as a call that puts what it exports into ``modules``."""
     body = _IMPORT.sub(lambda found: _constant(name, found), text_of(name))
     body = _EXPORT.sub(lambda found: f"return {{{_given(found['names'])}}};", body)
-    if _OTHER.search(body):
+    if _OTHER.search(_COMMENT.sub("", body)):
         raise ValueError(f"{name} has an import or an export of another form")
     return f'modules["{name}"] = (() => {{\n{body}\n}})();'
 

@@ -181,6 +181,7 @@ def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
     assert "owned" not in page.title()
     page.goto(f"{written.path.as_uri()}#/charts")
     page.locator("#charts svg").first.wait_for()
+    assert page.locator("#charts .uplot canvas").count() == 3
 
 
 def test_the_theme_is_remembered(new_page: Open, url: str) -> None:

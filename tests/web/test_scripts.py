@@ -19,7 +19,7 @@ def made_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]
     """Lets the page be made of other modules than its own."""
 
     def use(texts: dict[str, str]) -> None:
-        monkeypatch.setattr(scripts, "text_of", texts.__getitem__)
+        monkeypatch.setattr(scripts, "text_of", {scripts.LICENSE: "Free for all.\n", **texts}.__getitem__)
         for function in (modules, one_script):
             monkeypatch.setattr(scripts, function.__name__, function.__wrapped__)
 
@@ -54,6 +54,10 @@ function add(a, b) {
   return a + b;
 }
 
+/*
+export function others() {}
+*/
+
 export { add as default, add as sum, three };
 """,
             "one.js": "const one = 1;\n\nexport { one };\n",
@@ -61,6 +65,7 @@ export { add as default, add as sum, three };
     )
     assert scripts.modules() == ("one.js", "parts/sum.js", "main.js")
     page = new_page("about:blank")
+    assert "Free for all." in scripts.one_script()
     page.evaluate(scripts.one_script())
     assert page.title() == "3 2 5 3"
 

@@ -16,7 +16,8 @@ const text = (x, y, words, attributes = {}) => svg("text", { x, y, ...attributes
 let figures = 0;
 
 // The frame of one chart. `table` makes the rows, the head first, when somebody opens them. `tell` puts a newer
-// sentence and table in the place of the old ones.
+// sentence and table in the place of the old ones. `say(words, {x, y, lines})` reads something out and shows it beside
+// a point of the plot: `lines` are texts, or pairs of a swatch's name and a text.
 function figure({ title, summary, hint, table }) {
   figures += 1;
   const id = `chart-${figures}`;
@@ -26,28 +27,50 @@ function figure({ title, summary, hint, table }) {
     role: "group",
     "aria-roledescription": "chart",
     "aria-labelledby": `${id}-title`,
-    "aria-describedby": `${id}-summary ${id}-readout`,
+    "aria-describedby": `${id}-summary ${id}-hint`,
   });
-  const readout = html("p", { class: "chart-readout", id: `${id}-readout`, "aria-live": "polite" }, hint);
+  const readout = html("p", { class: "chart-readout unseen", "aria-live": "polite" });
+  const tip = html("div", { class: "chart-tip", "aria-hidden": "true", hidden: true });
   const sentence = html("p", { class: "chart-summary", id: `${id}-summary` }, summary);
   const rows = tableOf(title, table);
+  const room = html("div", { class: "chart-room" }, plot, tip);
   const node = html(
     "figure",
     { class: "chart" },
     html("figcaption", {}, html("h3", { id: `${id}-title` }, title), sentence),
-    plot,
+    room,
+    html("div", { class: "chart-foot" }, rows.node, html("p", { class: "chart-hint", id: `${id}-hint` }, hint)),
     readout,
-    rows.node,
   );
-  function say(words) {
-    if (readout.textContent !== (words || hint)) readout.textContent = words || hint; // it is read out when it is set
-    readout.classList.toggle("chart-said", Boolean(words));
+  // A plot that only follows the cursor of another shows what it has, and is not read out.
+  function say(words, { x = 0, y = 0, lines = [words], isHere = true } = {}) {
+    const heard = isHere ? words : "";
+    if (readout.textContent !== heard) readout.textContent = heard; // it is read out when it is set
+    tip.hidden = !words;
+    if (words) fillTip(tip, lines, room.clientWidth, x, y);
   }
   function tell(newer) {
     sentence.textContent = newer.summary;
     rows.refill(newer.table);
   }
-  return { node, plot, say, tell };
+  return { node, plot, room, say, tell };
+}
+
+function fillTip(tip, lines, width, x, y) {
+  const line = (one) => (Array.isArray(one) ? html("p", {}, swatch(one[0]), one[1]) : html("p", {}, one));
+  tip.replaceChildren(...lines.map(line));
+  const [wide, tall, away] = [tip.offsetWidth, tip.offsetHeight, 14];
+  const left = x + away + wide <= width ? x + away : Math.max(0, x - away - wide);
+  const top = y - tall - away / 2 >= -40 ? y - tall - away / 2 : y + away;
+  tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+}
+
+const swatch = (name) => html("span", { class: `chart-swatch chart-swatch-${name}`, "aria-hidden": "true" });
+
+// A legend: names of swatches with their words.
+function key(entries) {
+  const items = entries.filter(Boolean).map(([name, words]) => html("li", {}, swatch(name), words));
+  return html("ul", { class: "chart-key" }, ...items);
 }
 
 function tableOf(title, make) {
@@ -144,4 +167,4 @@ function choose(plot, number, at, show) {
   };
 }
 
-export { choose, figure, hasNotMoved, html, svg, text, timeAxis };
+export { choose, figure, hasNotMoved, html, key, svg, text, timeAxis };

@@ -1,6 +1,6 @@
 // How long the generations of each model took: one strip a model, on one logarithmic axis.
 
-import { choose, figure, svg, text } from "./charts-frame.js";
+import { choose, figure, html, svg, text } from "./charts-frame.js";
 import * as T from "./charts-time.js";
 
 const HINT = "Point at a strip, or focus the chart and use the arrow keys, to read its intervals.";
@@ -87,7 +87,12 @@ function draw(frame, { edges, models }, width) {
   }
   const chosen = svg("rect", { class: "chart-chosen", visibility: "hidden", height: strip });
   root.append(chosen);
-  frame.plot.replaceChildren(root);
+  const scale = html(
+    "p",
+    { class: "chart-label" },
+    "The time is on a logarithmic scale; each model's bars have a height of their own.",
+  );
+  frame.plot.replaceChildren(root, scale);
   reading(frame, chosen, { edges, models, x, labels, strip });
 }
 

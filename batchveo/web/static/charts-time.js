@@ -29,6 +29,14 @@ function seconds(value) {
 const number = (value) => Math.round(value).toLocaleString("en-US");
 const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 const dollars = Money.words;
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const most = (values) => values.reduce((top, value) => Math.max(top, value), 0);
+
+// Thu 26 Nov 23:08–23:10
+function when([start, end]) {
+  const fine = end - start < 60;
+  return `${day(start)} ${clock(start, fine)}–${clock(end, fine)}`;
+}
 
 const STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
@@ -87,13 +95,16 @@ function scale(axis, left, right, from = 0, to = axis.length) {
 // [{x, time, label, day}], never closer than a label is wide; `day` where a new date begins.
 function ticks(axis, left, right, from, factor) {
   const step = STEPS.find((one) => one * factor >= 72) ?? STEPS.at(-1);
+  const wide = step < 60 ? 56 : 38;
+  // At the edges of the plot a label begins or ends at its tick.
+  const apart = (one, other) => other - one >= wide * (one < left + 24 || other > right - 24 ? 1.5 : 1) + 8;
   const found = [];
   let lastDay = "";
   let lastX = -Infinity;
   axis.stretches.forEach(([start, end], index) => {
     for (const time of rounded(start, end, step, left, right, from, factor, axis.begins[index])) {
       const x = left + (axis.begins[index] + time - start - from) * factor;
-      if (x < left - 1 || x > right + 1 || x - lastX < 56) continue;
+      if (x < left - 1 || x > right + 1 || !apart(lastX, x)) continue;
       const today = date(time);
       found.push({
         x,
@@ -127,4 +138,4 @@ function steps(most, wanted = 3) {
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, index) => index * step);
 }
 
-export { axis, clock, count, day, dollars, number, scale, seconds, steps, zone };
+export { axis, clock, count, day, dollars, most, number, scale, seconds, steps, sum, when, zone };

@@ -3,7 +3,6 @@
 import { figure, hasNotMoved, html, svg, timeAxis } from "./charts-frame.js";
 import { EACH, pack, unpack } from "./charts-lanes.js";
 import * as Paint from "./charts-paint.js";
-import { key, when } from "./charts-series.js";
 import * as T from "./charts-time.js";
 
 const HINT =
@@ -42,7 +41,7 @@ function rows(data) {
   return [
     ["Time", "Submitting", "Generating", "Downloading", "In doubt"],
     ...buckets.map((bucket, i) => [
-      `at the end of ${when(bucket)}`,
+      `at the end of ${T.when(bucket)}`,
       flow.submitting[i],
       flow.generating[i],
       flow.downloading[i],
@@ -51,19 +50,19 @@ function rows(data) {
   ];
 }
 
-function timeline(data, axis, facts) {
+function timeline([data, axis, facts], span) {
   const words = () => ({ summary: summary(data, facts), table: () => rows(data) });
   const frame = figure({ title: "Timeline", hint: HINT, ...words() });
   frame.plot.classList.add("chart-timeline");
   frame.node.classList.add("chart-timeline-figure");
-  const view = { ...laid(data, axis), frame, from: 0, to: axis.length, chosen: -1, width: 0, held: false };
-  frame.node.insertBefore(buttons(view), frame.plot);
+  const view = { ...laid(data, axis), span, frame, chosen: -1, width: 0, held: false };
+  frame.node.insertBefore(buttons(view), frame.room);
+  span.hear(() => follow(view));
   return {
     node: frame.node,
     draw: (width) => {
       view.width = width;
       drawAll(view);
-      if (view.chosen >= 0) choose(view, view.chosen);
     },
     held: () => view.held,
     update: (...newer) => {
@@ -82,14 +81,10 @@ function laid(data, axis) {
   return { data, axis, bars, lanes, jobs, order };
 }
 
-// Newer bars: who looks at a part goes on looking at it, and a bar that is being read stays chosen.
+// Newer bars: a bar that is being read stays chosen.
 function grow(view, newer) {
-  const whole = view.from <= 0 && view.to >= view.axis.length;
   const read = view.bars[view.chosen];
   Object.assign(view, newer);
-  if (whole) [view.from, view.to] = [0, view.axis.length];
-  view.to = Math.min(view.to, view.axis.length);
-  view.from = Math.min(view.from, view.to);
   view.chosen = !read
     ? -1
     : view.bars.findIndex((bar) => bar.name === read.name && bar.phase === read.phase && bar.start === read.start);
@@ -103,7 +98,7 @@ function drawAll(view) {
   const gutter = each && width >= 620 ? 180 : 2;
   view.thick = each ? (gutter > 2 ? 20 : 32) : Math.max(1, Math.min(14, 440 / view.lanes));
   view.each = each;
-  view.scale = T.scale(axis, gutter, width - 8, view.from, view.to);
+  view.scale = T.scale(axis, gutter, width - 8, view.span.from, view.span.to);
   view.height = Math.min(900, Math.max(24, Math.ceil(view.lanes * view.thick)));
   view.thick = view.height / view.lanes;
   const ratio = window.devicePixelRatio || 1;
@@ -129,6 +124,20 @@ function drawAll(view) {
   );
   paint(view, ratio);
   bind(view);
+  if (view.chosen >= 0) choose(view, view.chosen);
+}
+
+// Another part is looked at. While it is dragged only the bars follow; the axis does when it is let go.
+function follow(view) {
+  if (!view.width) return;
+  if (!view.held) {
+    drawAll(view);
+    return;
+  }
+  view.scale = T.scale(view.axis, view.scale.left, view.scale.right, view.span.from, view.span.to);
+  frameWindow(view);
+  view.ring.hidden = true;
+  paint(view);
 }
 
 function paint(view, ratio = window.devicePixelRatio || 1) {
@@ -175,7 +184,7 @@ function overview(view) {
   return root;
 }
 
-function frameWindow(view, from = view.from, to = view.to) {
+function frameWindow(view, from = view.span.from, to = view.span.to) {
   const { whole } = view;
   view.window.setAttribute("x", whole.left + from * whole.factor);
   view.window.setAttribute("width", Math.max(1, (to - from) * whole.factor));
@@ -194,32 +203,29 @@ function legend(view) {
     ["again", "turned back"],
     ["trouble", "download repeated"],
   ];
-  const list = key([]);
-  list.append(
-    ...entries
-      .filter(([name]) => present.has(name))
-      .map(([name, words]) => html("li", {}, Paint.swatch(name), words)),
-  );
-  return list;
+  const items = entries
+    .filter(([name]) => present.has(name))
+    .map(([name, words]) => html("li", {}, Paint.swatch(name), words));
+  return html("ul", { class: "chart-key" }, ...items);
 }
 
 // -- moving about
 
-function zoom(view, factor, centre = (view.from + view.to) / 2) {
-  const span = Math.min(view.axis.length, Math.max(Math.min(5, view.axis.length), (view.to - view.from) * factor));
-  const share = (centre - view.from) / (view.to - view.from);
-  show(view, centre - share * span, span);
+// Where the bars are that can be seen: the middle of what is shown may be empty.
+function busiest({ span, bars, axis }) {
+  const seen = bars
+    .map(({ start, end }) => [axis.position(start), axis.position(end)])
+    .filter(([from, to]) => to >= span.from && from <= span.to)
+    .map(([from, to]) => (from + to) / 2)
+    .sort((a, b) => a - b);
+  return seen[Math.floor(seen.length / 2)];
 }
 
-function show(view, from, span = view.to - view.from) {
-  view.from = Math.max(0, Math.min(view.axis.length - span, from));
-  view.to = view.from + span;
-  drawAll(view);
-  if (view.chosen >= 0) choose(view, view.chosen);
-}
+// Of the bar that is read, else of most bars.
+const centre = (view) => (view.chosen >= 0 ? view.axis.position(view.bars[view.chosen].start) : busiest(view));
 
 function buttons(view) {
-  const span = () => view.to - view.from;
+  const { span } = view;
   const button = (words, sign, act) => {
     const node = html("button", { type: "button", "aria-label": words, title: words }, sign);
     node.addEventListener("click", act);
@@ -227,12 +233,12 @@ function buttons(view) {
   };
   return html(
     "div",
-    { class: "chart-buttons", role: "group", "aria-label": "Part of the timeline" },
-    button("Zoom in", "+", () => zoom(view, 0.5)),
-    button("Zoom out", "−", () => zoom(view, 2)),
-    button("Earlier", "←", () => show(view, view.from - span() / 2)),
-    button("Later", "→", () => show(view, view.from + span() / 2)),
-    button("Show all", "All", () => show(view, 0, view.axis.length)),
+    { class: "chart-buttons", role: "group", "aria-label": "Part that all charts show" },
+    button("Zoom in", "+", () => span.zoom(0.5, centre(view))),
+    button("Zoom out", "−", () => span.zoom(2)),
+    button("Earlier", "←", () => span.move(-1 / 2)),
+    button("Later", "→", () => span.move(1 / 2)),
+    button("Show all", "All", span.all),
   );
 }
 
@@ -254,19 +260,20 @@ function brush(view, root) {
       root.onpointermove = root.onpointerup = null;
       view.held = false;
       const [from, to] = [begin, position(up)].sort((a, b) => a - b);
-      const span = Math.max(to - from, Math.min(5, view.axis.length));
-      if ((to - from) * view.whole.factor > 4) show(view, from, span);
-      else show(view, from - (view.to - view.from) / 2);
+      if ((to - from) * view.whole.factor > 4) view.span.show(from, to - from);
+      else view.span.show(from - (view.span.to - view.span.from) / 2);
     };
   });
 }
 
 function bind(view) {
-  const { canvas, frame } = view;
+  const { canvas, frame, span } = view;
   let held = null;
+  const at = (event) =>
+    span.from + (event.clientX - canvas.getBoundingClientRect().left - view.scale.left) / view.scale.factor;
   canvas.onpointerdown = (event) => {
     view.held = true;
-    held = { x: event.clientX, from: view.from };
+    held = { x: event.clientX, from: span.from };
     canvas.setPointerCapture(event.pointerId);
   };
   canvas.onpointerup = canvas.onpointercancel = () => {
@@ -275,88 +282,75 @@ function bind(view) {
     held = null;
   };
   canvas.onpointermove = (event) => {
-    if (held && view.to - view.from < view.axis.length) return drag(view, held, event);
-    if (hasNotMoved(event)) return undefined;
-    const box = canvas.getBoundingClientRect();
-    return choose(view, hit(view, event.clientX - box.left, event.clientY - box.top));
+    if (held && !span.isWhole()) {
+      held.moved = true;
+      span.show(held.from - (event.clientX - held.x) / view.scale.factor);
+    } else if (!hasNotMoved(event)) {
+      const box = canvas.getBoundingClientRect();
+      const spot = { x: event.clientX - box.left, y: event.clientY - box.top };
+      choose(view, hit(view, spot.x, spot.y), spot);
+    }
   };
   canvas.onpointerleave = () => {
     if (!held) choose(view, -1);
   };
-  canvas.ondblclick = (event) =>
-    zoom(
-      view,
-      0.4,
-      view.from + (event.clientX - canvas.getBoundingClientRect().left - view.scale.left) / view.scale.factor,
-    );
+  canvas.ondblclick = (event) => span.zoom(0.4, at(event));
   canvas.onwheel = (event) => {
     if (!event.ctrlKey && !event.metaKey) return; // the page scrolls as everywhere
     event.preventDefault();
-    zoom(
-      view,
-      event.deltaY < 0 ? 0.7 : 1.4,
-      view.from + (event.clientX - canvas.getBoundingClientRect().left - view.scale.left) / view.scale.factor,
-    );
+    span.zoom(event.deltaY < 0 ? 0.7 : 1.4, at(event));
   };
   frame.plot.onkeydown = (event) => keys(view, event);
   frame.plot.onblur = () => choose(view, -1);
 }
 
-// While it is dragged only the bars follow; the axis does when it is let go.
-function drag(view, held, event) {
-  const span = view.to - view.from;
-  held.moved = true;
-  view.from = Math.max(
-    0,
-    Math.min(view.axis.length - span, held.from - (event.clientX - held.x) / view.scale.factor),
-  );
-  view.to = view.from + span;
-  view.scale = T.scale(view.axis, view.scale.left, view.scale.right, view.from, view.to);
-  frameWindow(view);
-  view.ring.hidden = true;
-  paint(view);
-}
-
 function keys(view, event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const span = view.to - view.from;
-  const centre = view.chosen >= 0 ? view.axis.position(view.bars[view.chosen].start) : undefined;
   const acts = {
-    "+": () => zoom(view, 0.5, centre),
-    "=": () => zoom(view, 0.5, centre),
-    "-": () => zoom(view, 2, centre),
-    0: () => show(view, 0, view.axis.length),
-    Home: () => show(view, 0, view.axis.length),
+    Home: view.span.all,
     Escape: () => choose(view, -1),
-    ArrowRight: () => (event.shiftKey ? show(view, view.from + span / 3) : step(view, 1)),
-    ArrowLeft: () => (event.shiftKey ? show(view, view.from - span / 3) : step(view, -1)),
+    ArrowRight: () => step(view, 1),
+    ArrowLeft: () => step(view, -1),
     ArrowDown: () => step(view, 1),
     ArrowUp: () => step(view, -1),
   };
-  if (!acts[event.key]) return;
+  if (!view.span.press(event, centre(view))) {
+    if (!acts[event.key]) return;
+    acts[event.key]();
+  }
   event.preventDefault();
-  acts[event.key]();
 }
 
 // To the next bar by time; from nowhere, to the first that can be seen.
 function step(view, by) {
-  const { order, bars, axis } = view;
+  const { order, bars, axis, span } = view;
   if (!order.length) return;
   const seen =
     view.chosen < 0
-      ? order.findIndex((i) => axis.position(bars[i].end) >= view.from)
+      ? order.findIndex((i) => axis.position(bars[i].end) >= span.from)
       : order.indexOf(view.chosen) + by;
   const next = order[Math.max(0, Math.min(order.length - 1, seen))];
   const at = axis.position(bars[next].start);
-  if (at < view.from || at > view.to) show(view, at - (view.to - view.from) / 2);
+  if (at < span.from || at > span.to) span.show(at - (span.to - span.from) / 2);
   choose(view, next);
 }
 
-function choose(view, index) {
+// `spot` is where the pointer is; without it the bar is read where it begins.
+function choose(view, index, spot) {
   view.chosen = index;
   view.ring.hidden = index < 0;
-  if (index >= 0) enclose(view, view.bars[index]);
-  view.frame.say(index < 0 ? "" : words(view.bars[index]));
+  if (index < 0) {
+    view.frame.say("");
+    return;
+  }
+  const bar = view.bars[index];
+  enclose(view, bar);
+  const { x, y } = spot ?? {
+    x: Math.max(view.scale.left, Math.min(view.scale.right, view.scale.x(bar.start))),
+    y: bar.lane * view.thick,
+  };
+  const parts = words(bar);
+  view.frame.say(parts.join(" · "), { x, y: y + view.canvas.parentNode.offsetTop, lines: parts });
 }
 
 function enclose({ ring, scale, ...view }, bar) {
@@ -375,10 +369,9 @@ function enclose({ ring, scale, ...view }, bar) {
 
 function words(bar) {
   const fine = bar.end - bar.start < 600;
-  return (
-    `${bar.name} · ${bar.model} · ${WORDS[bar.phase]} ${T.day(bar.start)} ${T.clock(bar.start, fine)}–${T.clock(bar.end, fine)} ` +
-    `(${T.seconds(bar.end - bar.start)})${ENDS[bar.mark] ?? ""}`
-  );
+  const time = `${T.day(bar.start)} ${T.clock(bar.start, fine)}–${T.clock(bar.end, fine)}`;
+  const long = T.seconds(bar.end - bar.start);
+  return [bar.name, bar.model, `${WORDS[bar.phase]} ${time} (${long})${ENDS[bar.mark] ?? ""}`];
 }
 
 function hit(view, x, y) {

@@ -3,25 +3,29 @@
 // Newer data of the night that is shown takes the place of the older where it stands: zoom, scroll, focus,
 // an open table and what is being read stay. Another night replaces what was there.
 
+import { flow } from "./charts-flow.js";
 import { html } from "./charts-frame.js";
-import { flow, money, most, sum } from "./charts-series.js";
+import { money } from "./charts-money.js";
+import { createSpan } from "./charts-span.js";
 import { spread } from "./charts-spread.js";
 import * as T from "./charts-time.js";
 import { timeline } from "./charts-timeline.js";
 
+let rendered = 0;
+
 function facts(data) {
   const seconds = data.night.stretches.reduce((total, [start, end]) => total + end - start, 0);
-  const videos = sum(data.flow.finished);
+  const videos = T.sum(data.flow.finished);
   return {
     seconds,
     videos,
-    failed: sum(data.flow.failed),
+    failed: T.sum(data.flow.failed),
     perHour: videos / Math.max(seconds / 3600, 1 / 3600),
-    peak: most(data.flow.peak),
+    peak: T.most(data.flow.peak),
   };
 }
 
-function span({ start, end }) {
+function fromTo({ start, end }) {
   const sameDay = T.day(start) === T.day(end);
   return `${T.day(start)} ${T.clock(start)} – ${sameDay ? "" : `${T.day(end)} `}${T.clock(end)}`;
 }
@@ -41,9 +45,9 @@ function choice(container, data, options) {
     ` · Times: ${T.zone()}`,
   );
   if (!options.load || nights.length < 2)
-    return html("p", { class: "chart-choice" }, html("span", {}, span(night)), zone);
+    return html("p", { class: "chart-choice" }, html("span", {}, fromTo(night)), zone);
   const entries = nights.map((one) =>
-    html("option", { value: one.key, selected: one.key === night.key }, span(one)),
+    html("option", { value: one.key, selected: one.key === night.key }, fromTo(one)),
   );
   entries.push(
     html("option", { value: "all", selected: night.key === "all" }, "All nights, the time between them left out"),
@@ -68,11 +72,12 @@ function render(container, data, options = {}) {
 }
 
 function update(container, data, options) {
-  const { drawn, fit } = container.charts;
+  const { drawn, span, fit } = container.charts;
   if (drawn.some(({ held }) => held?.())) return; // a part is being dragged: the next data will do
   const axis = T.axis(data.night.stretches);
   const told = facts(data);
   for (const one of drawn) one.update(data, axis, told);
+  span.grow(axis);
   const head = container.querySelector(".chart-choice");
   if (head.contains(document.activeElement)) head.querySelector(".chart-as-of").textContent = asOf(data);
   else head.replaceWith(choice(container, data, options));
@@ -90,14 +95,17 @@ function renew(container, data, options) {
     return;
   }
   const axis = T.axis(data.night.stretches);
-  const told = facts(data);
-  const drawn = [timeline(data, axis, told), flow(data, axis, told), money(data, axis, told), spread(data)];
+  const told = [data, axis, facts(data)];
+  const span = createSpan(axis);
+  rendered += 1;
+  const sync = `charts ${rendered}`; // a cursor of its own for each set of charts
+  const drawn = [timeline(told, span), flow(told, span, sync), money(told, span, sync), spread(data)];
   container.replaceChildren(
     choice(container, data, options),
     html("div", { class: "charts-all" }, ...drawn.map(({ node }) => node)),
   );
   keepFitting(container, drawn);
-  Object.assign(container.charts, { drawn, key: data.night.key });
+  Object.assign(container.charts, { drawn, span, key: data.night.key });
 }
 
 // Drawn at the width there is, again when that or the light changes.
