@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.rules import Rule
+from batchveo.manifest.validation import Rule
 from batchveo.provider.catalog import Model
 
 _FLOATING: Mapping[str, tuple[object, str, str]] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from batchveo.core.errors import UsageError
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint
+from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 META = "meta."
 """What the names of values that are carried along begin with."""

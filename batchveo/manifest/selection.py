@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from batchveo.core.errors import UsageError
 from batchveo.core.job_row import Row
 from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.register import Register
+from batchveo.manifest.uniqueness import Register
 
 _ID, _NAME = 0, 1
 
