@@ -1,8 +1,8 @@
-"""The short way for entries of a shape known already: the rows of a large file differ in their values alone.
+"""Entries compiled by their keys and model: the rows of a large file differ only in their values.
 
-An entry that goes the long way teaches its shape. What follows with the same keys for the same model then has
-only its values to be read, by the same rules; where one of them is anything but plain (a template, a list, a
-fault), the entry goes the long way too, which also knows what to say about it.
+The first entry with these keys for this model is expanded in full and then compiled. For each later one only the
+values are read, by the same rules. If a value is not plain (a template, a list, a fault), that entry is expanded in
+full too; the full expansion also words the problem.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 from batchveo.core.job_row import canonical_json, meta_json
-from batchveo.manifest.defaults import Drafter
+from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.request_template import Recipe
+from batchveo.manifest.request_template import RequestTemplate
 from batchveo.manifest.validation import Rule, is_plain
 
 _SHAPES = 1024
@@ -56,17 +56,17 @@ class _Shape(NamedTuple):
     varying: tuple[tuple[str, Callable[[object], str]], ...]
 
 
-class Shapes:
-    """The shapes of one file."""
+class CompiledEntries:
+    """The compiled entries of one file."""
 
-    def __init__(self, drafter: Drafter) -> None:
-        self._drafter = drafter
+    def __init__(self, merger: EntryMerger) -> None:
+        self._merger = merger
         self._known: dict[tuple[object, ...], _Shape] = {}
         self._meta = _Remembered(_meta_json)
-        self._flat = _flat_cells if drafter.cells else _flat
+        self._flatten_texts = _flatten_cells if merger.cells else _flatten_texts
 
-    def plain(self, entry: Entry) -> Plain | None:
-        """The entry read the short way; ``None`` where it has to go the long one."""
+    def read_compiled(self, entry: Entry) -> Plain | None:
+        """The values of a compiled entry; ``None`` if the entry has to be expanded in full."""
         fields = entry.fields
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
@@ -82,33 +82,33 @@ class Shapes:
 
     def _meta_of(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON. Raises ``Fault`` where it is more than text."""
-        default = self._drafter.defaults.fields.get("meta")
+        default = self._merger.defaults.fields.get("meta")
         if default is None:
-            return self._meta[self._flat(fields["meta"])] if "meta" in fields else "{}"
+            return self._meta[self._flatten_texts(fields["meta"])] if "meta" in fields else "{}"
         own = fields.get("meta", _NO_META)
         if not isinstance(default, dict) or not isinstance(own, dict):
             raise Fault("is not flat")
-        return self._meta[_flat({**default, **own})]
+        return self._meta[_flatten_texts({**default, **own})]
 
-    def learn(self, entry: Entry, recipe: Recipe) -> None:
-        """Take the shape of an entry that turned out to be a plain job, if all with its keys may be."""
-        fields, defaults = entry.fields, self._drafter.defaults.fields
-        if len(self._known) >= _SHAPES or recipe.blanks or None in fields.values():
+    def compile_entry(self, entry: Entry, template: RequestTemplate) -> None:
+        """Compile an entry that is one plain job, if every entry with its keys may be one."""
+        fields, defaults = entry.fields, self._merger.defaults.fields
+        if len(self._known) >= _SHAPES or template.blanks or None in fields.values():
             return
         if not (_NEVER_PLAIN.isdisjoint(fields) and _NO_PLAIN_DEFAULT.isdisjoint(defaults)):
             return
-        if all(type(value) in _SIMPLE for value in recipe.fixed.values()):
-            self._known[fields.get("model"), *fields] = self._shape(fields, recipe)
+        if all(type(value) in _SIMPLE for value in template.fixed.values()):
+            self._known[fields.get("model"), *fields] = self._compile_shape(fields, template)
 
-    def _shape(self, fields: Mapping[str, object], recipe: Recipe) -> _Shape:
+    def _compile_shape(self, fields: Mapping[str, object], template: RequestTemplate) -> _Shape:
         members = []
         varying = []
-        for key, value in sorted(recipe.fixed.items()):
-            rule = recipe.rules.get(key) if key in fields and key != "model" else None
+        for key, value in sorted(template.fixed.items()):
+            rule = template.rules.get(key) if key in fields and key != "model" else None
             if rule is not None:  # what comes from the defaults does not vary
-                varying.append((key, _encoder(rule, cells=self._drafter.cells)))
-            members.append(f"{_literal(key)}:{'%s' if rule else _literal(value)}")
-        return _Shape(recipe.rules.name, f"{{{','.join(members)}}}", tuple(varying))
+                varying.append((key, _make_encoder(rule, cells=self._merger.cells)))
+            members.append(f"{_write_literal(key)}:{'%s' if rule else _write_literal(value)}")
+        return _Shape(template.rules.name, f"{{{','.join(members)}}}", tuple(varying))
 
 
 class _Remembered(dict[object, str]):
@@ -125,9 +125,9 @@ class _Remembered(dict[object, str]):
         return encoded
 
 
-def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
+def _make_encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
     def encode(value: object) -> str:
-        setting = rule.written(value, in_cell=cells)
+        setting = rule.read_written(value, in_cell=cells)
         kind = type(setting)
         if kind is str:
             return _quoted(setting)
@@ -146,14 +146,14 @@ def _encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
     return _Remembered(encode).__getitem__ if cells and not rule.varied else encode
 
 
-def _flat(meta: object) -> tuple[object, ...]:
+def _flatten_texts(meta: object) -> tuple[object, ...]:
     """What is carried along, key by key; raises ``Fault`` where it is more than text."""
     if isinstance(meta, dict) and all(type(value) is str for value in meta.values()):
-        return _flat_cells(meta)
+        return _flatten_cells(meta)
     raise Fault("is not flat")
 
 
-def _flat_cells(meta: object) -> tuple[object, ...]:
+def _flatten_cells(meta: object) -> tuple[object, ...]:
     cells = cast("dict[str, str]", meta)
     return (*cells, *cells.values())
 
@@ -164,5 +164,5 @@ def _meta_json(flat: object) -> str:
     return meta_json(dict(zip(items[:half], items[half:], strict=True)))
 
 
-def _literal(value: object) -> str:
+def _write_literal(value: object) -> str:
     return canonical_json(value).replace("%", "%%")

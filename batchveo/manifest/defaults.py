@@ -12,25 +12,25 @@ from batchveo.manifest.formats.row_files import RowFile, row_file
 from batchveo.manifest.job_keys import (
     REPEAT_LIMIT,
     TRIES_LIMIT,
-    choices,
-    given_id,
     is_raw,
-    mapping,
-    name_of,
-    uses,
+    read_choices,
+    read_id,
+    read_mapping,
+    read_name,
+    uses_variable,
     whole_number,
 )
-from batchveo.manifest.merged_entry import Draft
+from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import META
 from batchveo.manifest.sources import Source
-from batchveo.manifest.synonyms import hint
+from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import (
     NestedBlank,
     Template,
     has_braces,
-    nested_blank,
-    parsed,
+    parse_nested_blank,
+    parse_template,
 )
 from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, text
 
@@ -51,8 +51,8 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Drafter:
-    """Makes the drafts of one file, which is ``source``.
+class EntryMerger:
+    """Merges the entries of one file with its defaults; the file is ``source``.
 
     ``cells`` tells that values are text, ``sets`` gives fields to jobs that do not have them.
     """
@@ -64,19 +64,19 @@ class Drafter:
         self._label = source.label
         self._problems = problems
         self.cells = cells
-        self._sets = _as_fields(sets or {})
-        self.defaults = _with_sets(_NO_DEFAULTS, self._sets)
+        self._sets = _fields_of_sets(sets or {})
+        self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
 
-    def say(self, entry: Entry, field: str, fault: Fault) -> None:
+    def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
-            self._problems.fault(self._label, None, f"{SET}{field}", fault, once=True)
+            self._problems.add_fault(self._label, None, f"{SET}{field}", fault, once=True)
         elif self.is_default(entry, field):
-            line = _line_of(self.defaults, field)
-            self._problems.fault(self._label, line, f"defaults.{field}", fault, once=True)
+            line = _find_line(self.defaults, field)
+            self._problems.add_fault(self._label, line, f"defaults.{field}", fault, once=True)
         else:
             once = "matrix" in entry.fields  # several models there may have the same to say
-            self._problems.fault(self._label, _line_of(entry, field), field, fault, once=once)
+            self._problems.add_fault(self._label, _find_line(entry, field), field, fault, once=once)
 
     def is_default(self, entry: Entry, field: str) -> bool:
         """Whether a field of the entry comes from the defaults."""
@@ -90,35 +90,35 @@ class Drafter:
         good = {}
         for key, value in defaults.fields.items():
             if key in _NOT_IN_DEFAULTS:
-                self.say(_NOWHERE, key, Fault("cannot be a default", "write it in each job"))
+                self.report(_NOWHERE, key, Fault("cannot be a default", "write it in each job"))
             elif key not in known and not any_parameter:
-                self.say(_NOWHERE, key, Fault("no model takes such a parameter", hint(key, known)))
+                self.report(_NOWHERE, key, Fault("no model takes such a parameter", suggest_key(key, known)))
             elif value is None and key not in known:
-                self.say(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
+                self.report(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
             else:
                 good[key] = value
-        self.defaults = _with_sets(defaults._replace(fields=good), self._sets)
+        self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
-    def draft(self, entry: Entry) -> Draft:
-        """The entry's draft. What is wrong is reported, and something harmless stands in for it."""
+    def merge(self, entry: Entry) -> MergedEntry:
+        """The entry with the defaults in it. What is wrong is reported, and something harmless stands in for it."""
         params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
         model = params.pop("model", None)
         if _RARE.isdisjoint(params):
-            name = self._take(entry, params, "name", name_of, None)
-            draft = Draft(entry, params, model, name, None, 1, {}, None, {})
+            name = self._take_key(entry, params, "name", read_name, None)
+            merged = MergedEntry(entry, params, model, name, None, 1, {}, None, {})
         else:
-            draft = self._rare_draft(entry, params, model)
+            merged = self._merge_rare(entry, params, model)
         if isinstance(model, str) and has_braces(model):
-            draft = draft._replace(model=self._model(draft, model))
+            merged = merged._replace(model=self._read_model(merged, model))
         if None in params.values():
-            draft = draft._replace(params=self._without_unset(params))
-        return draft
+            merged = merged._replace(params=self._without_unset(params))
+        return merged
 
-    def _model(self, draft: Draft, model: str) -> object:
+    def _read_model(self, merged: MergedEntry, model: str) -> object:
         try:
-            return parsed(model, draft.columns)
+            return parse_template(model, merged.columns)
         except Fault as fault:
-            self.say(draft.entry, "model", fault)
+            self.report(merged.entry, "model", fault)
             return model
 
     def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
@@ -126,31 +126,33 @@ class Drafter:
         known = PARAMETERS | self.defaults.fields.keys()
         return {key: value for key, value in params.items() if value is not None or key not in known}
 
-    def _rare_draft(self, entry: Entry, params: dict[str, object], model: object) -> Draft:
+    def _merge_rare(self, entry: Entry, params: dict[str, object], model: object) -> MergedEntry:
         is_set = params.get("rows_file") is not None
-        rows = self._take(entry, params, "rows_file", self._rows, None)
-        draft = Draft(entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows)
-        columns = draft.columns
-        matrix = self._matrix(entry, params.pop("matrix", None))
-        prompts_file = self._take(entry, params, "prompts_file", text, None)
-        meta = self._meta(entry, params.pop("meta", None))
+        rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
+        merged = MergedEntry(
+            entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows
+        )
+        columns = merged.columns
+        matrix = self._read_matrix(entry, params.pop("matrix", None))
+        prompts_file = self._take_key(entry, params, "prompts_file", text, None)
+        meta = self._merge_meta(entry, params.pop("meta", None))
         varies = not self.cells and bool(matrix or prompts_file or is_set)
-        draft = draft._replace(
-            name=self._take(entry, params, "name", partial(name_of, columns=columns), None),
-            given_id=self._take(entry, params, "id", partial(given_id, columns=columns), None),
-            repeat=self._take(entry, params, "repeat", partial(self._repeat, columns=columns), 1),
-            tries=self._take(entry, params, "tries", partial(self._whole, most=TRIES_LIMIT), None),
+        merged = merged._replace(
+            name=self._take_key(entry, params, "name", partial(read_name, columns=columns), None),
+            given_id=self._take_key(entry, params, "id", partial(read_id, columns=columns), None),
+            repeat=self._take_key(entry, params, "repeat", partial(self._read_repeat, columns=columns), 1),
+            tries=self._take_key(entry, params, "tries", partial(self._read_whole, most=TRIES_LIMIT), None),
             matrix=matrix,
             prompts_file=prompts_file,
-            names_file=self._take(entry, params, "names_file", text, None),
-            raw=self._take(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
+            names_file=self._take_key(entry, params, "names_file", text, None),
+            raw=self._take_key(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
         )
-        self._check_together(draft)
-        return draft
+        self._check_together(merged)
+        return merged
 
-    def _rows(self, value: object) -> RowFile:
+    def _open_rows(self, value: object) -> RowFile:
         path = text(value)
         label = self._source.beside(path)
         try:
@@ -164,86 +166,88 @@ class Drafter:
         blanks = {}
         for key, value in meta.items():
             try:
-                if blank := nested_blank(value, columns):
+                if blank := parse_nested_blank(value, columns):
                     blanks[key] = blank
             except Fault as fault:
-                self.say(entry, f"meta.{key}", fault)
+                self.report(entry, f"meta.{key}", fault)
         return blanks
 
-    def _check_together(self, draft: Draft) -> None:
-        entry = draft.entry
-        if draft.prompts_file is not None and (draft.rows or draft.rows_broken):
-            self.say(entry, "rows_file", Fault("stands beside prompts_file", "use one of the two"))
+    def _check_together(self, merged: MergedEntry) -> None:
+        entry = merged.entry
+        if merged.prompts_file is not None and (merged.rows or merged.rows_broken):
+            self.report(entry, "rows_file", Fault("stands beside prompts_file", "use one of the two"))
         for key in _PROMPT_FILES:
-            if entry.fields.get(key) is not None and draft.prompts_file is None:
-                self.say(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
-        if draft.names_file is not None and draft.name is not None and not uses(draft.name, "name_line"):
-            self.say(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
-        if draft.matrix:
-            self._check_matrix(draft)
+            if entry.fields.get(key) is not None and merged.prompts_file is None:
+                self.report(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
+        if merged.names_file is not None and merged.name is not None and not uses_variable(merged.name, "name_line"):
+            self.report(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
+        if merged.matrix:
+            self._check_matrix(merged)
 
-    def _take(self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D) -> T | D:
+    def _take_key(
+        self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D
+    ) -> T | D:
         value = params.pop(key, None)
         if value is None:
             return absent
         try:
             return read(value)
         except Fault as fault:
-            self.say(entry, key, fault)
+            self.report(entry, key, fault)
             return absent
 
-    def _repeat(self, value: object, *, columns: frozenset[str]) -> int | Template:
+    def _read_repeat(self, value: object, *, columns: frozenset[str]) -> int | Template:
         if isinstance(value, str) and has_braces(value) and columns:
-            return parsed(value, columns)
-        return self._whole(value, REPEAT_LIMIT)
+            return parse_template(value, columns)
+        return self._read_whole(value, REPEAT_LIMIT)
 
-    def _whole(self, value: object, most: int) -> int:
+    def _read_whole(self, value: object, most: int) -> int:
         return whole_number(value, most, in_cell=self.cells or isinstance(value, Cell))
 
-    def _meta(self, entry: Entry, own: object) -> dict[str, object]:
+    def _merge_meta(self, entry: Entry, own: object) -> dict[str, object]:
         default = self.defaults.fields.get("meta")
         if own is None and default is None:
             return {}
         unset = own is None and "meta" in entry.fields
         try:
-            tables = [mapping(table) for table in (default, own) if table is not None]
+            tables = [read_mapping(table) for table in (default, own) if table is not None]
             merged = {} if unset else {key: value for table in tables for key, value in table.items()}
             return {key: plain(value, 1) for key, value in merged.items() if value is not None}
         except Fault as fault:
-            self.say(entry, "meta", fault)
+            self.report(entry, "meta", fault)
             return {}
 
-    def _matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
+    def _read_matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
         if value is None:
             return {}
         if not isinstance(value, dict) or not value:
-            hint = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
-            self.say(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", hint))
+            suggest_key = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
+            self.report(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", suggest_key))
             return {}
         matrix = {}
         for name, values in value.items():
             try:
-                matrix[name] = choices(name, values)
+                matrix[name] = read_choices(name, values)
             except Fault as fault:
-                self.say(entry, f"matrix.{name}", fault)
+                self.report(entry, f"matrix.{name}", fault)
                 matrix[name] = []  # known by its name: its placeholders are not wrong as well
         return matrix
 
-    def _check_matrix(self, draft: Draft) -> None:
-        for name in draft.matrix.keys() & draft.entry.fields.keys():
+    def _check_matrix(self, merged: MergedEntry) -> None:
+        for name in merged.matrix.keys() & merged.entry.fields.keys():
             fault = Fault("stands beside the matrix as well", "keep one of the two")
-            self.say(draft.entry, name, fault)
-        if "prompt" in draft.matrix and draft.prompts_file is not None:
+            self.report(merged.entry, name, fault)
+        if "prompt" in merged.matrix and merged.prompts_file is not None:
             fault = Fault("stands beside prompts_file", "use one of the two")
-            self.say(draft.entry, "matrix.prompt", fault)
-        repeat = draft.repeat if isinstance(draft.repeat, int) else 1
-        size = repeat * math.prod(map(len, draft.matrix.values()))
+            self.report(merged.entry, "matrix.prompt", fault)
+        repeat = merged.repeat if isinstance(merged.repeat, int) else 1
+        size = repeat * math.prod(map(len, merged.matrix.values()))
         if size > FAMILY_LIMIT:
             fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
-            self.say(draft.entry, "matrix", fault)
+            self.report(merged.entry, "matrix", fault)
 
 
-def _line_of(entry: Entry | Defaults, field: str) -> int:
+def _find_line(entry: Entry | Defaults, field: str) -> int:
     head, _, rest = field.partition(".")
     if field in entry.lines:
         return entry.lines[field]
@@ -253,14 +257,14 @@ def _line_of(entry: Entry | Defaults, field: str) -> int:
     return entry.lines.get(head, entry.line)
 
 
-def _as_fields(sets: Mapping[str, str]) -> dict[str, object]:
+def _fields_of_sets(sets: Mapping[str, str]) -> dict[str, object]:
     """What ``--set`` gives, in the form of an entry's fields."""
     fields: dict[str, object] = {key: Cell(value) for key, value in sets.items() if not key.startswith(META)}
     meta = {key.removeprefix(META): value for key, value in sets.items() if key.startswith(META)}
     return {**fields, "meta": meta} if meta else fields
 
 
-def _with_sets(defaults: Defaults, sets: dict[str, object]) -> Defaults:
+def _add_sets(defaults: Defaults, sets: dict[str, object]) -> Defaults:
     """The defaults of a file with what ``--set`` gives, which wins."""
     fields = {**defaults.fields, **sets}
     own, given = defaults.fields.get("meta"), sets.get("meta")

@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from batchveo.core.job_row import Row
 from batchveo.core.models import InputFile
-from batchveo.manifest.compiled_entry import Shapes
-from batchveo.manifest.defaults import Drafter
+from batchveo.manifest.compiled_entry import CompiledEntries
+from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry, plain
-from batchveo.manifest.entry_files import Feeds, Given
-from batchveo.manifest.job_factory import OWN_NAME, JobMaker, Making
+from batchveo.manifest.entry_files import EntryFiles, FileRow
+from batchveo.manifest.job_factory import OWN_NAME, JobFactory, JobParts
 from batchveo.manifest.job_keys import REPEAT_LIMIT, whole_number
-from batchveo.manifest.merged_entry import Draft
+from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.names import Place
 from batchveo.manifest.problems import Fault, Problems
-from batchveo.manifest.request_template import BLANK, Recipe, Recipes, attached, names_in, used_by
+from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
 from batchveo.manifest.sources import Source
-from batchveo.manifest.templates import Template, as_text
-from batchveo.manifest.uniqueness import Register
+from batchveo.manifest.templates import Template, to_text
+from batchveo.manifest.uniqueness import JobRegister
 from batchveo.manifest.validation import text
 
 _NO_VALUES: dict[str, object] = {}
@@ -36,9 +36,9 @@ class _Case(NamedTuple):
     ``values`` fill placeholders, ``own_id`` is the id that a template made of them.
     """
 
-    draft: Draft
+    merged: MergedEntry
     place: Place
-    given: Given | None
+    given: FileRow | None
     values: dict[str, object]
     own_id: str | None = None
 
@@ -49,259 +49,263 @@ class Expander:
     def __init__(
         self,
         source: Source,
-        drafter: Drafter,
-        recipes: Recipes,
-        register: Register,
+        merger: EntryMerger,
+        templates: RequestTemplates,
+        register: JobRegister,
         problems: Problems,
-        feeds: Feeds,
+        files: EntryFiles,
     ) -> None:
         self._source = source
-        self._feeds = feeds
-        self._drafter = drafter
-        self._recipes = recipes
+        self._files = files
+        self._merger = merger
+        self._templates = templates
         self._register = register
         self._problems = problems
-        self._maker = JobMaker(source.label, register)
-        self._shapes = Shapes(drafter)
+        self._factory = JobFactory(source.label, register)
+        self._compiled = CompiledEntries(merger)
         self._said: set[tuple[str, int]] = set()
-        self._by_row: dict[object, Recipe | None] = {}
+        self._by_row: dict[object, RequestTemplate | None] = {}
 
-    def jobs(self, entry: Entry) -> Iterable[Row]:
+    def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
-        plain = self._shapes.plain(entry)
+        plain = self._compiled.read_compiled(entry)
         if plain is None:
-            return self._the_long_way(entry)
-        job = self._maker.plain_job(plain, entry.line)
+            return self._expand_uncompiled(entry)
+        job = self._factory.make_compiled_job(plain, entry.line)
         return () if job is None else (job,)
 
-    def _the_long_way(self, entry: Entry) -> Iterable[Row]:
+    def _expand_uncompiled(self, entry: Entry) -> Iterable[Row]:
         noticed = self._problems.noticed
-        draft = self._drafter.draft(entry)
+        merged = self._merger.merge(entry)
         place = Place(self._source.label, entry.line)
-        if isinstance(draft.given_id, str) and not self._register.given_ids.take(draft.given_id, *place):
-            self._register.clash("id", draft.given_id, place, "give each job an id of its own")
-        recipes = self._recipes.of(draft)
+        if isinstance(merged.given_id, str) and not self._register.given_ids.take(merged.given_id, *place):
+            self._register.add_clash("id", merged.given_id, place, "give each job an id of its own")
+        templates = self._templates.make_all(merged)
         if self._problems.noticed > noticed:
-            self._check_rest(draft, recipes, place)
+            self._check_rest(merged, templates, place)
             return ()
         self._said.clear()
         self._by_row.clear()
-        if draft.is_family:
-            used = used_by(draft, recipes.values())
+        if merged.is_family:
+            used = used_by(merged, templates.values())
             # lines, and models that rows name, may use more
-            is_open = (draft.prompts_file is not None and "prompt" not in draft.params) or not recipes
-            if not is_open and self._says_unused(draft, used):
+            is_open = (merged.prompts_file is not None and "prompt" not in merged.params) or not templates
+            if not is_open and self._report_unused(merged, used):
                 return ()
-            return self._family(draft, recipes, place, used)
-        recipe = recipes[draft.model]
-        if recipe.blanks:
-            case = _Case(draft, place, None, {**draft.constants(), "index": 0})
-            job = self._job(case, recipe, {}, case.values, 0)
+            return self._expand_family(merged, templates, place, used)
+        template = templates[merged.model]
+        if template.blanks:
+            case = _Case(merged, place, None, {**merged.constants(), "index": 0})
+            job = self._make_job(case, template, {}, case.values, 0)
         else:
-            self._shapes.learn(entry, recipe)
-            job = self._job_without_blanks(draft, recipe, place)
+            self._compiled.compile_entry(entry, template)
+            job = self._make_fixed_job(merged, template, place)
         return () if job is None else (job,)
 
-    def _check_rest(self, draft: Draft, recipes: dict[object, Recipe], place: Place) -> None:
+    def _check_rest(self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place) -> None:
         """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
-        if draft.prompts_file is not None and draft.rows is None and recipes:
-            for _ in self._feeds.of(draft, next(iter(recipes.values()))):
+        if merged.prompts_file is not None and merged.rows is None and templates:
+            for _ in self._files.read_for(merged, next(iter(templates.values()))):
                 pass
-        if not isinstance(draft.name, str) or draft.is_family or self._register.several:
+        if not isinstance(merged.name, str) or merged.is_family or self._register.several:
             return  # with several manifests the same job may stand in two of them by one name
-        if not self._register.names.take(draft.name, *place):
-            self._register.clash("name", draft.name, place, OWN_NAME)
+        if not self._register.names.take(merged.name, *place):
+            self._register.add_clash("name", merged.name, place, OWN_NAME)
 
-    def _job_without_blanks(self, draft: Draft, recipe: Recipe, place: Place) -> Row | None:
-        """The same as ``_job`` for an entry with nothing to fill in but its name."""
-        values = {**draft.constants(), "index": 0} if isinstance(draft.name, Template) else _NO_VALUES
+    def _make_fixed_job(self, merged: MergedEntry, template: RequestTemplate, place: Place) -> Row | None:
+        """The same as ``_make_job`` for an entry with nothing to fill in but its name."""
+        values = {**merged.constants(), "index": 0} if isinstance(merged.name, Template) else _NO_VALUES
         field = "duration"
         try:
-            recipe.rules.check_together(recipe.fixed)
+            template.rules.check_together(template.fixed)
             field = "name"
-            return self._maker.job(Making(draft, recipe.fixed, recipe.inputs, values, place))
+            return self._factory.make_job(JobParts(merged, template.fixed, template.inputs, values, place))
         except Fault as fault:
-            self._drafter.say(draft.entry, field, fault)
+            self._merger.report(merged.entry, field, fault)
             return None
 
-    def _family(self, draft: Draft, recipes: dict[object, Recipe], place: Place, used: set[str]) -> Iterator[Row]:
-        for given in self._feeds.of(draft, next(iter(recipes.values()), None)):
-            values = draft.constants() if given is None else {**given.values, **draft.constants()}
-            case = _Case(draft, place if given is None else given.place, given, values)
+    def _expand_family(
+        self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place, used: set[str]
+    ) -> Iterator[Row]:
+        for given in self._files.read_for(merged, next(iter(templates.values()), None)):
+            values = merged.constants() if given is None else {**given.values, **merged.constants()}
+            case = _Case(merged, place if given is None else given.place, given, values)
             if given is not None:
                 used.update(names_in(given.prompt))
             try:
-                case = case._replace(own_id=self._own_id(case))
+                case = case._replace(own_id=self._fill_id(case))
             except _Problem:
                 continue
-            for at in _combinations(draft):
-                yield from self._repeats(case, recipes, at)
-        for recipe in self._by_row.values():
-            used.update(recipe.axes if recipe else ())
-        self._says_unused(draft, used)
+            for at in _list_combinations(merged):
+                yield from self._make_repeats(case, templates, at)
+        for template in self._by_row.values():
+            used.update(template.axes if template else ())
+        self._report_unused(merged, used)
 
-    def _repeats(self, case: _Case, recipes: dict[object, Recipe], at: dict[str, int]) -> Iterator[Row]:
+    def _make_repeats(self, case: _Case, templates: dict[object, RequestTemplate], at: dict[str, int]) -> Iterator[Row]:
         """The jobs of one combination of the matrix."""
-        values = {**case.values, **{name: case.draft.matrix[name][position] for name, position in at.items()}}
+        values = {**case.values, **{name: case.merged.matrix[name][position] for name, position in at.items()}}
         try:
-            recipe = self._recipe(case, recipes, values)
-            times = self._times(case)
+            template = self._choose_template(case, templates, values)
+            times = self._count_repeats(case)
         except _Problem:
             return
-        settings = {name: axis[at[name]] for name, axis in recipe.axes.items()}
+        settings = {name: axis[at[name]] for name, axis in template.axes.items()}
         for index in range(times):
-            job = self._job(case, recipe, settings, {**values, "index": index}, index)
+            job = self._make_job(case, template, settings, {**values, "index": index}, index)
             if job is not None:
                 yield job
 
-    def _recipe(self, case: _Case, recipes: dict[object, Recipe], values: dict[str, object]) -> Recipe:
-        """The recipe for the model of these values. Raises ``_Problem``."""
-        draft = case.draft
-        if not isinstance(draft.model, Template):
-            return recipes[values["model"] if "model" in draft.matrix else draft.model]
+    def _choose_template(
+        self, case: _Case, templates: dict[object, RequestTemplate], values: dict[str, object]
+    ) -> RequestTemplate:
+        """The request template for the model of these values. Raises ``_Problem``."""
+        merged = case.merged
+        if not isinstance(merged.model, Template):
+            return templates[values["model"] if "model" in merged.matrix else merged.model]
         noticed = self._problems.noticed
         name: object = None
         try:
-            name = draft.model.value(values)
+            name = merged.model.value(values)
             if not isinstance(name, str | None) or name not in self._by_row:
-                recipe = self._recipes.of_model(draft, name)
-                self._by_row[name] = recipe if self._problems.noticed == noticed else None
+                template = self._templates.make_for_model(merged, name)
+                self._by_row[name] = template if self._problems.noticed == noticed else None
         except Fault as fault:
-            self._complain(case, "model", draft.model, fault)
+            self._report_filled(case, "model", merged.model, fault)
             raise _Problem from None
         known = self._by_row[name]
         if known is None:
             raise _Problem
         return known
 
-    def _times(self, case: _Case) -> int:
+    def _count_repeats(self, case: _Case) -> int:
         """How often the same request is made. Raises ``_Problem``."""
-        repeat = case.draft.repeat
+        repeat = case.merged.repeat
         if isinstance(repeat, int):
             return repeat
         try:
             times = repeat.value(case.values)
             return 1 if times is None else whole_number(times, REPEAT_LIMIT, in_cell=True)
         except Fault as fault:
-            self._complain(case, "repeat", repeat, fault)
+            self._report_filled(case, "repeat", repeat, fault)
             raise _Problem from None
 
-    def _own_id(self, case: _Case) -> str | None:
+    def _fill_id(self, case: _Case) -> str | None:
         """The id that a template makes for a row; ``None`` where there is none. Raises ``_Problem``."""
-        template = case.draft.given_id
+        template = case.merged.given_id
         if not isinstance(template, Template):
             return None
         try:
             value = template.value(case.values)
-            own_id = None if value is None else text(as_text(value))
+            own_id = None if value is None else text(to_text(value))
         except Fault as fault:
-            self._complain(case, "id", template, fault)
+            self._report_filled(case, "id", template, fault)
             raise _Problem from None
         if own_id is not None and not self._register.given_ids.take(own_id, *case.place):
-            self._register.clash("id", own_id, case.place, "give each row an id of its own")
+            self._register.add_clash("id", own_id, case.place, "give each row an id of its own")
         return own_id
 
-    def _says_unused(self, draft: Draft, used: set[str]) -> bool:
+    def _report_unused(self, merged: MergedEntry, used: set[str]) -> bool:
         """Report the matrix variables that change nothing; whether there are any."""
-        idle = [name for name in draft.matrix if name not in used]
+        idle = [name for name in merged.matrix if name not in used]
         for name in idle:
             fault = Fault("the variable is used nowhere", f"write {{{name}}} in the prompt")
-            self._drafter.say(draft.entry, f"matrix.{name}", fault)
+            self._merger.report(merged.entry, f"matrix.{name}", fault)
         return bool(idle)
 
-    def _job(
-        self, case: _Case, recipe: Recipe, settings: dict[str, object], values: dict[str, object], index: int
+    def _make_job(
+        self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object], index: int
     ) -> Row | None:
         """One job; ``settings`` are what the matrix sets, ``values`` fill the placeholders."""
-        draft, given = case.draft, case.given
-        settings = {**recipe.blanks, **settings}
+        merged, given = case.merged, case.given
+        settings = {**template.blanks, **settings}
         if given is not None and given.prompt is not None:
             settings["prompt"] = given.prompt
-        meta = draft.meta
+        meta = merged.meta
         field = "meta"
         setting: object = None
         try:
-            if draft.meta_blanks:
-                meta = _meta(draft, values)
-                values = {**values, **draft.constants(meta)}
-            request, inputs = self._request(case, recipe, settings, values)
-            field, setting = "duration", recipe.blanks.get("duration")
-            recipe.rules.check_together(request)
-            field, setting = "name", draft.name
-            making = Making(draft, request, inputs, values, case.place, index, given, meta, case.own_id)
-            return self._maker.job(making)
+            if merged.meta_blanks:
+                meta = _fill_meta(merged, values)
+                values = {**values, **merged.constants(meta)}
+            request, inputs = self._fill_request(case, template, settings, values)
+            field, setting = "duration", template.blanks.get("duration")
+            template.rules.check_together(request)
+            field, setting = "name", merged.name
+            parts = JobParts(merged, request, inputs, values, case.place, index, given, meta, case.own_id)
+            return self._factory.make_job(parts)
         except Fault as fault:
-            self._complain(case, field, setting, fault)
+            self._report_filled(case, field, setting, fault)
         except _Problem:
             pass
         return None
 
-    def _request(
-        self, case: _Case, recipe: Recipe, settings: dict[str, object], values: dict[str, object]
+    def _fill_request(
+        self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object]
     ) -> tuple[dict[str, object], list[InputFile]]:
         """The request with everything filled in, and its files. Reports all faults, then raises ``_Problem``."""
-        request, inputs = recipe.fixed.copy(), recipe.inputs.copy()
+        request, inputs = template.fixed.copy(), template.inputs.copy()
         is_good = True
         for field, setting in settings.items():
             try:
-                value = _filled(recipe, field, setting, values)
+                value = _fill_setting(template, field, setting, values)
                 if value is not None:
                     request[field] = attached(value, inputs)
-                elif field in recipe.rules.required:
-                    raise Fault(f"is empty; {recipe.rules.name} needs it", "fill it in")  # noqa: TRY301
+                elif field in template.rules.required:
+                    raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
-                self._complain(case, field, setting, fault)
+                self._report_filled(case, field, setting, fault)
                 is_good = False
         if not is_good:
             raise _Problem
         return request, inputs
 
-    def _complain(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
+    def _report_filled(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
         """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
-        draft, given = case.draft, case.given
-        used = names_in(setting) if field != "meta" else [n for b in draft.meta_blanks.values() for n in b.names]
-        line = given.place.line if given is not None and _is_of_line(given, field, used, draft) else 0
+        merged, given = case.merged, case.given
+        used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
+        line = given.place.line if given is not None and _is_of_line(given, field, used, merged) else 0
         if (field, line) in self._said:
             return
         self._said.add((field, line))
         if names := ", ".join(f"{{{name}}}" for name in dict.fromkeys(used)):
             fault.message += f" (filled from {names})"
         if given is not None and line:
-            if draft.rows is not None:
-                fault.message += f" for the entry in {self._source.label}:{draft.entry.line}"
-            self._problems.fault(given.place.file, line, field, fault)
+            if merged.rows is not None:
+                fault.message += f" for the entry in {self._source.label}:{merged.entry.line}"
+            self._problems.add_fault(given.place.file, line, field, fault)
         else:
-            written = f"matrix.{field}" if field in draft.matrix else field
-            self._drafter.say(draft.entry, written, fault)
+            written = f"matrix.{field}" if field in merged.matrix else field
+            self._merger.report(merged.entry, written, fault)
 
 
-def _is_of_line(given: Given, field: str, used: Iterable[str], draft: Draft) -> bool:
+def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
     """Whether a line or row, rather than the entry, is where something went wrong."""
-    if field == "prompt" and draft.rows is None:
+    if field == "prompt" and merged.rows is None:
         return True
-    if field == "name" and draft.name is None:
+    if field == "name" and merged.name is None:
         return given.name is not None
     return not {*given.values, "prompt"}.isdisjoint(used)
 
 
-def _meta(draft: Draft, values: dict[str, object]) -> dict[str, object]:
+def _fill_meta(merged: MergedEntry, values: dict[str, object]) -> dict[str, object]:
     """What is carried along, with the values in it; what nothing fills is left out."""
     meta = {}
-    for key, value in draft.meta.items():
-        blank = draft.meta_blanks.get(key)
+    for key, value in merged.meta.items():
+        blank = merged.meta_blanks.get(key)
         filled = value if blank is None else blank.filled(values)
         if filled is not None:
             meta[key] = plain(filled, 1)
     return meta
 
 
-def _filled(recipe: Recipe, name: str, setting: object, values: dict[str, object]) -> object:
-    rule = recipe.rules.get(name)
-    return rule.filled(setting, values) if rule and isinstance(setting, BLANK) else setting
+def _fill_setting(template: RequestTemplate, name: str, setting: object, values: dict[str, object]) -> object:
+    rule = template.rules.get(name)
+    return rule.read_filled(setting, values) if rule and isinstance(setting, BLANK) else setting
 
 
-def _combinations(draft: Draft) -> Iterator[dict[str, int]]:
+def _list_combinations(merged: MergedEntry) -> Iterator[dict[str, int]]:
     """The positions of the values in every combination of the matrix, the first variable slowest."""
-    names = list(draft.matrix)
-    for positions in product(*(range(len(values)) for values in draft.matrix.values())):
+    names = list(merged.matrix)
+    for positions in product(*(range(len(values)) for values in merged.matrix.values())):
         yield dict(zip(names, positions, strict=True))

@@ -6,9 +6,9 @@ import re
 
 from batchveo.manifest.numbers import whole_of
 from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.manifest.scalars import resolved
-from batchveo.manifest.templates import NO_NAMES, Template, has_braces, parsed
-from batchveo.manifest.validation import JOB_KEYS, text, words
+from batchveo.manifest.scalars import resolve_scalar
+from batchveo.manifest.templates import NO_NAMES, Template, has_braces, parse_template
+from batchveo.manifest.validation import JOB_KEYS, accept_words, text
 
 REPEAT_LIMIT = 100_000
 """The most times that one job may be repeated."""
@@ -24,27 +24,27 @@ _RAW = {"lines": False, "raw": True}
 def whole_number(value: object, most: int, *, in_cell: bool = False) -> int:
     """A whole number from 1 to ``most``, of a cell also as text. Raises ``Fault``."""
     if in_cell and isinstance(value, str):
-        value = resolved(value.strip())
+        value = resolve_scalar(value.strip())
     times = whole_of(value)
     if times is None or not 1 <= times <= most:
         raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
     return times
 
 
-def name_of(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+def read_name(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
     """The name that is written, or its template. Raises ``Fault``."""
-    name = str(words(value))
-    return parsed(name, columns) if has_braces(name) else name
+    name = str(accept_words(value))
+    return parse_template(name, columns) if has_braces(name) else name
 
 
-def given_id(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+def read_id(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
     """The id that is written, or its template. Raises ``Fault``."""
     if isinstance(value, str) and columns and has_braces(value):
-        return parsed(value, columns)
+        return parse_template(value, columns)
     return str(value) if type(value) is int else text(value)
 
 
-def uses(name: str | Template, variable: str) -> bool:
+def uses_variable(name: str | Template, variable: str) -> bool:
     """Whether a name is a template with this variable."""
     return isinstance(name, Template) and variable in name.names
 
@@ -58,14 +58,14 @@ def is_raw(value: object) -> bool:
         raise Fault(f"{shown(value)} is neither lines nor raw", right) from None
 
 
-def mapping(value: object) -> dict[str, object]:
+def read_mapping(value: object) -> dict[str, object]:
     """What ``meta`` holds. Raises ``Fault``."""
     if not isinstance(value, dict):
         raise Fault(f"must be a mapping, not {shown(value)}", "meta: {key: value}")
     return value
 
 
-def choices(name: str, values: object) -> list[object]:
+def read_choices(name: str, values: object) -> list[object]:
     """The values of a matrix variable. Raises ``Fault``."""
     if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
         raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")

@@ -14,12 +14,12 @@ from batchveo.core.errors import ManifestError
 from batchveo.core.job_row import JobRow, Row, canonical_json
 from batchveo.core.models import JobSpec
 from batchveo.core.normalization import normal_key
-from batchveo.manifest.local_files import Inputs
+from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.reader import Reading
+from batchveo.manifest.reader import ManifestReader
 from batchveo.manifest.selection import Selection
 from batchveo.manifest.sources import Opener, Source, source_of
-from batchveo.manifest.uniqueness import Register, Shared
+from batchveo.manifest.uniqueness import JobRegister, Shared
 
 _SAMPLE = 5
 
@@ -87,7 +87,7 @@ class Manifests:
             named.setdefault(source.identity, source)
         self._sources: list[Source] = [*named.values()]
         self._opener = Opener(stdin)
-        self._inputs = Inputs()
+        self._inputs = LocalFiles()
         self._any_model = allow_unknown_model
         self._strict = strict_provenance
 
@@ -109,43 +109,43 @@ class Manifests:
         ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first few of
         each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names no job.
         """
-        reading = self._reading()
-        selection = Selection(self._options, reading.register)
-        jobs = selection.of(reading.jobs())
+        reader = self._new_reader()
+        selection = Selection(self._options, reader.register)
+        jobs = selection.choose_jobs(reader.read_jobs())
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
-        self._settle(reading)
+        self._raise_problems(reader)
         selection.check()
         chooses = self._options.chooses
         return Summary(
-            by_model=reading.register.by_model,
-            repeated=selection.repeated if chooses else reading.register.repeated,
-            first_repeated=None if chooses else self._first_repeated(reading.register),
+            by_model=reader.register.by_model,
+            repeated=selection.repeated if chooses else reader.register.repeated,
+            first_repeated=None if chooses else self._describe_repeated(reader.register),
             sample=tuple(JobRow(*job).spec() for job in first),
-            budget=sum(reading.budgets) if reading.budgets else None,
+            budget=sum(reader.budgets) if reader.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
-            shared=reading.register.shared,
-            first_shared=self._first_shared(reading.register.first_shared),
+            shared=reader.register.shared,
+            first_shared=self._describe_shared(reader.register.first_shared),
         )
 
     def check(self) -> Summary:
         """Read everything, for its problems alone. Raises ``ManifestError``."""
-        return self.read(_exhaust)
+        return self.read(_exhaust_jobs)
 
     def specs(self) -> Iterator[JobSpec]:
         """All jobs, chosen or not, streaming, anew at each call.
 
         Raises ``ManifestError`` at the end if something was wrong: call ``check`` before anything is bought.
         """
-        reading = self._reading()
-        for job in reading.jobs():
+        reader = self._new_reader()
+        for job in reader.read_jobs():
             yield JobRow(*job).spec()
-        self._settle(reading)
+        self._raise_problems(reader)
 
-    def _reading(self, wanted: frozenset[str] = frozenset()) -> Reading:
-        register = Register(wanted, several=len(self._sources) > 1)
-        return Reading(
+    def _new_reader(self, wanted: frozenset[str] = frozenset()) -> ManifestReader:
+        register = JobRegister(wanted, several=len(self._sources) > 1)
+        return ManifestReader(
             self._sources,
             self._opener,
             self._inputs,
@@ -155,23 +155,23 @@ class Manifests:
             strict_provenance=self._strict,
         )
 
-    def _settle(self, reading: Reading) -> None:
+    def _raise_problems(self, reader: ManifestReader) -> None:
         """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""
-        if reading.register.clashes:
-            second = self._reading(reading.register.clashing)
-            _exhaust(second.jobs())
-            reading.register.report(reading.problems, second.register)
-        if reading.problems.total:
-            raise ManifestError(reading.problems.listed(), reading.problems.total)
+        if reader.register.clashes:
+            second = self._new_reader(reader.register.clashing)
+            _exhaust_jobs(second.read_jobs())
+            reader.register.report_clashes(reader.problems, second.register)
+        if reader.problems.total:
+            raise ManifestError(reader.problems.list_problems(), reader.problems.total)
 
-    def _first_repeated(self, register: Register) -> str | None:
+    def _describe_repeated(self, register: JobRegister) -> str | None:
         if register.first_repeat is None:
             return None
         first_id, place = register.first_repeat
         first = next(job for job in self.specs() if job.id == first_id)
         return f"{place} repeats {first.source}:{first.line}"
 
-    def _first_shared(self, shared: Shared | None) -> str | None:
+    def _describe_shared(self, shared: Shared | None) -> str | None:
         if shared is None:
             return None
         first = next(job for job in self.specs() if _is_same(job, shared))
@@ -184,5 +184,5 @@ def _is_same(job: JobSpec, shared: Shared) -> bool:
     return named_so and normal_key(canonical_json(job.request), job.index) == shared.key
 
 
-def _exhaust(jobs: Iterable[Row]) -> None:
+def _exhaust_jobs(jobs: Iterable[Row]) -> None:
     deque(jobs, maxlen=0)

@@ -19,19 +19,19 @@ _FORMATS = {"image": "PNG, JPEG or WebP", "video": "MP4, QuickTime or WebM"}
 _REMEMBERED = 4096
 
 
-class Inputs:
+class LocalFiles:
     """Reads each input file once, however many jobs name it (the last few thousand are remembered)."""
 
     def __init__(self) -> None:
-        self._looked_at = lru_cache(maxsize=_REMEMBERED)(_look_at)
+        self._looked_at = lru_cache(maxsize=_REMEMBERED)(_inspect_file)
 
-    def file(self, value: str, folder: Path, major: str) -> InputFile:
+    def read_input(self, value: str, folder: Path, major: str) -> InputFile:
         """The file that a path or ``file:`` URL names, relative to ``folder``.
 
         ``major`` is ``image`` or ``video``. Raises ``Fault`` for a file that is missing, too large, or not
         in a format the service takes.
         """
-        found = self._looked_at(folder / _as_path(value), major)
+        found = self._looked_at(folder / _read_path(value), major)
         if isinstance(found, Fault):
             raise found
         return found
@@ -55,7 +55,7 @@ def media_type(start: bytes) -> str | None:
     return "video/webm" if start.startswith(b"\x1a\x45\xdf\xa3") else None
 
 
-def _as_path(value: str) -> str:
+def _read_path(value: str) -> str:
     if not value.lower().startswith("file:"):
         return value
     try:
@@ -67,9 +67,9 @@ def _as_path(value: str) -> str:
     return unquote(parts.path)
 
 
-def _look_at(path: Path, major: str) -> InputFile | Fault:
+def _inspect_file(path: Path, major: str) -> InputFile | Fault:
     try:
-        return _read(path, major)
+        return _read_file(path, major)
     except Fault as fault:
         return fault
     except (OSError, ValueError) as error:
@@ -77,7 +77,7 @@ def _look_at(path: Path, major: str) -> InputFile | Fault:
         return Fault(f"the file {path} {reason}", "paths are relative to the manifest's folder")
 
 
-def _read(path: Path, major: str) -> InputFile:
+def _read_file(path: Path, major: str) -> InputFile:
     limit = SIZE_LIMITS[major]
     if path.exists() and not path.is_file():
         raise Fault(f"{path} is not a file")

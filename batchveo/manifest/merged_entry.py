@@ -10,7 +10,7 @@ from batchveo.manifest.formats.row_files import NUMBER, RowFile
 from batchveo.manifest.templates import ANY_NAME, NO_NAMES, NestedBlank, Template
 
 
-class Draft(NamedTuple):
+class MergedEntry(NamedTuple):
     """One entry with the defaults in it; a tuple because a million of them pass. ``params`` is unchecked."""
 
     entry: Entry

@@ -39,16 +39,16 @@ _FIRST = frozenset(word[0] for word in _WORDS) | frozenset("NUE#e-–—")
 
 def check_text(value: str) -> None:
     """Raise ``Fault`` for a text that is no text but the trace of a missing value or of a failed formula."""
-    if len(value) <= LONGEST and (reason := _reason(value.strip())):
+    if len(value) <= LONGEST and (reason := _find_reason(value.strip())):
         raise Fault(f"{shown(value)} is {reason}, not a text", "write the text, or leave it out")
 
 
 def is_no_text(value: str) -> bool:
     """Whether ``check_text`` would refuse the value."""
-    return len(value) <= LONGEST and _reason(value.strip()) is not None
+    return len(value) <= LONGEST and _find_reason(value.strip()) is not None
 
 
-def _reason(value: str) -> str | None:
+def _find_reason(value: str) -> str | None:
     if value[:1] not in _FIRST:
         return None
     if len(value) <= LONGEST_MARK and not value.strip("-–—"):

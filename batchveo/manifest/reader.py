@@ -8,33 +8,33 @@ from functools import partial
 from typing import BinaryIO, assert_never
 
 from batchveo.core.job_row import Row
-from batchveo.manifest.defaults import Drafter
+from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item
-from batchveo.manifest.entry_files import Feeds
+from batchveo.manifest.entry_files import EntryFiles
 from batchveo.manifest.expansion import Expander
 from batchveo.manifest.formats import csv_format, json_advice, json_rows, jsonl_format, yaml_format
-from batchveo.manifest.formats.csv_columns import Columns
-from batchveo.manifest.formats.object_keys import Objects
-from batchveo.manifest.local_files import Inputs
+from batchveo.manifest.formats.csv_columns import ColumnMapper
+from batchveo.manifest.formats.object_keys import KeyMapper
+from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.request_template import MODEL_HINT, Recipes
+from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
 from batchveo.manifest.sources import Format, Opener, Source
-from batchveo.manifest.uniqueness import Register
+from batchveo.manifest.uniqueness import JobRegister
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)
 
 
-class Reading:
+class ManifestReader:
     """Reads the sources once, from the first to the last; what it finds besides jobs is in its attributes."""
 
     def __init__(
         self,
         sources: Sequence[Source],
         opener: Opener,
-        inputs: Inputs,
-        register: Register,
+        inputs: LocalFiles,
+        register: JobRegister,
         options: ReadOptions,
         *,
         any_model: bool,
@@ -50,23 +50,23 @@ class Reading:
         self._any_model = any_model
         self._strict = strict_provenance
 
-    def jobs(self) -> Iterator[Row]:
+    def read_jobs(self) -> Iterator[Row]:
         """All jobs in their order; problems are gathered, not raised."""
         for source in self._sources:
             try:
-                yield from self._jobs_of(source)
+                yield from self._read_source(source)
             except Fault as fault:
-                self.problems.fault(source.label, None, None, fault)
+                self.problems.add_fault(source.label, None, None, fault)
             except OSError as error:
                 self.problems.add(source.label, None, None, f"cannot be read: {error.strerror}")
 
-    def _jobs_of(self, source: Source) -> Iterator[Row]:
+    def _read_source(self, source: Source) -> Iterator[Row]:
         noticed = self.problems.noticed
         entries = 0
         with self._opener.open(source) as (stream, form):
-            drafter = Drafter(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
-            recipes = Recipes(
-                drafter,
+            merger = EntryMerger(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
+            templates = RequestTemplates(
+                merger,
                 source.folder,
                 self._inputs,
                 cells=form in _CELLS,
@@ -76,69 +76,69 @@ class Reading:
                 model_hint=_model_hint(source, form),
             )
             own = partial(self._opener.reopen, source) if form is Format.TEXT else None
-            feeds = Feeds(source, drafter, self.problems, own)
-            expander = Expander(source, drafter, recipes, self.register, self.problems, feeds)
-            for item in self._items(stream, form, source):
+            files = EntryFiles(source, merger, self.problems, own)
+            expander = Expander(source, merger, templates, self.register, self.problems, files)
+            for item in self._read_items(stream, form, source):
                 if isinstance(item, Entry):
                     entries += 1
-                    yield from expander.jobs(item)
+                    yield from expander.expand_entry(item)
                 elif isinstance(item, Fault):
-                    self.problems.fault(source.label, None, None, item)
+                    self.problems.add_fault(source.label, None, None, item)
                 elif isinstance(item, Defaults):
-                    drafter.set_defaults(item, any_parameter=self._any_model)
+                    merger.set_defaults(item, any_parameter=self._any_model)
                 elif isinstance(item, Budget):
                     self._add_budget(source, item)
         if not entries and self.problems.noticed == noticed:
             self.problems.add(source.label, None, None, "holds no jobs")
 
-    def _items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
+    def _read_items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
         if self._options.renames and form in (Format.YAML, Format.TEXT):
             yield Fault(f"is {form.value}, where --map renames nothing", "--map is for CSV, TSV and JSON")
         match form:
             case Format.TEXT:
                 yield Entry(1, {"prompts_file": source.label})
             case Format.YAML:
-                yield from self._renamed(yaml_format.read(stream), as_written=True)
+                yield from self._rename_keys(yaml_format.read_yaml(stream), as_written=True)
             case Format.JSON:
-                yield from self._document(stream)
+                yield from self._read_document(stream)
             case Format.JSON_LINES:
-                read = jsonl_format.read_values if self._options.renames else jsonl_format.read
-                yield from self._objects(self._without_unset(read(stream)))
+                read = jsonl_format.read_jsonl_values if self._options.renames else jsonl_format.read_jsonl
+                yield from self._read_objects(self._drop_unset(read(stream)))
             case Format.CSV | Format.TSV:
                 delimiter = "\t" if form is Format.TSV else None
-                columns = Columns(self._options, any_model=self._any_model)
-                yield from csv_format.read(stream, columns, required=self._required(), delimiter=delimiter)
+                columns = ColumnMapper(self._options, any_model=self._any_model)
+                yield from csv_format.read_csv(stream, columns, required=self._required_columns(), delimiter=delimiter)
             case _:
                 assert_never(form)
 
-    def _document(self, stream: BinaryIO) -> Iterator[Item | Fault]:
+    def _read_document(self, stream: BinaryIO) -> Iterator[Item | Fault]:
         """A JSON document: a manifest, or rows of any shape if it is said what they are."""
         if json_advice.is_manifest(stream):
-            yield from self._objects(yaml_format.read(stream, json=True))
+            yield from self._read_objects(yaml_format.read_yaml(stream, json=True))
         elif self._options.renames:
-            yield from self._renamed(json_rows.read(stream))
+            yield from self._rename_keys(json_rows.read_json_rows(stream))
         else:
-            yield json_advice.advice(stream, self._options.sets)
+            yield json_advice.advise(stream, self._options.sets)
 
-    def _objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
+    def _read_objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
         """Objects as entries; where nothing is renamed, what to add if they look as if they should be."""
         if self._options.renames:
-            return self._renamed(items)
-        return json_advice.looked_at(self._renamed(items), self._options.sets)
+            return self._rename_keys(items)
+        return json_advice.check_first_entry(self._rename_keys(items), self._options.sets)
 
-    def _renamed(self, items: Iterator[Item | Fault], *, as_written: bool = False) -> Iterator[Item | Fault]:
+    def _rename_keys(self, items: Iterator[Item | Fault], *, as_written: bool = False) -> Iterator[Item | Fault]:
         if not self._options.renames_keys:
             yield from items
             return
-        objects = Objects(self._options, any_model=self._any_model, as_written=as_written)
+        objects = KeyMapper(self._options, any_model=self._any_model, as_written=as_written)
         found = False
         for item in items:
             found = found or isinstance(item, Entry)
-            yield objects.entry(item) if isinstance(item, Entry) else item
+            yield objects.map_entry(item) if isinstance(item, Entry) else item
         if found:
-            yield from objects.absent()
+            yield from objects.find_absent()
 
-    def _without_unset(self, items: Iterator[Entry | Fault]) -> Iterator[Entry | Fault]:
+    def _drop_unset(self, items: Iterator[Entry | Fault]) -> Iterator[Entry | Fault]:
         """Without the nulls in fields that ``--set`` gives: programs write them where a CSV has an empty cell."""
         sets = self._options.sets
         for item in items:
@@ -148,7 +148,7 @@ class Reading:
             else:
                 yield item
 
-    def _required(self) -> list[list[str]]:
+    def _required_columns(self) -> list[list[str]]:
         """The columns without which no row of a CSV is a job."""
         groups = [["model"]] if self._any_model else [["model"], ["prompt", "prompts_file"]]
         return [group for group in groups if self._options.sets.keys().isdisjoint(group)]

@@ -26,26 +26,26 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
-def resolved(text: str) -> Scalar:
+def resolve_scalar(text: str) -> Scalar:
     """The value of an unquoted scalar. Raises ``Fault`` for infinities, NaN and absurdly long numbers."""
     if text and text[0] not in _FIRST:
         return text
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
-        return _integer(text)
+        return _parse_integer(text)
     if _FLOAT.fullmatch(text):
-        return _finite(text)
+        return _parse_float(text)
     if _NOT_FINITE.fullmatch(text):
         raise Fault(f"{text} is not a finite number")
     return text
 
 
-def _integer(text: str) -> int:
-    return whole(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+def _parse_integer(text: str) -> int:
+    return parse_whole(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
 
-def whole(text: str, base: int = 10) -> int:
+def parse_whole(text: str, base: int = 10) -> int:
     """A whole number of at most 64 bits, which every place takes that it may go to. Raises ``Fault``."""
     try:
         number = int(text, base)
@@ -56,7 +56,7 @@ def whole(text: str, base: int = 10) -> int:
     return number
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise Fault(f"{shown(text)} is too large for a number", "put text in quotes")

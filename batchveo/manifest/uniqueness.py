@@ -38,7 +38,7 @@ class _Counted(NamedTuple):
     asked: int
 
 
-class Register:
+class JobRegister:
     """Names, ids and repeats of one reading of all manifests.
 
     ``wanted`` are the texts whose first place is looked for. With ``several`` manifests it is kept who asked for
@@ -68,25 +68,25 @@ class Register:
         self._asked[key] = counted._replace(asked=counted.asked + 1)
         return counted.asked < counted.before
 
-    def share(self, shared: Shared) -> None:
+    def add_shared(self, shared: Shared) -> None:
         """Note a job that an earlier manifest has already."""
         self.shared += 1
         if self.first_shared is None:
             self.first_shared = shared
 
-    def count(self, model: str) -> str:
+    def count_model(self, model: str) -> str:
         """Count a job of the model."""
         self.by_model[model] = self.by_model.get(model, 0) + 1
         return model
 
-    def clash(self, field: str, text: str, place: Place, suggestion: str) -> None:
+    def add_clash(self, field: str, text: str, place: Place, suggestion: str) -> None:
         """Note that a name or an id was taken."""
         if len(self.clashes) < KEPT:
-            self.clashes.append(Clash(field, text, self._of(field).asked, place, suggestion))
+            self.clashes.append(Clash(field, text, self._names_for(field).asked, place, suggestion))
         else:
             self._more_clashes[place.file, field] += 1
 
-    def repeat(self, first_id: str, place: Place) -> None:
+    def add_repeat(self, first_id: str, place: Place) -> None:
         """Note a job that asks for what an earlier one asked for; ``first_id`` is that one's id."""
         self.repeated += 1
         if self.first_repeat is None:
@@ -97,10 +97,10 @@ class Register:
         """What to look for in a second reading."""
         return frozenset(clash.text for clash in self.clashes)
 
-    def report(self, problems: Problems, second: Register) -> None:
+    def report_clashes(self, problems: Problems, second: JobRegister) -> None:
         """Turn the clashes into problems that name both places, known from a second reading."""
         for clash in self.clashes:
-            asked, first = second._of(clash.field).first[clash.text]
+            asked, first = second._names_for(clash.field).first[clash.text]
             if asked == clash.asked:
                 continue  # only the hashes are equal, not the names
             message = f"{shown(clash.text)} {_TAKEN}, by {first}"
@@ -108,5 +108,5 @@ class Register:
         for (file, field), count in self._more_clashes.items():
             problems.add_more(file, field, _TAKEN, count)
 
-    def _of(self, field: str) -> Names:
+    def _names_for(self, field: str) -> Names:
         return self.given_ids if field == "id" else self.names

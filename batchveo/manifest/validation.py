@@ -12,13 +12,13 @@ from typing import TypeGuard
 from batchveo.core.normalization import ENDS
 from batchveo.manifest import urls
 from batchveo.manifest.entries import plain
-from batchveo.manifest.local_files import Inputs, models_taking_files
+from batchveo.manifest.local_files import LocalFiles, models_taking_files
 from batchveo.manifest.missing_values import LONGEST, check_text, is_no_text
 from batchveo.manifest.numbers import check_exact, read_whole, whole_of
-from batchveo.manifest.problems import Fault, closest, shown, shown_bare
-from batchveo.manifest.scalars import resolved
-from batchveo.manifest.synonyms import hint
-from batchveo.manifest.templates import Blank, Template, as_text, blank_in_list, parsed
+from batchveo.manifest.problems import Fault, shown, shown_bare, suggest_closest
+from batchveo.manifest.scalars import resolve_scalar
+from batchveo.manifest.synonyms import suggest_key
+from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 JOB_KEYS = (
@@ -63,29 +63,29 @@ class Rule:
     is_list: bool = False
     is_text: bool = False
 
-    def written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
+    def read_written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
         if isinstance(value, str):
-            if ("{" in value or "}" in value) and (blank := self._blank(value, columns, in_cell=in_cell)):
+            if ("{" in value or "}" in value) and (blank := self._parse_blank(value, columns, in_cell=in_cell)):
                 return blank
             if in_cell:
                 value = self.read(value)
-        if self.is_list and (blank_list := blank_in_list(value, columns)):
+        if self.is_list and (blank_list := parse_list(value, columns)):
             return blank_list
         return self.accept(value)
 
-    def _blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
+    def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
         """The template that a text with braces is; ``None`` where it is none to be filled as a whole."""
         if self.takes_json and _JSON.match(value):
             return None
         if not self.is_list:
-            return parsed(value, columns)
+            return parse_template(value, columns)
         if in_cell:
             return None  # a list of texts, each a template
-        whole = parsed(value, columns)
+        whole = parse_template(value, columns)
         return whole if len(whole.parts) == len(whole.names) == 1 else None
 
-    def filled(self, blank: Blank, values: Mapping[str, object]) -> object:
+    def read_filled(self, blank: Blank, values: Mapping[str, object]) -> object:
         """The accepted value that a blank makes with these values; ``None`` where nothing fills it.
 
         Raises ``Fault``.
@@ -94,19 +94,19 @@ class Rule:
         if value is None:
             return None
         if self.is_text and not isinstance(value, str):
-            value = as_text(value)
+            value = to_text(value)
         return self.accept(self.read(value) if isinstance(value, str) else value)
 
 
 class Rules:
     """The rules of one model; of a model that is not in the catalogue where ``model`` is ``None``."""
 
-    def __init__(self, name: str, model: Model | None, folder: Path, inputs: Inputs) -> None:
+    def __init__(self, name: str, model: Model | None, folder: Path, inputs: LocalFiles) -> None:
         self.name = name
         self.model = model
         self.required = model.required if model else ()
         params = model.params if model else {}
-        self._by_name = {name: _rule(name, param, folder, inputs) for name, param in params.items()}
+        self._by_name = {name: _make_rule(name, param, folder, inputs) for name, param in params.items()}
 
     @property
     def takes(self) -> Collection[str]:
@@ -117,14 +117,14 @@ class Rules:
         """The rule of a parameter; ``None`` where the model has no such one."""
         rule = self._by_name.get(name)
         if rule is None and self.model is None:
-            rule = self._by_name[name] = _free_rule(name)
+            rule = self._by_name[name] = _make_free_rule(name)
         return rule
 
     def tighten(self, tightened: Callable[[str, Rule], Rule]) -> None:
         """Put what ``tightened`` makes of each rule in its place."""
         self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
 
-    def unknown(self, name: str, *, renamable: bool = False) -> Fault:
+    def refuse_unknown(self, name: str, *, renamable: bool = False) -> Fault:
         """What to say about a key that the model does not take; ``renamable`` keys may be named by ``--map``."""
         others = [other.id for other in MODELS.values() if name in other.params]
         message = f"{self.name} takes no such parameter"
@@ -132,7 +132,7 @@ class Rules:
             return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
         if others:
             return Fault(message, f"taken by {', '.join(others)}")
-        return Fault(message, hint(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
+        return Fault(message, suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
 
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
@@ -155,7 +155,7 @@ def text(value: object, *, may_be_empty: bool = False) -> str:
     return value
 
 
-def words(value: object, *, may_be_empty: bool = False) -> str:
+def accept_words(value: object, *, may_be_empty: bool = False) -> str:
     """Text in somebody's own words, as ``text``; a failed formula or the trace of a missing value is none."""
     said = text(value, may_be_empty=may_be_empty)
     check_text(said)
@@ -175,85 +175,85 @@ def is_plain(value: object) -> TypeGuard[str]:
     )
 
 
-def _rule(name: str, param: Param, folder: Path, inputs: Inputs) -> Rule:
+def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rule:
     varied = name in _VARIED
     match param.type:
         case ParamType.STRING if param.choices:
             known = {str(choice).casefold(): choice for choice in param.choices}
-            return Rule(accept=partial(_choice, known), varied=varied)
+            return Rule(accept=partial(_accept_choice, known), varied=varied)
         case ParamType.STRING:
-            return Rule(accept=partial(words, may_be_empty=not param.required), varied=varied, is_text=True)
+            return Rule(accept=partial(accept_words, may_be_empty=not param.required), varied=varied, is_text=True)
         case ParamType.INTEGER:
-            return Rule(accept=partial(_integer, param.choices), read=read_whole, varied=varied)
+            return Rule(accept=partial(_accept_integer, param.choices), read=read_whole, varied=varied)
         case ParamType.BOOLEAN:
-            return Rule(accept=_boolean, read=_read_boolean)
+            return Rule(accept=_accept_boolean, read=_read_boolean)
         case ParamType.URL:
-            accept = partial(_address, name, param, folder, inputs)
+            accept = partial(_accept_address, name, param, folder, inputs)
             return Rule(accept=accept, varied=True, holds_urls=True)
         case ParamType.URL_LIST:
-            each = partial(_address, name, param, folder, inputs)
-            accept_all = partial(_addresses, each)
+            each = partial(_accept_address, name, param, folder, inputs)
+            accept_all = partial(_accept_addresses, each)
             return Rule(accept=accept_all, read=_read_list, varied=True, holds_urls=True, is_list=True)
 
 
-def _free_rule(name: str) -> Rule:
+def _make_free_rule(name: str) -> Rule:
     if name in {"prompt", "negative_prompt"}:
-        return Rule(accept=words, varied=True, is_text=True)
+        return Rule(accept=accept_words, varied=True, is_text=True)
     if name.endswith("_urls"):
-        return Rule(accept=_free_urls, read=_read_list, varied=True, holds_urls=True, is_list=True)
+        return Rule(accept=_accept_free_urls, read=_read_list, varied=True, holds_urls=True, is_list=True)
     if name.endswith("_url"):
-        return Rule(accept=_free_urls, read=_read_free, varied=True, holds_urls=True)
-    return Rule(accept=_free, read=_read_free, varied=name == "seed", takes_json=True)
+        return Rule(accept=_accept_free_urls, read=_read_free, varied=True, holds_urls=True)
+    return Rule(accept=_accept_free, read=_read_free, varied=name == "seed", takes_json=True)
 
 
 def _read_free(cell: str) -> object:
-    return resolved(cell.strip())
+    return resolve_scalar(cell.strip())
 
 
-def _free(value: object) -> object:
+def _accept_free(value: object) -> object:
     """What is sent to a model that is not in the catalogue: as it is, but for numbers that would be rounded."""
     check_exact(value)
     return plain(value)
 
 
-def _free_urls(value: object) -> object:
+def _accept_free_urls(value: object) -> object:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str):
             urls.check_reachable(item.strip())
-    return _free(value)
+    return _accept_free(value)
 
 
-def _choice(known: dict[str, str | int], value: object) -> str | int:
+def _accept_choice(known: dict[str, str | int], value: object) -> str | int:
     found = known.get(value.strip().casefold()) if isinstance(value, str) else None
     if found is None:
         options = [str(choice) for choice in known.values()]
-        raise Fault(f"{shown(value)} is not among {', '.join(options)}", closest(str(value), options))
+        raise Fault(f"{shown(value)} is not among {', '.join(options)}", suggest_closest(str(value), options))
     return found
 
 
-def _integer(choices: tuple[str | int, ...], value: object) -> int:
+def _accept_integer(choices: tuple[str | int, ...], value: object) -> int:
     number = whole_of(value)
     if number is None:
-        raise Fault(f"must be a whole number, not {shown(value)}", _integer_hint(value))
+        raise Fault(f"must be a whole number, not {shown(value)}", _hint_integer(value))
     if choices and number not in choices:
         raise Fault(f"{shown_bare(str(number), 40)} is not among {', '.join(map(str, choices))}")
     check_exact(number)
     return number
 
 
-def _integer_hint(value: object) -> str | None:
+def _hint_integer(value: object) -> str | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return "remove the quotes"
     return None
 
 
-def _boolean(value: object) -> bool:
+def _accept_boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise Fault(f"must be true or false, not {shown(value)}", "write true or false, without quotes")
     return value
 
 
-def _address(name: str, param: Param, folder: Path, inputs: Inputs, value: object) -> object:
+def _accept_address(name: str, param: Param, folder: Path, inputs: LocalFiles, value: object) -> object:
     if not isinstance(value, str):
         raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
     value = value.strip() or value
@@ -262,21 +262,21 @@ def _address(name: str, param: Param, folder: Path, inputs: Inputs, value: objec
     if kind is urls.Address.WEB:
         return value
     if param.data_uri is None:
-        raise _no_files(name, value, kind)
+        raise _refuse_files(name, value, kind)
     if kind is urls.Address.PATH:
-        return inputs.file(value, folder, param.data_uri)
+        return inputs.read_input(value, folder, param.data_uri)
     urls.check_data(value, param.data_uri)
     return value
 
 
-def _no_files(name: str, value: str, kind: urls.Address) -> Fault:
+def _refuse_files(name: str, value: str, kind: urls.Address) -> Fault:
     what = "a data URI" if kind is urls.Address.DATA else "a local file"
     others = models_taking_files(name)
     instead = f", or a model that takes {what} here: {', '.join(others)}" if others else ""
     return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
 
 
-def _addresses(each: Callable[[object], object], value: object) -> list[object]:
+def _accept_addresses(each: Callable[[object], object], value: object) -> list[object]:
     if not isinstance(value, list):
         raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{shown_bare(str(value))}]")
     if not value:

@@ -1,4 +1,4 @@
-"""The short way comes to what the long way comes to."""
+"""A compiled entry makes the same job as one that is expanded in full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchveo.core.errors import ManifestError
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests
-from batchveo.manifest.compiled_entry import Shapes
+from batchveo.manifest.compiled_entry import CompiledEntries
 from tests.helpers.manifests import T2V, jobs
 
 TEXTS = st.sampled_from(
@@ -47,7 +47,7 @@ def _outcome(path: Path, content: str, *, short: bool) -> tuple[list[JobSpec], s
     path.write_text(content, encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
         if not short:
-            patch.setattr(Shapes, "plain", lambda self, entry: None)
+            patch.setattr(CompiledEntries, "read_compiled", lambda self, entry: None)
         with Manifests([path]) as manifests:
             found = []
             try:

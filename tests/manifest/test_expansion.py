@@ -200,8 +200,8 @@ def test_ids_are_pinned() -> None:
     canonical = rb'{"index":2,"request":{"model":"google/veo3","prompt":"A caf\u00e9","seed":1}}'
     again = canonical.replace(b'"request"', b'"occurrence":1,"request"')
     ids = Identities()
-    assert ids.next(request, 2, None)[0] == hashlib.sha256(canonical).hexdigest()[:20]
-    assert ids.next(request, 2, None)[0] == hashlib.sha256(again).hexdigest()[:20]
+    assert ids.assign_id(request, 2, None)[0] == hashlib.sha256(canonical).hexdigest()[:20]
+    assert ids.assign_id(request, 2, None)[0] == hashlib.sha256(again).hexdigest()[:20]
 
 
 def test_identity(tmp_path: Path) -> None:

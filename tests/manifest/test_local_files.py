@@ -20,8 +20,8 @@ def test_a_local_image_is_sent_by_its_content(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "copy.png").write_bytes(PNG)
     read = []
-    look = local_files._look_at
-    monkeypatch.setattr(local_files, "_look_at", lambda path, major: read.append(path) or look(path, major))
+    look = local_files._inspect_file
+    monkeypatch.setattr(local_files, "_inspect_file", lambda path, major: read.append(path) or look(path, major))
     url = (tmp_path / "cat.png").as_uri()
     rows = "".join(f"{I2V},A,{image}\n" for image in ["cat.png"] * 50 + ["copy.png", url])
     found = jobs(tmp_path, f"model,prompt,image_url\n{rows}", "a.csv")

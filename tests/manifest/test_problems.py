@@ -9,7 +9,7 @@ import pytest
 from batchveo.core.errors import ManifestError, Problem
 from batchveo.manifest import Manifests
 from batchveo.manifest.problems import FEW, Problems, cut, shown
-from batchveo.manifest.synonyms import hint, key_hint
+from batchveo.manifest.synonyms import key_hint, suggest_key
 from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 from tests.helpers.manifests import T2V, problems
 
@@ -160,8 +160,8 @@ def test_other_words_for_a_key(key: str, meant: str) -> None:
 def test_no_other_words(key: str) -> None:
     """Then the way to carry it along is told."""
     assert key_hint(key, KNOWN) is None
-    assert f"meta.{key}" in hint(key, KNOWN, column=True)
-    assert "--extra" in hint(key, KNOWN, column=True)
+    assert f"meta.{key}" in suggest_key(key, KNOWN, column=True)
+    assert "--extra" in suggest_key(key, KNOWN, column=True)
 
 
 def test_a_word_for_what_is_not_to_be_had() -> None:
@@ -187,9 +187,9 @@ def test_a_kind_is_told_from_another() -> None:
         problems.add("a", number, "seed", f"{number} is 'x{number}'")
         problems.add("b", number, "name", f"'x' is {number}, \"y\"", once=True)
     problems.add("a", 7, "seed", "is missing")
-    assert [problem.file for problem in problems.listed()] == ["b"] * FEW + ["a"] * (FEW + 1)
+    assert [problem.file for problem in problems.list_problems()] == ["b"] * FEW + ["a"] * (FEW + 1)
     assert problems.total == 41
-    assert sum(1 + problem.more for problem in problems.listed()) == 41
+    assert sum(1 + problem.more for problem in problems.list_problems()) == 41
 
 
 def test_a_problem_alone_has_no_others() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from batchveo.manifest.problems import Fault, shown_bare
 from batchveo.manifest.read_options import META, Extra, ReadOptions
-from batchveo.manifest.synonyms import hint
+from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 _FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
@@ -18,7 +18,7 @@ _NOT_IN_CELLS = {
 _NAMED = 12
 
 
-class Columns:
+class ColumnMapper:
     """Tells what each column of a header is, by its own name and by what ``options`` say."""
 
     def __init__(self, options: ReadOptions, *, any_model: bool) -> None:
@@ -36,18 +36,20 @@ class Columns:
             return (META + column[len(META) :].strip(),)
         known = _FIELDS.get(column.casefold())
         if known in self._options.renames:  # another column fills that field
-            return self._extra(column, Fault(f"{known} is filled by another column (--map)", _decide(column)))
+            return self._place_extra(
+                column, Fault(f"{known} is filled by another column (--map)", _suggest_extra(column))
+            )
         if known in _NOT_IN_CELLS:
             fault = _NOT_IN_CELLS[known]
-            return self._extra(column, Fault(fault.message, fault.suggestion, field=column))
+            return self._place_extra(column, Fault(fault.message, fault.suggestion, field=column))
         if known is not None:
             return (known,)
         if self._any_model and self._options.extra is Extra.ERROR:
             return (column,)
-        right = hint(column, [*PARAMETERS, *JOB_KEYS], column=True)
-        return self._extra(column, Fault("no model takes such a parameter", right, field=column))
+        right = suggest_key(column, [*PARAMETERS, *JOB_KEYS], column=True)
+        return self._place_extra(column, Fault("no model takes such a parameter", right, field=column))
 
-    def _extra(self, column: str, fault: Fault) -> tuple[str, ...] | Fault:
+    def _place_extra(self, column: str, fault: Fault) -> tuple[str, ...] | Fault:
         match self._options.extra:
             case Extra.META:
                 return (META + column,)
@@ -57,7 +59,7 @@ class Columns:
                 fault.field = column
                 return fault
 
-    def absent(self, names: Collection[str], line: int | None) -> Iterator[Fault]:
+    def find_absent(self, names: Collection[str], line: int | None) -> Iterator[Fault]:
         """A fault for each column that ``--map`` names and the file has not."""
         for column in self._fields_of:
             if column not in names:
@@ -82,5 +84,5 @@ def no_such_column(column: str, field: str, names: Iterable[str], line: int | No
     )
 
 
-def _decide(column: str) -> str:
+def _suggest_extra(column: str) -> str:
     return f"--extra meta carries it along as meta.{shown_bare(column, 40)}, --extra ignore leaves it out"

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
-from batchveo.manifest.formats.csv_columns import Columns
+from batchveo.manifest.formats.csv_columns import ColumnMapper
 from batchveo.manifest.formats.csv_header import Header, header_of
 from batchveo.manifest.problems import Fault
 
@@ -19,9 +19,9 @@ _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECAS
 """The first line by which a spreadsheet tells another what separates the cells."""
 
 
-def read(
+def read_csv(
     stream: BinaryIO,
-    columns: Columns,
+    columns: ColumnMapper,
     *,
     required: Sequence[Sequence[str]] = (),
     delimiter: str | None = None,
@@ -36,18 +36,18 @@ def read(
         rows = numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
         header = header_of(names, columns.fields_of, line)
-        header.faults += columns.absent(header.names, line) if names else ()
+        header.faults += columns.find_absent(header.names, line) if names else ()
         yield from header.faults
         if names:
-            yield from header.missing(required)
-        absent = [group[0] for group in header.absent(required)]
+            yield from header.report_missing(required)
+        absent = [group[0] for group in header.find_absent(required)]
         if "model" not in absent:
-            yield from _entries(rows, header, dict.fromkeys(absent, "…"))
+            yield from _read_entries(rows, header, dict.fromkeys(absent, "…"))
     except Fault as fault:
         yield fault
 
 
-def _entries(
+def _read_entries(
     rows: Iterator[tuple[int, list[str]]], header: Header, stand_in: dict[str, object]
 ) -> Iterator[Entry | Fault]:
     width = header.width
@@ -85,14 +85,14 @@ def wrong_width(row: list[str], width: int, line: int) -> Fault:
 def numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line it begins on; raises ``Fault`` where it is not CSV."""
     csv.field_size_limit(text.LINE_LIMIT)  # of the whole process: the module knows no other way
-    lines = text.lines(stream)
-    skipped, first = _first_of(lines, 0)
+    lines = text.read_lines(stream)
+    skipped, first = _skip_blank(lines, 0)
     if match := _SEPARATOR.fullmatch(first.strip("\n")):
         delimiter = match["delimiter"]
-        skipped, first = _first_of(lines, skipped + 1)
+        skipped, first = _skip_blank(lines, skipped + 1)
     if not first:
         return
-    rows = csv.reader(chain([first], lines), delimiter=delimiter or _delimiter(first), strict=True)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter or _guess_delimiter(first), strict=True)
     line = skipped + 1
     try:
         for row in rows:
@@ -104,7 +104,7 @@ def numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int
         raise Fault(f"not valid CSV: {error}", hint, line=line) from None
 
 
-def _first_of(lines: Iterator[str], skipped: int) -> tuple[int, str]:
+def _skip_blank(lines: Iterator[str], skipped: int) -> tuple[int, str]:
     """How many lines lie before the next one that is not blank, and that line; an empty one at the end."""
     for line in lines:
         if not line.isspace():
@@ -113,6 +113,6 @@ def _first_of(lines: Iterator[str], skipped: int) -> tuple[int, str]:
     return skipped, ""
 
 
-def _delimiter(header: str) -> str:
+def _guess_delimiter(header: str) -> str:
     unquoted = "".join(header.split('"')[::2])
     return max(_DELIMITERS, key=unquoted.count)

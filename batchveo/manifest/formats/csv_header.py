@@ -30,14 +30,14 @@ class Header:
     faults: list[Fault] = field(default_factory=list)
     _counted: int | None = None
 
-    def missing(self, required: Sequence[Sequence[str]]) -> Iterator[Fault]:
+    def report_missing(self, required: Sequence[Sequence[str]]) -> Iterator[Fault]:
         """A fault for each group that is absent, unless a column that is refused already was meant to be it."""
         refused = [fault.field for fault in self.faults if fault.field]
-        for group in self.absent(required):
+        for group in self.find_absent(required):
             if not any(means(other, name) for other in refused for name in group):
                 yield Fault(
                     f"the header has no column {' or '.join(group)}",
-                    _add_it(group[0]),
+                    _suggest_column(group[0]),
                     line=self.line,
                     field=group[0],
                 )
@@ -67,7 +67,7 @@ class Header:
         self._counted = int(cell) + 1
         return True
 
-    def absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    def find_absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
         """The groups of which there is no column."""
         known = {name for _, name in self.sent}
         return [group for group in required if not known & {*group}]
@@ -83,14 +83,14 @@ def header_of(names: Sequence[str], check: NameCheck, line: int) -> Header:
             continue
         found = check(name)
         for filled in [found] if isinstance(found, Fault) else found:
-            fault = _add(header, column, filled, first)
+            fault = _add_column(header, column, filled, first)
             if fault is not None:
                 fault.line, fault.field = line, fault.field or name
                 header.faults.append(fault)
     return header
 
 
-def _add(header: Header, column: int, found: str | Fault, first: dict[str, int]) -> Fault | None:
+def _add_column(header: Header, column: int, found: str | Fault, first: dict[str, int]) -> Fault | None:
     """Let a column fill a field; what is wrong where it cannot."""
     if isinstance(found, Fault):
         return found
@@ -105,5 +105,5 @@ def _add(header: Header, column: int, found: str | Fault, first: dict[str, int])
     return None
 
 
-def _add_it(name: str) -> str:
+def _suggest_column(name: str) -> str:
     return "add it; --set model=NAME gives one to every job" if name == "model" else "add it"

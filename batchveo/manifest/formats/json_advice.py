@@ -39,9 +39,9 @@ def is_manifest(stream: BinaryIO) -> bool:
 _PEEK = 64 * 1024
 
 
-def advice(stream: BinaryIO, given: Collection[str]) -> Fault:
+def advise(stream: BinaryIO, given: Collection[str]) -> Fault:
     """What to add so that a JSON document of another shape can be read; ``given`` has a field already."""
-    first, second = (next(rows, None) for rows in [json_rows.read(stream)] for _ in range(2))
+    first, second = (next(rows, None) for rows in [json_rows.read_json_rows(stream)] for _ in range(2))
     stream.seek(0)
     if first is None or isinstance(first, Fault):
         return first or Fault("holds no jobs")
@@ -50,31 +50,33 @@ def advice(stream: BinaryIO, given: Collection[str]) -> Fault:
     row = first.fields
     keyed = KEY in row
     if keyed and isinstance(second, Entry) and second.fields.get(KEY) == row[KEY]:
-        return _listed(row, given, first.line)
+        return _advise_list(row, given, first.line)
     if VALUE in row:
         if keyed:
             maps = f"--map name={KEY} --map prompt={VALUE}, or --map prompt={KEY} --map name={VALUE}"
-            return _told("holds texts under keys, no jobs", maps, given, first.line)
-        return _told("is a list of texts, not of jobs", f"--map prompt={VALUE}", given, first.line)
+            return _make_advice("holds texts under keys, no jobs", maps, given, first.line)
+        return _make_advice("is a list of texts, not of jobs", f"--map prompt={VALUE}", given, first.line)
     if "1" in row:
-        return _told("is a list of lists, not of jobs", f"--map prompt=1{_or_other(row)}", given, first.line)
+        return _make_advice(
+            "is a list of lists, not of jobs", f"--map prompt=1{_other_columns(row)}", given, first.line
+        )
     names = "" if {"name", "id"} & row.keys() else f"--map name={KEY}"
-    maps, extra = _maps({key: value for key, value in row.items() if key != KEY})
-    return _told("holds objects under keys, no jobs", f"{names} {maps}{extra}".strip(), given, first.line)
+    maps, extra = _find_maps({key: value for key, value in row.items() if key != KEY})
+    return _make_advice("holds objects under keys, no jobs", f"{names} {maps}{extra}".strip(), given, first.line)
 
 
-def _listed(row: Mapping[str, object], given: Collection[str], line: int) -> Fault:
+def _advise_list(row: Mapping[str, object], given: Collection[str], line: int) -> Fault:
     """What to add where many rows stand in a list under one key: that key names none of them."""
     where = f"holds a list under {shown_bare(str(row[KEY]), 30)}, no jobs"
     if VALUE in row:
-        return _told(where, f"--map prompt={VALUE} --extra meta", given, line)
+        return _make_advice(where, f"--map prompt={VALUE} --extra meta", given, line)
     if "1" in row:
-        return _told(where, "--map prompt=1 --extra meta", given, line)
-    maps, _ = _maps({key: value for key, value in row.items() if key != KEY})
-    return _told(where, f"{maps or f'--map meta.{KEY}={KEY}'} --extra meta", given, line)
+        return _make_advice(where, "--map prompt=1 --extra meta", given, line)
+    maps, _ = _find_maps({key: value for key, value in row.items() if key != KEY})
+    return _make_advice(where, f"{maps or f'--map meta.{KEY}={KEY}'} --extra meta", given, line)
 
 
-def looked_at(entries: Iterator[Item | Fault], given: Collection[str]) -> Iterator[Item | Fault]:
+def check_first_entry(entries: Iterator[Item | Fault], given: Collection[str]) -> Iterator[Item | Fault]:
     """The entries; or one fault in their place if the first shows that its keys are to be renamed."""
     first = next(entries, None)
     if first is None:
@@ -92,21 +94,21 @@ def _advice_for(entry: Entry, given: Collection[str]) -> Fault | None:
         return None
     if any(key_hint(key, ("prompt",)) and meant_by(key) is None for key in unknown):
         return None  # mistyped
-    maps, extra = _maps(fields)
+    maps, extra = _find_maps(fields)
     if {"custom_id", "body"} <= fields.keys():
-        return _told("are the lines of an OpenAI batch, not jobs", f"{maps}{extra}", given, entry.line, fields)
+        return _make_advice("are the lines of an OpenAI batch, not jobs", f"{maps}{extra}", given, entry.line, fields)
     keys = ", ".join(shown_bare(key, 30) for key in [*fields][:_NAMED])
-    return _told(f"no prompt in objects with the keys {keys}", f"{maps}{extra}", given, entry.line, fields)
+    return _make_advice(f"no prompt in objects with the keys {keys}", f"{maps}{extra}", given, entry.line, fields)
 
 
-def _maps(fields: Mapping[str, object]) -> tuple[str, str]:
+def _find_maps(fields: Mapping[str, object]) -> tuple[str, str]:
     """The options that would make an object a job, as far as can be told: ``--map``, and ``--extra``."""
     found: dict[str, str] = {}
     for key, value in fields.items():
         meant = meant_by(key)
         if isinstance(value, dict):
-            found |= {name: path for name, path in _nested(key, value) if name not in found}
-        elif meant in _ADVISED and meant not in fields and meant not in found and _fits(meant, value):
+            found |= {name: path for name, path in _find_nested(key, value) if name not in found}
+        elif meant in _ADVISED and meant not in fields and meant not in found and _fits_field(meant, value):
             found[meant] = key
     if "prompt" not in fields:
         found.setdefault("prompt", "KEY")
@@ -118,7 +120,7 @@ def _maps(fields: Mapping[str, object]) -> tuple[str, str]:
     return maps, " --extra meta" if extra else ""
 
 
-def _nested(key: str, value: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _find_nested(key: str, value: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """What fields an object within the object holds, by their paths."""
     for inner in _NESTED:
         if isinstance(value.get(inner), str):
@@ -132,18 +134,20 @@ def _nested(key: str, value: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         yield "model", f"{key}.model"
 
 
-def _fits(field: str, value: object) -> bool:
+def _fits_field(field: str, value: object) -> bool:
     """Whether a value may be what its key says in other words."""
     return isinstance(value, str) or (field in {"name", "id"} and isinstance(value, int))
 
 
-def _or_other(row: Mapping[str, object]) -> str:
+def _other_columns(row: Mapping[str, object]) -> str:
     columns = [key for key in row if key != KEY]
     if len(columns) == 1:
         return ""
     return f" --extra meta (the columns are counted: {', '.join(columns[:_NAMED])})"
 
 
-def _told(what: str, maps: str, given: Collection[str], line: int, fields: Mapping[str, object] | None = None) -> Fault:
+def _make_advice(
+    what: str, maps: str, given: Collection[str], line: int, fields: Mapping[str, object] | None = None
+) -> Fault:
     model = "" if "model" in given or "model" in (fields or ()) or "--map model=" in maps else f" --set model={_MODEL}"
     return Fault(what, f"add {maps}{model}", line=line)

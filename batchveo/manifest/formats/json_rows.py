@@ -13,8 +13,8 @@ import yaml
 
 from batchveo.manifest.entries import Entry, Table
 from batchveo.manifest.formats.text import YamlText
-from batchveo.manifest.formats.yaml_composer import Nodes
-from batchveo.manifest.formats.yaml_format import parsed, syntax_fault
+from batchveo.manifest.formats.yaml_composer import Composer
+from batchveo.manifest.formats.yaml_format import open_composer, syntax_fault
 from batchveo.manifest.formats.yaml_marks import line_of
 from batchveo.manifest.problems import Fault
 
@@ -28,18 +28,18 @@ class DocumentColumn(str):
 KEY, VALUE = DocumentColumn("key"), DocumentColumn("value")
 
 
-def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
+def read_json_rows(stream: BinaryIO) -> Iterator[Entry | Fault]:
     """The rows in their order, streamed; a ``Fault`` stands for what cannot be read."""
-    with parsed(stream, json=True) as (nodes, text):
+    with open_composer(stream, json=True) as (nodes, text):
         try:
-            yield from _rows(nodes, text)
+            yield from _read_rows(nodes, text)
         except Fault as fault:
             yield fault
         except yaml.YAMLError as error:
             yield from nodes.faults or [syntax_fault(error, json=True)]
 
 
-def row_of(value: object, key: str | None = None) -> dict[str, object]:
+def make_row(value: object, key: str | None = None) -> dict[str, object]:
     """The row that a value is."""
     keyed: dict[str, object] = {} if key is None else {KEY: key}
     match value:
@@ -51,31 +51,33 @@ def row_of(value: object, key: str | None = None) -> dict[str, object]:
             return {**keyed, VALUE: value}
 
 
-def _rows(nodes: Nodes, text: YamlText) -> Iterator[Entry | Fault]:
+def _read_rows(nodes: Composer, text: YamlText) -> Iterator[Entry | Fault]:
     nodes.next()  # the start of the stream
     if isinstance(nodes.next(), yaml.StreamEndEvent):
         return
     top = nodes.next()
     if isinstance(top, yaml.SequenceStartEvent):
-        yield from _items(nodes, text, None)
+        yield from _read_list(nodes, text, None)
     elif isinstance(top, yaml.MappingStartEvent):
         while not isinstance(event := nodes.next(), yaml.MappingEndEvent):
             key = nodes.key(event)
             start = nodes.next()
             if isinstance(start, yaml.SequenceStartEvent):
-                yield from _items(nodes, text, key)
+                yield from _read_list(nodes, text, key)
             else:
-                yield from _row(nodes, text, start, key, line_of(event))
+                yield from _read_row(nodes, text, start, key, line_of(event))
 
 
-def _items(nodes: Nodes, text: YamlText, key: str | None) -> Iterator[Entry | Fault]:
+def _read_list(nodes: Composer, text: YamlText, key: str | None) -> Iterator[Entry | Fault]:
     while not isinstance(event := nodes.next(), yaml.SequenceEndEvent):
-        yield from _row(nodes, text, event, key, line_of(event))
+        yield from _read_row(nodes, text, event, key, line_of(event))
 
 
-def _row(nodes: Nodes, text: YamlText, start: yaml.Event, key: str | None, line: int) -> Iterator[Entry | Fault]:
+def _read_row(
+    nodes: Composer, text: YamlText, start: yaml.Event, key: str | None, line: int
+) -> Iterator[Entry | Fault]:
     value, faults = nodes.value(start)
     text.item_done()
     yield from faults
     if not isinstance(value, Fault):
-        yield Entry(line, row_of(value, key), value.lines if isinstance(value, Table) else {})
+        yield Entry(line, make_row(value, key), value.lines if isinstance(value, Table) else {})

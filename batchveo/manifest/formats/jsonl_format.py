@@ -8,25 +8,25 @@ from typing import BinaryIO
 
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
-from batchveo.manifest.formats.json_rows import row_of
+from batchveo.manifest.formats.json_rows import make_row
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.scalars import whole
+from batchveo.manifest.scalars import parse_whole
 
 
-def read(stream: BinaryIO) -> Iterator[Entry | Fault]:
+def read_jsonl(stream: BinaryIO) -> Iterator[Entry | Fault]:
     """An entry for each line that is not blank; a ``Fault`` stands for a line that cannot be read."""
-    return _read(stream, _entry)
+    return _read_lines(stream, _parse_entry)
 
 
-def read_values(stream: BinaryIO) -> Iterator[Entry | Fault]:
+def read_jsonl_values(stream: BinaryIO) -> Iterator[Entry | Fault]:
     """The same for lines that may be texts or lists as well, as rows (``json_rows``)."""
-    return _read(stream, _row)
+    return _read_lines(stream, _parse_row)
 
 
-def _read(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> Iterator[Entry | Fault]:
+def _read_lines(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> Iterator[Entry | Fault]:
     number = 0
     try:
-        for number, line in enumerate(text.lines(stream), 1):
+        for number, line in enumerate(text.read_lines(stream), 1):
             if line.strip() in {"{", "["}:
                 hint = "one object a line; a document over several lines is called .json"
                 yield Fault("not valid JSON Lines: the object does not end", hint, line=number)
@@ -37,8 +37,8 @@ def _read(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> I
         yield fault
 
 
-def _entry(line: str, number: int) -> Entry | Fault:
-    value = _value(line, number)
+def _parse_entry(line: str, number: int) -> Entry | Fault:
+    value = _parse_value(line, number)
     if isinstance(value, dict):
         return Entry(number, value)
     if isinstance(value, Fault):
@@ -47,12 +47,12 @@ def _entry(line: str, number: int) -> Entry | Fault:
     return Fault(f"a line must be a JSON object, not {shown(value)}", right, line=number)
 
 
-def _row(line: str, number: int) -> Entry | Fault:
-    value = _value(line, number)
-    return value if isinstance(value, Fault) else Entry(number, row_of(value))
+def _parse_row(line: str, number: int) -> Entry | Fault:
+    value = _parse_value(line, number)
+    return value if isinstance(value, Fault) else Entry(number, make_row(value))
 
 
-def _value(line: str, number: int) -> object:
+def _parse_value(line: str, number: int) -> object:
     """What stands in a line; a ``Fault`` where it cannot be read."""
     try:
         fields = _decode(line)
@@ -73,7 +73,7 @@ def _value(line: str, number: int) -> object:
     return fields
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         keys = [key for key, _ in pairs]
@@ -86,7 +86,7 @@ def _refuse_constant(name: str) -> None:
     raise Fault(f"{name} is not a finite number")
 
 
-def _finite(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     value = float(digits)
     if value - value != 0.0:
         raise Fault(f"{shown(digits)} is too large for a number")
@@ -94,5 +94,5 @@ def _finite(digits: str) -> float:
 
 
 _decode = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=whole
+    object_pairs_hook=_make_object, parse_constant=_refuse_constant, parse_float=_parse_float, parse_int=parse_whole
 ).decode

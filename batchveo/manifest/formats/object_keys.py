@@ -17,7 +17,7 @@ _MISSING = object()
 _Path = tuple[str, ...]
 
 
-class Objects:
+class KeyMapper:
     """Turns the objects of one file into entries as ``options`` say.
 
     ``as_written`` is for YAML, whose keys are a person's own: nothing is renamed, and a key without a value stays,
@@ -32,7 +32,7 @@ class Objects:
         self._found: set[str] = set()
         self._seen: dict[str, None] = {}
 
-    def entry(self, entry: Entry) -> Entry | Fault:
+    def map_entry(self, entry: Entry) -> Entry | Fault:
         """The entry with its fields; a ``Fault`` where a key is not to be had or not to be left out."""
         rest: dict[str, object] = dict(entry.fields)
         if len(self._seen) < _SEEN:
@@ -41,27 +41,29 @@ class Objects:
         meta: dict[str, object] = {}
         lines = dict(entry.lines)
         for field, column in self._renames.items():
-            path = _path(entry.fields, column)
-            value = _at(entry.fields, path)
+            path = _find_path(entry.fields, column)
+            value = _get_at(entry.fields, path)
             if value is _MISSING:
                 continue
             self._found.add(column)
-            rest = _without(rest, path)
+            rest = _remove_path(rest, path)
             if path[0] in entry.lines:
                 lines[field] = entry.lines[path[0]]
             if field.startswith(META):
                 meta[field.removeprefix(META)] = value
             else:
-                fields[field] = _as_name(value) if field == "name" else value
+                fields[field] = _read_name(value) if field == "name" else value
         try:
             for key, value in rest.items():
-                self._place(key, value, entry, fields, meta)
-            return entry._replace(fields=_joined(fields, meta), lines=lines)
+                self._place_value(key, value, entry, fields, meta)
+            return entry._replace(fields=_join_meta(fields, meta), lines=lines)
         except Fault as fault:
             fault.line = entry.lines.get(str(fault.field), entry.line)
             return fault
 
-    def _place(self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]) -> None:
+    def _place_value(
+        self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]
+    ) -> None:
         """Put what stands under a key where it belongs."""
         whole = entry.fields.get(key) == value
         is_field = key in _KNOWN or self._keeps_unknown
@@ -74,21 +76,21 @@ class Objects:
         elif self._extra is Extra.ERROR and whole and key not in self._renames:
             fields[key] = value  # complained of with all that is known of the model
         elif self._extra is Extra.ERROR:
-            raise _left_over(key, value, is_field=key in self._renames)
+            raise _refuse_key(key, value, is_field=key in self._renames)
 
-    def absent(self) -> Iterator[Fault]:
+    def find_absent(self) -> Iterator[Fault]:
         """A fault for each key that ``--map`` names and no object of the file has; to be asked at the end."""
         for field, column in self._renames.items():
             if column not in self._found:
                 yield no_such_column(column, field, self._seen, None)
 
 
-def _path(fields: dict[str, object], column: str) -> _Path:
+def _find_path(fields: dict[str, object], column: str) -> _Path:
     """Where a column is: a key by its whole name, or keys of nested objects joined by dots."""
     return (column,) if column in fields else tuple(column.split("."))
 
 
-def _at(value: object, path: _Path) -> object:
+def _get_at(value: object, path: _Path) -> object:
     for step in path:
         if isinstance(value, dict):
             value = value.get(step, _MISSING)
@@ -99,26 +101,26 @@ def _at(value: object, path: _Path) -> object:
     return value
 
 
-def _without(table: dict[str, object], path: _Path) -> dict[str, object]:
+def _remove_path(table: dict[str, object], path: _Path) -> dict[str, object]:
     """The table without what stands at the path, nor what is empty then; it may be gone already."""
     head, rest = path[0], path[1:]
     left = {key: value for key, value in table.items() if key != head}
-    if rest and head in table and (kept := _rest_of(table[head], rest)):
+    if rest and head in table and (kept := _remove_inside(table[head], rest)):
         left[head] = kept
     return left
 
 
-def _rest_of(value: object, path: _Path) -> object:
+def _remove_inside(value: object, path: _Path) -> object:
     if isinstance(value, dict):
-        return _without(value, path)
+        return _remove_path(value, path)
     if not isinstance(value, list) or not path[0].isdecimal():
         return value
     at = int(path[0])
-    inside = [_rest_of(value[at], path[1:])] if path[1:] and at < len(value) else []
+    inside = [_remove_inside(value[at], path[1:])] if path[1:] and at < len(value) else []
     return [*value[:at], *filter(None, inside), *value[at + 1 :]]
 
 
-def _joined(fields: dict[str, object], meta: dict[str, object]) -> dict[str, object]:
+def _join_meta(fields: dict[str, object], meta: dict[str, object]) -> dict[str, object]:
     """The fields with what is carried along in their ``meta``. Raises ``Fault`` for what would be in it twice."""
     if not meta:
         return fields
@@ -132,11 +134,11 @@ def _joined(fields: dict[str, object], meta: dict[str, object]) -> dict[str, obj
     return {**fields, "meta": {**own, **meta}}
 
 
-def _as_name(value: object) -> object:
+def _read_name(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _left_over(key: str, value: object, *, is_field: bool) -> Fault:
+def _refuse_key(key: str, value: object, *, is_field: bool) -> Fault:
     right = "--extra meta carries it along, --extra ignore leaves it out"
     if is_field:
         return Fault(f"{key} is filled by another key (--map)", right, field=key)

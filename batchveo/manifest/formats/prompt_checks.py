@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.synonyms import folded, means_any
+from batchveo.manifest.synonyms import fold_key, means_any
 from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 _TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"))
@@ -17,7 +17,7 @@ _OTHERS = re.compile(
     r"|tex|png|jpe?g|webp|gif|mp4|zip|gz)"
 )
 """Files that no editor of plain lists writes."""
-_FIELDS = frozenset(folded(name) for name in (*PARAMETERS, *JOB_KEYS))
+_FIELDS = frozenset(fold_key(name) for name in (*PARAMETERS, *JOB_KEYS))
 
 _JSON = re.compile(r"^\s*(?:[\[{]\s*$|\{\s*\"|\[\s*[\[{\"])")
 _FILES = (
@@ -75,7 +75,7 @@ def check_first(line: str) -> None:
     for pattern, name in _FILES:
         if pattern.match(line):
             raise Fault(f"looks like {name}, not like a list of prompts", "save it as plain text, a prompt a line")
-    cells = [folded(cell.strip('"')) for cell in re.split("[,;\t|]", line)]
+    cells = [fold_key(cell.strip('"')) for cell in re.split("[,;\t|]", line)]
     is_sure = any(map(_is_column, cells)) or sum(map(_is_field, cells)) > 1
     if is_sure and len(cells) > 1 and all(re.fullmatch(r"[\w .]{1,40}", cell) for cell in cells):
         raise Fault(
@@ -84,19 +84,19 @@ def check_first(line: str) -> None:
         )
 
 
-def doubt(line: str) -> Fault | None:
+def find_doubt(line: str) -> Fault | None:
     """What makes it doubtful that a line is meant as a prompt; ``None`` for all others."""
-    reason = next(_reasons(line), None)
+    reason = next(_find_reasons(line), None)
     return None if reason is None else Fault(f"{shown(line.strip())} {reason}: is it a prompt?")
 
 
-def _reasons(line: str) -> Iterator[str]:
+def _find_reasons(line: str) -> Iterator[str]:
     for pattern, reason in _LOOKS:
         if pattern.search(line):
             yield reason
     if (label := _LABEL.match(line)) and _is_field(label["key"]):
         yield "begins like a field with its value"
-    if _is_column(folded(line)):
+    if _is_column(fold_key(line)):
         yield "is only the name of a column"
     text = line.strip()
     if any(_is_within(text, *quotes) for quotes in _QUOTES):
@@ -114,5 +114,5 @@ def _is_column(word: str) -> bool:
 
 
 def _is_field(key: str) -> bool:
-    word = folded(key)
+    word = fold_key(key)
     return word in _FIELDS or means_any(word)

@@ -18,7 +18,7 @@ class PromptLine(NamedTuple):
     copy: int
 
 
-def read(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Iterator[PromptLine | Fault]:
+def read_prompts(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Iterator[PromptLine | Fault]:
     """The lines that are not blank; a ``Fault`` stands for one that is hardly meant as a prompt.
 
     ``raw`` lines are prompts whatever they look like. Raises ``Fault`` where the file cannot be read, with the
@@ -27,11 +27,11 @@ def read(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Ite
     seen: set[int] = set()
     copies: dict[str, int] = {}
     with opening as stream:
-        for number, prompt in written(stream):
+        for number, prompt in number_lines(stream):
             if not raw:
                 if not seen:
                     prompt_checks.check_first(prompt)
-                if fault := prompt_checks.doubt(prompt):
+                if fault := prompt_checks.find_doubt(prompt):
                     fault.line = number
                     yield fault
                     continue
@@ -42,9 +42,9 @@ def read(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Ite
             yield PromptLine(number, prompt, copies.get(prompt, 1))
 
 
-def written(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+def number_lines(stream: BinaryIO) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, without their ends, each with its number from 1."""
-    for number, line in enumerate(text.lines(stream), 1):
+    for number, line in enumerate(text.read_lines(stream), 1):
         prompt = line.removesuffix("\n")
         if prompt and not prompt.isspace():
             yield number, prompt

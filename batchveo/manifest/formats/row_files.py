@@ -65,7 +65,7 @@ class RowFile:
                 continue
             number += 1
             try:
-                cells = {column: _cell(record, column) for column in set(used.values())}
+                cells = {column: _read_cell(record, column) for column in set(used.values())}
             except Fault as fault:
                 yield fault
                 continue
@@ -77,16 +77,18 @@ def row_file(path: Path, label: str) -> RowFile:
     """The table in a file; its name tells the format. Raises ``Fault`` where it cannot be read."""
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
-        return _csv_file(path, label, "\t" if suffix == ".tsv" else None)
+        return _open_csv(path, label, "\t" if suffix == ".tsv" else None)
     if suffix == ".parquet":
-        return _named(label, parquet_format.columns(path), lambda used: parquet_format.read(path, used))
+        return _name_columns(
+            label, parquet_format.read_columns(path), lambda used: parquet_format.read_parquet(path, used)
+        )
     if suffix == ".json" or suffix in JSON_LINES_SUFFIXES:
-        return _json_file(path, label, suffix)
+        return _open_json(path, label, suffix)
     instead = "a list of prompts is named by prompts_file" if suffix == ".txt" else "save it as CSV"
     raise Fault("is no table: .csv, .tsv, .jsonl, .ndjson, .json and .parquet are read", instead)
 
 
-def _csv_file(path: Path, label: str, delimiter: str | None) -> RowFile:
+def _open_csv(path: Path, label: str, delimiter: str | None) -> RowFile:
     with opened(path) as stream:
         _, cells = next(csv_format.numbered_rows(stream, delimiter), (1, []))
     names = [cell.strip(ENDS) for cell in cells]
@@ -115,27 +117,27 @@ def _csv_file(path: Path, label: str, delimiter: str | None) -> RowFile:
                 elif any(row):
                     yield Entry(line, {name: row[column] for name, column in wanted})
 
-    return _named(label, at, records, twice)
+    return _name_columns(label, at, records, twice)
 
 
-def _json_file(path: Path, label: str, suffix: str) -> RowFile:
+def _open_json(path: Path, label: str, suffix: str) -> RowFile:
     with opened(path) as stream:
         lines = suffix in JSON_LINES_SUFFIXES or holds_json_lines(stream)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:  # noqa: ARG001 - whole rows, of any columns
         with opened(path) as stream:
-            read = jsonl_format.read_values if lines else json_rows.read
+            read = jsonl_format.read_jsonl_values if lines else json_rows.read_json_rows
             for record in read(stream):
-                yield record if isinstance(record, Fault) else _flat(record)
+                yield record if isinstance(record, Fault) else _flatten_record(record)
 
     columns: dict[str, None] = {}
     for record in records(()):  # the objects need not have the same keys: all of them are looked at
         if isinstance(record, Entry):
             columns |= dict.fromkeys(record.fields)
-    return _named(label, columns, records)
+    return _name_columns(label, columns, records)
 
 
-def _named(
+def _name_columns(
     label: str,
     columns: Collection[str],
     records: Callable[[Collection[str]], Iterator[Entry | Fault]],
@@ -145,21 +147,21 @@ def _named(
     return RowFile(label=label, columns=names, _records=records, _twice=twice)
 
 
-def _flat(record: Entry) -> Entry:
+def _flatten_record(record: Entry) -> Entry:
     """The record with a column ``a.b`` for what stands under ``b`` in the object ``a``."""
     if not any(isinstance(value, dict) for value in record.fields.values()):
         return record
-    return record._replace(fields=dict(_leaves(record.fields, "")))
+    return record._replace(fields=dict(_list_leaves(record.fields, "")))
 
 
-def _leaves(table: Mapping[str, object], prefix: str, depth: int = 0) -> Iterator[tuple[str, object]]:
+def _list_leaves(table: Mapping[str, object], prefix: str, depth: int = 0) -> Iterator[tuple[str, object]]:
     for key, value in table.items():
         yield f"{prefix}{key}", value
         if isinstance(value, dict) and depth < _NESTED:
-            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
+            yield from _list_leaves(value, f"{prefix}{key}.", depth + 1)
 
 
-def _cell(record: Entry, column: str) -> object:
+def _read_cell(record: Entry, column: str) -> object:
     """What a row has in a column; ``None`` for nothing. Raises ``Fault`` for what is the trace of an error."""
     value = record.fields.get(column)
     if isinstance(value, float) and value != value:

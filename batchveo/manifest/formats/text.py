@@ -27,7 +27,7 @@ _CUT_ESCAPE = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(
 _LONGEST_CUT = 11
 
 
-def lines(stream: BinaryIO) -> Iterator[str]:
+def read_lines(stream: BinaryIO) -> Iterator[str]:
     """The lines of a UTF-8 stream with their line feeds; a byte order mark is dropped, CR LF becomes LF.
 
     Raises ``Fault`` with the line for bytes that are not UTF-8 and for a line beyond ``LINE_LIMIT``.
@@ -35,7 +35,7 @@ def lines(stream: BinaryIO) -> Iterator[str]:
     number = 1
     while block := stream.read(min(_BLOCK, LINE_LIMIT)):
         block += stream.readline(LINE_LIMIT)  # to the end of the last line
-        text, fault = _decoded(block, number)
+        text, fault = _decode_block(block, number)
         if number == 1:
             text = text.removeprefix("\ufeff")
         if "\r" in text:
@@ -46,11 +46,11 @@ def lines(stream: BinaryIO) -> Iterator[str]:
         number += block.count(b"\n")
 
 
-def _decoded(block: bytes, first: int) -> tuple[str, Fault | None]:
+def _decode_block(block: bytes, first: int) -> tuple[str, Fault | None]:
     """The lines of a block up to one that is not text or too long, and what is wrong with that."""
     last = 1 + block.rfind(b"\n", 0, -1)
     if len(block) - last > LINE_LIMIT:
-        text, fault = _decoded(block[:last], first)
+        text, fault = _decode_block(block[:last], first)
         line = first + block.count(b"\n", 0, last)
         too_long = Fault(f"is longer than {LINE_LIMIT >> 20} MiB", "is a line break missing?", line=line)
         return text, fault or too_long
@@ -83,13 +83,13 @@ class YamlText:
 
     def read(self, size: int) -> str:
         """The next piece of text, of about ``size`` characters; empty at the end."""
-        while raw := self._piece(size):
-            if text := self._whole_escapes(self._decoded(raw)):
+        while raw := self._read_piece(size):
+            if text := self._whole_escapes(self._decode_block(raw)):
                 return text if self._json else self._commented(text, size)
-        rest, self._held = self._held + self._decoded(b""), ""
+        rest, self._held = self._held + self._decode_block(b""), ""
         return rest
 
-    def _piece(self, size: int) -> bytes:
+    def _read_piece(self, size: int) -> bytes:
         raw = self._stream.read(size)
         self._fed += len(raw)
         if self._fed > ITEM_LIMIT:
@@ -98,12 +98,12 @@ class YamlText:
 
     def _commented(self, text: str, size: int) -> str:
         """The text, with its comments noted, and more of it where it ends before a comment tells what it is."""
-        while text.endswith((" #", "\t#")) and (raw := self._piece(size)):
-            text += self._decoded(raw)
+        while text.endswith((" #", "\t#")) and (raw := self._read_piece(size)):
+            text += self._decode_block(raw)
         self.comments.feed(text)
         return text
 
-    def _decoded(self, raw: bytes) -> str:
+    def _decode_block(self, raw: bytes) -> str:
         try:
             text = self._decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
@@ -129,9 +129,9 @@ class YamlText:
         while cut < len(text) and cut > 0 and text[cut - 1] == "\\":
             cut -= 1
         self._held = text[cut:]
-        return _ESCAPED_PAIR.sub(_pair, text[:cut])
+        return _ESCAPED_PAIR.sub(_join_pair, text[:cut])
 
 
-def _pair(match: re.Match[str]) -> str:
+def _join_pair(match: re.Match[str]) -> str:
     high, low = int(match[2], 16), int(match[3], 16)
     return f"{match[1]}{chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))}"

@@ -12,7 +12,7 @@ from batchveo.manifest.formats.yaml_braces import is_lone, lone_fault
 from batchveo.manifest.formats.yaml_comments import Comments, cut_short
 from batchveo.manifest.formats.yaml_marks import column_of, end_of, last_line_of, line_of
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
-from batchveo.manifest.scalars import resolved
+from batchveo.manifest.scalars import resolve_scalar
 
 NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
@@ -29,7 +29,7 @@ _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_CORE}{name}" for name in ("int", "float", "bool", "null")}
 
 
-class Nodes:
+class Composer:
     """Takes events one by one and builds values from them; no objects, only the core schema's values.
 
     With the ``comments`` of the file, texts that one of them cuts short are told; ``faults`` has what is wrong in
@@ -67,7 +67,7 @@ class Nodes:
         self.faults = []
         value: object
         try:
-            value = self._node(start, 0)
+            value = self._compose_node(start, 0)
         except FatalFault:
             raise
         except Fault as fault:
@@ -86,52 +86,52 @@ class Nodes:
 
     def key(self, event: yaml.Event) -> str:
         """The key of a mapping, always text. Raises ``Fault``."""
-        self._count(1, event)
+        self._count_nodes(1, event)
         if isinstance(event, yaml.AliasEvent):
-            key = self._alias(event)
+            key = self._resolve_alias(event)
         else:
             key = event.value if isinstance(event, yaml.ScalarEvent) else None
         if not isinstance(key, str):
             raise Fault("a key must be plain text", line=line_of(event))
         return key
 
-    def _node(self, event: yaml.Event, depth: int, key: str = "") -> object:
-        self._count(1, event)
+    def _compose_node(self, event: yaml.Event, depth: int, key: str = "") -> object:
+        self._count_nodes(1, event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
+            return self._resolve_alias(event)
         before = self._nodes
-        value = self._value(event, depth, key)
+        value = self._compose_value(event, depth, key)
         anchor = cast("str | None", getattr(event, "anchor", None))
         if anchor is not None:
-            self._keep(anchor, event, value, 1 + self._nodes - before)
+            self._keep_anchor(anchor, event, value, 1 + self._nodes - before)
         return value
 
-    def _value(self, event: yaml.Event, depth: int, key: str) -> object:
+    def _compose_value(self, event: yaml.Event, depth: int, key: str) -> object:
         if depth > DEPTH_LIMIT:
             raise Fault(_TOO_DEEP, line=line_of(event))
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event)
+            return _resolve_scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
             refuse_tag(event, "seq")
-            return self._list(depth, key)
+            return self._compose_list(depth, key)
         refuse_tag(event, "map")
-        return self._table(depth, in_braces=bool(getattr(event, "flow_style", False)))
+        return self._compose_table(depth, in_braces=bool(getattr(event, "flow_style", False)))
 
-    def _list(self, depth: int, key: str) -> list[object]:
+    def _compose_list(self, depth: int, key: str) -> list[object]:
         values = []
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
-            values.append(value := self._node(event, depth + 1, key))
+            values.append(value := self._compose_node(event, depth + 1, key))
             if self._comments:
                 self._check_comment(event, value, key, column_of(event) - _DASH)
         return values
 
-    def _table(self, depth: int, *, in_braces: bool) -> Table | str:
+    def _compose_table(self, depth: int, *, in_braces: bool) -> Table | str:
         table = Table()
         merged: list[Table] = []
         previous, lone = "", False
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
             if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
-                merged += self._merged(event, depth)
+                merged += self._merge_tables(event, depth)
                 continue
             key, line = self.key(event), line_of(event)
             start = self.next()
@@ -140,7 +140,7 @@ class Nodes:
                     self.faults.append(lone_fault(key, previous, line))
                 previous, lone = "", True
                 continue
-            value = self._node(start, depth + 1, key)
+            value = self._compose_node(start, depth + 1, key)
             if self._comments:
                 self._check_comment(start, value, key, column_of(event))
             if key in table:
@@ -164,24 +164,24 @@ class Nodes:
             fault.line, fault.field = last_line_of(event) + comment.lines, key
             self.faults.append(fault)
 
-    def _merged(self, event: yaml.Event, depth: int) -> list[Table]:
-        value = self._node(self.next(), depth + 1)
+    def _merge_tables(self, event: yaml.Event, depth: int) -> list[Table]:
+        value = self._compose_node(self.next(), depth + 1)
         values = value if isinstance(value, list) else [value]
         tables = [table for table in values if isinstance(table, Table)]
         if len(tables) != len(values):
             raise Fault("<< takes an alias of a mapping, or a list of those", line=line_of(event))
         return tables
 
-    def _alias(self, event: yaml.AliasEvent) -> object:
+    def _resolve_alias(self, event: yaml.AliasEvent) -> object:
         anchor = str(event.anchor)
         if anchor not in self._anchors:
             raise Fault(f"*{anchor} names no anchor", f"write &{anchor} before it", line=line_of(event))
         self._lonely_anchors.pop(anchor, None)
         value, size = self._anchors[anchor]
-        self._count(size, event)
+        self._count_nodes(size, event)
         return value
 
-    def _keep(self, anchor: str, event: yaml.Event, value: object, size: int) -> None:
+    def _keep_anchor(self, anchor: str, event: yaml.Event, value: object, size: int) -> None:
         self._anchored += size
         if self._anchored > ANCHORED_LIMIT:
             raise Fault(f"more than {ANCHORED_LIMIT:,} values stand under anchors", line=line_of(event))
@@ -189,7 +189,7 @@ class Nodes:
         if isinstance(event, yaml.ScalarEvent) and not event.style and (" " in event.value or not event.value):
             self._lonely_anchors[anchor] = (line_of(event), event.value)
 
-    def _count(self, nodes: int, event: yaml.Event) -> None:
+    def _count_nodes(self, nodes: int, event: yaml.Event) -> None:
         self._nodes += nodes
         if self._nodes > NODE_LIMIT:
             raise Fault(f"one job holds more than {NODE_LIMIT:,} values, aliases expanded", line=line_of(event))
@@ -208,10 +208,10 @@ def refuse_tag(event: yaml.Event, allowed: str) -> None:
         raise Fault(f"the tag {tag} is not known here", "remove it", line=line_of(event))
 
 
-def _scalar(event: yaml.ScalarEvent) -> object:
+def _resolve_scalar(event: yaml.ScalarEvent) -> object:
     if event.tag in _SCALAR_TAGS or (event.tag is None and event.implicit[0]):
         try:
-            return resolved(event.value)
+            return resolve_scalar(event.value)
         except Fault as fault:
             fault.line = line_of(event)
             raise

@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests, ReadOptions
-from batchveo.manifest.formats.prompt_checks import doubt
+from batchveo.manifest.formats.prompt_checks import find_doubt
 from tests.helpers.manifests import T2V, jobs, read, told
 
 GIVEN = ReadOptions(sets={"model": T2V})
@@ -160,7 +160,7 @@ def test_doubtful_lines_are_problems(line: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", GOOD)
 def test_other_lines_are_none(line: str) -> None:
     """Nobody is asked about a prompt that looks like one."""
-    assert doubt(line) is None
+    assert find_doubt(line) is None
 
 
 def test_many_doubtful_lines_are_few_problems(tmp_path: Path) -> None:
