@@ -18,14 +18,14 @@ from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
-from batchveo.manifest import Manifests
 from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
 from batchveo.operations.other_databases import is_unmade
 from batchveo.operations.preflight import check_service, running
+from batchveo.operations.staging import ManifestSources
 from batchveo.provider.clients import apis
 from batchveo.provider.service import Service
 from batchveo.provider.usage_log import NOT_WHOLE
-from batchveo.store import GenerationTaken, StagingTable, Store
+from batchveo.store import GenerationTaken, Store
 
 
 @click.command("adopt")
@@ -78,12 +78,9 @@ def command(
 
 def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
-        with (
-            Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading,
-            StagingTable() as scratch,
-        ):
-            reading.read(scratch.take)
-            store.add(scratch, run=run, now=time.time())
+        sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
+        with sources.stage() as staged:
+            store.add(staged.table, run=run, now=time.time())
 
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
