@@ -73,7 +73,7 @@ async def fetch_durations(api: ApiClient, models: Sequence[str]) -> Mapping[str,
         return {}
     params = [("aliases", model) for model in models[:AT_ONCE]]
     with suppress(ProviderError, KeyRejected, TimeoutError), anyio.fail_after(METRICS_SECONDS):
-        metrics = read_durations(await api.ask("/models/metrics", params, auth=False))
+        metrics = read_durations(await api.get_json("/models/metrics", params, auth=False))
         return {model: metrics[model] for model in models if model in metrics}
     return {}
 

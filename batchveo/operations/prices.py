@@ -47,7 +47,7 @@ async def fetch_prices(api: ApiClient, models: Sequence[str]) -> PriceList:
     pricing: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(models), AT_ONCE):
         names = [("id", name) for name in models[start : start + AT_ONCE]]
-        body = await api.ask("/v1/models", [*names, ("include", "pricing")], auth=False)
+        body = await api.get_json("/v1/models", [*names, ("include", "pricing")], auth=False)
         pricing.update(PriceList.read(body).pricing)
     return PriceList(pricing)
 

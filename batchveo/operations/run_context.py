@@ -17,7 +17,7 @@ from batchveo.operations.approval import Approve, Consent
 from batchveo.operations.preflight import running
 from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import apis, first
+from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
 from batchveo.store import Store
 
@@ -56,13 +56,13 @@ class RunContext:
         """A client for each key, by its label."""
         if self._clients is None:
             self.service = self._closing.enter_context(running(self.service, self.options.state))
-            self._clients = await self._closing.enter_async_context(apis(self.service))
+            self._clients = await self._closing.enter_async_context(open_api_clients(self.service))
         return self._clients
 
     async def find_prices(self, models: Sequence[str], store: Store | None) -> KnownPrices:
         """The prices of ``models``; fetched again only if they were not live, or not of all these models."""
         if self._prices is None or self._prices.trouble or not self._priced.issuperset(models):
-            self._prices = await find_prices(first(await self.open_clients()), models, store)
+            self._prices = await find_prices(any_client(await self.open_clients()), models, store)
             self._priced = frozenset(models)
         return self._prices
 

@@ -22,7 +22,7 @@ from batchveo.operations.import_generations import Adopted, adopt_from_log, adop
 from batchveo.operations.other_databases import is_unmade
 from batchveo.operations.preflight import check_service, running
 from batchveo.operations.staging import ManifestSources
-from batchveo.provider.clients import apis
+from batchveo.provider.clients import open_api_clients
 from batchveo.provider.service import Service
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store
@@ -85,7 +85,7 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
     async def call() -> Adopted:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return await adopt_from_log(store, opened, hours=hours, now=time.time())
 
     with running(using, store.path) as there:
@@ -99,7 +99,7 @@ def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, st
         return dict.fromkeys(generation_ids, label or only)
 
     async def call() -> dict[str, str | None]:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return {generation: await key_of(opened, generation) for generation in generation_ids}
 
     with running(using, state) as there:
