@@ -11,6 +11,7 @@ What a call raises, and nothing else (httpx's own errors end here)::
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -48,6 +49,8 @@ from batchveo.provider.transport import (
     open_transport,
     send_request,
 )
+
+logger = logging.getLogger(__name__)
 
 BASE_URL = "https://api.aimlapi.com"
 GENERATIONS = "/v2/video/generations"
@@ -156,7 +159,7 @@ class ApiClient:
             extensions={"trace": notice.trace, "timeout": _SUBMIT_TIMEOUTS},
         )
         try:
-            answer = await self._call(self._submits, sending)
+            answer = await self._call(self._submits, sending, client_request_id)
         except CALL_ERRORS as error:
             return self._scrub_outcome(interpret_submit_error(error, sent=notice.is_sent, address=self.base_url))
         return self._scrub_outcome(interpret_submit(answer))
@@ -164,7 +167,7 @@ class ApiClient:
     async def poll(self, generation_id: str) -> PollOutcome:
         """Ask how a generation stands; never raises for what the network or the service does."""
         try:
-            answer = await self._get(GENERATIONS, [("generation_id", generation_id)])
+            answer = await self._get(GENERATIONS, [("generation_id", generation_id)], about=generation_id)
         except CALL_ERRORS as error:
             return self._scrub_outcome(interpret_poll_error(error, address=self.base_url))
         return self._scrub_outcome(interpret_poll(answer, generation_id=generation_id))
@@ -203,7 +206,9 @@ class ApiClient:
 
     # -- the one place that touches the network
 
-    async def _get(self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True) -> Response:
+    async def _get(
+        self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True, about: str = ""
+    ) -> Response:
         query = f"?{urlencode(params)}" if params else ""
         request = build_request(
             "GET",
@@ -211,16 +216,30 @@ class ApiClient:
             self._headers if auth else HEADERS,
             extensions={"timeout": _ASK_TIMEOUTS},
         )
-        return await self._call(self._asks, request)
+        return await self._call(self._asks, request, about)
 
-    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Response:
-        with anyio.fail_after(LONGEST_CALL_SECONDS):
-            async with aclosing(await send_request(transport, request)) as response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                body = await _read_body(response)
-        if self._key and not (response.is_success and body.lstrip()[:1] == b"{"):
+    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, about: str = "") -> Response:
+        """Send ``request`` and read its response; the log gets no query and no header, which may hold secrets.
+
+        ``about``: the client request id or generation id, for the log.
+        """
+        began = anyio.current_time()
+        try:
+            with anyio.fail_after(LONGEST_CALL_SECONDS):
+                async with aclosing(await send_request(transport, request)) as received:
+                    headers = {name.lower(): value for name, value in received.headers.items()}
+                    body = await _read_body(received)
+        except CALL_ERRORS as error:
+            self._log_call(request, type(error).__name__, began, about)
+            raise
+        self._log_call(request, received.status_code, began, about)
+        if self._key and not (received.is_success and body.lstrip()[:1] == b"{"):
             body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
-        return Response(status=response.status_code, headers=headers, body=body)
+        return Response(status=received.status_code, headers=headers, body=body)
+
+    def _log_call(self, request: httpx.Request, result: object, began: float, about: str) -> None:
+        milliseconds = (anyio.current_time() - began) * 1000
+        logger.debug("%s %s %s: %s in %.0f ms", request.method, request.url.path, about, result, milliseconds)
 
     def _scrub_outcome(self, outcome: AnyOutcome) -> AnyOutcome:
         """The outcome without the key in its words: a server may echo it, and words are kept and shown."""

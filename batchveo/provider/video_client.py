@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -12,6 +13,8 @@ import httpx
 
 from batchveo.provider.transport import HEADERS, build_request, find_proxy, make_timeouts, open_transport, send_request
 from batchveo.provider.url_guard import Resolve, Target, UrlRefused, check_url, system_resolve
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
@@ -102,7 +105,7 @@ class VideoClient:
             )
             try:
                 with anyio.fail_after(HEAD_SECONDS):
-                    return await send_request(transport, request)
+                    response = await send_request(transport, request)
             except TimeoutError:
                 raise httpx.ReadTimeout(f"{target.url.host}: no answer in {HEAD_SECONDS:.0f} s") from None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -110,6 +113,10 @@ class VideoClient:
             except OSError as error:
                 last = httpx.ConnectError(f"{target.url.host}: {error}")
                 last.__cause__ = error  # a certificate that is not trusted is told apart by it
+            else:
+                # no query: the signature of a URL is in it
+                logger.debug("GET %s%s: %d", target.url.host, target.url.path, response.status_code)
+                return response
         raise last
 
 
