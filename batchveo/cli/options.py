@@ -223,6 +223,7 @@ run_options = together(
     service_options,
     option("--plain", is_flag=True, help="Plain lines, also at a terminal."),
     option("--log-json", is_flag=True, help="One JSON object an event, on standard error."),
-    option("-v", "--verbose", count=True, show_default=False, help="Say more."),
+    option("-v", "--verbose", count=True, show_default=False, help="Show every move; -vv also each HTTP request."),
+    option("--log-file", type=PATH, metavar="FILE", help="Append events and HTTP requests to a file."),
     option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
 )

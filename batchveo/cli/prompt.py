@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchveo.core.errors import UsageError
-from batchveo.operations.consent import Consent
+from batchveo.operations.approval import Consent
 
 if TYPE_CHECKING:
     from batchveo.operations.quote import Approve, PurchaseQuote

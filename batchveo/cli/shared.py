@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,16 @@ from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
 from batchveo.display.background import BackgroundReporter
 from batchveo.display.factory import reporter_for
+from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notification_channels import Messengers, urls_in
+from batchveo.display.notifier import Notifier
 from batchveo.display.summary import account_lines, outcome_lines
 from batchveo.engine.result import RunResult
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
+
+LOGGERS = 2
+"""The verbosity from which on the loggers are shown."""
 
 
 def planned_settings(options: dict[str, Any]) -> RunSettings:
@@ -108,12 +114,22 @@ def service_of(options: dict[str, Any], *, required: bool = True) -> Service:
     )
 
 
-def reporter_of(options: dict[str, Any]) -> BackgroundReporter:
-    """Who shows the run; a context manager to be used around it."""
+@contextlib.contextmanager
+def show_run(options: dict[str, Any]) -> Iterator[tuple[BackgroundReporter, Notifier]]:
+    """What shows a run, writes its log and posts its messages; the second is the run's reporter."""
+    # the JSON lines on standard error are for machines: no other line may come between them
+    log_to = sys.stderr if options["verbose"] >= LOGGERS and not options["log_json"] else None
+    with open_log(log_to, options["log_file"]), _open_reporter(options) as shown:
+        reporter = shown if options["log_file"] is None else log_events(shown)
+        with Notifier(messengers_of(options), reporter, state=options["state"]) as notifier:
+            yield shown, notifier
+
+
+def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
     return reporter_for(
         sys.stderr,
         verbosity=-1 if options["quiet"] else options["verbose"],
-        plain=options["plain"],
+        plain=options["plain"] or options["verbose"] >= LOGGERS,  # records would tear a live view
         log_json=options["log_json"],
     )
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from batchveo.core.models import Job, JobState
 from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
-from batchveo.provider.clients import told_by
-from batchveo.provider.usage_log import Row, hours_since, read_log, success_of
+from batchveo.provider.clients import label_errors
+from batchveo.provider.usage_log import Row, hours_since, read_log, read_success
 from batchveo.storage.reader import size_of, video_at
 from batchveo.store import Store
 
@@ -75,7 +75,7 @@ async def read_all_books(apis: Mapping[str, ApiClient], *, since: float, now: fl
     keys: dict[str, str] = {}
     whole = True
     for label, api in apis.items():
-        with told_by(label):
+        with label_errors(label):
             books = await read_books(api, since=since, now=now)
         charges = {**books.charges, **charges}
         requests = {**books.requests, **requests}
@@ -89,7 +89,7 @@ async def read_books(api: ApiClient, *, since: float, now: float) -> ProviderRec
     requests: dict[str, str] = {}
 
     def take(rows: Sequence[Row]) -> bool:
-        requests.update(filter(None, map(success_of, rows)))
+        requests.update(filter(None, map(read_success, rows)))
         return False
 
     whole = await read_log(api, hours=hours_since(since, now), take=take)

@@ -9,7 +9,7 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.clients import told_by
+from batchveo.provider.clients import label_errors
 
 BALANCE_SECONDS = 30.0
 """How long the service may take for all of them."""
@@ -43,8 +43,8 @@ async def balance_of(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> 
 
 async def _ask(label: str, api: ApiClient, told: dict[str, float], notes: list[str]) -> None:
     try:
-        with told_by(label):
-            told[label] = await api.balance()
+        with label_errors(label):
+            told[label] = await api.fetch_balance()
     except (ProviderError, KeyRejected) as error:
         notes.append(f"no balance: {error}")
 

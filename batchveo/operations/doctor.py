@@ -129,4 +129,4 @@ def _key(key: NamedKey, base_url: str) -> Check:
 
 async def _balance(api: ApiClient) -> float:
     async with api:
-        return await api.balance()
+        return await api.fetch_balance()

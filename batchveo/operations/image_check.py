@@ -15,7 +15,7 @@ import anyio
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.operations.image_header import Gauge, can_measure
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import MOST_BYTES, NotSeen, look
+from batchveo.provider.image_client import MOST_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import Foreseen
 
 FIELDS = ("image_url", "last_image_url", "image_urls")
@@ -128,7 +128,7 @@ class _Checker:
         for image in queue:
             try:
                 gauge = await self._gauge(image)
-            except NotSeen as reason:
+            except ImageUnavailable as reason:
                 self._found[image] = str(reason)
             else:
                 problem = problem_of(gauge)
@@ -147,10 +147,10 @@ class _Checker:
         host = urlsplit(url).netloc
         for tries_left in reversed(range(TRIES)):
             if self._silent[host] >= HOPELESS:
-                raise NotSeen(f"not asked for any more, since {host} {self._why[host]}")
+                raise ImageUnavailable(f"not asked for any more, since {host} {self._why[host]}")
             try:
                 gauge = await self._look(url)
-            except NotSeen as reason:
+            except ImageUnavailable as reason:
                 if not reason.passing:
                     raise
                 if reason.silent:
@@ -171,7 +171,7 @@ class _Checker:
             gauge.feed(piece)
             return gauge.has_enough
 
-        await look(self._videos, url, feed)
+        await read_image_start(self._videos, url, feed)
         return gauge
 
 
@@ -198,7 +198,7 @@ def _file(path: str) -> Gauge:
             while not gauge.has_enough and (piece := file.read(_BLOCK)):
                 gauge.feed(piece)
     except OSError as error:
-        raise NotSeen(f"cannot be read: {error.strerror}") from None
+        raise ImageUnavailable(f"cannot be read: {error.strerror}") from None
     return gauge
 
 
@@ -209,5 +209,5 @@ def _data(uri: str) -> Gauge:
     try:
         gauge.feed(b64decode(start))
     except (binascii.Error, ValueError):
-        raise NotSeen("is not valid Base64") from None
+        raise ImageUnavailable("is not valid Base64") from None
     return gauge

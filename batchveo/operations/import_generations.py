@@ -12,8 +12,8 @@ from batchveo.core.filenames import safe_stem
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import told_by
-from batchveo.provider.usage_log import Row, read_log, success_of
+from batchveo.provider.clients import label_errors
+from batchveo.provider.usage_log import Row, read_log, read_success
 from batchveo.store import GenerationTaken, Store
 
 _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
@@ -52,7 +52,7 @@ async def adopt_from_log(store: Store, apis: Mapping[str, ApiClient], *, hours: 
     found: dict[str, _Bought] = {}
     adopted = Adopted()
     for label, api in apis.items():
-        with told_by(label):
+        with label_errors(label):
             adopted.whole &= await _read(api, label, hours, found)
     # each log has its newest first; of several, the newest is to be first again
     for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
@@ -65,7 +65,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
 
     def take(page: Sequence[Row]) -> bool:
         for row in page:
-            request, generation = success_of(row) or ("", "")
+            request, generation = read_success(row) or ("", "")
             match = _OURS.fullmatch(request)
             if match and generation:
                 bought = found.setdefault(generation, _Bought(match[1], request, str(row.get("created"))))

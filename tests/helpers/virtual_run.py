@@ -18,9 +18,9 @@ from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
 from batchveo.operations import preflight
-from batchveo.operations.prices import price_list
+from batchveo.operations.estimates import known_durations
+from batchveo.operations.prices import fetch_prices
 from batchveo.operations.recovery import recover
-from batchveo.operations.service_metrics import known_durations
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
@@ -90,7 +90,9 @@ class Night:
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 VideoClient(loopback=True, transport=wire) as videos,
             ):
-                prices = self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
+                prices = (
+                    self.prices if self.prices is not None else await fetch_prices(api, store.pending_models(number))
+                )
                 spec = RunSpec(
                     run=number,
                     begun=self.clock.now(),

@@ -18,14 +18,14 @@ from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
-from batchveo.manifest import Manifests
 from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
 from batchveo.operations.other_databases import is_unmade
 from batchveo.operations.preflight import check_service, running
-from batchveo.provider.clients import apis
+from batchveo.operations.staging import ManifestSources
+from batchveo.provider.clients import open_api_clients
 from batchveo.provider.service import Service
 from batchveo.provider.usage_log import NOT_WHOLE
-from batchveo.store import GenerationTaken, StagingTable, Store
+from batchveo.store import GenerationTaken, Store
 
 
 @click.command("adopt")
@@ -78,17 +78,14 @@ def command(
 
 def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
-        with (
-            Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading,
-            StagingTable() as scratch,
-        ):
-            reading.read(scratch.take)
-            store.add(scratch, run=run, now=time.time())
+        sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
+        with sources.stage() as staged:
+            store.add(staged.table, run=run, now=time.time())
 
 
 def _from_log(store: Store, using: Service, hours: int) -> Adopted:
     async def call() -> Adopted:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return await adopt_from_log(store, opened, hours=hours, now=time.time())
 
     with running(using, store.path) as there:
@@ -102,7 +99,7 @@ def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, st
         return dict.fromkeys(generation_ids, label or only)
 
     async def call() -> dict[str, str | None]:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return {generation: await key_of(opened, generation) for generation in generation_ids}
 
     with running(using, state) as there:

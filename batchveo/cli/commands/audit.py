@@ -17,7 +17,7 @@ from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, printable, shorten
 from batchveo.operations.audit import Audit, Finding, audit
 from batchveo.operations.preflight import running
-from batchveo.provider.clients import apis
+from batchveo.provider.clients import open_api_clients
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
 
@@ -36,7 +36,7 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     using = service_of(options)
 
     async def call() -> Audit:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return await audit(store, opened, now=time.time())
 
     with Store(state, writing=False) as store, running(using, state) as there:

@@ -27,7 +27,7 @@ from batchveo.display.plan import plan_row, plan_text
 from batchveo.operations.image_check import unwatched
 from batchveo.operations.plan import Plan, plan
 from batchveo.operations.preflight import running
-from batchveo.provider.clients import apis, first
+from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
 
 
@@ -64,11 +64,11 @@ def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
 
 def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
     async def call() -> Plan:
-        async with apis(using) as opened:
+        async with open_api_clients(using) as opened:
             return await plan(
                 manifests,
                 state=options["state"],
-                api=first(opened),
+                api=any_client(opened),
                 has_key=using.key is not None,
                 apis=opened,
                 allow_unknown_model=options["allow_unknown_model"],

@@ -17,8 +17,7 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.prompt import approve_of, consent_of
 from batchveo.cli.read_options import reading_of
-from batchveo.cli.shared import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
-from batchveo.display.notifier import Notifier
+from batchveo.cli.shared import cluster_of, conclude, service_of, settings_of, show_run, told_of
 from batchveo.operations import run as library
 
 
@@ -40,10 +39,7 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
 
         return show_plan(manifests, as_json=False, **options)
     settings, cluster = settings_of(options), cluster_of(options)
-    with (
-        reporter_of(options) as shown,
-        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
-    ):
+    with show_run(options) as (shown, notifier):
         result = library.run(
             manifests,
             state=options["state"],

@@ -12,7 +12,7 @@ import pytest
 from batchveo.core.durations import Expectation
 from batchveo.core.settings import RunSettings
 from batchveo.operations import run_steps
-from batchveo.operations.service_metrics import METRICS_SECONDS, read_durations, recent_durations
+from batchveo.operations.estimates import METRICS_SECONDS, fetch_durations, read_durations
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings, transport
 from tests.helpers.virtual_run import BASE_URL, Night, specs
@@ -57,7 +57,7 @@ def test_strange_answers_tell_nothing(body: object) -> None:
 
 async def asked(handler: Any) -> dict[str, Expectation]:
     async with ApiClient(None, base_url=BASE_URL, transport=httpx.MockTransport(handler)) as api:
-        return dict(await recent_durations(api, ["m"]))
+        return dict(await fetch_durations(api, ["m"]))
 
 
 async def test_models_that_were_not_asked_for_are_not_listened_to() -> None:
@@ -97,7 +97,7 @@ async def test_the_sandbox_tells_of_the_last_minutes(tmp_path: Path) -> None:
     night = Night(tmp_path, Settings(generation_median=90.0))
     await night.run(specs(20))
     async with ApiClient(None, base_url=BASE_URL, transport=transport(night.service)) as api:
-        told = await recent_durations(api, ["veo2", "never-made"])
+        told = await fetch_durations(api, ["veo2", "never-made"])
     assert list(told) == ["veo2"]
     assert 60 < told["veo2"].median < 140
 
@@ -111,7 +111,7 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
             run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.add(specs(12), run=run, now=night.clock.now())
             models = store.pending_models(run)
-            known = await run_steps._durations(api, store, models, RunSettings())
-            unplanned = await run_steps._durations(api, store, models, RunSettings(poll_interval=5.0))
+            known = await run_steps._expect_durations(api, store, models, RunSettings())
+            unplanned = await run_steps._expect_durations(api, store, models, RunSettings(poll_interval=5.0))
     assert known.expected("veo2") is not None
     assert unplanned.expected("veo2") is None

@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.outcomes import Completed
 from batchveo.core.state_machine import next_state
-from batchveo.operations.costs import learn_costs
+from batchveo.operations.prices import collect_costs
 from tests.helpers.several_keys import Office
 
 pytestmark = pytest.mark.anyio
@@ -31,9 +31,9 @@ async def test_each_ledger_tells_its_own(tmp_path: Path) -> None:
     with office.store as store:
         await completed(office, "a", "b")
         async with office.apis("a", "b", "c") as opened:
-            await learn_costs(store, opened.values(), since=office.now)
+            await collect_costs(store, opened.values(), since=office.now)
             assert not store.unpriced()
-            await learn_costs(store, opened.values(), since=office.now)
+            await collect_costs(store, opened.values(), since=office.now)
         assert store.spend()[0] == pytest.approx(sum(charge.credits for charge in office.service.charges()) / 2e6)
     assert office.service.calls["transactions"] == 2
 
@@ -45,5 +45,5 @@ async def test_one_key_that_is_refused_does_not_silence_the_others(tmp_path: Pat
         await completed(office, "a", "b")
         async with office.apis("a", "b") as opened:
             opened["a"]._headers.pop("Authorization")
-            await learn_costs(store, opened.values(), since=office.now)
+            await collect_costs(store, opened.values(), since=office.now)
         assert len(store.unpriced()) == 1
