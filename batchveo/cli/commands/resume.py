@@ -16,7 +16,7 @@ from batchveo.operations import run
 @click.command("resume")
 @run_options
 def command(**options: Any) -> int:
-    """Go on with everything unfinished in the state, whichever manifest named it."""
+    """Resume all unfinished jobs of the database, from any manifest."""
     settings, cluster = settings_of(options), cluster_of(options)
     with (
         reporter_of(options) as shown,
