@@ -48,7 +48,7 @@ def _is_someone_there() -> bool:
 
 def _goes_on(question: str) -> bool:
     click.echo(question, err=True)
-    return _yes("\nGo on all the same?")
+    return _yes("\nContinue anyway?")
 
 
 def _asked(offer: PurchaseQuote) -> bool:

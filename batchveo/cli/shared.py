@@ -88,7 +88,7 @@ def cluster_of(options: dict[str, Any]) -> Cluster | None:
     if options["ray"] is not None:
         return Cluster(address=options["ray"], workers=options["workers"])
     if options["workers"] is not None:
-        raise UsageError("--workers N is for --ray: give both")
+        raise UsageError("--workers needs --ray")
     return None
 
 
@@ -98,7 +98,7 @@ def rate_per_minute(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|min|m|h|hour))?\s*", text)
     if match is None or float(match[1]) <= 0:
-        raise UsageError(f"--rate {text!r}: write it as 30/min")
+        raise UsageError(f"--rate {text!r}: write it as 30/min, 2/s or 500/h")
     factor = {"s": 60.0, "sec": 60.0, "h": 1 / 60, "hour": 1 / 60}.get(match[2] or "min", 1.0)
     return float(match[1]) * factor
 

@@ -22,7 +22,7 @@ from batchveo.core.formatting import clock_time, counted, printable, shorten, sp
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
-"""The verbosity from which on something is said."""
+"""The verbosity from which a line is shown."""
 LONGEST = 500
 
 
@@ -38,7 +38,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventText:
-    """One line of text without control characters; said from the verbosity ``rank`` on.
+    """One line of text without control characters; shown from the verbosity ``rank``.
 
     ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
     """
@@ -50,7 +50,7 @@ class EventText:
 
 
 def news_of(event: Event) -> EventText | None:
-    """What ``event`` is worth in words; ``None`` where it is for machines only."""
+    """The line for ``event``; ``None`` if it is for machines only."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
             return _move(job, was, shorten(detail, LONGEST))
@@ -58,7 +58,7 @@ def news_of(event: Event) -> EventText | None:
             text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
         case SubmitsPaused(reason=reason, limit=limit):
-            text = f"slower: {shorten(reason, LONGEST)}; up to {limit} in flight"
+            text = f"retrying after {shorten(reason, LONGEST)}; limit {limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
             return _pace(event)
@@ -79,16 +79,16 @@ def _waiting(event: WaitingForLog) -> EventText:
     until = clock_time(event.until)
     most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
-    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"
+    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` continues"
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
 def _pace(paced: ThrottleChanged) -> EventText | None:
     if paced.full_again:
-        return EventText(text=f"full speed again: up to {paced.limit} in flight")
+        return EventText(text=f"full speed again: limit {paced.limit}")
     if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
         return EventText(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
-    return EventText(text=f"up to {paced.limit} in flight: {paced.brake.sentence}", rank=EVERYTHING)
+    return EventText(text=f"limit {paced.limit}: {paced.brake.sentence}", rank=EVERYTHING)
 
 
 def _move(job: Job, was: JobState, detail: str) -> EventText:
@@ -103,5 +103,5 @@ def _move(job: Job, was: JobState, detail: str) -> EventText:
     if JobState.IN_DOUBT in (job.state, was):
         return EventText(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
     if was is JobState.DOWNLOADING:
-        return EventText(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
+        return EventText(text=f"not downloaded yet: {name}: {detail}", tone=Tone.DOUBT)
     return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)

@@ -171,7 +171,7 @@ def _speed(shot: Snapshot) -> Variants:
 
 def _ahead(shot: Snapshot) -> Variants:
     if not shot.going:
-        return [Text(f"{counted(shot.left, 'job')}; no run is going on")] if shot.left else []
+        return [Text(f"{counted(shot.left, 'job')}; no run is in progress")] if shot.left else []
     if shot.waits_since is not None:
         return _waiting(shot, shot.waits_since)
     if shot.ahead is None:
@@ -191,7 +191,7 @@ def _waiting(shot: Snapshot, since: float) -> Variants:
 
 def _may_end(shot: Snapshot) -> Variants:
     safe = "Ctrl-C is safe"
-    return [Text(f"{safe}, `{shot.resume}` goes on", style="dim"), Text(f"{safe}, a resume goes on", style="dim")]
+    return [Text(f"{safe}, `{shot.resume}` continues", style="dim"), Text(f"{safe}, `resume` continues", style="dim")]
 
 
 def _money(shot: Snapshot) -> Variants:
@@ -227,18 +227,20 @@ def _doubts_with_a_place(shot: Snapshot, pace: ThrottleChanged) -> str | None:
     """A submit in doubt may well be generating: for a while it counts as in flight."""
     free = pace.limit - shot.in_flight
     doubts = shot.counts[JobState.IN_DOUBT] - shot.counts.held
-    return "a doubt holds a place" if pace.brake is ThrottleReason.PLACES and 0 < free <= doubts else None
+    if pace.brake is not ThrottleReason.PLACES or not 0 < free <= doubts:
+        return None
+    return f"{counted(free, 'slot')} kept for unresolved requests"
 
 
 def _doubts(shot: Snapshot, waiting: int) -> Variants:
-    what = Text(f"{waiting:,} · looked up in the usage log", style="yellow")
+    what = Text(f"{waiting:,} · waiting for the usage log", style="yellow")
     return [*_naming(what, shot, held=False), what]
 
 
 def _held(shot: Snapshot) -> Variants:
     look = pasteable("jobs", "--state-is", "in_doubt", state=shot.state)
-    short = Text(f"{shot.counts.held:,} to be settled by you", style="bold yellow")
-    what = Text(f"{shot.counts.held:,} to be settled by you, see `{look}`", style="bold yellow")
+    short = Text(f"{shot.counts.held:,} need your decision", style="bold yellow")
+    what = Text(f"{shot.counts.held:,} need your decision, see `{look}`", style="bold yellow")
     return [*_naming(what, shot, held=True), what, *_naming(short, shot, held=True), short]
 
 

@@ -177,4 +177,4 @@ class Notifier:
 
     def _warn(self, failures: list[str]) -> None:
         for kind in failures:
-            self._reporter(Message(text=f"a message was not taken by {kind}; the run does not mind", warning=True))
+            self._reporter(Message(text=f"a message was not accepted by {kind}; the run is not affected", warning=True))

@@ -1,4 +1,4 @@
-"""Events in words, one after another: a cause that repeats is counted, not said again."""
+"""Events in words, one after another: a cause that repeats is counted, not repeated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RepeatCounter:
         if cause.unreachable:
             return [EventText(text=f"the service is reachable again, {for_long}", tone=Tone.WARNING, rank=WRONG)]
         if self._count >= WORTH_AN_END and isinstance(event, JobStateChanged):
-            return [EventText(text=f"submits are taken again, {for_long}", tone=Tone.GOOD)]
+            return [EventText(text=f"submits are accepted again, {for_long}", tone=Tone.GOOD)]
         return []
 
     def _slowed(self, event: SubmitsPaused) -> EventText:
@@ -59,7 +59,7 @@ class RepeatCounter:
             self._said_at = at
         tries = f"{self._count:,} tries in {span(at - self._since)}"
         reason = shorten(event.reason, LONGEST)
-        begun = reason if event.unreachable else f"slower: {reason}"
+        begun = reason if event.unreachable else f"retrying after {reason}"
         text = f"{begun}: {tries}, next try in {span(event.wait)}"
         rank = (WRONG if event.unreachable else USUAL) if loud else EVERYTHING
         return EventText(text=text, tone=Tone.DOUBT, rank=rank, again=begun)

@@ -1,4 +1,4 @@
-"""Why a run goes as fast as it goes, in words."""
+"""What limits the speed of a run, in words."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def brake_words(paced: ThrottleChanged) -> str | None:
         case ThrottleReason.PAUSE:
             return "paused" + _until(paced)
         case ThrottleReason.LATER:
-            return "what is left is tried again" + _until(paced).replace("until", "at")
+            return "the remaining jobs are retried" + _until(paced).replace("until", "at")
         case ThrottleReason.RATE:
-            return "held to your own rate"
+            return "at your --rate"
         case ThrottleReason.CREDITS:
             return "waiting for credits"
         case ThrottleReason.DOWNLOADS:
-            return "waiting for downloads, which pile up"
+            return "waiting for downloads to catch up"
         case ThrottleReason.BUDGET:
-            return "the budget is reserved in full"
+            return "the whole budget is reserved"
         case ThrottleReason.NOTHING:
-            return "all is submitted"
+            return "all jobs are submitted"
         case _:
             assert_never(paced.brake)
 

@@ -1,4 +1,4 @@
-"""A state watched from another terminal while a run goes on."""
+"""Watch a database from another terminal during a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 1.0
 
 
 def watch_state(store: Store, out: TextIO) -> NoReturn:
-    """Draw the state on the terminal ``out`` again and again, until interrupted."""
+    """Draw the database on the terminal ``out`` again and again, until interrupted."""
     terminal, lookout = Terminal(out), SnapshotReader(store=store)
     while True:
         began = time.monotonic()
@@ -33,7 +33,7 @@ def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
     shot = lookout.look(time.time())
     size = terminal.size
     canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)
-    title = f"{shorten(str(store.path), 200)} · {'a run is going on' if shot.going else 'no run is going on'}"
+    title = f"{shorten(str(store.path), 200)} · {'a run is in progress' if shot.going else 'no run is in progress'}"
     terminal.draw(frame(shot, recent_moves(store), canvas, title=title))
 
 

@@ -35,9 +35,9 @@ EVENTS: list[tuple[Event, int | None, str]] = [
     (moved(S.IN_DOUBT, S.SUBMITTING), -1, "in doubt: a cat: "),
     (moved(S.IN_DOUBT, S.IN_DOUBT, held=True), -1, "held in doubt: a cat: "),
     (moved(S.GENERATING, S.IN_DOUBT), -1, "generating: a cat: "),
-    (moved(S.GENERATING, S.DOWNLOADING), 0, "not fetched yet: a cat: "),
+    (moved(S.GENERATING, S.DOWNLOADING), 0, "not downloaded yet: a cat: "),
     (moved(S.GENERATING, S.SUBMITTING), 1, "submitting -> generating: a cat: "),
-    (SubmitsPaused(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
+    (SubmitsPaused(reason="HTTP 429", until=NOW, limit=3), 0, "retrying after HTTP 429; limit 3"),
     (Message(text=HOSTILE), 0, "[red]"),
     (Message(text="look", warning=True), -1, "look"),
     (WaitingForLog(doubts=1, until=NOW), -1, "waiting for 1 submit to appear in the usage log (until"),
@@ -53,9 +53,9 @@ EVENTS: list[tuple[Event, int | None, str]] = [
         -1,
         "cannot reach http://x (Connection refused), next try in 8 s",
     ),
-    (make_pace(limit=12, was=11), 0, "full speed again: up to 12 in flight"),
+    (make_pace(limit=12, was=11), 0, "full speed again: limit 12"),
     (make_pace(brake=ThrottleReason.DOWNLOADS), 0, "no submits for now: finished videos pile up"),
-    (make_pace(brake=ThrottleReason.NOTHING), 1, "up to 9 in flight: all is submitted"),
+    (make_pace(brake=ThrottleReason.NOTHING), 1, "limit 9: all jobs are submitted"),
 ]
 
 

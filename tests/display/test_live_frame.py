@@ -37,9 +37,9 @@ def test_a_night_at_a_glance() -> None:
         "196 videos/h · $152.88/h",
         "about 3 h 10 min (2 h 50 min – 3 h 40 min)",
         "$336.18 of $800.00 · $9.36 more in flight or in doubt · 3 of unknown price",
-        "8 of 9 · a doubt holds a place · lowered from 12 by a 429",
-        "in doubt   2 · looked up in the usage log",
-        "held       1 to be settled by you, see `batchveo jobs --state-is in_doubt`",
+        "8 of 9 · 1 slot kept for unresolved requests · lowered from 12 by a 429",
+        "in doubt   2 · waiting for the usage log",
+        "held       1 need your decision, see `batchveo jobs --state-is in_doubt`",
         "done: fox-3.mp4",
     ):
         assert words in text, words
@@ -95,12 +95,12 @@ def test_markup_in_names_is_text() -> None:
     [
         ({"limit": 12, "lowered_at": None}, "8 of 12 · your own limit"),
         ({"brake": ThrottleReason.CREDITS, "limit": 12}, "waiting for credits"),
-        ({"brake": ThrottleReason.DOWNLOADS, "limit": 12}, "waiting for downloads, which pile up"),
-        ({"brake": ThrottleReason.BUDGET, "limit": 12}, "the budget is reserved in full"),
-        ({"brake": ThrottleReason.RATE, "limit": 12}, "held to your own rate"),
-        ({"brake": ThrottleReason.NOTHING, "limit": 12}, "all is submitted"),
+        ({"brake": ThrottleReason.DOWNLOADS, "limit": 12}, "waiting for downloads to catch up"),
+        ({"brake": ThrottleReason.BUDGET, "limit": 12}, "the whole budget is reserved"),
+        ({"brake": ThrottleReason.RATE, "limit": 12}, "at your --rate"),
+        ({"brake": ThrottleReason.NOTHING, "limit": 12}, "all jobs are submitted"),
         ({"brake": ThrottleReason.PAUSE, "until": NOW + 30}, "paused until "),
-        ({"brake": ThrottleReason.LATER, "until": NOW + 30}, "what is left is tried again at "),
+        ({"brake": ThrottleReason.LATER, "until": NOW + 30}, "the remaining jobs are retried at "),
     ],
 )
 def test_why_the_pace_is_what_it_is(changes: dict[str, object], words: str) -> None:
@@ -115,7 +115,7 @@ def test_nothing_is_claimed_that_is_not_known() -> None:
     assert "no video is finished yet" in drawn(start)
     assert "not known yet" in drawn(start)
     over = make_shot(going=False, pace=None, ahead=None)
-    assert "559 jobs; no run is going on" in drawn(over)
+    assert "559 jobs; no run is in progress" in drawn(over)
     assert "in flight" not in drawn(over).replace("in flight or in doubt", "")
 
 
@@ -147,7 +147,7 @@ def test_waiting_for_the_log_is_no_time_that_is_left(width: int) -> None:
     text = "\n".join(line.plain for line in frame(waiting(), (), Canvas(width=width - 1, height=40)))
     assert "(12 min of at most 30 min)" in text
     assert "waiting for 1 submit to appear" in text or width == 60
-    assert "Ctrl-C is safe, `batchveo resume --state night.db` goes on" in text or width == 60
+    assert "Ctrl-C is safe, `batchveo resume --state night.db` continues" in text or width == 60
     assert "Ctrl-C is safe" in text
     assert "until about" not in text
 

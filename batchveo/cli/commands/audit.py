@@ -27,11 +27,11 @@ from batchveo.store import Store
 @service_options
 @json_option
 def command(state: Path, *, as_json: bool, **options: Any) -> int:
-    """Hold the state against the provider's ledger and usage log.
+    """Compare the database with the provider's billing records; changes nothing.
 
-    Bought twice, bought but not on disk, on disk but never charged, charged otherwise than expected, and
-    generations nobody here asked for. Exit status 1 where anything is off, or where the log is longer than what
-    is read of it. Changes nothing.
+    Finds videos that were bought twice, bought but not on disk, on disk but never charged or charged at another
+    price, and generations that this database did not request. Exit status 1 if there are findings, or if the usage
+    log is too long to be read whole.
     """
     using = service_of(options)
 
@@ -53,9 +53,9 @@ def _say(audited: Audit) -> None:
     for finding in audited.findings:
         click.echo(_line(finding))
     off = len(audited.findings)
-    click.echo(f"{counted(off, 'thing')} {'is' if off == 1 else 'are'} off" if off else "nothing is off", err=True)
+    click.echo(counted(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
-        click.echo(f"warning: {NOT_WHOLE}: what was bought twice further back is not seen", err=True)
+        click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
 
 
 def _row(finding: Finding) -> dict[str, object]:

@@ -21,13 +21,19 @@ from batchveo.operations.doctor import Check, examine
 
 @click.command("doctor")
 @state_option
-@option("--output", type=PLACE, default=Path("videos"), metavar="DIR|URL", help="Where the videos go.")
+@option(
+    "--output",
+    type=PLACE,
+    default=Path("videos"),
+    metavar="DIR|URL",
+    help="Destination of the videos: a folder or bucket URL.",
+)
 @notify_options
 @option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
 @click.pass_context
 def command(context: click.Context, /, state: Path, output: Destination, *, notify_test: bool, **options: Any) -> int:
-    """Say what is wrong with this machine's set-up: settings, key, service, disk, state. Changes nothing."""
+    """Check configuration, key, network, disk and database; changes nothing."""
     wrong = False
     for check in _checks(context, state, output, options, send=notify_test):
         click.echo(_line(check))
@@ -65,7 +71,7 @@ def _line(check: Check) -> str:
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:
     """Whether messages have somewhere to go; with ``send``, whether a test message arrives."""
     if not messengers:
-        yield Check(what="messages", ok=False, found="there is nowhere to send them", advice="give --notify URL")
+        yield Check(what="messages", ok=False, found="no URL to send them to", advice="give --notify URL")
         return
     failed = []
     if send:
@@ -74,6 +80,6 @@ def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]
     yield Check(
         what="messages",
         ok=not failed,
-        found=f"not taken by {', '.join(failed)}" if failed else f"to {', '.join(messengers.kinds)}",
+        found=f"not accepted by {', '.join(failed)}" if failed else f"to {', '.join(messengers.kinds)}",
         advice="check the URL, its token and the network",
     )

@@ -30,7 +30,7 @@ COST_WIDTH = 7
     "--state-is",
     type=click.Choice([state.value for state in JobState]),
     multiple=True,
-    help="Only jobs in this state; may be given several times.",
+    help="List only jobs in this state; may be given several times.",
 )
 @json_option
 def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:

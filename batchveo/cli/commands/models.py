@@ -15,10 +15,10 @@ from batchveo.provider.catalog import MODELS, Model, Param
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=models)
 @json_option
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
-    """List the models of the catalogue; with NAMEs (parts will do), their parameters."""
+    """List the models; with NAMEs (or parts of names), show their parameters."""
     chosen = [m for m in MODELS.values() if not names or any(name in m.id for name in names)]
     if not chosen:
-        click.echo("no model of the catalogue has such a name; `batchveo models` lists them", err=True)
+        click.echo("no model with this name; `batchveo models` lists all", err=True)
     if as_json:
         click.echo(json.dumps([_row(model) for model in chosen], indent=2))
     elif names:

@@ -37,16 +37,16 @@ from batchveo.provider.service import Service
 @plan_options
 @service_options
 @unknown_model_option
-@option("--check-images", is_flag=True, help="Look at the images too: do they answer, are they large enough?")
+@option("--check-images", is_flag=True, help="Also check that the images can be read and are large enough.")
 @strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
-    """Check, count and price the jobs, foretell the night; write nothing, buy nothing."""
+    """Check, count and price the jobs and estimate how long the run takes; buy nothing."""
     return show_plan(manifests, as_json=as_json, **options)
 
 
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
-    """Make the plan and print it; 1 where images will not do."""
+    """Make the plan and print it; 1 if an image cannot be used."""
     made = _plan(manifests, options)
     text = (
         json.dumps(plan_row(made), ensure_ascii=False, indent=2)

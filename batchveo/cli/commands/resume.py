@@ -15,7 +15,7 @@ from batchveo.operations import run
 @click.command("resume")
 @run_options
 def command(**options: Any) -> int:
-    """Go on with everything unfinished in the state, whichever manifest named it."""
+    """Resume all unfinished jobs of the database, from any manifest."""
     settings, cluster = settings_of(options), cluster_of(options)
     with show_run(options) as (shown, notifier):
         result = run.resume(

@@ -27,12 +27,12 @@ from batchveo.operations import run as library
 @run_options
 @unknown_model_option
 @strict_option
-@option("--new-state", is_flag=True, help="Buy with a new database, though another one knows these jobs.")
-@option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
+@option("--new-state", is_flag=True, help="Use a new database even if another one has these jobs.")
+@option("--dry-run", is_flag=True, help="Print the plan; write nothing and buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
-    """Make the videos that the manifests name; the same command again goes on.
+    """Generate the videos of the manifests; run the same command again to resume.
 
-    MANIFEST is a YAML, CSV or JSON Lines file, a .txt with a prompt a line, or - for standard input.
+    MANIFEST is a YAML, CSV or JSON Lines file, a .txt file with one prompt per line, or - for standard input.
     """
     if dry_run:
         from batchveo.cli.commands.plan import show_plan
