@@ -12,7 +12,7 @@ from batchveo.manifest.entries import DEPTH_LIMIT, Table
 from batchveo.manifest.formats.text import Comment, Comments
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
 from batchveo.manifest.scalars import resolve_scalar
-from batchveo.provider.catalog import MODELS, ParamType
+from batchveo.provider.catalog import MODELS
 
 NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
@@ -31,12 +31,11 @@ _DELIBERATE_GAP = 2
 """Blanks before a comment that is meant as one, by the habit of those who write YAML."""
 
 _TEXTS = frozenset(("prompt", "negative_prompt"))
-_CLOSED = frozenset(
-    name
-    for model in MODELS.values()
-    for name, param in model.params.items()
-    if param.choices or param.type in {ParamType.INTEGER, ParamType.BOOLEAN}
-) | {"model", "repeat", "budget"}
+_CLOSED = frozenset(name for model in MODELS.values() for name, param in model.params.items() if param.is_closed) | {
+    "model",
+    "repeat",
+    "budget",
+}
 """Keys whose values no comment can cut short unnoticed."""
 
 _BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")
