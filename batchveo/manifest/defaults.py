@@ -10,6 +10,7 @@ from typing import TypeVar
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
 from batchveo.manifest.formats.row_files import RowFile, row_file
 from batchveo.manifest.job_keys import (
+    NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
     TRIES_LIMIT,
     is_raw,
@@ -39,7 +40,6 @@ FAMILY_LIMIT = 1_000_000
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOWHERE = Entry(0, {})
-_NOT_IN_DEFAULTS = ("id", "matrix", "jobs", "prompts_file", "names_file", "rows_file")
 _RARE = frozenset(
     ("id", "repeat", "tries", "matrix", "prompts_file", "prompts_format", "names_file", "rows_file", "meta")
 )
@@ -89,7 +89,7 @@ class EntryMerger:
         known = [*PARAMETERS, *JOB_KEYS]
         good = {}
         for key, value in defaults.fields.items():
-            if key in _NOT_IN_DEFAULTS:
+            if key in (*NOT_IN_DEFAULTS, "jobs"):
                 self.report(_NOWHERE, key, Fault("cannot be a default", "write it in each job"))
             elif key not in known and not any_parameter:
                 self.report(_NOWHERE, key, Fault("no model takes such a parameter", suggest_key(key, known)))

@@ -16,6 +16,9 @@ REPEAT_LIMIT = 100_000
 TRIES_LIMIT = 100
 """The most times that one job may be made because it fails."""
 
+NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
+"""Keys that differ from job to job."""
+
 _VARIABLE = re.compile(r"[^\W\d]\w*")
 _NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
 _RAW = {"lines": False, "raw": True}

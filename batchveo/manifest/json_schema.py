@@ -5,12 +5,12 @@ It tells what can be told of one file without reading others; ``batchveo plan`` 
 
 from __future__ import annotations
 
+from batchveo.manifest.job_keys import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
-_NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
 
 _JOB_KEYS: dict[str, dict[str, object]] = {
     "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
@@ -43,11 +43,11 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "tries": {
         "type": "integer",
         "minimum": 1,
-        "maximum": 100,
+        "maximum": TRIES_LIMIT,
         "description": "How often the job is made in all if its generation fails and was not charged.",
     },
     "repeat": {
-        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _TEMPLATE],
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": REPEAT_LIMIT}, _TEMPLATE],
         "description": "The same request this many times; {index} counts from 0.",
     },
     "meta": {"type": "object", "description": "Carried into exports, not sent."},
@@ -104,7 +104,7 @@ def _job_object(*, required: bool) -> dict[str, object]:
 
 
 def _defaults_object() -> dict[str, object]:
-    properties = {name: part for name, part in _list_properties().items() if name not in _NOT_IN_DEFAULTS}
+    properties = {name: part for name, part in _list_properties().items() if name not in NOT_IN_DEFAULTS}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -141,21 +141,17 @@ def _ways_to_give(name: str) -> list[dict[str, object]]:
 def _parameter_schema(params: list[Param]) -> dict[str, object]:
     """One parameter as several models take it."""
     choices = list(dict.fromkeys(choice for param in params for choice in param.choices))
-    schema: dict[str, object]
-    match params[0].type:
-        case ParamType.STRING if choices:
-            schema = {"anyOf": [{"enum": _list_spellings([str(choice) for choice in choices])}, _TEMPLATE]}
-        case ParamType.INTEGER if choices:
-            schema = {"anyOf": [{"type": "integer", "enum": choices}, _TEMPLATE]}
-        case ParamType.INTEGER:
-            schema = {"anyOf": [{"type": "integer"}, _TEMPLATE]}
-        case ParamType.BOOLEAN:
-            schema = {"anyOf": [{"type": "boolean"}, _TEMPLATE]}
-        case ParamType.URL_LIST:
-            urls = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
-            schema = {"anyOf": [urls, _TEMPLATE]}
-        case ParamType.STRING | ParamType.URL:
-            schema = {"type": "string", **({"minLength": 1} if params[0].required else {})}
+    first = params[0]
+    schema: dict[str, object] = {"type": first.json_type}
+    if first.type is ParamType.URL_LIST:
+        schema |= {"minItems": 1, "items": {"type": "string", "minLength": 1}}
+    elif choices:
+        is_text = first.type is ParamType.STRING
+        schema = {"enum": _list_spellings([*map(str, choices)])} if is_text else {**schema, "enum": choices}
+    if first.is_free_text or first.type is ParamType.URL:  # a text with placeholders is a text
+        schema |= {"minLength": 1} if first.required else {}
+    else:
+        schema = {"anyOf": [schema, _TEMPLATE]}
     return {**schema, "description": _describe_parameter(params)}
 
 

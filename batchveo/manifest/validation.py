@@ -137,11 +137,9 @@ class Rules:
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
         model = self.model
-        if model is None or model.last_frame_duration is None or "last_image_url" not in request:
-            return
-        duration = request.get("duration", model.params["duration"].default)
-        if duration != model.last_frame_duration:
-            raise Fault(f"{duration} does not go with last_image_url", f"duration: {model.last_frame_duration}")
+        if model is not None and not model.fits_last_frame(request):
+            right = f"duration: {model.last_frame_duration}"
+            raise Fault(f"{model.duration_of(request)} does not go with last_image_url", right)
 
 
 def text(value: object, *, may_be_empty: bool = False) -> str:

@@ -13,9 +13,8 @@ import yaml
 
 from batchveo.manifest.entries import Entry, Table
 from batchveo.manifest.formats.text import YamlText
-from batchveo.manifest.formats.yaml_composer import Composer
+from batchveo.manifest.formats.yaml_composer import Composer, line_of
 from batchveo.manifest.formats.yaml_format import open_composer, syntax_fault
-from batchveo.manifest.formats.yaml_marks import line_of
 from batchveo.manifest.problems import Fault
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import deque
 from collections.abc import Iterator
 from io import StringIO
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from batchveo.manifest.formats.yaml_comments import Comments
 from batchveo.manifest.problems import FatalFault, Fault
 
 LINE_LIMIT = 16 * 1024 * 1024
@@ -25,6 +25,8 @@ _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010
 _ESCAPED_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _CUT_ESCAPE = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _LONGEST_CUT = 11
+_WHITE = " \t\r\n"
+_COMMENT_SHOWN = 40
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
@@ -59,6 +61,88 @@ def _decode_block(block: bytes, first: int) -> tuple[str, Fault | None]:
     except UnicodeDecodeError as error:
         good = block[: 1 + block.rfind(b"\n", 0, error.start)]
         return good.decode(), Fault(_NOT_UTF8, _SAVE_AS, line=first + good.count(b"\n"))
+
+
+class Comment(NamedTuple):
+    """A comment, and how it stands to the last character before it.
+
+    ``lines`` counts the line breaks between the two, ``gap`` the blanks if there is no break; ``column`` is
+    that of the ``#`` if there is one, from 0.
+    """
+
+    text: str
+    lines: int
+    gap: int
+    column: int
+
+
+class Comments:
+    """The comments of what was read and not yet asked about, by the place after the last character before each.
+
+    Places are counted in characters from the beginning of the file, as the parser's marks are.
+    """
+
+    def __init__(self) -> None:
+        self._found: deque[tuple[int, Comment]] = deque()
+        self._at = 0
+        self._ink = 0  # after the last character that is not white
+        self._line = 0  # where the current line begins
+        self._breaks = 0  # line breaks since the ink
+
+    def feed(self, text: str) -> None:
+        """Take the next piece of the file; it must not end in ``#`` unless the file does."""
+        place = text.find("#")
+        while place >= 0:
+            self._look(text, place)
+            place = text.find("#", place + 1)
+        self._advance(text)
+
+    def after(self, place: int) -> Comment | None:
+        """The comment that follows a scalar that ends there; those before it are forgotten."""
+        found = self._found
+        while found and found[0][0] < place:
+            found.popleft()
+        return found[0][1] if found and found[0][0] == place else None
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def _look(self, text: str, place: int) -> None:
+        start = place
+        while start > 0 and text[start - 1] in _WHITE:
+            start -= 1
+        breaks = text.count("\n", start, place)
+        ink = self._at + start
+        if start == 0:
+            breaks += self._breaks
+            ink = self._ink
+        if ink == self._at + place:
+            return  # no blank before it: a part of the text
+        last = text.rfind("\n", start, place)
+        line = self._at + last + 1 if last >= 0 else self._line
+        self._found.append(
+            (
+                ink,
+                Comment(
+                    text=text[place : place + _COMMENT_SHOWN].partition("\n")[0].rstrip(),
+                    lines=breaks,
+                    gap=self._at + place - ink,
+                    column=self._at + place - line if breaks else 0,
+                ),
+            )
+        )
+
+    def _advance(self, text: str) -> None:
+        ink = len(text.rstrip(_WHITE))
+        if ink:
+            self._ink = self._at + ink
+            self._breaks = text.count("\n", ink)
+        else:
+            self._breaks += text.count("\n")
+        last = text.rfind("\n")
+        if last >= 0:
+            self._line = self._at + last + 1
+        self._at += len(text)
 
 
 class YamlText:

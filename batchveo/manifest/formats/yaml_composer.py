@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import cast
 
 import yaml
 
 from batchveo.manifest.entries import DEPTH_LIMIT, Table
-from batchveo.manifest.formats.yaml_braces import is_lone, lone_fault
-from batchveo.manifest.formats.yaml_comments import Comments, cut_short
-from batchveo.manifest.formats.yaml_marks import column_of, end_of, last_line_of, line_of
+from batchveo.manifest.formats.text import Comment, Comments
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
 from batchveo.manifest.scalars import resolve_scalar
+from batchveo.provider.catalog import MODELS
 
 NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
@@ -27,6 +27,18 @@ _HOPELESS_DEPTH = 10 * DEPTH_LIMIT  # the parser's time grows with the square of
 _TOO_DEEP = f"is nested more than {DEPTH_LIMIT} levels deep"
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_CORE}{name}" for name in ("int", "float", "bool", "null")}
+_DELIBERATE_GAP = 2
+"""Blanks before a comment that is meant as one, by the habit of those who write YAML."""
+
+_TEXTS = frozenset(("prompt", "negative_prompt"))
+_CLOSED = frozenset(name for model in MODELS.values() for name, param in model.params.items() if param.is_closed) | {
+    "model",
+    "repeat",
+    "budget",
+}
+"""Keys whose values no comment can cut short unnoticed."""
+
+_BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")
 
 
 class Composer:
@@ -122,7 +134,7 @@ class Composer:
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
             values.append(value := self._compose_node(event, depth + 1, key))
             if self._comments:
-                self._check_comment(event, value, key, column_of(event) - _DASH)
+                self._check_comment(event, value, key, _column_of(event) - _DASH)
         return values
 
     def _compose_table(self, depth: int, *, in_braces: bool) -> Table | str:
@@ -135,14 +147,14 @@ class Composer:
                 continue
             key, line = self.key(event), line_of(event)
             start = self.next()
-            if in_braces and is_lone(event, start):
+            if in_braces and _is_lone(event, start):
                 if previous or not lone:  # what a comma cuts once is told once
-                    self.faults.append(lone_fault(key, previous, line))
+                    self.faults.append(_refuse_lone(key, previous, line))
                 previous, lone = "", True
                 continue
             value = self._compose_node(start, depth + 1, key)
             if self._comments:
-                self._check_comment(start, value, key, column_of(event))
+                self._check_comment(start, value, key, _column_of(event))
             if key in table:
                 self.faults.append(twice(key, table.lines[key], line))
             else:
@@ -157,11 +169,11 @@ class Composer:
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
         if self._comments is None or not isinstance(event, yaml.ScalarEvent):
             return
-        comment = self._comments.after(end_of(event))
+        comment = self._comments.after(_end_of(event))
         if comment is None or event.style or not isinstance(value, str):
             return
-        if fault := cut_short(value, key, column, comment):
-            fault.line, fault.field = last_line_of(event) + comment.lines, key
+        if fault := _refuse_cut(value, key, column, comment):
+            fault.line, fault.field = _last_line_of(event) + comment.lines, key
             self.faults.append(fault)
 
     def _merge_tables(self, event: yaml.Event, depth: int) -> list[Table]:
@@ -217,3 +229,65 @@ def _resolve_scalar(event: yaml.ScalarEvent) -> object:
             raise
     refuse_tag(event, "str")
     return event.value
+
+
+def _is_lone(key: yaml.Event, value: yaml.Event) -> bool:
+    """Whether a key in braces stands without a colon: its empty value has no place of its own."""
+    if not isinstance(value, yaml.ScalarEvent) or value.value or value.anchor or not value.implicit[0]:
+        return False
+    return _start_of(value) == _end_of(key) or " " in getattr(key, "value", "")
+
+
+def _refuse_lone(key: str, previous: str, line: int) -> Fault:
+    """What to say of such a key; ``previous`` is the one before it, whose text the comma cut, if there is one."""
+    if previous:
+        right = f"does the {previous} need quotes? in {{…}} a comma ends a text"
+    else:
+        right = f"a placeholder takes quotes: '{{{shown_bare(key, 40)}}}'; a key takes a colon and a value"
+    return Fault("is no key", right, line=line, field=key)
+
+
+def _refuse_cut(value: str, key: str, column: int, comment: Comment) -> Fault | None:
+    """What to say of a plain text that this comment follows; ``None`` if it is surely meant as a comment.
+
+    ``key`` is what the text is written for, ``column`` that of the key or of the list's item.
+    """
+    if key in _CLOSED or not _may_go_on(key, column, comment):
+        return None
+    whole = f"{value} {comment.text}" if comment.lines == 0 else value
+    return Fault(
+        f"{shown(comment.text)} is a comment here, and cuts the text off",
+        f"put the text in quotes: {shown(whole)}; or give a comment a line of its own, no deeper than the key",
+    )
+
+
+def _may_go_on(key: str, column: int, comment: Comment) -> bool:
+    spaced = _BLANK_COMMENT.match(comment.text) is not None
+    if comment.lines:  # a line of its own: only what looks like the text's next line is doubtful
+        return comment.lines == 1 and comment.column > column and (key in _TEXTS or not spaced)
+    return key in _TEXTS or not spaced or (key == "name" and comment.gap < _DELIBERATE_GAP)
+
+
+def line_of(event: yaml.Event) -> int:
+    """The line an event begins on, from 1."""
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _last_line_of(event: yaml.Event) -> int:
+    """The line an event ends on, from 1."""
+    return event.end_mark.line + 1 if event.end_mark else 1
+
+
+def _column_of(event: yaml.Event) -> int:
+    """The column an event begins in, from 0."""
+    return event.start_mark.column if event.start_mark else 0
+
+
+def _start_of(event: yaml.Event) -> int:
+    """How many characters of the file stand before an event."""
+    return event.start_mark.index if event.start_mark else 0
+
+
+def _end_of(event: yaml.Event) -> int:
+    """How many characters of the file stand before the end of an event."""
+    return event.end_mark.index if event.end_mark else 0

@@ -13,8 +13,7 @@ import yaml
 
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table
 from batchveo.manifest.formats.text import YamlText
-from batchveo.manifest.formats.yaml_composer import Composer, refuse_tag, twice
-from batchveo.manifest.formats.yaml_marks import line_of
+from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, twice
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint

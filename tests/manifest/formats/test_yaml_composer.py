@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchveo.core.errors import Problem
 from batchveo.manifest.formats import text
-from batchveo.manifest.formats.yaml_comments import Comment, Comments
+from batchveo.manifest.formats.text import Comment, Comments
 from tests.helpers.manifests import T2V, jobs, problems
 
 
