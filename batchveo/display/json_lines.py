@@ -22,7 +22,7 @@ from batchveo.core.events import (
 )
 from batchveo.display.event_text import WRONG, news_of
 from batchveo.display.run_view import RunView
-from batchveo.operations.status_json import progress_row
+from batchveo.operations.status_json import make_progress_row
 
 PROGRESS_SECONDS = 60.0
 
@@ -53,7 +53,7 @@ class JsonView:
         shot = self._sight.look()
         self.due = time.monotonic() + PROGRESS_SECONDS if shot else float("inf")
         if shot is not None:
-            self._write({"event": "progress", **progress_row(shot)})
+            self._write({"event": "progress", **make_progress_row(shot)})
 
     def close(self) -> None:
         """Let go of the state."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchveo.core.errors import Declined, UsageError
-from batchveo.operations.balances import balance_of
-from batchveo.operations.quote import Approve, PurchaseQuote, Tally, state_if_any
-from batchveo.operations.recovery import recoverable
+from batchveo.operations.balances import fetch_balances
+from batchveo.operations.quote import Approve, PurchaseQuote, Tally, open_if_exists
+from batchveo.operations.recovery import find_recoverable
 from batchveo.store import Store, foresee
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
     approve = context.options.approve
     if approve is None or context.service.sandbox:
         return
-    with state_if_any(context.options.state) as store:
+    with open_if_exists(context.options.state) as store:
         quote = await _make_quote(context, store, staged)
     if quote.new and not approve(quote):
         raise Declined("not begun: nothing was bought, nothing was written")
@@ -66,10 +66,10 @@ async def _make_quote(context: RunContext, store: Store | None, staged: StagedJo
     models = staged.models if staged else store.waiting_models() if store else []
     apis = await context.open_clients()
     known = await context.find_prices(models, store)
-    balance = await balance_of(apis)
+    balance = await fetch_balances(apis)
     tally = Tally(known.prices, settings.assume_price)
     if staged is not None:
-        found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+        found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in foresee(staged.table, context.options.state if store else None):
             tally.add(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:

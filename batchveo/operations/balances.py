@@ -27,7 +27,7 @@ class Balance:
     notes: Sequence[str] = field(default=())
 
 
-async def balance_of(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
+async def fetch_balances(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
     """Ask every key. A balance that nobody tells counts as nothing, where another does tell."""
     if not has_key:
         return Balance(notes=["no API key, so no balance"])

@@ -21,7 +21,7 @@ _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
 
 
 @dataclass(slots=True)
-class Adopted:
+class ImportedGenerations:
     """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one.
 
     ``whole``: all that was to be read of the log was read; else there may be more.
@@ -43,14 +43,16 @@ class _Bought:
     keys: list[str] = field(default_factory=list)
 
 
-async def adopt_from_log(store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float) -> Adopted:
+async def import_from_log(
+    store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float
+) -> ImportedGenerations:
     """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
 
     ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
     ``ServiceTrouble`` or ``KeyRejected``.
     """
     found: dict[str, _Bought] = {}
-    adopted = Adopted()
+    adopted = ImportedGenerations()
     for label, api in apis.items():
         with label_errors(label):
             adopted.whole &= await _read(api, label, hours, found)
@@ -75,7 +77,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
     return await read_log(api, hours=hours, take=take)
 
 
-def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, now: float) -> None:
+def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought: _Bought, now: float) -> None:
     jobs = store.find(bought.job_id)
     if not jobs:
         adopted.unknown.append(generation)
@@ -93,7 +95,7 @@ def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, n
         adopted.surplus.append(generation)
 
 
-async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
+async def find_key_label(apis: Mapping[str, ApiClient], generation_id: str) -> str:
     """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
     reasons = []
     for label, api in apis.items():
@@ -105,7 +107,7 @@ async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
     raise UsageError(f"no key knows {generation_id} ({why}); --key LABEL names the one that bought it")
 
 
-def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
+def import_generation(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
     """Make a job for a generation bought elsewhere, named after its id; raises ``GenerationTaken``.
 
     ``key`` is the label of the key that bought it.

@@ -12,14 +12,14 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.manifest import ReadOptions
-from batchveo.operations.balances import balance_of
+from batchveo.operations.balances import fetch_balances
 from batchveo.operations.estimates import RunEstimate, estimate_night
-from batchveo.operations.image_check import ImageCheck, Pictures, Progress, check_images, unwatched
-from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
-from batchveo.operations.other_databases import neighbour
+from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
+from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
+from batchveo.operations.other_databases import find_other_database
 from batchveo.operations.prices import find_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, state_if_any
-from batchveo.operations.recovery import recoverable
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, open_if_exists
+from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.staging import ManifestSources, StrPath
 from batchveo.provider import ApiClient
 from batchveo.storage.local_files import taken_stems
@@ -81,7 +81,7 @@ async def plan(
     settings: RunSettings | None = None,
     with_images: bool = False,
     loopback: bool = False,
-    progress: Progress = unwatched,
+    progress: Progress = ignore_progress,
     sandbox: bool = False,
 ) -> Plan:
     """Validate, expand, count, price, foretell; writes nothing and buys nothing.
@@ -101,11 +101,11 @@ async def plan(
         reading=reading,
         stdin=stdin,
     )
-    with state_if_any(state) as store, sources.stage() as staged:
+    with open_if_exists(state) as store, sources.stage() as staged:
         summary = staged.summary
         known = await find_prices(api, staged.models, store)
-        balance = await balance_of(apis or {"": api}, has_key=has_key)
-        found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+        balance = await fetch_balances(apis or {"": api}, has_key=has_key)
+        found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         survey = Survey(
             Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
         )
@@ -148,8 +148,8 @@ async def _warnings(
     sandbox: bool,
 ) -> list[str]:
     """What a run would stop for and ask, as long as nobody agrees to it beforehand."""
-    beside = neighbour(manifests, state, named, sandbox=sandbox)
-    missing = None if store is None else await missing_videos(store, output)
+    beside = find_other_database(manifests, state, named, sandbox=sandbox)
+    missing = None if store is None else await find_missing_videos(store, output)
     return [
         *([f"a run stops here: {beside.finding}; {beside.advice}"] if beside else []),
         *([f"a run stops here: {missing.finding} {MISSING_ADVICE}"] if missing and missing.is_absence else []),
@@ -163,7 +163,7 @@ class Survey:
         self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
     ) -> None:
         self.tally = tally
-        self.pictures = Pictures()
+        self.pictures = NamedImages()
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()

@@ -17,7 +17,7 @@ from batchveo.core.settings import RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.approval import Approve, Consent, ask_approval
-from batchveo.operations.notices import say_remembered
+from batchveo.operations.notices import report_remembered
 from batchveo.operations.run_context import RunOptions, open_context
 from batchveo.operations.run_steps import (
     begin_run,
@@ -29,10 +29,10 @@ from batchveo.operations.run_steps import (
     finish_run,
     import_jobs,
     open_database,
+    recover_finished,
     report_findings,
     run_engine,
     start_backend,
-    take_in_videos,
 )
 from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
 from batchveo.provider.service import Service, service
@@ -138,7 +138,7 @@ async def resume_async(
         remembered, last_budget = Remembered.read(store.last_options()), store.last_budget(LATEST)
     given = settings or RunSettings()
     resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
-    say_remembered(reporter, differences(given, resumed))
+    report_remembered(reporter, differences(given, resumed))
     options = RunOptions(
         command="resume",
         state=Path(state),
@@ -167,7 +167,7 @@ async def _run_to_end(options: RunOptions, staged: StagedJobs | None = None) -> 
                 import_jobs(context, store, run, staged, findings)
                 report_findings(context, findings)
                 await check_destination(context)
-                await take_in_videos(context, store, run)
+                await recover_finished(context, store, run)
                 spec = await estimate_run(context, store, run)
                 result = await run_engine(context, store, spec, backend)
                 await collect_run_costs(context, store, spec, result)

@@ -14,7 +14,7 @@ from batchveo.core.events import Reporter
 from batchveo.core.run_options import Told
 from batchveo.core.settings import RunSettings
 from batchveo.operations.approval import Approve, Consent
-from batchveo.operations.preflight import running
+from batchveo.operations.preflight import start_sandbox
 from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.provider import ApiClient
 from batchveo.provider.clients import any_client, open_api_clients
@@ -55,7 +55,7 @@ class RunContext:
     async def open_clients(self) -> Mapping[str, ApiClient]:
         """A client for each key, by its label."""
         if self._clients is None:
-            self.service = self._closing.enter_context(running(self.service, self.options.state))
+            self.service = self._closing.enter_context(start_sandbox(self.service, self.options.state))
             self._clients = await self._closing.enter_async_context(open_api_clients(self.service))
         return self._clients
 

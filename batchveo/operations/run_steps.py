@@ -25,13 +25,19 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
 from batchveo.operations.estimates import fetch_durations, known_durations
-from batchveo.operations.import_notices import say_expanded
-from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
-from batchveo.operations.notices import say_checking, say_created, say_destination, say_other_keys, say_recovered
-from batchveo.operations.other_databases import is_unmade, neighbour
+from batchveo.operations.import_notices import report_import
+from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
+from batchveo.operations.notices import (
+    report_checking,
+    report_created,
+    report_destination,
+    report_other_keys,
+    report_recovered,
+)
+from batchveo.operations.other_databases import find_other_database, is_missing_database
 from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import collect_costs, remember_prices
-from batchveo.operations.recovery import recover
+from batchveo.operations.recovery import recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions
 from batchveo.operations.staging import StagedJobs, StrPath
 from batchveo.provider import ApiClient, VideoClient
@@ -69,7 +75,7 @@ def check_other_databases(options: RunOptions, manifests: Sequence[StrPath], sta
     """Raise ``KnownElsewhere`` if a database beside ``manifests`` knows the jobs and that of the run does not."""
     if options.consent.new_state:
         return
-    found = neighbour(manifests, options.state, staged.table, sandbox=options.service.sandbox)
+    found = find_other_database(manifests, options.state, staged.table, sandbox=options.service.sandbox)
     if found is not None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
 
@@ -83,7 +89,7 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
     options, using = context.options, context.service
     if using.sandbox and options.cluster is not None and not options.cluster.is_local:
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
-    is_new = is_unmade(options.state)
+    is_new = is_missing_database(options.state)
     with Store(options.state) as store:
         await hold(store, patience=0.0 if store.is_running() else LOCK_SECONDS)
         check_service(store, using)
@@ -96,7 +102,7 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
 async def _check_videos(store: Store, options: RunOptions) -> None:
     if options.consent.missing_videos:
         return
-    missing = await missing_videos(store, options.settings.output)
+    missing = await find_missing_videos(store, options.settings.output)
     if missing.is_absence:
         options.consent.require(missing.finding, MISSING_ADVICE, VideosMissing)
 
@@ -134,22 +140,22 @@ def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs 
     """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
     reporter = context.options.reporter
     if findings.is_new:
-        say_created(reporter, context.options.state)
+        report_created(reporter, context.options.state)
     if staged is None:
         store.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
             added = store.add(staged.table, run=run, now=context.clock.now())
-            say_expanded(reporter, staged.summary, added, store)
+            report_import(reporter, staged.summary, added, store)
     store.set_budget(run, context.options.settings.budget)
 
 
 def report_findings(context: RunContext, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
     options = context.options
-    say_other_keys(options.reporter, findings.strangers)
+    report_other_keys(options.reporter, findings.strangers)
     output = whole(options.settings.output)
-    say_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
+    report_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
 
 
 async def check_destination(context: RunContext) -> None:
@@ -158,11 +164,11 @@ async def check_destination(context: RunContext) -> None:
     check_sidecars(context.options.settings.sidecars)
 
 
-async def take_in_videos(context: RunContext, store: Store, run: int) -> None:
+async def recover_finished(context: RunContext, store: Store, run: int) -> None:
     """Take in finished videos of the destination that the database lacks, so that none is bought twice."""
     options = context.options
     output = options.settings.output
-    found = await recover(
+    found = await recover_videos(
         store,
         output,
         sidecars=options.settings.sidecars,
@@ -170,9 +176,9 @@ async def take_in_videos(context: RunContext, store: Store, run: int) -> None:
         now=context.clock.now(),
         sandbox=context.service.sandbox,
         labels=[key.name for key in context.service.keys],
-        watch=partial(say_checking, options.reporter, output),
+        watch=partial(report_checking, options.reporter, output),
     )
-    say_recovered(options.reporter, output, found)
+    report_recovered(options.reporter, output, found)
 
 
 async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:

@@ -20,7 +20,7 @@ from batchveo.engine.spec import RunSpec
 from batchveo.operations import preflight
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices
-from batchveo.operations.recovery import recover
+from batchveo.operations.recovery import recover_videos
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
@@ -84,7 +84,7 @@ class Night:
                 store.add(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
-            await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
+            await recover_videos(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
             wire = transport(self.service)
             async with (
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,

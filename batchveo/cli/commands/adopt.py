@@ -18,9 +18,14 @@ from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
-from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
-from batchveo.operations.other_databases import is_unmade
-from batchveo.operations.preflight import check_service, running
+from batchveo.operations.import_generations import (
+    ImportedGenerations,
+    find_key_label,
+    import_from_log,
+    import_generation,
+)
+from batchveo.operations.other_databases import is_missing_database
+from batchveo.operations.preflight import check_service, start_sandbox
 from batchveo.operations.staging import ManifestSources
 from batchveo.provider.clients import open_api_clients
 from batchveo.provider.service import Service
@@ -80,7 +85,7 @@ def command(
     using = service_of(options)
     if label is not None and (period or label not in {key.name for key in using.keys}):
         raise UsageError(f"--key {label!r} needs generation ids, and must be a label of the --keys file")
-    is_new = is_unmade(state)
+    is_new = is_missing_database(state)
     with Store(state) as store:
         if is_new:
             click.echo(f"created a new database: {state.absolute()}", err=True)
@@ -104,12 +109,12 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
             store.add(staged.table, run=run, now=time.time())
 
 
-def _from_log(store: Store, using: Service, hours: int) -> Adopted:
-    async def call() -> Adopted:
+def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
+    async def call() -> ImportedGenerations:
         async with open_api_clients(there) as opened:
-            return await adopt_from_log(store, opened, hours=hours, now=time.time())
+            return await import_from_log(store, opened, hours=hours, now=time.time())
 
-    with running(using, store.path) as there:
+    with start_sandbox(using, store.path) as there:
         return anyio.run(call)
 
 
@@ -121,9 +126,9 @@ def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, st
 
     async def call() -> dict[str, str | None]:
         async with open_api_clients(there) as opened:
-            return {generation: await key_of(opened, generation) for generation in generation_ids}
+            return {generation: await find_key_label(opened, generation) for generation in generation_ids}
 
-    with running(using, state) as there:
+    with start_sandbox(using, state) as there:
         return anyio.run(call)
 
 
@@ -133,13 +138,13 @@ def _by_hand(
     job_key: str | None,
     run: int,
     keys: Mapping[str, str | None],
-) -> Adopted:
-    adopted = Adopted()
+) -> ImportedGenerations:
+    adopted = ImportedGenerations()
     for generation in generation_ids:
         key = keys[generation]
         try:
             if job_key is None:
-                adopted.jobs.append(adopt_stranger(store, generation, run=run, now=time.time(), key=key))
+                adopted.jobs.append(import_generation(store, generation, run=run, now=time.time(), key=key))
             else:
                 (job,) = selected(store, [job_key])
                 adopted.jobs.append(store.adopt(job, generation, now=time.time(), key=key))
@@ -158,7 +163,7 @@ def hours_of(period: str) -> int:
     return int(match[1]) * (24 if match[2] == "d" else 1)
 
 
-def _say(adopted: Adopted, resume: str) -> None:
+def _say(adopted: ImportedGenerations, resume: str) -> None:
     click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
         click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)

@@ -16,7 +16,7 @@ from batchveo.cli.shared import service_of
 from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, printable, shorten
 from batchveo.operations.audit import Audit, Finding, audit
-from batchveo.operations.preflight import running
+from batchveo.operations.preflight import start_sandbox
 from batchveo.provider.clients import open_api_clients
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
@@ -39,7 +39,7 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
         async with open_api_clients(there) as opened:
             return await audit(store, opened, now=time.time())
 
-    with Store(state, writing=False) as store, running(using, state) as there:
+    with Store(state, writing=False) as store, start_sandbox(using, state) as there:
         audited = anyio.run(call)
     if as_json:
         rows = [_row(finding) for finding in audited.findings]

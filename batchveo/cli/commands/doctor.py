@@ -16,7 +16,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.formatting import printable
 from batchveo.display.notification_channels import Messengers
 from batchveo.display.notification_text import TEST
-from batchveo.operations.doctor import Check, examine
+from batchveo.operations.doctor import Check, check_setup
 
 
 @click.command("doctor")
@@ -46,7 +46,7 @@ def _checks(
 ) -> Iterator[Check]:
     yield from origins(*_commands_and_file(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}
-    yield from examine(state=state, output=output, **service)
+    yield from check_setup(state=state, output=output, **service)
     if send or options["notify"] or options["notify_file"]:
         try:
             yield from examine_messengers(messengers_of(options), send=send)

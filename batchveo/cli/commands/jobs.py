@@ -15,7 +15,7 @@ from batchveo.core.amounts import money
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.columns import fit, line_of
-from batchveo.operations.status_json import job_row
+from batchveo.operations.status_json import make_job_row
 from batchveo.storage.local_files import SUFFIX
 from batchveo.store import Store
 
@@ -43,7 +43,7 @@ def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
         jobs = store.jobs(*map(JobState, dict.fromkeys(state_is)))
         if as_json:
             for job in jobs:
-                click.echo(json.dumps(job_row(job), ensure_ascii=False))
+                click.echo(json.dumps(make_job_row(job), ensure_ascii=False))
         elif sys.stdout.isatty():
             _fitted(jobs, shutil.get_terminal_size((100, 24)).columns)
         else:

@@ -24,9 +24,9 @@ from batchveo.cli.read_options import reading_of
 from batchveo.cli.shared import planned_settings, service_of
 from batchveo.display.columns import listing_width
 from batchveo.display.plan import plan_row, plan_text
-from batchveo.operations.image_check import unwatched
+from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
-from batchveo.operations.preflight import running
+from batchveo.operations.preflight import start_sandbox
 from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
 
@@ -58,7 +58,7 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
 
 
 def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
-    with running(service_of(options, required=False)) as using:
+    with start_sandbox(service_of(options, required=False)) as using:
         return _ask(manifests, options, using)
 
 
@@ -79,7 +79,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
-                progress=_count if sys.stderr.isatty() else unwatched,
+                progress=_count if sys.stderr.isatty() else ignore_progress,
             )
 
     return anyio.run(call)

@@ -16,7 +16,7 @@ from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
 from batchveo.operations.status import SnapshotReader
-from batchveo.operations.status_json import ahead_words, status_row
+from batchveo.operations.status_json import describe_time_left, make_status_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -50,7 +50,7 @@ def _draw(store: Store) -> None:
 
 
 def _show(store: Store, *, as_json: bool) -> None:
-    row = status_row(store)
+    row = make_status_row(store)
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
     else:
@@ -64,7 +64,7 @@ def _text(row: dict[str, Any], waits: float | None = None) -> str:
     lines.append(_spent(row))
     if row["running"] and row["videos_per_hour"]:
         lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
-    ahead = ahead_words(row)
+    ahead = describe_time_left(row)
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
     lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
