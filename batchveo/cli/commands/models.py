@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from batchveo.cli.options import json_option
 from batchveo.cli.shell_complete import models
+from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import MODELS, Model, Param
+
+LIST = (Column("model"), Column("from"), Column("needs"))
+PARAMETERS = (Column("model"), *map(Column, ("parameter", "values", "default", "required", "description")))
 
 
 @click.command("models")
@@ -22,12 +27,9 @@ def command(names: tuple[str, ...], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([_row(model) for model in chosen], indent=2))
     elif names:
-        click.echo("\n\n".join(_sheet(model) for model in chosen))
+        print_table(PARAMETERS, [_parameter_row(m, n, p) for m in chosen for n, p in m.params.items()], sys.stdout)
     else:
-        width = max(len(model.id) for model in chosen)
-        for model in chosen:
-            needs = ", ".join(name for name in model.required if name != "prompt")
-            click.echo(f"{model.id:{width}}  from {model.kind}" + (f"; needs {needs}" if needs else ""))
+        print_table(LIST, map(_list_row, chosen), sys.stdout)
     return 0 if chosen else 1
 
 
@@ -43,13 +45,12 @@ def _row(model: Model) -> dict[str, object]:
     }
 
 
-def _sheet(model: Model) -> str:
-    return "\n".join([f"{model.id} (from {model.kind})", *(_line(n, p) for n, p in model.params.items())])
+def _list_row(model: Model) -> tuple[str, ...]:
+    return model.id, model.kind, ", ".join(name for name in model.required if name != "prompt")
 
 
-def _line(name: str, param: Param) -> str:
+def _parameter_row(model: Model, name: str, param: Param) -> tuple[str, ...]:
     values = ", ".join(map(str, param.choices)) or param.type.value
-    default = "" if param.default is None else f" (default {str(param.default).lower()})"
-    required = " required." if param.required else ""
-    local = f" A local {param.data_uri} will do." if param.data_uri else ""
-    return f"  {name:16} {values}{default}.{required} {param.description}{local}"
+    default = "" if param.default is None else str(param.default).lower()
+    local = f" A local {param.data_uri} can be given." if param.data_uri else ""
+    return model.id, name, values, default, "yes" if param.required else "", param.description + local
