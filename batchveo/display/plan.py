@@ -67,7 +67,7 @@ def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
     )
 
 
-def offer_text(offer: PurchaseQuote, width: int) -> str:
+def format_offer(offer: PurchaseQuote, width: int) -> str:
     """What a person is asked to buy."""
     notes = [labelled("note", note, width) for note in offer.notes]
     return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
