@@ -20,13 +20,14 @@ class Column(NamedTuple):
     """A column of a terminal's table.
 
     ``width``: cells; ``None`` fits the values, 0 takes the rest of the row. ``from_width``: narrower terminals do
-    not show the column. In a pipe every column is written.
+    not show the column. ``whole``: the other columns wrap first. In a pipe every column is written.
     """
 
     title: str
     width: int | None = None
     right: bool = False
     from_width: int = 0
+    whole: bool = False
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], out: TextIO) -> None:
@@ -79,6 +80,7 @@ def _make_table(columns: Sequence[Column], *, header: bool) -> Table:
             min_width=len(column.title),  # page after page the same, if the values are short
             ratio=1 if column.width == 0 else None,
             overflow="fold",
+            no_wrap=column.whole,
         )
     return table
 

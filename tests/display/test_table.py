@@ -34,6 +34,7 @@ def printed(*rows: tuple[str, ...]) -> list[str]:
 @pytest.fixture(autouse=True)
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
     monkeypatch.setenv("COLUMNS", "60")
 
 
@@ -67,3 +68,12 @@ def test_no_line_is_wider_than_the_terminal(text: str) -> None:
     for line in printed(("i", "1", "m", text)):
         assert cell_len(line) <= 60
         assert line.isprintable()
+
+
+def test_a_whole_column_wraps_last() -> None:
+    """An id can be copied as long as it fits."""
+    screen = Screen()
+    print_table((Column("words"), Column("id", whole=True)), [("word " * 40, "i" * 40)], screen)
+    lines = screen.getvalue().splitlines()
+    assert lines[1].endswith(" " + "i" * 40)
+    assert max(map(len, lines)) <= 60

@@ -22,7 +22,8 @@ from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
 
 COLUMNS = (
-    *map(Column, ("finding", "job", "generation id")),
+    *map(Column, ("finding", "job")),
+    Column("generation id", whole=True),
     Column("charged", right=True),
     *map(Column, ("detail", "key")),
 )

@@ -12,8 +12,8 @@ from batchveo.cli.shell_complete import models
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import MODELS, Model, Param
 
-LIST = (Column("model"), Column("from"), Column("needs"))
-PARAMETERS = (Column("model"), *map(Column, ("parameter", "values", "default", "required", "description")))
+LIST = (Column("model", whole=True), Column("from"), Column("needs", from_width=80))
+PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default", "required", "description")))
 
 
 @click.command("models")
@@ -27,7 +27,8 @@ def command(names: tuple[str, ...], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([_row(model) for model in chosen], indent=2))
     elif names:
-        print_table(PARAMETERS, [_parameter_row(m, n, p) for m in chosen for n, p in m.params.items()], sys.stdout)
+        for model in chosen:
+            _print_parameters(model)
     else:
         print_table(LIST, map(_list_row, chosen), sys.stdout)
     return 0 if chosen else 1
@@ -49,8 +50,18 @@ def _list_row(model: Model) -> tuple[str, ...]:
     return model.id, model.kind, ", ".join(name for name in model.required if name != "prompt")
 
 
-def _parameter_row(model: Model, name: str, param: Param) -> tuple[str, ...]:
+def _print_parameters(model: Model) -> None:
+    """Under a heading at a terminal; in a pipe each line begins with the model."""
+    rows = [_parameter_row(name, param) for name, param in model.params.items()]
+    if sys.stdout.isatty():
+        click.echo(f"\n{model.id} (from {model.kind})")
+        print_table(PARAMETERS, rows, sys.stdout)
+    else:
+        print_table((Column("model"), *PARAMETERS), [(model.id, *row) for row in rows], sys.stdout)
+
+
+def _parameter_row(name: str, param: Param) -> tuple[str, ...]:
     values = ", ".join(map(str, param.choices)) or param.type.value
     default = "" if param.default is None else str(param.default).lower()
     local = f" A local {param.data_uri} can be given." if param.data_uri else ""
-    return model.id, name, values, default, "yes" if param.required else "", param.description + local
+    return name, values, default, "yes" if param.required else "", param.description + local

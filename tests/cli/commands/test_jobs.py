@@ -61,6 +61,7 @@ def test_at_a_terminal_there_is_a_header_and_long_values_wrap(width: int, monkey
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
     assert status_of(["jobs"]) == 0
     lines = screen.getvalue().splitlines()
     assert max(map(cell_len, lines)) <= width
