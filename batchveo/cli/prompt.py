@@ -53,9 +53,9 @@ def _goes_on(question: str) -> bool:
 
 def _asked(offer: PurchaseQuote) -> bool:
     from batchveo.display.columns import terminal_width
-    from batchveo.display.plan import offer_text
+    from batchveo.display.plan import format_offer
 
-    click.echo(offer_text(offer, terminal_width()), err=True)
+    click.echo(format_offer(offer, terminal_width()), err=True)
     return _yes("\nBuy them?")
 
 

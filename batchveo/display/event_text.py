@@ -49,11 +49,11 @@ class EventText:
     again: str = ""
 
 
-def news_of(event: Event) -> EventText | None:
+def describe_event(event: Event) -> EventText | None:
     """The line for ``event``; ``None`` if it is for machines only."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
-            return _move(job, was, shorten(detail, LONGEST))
+            return _describe_move(job, was, shorten(detail, LONGEST))
         case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
             text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
@@ -61,19 +61,19 @@ def news_of(event: Event) -> EventText | None:
             text = f"retrying after {shorten(reason, LONGEST)}; limit {limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
-            return _pace(event)
+            return _describe_limit(event)
         case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
             return EventText(text=printable(text), tone=tone, rank=rank)
         case WaitingForLog():
-            return _waiting(event)
+            return _describe_waiting(event)
         case RunStarted() | RunFinished():
             return None
         case _:
             assert_never(event)
 
 
-def _waiting(event: WaitingForLog) -> EventText:
+def _describe_waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
     submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
     until = clock_time(event.until)
@@ -83,7 +83,7 @@ def _waiting(event: WaitingForLog) -> EventText:
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
-def _pace(paced: ThrottleChanged) -> EventText | None:
+def _describe_limit(paced: ThrottleChanged) -> EventText | None:
     if paced.full_again:
         return EventText(text=f"full speed again: limit {paced.limit}")
     if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
@@ -91,7 +91,7 @@ def _pace(paced: ThrottleChanged) -> EventText | None:
     return EventText(text=f"limit {paced.limit}: {paced.brake.sentence}", rank=EVERYTHING)
 
 
-def _move(job: Job, was: JobState, detail: str) -> EventText:
+def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
     name = shorten(job.name)
     if job.state is JobState.SUCCEEDED:
         cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
@@ -105,3 +105,39 @@ def _move(job: Job, was: JobState, detail: str) -> EventText:
     if was is JobState.DOWNLOADING:
         return EventText(text=f"not downloaded yet: {name}: {detail}", tone=Tone.DOUBT)
     return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)
+
+
+def explain_limit(paced: ThrottleChanged) -> tuple[str, ...]:
+    """Why the in-flight limit is what it is: the same at length and in short."""
+    if paced.limit >= paced.ceiling:
+        return ("your own limit",)
+    why = f"lowered from {paced.ceiling:,} by a 429"
+    when = "" if paced.lowered_at is None else f" at {clock_time(paced.lowered_at)}"
+    return f"{why}{when}, climbing again", why, "lowered by a 429"
+
+
+def explain_brake(paced: ThrottleChanged) -> str | None:
+    """What holds the submits besides the limit; ``None`` where nothing else does."""
+    match paced.brake:
+        case ThrottleReason.PLACES:
+            return None
+        case ThrottleReason.PAUSE:
+            return "paused" + _until_words(paced)
+        case ThrottleReason.LATER:
+            return "the remaining jobs are retried" + _until_words(paced).replace("until", "at")
+        case ThrottleReason.RATE:
+            return "at your --rate"
+        case ThrottleReason.CREDITS:
+            return "waiting for credits"
+        case ThrottleReason.DOWNLOADS:
+            return "waiting for downloads to catch up"
+        case ThrottleReason.BUDGET:
+            return "the whole budget is reserved"
+        case ThrottleReason.NOTHING:
+            return "all jobs are submitted"
+        case _:
+            assert_never(paced.brake)
+
+
+def _until_words(paced: ThrottleChanged) -> str:
+    return "" if paced.until is None else f" until {clock_time(paced.until)}"

@@ -59,12 +59,12 @@ class Tally:
         return ", ".join(parts)
 
 
-def place(state: Path, host: str) -> str:
+def format_place(state: Path, host: str) -> str:
     """The line that tells which run it is about."""
     return f"{state} on {host}"
 
 
-def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
+def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run came to its own end, or stopped early."""
     counts = result.counts
     left = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
@@ -101,23 +101,23 @@ def _title(result: RunResult, tally: Tally) -> str:
     return f"batchveo is done: {tally.made} made" if tally.made else "batchveo is done: nothing to do"
 
 
-def interrupted(name: str, tally: Tally) -> Notification:
+def describe_interruption(name: str, tally: Tally) -> Notification:
     """A signal ended the run."""
     return Notification(title=f"batchveo was interrupted ({name})", body=f"{tally}. {AGAIN}")
 
 
-def look(state: Path | None) -> str:
+def suggest_look(state: Path | None) -> str:
     """Where to look for more."""
     return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` show more."
 
 
-def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
+def describe_error(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run ended by an error, which is named by its kind only."""
     if isinstance(error, StoppedEarly):
         title = f"batchveo stopped early: {_reason(error)}"
         return Notification(title=title, body=f"{tally}. {_advice(error)} {AGAIN}")
     if isinstance(error, StateLocked):
-        return Notification(title="batchveo did not start: another run uses the database", body=look(state))
+        return Notification(title="batchveo did not start: another run uses the database", body=suggest_look(state))
     if isinstance(error, UsageError):
         body = "An option, the manifest or the database is wrong; the log shows which. Nothing was bought."
         return Notification(title="batchveo did not start", body=body)
@@ -125,7 +125,7 @@ def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> 
     return Notification(title="batchveo crashed", body=body)
 
 
-def stuck(
+def describe_stall(
     quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
 ) -> Notification:
     """Nothing has moved for ``quiet`` seconds; with ``doubts``, since only the usage log is waited for."""
@@ -134,10 +134,10 @@ def stuck(
         when = time.strftime("%H:%M", time.localtime(until))
         waits = f"Only {doubts} in doubt left; waiting for the usage log until {when} at the latest."
         return Notification(title=title, body=f"{tally}. {waits}")
-    return Notification(title=title, body=f"{tally}. The run keeps trying. {look(state)}")
+    return Notification(title=title, body=f"{tally}. The run keeps trying. {suggest_look(state)}")
 
 
-def moving_again(quiet: float, tally: Tally) -> Notification:
+def describe_recovery(quiet: float, tally: Tally) -> Notification:
     """The end of such a time."""
     return Notification(title="batchveo makes progress again", body=f"After {duration(quiet)}. {tally} so far.")
 

@@ -67,7 +67,7 @@ def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
     )
 
 
-def offer_text(offer: PurchaseQuote, width: int) -> str:
+def format_offer(offer: PurchaseQuote, width: int) -> str:
     """What a person is asked to buy."""
     notes = [labelled("note", note, width) for note in offer.notes]
     return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
@@ -141,7 +141,7 @@ def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
         return
     if night.forecast is None:
         of = ", ".join(night.unknown) if night.sources else "these models"
-        yield labelled("time", f"length not known: no generation times of {of} yet", width)
+        yield labelled("time", f"not known: no generation times of {of} yet", width)
         return
     between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in 8 runs of 10"
     known = f" (from {' and '.join(night.sources)})"

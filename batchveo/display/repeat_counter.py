@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchveo.core.events import Event, JobStateChanged, SubmitsPaused
 from batchveo.core.formatting import counted, shorten, span
 from batchveo.core.models import JobState
-from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, news_of
+from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, describe_event
 
 SAID_AGAIN_SECONDS = 600.0
 """After which what still lasts is said once more, so that a log shows it."""
@@ -27,7 +27,7 @@ class RepeatCounter:
         told = self._ended(event)
         if isinstance(event, SubmitsPaused):
             return [*told, self._slowed(event)]
-        found = news_of(event)
+        found = describe_event(event)
         return told if found is None else [*told, found]
 
     def _ended(self, event: Event) -> list[EventText]:
@@ -51,7 +51,7 @@ class RepeatCounter:
         self._cause, self._count = event, self._count + 1
         if not same:
             self._said_at = at
-            found = news_of(event)
+            found = describe_event(event)
             assert found is not None  # noqa: S101 - each pause has its words
             return found
         loud = at - self._said_at >= SAID_AGAIN_SECONDS

@@ -17,7 +17,7 @@ from batchveo.core.events import (
     WaitingForLog,
 )
 from batchveo.core.models import JobState
-from batchveo.display.event_text import Tone, news_of
+from batchveo.display.event_text import Tone, describe_event
 from batchveo.display.plain import line_of
 from tests.helpers.factories import make_job
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace
@@ -72,11 +72,11 @@ def test_every_event_has_its_words_and_its_rank(event: Event, rank: int, text: s
 
 def test_what_is_for_machines_has_no_line(tmp_path: Path) -> None:
     """The frame of a run."""
-    assert news_of(RunStarted(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
-    assert news_of(RunFinished(run=1, exit_status=0, seconds=1.0)) is None
+    assert describe_event(RunStarted(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
+    assert describe_event(RunFinished(run=1, exit_status=0, seconds=1.0)) is None
 
 
 def test_only_a_held_doubt_is_alarming() -> None:
     """The others heal by themselves."""
-    tones = [news.tone for event, _, _ in EVENTS[1:5] if (news := news_of(event))]
+    tones = [news.tone for event, _, _ in EVENTS[1:5] if (news := describe_event(event))]
     assert tones == [Tone.BAD, Tone.DOUBT, Tone.WARNING, Tone.DOUBT]

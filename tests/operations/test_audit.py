@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from batchveo.cli.commands.audit import _line
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
@@ -216,9 +215,3 @@ async def test_a_key_whose_books_cannot_be_read_is_named(tmp_path: Path) -> None
             opened["b"]._headers.pop("Authorization")
             with pytest.raises(KeyRejected, match="key 'b'"):
                 await audit(store, opened, now=office.now)
-
-
-def test_a_ledger_moves_no_cursor() -> None:
-    """What stands in it may come from anywhere."""
-    line = _line(Finding(kind=Kind.UNKNOWN, generation_id="g\x1b]0;x\x07\ny", usd=1.0))
-    assert line.isprintable()

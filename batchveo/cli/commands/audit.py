@@ -13,13 +13,20 @@ import click
 
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.shared import service_of
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, printable, shorten
+from batchveo.core.formatting import counted
+from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
 from batchveo.operations.preflight import start_sandbox
 from batchveo.provider.clients import open_api_clients
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
+
+COLUMNS = (
+    *map(Column, ("finding", "job")),
+    Column("generation id", whole=True),
+    Column("charged", right=True),
+    *map(Column, ("detail", "key")),
+)
 
 
 @click.command("audit")
@@ -50,8 +57,7 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
 
 
 def _say(audited: Audit) -> None:
-    for finding in audited.findings:
-        click.echo(_line(finding))
+    print_table(COLUMNS, map(_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
     click.echo(counted(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
@@ -72,10 +78,7 @@ def _row(finding: Finding) -> dict[str, object]:
     }
 
 
-def _line(finding: Finding) -> str:
-    cut = shorten(finding.job.name, 40) if finding.job and sys.stdout.isatty() else None
-    who = cut or (finding.job.name if finding.job else "-")
-    usd = money(finding.usd) if finding.usd is not None else "nothing"
-    detail = f" ({finding.detail})" if finding.detail else ""
-    key = f" with key {finding.key}" if finding.key else ""
-    return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")
+def _table_row(finding: Finding) -> tuple[str, ...]:
+    name = finding.job.name if finding.job else ""
+    charged = "" if finding.usd is None else f"{finding.usd:.6g}"
+    return finding.kind.value, name, finding.generation_id, charged, finding.detail, finding.key or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchveo.display.painter import Line, Painter
+from batchveo.display.terminal import Line, Painter
 from tests.helpers.terminal_screen import Screen
 
 
