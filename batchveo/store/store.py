@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from batchveo.store.browsing import Browsing
 from batchveo.store.charting import Charting
-from batchveo.store.completing import Completing
 from batchveo.store.foreseeing import Foreseeing
 from batchveo.store.key_prints import KeyPrints
 from batchveo.store.placing import Placing
@@ -17,5 +16,5 @@ from batchveo.store.recovery import Recovery
 from batchveo.store.watching import Watching
 
 
-class Store(Recovery, Browsing, Charting, Completing, Foreseeing, KeyPrints, Placing, Quotes, Watching):
+class Store(Recovery, Browsing, Charting, Foreseeing, KeyPrints, Placing, Quotes, Watching):
     """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""

@@ -11,7 +11,6 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selection import in_states, selected
-from batchveo.cli.shell_complete import jobs_in
 from batchveo.core.amounts import money
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted, printable, state_words
@@ -25,7 +24,7 @@ DECLINED = 130
 
 
 @click.command("resolve")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING))
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Every job in doubt.")
 @option("--held", is_flag=True, envvar=None, help="Every job in doubt that the usage log has not settled.")
