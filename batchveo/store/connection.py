@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
 from batchveo.core.destination import at_home
+from batchveo.store.database import open_for_reading, open_for_writing
 from batchveo.store.lock import RunLock
-from batchveo.store.opening import open_for_reading, open_for_writing
 
 
 class Connection:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchveo.core.models import Job, JobState
-from batchveo.store.moving import MoveLost, Moving
-from batchveo.store.rows import job_of
+from batchveo.store.mapping import job_of
 from batchveo.store.sql import COLUMNS
+from batchveo.store.transitions import MoveLost, Moving
 
 PAGE = 200
 """Jobs that are read at once."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
-from batchveo.store.byhand import ByHand
-from batchveo.store.rows import job_of
+from batchveo.store.manual import ByHand
+from batchveo.store.mapping import job_of
 from batchveo.store.sql import COLUMNS
 
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"

@@ -10,7 +10,7 @@ from typing import Any
 from batchveo.core.errors import StateLocked
 from batchveo.core.version import __version__
 from batchveo.store import sql
-from batchveo.store.looking import Looking
+from batchveo.store.queries import Looking
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""

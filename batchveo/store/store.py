@@ -6,14 +6,14 @@ each move compares the state it comes from, so that two processes never move one
 
 from __future__ import annotations
 
-from batchveo.store.browsing import Browsing
-from batchveo.store.charting import Charting
-from batchveo.store.foreseeing import Foreseeing
-from batchveo.store.key_prints import KeyPrints
+from batchveo.store.attempt_keys import KeyPrints
+from batchveo.store.chart_queries import Charting
+from batchveo.store.import_preview import Foreseeing
+from batchveo.store.job_search import Browsing
 from batchveo.store.placing import Placing
-from batchveo.store.quotes import Quotes
+from batchveo.store.price_cache import Quotes
+from batchveo.store.progress_queries import Watching
 from batchveo.store.recovery import Recovery
-from batchveo.store.watching import Watching
 
 
 class Store(Recovery, Browsing, Charting, Foreseeing, KeyPrints, Placing, Quotes, Watching):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web.serializers import as_json
 
 MOST_ON_A_PAGE = 500

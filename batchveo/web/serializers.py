@@ -15,7 +15,7 @@ from batchveo.core.models import Job
 from batchveo.operations.status_json import ahead_words, status_row
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
-from batchveo.store.browsing import CLIP, Filter, text_of
+from batchveo.store.job_search import CLIP, Filter, text_of
 from batchveo.web.failure_groups import causes
 from batchveo.web.file_presence import Presence, Problem
 

@@ -16,7 +16,7 @@ from batchveo.dataset.index import RECORD
 from batchveo.storage.local_files import sidecar_path
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web import serializers
 from batchveo.web.charts.data import charts
 from batchveo.web.file_presence import Presence

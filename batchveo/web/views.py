@@ -8,7 +8,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web import serializers
 from batchveo.web.requests import (
     MOST_ON_A_PAGE,

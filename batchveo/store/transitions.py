@@ -11,8 +11,8 @@ from dataclasses import replace
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
 from batchveo.store import sql
-from batchveo.store.looking import MICRO, Looking
-from batchveo.store.rows import columns_of, job_of
+from batchveo.store.mapping import columns_of, job_of
+from batchveo.store.queries import MICRO, Looking
 
 Price = Callable[[Job], float | None]
 """What a job will cost, in US dollars; ``None`` where that is not known."""

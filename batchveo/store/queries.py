@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection
-from batchveo.store.rows import job_of
+from batchveo.store.mapping import job_of
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""

@@ -14,8 +14,8 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection, transaction
-from batchveo.store.recognising import recognise
-from batchveo.store.scratch import StagingTable, prepare
+from batchveo.store.former_ids import recognise
+from batchveo.store.staging import StagingTable, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

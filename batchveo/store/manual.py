@@ -8,10 +8,10 @@ from batchveo.core.hints import key_of, pasteable
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import BOUGHT_NOTHING, Move
 from batchveo.store import sql
-from batchveo.store.expanding import Expanding
-from batchveo.store.moving import MoveLost, Moving
-from batchveo.store.rows import job_of
+from batchveo.store.importer import Expanding
+from batchveo.store.mapping import job_of
 from batchveo.store.runs import Runs
+from batchveo.store.transitions import MoveLost, Moving
 
 NO_TRY_LEFT = 1_000
 """More than any limit of tries: what a person gave up is made again by ``retry`` alone."""

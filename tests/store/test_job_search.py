@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from tests.helpers.factories import make_spec
 
 S = JobState

@@ -13,8 +13,8 @@ from typing import Any
 from batchveo.core.job_row import input_files
 from batchveo.core.models import InputFile, JobState
 from batchveo.store.connection import Connection
-from batchveo.store.recognising import recognise
-from batchveo.store.scratch import StagingTable
+from batchveo.store.former_ids import recognise
+from batchveo.store.staging import StagingTable
 
 # a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
 FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql_browsing as sql
-from batchveo.store.looking import Looking
+from batchveo.store.queries import Looking
 
 CLIP = 400
 """Characters of a prompt that a card has room for; prompts may be books."""

@@ -15,9 +15,9 @@ from sqlite_utils import Database
 
 from batchveo.core.errors import StateLocked, StateUnusable
 from batchveo.core.models import JobState
-from batchveo.store import Store, opening
+from batchveo.store import Store, database
+from batchveo.store.database import PAGE_BYTES
 from batchveo.store.migrations import migrations
-from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
 from tests.helpers.factories import make_spec
 
@@ -135,7 +135,7 @@ print("sqlite_utils" in sys.modules)
 
 def test_a_write_of_another_process_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that makes the state and hangs holds it, too."""
-    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.0)
     path = tmp_path / "b.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

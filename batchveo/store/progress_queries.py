@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql
-from batchveo.store.looking import MICRO, Looking
-from batchveo.store.rows import job_of
+from batchveo.store.mapping import job_of
+from batchveo.store.queries import MICRO, Looking
 
 LEFT = (JobState.PENDING, JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING)
 SAMPLE = 500
