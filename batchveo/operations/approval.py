@@ -38,8 +38,8 @@ async def ask(
     budget = settings.budget
     with state_if_any(state) as store:
         if named is None and store is not None:
-            models = store.waiting_models()
-            budget = store.last_budget(LATEST) if budget is None else budget
+            models = store.queries.list_pending_models()
+            budget = store.runs.read_last_budget(LATEST) if budget is None else budget
         async with apis(using) as opened:
             known = await known_prices(first(opened), models, store)
             balance = await balance_of(opened)
@@ -49,13 +49,13 @@ async def ask(
             for job in foresee(named, state if store else None):
                 tally.add(job.model, job.request, due=job.is_due and job.id not in found)
         elif store is not None:
-            tally.add_all(store.pending_requests())
+            tally.add_all(store.queries.list_pending_requests())
         offer = PurchaseQuote(
             models=tally.models(),
             balance_usd=balance.usd,
             balances=balance.by_key if len(opened) > 1 else {},
             budget_usd=budget,
-            committed_usd=store.committed() if store else 0.0,
+            committed_usd=store.queries.read_committed() if store else 0.0,
             prices_since=known.since,
             notes=[*([f"no prices now: {known.trouble}"] if known.trouble else []), *balance.notes],
         )

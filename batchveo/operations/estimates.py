@@ -35,7 +35,7 @@ async def night(
     expected: dict[str, Expectation] = {}
     sources: set[str] = set()
     for model in models:
-        seen = state.generation_seconds(model) if state else []
+        seen = state.queries.list_generation_seconds(model) if state else []
         belief = _belief(model, told.get(model), seen)
         if belief is not None:
             expected[model] = belief

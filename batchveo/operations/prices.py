@@ -47,7 +47,7 @@ async def known_prices(api: ApiClient, models: Sequence[str], state: Store | Non
         with anyio.fail_after(PRICES_SECONDS):
             return KnownPrices(prices=await price_list(api, models))
     except (ProviderError, KeyRejected, TimeoutError) as error:
-        quotes = state.quotes(models) if state else {}
+        quotes = state.prices.load_quotes(models) if state else {}
         return KnownPrices(
             prices=PriceList({model: quote.pricing for model, quote in quotes.items()}),
             since=min((quote.at for quote in quotes.values()), default=None),
@@ -58,4 +58,4 @@ async def known_prices(api: ApiClient, models: Sequence[str], state: Store | Non
 def keep_prices(state: Store, prices: PriceList, models: Sequence[str], *, now: float) -> None:
     """Let ``state`` remember what was told of ``models``."""
     told = {model: prices.pricing[model] for model in models if model in prices.pricing}
-    state.keep_quotes(told, now=now)
+    state.prices.save_quotes(told, now=now)

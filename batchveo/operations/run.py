@@ -114,7 +114,7 @@ async def run_async(
 
         def take_on(store: Store, run: int, now: float) -> None:
             with scratch:  # a run takes hours, and needs it no longer
-                say_expanded(reporter, summary, store.add(scratch, run=run, now=now), store)
+                say_expanded(reporter, summary, store.imports.add_jobs(scratch, run=run, now=now), store)
 
         settings = _with_budget(settings or RunSettings(), summary.budget)
         models = list(summary.by_model)
@@ -180,10 +180,10 @@ async def resume_async(
     check_cluster(cluster)
     path = Path(state)
     with Store(path, writing=False) as store:  # a state that does not exist is a slip, not an empty one
-        remembered = Remembered.read(store.last_options())
+        remembered = Remembered.read(store.runs.read_last_options())
 
     def take_on(store: Store, run: int, now: float) -> None:  # noqa: ARG001 - one shape for both commands
-        store.take_on_all(run)
+        store.runs.take_on_all(run)
 
     told = told or (NOTHING_TOLD if settings is None else ALL_TOLD)
     given = settings or RunSettings()

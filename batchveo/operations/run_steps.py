@@ -77,21 +77,21 @@ async def opened_run(
     clock = Clock()
     is_new = is_unmade(state)
     with Store(state) as store, ExitStack() as stack:
-        await hold(store, patience=0.0 if store.is_running() else ENDING_SECONDS)
+        await hold(store, patience=0.0 if store.runs.is_running() else ENDING_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
         check_keys(store, using)
         await check_videos(store, settings.output, consent)
         before = where_before(store)
         engine = None if cluster is None else stack.enter_context(_engine(cluster, state, reporter))
-        run = store.begin_run(command=command, service=using.name, now=clock.now())
-        store.set_options(run, written(settings, told))
+        run = store.runs.begin_run(command=command, service=using.name, now=clock.now())
+        store.runs.set_options(run, written(settings, told))
         if is_new:
             say_created(reporter, state)
         take_on(store, run, clock.now())
         if command == "resume" and settings.budget is None:
-            settings = replace(settings, budget=store.last_budget(run))
-        store.set_budget(run, settings.budget)
+            settings = replace(settings, budget=store.runs.read_last_budget(run))
+        store.runs.set_budget(run, settings.budget)
         say_other_keys(reporter, strangers)
         say_destination(reporter, whole(settings.output), before, resumed=command == "resume")
         await check_place(settings.output)
@@ -100,7 +100,7 @@ async def opened_run(
         using = stack.enter_context(running(using, state))
         async with clients(using) as (apis, videos):
             api = first(apis)
-            models = store.pending_models(run)
+            models = store.queries.list_pending_models(run)
             prices = await _prices(api, models, settings)
             keep_prices(store, prices, models, now=clock.now())
             durations = await _durations(api, store, models, settings)
@@ -121,7 +121,7 @@ async def opened_run(
             if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
                 await learn_costs(store, apis.values(), since=spec.begun)
         with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
-            store.end_run(run, status=result.exit_status, now=clock.now())
+            store.runs.end_run(run, status=result.exit_status, now=clock.now())
     return replace(result, output=settings.output)
 
 
@@ -136,10 +136,10 @@ async def check_videos(store: Store, output: Destination, consent: Consent) -> N
 
 def where_before(store: Store) -> str | None:
     """Where the run before this one put its videos; ``None`` where there was none, or it is not recorded."""
-    recorded = Remembered.read(store.last_options()).output
+    recorded = Remembered.read(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
-    finished = store.finished_files(1)
+    finished = store.recovery.list_finished_files(1)
     return finished[0][0] if finished else None
 
 

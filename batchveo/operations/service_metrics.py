@@ -37,7 +37,7 @@ def known_durations(store: Store, models: Iterable[str], told: Mapping[str, Expe
     for model in models:
         if model in told:
             durations.guess(model, told[model])
-        durations.recall(model, store.generation_seconds(model))
+        durations.recall(model, store.queries.list_generation_seconds(model))
     return durations
 
 

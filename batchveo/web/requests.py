@@ -64,7 +64,7 @@ def number(query: QueryParams, name: str) -> int | None:
 
 def job_asked_for(store: Store, request: Request) -> Job:
     """The job whose id stands in the path."""
-    job = store.job_by_id(request.path_params["id"])
+    job = store.queries.find_job_by_id(request.path_params["id"])
     if job is None:
         raise HTTPException(404, "there is no such job")
     return job

@@ -76,12 +76,12 @@ class Night:
         """Run once, to its end; ``jobs`` ``None`` resumes."""
         chosen = RunSettings(output=self.folder / "videos", **settings)
         with self.store() as store:
-            store.lock()
-            number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            store.runs.acquire_lock()
+            number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
             if jobs is None:
-                store.take_on_all(number)
+                store.runs.take_on_all(number)
             else:
-                store.add(jobs, run=number, now=self.clock.now())
+                store.imports.add_jobs(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
             await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
@@ -90,7 +90,11 @@ class Night:
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 VideoClient(loopback=True, transport=wire) as videos,
             ):
-                prices = self.prices if self.prices is not None else await price_list(api, store.pending_models(number))
+                prices = (
+                    self.prices
+                    if self.prices is not None
+                    else await price_list(api, store.queries.list_pending_models(number))
+                )
                 spec = RunSpec(
                     run=number,
                     begun=self.clock.now(),

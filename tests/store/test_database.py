@@ -178,7 +178,9 @@ def test_a_state_on_a_read_only_file_system_is_read(tmp_path: Path, monkeypatch:
     folder = tmp_path / "an odd? #folder%"
     path = folder / "b.db"
     with Store(path) as store:
-        store.add([make_spec("dragon")], run=store.begin_run(command="run", service="x", now=1.0), now=1.0)
+        store.imports.add_jobs(
+            [make_spec("dragon")], run=store.runs.begin_run(command="run", service="x", now=1.0), now=1.0
+        )
         monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
         with Store(path, writing=False) as reader:
             assert [job.name for job in reader.jobs()] == ["dragon"]

@@ -26,7 +26,7 @@ def test_a_run_says_that_locks_are_missing(
     with Store(tmp_path / "b.db") as store:
         monkeypatch.setattr(fcntl, lock, refuse)
         with pytest.raises(StateUnusable, match=r"without file locks \(no locks here\).*--state") as caught:
-            store.lock()
+            store.runs.acquire_lock()
     assert "another" not in str(caught.value)
     assert str(tmp_path / "b.db") in str(caught.value)
 
@@ -49,10 +49,10 @@ def test_sqlites_words_are_not_believed_there(words: str, tmp_path: Path, monkey
 def test_a_lock_that_is_held_is_still_that(tmp_path: Path) -> None:
     """Here there are locks; nothing of the trial is left behind."""
     with Store(tmp_path / "b.db") as one, Store(tmp_path / "b.db") as two:
-        one.lock()
+        one.runs.acquire_lock()
         before = sorted(tmp_path.iterdir())
         with pytest.raises(StateLocked, match="another run holds"):
-            two.lock()
+            two.runs.acquire_lock()
         assert sorted(tmp_path.iterdir()) == before
 
 

@@ -94,7 +94,7 @@ def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     """How many there are, and what it may cost to settle them so."""
     if not jobs:
         return "no job is so: nothing to resolve"
-    usd, unpriced = store.reserved_for(jobs)
+    usd, unpriced = store.queries.sum_reserved(jobs)
     price = f"up to {money(usd)}" if usd or not unpriced else "what nobody knows"
     more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
     if resubmit:
