@@ -129,8 +129,8 @@ def filled(state: Path, jobs: int) -> int:
     manifest = csv_manifest(state.with_suffix(".csv"), jobs)
     with Store(state) as store, StagingTable() as scratch, Manifests([manifest]) as reading:
         reading.read(scratch.take)
-        run = store.begin_run(command="run", service=NOWHERE.name, now=time.time())
-        store.add(scratch, run=run, now=time.time())
+        run = store.runs.begin_run(command="run", service=NOWHERE.name, now=time.time())
+        store.imports.add_jobs(scratch, run=run, now=time.time())
     return run
 
 

@@ -76,8 +76,8 @@ def state_of(jobs: int) -> Path:
 def _new_state(path: Path) -> Iterator[int]:
     """An empty state with one run in its history; yields that run's number."""
     with Store(path) as store:
-        number = store.begin_run(command="run", service="https://api.aimlapi.com", now=BEGAN)
-        store.end_run(number, status=0, now=BEGAN + 3600.0)
+        number = store.runs.begin_run(command="run", service="https://api.aimlapi.com", now=BEGAN)
+        store.runs.end_run(number, status=0, now=BEGAN + 3600.0)
     yield number
 
 

@@ -148,7 +148,7 @@ def test_macos_syncs_through_the_disks_own_cache(tmp_path: Path, monkeypatch: py
     assert synced == [3]
     monkeypatch.undo()
     with Store(tmp_path / "b.db") as store:
-        assert store._db.execute("PRAGMA fullfsync").fetchone()[0] == 1
+        assert store.connection.db.execute("PRAGMA fullfsync").fetchone()[0] == 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -183,7 +183,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         odd = error.object[error.start : error.end]
         return _said(f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2)
     except sqlite3.DatabaseError as error:
-        from batchveo.store.opening import is_full
+        from batchveo.store.database import is_full
 
         return _said(f"cannot use the database: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0

@@ -23,7 +23,7 @@ def selected(store: Store, keys: Sequence[str]) -> Iterator[Job]:
     found: dict[int, Job] = {}
     wrong: list[str] = []
     for key in keys:
-        jobs = store.find(key)
+        jobs = store.queries.find_jobs(key)
         if len(jobs) == 1:
             found[jobs[0].seq] = jobs[0]
         else:

@@ -155,7 +155,7 @@ class Clips:
             for folder in (target.parent, self._folder, self._folder.parent):
                 sync(folder)
             try:
-                self._store.place(job, target, now=now)
+                self._store.transitions.record_place(job, target, now=now)
             except MoveLost as error:
                 raise _Unfit(str(error)) from None
             self.placed[How.MOVED] += 1

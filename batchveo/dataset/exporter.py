@@ -63,7 +63,7 @@ def export(
     if Format.PARQUET in settings.formats or settings.metadata is Metadata.PARQUET:
         arrow_modules()  # better now than after an hour of copying
     if settings.files is Files.MOVE:
-        store.lock()
+        store.runs.acquire_lock()
     _check_choice(store, settings, new=not (into / RECORD).exists())
     try:
         with Record(into, settings.splitting) as record:
@@ -79,14 +79,14 @@ def export(
 
 def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
     """Raise ``UsageError`` for a split that is none, or a new dataset of nothing, before anything is written."""
-    if new and not any(map(settings.wants, store.succeeded())):
+    if new and not any(map(settings.wants, store.queries.iter_succeeded())):
         made = store.counts()[JobState.SUCCEEDED]
         why = f"none of {made:,} videos is chosen by the filters" if made else "no video has succeeded yet"
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
-    if settings.files is Files.MOVE and any(map(_is_in_bucket, filter(settings.wants, store.succeeded()))):
+    if settings.files is Files.MOVE and any(map(_is_in_bucket, filter(settings.wants, store.queries.iter_succeeded()))):
         raise UsageError("videos in a bucket are not moved: use --files copy, and delete them there yourself")
     if settings.splitting.how == "auto":
-        for job in filter(settings.wants, store.succeeded()):
+        for job in filter(settings.wants, store.queries.iter_succeeded()):
             settings.splitting.part_of(job)
 
 
@@ -98,7 +98,7 @@ def _preview(store: Store, folder: Path, settings: ExportSettings) -> Exported:
     splits: Counter[str] = Counter()
     added = size = left_out = 0
     with Record(folder, settings.splitting, writing=False) as record:
-        for job in store.succeeded():
+        for job in store.queries.iter_succeeded():
             if not settings.wants(job):
                 left_out += 1
                 continue
@@ -153,7 +153,7 @@ class _Export:
         return self._result(files.tally)
 
     def _take_all(self, seen: Callable[[int], None]) -> None:
-        for number, job in enumerate(self._store.succeeded(), 1):
+        for number, job in enumerate(self._store.queries.iter_succeeded(), 1):
             seen(number)
             if self._settings.wants(job):
                 self._clips.take(job, now=time.time())
@@ -189,7 +189,7 @@ class _Export:
         return Card(
             tally=tally,
             loading=how,
-            services=sorted(filter(None, self._store.services())),
+            services=sorted(filter(None, self._store.runs.list_services())),
             splitting=self._settings.splitting,
             left_out=left_out,
         )

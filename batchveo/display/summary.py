@@ -60,17 +60,17 @@ def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
 
 def _spent(store: Store) -> str:
     usd, unknown = store.spend()
-    work = store.last_work()
+    work = store.runs.find_latest_work()
     budget = work["budget_usd"] if work else None
     text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in total"
-    more = store.committed() - usd
+    more = store.queries.read_committed() - usd
     if more > LEAST_USD:
         text += f", {money(more)} more in flight or in doubt"
     return text + (f"; {unknown:,} of unknown price" if unknown else "")
 
 
 def _failed(store: Store) -> Iterator[str]:
-    reasons = store.failures(most=REASONS_SHOWN + 1)
+    reasons = store.progress.list_failures(most=REASONS_SHOWN + 1)
     for row in reasons[:REASONS_SHOWN]:
         example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
         yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
@@ -82,7 +82,7 @@ def _failed(store: Store) -> Iterator[str]:
 
 def _held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the usage log did not settle them; check what your key generated, then run"
-    for job in store.some_doubts(most=HELD_SHOWN):
+    for job in store.progress.list_doubts(most=HELD_SHOWN):
         if job.held:
             again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
             yield f"  {shorten(job.name, 40)}: `{again}`"

@@ -39,7 +39,9 @@ def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
 
 def read_recent_moves(store: Store) -> list[Recent]:
     """The latest moves worth telling, in the words of the run's own display."""
-    return [Recent(row["at"], _words(row), _tone(row["to_state"])) for row in store.latest_events(most=RECENT)]
+    return [
+        Recent(row["at"], _words(row), _tone(row["to_state"])) for row in store.progress.list_latest_moves(most=RECENT)
+    ]
 
 
 def _words(row: sqlite3.Row) -> str:

@@ -87,7 +87,7 @@ class Admission:
         for line in self._lines:
             for model in line.refusals.due(now):
                 line.refusals.try_one(model)
-                self._recorder.store.take_one_back(model, run=self._recorder.run)
+                self._recorder.store.skipped.release_one(model, run=self._recorder.run)
 
     def _held(self, brake: ThrottleReason, until: float | None, *, said: float | None = None) -> Hold:
         """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""
@@ -121,7 +121,7 @@ class Admission:
 
     def _job(self, line: KeyThrottle, now: float) -> Job | Hold:
         refused = line.refusals.models()
-        when = self._recorder.store.next_pending(self._recorder.run, now=now, refused=refused)
+        when = self._recorder.store.queries.find_claim_time(self._recorder.run, now=now, refused=refused)
         if when is None:
             return self._held(ThrottleReason.NOTHING, now + LOOK_AGAIN_SECONDS)
         if when > now:

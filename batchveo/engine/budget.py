@@ -53,7 +53,7 @@ class Budget:
         ``refused``: models that the service does not make with this key.
         """
         recorder = self._recorder
-        return recorder.store.claim(
+        return recorder.store.transitions.claim_job(
             run=recorder.run,
             now=recorder.now(),
             price=self.price,
@@ -75,7 +75,7 @@ class Budget:
         elif self._board.in_motion():
             await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
         else:
-            committed, budget = money(self._recorder.store.committed()), money(self._budget or 0.0)
+            committed, budget = money(self._recorder.store.queries.read_committed()), money(self._budget or 0.0)
             text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
             self._recorder.stop(BudgetReached(text))
 

@@ -81,7 +81,7 @@ class Coordinator:
             budgeted=settings.budget is not None,
             key_of=self._lines.key_of,
         )
-        prints = spec.service.key_prints(store.key_secret())
+        prints = spec.service.key_prints(store.keys.read_secret())
         self._wallet = Budget(recorder, board, apis, spec.prices, settings, key_prints=prints)
         self._refused = RefusedJobs(recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
         self._fruitless_in_a_row = 0
@@ -93,7 +93,7 @@ class Coordinator:
             apis,
             settings,
             key_of=self._lines.key_of,
-            left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
+            left_with=lambda job, label: left_with(store.keys.find_fingerprint(job), prints.get(label)),
             record=self._found,
         )
         self._roster = Assignments(expected=workers)
@@ -132,7 +132,7 @@ class Coordinator:
         if self.finished.is_set():
             raise ClaimLost("the run is over")
         try:
-            self._store.mark_sent(job, now=self._recorder.now())
+            self._store.transitions.mark_sent(job, now=self._recorder.now())
         except MoveLost as error:
             raise ClaimLost(str(error)) from None
         await self._recorder.durable()
@@ -167,7 +167,7 @@ class Coordinator:
     def input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
         self._roster.check(worker)
-        return self._store.input_file(sha256)
+        return self._store.imports.read_input_file(sha256)
 
     def tell(self, event: Event) -> None:
         """Hand an event to whoever watches."""
@@ -180,7 +180,7 @@ class Coordinator:
         if worker not in self._roster:
             return
         try:
-            for job in map(self._store.job, self._roster.remove(worker)):
+            for job in map(self._store.queries.read_job, self._roster.remove(worker)):
                 if job.state is JobState.SUBMITTING:
                     self._cut_off(job, why)
                 else:
@@ -190,7 +190,7 @@ class Coordinator:
         self._recorder.notify()
 
     def _cut_off(self, job: Job, why: str) -> None:
-        moved = self._store.cut_off(job, run=self._recorder.run, now=self._recorder.now(), why=why)
+        moved = self._store.transitions.recover_job(job, run=self._recorder.run, now=self._recorder.now(), why=why)
         self._place(moved, None)
         if self._tasks is not None:
             entry = Entry(job=moved, events=(JobStateChanged(job=moved, was=job.state, detail=why),))
@@ -261,18 +261,20 @@ class Coordinator:
     def _take_stock(self) -> None:
         """Put on the board what earlier runs left: doubts first, then what is generating or finished."""
         now = self._recorder.now()
-        recovered = self._store.recover(run=self._recorder.run, now=now)
+        recovered = self._store.transitions.recover_jobs(run=self._recorder.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
             were, them = ("was", "it") if doubts == 1 else ("were", "them")
             text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
             text += f"; looking {them} up in the log"
             self._recorder.tell(Message(text=text, warning=True))
-        self._store.flush()
+        self._store.connection.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
             self._place(job, None)
         budgeted = self._settings.budget is not None
-        for job in self._store.unsettled_failures(self._recorder.run, tries=self._settings.tries, reserved=budgeted):
+        for job in self._store.queries.list_unsettled_failures(
+            self._recorder.run, tries=self._settings.tries, reserved=budgeted
+        ):
             self._place(job, None)
 
     # -- records

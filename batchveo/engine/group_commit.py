@@ -37,7 +37,7 @@ class GroupCommit:
         """
         group = self._open
         if group is None:
-            if self._store.unflushed:
+            if self._store.connection.unflushed:
                 await self._lead()
             return
         with anyio.CancelScope(shield=True):
@@ -51,7 +51,7 @@ class GroupCommit:
             with anyio.CancelScope(shield=True):  # once around all turns: a scope costs more than a turn
                 for _ in range(MOMENT):
                     await anyio.lowlevel.checkpoint()
-            self._store.flush()
+            self._store.connection.flush()
         except BaseException as error:
             group.error = error
             raise

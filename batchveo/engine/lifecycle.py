@@ -81,7 +81,7 @@ class RunLifecycle:
         return not unsettled and self._all_submitted() and not self._owes()
 
     def _all_submitted(self) -> bool:
-        return self._recorder.store.next_pending(self._recorder.run, now=self._recorder.now()) is None
+        return self._recorder.store.queries.find_claim_time(self._recorder.run, now=self._recorder.now()) is None
 
     def _say_waiting(self) -> None:
         doubts, failures = self._board.open_doubts(), self._board.to_make_again()
@@ -94,7 +94,7 @@ class RunLifecycle:
 
     def _waiting(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._recorder.store
-        resume = pasteable("resume", state=store.path, service=address_options(store.services()))
+        resume = pasteable("resume", state=store.path, service=address_options(store.runs.list_services()))
         until = since + self._settle
         return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
@@ -102,7 +102,7 @@ class RunLifecycle:
         """Do the run's ``work`` between its first and its last event; raises only for bugs."""
         store = self._recorder.store
         try:
-            with store.sharing(), single_error():
+            with store.connection.sharing(), single_error():
                 self._recorder.tell(began)
                 await work()
         except StoppedEarly as error:
@@ -130,7 +130,7 @@ class RunLifecycle:
             stopped=self._recorder.stopped,
             interrupted=self._interrupted,
             late=late,
-            put_aside=self._recorder.store.put_aside(),
+            put_aside=self._recorder.store.skipped.count_by_reason(),
             seconds=self._recorder.now() - self._begun,
         )
 

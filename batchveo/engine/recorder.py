@@ -72,7 +72,7 @@ class Recorder:
 
     def late(self, job: Job, outcome: Outcome) -> Entry:
         """What came of a step of ``job`` after the job was moved by others; said twice, it is known already."""
-        current = self.store.job(job.seq)
+        current = self.store.queries.read_job(job.seq)
         if not isinstance(outcome, Accepted) or current.generation_id == outcome.generation_id:
             return Entry(job=current)
         try:
@@ -85,23 +85,25 @@ class Recorder:
     def _accepted_late(self, job: Job, current: Job, generation: str) -> Entry:
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
-        adopted = self.store.adopt(current, generation, now=self.now(), client_request_id=job.client_request_id)
+        adopted = self.store.manual.adopt_generation(
+            current, generation, now=self.now(), client_request_id=job.client_request_id
+        )
         return Entry(
             job=adopted, events=(JobStateChanged(job=adopted, was=current.state, detail="accepted after all"),)
         )
 
     def _stray(self, job: Job, current: Job, generation: str) -> Entry:
-        if not self.store.keep_stray(job, generation, run=self.run, now=self.now()):
+        if not self.store.transitions.record_stray(job, generation, run=self.run, now=self.now()):
             return Entry(job=current)
-        service = address_options(self.store.services())
+        service = address_options(self.store.runs.list_services())
         audit = pasteable("audit", state=self.store.path, service=service)
         words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
         return Entry(job=current, events=(_warning(job, words),))
 
     def _moved(self, job: Job, move: Move, now: float) -> Entry:
-        moved = self.store.apply(job, move, run=self.run, now=now)
+        moved = self.store.transitions.apply_move(job, move, run=self.run, now=now)
         events: list[Event] = [JobStateChanged(job=moved, was=job.state, detail=move.detail)]
-        twin = self.store.same_file(moved) if moved.state is JobState.SUCCEEDED else None
+        twin = self.store.queries.find_same_video(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
             events.append(_warning(moved, f"byte for byte the same video as {twin.name}"))
         return Entry(job=moved, events=tuple(events))

@@ -73,11 +73,11 @@ class RefusedJobs:
         """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
         recorder = self._recorder
         refusal = line.refusals.add(job.model, words, job=job.seq, now=recorder.now(), whole=whole)
-        recorder.store.put_job_aside(job, words, run=recorder.run)
+        recorder.store.skipped.skip_job(job, words, run=recorder.run)
         if refusal.whole and self._lines.refuse(job.model):
-            jobs = 1 + recorder.store.put_model_aside(job.model, words, run=recorder.run)
+            jobs = 1 + recorder.store.skipped.skip_model(job.model, words, run=recorder.run)
             if jobs > 1 and line.refusals.probe(job.model):
-                recorder.store.take_one_back(job.model, run=recorder.run)
+                recorder.store.skipped.release_one(job.model, run=recorder.run)
                 return
             self._say(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
         elif not refusal.whole:
@@ -88,13 +88,13 @@ class RefusedJobs:
         recorder = self._recorder
         if line.refusals.end(job.model, job=job.seq, now=recorder.now()):
             refused = line.refusals.refused(job.model)
-            recorder.store.take_model_back(job.model, run=recorder.run, but=refused)
+            recorder.store.skipped.release_model(job.model, run=recorder.run, but=refused)
 
     def pending_again(self, job: Job) -> None:
         """A job is pending again, of a model that may be refused meanwhile."""
         if self._lines.refuse(job.model):
             words = next(line.refusals.words_about(job.model) for line in self._lines if line.closed is None)
-            self._recorder.store.put_job_aside(job, words, run=self._recorder.run)
+            self._recorder.store.skipped.skip_job(job, words, run=self._recorder.run)
 
     def _say(self, text: str, once: str) -> None:
         if once not in self._said:

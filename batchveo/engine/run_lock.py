@@ -15,9 +15,9 @@ async def hold(store: Store, *, patience: float = 0.0) -> None:
     with anyio.move_on_after(patience):
         while True:
             try:
-                store.lock()
+                store.runs.acquire_lock()
             except StateLocked:
                 await anyio.sleep(GAP_SECONDS)
             else:
                 return
-    store.lock()
+    store.runs.acquire_lock()

@@ -63,7 +63,7 @@ async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
 
 async def _make_quote(context: RunContext, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
     settings, sandbox = context.options.settings, context.service.sandbox
-    models = staged.models if staged else store.waiting_models() if store else []
+    models = staged.models if staged else store.queries.list_pending_models() if store else []
     apis = await context.open_clients()
     known = await context.find_prices(models, store)
     balance = await fetch_balances(apis)
@@ -73,13 +73,13 @@ async def _make_quote(context: RunContext, store: Store | None, staged: StagedJo
         for job in foresee(staged.table, context.options.state if store else None):
             tally.add(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
-        tally.add_all(store.pending_requests())
+        tally.add_all(store.queries.list_pending_requests())
     return PurchaseQuote(
         models=tally.models(),
         balance_usd=balance.usd,
         balances=balance.by_key if len(apis) > 1 else {},
         budget_usd=settings.budget,
-        committed_usd=store.committed() if store else 0.0,
+        committed_usd=store.queries.read_committed() if store else 0.0,
         prices_since=known.since,
         notes=[*known.notes, *balance.notes],
     )

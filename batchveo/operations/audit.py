@@ -102,7 +102,7 @@ async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float) -> A
 
     ``apis`` are the clients of all keys, by their labels.
     """
-    first = next(store.attempts(), None)
+    first = next(store.queries.list_attempts(), None)
     books = await read_all_records(apis, since=float(first["started_at"]) if first else now, now=now)
     return Audit(findings=list(compare_records(store, books)), whole=books.whole)
 
@@ -119,7 +119,7 @@ def _compare(store: Store, books: ProviderRecords, keys: dict[str, str | None]) 
     jobs = {job.seq: job for job in store.jobs() if job.attempts}
     prices: dict[int, float] = {}
     bought: dict[int, set[str]] = {seq: set() for seq in jobs}
-    for attempt in store.attempts():
+    for attempt in store.queries.list_attempts():
         for generation in (attempt["generation_id"], books.requests.get(attempt["client_request_id"])):
             if generation:
                 bought[attempt["job"]].add(generation)

@@ -66,7 +66,7 @@ def _state(path: Path) -> Check:
         return Check(what="state", ok=True, found=f"{path} does not exist yet")
     try:
         with Store(path, writing=False) as store:
-            running_now = ", a run is going on" if store.is_running() else ""
+            running_now = ", a run is going on" if store.runs.is_running() else ""
             return Check(what="state", ok=True, found=f"{path}, {store.counts().total} jobs{running_now}")
     except (BatchveoError, sqlite3.Error) as error:
         return Check(what="state", ok=False, found=str(error))

@@ -41,7 +41,7 @@ async def estimate_night(
     """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits."""
     models = sorted(model for model, jobs in left.items() if jobs)
     metrics = await fetch_durations(api, models)
-    seen = {model: store.generation_seconds(model) if store else [] for model in models}
+    seen = {model: store.queries.list_generation_seconds(model) if store else [] for model in models}
     durations = expect_durations(seen, metrics)
     expected = {model: known for model in models if (known := durations.expected(model)) is not None}
     used = {METRICS: any(model in metrics for model in expected), HISTORY: any(seen[model] for model in expected)}
@@ -54,7 +54,7 @@ async def estimate_night(
 
 def known_durations(store: Store, models: Iterable[str], metrics: Mapping[str, Expectation]) -> Durations:
     """What to expect of ``models``: the service's ``metrics``, corrected by what ``store`` has seen."""
-    return expect_durations({model: store.generation_seconds(model) for model in models}, metrics)
+    return expect_durations({model: store.queries.list_generation_seconds(model) for model in models}, metrics)
 
 
 def expect_durations(seen: Mapping[str, Sequence[float]], metrics: Mapping[str, Expectation]) -> Durations:

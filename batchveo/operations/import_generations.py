@@ -78,7 +78,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
 
 
 def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought: _Bought, now: float) -> None:
-    jobs = store.find(bought.job_id)
+    jobs = store.queries.find_jobs(bought.job_id)
     if not jobs:
         adopted.unknown.append(generation)
         return
@@ -90,7 +90,9 @@ def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought
         return
     key = job.key if job.key in bought.keys else bought.keys[0]
     try:
-        adopted.jobs.append(store.adopt(job, generation, now=now, client_request_id=bought.request, key=key))
+        adopted.jobs.append(
+            store.manual.adopt_generation(job, generation, now=now, client_request_id=bought.request, key=key)
+        )
     except GenerationTaken:
         adopted.surplus.append(generation)
 
@@ -121,4 +123,4 @@ def import_generation(store: Store, generation_id: str, *, run: int, now: float,
         request={"model": model, "prompt": ""},
         manifest="adopted",
     )
-    return store.adopt_new(spec, generation_id, run=run, now=now, key=key)
+    return store.manual.adopt_new_job(spec, generation_id, run=run, now=now, key=key)

@@ -32,7 +32,7 @@ def report_import(reporter: Reporter, summary: Summary, added: Added, store: Sto
     if gone:
         hint = ""
         if JobState.PENDING in added.no_longer_named:
-            make = pasteable("resume", state=store.path, service=address_options(store.services()))
+            make = pasteable("resume", state=store.path, service=address_options(store.runs.list_services()))
             drop = pasteable("cancel", "JOB", state=store.path)
             hint = f"; the pending ones are left alone (`{make}` makes them, `{drop}` drops one)"
         reporter(Message(text=f"no longer named by the manifest: {gone}{hint}"))

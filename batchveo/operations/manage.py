@@ -19,13 +19,13 @@ WITHDRAWN = (JobState.PENDING,)
 def retry(store: Store, jobs: Sequence[Job], *, now: float) -> int:
     """Put failed or cancelled jobs back to pending; returns how many. ``UsageError`` where one is neither."""
     _check(jobs, RETRIED, "failed")
-    return _moved(store, jobs, lambda job: store.retry(job, now=now))
+    return _moved(store, jobs, lambda job: store.manual.retry_job(job, now=now))
 
 
 def cancel(store: Store, jobs: Sequence[Job], *, now: float) -> int:
     """Withdraw pending jobs; returns how many. Those that a run submits in this very moment are left to it."""
     _check(jobs, WITHDRAWN, "pending")
-    return _moved(store, jobs, lambda job: store.cancel(job, now=now))
+    return _moved(store, jobs, lambda job: store.manual.cancel_job(job, now=now))
 
 
 def resolve(
@@ -49,7 +49,7 @@ def resolve(
         raise UsageError("--generation-id is for one job, and not empty")
     done: list[Job] = []
     for first in range(0, len(jobs), TOGETHER):
-        with store.sharing():
+        with store.connection.sharing():
             for job in jobs[first : first + TOGETHER]:
                 try:
                     done.append(_resolved(store, job, generation_id, now, resubmit=resubmit))
@@ -74,7 +74,7 @@ def _check(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:
 def _moved(store: Store, jobs: Sequence[Job], move: Callable[[Job], Job]) -> int:
     done = 0
     for first in range(0, len(jobs), TOGETHER):
-        with store.sharing():
+        with store.connection.sharing():
             done += sum(_has_moved(job, move) for job in jobs[first : first + TOGETHER])
     return done
 
@@ -90,8 +90,8 @@ def _has_moved(job: Job, move: Callable[[Job], Job]) -> bool:
 def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, resubmit: bool) -> Job:
     try:
         if generation_id is not None:
-            return store.adopt(job, generation_id, now=now)
-        return store.resubmit(job, now=now) if resubmit else store.give_up(job, now=now)
+            return store.manual.adopt_generation(job, generation_id, now=now)
+        return store.manual.resubmit_job(job, now=now) if resubmit else store.manual.give_up_job(job, now=now)
     except GenerationTaken:
         raise UsageError(f"generation {generation_id} belongs to another job here") from None
 

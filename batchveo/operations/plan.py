@@ -117,7 +117,7 @@ async def plan(
             balance_usd=balance.usd,
             balances=balance.by_key if apis and len(apis) > 1 else {},
             budget_usd=summary.budget if settings.budget is None else settings.budget,
-            committed_usd=store.committed() if store else 0.0,
+            committed_usd=store.queries.read_committed() if store else 0.0,
             prices_since=known.since,
             notes=[
                 *([summary.shared_note] if summary.shared_note else []),

@@ -36,7 +36,7 @@ def start_sandbox(using: Service, state: Path | None = None) -> Iterator[Service
 
 def check_service(store: Store, using: Service) -> None:
     """Refuse to mix the sandbox's videos with real ones in one state."""
-    seen = store.services()
+    seen = store.runs.list_services()
     if seen and (SANDBOX in seen) != using.sandbox:
         there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
         raise UsageError(
@@ -49,9 +49,9 @@ def follow_keys(store: Store, using: Service) -> int:
 
     Returns how many of these jobs left with a key that is not given: only that key's usage log can tell of them.
     """
-    labels = {key_print: label for label, key_print in using.key_prints(store.key_secret()).items()}
-    unsettled = store.key_prints_unsettled()
-    store.follow_keys({key_print: label for key_print, label in labels.items() if key_print in unsettled})
+    labels = {key_print: label for label, key_print in using.key_prints(store.keys.read_secret()).items()}
+    unsettled = store.keys.count_by_fingerprint()
+    store.keys.relabel_jobs({key_print: label for key_print, label in labels.items() if key_print in unsettled})
     return sum(jobs for key_print, jobs in unsettled.items() if key_print not in labels)
 
 
@@ -61,7 +61,7 @@ def check_keys(store: Store, using: Service) -> None:
     What was bought with the only key, before there were several, is served by the first. Raises ``UsageError``.
     """
     given = {key.name for key in using.keys}
-    missing = {name: jobs for name, jobs in store.key_names_unfinished().items() if name and name not in given}
+    missing = {name: jobs for name, jobs in store.keys.count_by_label().items() if name and name not in given}
     if missing:
         bought = " and ".join(f"{jobs:,} with key {name!r}" for name, jobs in missing.items())
         labels = ", ".join(sorted(filter(None, given)))

@@ -58,7 +58,7 @@ async def find_prices(api: ApiClient, models: Sequence[str], store: Store | None
         with anyio.fail_after(PRICES_SECONDS):
             return KnownPrices(prices=await fetch_prices(api, models))
     except (ProviderError, KeyRejected, TimeoutError) as error:
-        quotes = store.quotes(models) if store else {}
+        quotes = store.prices.load_quotes(models) if store else {}
         return KnownPrices(
             prices=PriceList({model: quote.pricing for model, quote in quotes.items()}),
             since=min((quote.at for quote in quotes.values()), default=None),
@@ -68,7 +68,7 @@ async def find_prices(api: ApiClient, models: Sequence[str], store: Store | None
 
 def remember_prices(store: Store, prices: PriceList, models: Sequence[str], *, now: float) -> None:
     """Keep the prices of ``models`` in ``store``, for a time when the service does not answer."""
-    store.keep_quotes({model: prices.pricing[model] for model in models if model in prices.pricing}, now=now)
+    store.prices.save_quotes({model: prices.pricing[model] for model in models if model in prices.pricing}, now=now)
 
 
 async def collect_costs(store: Store, apis: Iterable[ApiClient], *, since: float) -> None:
@@ -77,11 +77,11 @@ async def collect_costs(store: Store, apis: Iterable[ApiClient], *, since: float
     The ledger may be late: what it lacks now, the next run looks up again.
     """
     with suppress(TimeoutError, sqlite3.DatabaseError), anyio.fail_after(LEDGER_SECONDS):
-        unpriced = store.unpriced()
+        unpriced = store.queries.list_unpriced()
         for api in apis:
             if not unpriced:
                 return
             with suppress(ProviderError, KeyRejected):
                 charges = await read_charges(api, since=since - LEDGER_REACH_SECONDS)
                 for generation in unpriced.keys() & charges.keys():
-                    store.set_cost(unpriced.pop(generation), charges[generation])
+                    store.transitions.record_cost(unpriced.pop(generation), charges[generation])

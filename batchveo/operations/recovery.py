@@ -76,23 +76,23 @@ async def recover_videos(
     those of the keys of this run; ``disk`` is where what blocks is done, ``sidecars`` where those of a folder are.
     """
     recovered = Recovered()
-    if not store.has_pending():
+    if not store.queries.has_pending():
         return recovered
     try:
         stems = await sidecar_names(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
-        stems = store.pending_stems(LOOKED_FOR)
+        stems = store.recovery.list_pending_stems(LOOKED_FOR)
     found = await _found(store, output, stems, disk, sidecars)
     by_job = _matched(store, found)
     mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
-    recovered.others += [store.job(seq) for seq, sidecars in mine.items() if not sidecars]
+    recovered.others += [store.queries.read_job(seq) for seq, sidecars in mine.items() if not sidecars]
     due = {seq: sidecars for seq, sidecars in mine.items() if sidecars}
     watch(len(due))
     numbers = sorted(due)
     for first in range(0, len(numbers), SHARED):
         checked = await _checked({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
-        with store.sharing():
+        with store.connection.sharing():
             for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
                 _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
     return recovered
@@ -139,7 +139,7 @@ async def _found(
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:
-        for file in store.files_in(whole(output)):
+        for file in store.recovery.list_files(whole(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 
@@ -149,7 +149,7 @@ def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sideca
     matched: defaultdict[int, list[Sidecar]] = defaultdict(list)
     strangers = []
     for sidecar in found:
-        job = store.job_of_id(sidecar.job_id)
+        job = store.queries.find_job_by_id(sidecar.job_id)
         if job is None:
             strangers.append(sidecar)
         elif job.state is JobState.PENDING:
@@ -163,7 +163,7 @@ def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[
     """Give each job that has no sidecar yet one that tells of the same request; each sidecar serves one job."""
     wanted = {_alike(sidecar.request, sidecar.index) for sidecar in strangers}
     jobs: defaultdict[str, list[int]] = defaultdict(list)
-    for seq, request, index in store.pending_requests_by_job():
+    for seq, request, index in store.recovery.list_pending_requests():
         alike = _alike(json.loads(request), index)
         if alike in wanted and seq not in matched:
             jobs[alike].append(seq)
@@ -205,16 +205,18 @@ def _settle(
     now: float,
     labels: Collection[str],
 ) -> None:
-    job, generation = store.job(seq), sidecar.generation_id
+    job, generation = store.queries.read_job(seq), sidecar.generation_id
     if generation is None:
         recovered.lost.append((job, flaw or ""))
         return
     try:
         if flaw is None:
-            recovered.taken_in.append(store.take_in(job, _video(sidecar, generation), run=run, now=now))
+            recovered.taken_in.append(store.recovery.record_video(job, _video(sidecar, generation), run=run, now=now))
             return
         key = sidecar.key if sidecar.key in labels else None
-        adopted = store.adopt(job, generation, now=now, client_request_id=sidecar.client_request_id, key=key)
+        adopted = store.manual.adopt_generation(
+            job, generation, now=now, client_request_id=sidecar.client_request_id, key=key
+        )
         recovered.refetched.append((adopted, flaw))
     except GenerationTaken:
         recovered.lost.append((job, f"its generation {generation} is another job's"))

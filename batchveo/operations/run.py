@@ -135,7 +135,7 @@ async def resume_async(
     """
     check_cluster(cluster)
     with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
-        remembered, last_budget = Remembered.read(store.last_options()), store.last_budget(LATEST)
+        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
     given = settings or RunSettings()
     resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
     report_remembered(reporter, differences(given, resumed))

@@ -91,7 +91,7 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
     is_new = is_missing_database(options.state)
     with Store(options.state) as store:
-        await hold(store, patience=0.0 if store.is_running() else LOCK_SECONDS)
+        await hold(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
         check_keys(store, using)
@@ -108,10 +108,10 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = Remembered.read(store.last_options()).output
+    recorded = Remembered.read(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
-    finished = store.finished_files(1)
+    finished = store.recovery.list_finished_files(1)
     return finished[0][0] if finished else None
 
 
@@ -131,8 +131,8 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
 def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
-    run = store.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
-    store.set_options(run, written(options.settings, options.told))
+    run = store.runs.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
+    store.runs.set_options(run, written(options.settings, options.told))
     return run
 
 
@@ -142,12 +142,12 @@ def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs 
     if findings.is_new:
         report_created(reporter, context.options.state)
     if staged is None:
-        store.take_on_all(run)
+        store.runs.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
-            added = store.add(staged.table, run=run, now=context.clock.now())
+            added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
             report_import(reporter, staged.summary, added, store)
-    store.set_budget(run, context.options.settings.budget)
+    store.runs.set_budget(run, context.options.settings.budget)
 
 
 def report_findings(context: RunContext, findings: Findings) -> None:
@@ -185,7 +185,7 @@ async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
     """What the engine begins with: prices and expected generation times of what is still to be made."""
     apis = await context.open_clients()  # the sandbox has its address from here on
     settings = context.options.settings
-    models = store.pending_models(run)
+    models = store.queries.list_pending_models(run)
     return RunSpec(
         run=run,
         begun=context.clock.now(),
@@ -238,4 +238,4 @@ async def collect_run_costs(context: RunContext, store: Store, spec: RunSpec, re
 def finish_run(context: RunContext, store: Store, result: RunResult) -> None:
     """Record the end of the run."""
     with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
-        store.end_run(result.run, status=result.exit_status, now=context.clock.now())
+        store.runs.end_run(result.run, status=result.exit_status, now=context.clock.now())

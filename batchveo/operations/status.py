@@ -110,23 +110,23 @@ class SnapshotReader:
         store = self.store
         counts = store.counts()
         spent, unpriced = store.spend()
-        work = store.last_work()
+        work = store.runs.find_latest_work()
         begun = work["started_at"] if work else None
         since = now - RATE_WINDOW if begun is None else max(now - RATE_WINDOW, begun)
-        made, usd = store.made_since(since)
+        made, usd = store.progress.sum_made_since(since)
         per_hour = 3600.0 / max(now - since, 1.0)
         shot = Snapshot(
             now=now,
             counts=counts,
             begun=begun,
-            going=store.is_running(),
+            going=store.runs.is_running(),
             spent=spent,
-            committed=store.committed(),
+            committed=store.queries.read_committed(),
             unpriced=unpriced,
             budget=work["budget_usd"] if work else None,
             videos_per_hour=made * per_hour,
             usd_per_hour=usd * per_hour,
-            doubts=tuple(store.some_doubts(most=DOUBTS_SHOWN)) if counts[JobState.IN_DOUBT] else (),
+            doubts=tuple(store.progress.list_doubts(most=DOUBTS_SHOWN)) if counts[JobState.IN_DOUBT] else (),
             pace=pace,
             slowed=slowed,
             state=store.path,
@@ -140,7 +140,7 @@ class SnapshotReader:
     def _waiting(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
         """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
-        resume = pasteable("resume", state=shot.state, service=address_options(self.store.services()))
+        resume = pasteable("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
         since = max(doubted, default=shot.now)
         until = waiting.until if waiting is not None and waiting.until > since else None
         return replace(shot, waits_since=since, waits_until=until, resume=resume)
@@ -157,15 +157,15 @@ class SnapshotReader:
         return self._forecast and _later(self._forecast, shot.now - self._made_at)
 
     def _foretold(self, shot: Snapshot) -> Forecast | None:
-        left = self.store.left_by_model()
+        left = self.store.progress.count_left_by_model()
         durations = Durations()
         for model in left:
-            durations.recall(model, self.store.generation_seconds(model))
+            durations.recall(model, self.store.queries.list_generation_seconds(model))
         expected = {model: known for model in left if (known := durations.expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
         ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
         # the forecast takes what is in flight as begun this moment
-        return ahead and _later(ahead, self.store.age_in_flight(shot.now))
+        return ahead and _later(ahead, self.store.progress.measure_age_in_flight(shot.now))
 
 
 def _pause(shot: Snapshot) -> float:

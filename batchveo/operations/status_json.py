@@ -47,7 +47,7 @@ def make_status_row(store: Store, *, now: float | None = None) -> dict[str, obje
     return {
         "state": str(store.path),
         **make_progress_row(shot),
-        "put_aside": store.put_aside(),
+        "put_aside": store.skipped.count_by_reason(),
         "in_doubt": [
             {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
             for job in store.jobs(JobState.IN_DOUBT)

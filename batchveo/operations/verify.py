@@ -38,4 +38,4 @@ def refetch(store: Store, job: Job, *, now: float) -> Job:
         detail="to be fetched again",
         set={"not_before": now, "troubles": 0, "file": None, "folder": None, "sha256": None, "bytes": None},
     )
-    return store.apply(job, move, run=None, now=now)
+    return store.transitions.apply_move(job, move, run=None, now=now)

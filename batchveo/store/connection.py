@@ -1,4 +1,4 @@
-"""One connection to a state file, and its transactions."""
+"""One connection to a database, its transactions, and the base of what uses it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,27 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Self
 
 from batchveo.core.destination import at_home
+from batchveo.store.database import open_for_reading, open_for_writing
 from batchveo.store.lock import RunLock
-from batchveo.store.opening import open_for_reading, open_for_writing
 
 
 class Connection:
-    """An open state file. Use as a context manager; one connection, one thread."""
+    """An open database; one connection, one thread. Writes go through ``transaction``."""
 
     def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
         self.path = at_home(path)
-        self._lock = RunLock(self.path)
+        self.lock = RunLock(self.path)
         self._sharing = False
         self._lost: BaseException | None = None
         """Why SQLite took back what other writes had put into the open transaction."""
-        self._db = open_for_writing(self.path) if writing else open_for_reading(self.path)
-
-    @classmethod
-    def existing(cls, path: str | os.PathLike[str]) -> Self:
-        """Open for writing a state that must be there: making an empty one would hide a slip."""
-        cls(path, writing=False).close()
-        return cls(path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        self.db = open_for_writing(self.path) if writing else open_for_reading(self.path)
 
     def close(self) -> None:
         """Close the file and let go of the run lock."""
-        self._db.close()
-        self._lock.release()
+        self.db.close()
+        self.lock.release()
 
     @contextmanager
     def sharing(self) -> Iterator[None]:
@@ -58,7 +45,7 @@ class Connection:
     @property
     def unflushed(self) -> bool:
         """Whether something written is not on disk for good."""
-        return self._db.in_transaction or self._lost is not None
+        return self.db.in_transaction or self._lost is not None
 
     def flush(self) -> None:
         """Put on disk what was written; raises ``sqlite3.Error`` where it cannot, and then none of it is there."""
@@ -73,24 +60,24 @@ class Connection:
             self._roll_back()
 
     def _commit(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("COMMIT")
+        if self.db.in_transaction:
+            self.db.execute("COMMIT")
 
     def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
 
-    def _transaction(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing. Within another one it is a part of that, all or nothing by itself."""
-        return self._part() if self._db.in_transaction else self._whole()
+        return self._part() if self.db.in_transaction else self._whole()
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        lost, changes = self._lost, self._db.total_changes
-        self._db.execute("BEGIN IMMEDIATE")
+        lost, changes = self._lost, self.db.total_changes
+        self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            if not (self._sharing and self._db.total_changes > changes):
+            if not (self._sharing and self.db.total_changes > changes):
                 self._commit()
         except BaseException:
             self._lost = lost  # nothing of others was in it
@@ -99,22 +86,30 @@ class Connection:
 
     @contextmanager
     def _part(self) -> Iterator[None]:
-        self._db.execute("SAVEPOINT part")
+        self.db.execute("SAVEPOINT part")
         try:
             yield
         except BaseException as error:
             try:
                 self._take_back_part()
             finally:
-                if not self._db.in_transaction:
+                if not self.db.in_transaction:
                     self._lost = self._lost or error
             raise
-        self._db.execute("RELEASE part")
+        self.db.execute("RELEASE part")
 
     def _take_back_part(self) -> None:
-        if self._db.in_transaction:  # else SQLite has taken back all by itself, as it does when the disk is full
-            self._db.execute("ROLLBACK TO part")
-            self._db.execute("RELEASE part")
+        if self.db.in_transaction:  # else SQLite has taken back all by itself, as it does when the disk is full
+            self.db.execute("ROLLBACK TO part")
+            self.db.execute("RELEASE part")
+
+
+class Part:
+    """Base of the store's parts: methods that belong together, over the one connection that all parts share."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection.db
+        self._transaction = connection.transaction
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from batchveo.core.errors import StateLocked
-from batchveo.store import missing_locks
+from batchveo.store import file_locks
 
 
 class RunLock:
@@ -19,9 +19,9 @@ class RunLock:
 
     def acquire(self) -> None:
         """Take the lock at once; raises ``StateLocked``, or ``StateUnusable`` where files cannot be locked."""
-        why = missing_locks.cause(self._state.parent)  # filelock would take it for a lock that is held, or pretend
+        why = file_locks.cause(self._state.parent)  # filelock would take it for a lock that is held, or pretend
         if why is not None:
-            raise missing_locks.missing(self._state, why)
+            raise file_locks.missing(self._state, why)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

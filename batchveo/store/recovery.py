@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
-from batchveo.store.byhand import ByHand
-from batchveo.store.rows import job_of
-from batchveo.store.sql import COLUMNS
+from batchveo.store.connection import Connection, Part
+from batchveo.store.transitions import Transitions
 
-HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
-JOB_OF_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 FILES = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
@@ -39,38 +36,33 @@ class FinishedVideo:
     completed_at: float | None = None
 
 
-class Recovery(ByHand):
-    """Verbs of a run that finds what a lost database had."""
+class Recovery(Part):
+    """Finds what a lost database had, and records it."""
 
-    def has_pending(self) -> bool:
-        """Whether anything is still to be bought."""
-        return self._db.execute(HAS_PENDING).fetchone() is not None
+    def __init__(self, connection: Connection, transitions: Transitions) -> None:
+        super().__init__(connection)
+        self._transitions = transitions
 
-    def job_of_id(self, job_id: str) -> Job | None:
-        """The job with that id."""
-        row = self._db.execute(JOB_OF_ID, (job_id,)).fetchone()
-        return None if row is None else job_of(row)
-
-    def files_in(self, folder: str) -> Iterator[str]:
+    def list_files(self, folder: str) -> Iterator[str]:
         """The files of the succeeded jobs whose videos are in ``folder``."""
         for row in self._db.execute(FILES, (folder,)):
             yield row["file"]
 
-    def pending_requests_by_job(self) -> Iterator[tuple[int, str, int]]:
+    def list_pending_requests(self) -> Iterator[tuple[int, str, int]]:
         """Number, request (canonical JSON) and repeat index of every pending job."""
         for row in self._db.execute(PENDING_REQUESTS):
             yield row["seq"], row["request"], row["repeat_index"]
 
-    def pending_stems(self, most: int) -> set[str]:
+    def list_pending_stems(self, most: int) -> set[str]:
         """The names, without their endings, that the videos of the first pending jobs are to have."""
         return {row["stem"] for row in self._db.execute(PENDING_STEMS, (most,))}
 
-    def finished_files(self, most: int) -> list[tuple[str, str]]:
+    def list_finished_files(self, most: int) -> list[tuple[str, str]]:
         """Folder and file of the videos that were finished last, and first: at most ``most`` of each."""
         rows = [row for query in (LATEST_FILES, OLDEST_FILES) for row in self._db.execute(query, {"most": most})]
         return list(dict.fromkeys((row["folder"] or "", row["file"] or "") for row in rows))
 
-    def take_in(self, job: Job, video: FinishedVideo, *, run: int | None, now: float) -> Job:
+    def record_video(self, job: Job, video: FinishedVideo, *, run: int, now: float) -> Job:
         """Let a pending job have succeeded with a video that was found: nothing is bought for it.
 
         What it cost counts against the budget, as it did in the database that is lost. Raises ``MoveLost``, or
@@ -92,6 +84,6 @@ class Recovery(ByHand):
         detail = f"taken in: {video.file} was found with its sidecar"
         move = Move(to=JobState.SUCCEEDED, detail=detail, set=done)
         with self._transaction():
-            known = self._known_by(job, video.key)
-            adopting = self._adopting(known, video.client_request_id, now)
-            return self.apply(adopting, move, run=run, now=now)
+            known = self._transitions.set_key_label(job, video.key)
+            adopting = self._transitions.adopt_attempt(known, video.client_request_id, run=run, now=now)
+            return self._transitions.apply_move(adopting, move, run=run, now=now)

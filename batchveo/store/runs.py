@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import sys
 from typing import Any
 
 from batchveo.core.errors import StateLocked
 from batchveo.core.version import __version__
 from batchveo.store import sql
-from batchveo.store.looking import Looking
+from batchveo.store.connection import Connection, Part
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""
 
 
-class Runs(Looking):
-    """Verbs of the run itself."""
+class Runs(Part):
+    """The run lock, and the record of runs."""
 
-    def lock(self) -> None:
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._lock = connection.lock
+        self._path = connection.path
+
+    def acquire_lock(self) -> None:
         """Make this the one run of the state; raises ``StateLocked`` with the other's pid and host."""
         try:
             self._lock.acquire()
         except StateLocked:
-            row = self._db.execute(sql.LAST_RUN).fetchone()
+            row = self.find_latest()
             who = f" (pid {row['pid']} on {row['host']})" if row else ""
-            raise StateLocked(f"another run holds {self.path}{who}") from None
+            raise StateLocked(f"another run holds {self._path}{who}") from None
 
-    def unlock(self) -> None:
+    def release_lock(self) -> None:
         """Let another process have it; the file stays open."""
         self._lock.release()
 
@@ -58,7 +64,7 @@ class Runs(Looking):
         with self._transaction():
             self._db.execute(sql.END_RUN, {"run": run, "status": status, "now": now})
 
-    def last_budget(self, run: int) -> float | None:
+    def read_last_budget(self, run: int) -> float | None:
         """The budget of the run before ``run``, in US dollars."""
         row = self._db.execute(sql.LAST_BUDGET, {"run": run}).fetchone()
         return row["budget_usd"] if row else None
@@ -68,7 +74,7 @@ class Runs(Looking):
         with self._transaction():
             self._db.execute(sql.SET_BUDGET, {"run": run, "budget": budget})
 
-    def last_options(self, run: int = LATEST) -> str | None:
+    def read_last_options(self, run: int = LATEST) -> str | None:
         """What the run before ``run`` was told, as ``run_options`` wrote it; ``None`` where nobody wrote it."""
         row = self._db.execute(sql.LAST_OPTIONS, {"run": run}).fetchone()
         return row["options"] if row else None
@@ -78,7 +84,22 @@ class Runs(Looking):
         with self._transaction():
             self._db.execute(sql.SET_OPTIONS, {"run": run, "options": options})
 
-    def services(self) -> set[str]:
+    def find_latest(self) -> sqlite3.Row | None:
+        """The latest run: ``id, command, service, host, pid, started_at, ended_at, exit_status, budget_usd``."""
+        row: sqlite3.Row | None = self._db.execute(sql.LATEST_RUN).fetchone()
+        return row
+
+    def find_latest_work(self) -> sqlite3.Row | None:
+        """The same of the latest ``run`` or ``resume``: other commands leave a record too."""
+        row: sqlite3.Row | None = self._db.execute(sql.LATEST_WORK).fetchone()
+        return row
+
+    def take_on_all(self, run: int) -> None:
+        """Make every unfinished job this run's business."""
+        with self._transaction():
+            self._db.execute(sql.TAKE_ON_ALL, {"run": run})
+
+    def list_services(self) -> set[str]:
         """The addresses this state's runs have spoken to."""
         return {row[0] for row in self._db.execute(sql.SERVICES)}
 

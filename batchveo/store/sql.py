@@ -31,7 +31,9 @@ LAST_BUDGET = "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AN
 SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
 SET_OPTIONS = "UPDATE runs SET options = :options WHERE id = :run"
 LAST_OPTIONS = "SELECT options FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
-LAST_RUN = "SELECT id, command, service, host, pid, started_at, ended_at FROM runs ORDER BY id DESC LIMIT 1"
+_RUN = "SELECT id, command, service, host, pid, started_at, ended_at, exit_status, budget_usd FROM runs"
+LATEST_RUN = f"{_RUN} ORDER BY id DESC LIMIT 1"
+LATEST_WORK = f"{_RUN} WHERE command IN ('run', 'resume') ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 
 # -- expanding: what the manifests name goes into a temporary table, is matched with the jobs, and moves in bulk
@@ -149,6 +151,10 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
+# succeeded -> succeeded: the same bytes at another place
+PLACE = """UPDATE jobs SET folder = :folder, file = :file
+    WHERE seq = :seq AND state = 'succeeded' AND sha256 = :sha256
+    AND folder IS :old_folder AND file IS :old_file"""
 LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
 WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
 # clocks differ between runs: no back-off may reach further than a run's own longest one
@@ -177,7 +183,15 @@ ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, 
 KEYS_UNFINISHED = """SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
     WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading') GROUP BY key ORDER BY key"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
-    AND run BETWEEN {TAKES_FROM} AND :run"""
+    AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
+PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
+HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
+JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
+ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
+    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
+# by their number, which is the order: the index of the states would have to be sorted for every page
+SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded'
+    ORDER BY seq LIMIT :most"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
     AND model NOT IN (SELECT value FROM json_each(:refused)) LIMIT 1"""

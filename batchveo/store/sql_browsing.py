@@ -42,10 +42,6 @@ BY_STATE = f"""SELECT state, count(*) AS jobs FROM (SELECT state FROM jobs WHERE
 
 LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 MOVED_SINCE = f"""SELECT {CARD} FROM jobs WHERE seq IN (SELECT job FROM events WHERE id > :since) LIMIT :most"""
-JOB_BY_ID = "SELECT seq FROM jobs WHERE id = :id"
-ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
-    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
-NEWEST_RUN = "SELECT id, command, started_at, ended_at, exit_status, budget_usd FROM runs ORDER BY id DESC LIMIT 1"
 MODELS = "SELECT model AS value, count(*) AS jobs FROM jobs GROUP BY model ORDER BY jobs DESC LIMIT :most"
 MANIFESTS = "SELECT manifest AS value, count(*) AS jobs FROM jobs GROUP BY manifest ORDER BY jobs DESC LIMIT :most"
 SPLITS = """SELECT CAST(json_extract(meta, '$.split') AS BLOB) AS value, count(*) AS jobs FROM jobs

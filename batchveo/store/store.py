@@ -1,21 +1,83 @@
-"""The state of every job, in SQLite: the queue, the record, the history.
+"""The database of jobs, in SQLite: the queue, the record, the history.
 
-The only room that speaks SQL. Its methods are verbs of the domain; each that writes is one transaction, and
-each move compares the state it comes from, so that two processes never move one job twice.
+The only package that speaks SQL. Each method that writes is one transaction, and each move compares the state it
+comes from, so that two processes never move one job twice.
 """
 
 from __future__ import annotations
 
-from batchveo.store.browsing import Browsing
-from batchveo.store.charting import Charting
-from batchveo.store.completing import Completing
-from batchveo.store.foreseeing import Foreseeing
-from batchveo.store.key_prints import KeyPrints
-from batchveo.store.placing import Placing
-from batchveo.store.quotes import Quotes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from batchveo.core.models import Job, JobState
+from batchveo.store.attempt_keys import AttemptKeys
+from batchveo.store.chart_queries import ChartQueries
+from batchveo.store.connection import Connection
+from batchveo.store.importer import Importer
+from batchveo.store.job_search import JobSearch
+from batchveo.store.manual import Manual
+from batchveo.store.price_cache import PriceCache
+from batchveo.store.progress_queries import ProgressQueries
+from batchveo.store.queries import Counts, Queries
 from batchveo.store.recovery import Recovery
-from batchveo.store.watching import Watching
+from batchveo.store.runs import Runs
+from batchveo.store.skipped_jobs import SkippedJobs
+from batchveo.store.transitions import Transitions
 
 
-class Store(Recovery, Browsing, Charting, Completing, Foreseeing, KeyPrints, Placing, Quotes, Watching):
-    """An open state file, with all its verbs. ``Store(path)`` makes the file where there is none."""
+class Store:
+    """An open database; a context manager, for one thread. ``Store(path)`` makes the file if there is none.
+
+    What it can do is in its parts, one for each kind of caller; they share one connection. ``jobs``, ``counts`` and
+    ``spend`` are what most scripts need.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
+        connection = self.connection = Connection(path, writing=writing)
+        queries = self.queries = Queries(connection)
+        runs = self.runs = Runs(connection)
+        imports = self.imports = Importer(connection)
+        transitions = self.transitions = Transitions(connection, queries)
+        self.skipped = SkippedJobs(connection, queries)
+        self.manual = Manual(connection, queries=queries, transitions=transitions, imports=imports, runs=runs)
+        self.recovery = Recovery(connection, transitions)
+        self.search = JobSearch(connection, queries)
+        self.charts = ChartQueries(connection, runs)
+        self.progress = ProgressQueries(connection, queries)
+        self.prices = PriceCache(connection)
+        self.keys = AttemptKeys(connection)
+
+    @classmethod
+    def existing(cls, path: str | os.PathLike[str]) -> Self:
+        """Open for writing a database that must be there: making an empty one would hide a slip."""
+        cls(path, writing=False).close()
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and release the run lock."""
+        self.connection.close()
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self.connection.path
+
+    def jobs(self, *states: JobState) -> Iterator[Job]:
+        """The jobs in ``states`` (without any: all jobs), in manifest order, streamed."""
+        return self.queries.list_jobs(*states)
+
+    def counts(self, *, run: int | None = None) -> Counts:
+        """How many jobs are in each state, in the whole database or among those that ``run`` took on."""
+        return self.queries.count_jobs(run=run)
+
+    def spend(self) -> tuple[float, int]:
+        """US dollars known to be charged, and the number of finished videos whose price is not known."""
+        return self.queries.read_spend()

@@ -87,7 +87,7 @@ def _jobs_meant(store: Store, body: Body) -> list[Job]:
         return [job for job in store.jobs(JobState.FAILED) if cause_of(job.error) == cause]
     if not isinstance(ids, list) or not ids:
         raise HTTPException(400, "jobs are ids")
-    found = [store.job_by_id(key) for key in dict.fromkeys(map(str, ids))]
+    found = [store.queries.find_job_by_id(key) for key in dict.fromkeys(map(str, ids))]
     if None in found:
         raise HTTPException(404, "there is no such job")
     return [job for job in found if job is not None]

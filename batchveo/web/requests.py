@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web.serializers import as_json
 
 MOST_ON_A_PAGE = 500
@@ -64,7 +64,7 @@ def number(query: QueryParams, name: str) -> int | None:
 
 def job_asked_for(store: Store, request: Request) -> Job:
     """The job whose id stands in the path."""
-    job = store.job_by_id(request.path_params["id"])
+    job = store.queries.find_job_by_id(request.path_params["id"])
     if job is None:
         raise HTTPException(404, "there is no such job")
     return job

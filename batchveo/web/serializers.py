@@ -15,7 +15,7 @@ from batchveo.core.models import Job
 from batchveo.operations.status_json import describe_time_left, make_status_row
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
-from batchveo.store.browsing import CLIP, Filter, text_of
+from batchveo.store.job_search import CLIP, Filter, text_of
 from batchveo.web.failure_groups import causes
 from batchveo.web.file_presence import Presence, Problem
 
@@ -65,22 +65,22 @@ def detail(store: Store, job: Job, videos: Destination | None = None) -> dict[st
         "sha256": job.sha256,
         "created_at": job.created_at,
         "generation_seconds": seconds,
-        "attempts": [dict(row) for row in store.attempts_of(job)],
-        "events": [dict(row) for row in store.history(job)],
+        "attempts": [dict(row) for row in store.queries.list_attempts_of(job)],
+        "events": [dict(row) for row in store.queries.list_moves(job)],
     }
 
 
 def card_of(store: Store, job: Job, presence: Presence) -> dict[str, object]:
     """The card of one job."""
-    (told,) = cards(store.page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
+    (told,) = cards(store.search.read_page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
     return told
 
 
 def failures(store: Store) -> list[dict[str, object]]:
     """The causes of failures: ``cause, jobs, text, example`` (an id) ``, example_name, models``."""
     shown = []
-    for cause in causes(store.errors()):  # type: ignore[arg-type]
-        job = store.job(cause.example)
+    for cause in causes(store.search.list_errors()):  # type: ignore[arg-type]
+        job = store.queries.read_job(cause.example)
         shown.append({**asdict(cause), "example": job.id, "example_name": job.name})
     return shown
 
@@ -89,7 +89,7 @@ def choices(store: Store) -> dict[str, list[dict[str, object]]]:
     """What there is to filter by."""
     return {
         name: [{"value": text_of(row["value"]), "jobs": row["jobs"]} for row in rows]
-        for name, rows in store.choices().items()
+        for name, rows in store.search.list_choices().items()
     }
 
 
@@ -99,12 +99,12 @@ def progress(store: Store, *, since: int | None, now: float, presence: Presence)
     ``ahead`` is what is left, in the words of the terminal.
     ``many`` instead of cards where they are too many to send: whoever asks had better look anew.
     """
-    cursor = store.latest_event()
-    moved = [] if since is None else store.moved_since(since, most=MOST_CHANGES + 1)
+    cursor = store.search.read_latest_event()
+    moved = [] if since is None else store.search.list_changes(since, most=MOST_CHANGES + 1)
     many = len(moved) > MOST_CHANGES
     status = make_status_row(store, now=now)
     status["in_doubt"] = status["in_doubt"][:MOST_DOUBTS]  # type: ignore[index]
-    run = store.newest_run()
+    run = store.runs.find_latest()
     return {
         **status,
         "ahead": describe_time_left(status),

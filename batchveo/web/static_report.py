@@ -16,7 +16,7 @@ from batchveo.dataset.index import RECORD
 from batchveo.storage.local_files import sidecar_path
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web import serializers
 from batchveo.web.charts.data import charts
 from batchveo.web.file_presence import Presence
@@ -49,7 +49,7 @@ class Written:
 
 def default_output(store: Store, videos: Destination | None = None) -> Path:
     """``report.html`` beside the videos; in the current folder where there are none, or in a bucket or dataset."""
-    folder = videos or parse_destination(store.usual_folder() or ".")
+    folder = videos or parse_destination(store.search.find_usual_folder() or ".")
     if isinstance(folder, BucketUrl):
         return Path("report.html")
     published = any((place / RECORD).exists() for place in (folder, *folder.parents))
@@ -61,7 +61,7 @@ def write_report(
 ) -> Written:
     """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
     presence = Presence(videos, patience=PATIENCE)
-    found = store.page(Filter(), most=MOST_JOBS)
+    found = store.search.read_page(Filter(), most=MOST_JOBS)
     cards = serializers.cards(found, presence)
     total = store.counts().total
     jobs = list(_told(store, cards, output, videos))
@@ -139,7 +139,7 @@ def _told(
 ) -> Iterator[dict[str, object]]:
     """Each card with its job's history, and the way from the report to its video."""
     for card in cards:
-        job = store.job(int(str(card["seq"])))
+        job = store.queries.read_job(int(str(card["seq"])))
         told = {**card, **serializers.detail(store, job, videos)}
         told["prompt"] = job.prompt[:LONGEST_TEXT]
         if card["video"]:
@@ -167,7 +167,7 @@ def _pictures(store: Store, cards: list[dict[str, object]], videos: Destination 
     for card in cards:
         if not card["video"]:
             continue
-        job = store.job(int(str(card["seq"])))
+        job = store.queries.read_job(int(str(card["seq"])))
         picture = _picture(job, videos)
         room -= len(picture or b"")
         if room < 0:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from batchveo.web import serializers
 from batchveo.web.requests import (
     MOST_ON_A_PAGE,
@@ -31,11 +31,11 @@ def jobs(request: Request) -> Response:
     after = number(query, "after")
     most = min(number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
     with reading(request) as store:
-        found = store.page(wanted, after=after, newest=query.get("order") == "newest", most=most)
+        found = store.search.read_page(wanted, after=after, newest=query.get("order") == "newest", most=most)
         more = len(found) == most
-        matching = store.matching(wanted) if after is None and more else None
+        matching = store.search.count_matches(wanted) if after is None and more else None
         is_narrowed = replace(wanted, states=()) != Filter()
-        by_state = store.matching_by_state(wanted) if after is None and is_narrowed else None
+        by_state = store.search.count_matches_by_state(wanted) if after is None and is_narrowed else None
     total = len(found) if after is None and not more else matching
     return answer(
         {

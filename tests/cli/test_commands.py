@@ -298,8 +298,8 @@ def test_a_second_run_is_status_4(url: str, capsys: pytest.CaptureFixture[str]) 
     from batchveo.store import Store
 
     with Store("state/batchveo.db") as store:
-        store.lock()
-        store.begin_run(command="run", service=url, now=1.0)
+        store.runs.acquire_lock()
+        store.runs.begin_run(command="run", service=url, now=1.0)
         assert status_of(["run", "m.yaml"]) == 4
     assert f"pid {os.getpid()}" in capsys.readouterr().err
 

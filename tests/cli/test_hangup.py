@@ -35,7 +35,7 @@ def test_a_closed_terminal_ends_the_run_well() -> None:
         assert session.process.wait(60) == 129
     with Store("state/batchveo.db", writing=False) as store:
         assert store.counts()[JobState.GENERATING] == 2
-        assert store._db.execute("SELECT exit_status FROM runs").fetchone()[0] == 129
+        assert store.connection.db.execute("SELECT exit_status FROM runs").fetchone()[0] == 129
 
 
 def test_a_run_under_nohup_outlives_its_terminal() -> None:

@@ -19,6 +19,7 @@ from batchveo.provider.client import ApiClient
 from batchveo.storage import local
 from batchveo.storage.local_files import VideoFile
 from batchveo.store import Store
+from batchveo.store.transitions import Transitions
 
 CONCURRENCY = 4
 POINTS = (
@@ -100,7 +101,7 @@ def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
 
 def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
     """Wrap the writing of a move to ``to``."""
-    real = Store.apply
+    real = Transitions.apply_move
 
     def wrapped(self: Store, job: Any, move: Any, **kwargs: Any) -> Any:
         if before and move.to is to:
@@ -110,20 +111,20 @@ def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
             die()
         return result
 
-    Store.apply = wrapped  # type: ignore[method-assign]
+    Transitions.apply_move = wrapped  # type: ignore[method-assign]
 
 
 def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one arm a point
     """Put ``die`` at the named point."""
     match point:
         case "before-intent":
-            around(Store, "claim", before=die, after=None)
+            around(Transitions, "claim_job", before=die, after=None)
         case "intent-not-flushed":
-            around(Store, "claim", before=None, after=die)
+            around(Transitions, "claim_job", before=None, after=die)
         case "after-intent":
             around_async(Submitter, "handle", before=die)
         case "mark-not-flushed":
-            around(Store, "mark_sent", before=None, after=die)
+            around(Transitions, "mark_sent", before=None, after=die)
         case "after-mark":
             around_async(Coordinator, "leaving", after=die)
         case "after-post":

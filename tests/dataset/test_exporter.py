@@ -20,6 +20,7 @@ from batchveo.dataset.splits import Splitting
 from batchveo.operations.verify import verify
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
+from batchveo.store.transitions import Transitions
 from tests.helpers.finished_jobs import HOSTILE, Morning
 
 ALL = tuple(Format)
@@ -164,8 +165,8 @@ def test_a_clip_stays_in_its_split(morning: Morning) -> None:
     job = morning.make("a", cost=None, meta={"split": "test"})
     morning.export(Format.VIDEOFOLDER, Format.JSONL)
     with morning.store() as store:
-        store.set_cost(job.seq, 1.25)
-        store._db.execute('UPDATE jobs SET meta = \'{"split": "train"}\'')
+        store.transitions.record_cost(job.seq, 1.25)
+        store.connection.db.execute('UPDATE jobs SET meta = \'{"split": "train"}\'')
     result = morning.export()
     assert dict(result.splits) == {"test": 1}
     assert any("another split" in note for note in result.notes)
@@ -302,7 +303,7 @@ def test_a_move_meets_a_run(morning: Morning) -> None:
     """It is refused, and nothing is touched; links do not mind."""
     morning.make("a")
     with Store(morning.state) as run:
-        run.lock()
+        run.runs.acquire_lock()
         with pytest.raises(StateLocked):
             morning.export(files=Files.MOVE)
         assert not morning.dataset.exists()
@@ -383,7 +384,7 @@ def dies_at(
         patch.setattr(os, "copy_file_range", mortal(os.copy_file_range))
         for name in ("replace", "unlink"):
             patch.setattr(Path, name, mortal(getattr(Path, name)))
-        patch.setattr(Store, "place", mortal(Store.place))
+        patch.setattr(Transitions, "record_place", mortal(Transitions.record_place))
         patch.setattr(Record, "_append", mortal(Record._append))
         try:
             morning.export(*formats, files=files, shard_clips=1)
@@ -464,12 +465,12 @@ def test_a_video_fetched_anew_is_not_mixed_in(morning: Morning) -> None:
     morning.export()
     with morning.store() as store:
         move = Move(to=JobState.GENERATING, set={"file": None, "sha256": None})
-        job = store.apply(job, move, run=None, now=1.0)
+        job = store.transitions.apply_move(job, move, run=None, now=1.0)
         for state, columns in (
             (JobState.DOWNLOADING, {}),
             (JobState.SUCCEEDED, {"file": "a.mp4", "sha256": "ff"}),
         ):
-            job = store.apply(job, Move(to=state, set=columns), run=None, now=1.0)
+            job = store.transitions.apply_move(job, Move(to=state, set=columns), run=None, now=1.0)
     result = morning.export()
     assert ["fetched anew" in trouble.problem for trouble in result.troubles] == [True]
     assert result.clips == 1

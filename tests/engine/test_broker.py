@@ -37,6 +37,7 @@ from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from batchveo.store import Store
+from batchveo.store.connection import Connection
 from tests.helpers.coordinator_at_work import FAR, LOCAL, STORMY, Face, Office, all_of, finished, key, names
 from tests.helpers.factories import make_spec
 
@@ -117,7 +118,7 @@ async def test_no_job_is_given_twice(offices: Offices) -> None:
         assert [generation for _, generation in office.attempts()].count(None) == 0
         assert len(office.attempts()) == 9
         for job in jobs:
-            moves = [(row["from_state"], row["to_state"]) for row in office.head.store.history(job)]
+            moves = [(row["from_state"], row["to_state"]) for row in office.head.store.queries.list_moves(job)]
             assert moves == [("pending", "submitting"), ("submitting", "generating")]
 
 
@@ -130,7 +131,7 @@ async def test_what_is_recorded_twice_is_known_already(offices: Offices) -> None
         first = await desk.record(job, generation(job))
         again = await desk.record(job, generation(job))
         assert first == again == office.job(job)
-        assert len(office.head.store.history(job)) == 2
+        assert len(office.head.store.queries.list_moves(job)) == 2
         assert office.notes() == []
 
 
@@ -140,7 +141,7 @@ async def test_what_a_person_did_in_the_meantime_stands(offices: Offices) -> Non
         desk = await office.desk()
         job = await bought(desk)
         with Store(office.plans.path) as other:
-            other.apply(job, _failed(job), run=None, now=office.clock.now())
+            other.transitions.apply_move(job, _failed(job), run=None, now=office.clock.now())
         assert (await desk.record(job, URL)).state is S.FAILED
 
 
@@ -293,7 +294,7 @@ async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) ->
     async with offices(1) as office:
         desk = await office.desk()
         job = await desk.claim()
-        moved = office.head.store.cut_off(job, run=office.plans.spec.run, now=office.clock.now())
+        moved = office.head.store.transitions.recover_job(job, run=office.plans.spec.run, now=office.clock.now())
         assert moved.state is S.PENDING
         with pytest.raises(ClaimLost):
             await desk.leaving(job)
@@ -332,7 +333,7 @@ async def test_a_late_generation_takes_a_job_that_waits_again(offices: Offices) 
         job = await one.claim()
         await one.leaving(job)
         office.give_up("one")
-        office.head.store.resubmit(office.job(job), now=office.clock.now() + 3600)
+        office.head.store.manual.resubmit_job(office.job(job), now=office.clock.now() + 3600)
         late = await one.record(job, generation(job))
         assert (late.state, late.attempts) == (S.GENERATING, 1)
         assert office.attempts() == [(job.client_request_id, "g-1-1")]
@@ -345,7 +346,7 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
         job = await one.claim()
         await one.leaving(job)
         office.give_up("one")
-        office.head.store.resubmit(office.job(job), now=office.clock.now())
+        office.head.store.manual.resubmit_job(office.job(job), now=office.clock.now())
         office.head.coordinator._recorder.notify()
         again = await two.claim()
         for _ in range(2):
@@ -584,7 +585,7 @@ async def test_a_state_that_cannot_be_written_ends_the_run_for_all(offices: Offi
         job = await one.claim()
         await one.leaving(job)
         full = sqlite3.OperationalError("database or disk is full")
-        with mock.patch.object(Store, "flush", side_effect=full):
+        with mock.patch.object(Connection, "flush", side_effect=full):
             with pytest.raises((Fenced, sqlite3.OperationalError)):
                 await one.record(job, generation(job))
             if office.face.is_far:
@@ -616,4 +617,4 @@ async def test_prices_are_reserved_once(offices: Offices) -> None:
         for _ in range(4):
             await bought(desk)
         await anyio.sleep(200)
-        assert office.head.store.committed() == pytest.approx(8.0)
+        assert office.head.store.queries.read_committed() == pytest.approx(8.0)

@@ -23,28 +23,32 @@ pytestmark = pytest.mark.anyio
 class Spy(Store):
     """A store that counts its flushes, and fails them where a test says so."""
 
-    flushes = 0
-    broken = False
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.flushes = 0
+        self.broken = False
+        self._flush = self.connection.flush
+        self.connection.flush = self._count_flush  # type: ignore[method-assign]
 
-    def flush(self) -> None:
+    def _count_flush(self) -> None:
         self.flushes += 1
         if self.broken:  # a commit that SQLite refuses
-            self._db.execute("PRAGMA defer_foreign_keys = ON")
-            self._db.execute("UPDATE jobs SET run = 99")
-        super().flush()
+            self.connection.db.execute("PRAGMA defer_foreign_keys = ON")
+            self.connection.db.execute("UPDATE jobs SET run = 99")
+        self._flush()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Spy]:
     with Spy(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(f"job {n}") for n in range(30)], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"job {n}") for n in range(30)], run=run, now=1.0)
         store.flushes = 0
         yield store
 
 
 def claim(store: Store) -> Job:
-    job = store.claim(run=1, now=5.0)
+    job = store.transitions.claim_job(run=1, now=5.0)
     assert job is not None
     return job
 
@@ -57,7 +61,7 @@ def claimed_on_disk(store: Store) -> int:
 @contextmanager
 def lossy(store: Store) -> Iterator[None]:
     """Sharing whose end tells of a loss."""
-    with pytest.raises(sqlite3.IntegrityError), store.sharing():
+    with pytest.raises(sqlite3.IntegrityError), store.connection.sharing():
         yield
 
 
@@ -70,7 +74,7 @@ async def test_many_writers_of_a_moment_share_one_flush(store: Spy) -> None:
         await groups.durable()
         assert claimed_on_disk(store) == 20
 
-    with store.sharing():
+    with store.connection.sharing():
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(work)
@@ -79,7 +83,7 @@ async def test_many_writers_of_a_moment_share_one_flush(store: Spy) -> None:
 
 async def test_nothing_written_is_durable_without_a_flush(store: Spy) -> None:
     """Most requests follow from what has been on disk for long."""
-    with store.sharing():
+    with store.connection.sharing():
         await GroupCommit(store).durable()
         assert store.flushes == 0
 
@@ -87,12 +91,12 @@ async def test_nothing_written_is_durable_without_a_flush(store: Spy) -> None:
 async def test_a_later_moment_has_a_group_of_its_own(store: Spy) -> None:
     """Nobody waits for those who come after."""
     groups = GroupCommit(store)
-    with store.sharing():
+    with store.connection.sharing():
         for count in (1, 2):
             claim(store)
             await groups.durable()
             assert (store.flushes, claimed_on_disk(store)) == (count, count)
-            assert not store.unflushed
+            assert not store.connection.unflushed
 
 
 async def test_who_wrote_nothing_waits_for_the_group_too(store: Spy) -> None:
@@ -103,7 +107,7 @@ async def test_who_wrote_nothing_waits_for_the_group_too(store: Spy) -> None:
         await groups.durable()
         assert claimed_on_disk(store) == 1
 
-    with store.sharing():
+    with store.connection.sharing():
         async with anyio.create_task_group() as tasks:
             claim(store)
             tasks.start_soon(groups.durable)
@@ -166,9 +170,9 @@ def test_a_cancelled_writer_is_durable_all_the_same(store: Spy, backend: str) ->
             tasks.cancel_scope.cancel()
         assert (returned, claimed_on_disk(store)) == (3, 3)
 
-    with store.sharing():
+    with store.connection.sharing():
         anyio.run(main, backend=backend)
-        assert not store.unflushed
+        assert not store.connection.unflushed
 
 
 async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +191,7 @@ async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch:
             await groups.durable()
 
     monkeypatch.setattr(anyio.lowlevel, "checkpoint", dying)
-    with store.sharing(), anyio.fail_after(60):
+    with store.connection.sharing(), anyio.fail_after(60):
         claim(store)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(work)

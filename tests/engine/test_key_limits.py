@@ -16,7 +16,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Completed, Refused, Throttled
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.protocol import Verb
-from batchveo.store import Store
+from batchveo.store.transitions import Transitions
 from tests.engine.cluster.test_remote_broker import generation, joined, sent
 from tests.helpers.coordinator_at_work import FAR, STORMY, Face, Office, finished, key
 from tests.helpers.faulty_wire import Weather
@@ -83,7 +83,7 @@ async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None
     async with office_of(tmp_path, 4, budget=5.0, assume_price=2.0) as office:
         desk = await joined(office)
         jobs = [await sent(desk), await sent(desk)]
-        assert (claims(office), office.head.store.committed()) == (1, 4.0)
+        assert (claims(office), office.head.store.queries.read_committed()) == (1, 4.0)
         waiting = office.begin(desk.claim)
         assert await waiting.waits()
         assert office.head.coordinator._recorder.stopped is None
@@ -173,14 +173,14 @@ async def test_a_state_that_fails_between_two_claims_ends_the_run(tmp_path: Path
     full = sqlite3.OperationalError("database or disk is full")
     async with office_of(tmp_path, 5, concurrency=5) as office:
         desk = await joined(office)
-        taken = [office.head.store.claim, office.head.store.claim]
+        taken = [office.head.store.transitions.claim_job, office.head.store.transitions.claim_job]
 
         def claim(*_: Any, **options: Any) -> Job | None:
             if not taken:
                 raise full
             return taken.pop()(**options)
 
-        with mock.patch.object(Store, "claim", claim):
+        with mock.patch.object(Transitions, "claim_job", claim):
             assert await office.begin(desk.claim).waits()
         result = await office.result()
         assert (result.exit_status, type(result.stopped)) == (3, DiskTrouble)

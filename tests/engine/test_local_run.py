@@ -15,7 +15,7 @@ from batchveo.core.events import JobStateChanged, Message, SubmitsPaused, Waitin
 from batchveo.core.models import JobState
 from batchveo.core.settings import Doubt
 from batchveo.sandbox import Settings
-from batchveo.store import Store
+from batchveo.store.transitions import Transitions
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs
 from tests.storage.test_mp4 import WHOLE
@@ -265,23 +265,23 @@ async def test_a_full_disk_pauses_the_run(tmp_path: Path) -> None:
     assert_whole(n, 4)
 
 
-@pytest.mark.parametrize("method", ["claim", "mark_sent", "apply"])
+@pytest.mark.parametrize("method", ["claim_job", "mark_sent", "apply_move"])
 async def test_a_state_that_cannot_be_written_pauses_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Status 3; whatever was bought in that moment is found again."""
     n = night(tmp_path)
-    real = getattr(Store, method)
+    real = getattr(Transitions, method)
     calls = 0
 
-    def full(self: Store, *args: Any, **kwargs: Any) -> Any:
+    def full(self: Transitions, *args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 5:
             raise sqlite3.OperationalError("database or disk is full")
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Store, method, full)
+    monkeypatch.setattr(Transitions, method, full)
     result = await n.run(specs(8), concurrency=2)
     assert isinstance(result.stopped, DiskTrouble)
     assert result.exit_status == 3

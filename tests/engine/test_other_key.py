@@ -69,7 +69,7 @@ async def test_an_attempt_of_which_no_key_is_known_is_held(tmp_path: Path) -> No
     """As in a database from before fingerprints were kept."""
     night = await doubtful(tmp_path)
     with night.store() as store:
-        store._db.execute("UPDATE attempts SET key_print = NULL")
+        store.connection.db.execute("UPDATE attempts SET key_print = NULL")
     night.key = B
     await night.run(None, settle=5.0, when_in_doubt=Doubt.RESUBMIT)
     (job,) = night.jobs()
@@ -87,7 +87,7 @@ async def test_the_ledger_of_another_account_frees_no_price(tmp_path: Path) -> N
     (job,) = n.jobs()
     assert "no charge" not in str(job.error)
     with n.store() as store:
-        assert store.committed() > 0
+        assert store.queries.read_committed() > 0
 
 
 async def test_what_another_account_may_have_paid_for_is_not_made_again(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ async def test_what_was_charged_without_a_video_is_said(tmp_path: Path) -> None:
     assert job.cost_usd == 2.275
     with n.store() as store:
         assert store.spend() == (2.275, 0)
-        assert store.committed() == pytest.approx(2.275)
+        assert store.queries.read_committed() == pytest.approx(2.275)
 
 
 async def test_what_the_log_calls_failed_fails_and_frees_its_price(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_what_the_log_calls_failed_fails_and_frees_its_price(tmp_path: Pat
     assert (job.state, result.exit_status) == (S.FAILED, 1)
     assert job.error == "HTTP 403: The request was moderated; the usage log shows that it was not charged"
     with n.store() as store:
-        assert store.committed() == 0.0
+        assert store.queries.read_committed() == 0.0
 
 
 async def test_the_next_run_fetches_what_has_a_video_by_then(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ async def test_the_exact_price_enters_the_budget_at_once(tmp_path: Path) -> None
     assert result.exit_status == 3
     assert len(n.service.generations) == 2
     with n.store() as store:
-        assert store.committed() == pytest.approx(4.55)
+        assert store.queries.read_committed() == pytest.approx(4.55)
 
 
 # -- refusals of submits

@@ -64,9 +64,9 @@ def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent,
     async def call() -> RunResult:
         clock = Clock()
         with Store(folder / "b.db") as store:
-            store.lock()
-            number = store.begin_run(command="run", service=url, now=clock.now())
-            store.add(specs(count), run=number, now=clock.now())
+            store.runs.acquire_lock()
+            number = store.runs.begin_run(command="run", service=url, now=clock.now())
+            store.imports.add_jobs(specs(count), run=number, now=clock.now())
             async with ApiClient(ApiKey("key"), base_url=url) as api, VideoClient(loopback=True) as videos:
                 spec = RunSpec(run=number, begun=clock.now(), settings=chosen)
                 with anyio.fail_after(MOST_SECONDS):

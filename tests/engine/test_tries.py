@@ -44,7 +44,7 @@ async def test_a_free_failure_is_made_again(tmp_path: Path) -> None:
     assert failed
     again = next(job for job in n.jobs() if job.attempts > 1)
     with n.store() as store:
-        moves = [(row["from_state"], row["to_state"], row["detail"]) for row in store.history(again)]
+        moves = [(row["from_state"], row["to_state"], row["detail"]) for row in store.queries.list_moves(again)]
     assert ("failed", "pending", "the usage log shows that it was not charged") in moves
     reasons = [detail for _, to, detail in moves if to == "failed"]
     assert len(reasons) == again.attempts - 1 == again.tried
@@ -58,7 +58,7 @@ async def test_it_is_made_so_often_and_not_oftener(tmp_path: Path) -> None:
     assert [(job.state, job.attempts, job.tried) for job in n.jobs()] == [(S.FAILED, 3, 3)] * 2
     assert result.exit_status == 1
     with n.store() as store:
-        assert store.committed() == 0.0
+        assert store.queries.read_committed() == 0.0
 
 
 async def test_once_is_the_default(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_a_charged_failure_is_never_made_again(tmp_path: Path) -> None:
     assert all(str(job.error).endswith("; the service charged $2.28") for job in n.jobs(S.FAILED))
     with n.store() as store:
         assert store.spend() == (pytest.approx(2 * PRICE), 0)
-        assert store.committed() == pytest.approx(2 * PRICE)
+        assert store.queries.read_committed() == pytest.approx(2 * PRICE)
 
 
 async def test_the_ledger_decides_if_the_log_stays_silent(tmp_path: Path) -> None:
@@ -174,11 +174,11 @@ async def test_what_a_person_gave_up_is_not_made_again(tmp_path: Path) -> None:
     await n.run(specs(1))
     with n.store() as store:
         (job,) = store.jobs()
-        store.give_up(job, now=n.clock.now())
+        store.manual.give_up_job(job, now=n.clock.now())
     await n.run(None, tries=5)
     assert [(job.state, job.attempts) for job in n.jobs()] == [(S.FAILED, 1)]
     with n.store() as store:
-        assert store.retry(n.jobs()[0], now=n.clock.now()).tried == 0
+        assert store.manual.retry_job(n.jobs()[0], now=n.clock.now()).tried == 0
 
 
 @pytest.mark.parametrize("tries", [1, 3])
@@ -189,7 +189,7 @@ async def test_charged_failures_count_against_the_budget(tmp_path: Path, tries: 
     assert len(n.service.generations) == 3
     assert result.exit_status == 3
     with n.store() as store:
-        assert store.committed() == pytest.approx(3 * PRICE)
+        assert store.queries.read_committed() == pytest.approx(3 * PRICE)
 
 
 async def test_free_failures_leave_the_budget_to_others(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_free_failures_leave_the_budget_to_others(tmp_path: Path) -> None:
     await anyio.sleep(60)
     await n.run(None, budget=2 * PRICE + 0.01, settle=600.0)
     with n.store() as store:
-        assert store.committed() == 0.0
+        assert store.queries.read_committed() == 0.0
 
 
 async def test_what_a_run_could_not_settle_the_next_one_does(tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ async def test_what_a_run_could_not_settle_the_next_one_does(tmp_path: Path) -> 
     n = night(tmp_path, faults={"generation-error": 1.0}, log_lag=1000.0)
     await n.run(specs(1), budget=2 * PRICE, settle=1e5)
     with n.store() as store:
-        assert store.committed() == pytest.approx(PRICE)
+        assert store.queries.read_committed() == pytest.approx(PRICE)
     await anyio.sleep(1000)
     await n.run(None, budget=2 * PRICE, settle=1e5)
     with n.store() as store:
-        assert store.committed() == 0.0
+        assert store.queries.read_committed() == 0.0

@@ -39,7 +39,7 @@ async def test_a_url_that_ended_in_the_queue_is_not_tried(tmp_path: Path) -> Non
     assert result.exit_status == 0
     assert n.service.calls["download"] == 8
     with n.store() as store:
-        details = {row["detail"] for job in store.jobs() for row in store.history(job)}
+        details = {row["detail"] for job in store.jobs() for row in store.queries.list_moves(job)}
     assert "its URL has expired" in details
     assert all(job.troubles == 0 and job.error is None for job in n.jobs(S.SUCCEEDED))
 
@@ -50,7 +50,7 @@ async def test_urls_that_count_their_seconds_likewise(tmp_path: Path) -> None:
     result = await n.run(specs(20), concurrency=20, downloads=1)
     assert result.exit_status == 0
     with n.store() as store:
-        details = [row["detail"] for job in store.jobs() for row in store.history(job)]
+        details = [row["detail"] for job in store.jobs() for row in store.queries.list_moves(job)]
     refused = details.count("the file host answered HTTP 403")  # the answer with the URL was on its way for 2 s
     assert details.count("its URL has expired") > refused
     assert n.service.calls["download"] == 20 + refused

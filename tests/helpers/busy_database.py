@@ -13,15 +13,15 @@ from tests.helpers.factories import make_spec
 
 def going(store: Store, count: int = 40, *, now: float, budget: float | None = 9.0) -> RunStarted:
     """A run that has taken on ``count`` jobs."""
-    run = store.begin_run(command="run", service="x", now=now)
-    store.add([make_spec(f"job {n}") for n in range(count)], run=run, now=now)
-    store.set_budget(run, budget)
+    run = store.runs.begin_run(command="run", service="x", now=now)
+    store.imports.add_jobs([make_spec(f"job {n}") for n in range(count)], run=run, now=now)
+    store.runs.set_budget(run, budget)
     return RunStarted(run=run, state=store.path, output=Path("v"), concurrency=4, budget=budget)
 
 
 def moved_on(store: Store, run: int, *states: JobState, now: float, **columns: object) -> Job:
     """The next pending job, claimed at ``now`` and moved through ``states``, ten seconds each."""
-    job = store.claim(run=run, now=now, price=lambda job: 0.5, budget=None)
+    job = store.transitions.claim_job(run=run, now=now, price=lambda job: 0.5, budget=None)
     assert job is not None
     filled: dict[JobState, dict[str, object]] = {
         JobState.GENERATING: {"generation_id": f"g-{job.seq}"},
@@ -33,5 +33,5 @@ def moved_on(store: Store, run: int, *states: JobState, now: float, **columns: o
         later = now + 10 * (n + 1)
         over = {"finished_at": later} if state in (JobState.SUCCEEDED, JobState.FAILED) else {}
         move = Move(to=state, detail=str(state), set={**filled.get(state, {}), **over, **columns})
-        job = store.apply(job, move, run=run, now=later)
+        job = store.transitions.apply_move(job, move, run=run, now=later)
     return job

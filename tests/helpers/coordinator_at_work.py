@@ -149,8 +149,8 @@ class Office:
 
     def _begin(self) -> int:
         with Store(self._folder / "b.db") as store:
-            run = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
-            store.add(self._jobs, run=run, now=self.clock.now())
+            run = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            store.imports.add_jobs(self._jobs, run=run, now=self.clock.now())
             return run
 
     def dispatcher(self) -> Any:
@@ -202,16 +202,16 @@ class Office:
         return list(self.head.store.jobs(*states))
 
     def job(self, job: Job) -> Job:
-        return self.head.store.job(job.seq)
+        return self.head.store.queries.read_job(job.seq)
 
     def attempts(self) -> list[tuple[str, str | None]]:
         """Of each attempt the client request id and the generation."""
-        return [(row["client_request_id"], row["generation_id"]) for row in self.head.store.attempts()]
+        return [(row["client_request_id"], row["generation_id"]) for row in self.head.store.queries.list_attempts()]
 
     def on_disk(self, job: Job) -> Job:
         """The job as another process sees it: what is durable."""
         with Store(self.plans.path, writing=False) as store:
-            return store.job(job.seq)
+            return store.queries.read_job(job.seq)
 
     def notes(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Message)]

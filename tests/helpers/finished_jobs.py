@@ -63,10 +63,10 @@ class Morning:
         self.videos.mkdir(exist_ok=True)
         (self.videos / f"{name}.mp4").write_bytes(content)
         with self.store() as store:
-            if store.last_run() is None:
-                store.begin_run(command="run", service="https://s.example", now=1.0)
-            store.add([make_spec(name, model=model, request=request, **changes)], run=1, now=1.0)
-            job = store.claim(run=1, now=2.0)
+            if store.runs.find_latest() is None:
+                store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+            store.imports.add_jobs([make_spec(name, model=model, request=request, **changes)], run=1, now=1.0)
+            job = store.transitions.claim_job(run=1, now=2.0)
             assert job is not None
             job = _move(store, job, Accepted(generation_id=f"g-{name}"))
             job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
@@ -89,7 +89,7 @@ class Morning:
 
     def job(self, name: str) -> Job:
         with self.store(writing=False) as store:
-            (job,) = store.find(name)
+            (job,) = store.queries.find_jobs(name)
             return job
 
     def jobs(self) -> list[Job]:
@@ -100,7 +100,7 @@ class Morning:
 def _move(store: Store, job: Job, outcome: Outcome) -> Job:
     step = next_state(job, outcome, now=10.0, jitter=0.0)
     assert step is not None
-    return store.apply(job, step, run=1, now=10.0)
+    return store.transitions.apply_move(job, step, run=1, now=10.0)
 
 
 def python(code: str, folder: Path) -> str:

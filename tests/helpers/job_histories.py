@@ -31,20 +31,20 @@ class Night:
         self, store: Store, specs: Iterable[JobSpec] = (), *, start: float = EVENING, budget: float | None = None
     ) -> None:
         self.store, self.start = store, start
-        self.run = store.begin_run(command="run", service="s", now=start)
-        store.set_budget(self.run, budget)
-        store.add(specs, run=self.run, now=start)
-        store.take_on_all(self.run)
+        self.run = store.runs.begin_run(command="run", service="s", now=start)
+        store.runs.set_budget(self.run, budget)
+        store.imports.add_jobs(specs, run=self.run, now=start)
+        store.runs.take_on_all(self.run)
 
     def claim(self, at: float, price: float | None = None) -> Job:
-        job = self.store.claim(run=self.run, now=self.start + at, price=lambda _: price)
+        job = self.store.transitions.claim_job(run=self.run, now=self.start + at, price=lambda _: price)
         assert job is not None
         return job
 
     def after(self, job: Job, at: float, outcome: Outcome) -> Job:
         move = next_state(job, outcome, now=self.start + at, jitter=0.0)
         assert move is not None
-        return self.store.apply(job, move, run=self.run, now=self.start + at)
+        return self.store.transitions.apply_move(job, move, run=self.run, now=self.start + at)
 
     def accepted(self, job: Job, at: float) -> Job:
         return self.after(job, at, Accepted(generation_id=f"g {job.client_request_id}"))
@@ -76,4 +76,4 @@ class Night:
         return self.fetched(self.completed(job, begin + seconds, usd), begin + seconds + 2)
 
     def end(self, at: float) -> None:
-        self.store.end_run(self.run, status=0, now=self.start + at)
+        self.store.runs.end_run(self.run, status=0, now=self.start + at)

@@ -41,7 +41,7 @@ class Head:
         self.ended = anyio.Event()
         self._scope = anyio.CancelScope()
         self.store = Store(plans.path)
-        self.store.lock()
+        self.store.runs.acquire_lock()
         self.coordinator = Coordinator(
             self.store,
             plans.spec,

@@ -23,8 +23,8 @@ class Office:
         settings = Settings(per_key=per_key, generation_median=60.0, log_lag=1.0)
         self.service = Service(settings, clock=lambda: self.now)
         self.store = Store(folder / "b.db")
-        self.store.begin_run(command="run", service=BASE_URL, now=self.now)
-        self.store.add(specs(jobs), run=1, now=self.now)
+        self.store.runs.begin_run(command="run", service=BASE_URL, now=self.now)
+        self.store.imports.add_jobs(specs(jobs), run=1, now=self.now)
 
     @asynccontextmanager
     async def apis(self, *labels: str) -> AsyncIterator[Mapping[str, ApiClient]]:
@@ -40,7 +40,7 @@ class Office:
 
     async def buy(self, apis: Mapping[str, ApiClient], label: str, *, lost: bool = False) -> tuple[Job, str]:
         """The next job, bought with the key of that label, and its generation; the answer may be lost after it."""
-        job = self.store.claim(run=1, now=self.now, key=label)
+        job = self.store.transitions.claim_job(run=1, now=self.now, key=label)
         assert job is not None
         assert job.client_request_id is not None
         outcome = await apis[label].submit(job.request, client_request_id=job.client_request_id)
@@ -48,4 +48,4 @@ class Office:
         step = next_state(job, SubmitUncertain(reason="reset") if lost else outcome, now=self.now, jitter=0.0)
         assert step is not None
         self.now += 1.0
-        return self.store.apply(job, step, run=1, now=self.now), outcome.generation_id
+        return self.store.transitions.apply_move(job, step, run=1, now=self.now), outcome.generation_id

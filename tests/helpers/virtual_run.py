@@ -76,12 +76,12 @@ class Night:
         """Run once, to its end; ``jobs`` ``None`` resumes."""
         chosen = RunSettings(output=self.folder / "videos", **settings)
         with self.store() as store:
-            store.lock()
-            number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            store.runs.acquire_lock()
+            number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
             if jobs is None:
-                store.take_on_all(number)
+                store.runs.take_on_all(number)
             else:
-                store.add(jobs, run=number, now=self.clock.now())
+                store.imports.add_jobs(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
             await recover_videos(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
@@ -91,7 +91,9 @@ class Night:
                 VideoClient(loopback=True, transport=wire) as videos,
             ):
                 prices = (
-                    self.prices if self.prices is not None else await fetch_prices(api, store.pending_models(number))
+                    self.prices
+                    if self.prices is not None
+                    else await fetch_prices(api, store.queries.list_pending_models(number))
                 )
                 spec = RunSpec(
                     run=number,

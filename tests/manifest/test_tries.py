@@ -56,8 +56,8 @@ def test_they_make_no_other_job(tmp_path: Path) -> None:
 def test_a_manifest_may_change_them_later(tmp_path: Path) -> None:
     """Of jobs that the database knows already."""
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="x", now=1.0)
+        run = store.runs.begin_run(command="run", service="x", now=1.0)
         for tries in (None, 3, None):
-            added = store.add([replace(make_spec("a"), tries=tries)], run=run, now=1.0)
+            added = store.imports.add_jobs([replace(make_spec("a"), tries=tries)], run=run, now=1.0)
             assert [job.tries for job in store.jobs()] == [tries]
         assert added.new == 0

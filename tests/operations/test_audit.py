@@ -28,19 +28,19 @@ S = JobState
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
-        store.begin_run(command="run", service="s", now=1.0)
+        store.runs.begin_run(command="run", service="s", now=1.0)
         yield store
 
 
 def move(store: Store, job: Job, outcome: Outcome) -> Job:
     step = next_state(job, outcome, now=10.0, jitter=0.0)
     assert step is not None
-    return store.apply(job, step, run=1, now=10.0)
+    return store.transitions.apply_move(job, step, run=1, now=10.0)
 
 
 def bought(store: Store, folder: Path, name: str = "a", *, fetched: bool = True, price: float = 1.0) -> Job:
-    store.add([make_spec(name)], run=1, now=1.0)
-    job = store.claim(run=1, now=2.0, price=lambda job: price)
+    store.imports.add_jobs([make_spec(name)], run=1, now=1.0)
+    job = store.transitions.claim_job(run=1, now=2.0, price=lambda job: price)
     assert job is not None
     job = move(store, job, Accepted(generation_id=f"g-{name}"))
     if not fetched:
@@ -85,11 +85,11 @@ def test_bought_but_not_on_disk(store: Store, tmp_path: Path) -> None:
 
 def test_a_doubt_that_was_charged_is_bought_and_not_on_disk(store: Store) -> None:
     """Found by its request id though the state has no generation for it."""
-    store.add([make_spec("a")], run=1, now=1.0)
-    job = store.claim(run=1, now=2.0)
+    store.imports.add_jobs([make_spec("a")], run=1, now=1.0)
+    job = store.transitions.claim_job(run=1, now=2.0)
     assert job is not None
-    store.mark_sent(job, now=2.5)
-    store.recover(run=1, now=3.0)
+    store.transitions.mark_sent(job, now=2.5)
+    store.transitions.recover_jobs(run=1, now=3.0)
     assert found(store, {"g-x": 1.0}, {str(job.client_request_id): "g-x"}) == [Kind.NOT_ON_DISK]
 
 

@@ -108,9 +108,9 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
     await night.run(specs(10))
     async with ApiClient(None, base_url=BASE_URL, transport=transport(night.service)) as api:
         with night.store() as store:
-            run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
-            store.add(specs(12), run=run, now=night.clock.now())
-            models = store.pending_models(run)
+            run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
+            store.imports.add_jobs(specs(12), run=run, now=night.clock.now())
+            models = store.queries.list_pending_models(run)
             known = await run_steps._expect_durations(api, store, models, RunSettings())
             unplanned = await run_steps._expect_durations(api, store, models, RunSettings(poll_interval=5.0))
     assert known.expected("veo2") is not None

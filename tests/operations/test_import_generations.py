@@ -42,8 +42,8 @@ async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: P
     for path in tmp_path.glob("b.db*"):
         path.unlink()
     with n.store() as store:
-        run = store.begin_run(command="adopt", service="s", now=1.0)
-        store.add(specs(8), run=run, now=1.0)
+        run = store.runs.begin_run(command="adopt", service="s", now=1.0)
+        store.imports.add_jobs(specs(8), run=run, now=1.0)
         adopted = await from_log(n, store)
         assert len(adopted.jobs) == 8
         assert not (await from_log(n, store)).jobs
@@ -74,7 +74,7 @@ async def test_what_no_manifest_names_is_told(tmp_path: Path) -> None:
     for path in tmp_path.glob("b.db*"):
         path.unlink()
     with n.store() as store:
-        store.add(specs(2), run=store.begin_run(command="adopt", service="s", now=1.0), now=1.0)
+        store.imports.add_jobs(specs(2), run=store.runs.begin_run(command="adopt", service="s", now=1.0), now=1.0)
         adopted = await from_log(n, store)
     assert (len(adopted.jobs), len(adopted.unknown), adopted.surplus) == (2, 1, [])
 
@@ -88,7 +88,7 @@ async def test_a_stranger_becomes_a_job_of_its_own(tmp_path: Path) -> None:
     other.service = n.service
     (tmp_path / "other").mkdir()
     with other.store() as store:
-        run = store.begin_run(command="adopt", service="s", now=1.0)
+        run = store.runs.begin_run(command="adopt", service="s", now=1.0)
         job = import_generation(store, generation, run=run, now=1.0)
         assert import_generation(store, generation, run=run, now=1.0).id == job.id
     assert (await other.run(None)).exit_status == 0
@@ -101,7 +101,7 @@ async def test_a_doubt_sent_again_by_hand_can_still_be_adopted(tmp_path: Path) -
     await n.run(specs(1), settle=5.0)
     with n.store() as store:
         (job,) = store.jobs(S.IN_DOUBT)
-        store.resubmit(job, now=n.clock.now())
+        store.manual.resubmit_job(job, now=n.clock.now())
         await anyio.sleep(500)
         assert len((await from_log(n, store)).jobs) == 1
     assert (await n.run(None)).exit_status == 0
@@ -111,9 +111,9 @@ async def test_a_doubt_sent_again_by_hand_can_still_be_adopted(tmp_path: Path) -
 def test_a_refused_stranger_leaves_nothing_behind(tmp_path: Path) -> None:
     """Both or neither: no pending job with an empty prompt."""
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="adopt", service="s", now=1.0)
-        store.add([make_spec("a")], run=run, now=1.0)
-        store.adopt(next(store.jobs()), "g-1", now=2.0)
+        run = store.runs.begin_run(command="adopt", service="s", now=1.0)
+        store.imports.add_jobs([make_spec("a")], run=run, now=1.0)
+        store.manual.adopt_generation(next(store.jobs()), "g-1", now=2.0)
         with pytest.raises(GenerationTaken):
             import_generation(store, "g-1", run=run, now=3.0)
         assert store.counts().total == 1
@@ -122,15 +122,15 @@ def test_a_refused_stranger_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
     """Not for a second job, and not for a job that has been bought."""
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="adopt", service="s", now=1.0)
-        store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
+        run = store.runs.begin_run(command="adopt", service="s", now=1.0)
+        store.imports.add_jobs([make_spec("a"), make_spec("b")], run=run, now=1.0)
         first, second = store.jobs()
-        taken = store.adopt(first, "g-1", now=2.0)
+        taken = store.manual.adopt_generation(first, "g-1", now=2.0)
         with pytest.raises(GenerationTaken):
-            store.adopt(second, "g-1", now=2.0)
-        assert store.job(second.seq) == second
+            store.manual.adopt_generation(second, "g-1", now=2.0)
+        assert store.queries.read_job(second.seq) == second
         with pytest.raises(ValueError, match="only pending and doubtful"):
-            store.adopt(taken, "g-2", now=2.0)
+            store.manual.adopt_generation(taken, "g-2", now=2.0)
 
 
 async def test_each_keys_log_gives_back_its_own(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_of_several_logs_too_the_latest_success_is_adopted(tmp_path: Path)
     with office.store as store:
         async with office.apis("a", "b") as opened:
             doubt, first = await office.buy(opened, "a", lost=True)
-            store.resubmit(doubt, now=office.now)
+            store.manual.resubmit_job(doubt, now=office.now)
             _, second = await office.buy(opened, "b", lost=True)
             office.now += 60.0
             adopted = await import_from_log(store, opened, hours=1, now=office.now)

@@ -15,8 +15,8 @@ from tests.helpers.factories import make_spec
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(f"job {number}") for number in range(250)], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"job {number}") for number in range(250)], run=run, now=1.0)
         yield store
 
 
@@ -24,17 +24,17 @@ def test_many_move_together(store: Store) -> None:
     """In groups, each on disk for good at its end."""
     jobs = list(store.jobs())
     assert manage.cancel(store, jobs, now=2.0) == 250
-    assert not store.unflushed
+    assert not store.connection.unflushed
     assert manage.retry(store, list(store.jobs()), now=3.0) == 250
 
 
 def test_what_moved_meanwhile_is_left_alone(store: Store) -> None:
     """The others are moved all the same."""
     jobs = list(store.jobs())
-    claimed = store.claim(run=1, now=2.0)
+    claimed = store.transitions.claim_job(run=1, now=2.0)
     assert claimed is not None
     assert manage.cancel(store, jobs, now=3.0) == 249
-    assert store.job(claimed.seq).state == "submitting"
+    assert store.queries.read_job(claimed.seq).state == "submitting"
 
 
 def test_nothing_is_moved_where_one_does_not_fit(store: Store) -> None:

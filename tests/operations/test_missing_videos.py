@@ -19,9 +19,9 @@ NOW = 1_800_000_000.0
 def finished(folder: Path, jobs: int, *, where: str = "videos") -> Store:
     """A database with so many finished videos, of which no file exists."""
     store = Store(folder / "b.db")
-    store.begin_run(command="run", service="x", now=NOW)
-    store.add(specs(jobs), run=1, now=NOW)
-    with store.sharing():
+    store.runs.begin_run(command="run", service="x", now=NOW)
+    store.imports.add_jobs(specs(jobs), run=1, now=NOW)
+    with store.connection.sharing():
         for job in list(store.jobs(JobState.PENDING)):
             video = FinishedVideo(
                 folder=str(folder / where),
@@ -30,7 +30,7 @@ def finished(folder: Path, jobs: int, *, where: str = "videos") -> Store:
                 sha256="0",
                 generation_id=f"g{job.seq}",
             )
-            store.take_in(job, video, run=1, now=NOW + job.seq)
+            store.recovery.record_video(job, video, run=1, now=NOW + job.seq)
     return store
 
 
@@ -85,7 +85,7 @@ async def test_what_waits_to_be_fetched_again_is_not_looked_for(tmp_path: Path) 
     with finished(tmp_path, 3) as store:
         for job in list(store.jobs(JobState.SUCCEEDED)):
             again = {"file": None, "folder": None, "sha256": None, "bytes": None}
-            store.apply(job, Move(to=JobState.GENERATING, set=again), run=None, now=NOW)
+            store.transitions.apply_move(job, Move(to=JobState.GENERATING, set=again), run=None, now=NOW)
         assert (await find_missing_videos(store, tmp_path / "videos")).looked_for == 0
 
 

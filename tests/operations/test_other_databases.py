@@ -33,8 +33,8 @@ def database(path: Path, jobs: int = 3, *, service: str = "https://x.example", s
     """A database that knows so many of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Store(path) as store:
-        store.begin_run(command="run", service=service, now=NOW)
-        store.add(specs(jobs + skip)[skip:], run=1, now=NOW)
+        store.runs.begin_run(command="run", service=service, now=NOW)
+        store.imports.add_jobs(specs(jobs + skip)[skip:], run=1, now=NOW)
     return path
 
 
@@ -150,8 +150,8 @@ def test_one_with_a_run_going_on_is_read(tmp_path: Path, named: StagingTable) ->
     """Its write-ahead log too."""
     path = database(tmp_path / "running.db", jobs=1)
     with Store(path) as store:
-        store.lock()
-        store.add(specs(3), run=1, now=NOW)
+        store.runs.acquire_lock()
+        store.imports.add_jobs(specs(3), run=1, now=NOW)
         nearest = found(named, tmp_path / "m.yaml", tmp_path / "new.db")
     assert nearest is not None
     assert nearest.other.known == 3

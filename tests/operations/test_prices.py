@@ -21,7 +21,7 @@ async def completed(office: Office, *labels: str) -> None:
             job, _ = await office.buy(opened, label)
             step = next_state(job, Completed(url="https://x.example/v"), now=office.now, jitter=0.0)
             assert step is not None
-            office.store.apply(job, step, run=1, now=office.now)
+            office.store.transitions.apply_move(job, step, run=1, now=office.now)
     office.now += 3600.0
 
 
@@ -32,7 +32,7 @@ async def test_each_ledger_tells_its_own(tmp_path: Path) -> None:
         await completed(office, "a", "b")
         async with office.apis("a", "b", "c") as opened:
             await collect_costs(store, opened.values(), since=office.now)
-            assert not store.unpriced()
+            assert not store.queries.list_unpriced()
             await collect_costs(store, opened.values(), since=office.now)
         assert store.spend()[0] == pytest.approx(sum(charge.credits for charge in office.service.charges()) / 2e6)
     assert office.service.calls["transactions"] == 2
@@ -46,4 +46,4 @@ async def test_one_key_that_is_refused_does_not_silence_the_others(tmp_path: Pat
         async with office.apis("a", "b") as opened:
             opened["a"]._headers.pop("Authorization")
             await collect_costs(store, opened.values(), since=office.now)
-        assert len(store.unpriced()) == 1
+        assert len(store.queries.list_unpriced()) == 1

@@ -39,8 +39,8 @@ async def recovered(
 ) -> tuple[Recovered, list[Job]]:
     """What becomes of ``jobs`` in a new database."""
     with Store(night.folder / name) as store:
-        run = store.begin_run(command="run", service="x", now=NOW)
-        store.add(jobs, run=run, now=NOW)
+        run = store.runs.begin_run(command="run", service="x", now=NOW)
+        store.imports.add_jobs(jobs, run=run, now=NOW)
         found = await recover_videos(store, night.folder / "videos", run=run, now=NOW, sandbox=sandbox, disk=at_once)
         return found, list(store.jobs())
 
@@ -66,10 +66,12 @@ async def test_all_that_the_sidecar_tells_is_there_again(night: Night) -> None:
         assert now.completed_at == pytest.approx(was.completed_at, abs=0.001)
     with Store(night.folder / "new.db") as store, night.store() as old:
         assert store.spend() == old.spend()
-        assert store.committed() == pytest.approx(old.committed())
-        attempts = [(row["client_request_id"], row["outcome"], row["generation_id"]) for row in store.attempts()]
+        assert store.queries.read_committed() == pytest.approx(old.queries.read_committed())
+        attempts = [
+            (row["client_request_id"], row["outcome"], row["generation_id"]) for row in store.queries.list_attempts()
+        ]
         assert attempts == [(job.client_request_id, "succeeded", job.generation_id) for job in before]
-        assert [row["to_state"] for row in store.history(after[0])] == ["succeeded"]
+        assert [row["to_state"] for row in store.queries.list_moves(after[0])] == ["succeeded"]
 
 
 async def test_it_happens_once(night: Night) -> None:
@@ -192,10 +194,10 @@ async def test_a_request_serves_one_job_for_each_sidecar(night: Night) -> None:
 async def test_what_is_under_way_is_left_to_its_generation(night: Night) -> None:
     """Only what would be bought is looked for: a doubt, a failure, a cancelled job stay what they are."""
     with Store(night.folder / "new.db") as store:
-        run = store.begin_run(command="run", service="x", now=NOW)
-        store.add(specs(2), run=run, now=NOW)
-        store.claim(run=run, now=NOW)
-        store.cancel(store.job(2), now=NOW)
+        run = store.runs.begin_run(command="run", service="x", now=NOW)
+        store.imports.add_jobs(specs(2), run=run, now=NOW)
+        store.transitions.claim_job(run=run, now=NOW)
+        store.manual.cancel_job(store.queries.read_job(2), now=NOW)
     found, after = await recovered(night, specs(2))
     assert found == Recovered()
     assert [job.state for job in after] == [S.SUBMITTING, S.CANCELLED]

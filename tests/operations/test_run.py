@@ -91,7 +91,7 @@ def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkey
         assert batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using).exit_status == 0
     with batchveo.Store(tmp_path / "s.db", writing=False) as store:
         assert [job.cost_usd for job in store.jobs()] == [2.275, 2.275]
-        assert store.committed() == pytest.approx(4.55)
+        assert store.queries.read_committed() == pytest.approx(4.55)
 
 
 def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeyp
         result = batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using, reporter=interrupt)
     assert result.exit_status == 143
     with batchveo.Store(tmp_path / "s.db", writing=False) as store:
-        assert store.unpriced()
+        assert store.queries.list_unpriced()
     assert service.calls["transactions"] == 0
 
 

@@ -191,11 +191,11 @@ def test_no_key_shows_in_a_repr(tmp_path: Path) -> None:
 def test_a_run_without_the_key_that_bought_is_refused(tmp_path: Path) -> None:
     """Nobody could ask for those generations; what the only key bought is served by the first."""
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(f"{n}") for n in range(4)], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"{n}") for n in range(4)], run=run, now=1.0)
         for key in (None, "a", "b", "b"):
-            store.claim(run=run, now=2.0, key=key)
-        assert store.key_names_unfinished() == {"": 1, "a": 1, "b": 2}
+            store.transitions.claim_job(run=run, now=2.0, key=key)
+        assert store.keys.count_by_label() == {"": 1, "a": 1, "b": 2}
         a, b = (NamedKey(name=name, key=ApiKey(f"k-{name}")) for name in "ab")
         check_keys(store, Service(keys=(b, a)))
         with pytest.raises(UsageError, match=r"2 with key 'b', not among the keys given \(a\).* resolve JOB --fail"):

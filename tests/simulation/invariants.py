@@ -37,10 +37,10 @@ def hold_always(plan: Plan, night: Night) -> None:
     assert not night.service.leaks
     _check_places(plan, night)
     with night.store() as store:
-        committed = sum(row[0] for row in store._db.execute("SELECT micros FROM attempts"))
-        assert store._db.execute("SELECT micros FROM money").fetchone()[0] == committed
+        committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
+        assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
         counted = Counter((job.state, job.held) for job in jobs)
-        tallied = {(S(row[0]), bool(row[1])): row[2] for row in store._db.execute(COUNTS)}
+        tallied = {(S(row[0]), bool(row[1])): row[2] for row in store.connection.db.execute(COUNTS)}
         assert tallied == counted
         known = [job.cost_usd for job in jobs if job.cost_usd is not None]
         unknown = sum(job.cost_usd is None and job.completed_at is not None for job in jobs)

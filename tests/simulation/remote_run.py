@@ -164,9 +164,9 @@ class FarRun:
     async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> Plans:
         night = self._night
         with night.store() as store:
-            run = store.begin_run(command="run", service=BASE_URL, now=night.clock.now())
-            store.add(jobs, run=run, now=night.clock.now())
-            prices = await fetch_prices(next(iter(apis.values())), store.pending_models(run))
+            run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
+            store.imports.add_jobs(jobs, run=run, now=night.clock.now())
+            prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
         return Plans(
             path=night.state,
             spec=RunSpec(

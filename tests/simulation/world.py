@@ -20,7 +20,8 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.faults import VIDEO
 from batchveo.storage.local_files import VideoFile
-from batchveo.store import Store
+from batchveo.store.connection import Connection
+from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import KEY, Night, specs
 from tests.simulation.remote_run import Crash, Far, FarRun, far_of, only_crashes
 
@@ -240,31 +241,31 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
             raise Crash
 
     claim, apply, mark_sent, flush, finish = (
-        Store.claim,
-        Store.apply,
-        Store.mark_sent,
-        Store.flush,
+        Transitions.claim_job,
+        Transitions.apply_move,
+        Transitions.mark_sent,
+        Connection.flush,
         VideoFile.finish,
     )
 
-    def crashing_claim(self: Store, **options: Any) -> Job | None:
+    def crashing_claim(self: Transitions, **options: Any) -> Job | None:
         maybe()  # before the intent
         job = claim(self, **options)
         maybe()  # after the intent, before the POST
         return job
 
-    def crashing_apply(self: Store, job: Job, move: Move, **options: Any) -> Job:
+    def crashing_apply(self: Transitions, job: Job, move: Move, **options: Any) -> Job:
         maybe()  # after the answer, before its commit
         moved = apply(self, job, move, **options)
         maybe()  # after the commit
         return moved
 
-    def crashing_mark(self: Store, job: Job, **options: Any) -> None:
+    def crashing_mark(self: Transitions, job: Job, **options: Any) -> None:
         maybe()
         mark_sent(self, job, **options)
         maybe()  # the mark is written, the body has not left
 
-    def crashing_flush(self: Store) -> None:
+    def crashing_flush(self: Connection) -> None:
         maybe()  # all that was written since the last flush is gone
         flush(self)
         maybe()  # it is safe, and nobody has acted on it
@@ -276,10 +277,10 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
         return notes
 
     with (
-        mock.patch.object(Store, "claim", crashing_claim),
-        mock.patch.object(Store, "apply", crashing_apply),
-        mock.patch.object(Store, "mark_sent", crashing_mark),
-        mock.patch.object(Store, "flush", crashing_flush),
+        mock.patch.object(Transitions, "claim_job", crashing_claim),
+        mock.patch.object(Transitions, "apply_move", crashing_apply),
+        mock.patch.object(Transitions, "mark_sent", crashing_mark),
+        mock.patch.object(Connection, "flush", crashing_flush),
         mock.patch.object(VideoFile, "finish", crashing_finish),
     ):
         yield process

@@ -31,8 +31,8 @@ async def test_what_cannot_be_listed_is_looked_for_by_name(bucket: Bucket, tmp_p
     with mock.patch.object(sidecar_scan, "MOST_IN_A_BUCKET", 2), Store(tmp_path / "new.db") as store:
         with pytest.raises(OSError, match="more than 2 objects"):
             await sidecar_names(bucket.url)
-        run = store.begin_run(command="run", service="x", now=NOW)
-        store.add(specs(3), run=run, now=NOW)
+        run = store.runs.begin_run(command="run", service="x", now=NOW)
+        store.imports.add_jobs(specs(3), run=run, now=NOW)
         found = await recover_videos(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)
         report_recovered(told.append, bucket.url, found)
     assert len(found.taken_in) == 2

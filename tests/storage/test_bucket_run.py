@@ -117,7 +117,7 @@ def page(state: str = "state/batchveo.db") -> Iterator[httpx.AsyncClient]:
 async def test_the_page_plays_them(night: Bucket) -> None:
     """Whole, in ranges, with sidecar and poster; what is not there says so."""
     with batchveo.Store(Path("state/batchveo.db"), writing=False) as store:
-        job = next(store.succeeded())
+        job = next(store.queries.iter_succeeded())
         with at_hand(video_at(job)) as copy:
             whole = copy.read_bytes()
         assert not copy.exists()

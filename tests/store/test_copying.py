@@ -25,8 +25,8 @@ def _live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     Path("state").mkdir()
     with Store(Path("state/batchveo.db")) as store:
-        store.begin_run(command="run", service="https://s.example", now=1.0)
-        store.add([make_spec(f"job {number}") for number in range(JOBS)], run=1, now=1.0)
+        store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+        store.imports.add_jobs([make_spec(f"job {number}") for number in range(JOBS)], run=1, now=1.0)
         yield
 
 

@@ -131,11 +131,11 @@ def test_while_a_run_writes(state: Path, metadata: dict[str, Any]) -> None:
     async def look(get: Get) -> None:
         before = len(await get("/night/runs.json?_shape=array"))
         with Store(state) as store:
-            store.lock()
-            with store.sharing():
-                store.begin_run(command="run", service="x", now=1.0)
+            store.runs.acquire_lock()
+            with store.connection.sharing():
+                store.runs.begin_run(command="run", service="x", now=1.0)
                 assert len(await get("/night/runs.json?_shape=array")) == before
-                store.flush()
+                store.connection.flush()
                 assert len(await get("/night/runs.json?_shape=array")) == before + 1
 
     browse(state, metadata, look, immutable=False)

@@ -28,8 +28,10 @@ def test_an_older_database_takes_names_in_another_case(tmp_path: Path) -> None:
         db.execute("PRAGMA application_id = 0x62766A31")
     db.close()
     with Store(path) as store:
-        run = store.begin_run(command="run", service="x", now=2.0)
-        store.add([make_spec("a cat"), make_spec("ärger"), make_spec("A Cat", id="f" * 20)], run=run, now=2.0)
+        run = store.runs.begin_run(command="run", service="x", now=2.0)
+        store.imports.add_jobs(
+            [make_spec("a cat"), make_spec("ärger"), make_spec("A Cat", id="f" * 20)], run=run, now=2.0
+        )
         stems = [job.stem for job in store.jobs()]
     assert stems[:5] == ["A Cat", "a cat~01234567", "Ärger", "a cat", "ärger"]
     assert stems[5] == "A Cat~ffffffff"

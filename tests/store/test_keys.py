@@ -25,13 +25,13 @@ NOW = 5.0
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec("a"), make_spec("b")], run=run, now=1.0)
         yield store
 
 
 def claimed(store: Store, key: str | None) -> Job:
-    job = store.claim(run=1, now=NOW, key=key)
+    job = store.transitions.claim_job(run=1, now=NOW, key=key)
     assert job is not None
     return job
 
@@ -39,17 +39,17 @@ def claimed(store: Store, key: str | None) -> Job:
 def moved(store: Store, job: Job, outcome: Outcome) -> Job:
     step = next_state(job, outcome, now=NOW, jitter=0.0)
     assert step is not None
-    return store.apply(job, step, run=1, now=NOW)
+    return store.transitions.apply_move(job, step, run=1, now=NOW)
 
 
 def keys_of_attempts(store: Store) -> list[str | None]:
-    return [row["key"] for row in store.attempts()]
+    return [row["key"] for row in store.queries.list_attempts()]
 
 
 def test_a_claim_says_with_which_key(store: Store) -> None:
     """In the job, its attempt and the JSON; later moves leave it."""
     job = moved(store, claimed(store, "team-a"), Accepted(generation_id="g1"))
-    assert (job.key, store.job(job.seq).key, make_job_row(job)["key"]) == ("team-a",) * 3
+    assert (job.key, store.queries.read_job(job.seq).key, make_job_row(job)["key"]) == ("team-a",) * 3
     assert keys_of_attempts(store) == ["team-a"]
 
 
@@ -58,13 +58,13 @@ def test_the_only_key_has_no_label(store: Store, only: str | None) -> None:
     """Nor have the jobs of before there were several."""
     assert claimed(store, only).key is None
     assert keys_of_attempts(store) == [None]
-    assert store.key_names_unfinished() == {"": 1}
+    assert store.keys.count_by_label() == {"": 1}
 
 
 def test_a_retry_may_go_out_with_another_key(store: Store) -> None:
     """The history keeps the first; the job tells of the latest."""
     refused = moved(store, claimed(store, "team-a"), Refused(reason="no"))
-    again = store.retry(refused, now=NOW)
+    again = store.manual.retry_job(refused, now=NOW)
     assert (again.state, again.key) == (JobState.PENDING, "team-a")
     assert claimed(store, "team-b").key == "team-b"
     assert keys_of_attempts(store) == ["team-a", "team-b"]
@@ -72,16 +72,16 @@ def test_a_retry_may_go_out_with_another_key(store: Store) -> None:
 
 def test_after_several_keys_the_only_one_takes_the_label_away(store: Store) -> None:
     """What goes out without a label is not asked for with one."""
-    store.retry(moved(store, claimed(store, "team-a"), Refused(reason="no")), now=NOW)
+    store.manual.retry_job(moved(store, claimed(store, "team-a"), Refused(reason="no")), now=NOW)
     assert claimed(store, None).key is None
 
 
 def test_a_doubt_submitted_again_keeps_what_was(store: Store) -> None:
     """The attempt that may have bought is still that of the first key."""
     doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
-    assert store.key_names_unfinished() == {"team-a": 1}
-    store.resubmit(doubt, now=NOW)
-    assert not store.key_names_unfinished()
+    assert store.keys.count_by_label() == {"team-a": 1}
+    store.manual.resubmit_job(doubt, now=NOW)
+    assert not store.keys.count_by_label()
     claimed(store, "team-b")
     assert keys_of_attempts(store) == ["team-a", "team-b"]
 
@@ -92,27 +92,27 @@ def test_an_adopted_generation_is_asked_for_with_the_key_that_knows_it(
 ) -> None:
     """Of a doubtful job as of a pending one; nobody's word leaves the key as it is."""
     doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
-    assert store.adopt(doubt, "g1", now=NOW, key=key).key == kept
-    assert store.job(doubt.seq).key == kept
+    assert store.manual.adopt_generation(doubt, "g1", now=NOW, key=key).key == kept
+    assert store.queries.read_job(doubt.seq).key == kept
     pending = next(store.jobs(JobState.PENDING))
-    assert store.adopt(pending, "g2", now=NOW, key=key).key == (key or None)
+    assert store.manual.adopt_generation(pending, "g2", now=NOW, key=key).key == (key or None)
     assert keys_of_attempts(store) == ["team-a", key or None]
 
 
 def test_an_adoption_that_comes_too_late_changes_no_key(store: Store) -> None:
     """The job has moved on."""
     doubt = moved(store, claimed(store, "team-a"), SubmitUncertain(reason="reset"))
-    store.resubmit(doubt, now=NOW)
+    store.manual.resubmit_job(doubt, now=NOW)
     with pytest.raises(MoveLost):
-        store.adopt(doubt, "g1", now=NOW, key="team-b")
-    assert store.job(doubt.seq).key == "team-a"
+        store.manual.adopt_generation(doubt, "g1", now=NOW, key="team-b")
+    assert store.queries.read_job(doubt.seq).key == "team-a"
 
 
 def test_what_is_at_its_end_needs_no_key(store: Store) -> None:
     """Only what is under way or in doubt is counted."""
     moved(store, claimed(store, "team-a"), Refused(reason="no"))
     moved(store, claimed(store, "team-b"), Accepted(generation_id="g1"))
-    assert store.key_names_unfinished() == {"team-b": 1}
+    assert store.keys.count_by_label() == {"team-b": 1}
 
 
 @pytest.mark.parametrize("writing", [True, False])
@@ -135,4 +135,4 @@ def test_a_state_of_before_has_one_key_without_a_label(tmp_path: Path, writing: 
     with Store(path, writing=writing) as store:
         assert [job.key for job in store.jobs()] == [None]
         assert keys_of_attempts(store) == [None]
-        assert store.key_names_unfinished() == {"": 1}
+        assert store.keys.count_by_label() == {"": 1}

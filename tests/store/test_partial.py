@@ -20,11 +20,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def take(store: Store, *names: str, partial: bool) -> tuple[int, Added]:
-    run = store.begin_run(command="run", service="https://s.example", now=1.0)
+    run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
     with StagingTable() as scratch:
         scratch.take(JobRow.of(make_spec(name)) for name in names)
         scratch.is_partial = partial
-        return run, store.add(scratch, run=run, now=1.0)
+        return run, store.imports.add_jobs(scratch, run=run, now=1.0)
 
 
 def test_others_are_not_said_to_be_gone(store: Store) -> None:
@@ -38,18 +38,18 @@ def test_others_are_not_submitted(store: Store) -> None:
     """Though they wait in the database."""
     take(store, "a", "b", "c", partial=False)
     run, _ = take(store, "b", partial=True)
-    job = store.claim(run=run, now=2.0)
+    job = store.transitions.claim_job(run=run, now=2.0)
     assert job is not None
     assert job.name == "b"
-    assert store.claim(run=run, now=3.0) is None
+    assert store.transitions.claim_job(run=run, now=3.0) is None
 
 
 def test_others_under_way_are_this_runs_business(store: Store) -> None:
     """What is paid for is fetched, whatever was chosen; that of other manifests is left alone."""
     first, _ = take(store, "a", "b", partial=False)
-    store.add([make_spec("z", manifest="other.yaml")], run=first, now=1.0)
-    claimed = [store.claim(run=first, now=2.0) for _ in range(3)]
+    store.imports.add_jobs([make_spec("z", manifest="other.yaml")], run=first, now=1.0)
+    claimed = [store.transitions.claim_job(run=first, now=2.0) for _ in range(3)]
     assert [job.name for job in claimed if job] == ["a", "b", "z"]
     run, _ = take(store, "c", partial=True)
-    of_run = store._db.execute("SELECT name FROM jobs WHERE run = ? ORDER BY name", (run,)).fetchall()
+    of_run = store.connection.db.execute("SELECT name FROM jobs WHERE run = ? ORDER BY name", (run,)).fetchall()
     assert [row["name"] for row in of_run] == ["a", "b", "c"]

@@ -25,13 +25,13 @@ RUN = 1
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
-        store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(name) for name in "abcd"], run=RUN, now=1.0)
+        store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(name) for name in "abcd"], run=RUN, now=1.0)
         yield store
 
 
 def claimed(store: Store) -> Job:
-    job = store.claim(run=RUN, now=5.0)
+    job = store.transitions.claim_job(run=RUN, now=5.0)
     assert job is not None
     return job
 
@@ -39,7 +39,7 @@ def claimed(store: Store) -> Job:
 def accept(store: Store, job: Job, generation: str) -> Job:
     step = next_state(job, Accepted(generation_id=generation), now=6.0, jitter=0.0)
     assert step is not None
-    return store.apply(job, step, run=RUN, now=6.0)
+    return store.transitions.apply_move(job, step, run=RUN, now=6.0)
 
 
 def seen_by_others(store: Store) -> int:
@@ -60,7 +60,7 @@ def others_may_write(store: Store) -> bool:
 
 def strike(store: Store, when: str) -> None:
     """From now on SQLite answers such moves as a full disk: it takes everything back."""
-    store._db.execute(
+    store.connection.db.execute(
         f"CREATE TEMP TRIGGER strike BEFORE INSERT ON main.events WHEN {when} "
         "BEGIN SELECT RAISE(ROLLBACK, 'struck'); END"
     )
@@ -69,32 +69,32 @@ def strike(store: Store, when: str) -> None:
 @contextmanager
 def lossy(store: Store) -> Iterator[None]:
     """Sharing whose end tells of a loss."""
-    with pytest.raises(sqlite3.IntegrityError), store.sharing():
+    with pytest.raises(sqlite3.IntegrityError), store.connection.sharing():
         yield
 
 
 def test_alone_each_write_is_on_disk_at_once(store: Store) -> None:
     """As for the commands that change a state by hand."""
     claimed(store)
-    assert not store.unflushed
+    assert not store.connection.unflushed
     assert seen_by_others(store) == 1
 
 
 def test_shared_writes_are_seen_here_at_once_and_elsewhere_after_the_flush(store: Store) -> None:
     """One commit for all of them."""
-    with store.sharing():
+    with store.connection.sharing():
         assert claimed(store).name == "a"
         assert claimed(store).name == "b"
-        assert store.unflushed
+        assert store.connection.unflushed
         assert (store.counts()[S.SUBMITTING], seen_by_others(store)) == (2, 0)
-        store.flush()
-        assert not store.unflushed
+        store.connection.flush()
+        assert not store.connection.unflushed
         assert seen_by_others(store) == 2
 
 
 def test_the_end_of_sharing_flushes(store: Store) -> None:
     """Also where it ends by an error."""
-    with pytest.raises(KeyboardInterrupt), store.sharing():  # noqa: PT012 - the end is what is tested
+    with pytest.raises(KeyboardInterrupt), store.connection.sharing():  # noqa: PT012 - the end is what is tested
         claimed(store)
         raise KeyboardInterrupt
     assert seen_by_others(store) == 1
@@ -102,7 +102,7 @@ def test_the_end_of_sharing_flushes(store: Store) -> None:
 
 def test_a_part_that_fails_takes_back_only_itself(store: Store) -> None:
     """Its neighbours stay, before it and after it."""
-    with store.sharing():
+    with store.connection.sharing():
         a, b = claimed(store), claimed(store)
         accept(store, a, "g")
         with pytest.raises(GenerationTaken):
@@ -111,15 +111,15 @@ def test_a_part_that_fails_takes_back_only_itself(store: Store) -> None:
             accept(store, a, "h")
         accept(store, b, "h")
     assert [job.generation_id for job in store.jobs(S.GENERATING)] == ["g", "h"]
-    assert len(store.history(b)) == 2
+    assert len(store.queries.list_moves(b)) == 2
 
 
 def test_a_part_within_a_part_is_taken_back_with_it(store: Store) -> None:
     """Adopting a stranger makes a job and moves it: both or neither, whatever else the transaction holds."""
-    with store.sharing():
+    with store.connection.sharing():
         accept(store, claimed(store), "g")
         with pytest.raises(GenerationTaken):
-            store.adopt_new(make_spec("stranger"), "g", run=RUN, now=7.0)
+            store.manual.adopt_new_job(make_spec("stranger"), "g", run=RUN, now=7.0)
     assert store.counts().total == 4
     assert store.counts()[S.GENERATING] == 1
 
@@ -131,9 +131,9 @@ def test_what_sqlite_takes_back_by_itself_is_lost_for_the_whole_group(store: Sto
         strike(store, "NEW.to_state = 'generating'")
         with pytest.raises(sqlite3.IntegrityError, match="struck"):
             accept(store, a, "g")
-        assert store.unflushed
+        assert store.connection.unflushed
         with pytest.raises(sqlite3.IntegrityError, match="struck"):
-            store.flush()
+            store.connection.flush()
     assert store.counts()[S.PENDING] == 4
 
 
@@ -149,12 +149,12 @@ def test_what_comes_after_a_loss_does_not_hide_it(store: Store, after: str) -> N
         with suppress(sqlite3.IntegrityError, BudgetShort):
             match after:
                 case "a claim of nothing":
-                    store.claim(run=RUN, now=-1.0)
+                    store.transitions.claim_job(run=RUN, now=-1.0)
                 case "a claim too dear":
-                    store.claim(run=RUN, now=5.0, price=lambda _: 1.0, budget=0.5)
+                    store.transitions.claim_job(run=RUN, now=5.0, price=lambda _: 1.0, budget=0.5)
                 case _:
-                    store.claim(run=RUN, now=7.0)
-        heard.append(store.unflushed)
+                    store.transitions.claim_job(run=RUN, now=7.0)
+        heard.append(store.connection.unflushed)
     assert heard == [True]
 
 
@@ -173,11 +173,11 @@ def test_a_failed_flush_stays_failed(store: Store) -> None:
     """Whoever wrote in its group, and asks only later, must not hear that all is well."""
     with lossy(store):
         claimed(store)
-        store._db.execute("PRAGMA defer_foreign_keys = ON")
-        store._db.execute("UPDATE jobs SET run = 99")
+        store.connection.db.execute("PRAGMA defer_foreign_keys = ON")
+        store.connection.db.execute("UPDATE jobs SET run = 99")
         for _ in range(2):
             with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-                store.flush()
+                store.connection.flush()
         assert others_may_write(store)
     assert store.counts()[S.PENDING] == 4
     claimed(store)
@@ -186,50 +186,52 @@ def test_a_failed_flush_stays_failed(store: Store) -> None:
 
 def test_a_full_disk_loses_either_the_part_or_all_and_says_which(store: Store) -> None:
     """SQLite's own fault, not a simulated one: what the flush confirms is there, what it denies is not."""
-    store._db.execute(f"PRAGMA max_page_count = {store._db.execute('PRAGMA page_count').fetchone()[0]}")
+    store.connection.db.execute(
+        f"PRAGMA max_page_count = {store.connection.db.execute('PRAGMA page_count').fetchone()[0]}"
+    )
     confirmed = True
     try:
-        with store.sharing():
+        with store.connection.sharing():
             claimed(store)
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                store.add([make_spec("large", meta={"k": "x" * 500_000})], run=RUN, now=2.0)
+                store.imports.add_jobs([make_spec("large", meta={"k": "x" * 500_000})], run=RUN, now=2.0)
     except sqlite3.OperationalError:
         confirmed = False
     assert seen_by_others(store) == int(confirmed)
     assert store.counts().total == 4
-    assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert store.connection.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 @pytest.mark.parametrize("verb", ["claim nothing", "too dear", "lost move", "nothing to mark"])
 def test_what_changes_nothing_leaves_no_transaction_open(store: Store, verb: str) -> None:
     """A run may idle for an hour after it; other processes write meanwhile."""
-    with store.sharing():
+    with store.connection.sharing():
         job = claimed(store)
         accept(store, job, "g")
-        store.flush()
+        store.connection.flush()
         match verb:
             case "claim nothing":
-                assert store.claim(run=RUN, now=-1.0) is None
+                assert store.transitions.claim_job(run=RUN, now=-1.0) is None
             case "too dear":
                 with pytest.raises(BudgetShort):
-                    store.claim(run=RUN, now=5.0, price=lambda _: 1.0, budget=0.5)
+                    store.transitions.claim_job(run=RUN, now=5.0, price=lambda _: 1.0, budget=0.5)
             case "lost move":
                 with pytest.raises(MoveLost):
                     accept(store, job, "h")
             case _:
-                store.set_budget(99, 1.0)
-        assert not store.unflushed
+                store.runs.set_budget(99, 1.0)
+        assert not store.connection.unflushed
         assert others_may_write(store)
 
 
 def test_a_state_that_another_process_writes_to_is_an_error_and_nothing_is_open(store: Store) -> None:
     """Whoever waited long enough hears of it; the next write goes on as if nothing had been."""
-    store._db.execute("PRAGMA busy_timeout = 0")
-    with store.sharing(), closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+    store.connection.db.execute("PRAGMA busy_timeout = 0")
+    with store.connection.sharing(), closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             claimed(store)
-        assert not store.unflushed
+        assert not store.connection.unflushed
         other.execute("ROLLBACK")
         claimed(store)
     assert seen_by_others(store) == 1
@@ -237,12 +239,12 @@ def test_a_state_that_another_process_writes_to_is_an_error_and_nothing_is_open(
 
 def test_a_job_that_another_process_moved_first_is_left_alone(store: Store) -> None:
     """Between two flushes it may write, and the next move of ours compares."""
-    with store.sharing():
-        stale = store.job(1)
+    with store.connection.sharing():
+        stale = store.queries.read_job(1)
         with Store(store.path) as other:
-            other.cancel(other.job(1), now=5.0)
+            other.manual.cancel_job(other.queries.read_job(1), now=5.0)
         with pytest.raises(MoveLost):
-            store.apply(stale, Move(to=S.CANCELLED), run=RUN, now=6.0)
+            store.transitions.apply_move(stale, Move(to=S.CANCELLED), run=RUN, now=6.0)
         assert claimed(store).name == "b"
 
 
@@ -254,17 +256,17 @@ def test_a_request_does_not_leave_on_a_claim_that_is_not_there(store: Store) -> 
         with pytest.raises(sqlite3.IntegrityError):
             accept(store, job, "g")
         with pytest.raises(sqlite3.DatabaseError, match="claim of job"):
-            store.mark_sent(job, now=6.0)
+            store.transitions.mark_sent(job, now=6.0)
 
 
 DYING = """
 import os, sys
 from batchveo.store import Store
 store = Store(sys.argv[1])
-with store.sharing():
-    store.claim(run=1, now=5.0)
-    store.flush()
-    store.claim(run=1, now=5.0)
+with store.connection.sharing():
+    store.transitions.claim_job(run=1, now=5.0)
+    store.connection.flush()
+    store.transitions.claim_job(run=1, now=5.0)
     os._exit(9)
 """
 

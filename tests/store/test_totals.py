@@ -55,29 +55,31 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def assert_agrees(store: Store) -> None:
     """What is kept is what a look at every row finds."""
     for kept, looked in ((KEPT, COUNTED), (SUMS, SUMMED)):
-        assert list(map(tuple, store._db.execute(kept))) == list(map(tuple, store._db.execute(looked)))
+        assert list(map(tuple, store.connection.db.execute(kept))) == list(
+            map(tuple, store.connection.db.execute(looked))
+        )
 
 
 def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
     """A run that names ``specs``."""
-    run = store.begin_run(command="run", service="s", now=1.0)
+    run = store.runs.begin_run(command="run", service="s", now=1.0)
     if scratch:
         with StagingTable() as named:
             named.take(map(JobRow.of, specs))
-            store.add(named, run=run, now=1.0)
+            store.imports.add_jobs(named, run=run, now=1.0)
     else:
-        store.add(specs, run=run, now=1.0)
+        store.imports.add_jobs(specs, run=run, now=1.0)
     return run
 
 
 def names_claimed(store: Store, run: int) -> list[str]:
     """The jobs that ``run`` submits, in their order."""
-    return [job.name for job in iter(lambda: store.claim(run=run, now=5.0), None)]
+    return [job.name for job in iter(lambda: store.transitions.claim_job(run=run, now=5.0), None)]
 
 
 def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> Job:
     step = next_state(job, outcome, now=5.0, jitter=0.0)
-    return job if step is None else store.apply(job, step, run=run, now=5.0)
+    return job if step is None else store.transitions.apply_move(job, step, run=run, now=5.0)
 
 
 # -- the totals
@@ -126,25 +128,27 @@ class Walk:
         job = dice.choice(list(store.jobs()))
         verbs: Sequence[Callable[[], object]] = [
             *[lambda: moved(store, job, self.outcome(), self.run)] * 12,
-            *[lambda: store.claim(run=self.run, now=9.0, price=lambda _: dice.choice([None, 0.7]))] * 4,
-            lambda: store.retry(job, now=1.0),
-            lambda: store.cancel(job, now=1.0),
-            lambda: store.resubmit(job, now=1.0),
-            lambda: store.give_up(job, now=1.0),
-            lambda: store.adopt(job, f"a{dice.randint(0, 20)}", now=1.0),
-            lambda: store.adopt_new(make_spec(f"new {dice.random()}"), f"a{dice.randint(0, 20)}", run=1, now=1.0),
-            lambda: store.set_cost(job.seq, 0.5),
-            lambda: store.recover(run=self.run, now=9.0),
-            lambda: store.take_on_all(self.run),
+            *[lambda: store.transitions.claim_job(run=self.run, now=9.0, price=lambda _: dice.choice([None, 0.7]))] * 4,
+            lambda: store.manual.retry_job(job, now=1.0),
+            lambda: store.manual.cancel_job(job, now=1.0),
+            lambda: store.manual.resubmit_job(job, now=1.0),
+            lambda: store.manual.give_up_job(job, now=1.0),
+            lambda: store.manual.adopt_generation(job, f"a{dice.randint(0, 20)}", now=1.0),
+            lambda: store.manual.adopt_new_job(
+                make_spec(f"new {dice.random()}"), f"a{dice.randint(0, 20)}", run=1, now=1.0
+            ),
+            lambda: store.transitions.record_cost(job.seq, 0.5),
+            lambda: store.transitions.recover_jobs(run=self.run, now=9.0),
+            lambda: store.runs.take_on_all(self.run),
             self.begin,
-            store.flush,
+            store.connection.flush,
         ]
         with suppress(ValueError, MoveLost, GenerationTaken, sqlite3.IntegrityError):
             dice.choice(verbs)()
 
     def begin(self) -> None:
         # a scratch brings a connection of its own, and comes before a run shares transactions
-        self.run = begun(self.store, *self.specs(), scratch=not self.store._sharing)
+        self.run = begun(self.store, *self.specs(), scratch=not self.store.connection._sharing)
 
 
 @pytest.mark.parametrize("shares", [False, True])
@@ -154,7 +158,7 @@ def test_whatever_is_done_the_totals_are_those_of_the_rows(store: Store, seed: i
     walk = Walk(store, seed)
     seen: set[JobState] = set()
     for _ in range(350):
-        with store.sharing() if shares else nullcontext():
+        with store.connection.sharing() if shares else nullcontext():
             for _ in range(3):
                 walk.step()
         assert_agrees(store)
@@ -179,7 +183,7 @@ def test_an_expansion_that_fails_leaves_the_totals(store: Store) -> None:
 
     run = begun(store, make_spec("a"))
     with pytest.raises(RuntimeError):
-        store.add(specs(), run=run, now=1.0)
+        store.imports.add_jobs(specs(), run=run, now=1.0)
     assert store.counts().total == 1
     assert_agrees(store)
 
@@ -230,8 +234,8 @@ def test_a_job_of_before_goes_on_in_a_new_run(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         run = begun(store, make_spec("another"))
         assert names_claimed(store, run) == ["another"]
-        resumed = store.begin_run(command="resume", service="s", now=2.0)
-        store.take_on_all(resumed)
+        resumed = store.runs.begin_run(command="resume", service="s", now=2.0)
+        store.runs.take_on_all(resumed)
         assert names_claimed(store, resumed) == ["job 0", "job 1"]
         assert_agrees(store)
 
@@ -242,7 +246,7 @@ def test_a_fresh_schema_is_the_migrated_one(tmp_path: Path) -> None:
     schemas = []
     for name in ("old.db", "new.db"):
         with Store(tmp_path / name) as store:
-            schemas.append(set(map(tuple, store._db.execute("SELECT type, name, sql FROM sqlite_master"))))
+            schemas.append(set(map(tuple, store.connection.db.execute("SELECT type, name, sql FROM sqlite_master"))))
     assert schemas[0] == schemas[1]
 
 
@@ -254,18 +258,18 @@ def test_another_manifests_run_takes_only_what_it_names(store: Store) -> None:
     begun(store, make_spec("a 1"), make_spec("a 2"))
     b = begun(store, make_spec("b 1", manifest="b"), make_spec("b 2", manifest="b"))
     assert store.counts(run=b).total == 2
-    assert store.pending_models(b) == ["google/veo3"]
+    assert store.queries.list_pending_models(b) == ["google/veo3"]
     assert names_claimed(store, b) == ["b 1", "b 2"]
-    assert store.next_pending(b, now=5.0) is None
+    assert store.queries.find_claim_time(b, now=5.0) is None
 
 
 def test_resume_takes_everything(store: Store) -> None:
     """The oldest run's jobs first."""
     begun(store, make_spec("a"))
     begun(store, make_spec("b", manifest="b"))
-    resumed = store.begin_run(command="resume", service="s", now=2.0)
-    assert store.claim(run=resumed, now=5.0) is None
-    store.take_on_all(resumed)
+    resumed = store.runs.begin_run(command="resume", service="s", now=2.0)
+    assert store.transitions.claim_job(run=resumed, now=5.0) is None
+    store.runs.take_on_all(resumed)
     assert store.counts(run=resumed).total == 2
     assert names_claimed(store, resumed) == ["a", "b"]
 
@@ -275,7 +279,7 @@ def test_the_same_manifest_again_takes_all_by_one_row(store: Store) -> None:
     specs = [make_spec(f"job {n}") for n in range(5)]
     begun(store, *specs)
     again = begun(store, *specs, make_spec("new"))
-    assert [row[0] for row in store._db.execute("SELECT DISTINCT run FROM jobs ORDER BY run")] == [1, again]
+    assert [row[0] for row in store.connection.db.execute("SELECT DISTINCT run FROM jobs ORDER BY run")] == [1, again]
     assert names_claimed(store, again) == [f"job {n}" for n in range(5)] + ["new"]
 
 
@@ -291,12 +295,12 @@ def test_a_part_that_is_named_is_taken_alone(store: Store) -> None:
 def test_a_failed_job_that_is_not_named_stays_out(store: Store) -> None:
     """Retried while another manifest's run goes on, it waits; and it does not count in that run's exit status."""
     a = begun(store, make_spec("a"))
-    job = store.claim(run=a, now=5.0)
+    job = store.transitions.claim_job(run=a, now=5.0)
     assert job is not None
     failed = moved(store, job, Refused(reason="no"), a)
     b = begun(store, make_spec("b", manifest="b"))
     assert store.counts(run=b)[S.FAILED] == 0
-    store.retry(failed, now=1.0)
+    store.manual.retry_job(failed, now=1.0)
     assert names_claimed(store, b) == ["b"]
     assert names_claimed(store, begun(store, make_spec("a"))) == ["a"]
 
@@ -304,9 +308,9 @@ def test_a_failed_job_that_is_not_named_stays_out(store: Store) -> None:
 def test_a_cancelled_job_that_is_retried_waits_for_a_run_that_names_it(store: Store) -> None:
     """Also where nothing else was unfinished when another manifest's run began."""
     begun(store, make_spec("a"))
-    withdrawn = store.cancel(store.job(1), now=2.0)
+    withdrawn = store.manual.cancel_job(store.queries.read_job(1), now=2.0)
     b = begun(store, make_spec("b", manifest="b"))
-    store.retry(withdrawn, now=3.0)
+    store.manual.retry_job(withdrawn, now=3.0)
     assert names_claimed(store, b) == ["b"]
 
 
@@ -315,7 +319,7 @@ def test_a_job_put_off_keeps_its_place(store: Store) -> None:
     specs = [make_spec(name) for name in "abc"]
     run = begun(store, *specs)
     for _ in range(2):
-        first = store.claim(run=run, now=5.0)
+        first = store.transitions.claim_job(run=run, now=5.0)
         assert first is not None
         moved(store, first, Throttled(reason="slow"), run)
         run = begun(store, *specs)
@@ -326,7 +330,7 @@ def test_a_taken_on_job_that_ends_counts_for_the_run_that_ended_it(store: Store)
     """And no longer for the one that began it."""
     a = begun(store, make_spec("a"), make_spec("b"))
     again = begun(store, make_spec("a"), make_spec("b"))
-    job = store.claim(run=again, now=5.0)
+    job = store.transitions.claim_job(run=again, now=5.0)
     assert job is not None
     steps: list[Outcome] = [
         Accepted(generation_id="g"),
@@ -342,8 +346,8 @@ def test_a_taken_on_job_that_ends_counts_for_the_run_that_ended_it(store: Store)
 def test_an_adopted_generation_changes_no_run(store: Store) -> None:
     """A stranger's job, made while another run goes on, is polled by it, and neither's pending jobs move."""
     a = begun(store, make_spec("a"))
-    adopting = store.begin_run(command="adopt", service="s", now=2.0)
-    store.adopt_new(make_spec("stranger"), "g", run=adopting, now=2.0)
+    adopting = store.runs.begin_run(command="adopt", service="s", now=2.0)
+    store.manual.adopt_new_job(make_spec("stranger"), "g", run=adopting, now=2.0)
     assert names_claimed(store, adopting) == []
     assert names_claimed(store, a) == ["a"]
     assert_agrees(store)

@@ -47,18 +47,18 @@ class Night:
         self.videos.mkdir()
         self.content = sample_video("sea", label="any", seconds=1, portrait=False)
         with Store(self.path) as store:
-            self.run = store.begin_run(command="run", service="https://s.example", now=1.0)
-            store.end_run(self.run, status=0, now=99.0)
+            self.run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+            store.runs.end_run(self.run, status=0, now=99.0)
 
     def add(self, *specs: JobSpec) -> None:
         """Pending jobs."""
         with Store(self.path) as store:
-            store.add(specs, run=self.run, now=1.0)
+            store.imports.add_jobs(specs, run=self.run, now=1.0)
 
     def named(self, name: str) -> Job:
         """A job as it is now."""
         with Store(self.path, writing=False) as store:
-            (job,) = store.find(name)
+            (job,) = store.queries.find_jobs(name)
             return job
 
     def states(self) -> dict[str, str]:
@@ -72,9 +72,9 @@ class Night:
 
     def cancel_pending(self) -> None:
         """Every pending job is withdrawn."""
-        with Store(self.path) as store, store.sharing():
+        with Store(self.path) as store, store.connection.sharing():
             for job in list(store.jobs(S.PENDING)):
-                store.cancel(job, now=3.0)
+                store.manual.cancel_job(job, now=3.0)
 
     def doubt(self) -> None:
         """The next pending job is held in doubt."""
@@ -84,24 +84,26 @@ class Night:
     def succeed(self, *, file: str | None = None) -> Job:
         """The next pending job gets a real video."""
         with Store(self.path) as store:
-            job = store.claim(run=self.run, now=2.0)
+            job = store.transitions.claim_job(run=self.run, now=2.0)
             assert job is not None
             path = self.videos / (file or f"{job.stem}.mp4")
             path.write_bytes(self.content)
             sidecar_path(path).write_text('{"name": "x"}')
             size, sha256 = measure(path)
             generation = {"generation_id": f"g-{job.seq}"}
-            job = store.apply(job, Move(to=S.GENERATING, set=generation), run=self.run, now=3.0)
+            job = store.transitions.apply_move(job, Move(to=S.GENERATING, set=generation), run=self.run, now=3.0)
             done = {"video_url": "https://cdn.example/secret", "completed_at": 60.0, "cost_usd": 1.56}
-            job = store.apply(job, Move(to=S.DOWNLOADING, set=done), run=self.run, now=60.0)
+            job = store.transitions.apply_move(job, Move(to=S.DOWNLOADING, set=done), run=self.run, now=60.0)
             kept = {"folder": str(self.videos), "file": path.name, "bytes": size, "sha256": sha256}
-            return store.apply(job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": 62.0}), run=self.run, now=62.0)
+            return store.transitions.apply_move(
+                job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": 62.0}), run=self.run, now=62.0
+            )
 
     def _move(self, move: Move) -> None:
         with Store(self.path) as store:
-            job = store.claim(run=self.run, now=2.0)
+            job = store.transitions.claim_job(run=self.run, now=2.0)
             assert job is not None
-            store.apply(job, move, run=self.run, now=5.0)
+            store.transitions.apply_move(job, move, run=self.run, now=5.0)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_an_old_question_is_not_about_what_came_since(client: Client, night: Nig
     other = client.post("/api/resolve", {"jobs": [job.id], "how": how, "seen": {**seen, "request": "older"}})
     assert (other.status_code, night.states()["doubtful"]) == (409, "in_doubt")
     with Store(night.path) as store:
-        store.adopt(job, "gen-7", now=9.0)
+        store.manual.adopt_generation(job, "gen-7", now=9.0)
     late = client.post("/api/resolve", {"jobs": [job.id], "how": how, "seen": seen})
     assert (late.status_code, night.states()["doubtful"]) == (409, "generating")
     found = {"state": "generating", "request": job.client_request_id}
@@ -108,9 +108,9 @@ def test_a_body_without_end_is_cut_off(client: Client) -> None:
 def test_it_is_safe_beside_a_run(client: Client, night: Night) -> None:
     """A run holds the state; what it has claimed in the meantime is left to it."""
     with Store(night.path) as running:
-        running.lock()
+        running.runs.acquire_lock()
         waiting = night.named("waiting")
-        assert running.claim(run=night.run, now=3.0) is not None
+        assert running.transitions.claim_job(run=night.run, now=3.0) is not None
         assert client.post("/api/cancel", {"jobs": [waiting.id]}).status_code == 409
         assert client.post("/api/retry", {"jobs": [night.named("refused 1").id]}).json() == {"done": 1}
     assert night.states()["waiting"] == "submitting"

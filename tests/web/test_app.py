@@ -89,10 +89,10 @@ def test_progress_tells_what_changed(client: Client, night: Night) -> None:
 def test_too_many_changes_are_only_announced(client: Client, night: Night) -> None:
     """Whoever asks looks anew."""
     night.add(*(make_spec(f"more {number}") for number in range(205)))
-    with Store(night.path) as store, store.sharing():
+    with Store(night.path) as store, store.connection.sharing():
         for job in list(store.jobs()):
             if job.state.value == "pending":
-                store.cancel(job, now=3.0)
+                store.manual.cancel_job(job, now=3.0)
     told = client.get("/api/progress?since=0").json()
     assert (told["many"], told["changed"]) == (True, [])
 

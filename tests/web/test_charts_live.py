@@ -29,7 +29,7 @@ TEN_VIDEOS = "10 videos in "
 def live(tmp_path: Path) -> Iterator[Night]:
     """A run of ten minutes so far, with ten videos of forty; before it one of yesterday."""
     with Store(tmp_path / "live.db") as store:
-        store.lock()
+        store.runs.acquire_lock()
         old = Night(store, [make_spec("old")], start=time.time() - 90_000)
         old.video(0)
         old.end(100)

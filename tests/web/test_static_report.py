@@ -61,7 +61,7 @@ def test_a_report_links_to_sidecars_that_are_there_only(night: Night) -> None:
 def test_links_are_ways_that_a_browser_understands(night: Night) -> None:
     """Names with signs that addresses know."""
     with Store(night.path) as store:
-        job = store.find("waiting")[0]
+        job = store.queries.find_jobs("waiting")[0]
     assert job.state == "pending"
     night.succeed(file="50% #1?.mp4")
     with Store(night.path, writing=False) as store:

@@ -90,14 +90,14 @@ def command(
         if is_new:
             click.echo(f"created a new database: {state.absolute()}", err=True)
         check_service(store, using)
-        run = store.begin_run(command="adopt", service=using.name, now=time.time())
+        run = store.runs.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
         adopted = _from_log(store, using, hours_of(period)) if period else None
         if adopted is None:
             keys = _keys(using, generation_ids, label, store.path)
             adopted = _by_hand(store, generation_ids, job_key, run, keys)
-        store.end_run(run, status=0, now=time.time())
-        service = address_options(store.services())
+        store.runs.end_run(run, status=0, now=time.time())
+        service = address_options(store.runs.list_services())
     _say(adopted, pasteable("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
@@ -106,7 +106,7 @@ def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown
     if manifests:
         sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
         with sources.stage() as staged:
-            store.add(staged.table, run=run, now=time.time())
+            store.imports.add_jobs(staged.table, run=run, now=time.time())
 
 
 def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
@@ -147,7 +147,7 @@ def _by_hand(
                 adopted.jobs.append(import_generation(store, generation, run=run, now=time.time(), key=key))
             else:
                 (job,) = selected(store, [job_key])
-                adopted.jobs.append(store.adopt(job, generation, now=time.time(), key=key))
+                adopted.jobs.append(store.manual.adopt_generation(job, generation, now=time.time(), key=key))
         except GenerationTaken:
             raise UsageError(f"generation {generation} already belongs to a job of this database") from None
         except ValueError as error:

@@ -9,7 +9,6 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selection import selected
-from batchveo.cli.shell_complete import jobs_in
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.models import JobState
@@ -18,7 +17,7 @@ from batchveo.store import Store
 
 
 @click.command("cancel")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.PENDING))
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Cancel every pending job.")
 def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:

@@ -11,7 +11,6 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selection import in_states, selected
-from batchveo.cli.shell_complete import jobs_in
 from batchveo.core.amounts import money
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted, printable, state_words
@@ -25,7 +24,7 @@ DECLINED = 130
 
 
 @click.command("resolve")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.IN_DOUBT, JobState.GENERATING))
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Resolve every job in doubt.")
 @option("--held", is_flag=True, envvar=None, help="Resolve every held job: in doubt, and not settled by the usage log.")
@@ -95,7 +94,7 @@ def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     """How many there are, and what it may cost to settle them so."""
     if not jobs:
         return "no such jobs: nothing to resolve"
-    usd, unpriced = store.reserved_for(jobs)
+    usd, unpriced = store.queries.sum_reserved(jobs)
     price = f"up to {money(usd)}" if usd or not unpriced else "an unknown amount"
     more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
     if resubmit:

@@ -9,7 +9,6 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selection import in_states, selected
-from batchveo.cli.shell_complete import jobs_in
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.models import JobState
@@ -18,7 +17,7 @@ from batchveo.store import Store
 
 
 @click.command("retry")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=jobs_in(JobState.FAILED, JobState.CANCELLED))
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
 @option(
     "--state-is",

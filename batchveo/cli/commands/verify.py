@@ -47,7 +47,7 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
         with Store(state) as store:
             for verdict in wrong:
                 refetch(store, verdict.job, now=time.time())
-            again = pasteable("resume", state=state, service=address_options(store.services()))
+            again = pasteable("resume", state=state, service=address_options(store.runs.list_services()))
         click.echo(f"{counted(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
     click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
     return 1 if wrong else 0

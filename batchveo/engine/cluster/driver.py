@@ -83,7 +83,7 @@ class ClusterRun:
     async def execute(self) -> RunResult:
         """Run to the end; raises for bugs, ``StateLocked``, and ``StoppedEarly`` where nothing could begin."""
         tag = tag_of(self._store.path)
-        self._store.unlock()
+        self._store.runs.release_lock()
         with stop_signals() as signals, single_error():
             result = await self._executed(signals, tag)
         with suppress(StateLocked):  # else there is a run already that does the rest

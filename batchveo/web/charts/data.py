@@ -36,14 +36,14 @@ def charts(store: Store, *, now: float, night: str | None = None, most: int = MO
     (``[start, end]`` each), and by bucket ``flow`` and ``money``; ``durations`` (see ``spread``) and ``timeline``
     (see ``bars``). With the stated bounds it is below a megabyte for a state of any size.
     """
-    newest, standing = store.standing()
-    known = _with_moves(store, nights(store.run_spans(now=now, most=MOST_RUNS)), newest)[:MOST_NIGHTS]
+    newest, standing = store.charts.count_standing()
+    known = _with_moves(store, nights(store.charts.list_run_spans(now=now, most=MOST_RUNS)), newest)[:MOST_NIGHTS]
     chosen = _chosen(known, night)
     told: dict[str, object] = {"now": now, "nights": [_choice(one) for one in known], "night": None}
     if chosen is None:
         return told
     cut = buckets(chosen)
-    edges = [store.events_before(when, newest=newest) for when in _edges(cut)]
+    edges = [store.charts.find_event_before(when, newest=newest) for when in _edges(cut)]
     flow, moves = _flow(store, edges, newest, standing)
     return {
         **told,
@@ -61,8 +61,8 @@ def _with_moves(store: Store, found: Sequence[Night], newest: int) -> list[Night
     """Those in which a job moved: a run that found everything done already is no night to look at."""
 
     def moved(night: Night) -> bool:
-        before = store.events_before(night.start, newest=newest)
-        return store.events_before(night.end + JUST_AFTER, newest=newest) > before
+        before = store.charts.find_event_before(night.start, newest=newest)
+        return store.charts.find_event_before(night.end + JUST_AFTER, newest=newest) > before
 
     return [night for night in found if moved(night)]
 
@@ -92,8 +92,8 @@ def _flow(
     store: Store, edges: Sequence[int], newest: int, standing: Mapping[JobState, int]
 ) -> tuple[dict[str, object], int]:
     """By bucket: videos finished, jobs failed, submits turned back; jobs under way at its end; the peak in it."""
-    counted = [store.moves(after, upto) for after, upto in pairwise(edges)]
-    later = store.moves(edges[-1], newest)
+    counted = [store.charts.count_moves(after, upto) for after, upto in pairwise(edges)]
+    later = store.charts.count_moves(edges[-1], newest)
     levels = {state: _levels(counted, standing.get(state, 0) - _net(later, state), state) for state in UNDER_WAY}
     moves = sum(sum(bucket.values()) for bucket in counted)
     exact = moves <= EXACT_PEAK
@@ -109,7 +109,7 @@ def _flow(
 
 
 def _peaks(store: Store, edges: Sequence[int], levels: Sequence[int]) -> list[int]:
-    rises = [store.rise(after, upto) for after, upto in pairwise(edges)]
+    rises = [store.charts.measure_rise(after, upto) for after, upto in pairwise(edges)]
     return [level + rise for level, rise in zip(levels, rises, strict=False)]
 
 
@@ -137,15 +137,15 @@ def _levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, state: 
 
 def _money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, object]:
     """By bucket's end: US dollars charged and committed, over the state's whole life as the budget counts them."""
-    committed, spent = store.money_micros()
-    models = store.models_that_completed()
+    committed, spent = store.charts.read_money()
+    models = store.charts.list_models()
     edges = _edges(cut)
-    paid = [store.costs(models, since, until) for since, until in pairwise(edges)]
-    later, _ = store.costs(models, edges[-1], inf)
-    newest = store.newest_attempt()
-    begun = [store.attempts_before(when, newest=newest) for when in edges]
-    reserved = [store.committed_micros(after, upto) for after, upto in pairwise(begun)]
-    after_it = store.committed_micros(begun[-1], newest)
+    paid = [store.charts.sum_costs(models, since, until) for since, until in pairwise(edges)]
+    later, _ = store.charts.sum_costs(models, edges[-1], inf)
+    newest = store.charts.read_newest_attempt()
+    begun = [store.charts.find_attempt_before(when, newest=newest) for when in edges]
+    reserved = [store.charts.sum_committed(after, upto) for after, upto in pairwise(begun)]
+    after_it = store.charts.sum_committed(begun[-1], newest)
     return {
         "spent": _running([micros for micros, _ in paid], spent - later),
         "committed": _running(reserved, committed - after_it),

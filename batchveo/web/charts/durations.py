@@ -29,7 +29,7 @@ def durations(store: Store, start: float, end: float) -> dict[str, object]:
     ``median``, ``p10``, ``p90``, ``least``, ``most``, ``beyond`` (how many took longer than the last edge), and
     ``bins`` (how many of the others fell into each). ``others``: how many models are left out.
     """
-    videos = {model: store.completed(model, start, end) for model in store.models_that_completed()}
+    videos = {model: store.charts.count_completed(model, start, end) for model in store.charts.list_models()}
     made = sorted((model for model in videos if videos[model]), key=lambda model: (-videos[model], model))
     shown = made[:MOST_MODELS]
     share = MOST_SECONDS // max(1, len(shown))
@@ -40,7 +40,7 @@ def durations(store: Store, start: float, end: float) -> dict[str, object]:
 
 
 def _times(store: Store, model: str, start: float, end: float, most: int) -> list[float]:
-    found = store.seconds(model, start, end, most=most)
+    found = store.charts.list_seconds(model, start, end, most=most)
     return sorted(seconds for seconds in found if seconds > 0)  # a clock that was set back measures nothing
 
 

@@ -73,11 +73,11 @@ def timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, m
     ``phases`` and ``marks``), ``start`` and ``length`` in tenths of a second, from the night's beginning.
     """
     every = max(1, ceil(moves / most))
-    rows = store.moves_of_jobs(after, upto, every=every, most=most + most // 4)
+    rows = store.charts.list_moves_of_jobs(after, upto, every=every, most=most + most // 4)
     drawn = {job: bars(of_job, start=night.start, end=night.end) for job, of_job in _by_job(rows)}
     drawn = {job: found for job, found in drawn.items() if found}
     ordered = sorted(drawn, key=lambda job: drawn[job][0].start)
-    names = store.names(ordered)
+    names = store.charts.list_names(ordered)
     model_names = sorted({model for _, model in names.values()})
     room = min(LONGEST_NAME, NAME_ROOM // max(1, len(ordered)))
     flat = [bar for job in ordered for bar in drawn[job]]

@@ -30,8 +30,8 @@ class Screen(io.StringIO):
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Store("b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(name) for name in (LONG, "狐" * 40, "third", "fourth")], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(name) for name in (LONG, "狐" * 40, "third", "fourth")], run=run, now=1.0)
         moved_on(store, run, S.GENERATING, S.FAILED, now=2.0, error=ERROR)
         moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
         moved_on(store, run, S.GENERATING, now=2.0, error="set aside: no URL")

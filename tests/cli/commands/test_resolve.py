@@ -22,8 +22,8 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two held, one in doubt, one generating, one pending."""
     monkeypatch.chdir(tmp_path)
     with Store("b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(f"job {n}") for n in range(5)], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"job {n}") for n in range(5)], run=run, now=1.0)
         for held in (True, True, False):
             moved_on(store, run, S.IN_DOUBT, now=2.0, held=held)
         moved_on(store, run, S.GENERATING, now=2.0)
@@ -63,7 +63,7 @@ def test_several_by_name() -> None:
 def test_how_many_and_what_it_may_cost_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Before it is done, each way."""
     with Store("b.db", writing=False) as store:
-        usd, unpriced = store.reserved_for(list(store.jobs(S.IN_DOUBT)))
+        usd, unpriced = store.queries.sum_reserved(list(store.jobs(S.IN_DOUBT)))
     assert (usd, unpriced) == (pytest.approx(3 * 0.5), 0)
     assert status_of(["resolve", "--held", "--resubmit"]) == 0
     assert "2 jobs to submit again; this may cost up to $1.00 a second time" in capsys.readouterr().err
@@ -125,7 +125,7 @@ def test_what_moved_meanwhile_is_left_alone(capsys: pytest.CaptureFixture[str]) 
 
     with Store("b.db") as store:
         doubts = list(store.jobs(S.IN_DOUBT))
-        store.resubmit(doubts[0], now=3.0)
+        store.manual.resubmit_job(doubts[0], now=3.0)
         assert len(manage.resolve(store, doubts, now=4.0, resubmit=True, skip_moved=True)) == 2
         with pytest.raises(UsageError, match=r"look again with `batchveo status`"):
             manage.resolve(store, doubts[:1], now=5.0, resubmit=True)

@@ -28,8 +28,8 @@ def test_what_is_left_reads_as_in_the_live_display(tmp_path: Path) -> None:
 def test_waiting_for_the_log_is_said_as_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In place of a time that is left; a doubt that is held is not waited for."""
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec("a"), make_spec("b")], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec("a"), make_spec("b")], run=run, now=1.0)
         moved_on(store, run, JobState.IN_DOUBT, now=time.time() - 720, held=False)
         moved_on(store, run, JobState.IN_DOUBT, now=time.time(), held=True)
         assert status_of(["status", "--state", str(store.path)]) == 0

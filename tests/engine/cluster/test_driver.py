@@ -46,9 +46,9 @@ class ClusterNight(Night):
         async with anyio.create_task_group() as tasks:
             engine = FakeEngine(self.service, self.clock, tasks)
             with self.store() as store:
-                store.lock()
-                number = store.begin_run(command="run", service=BASE_URL, now=self.clock.now())
-                store.add(specs(JOBS), run=number, now=self.clock.now())
+                store.runs.acquire_lock()
+                number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+                store.imports.add_jobs(specs(JOBS), run=number, now=self.clock.now())
                 using = Service(base_url=BASE_URL, key=ApiKey("a-secret-key"))
                 spec = RunSpec(run=number, begun=self.clock.now(), settings=chosen, service=using)
                 yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
@@ -290,7 +290,7 @@ async def test_a_state_that_another_process_holds_is_refused(night: Callable[...
         real = engine.coordinator
 
         async def coordinator() -> Any:
-            other.lock()
+            other.runs.acquire_lock()
             return await real()
 
         engine.coordinator = coordinator  # type: ignore[method-assign]

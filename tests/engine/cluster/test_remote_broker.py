@@ -21,6 +21,7 @@ from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Unreachable, Verb
 from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteBroker
 from batchveo.store import Store
+from batchveo.store.transitions import Transitions
 from tests.helpers.coordinator_at_work import LOCAL, Office, all_of, names
 from tests.helpers.factories import make_spec
 from tests.helpers.faulty_wire import Weather
@@ -152,7 +153,7 @@ async def test_leave_that_comes_too_late_is_not_used(tmp_path: Path) -> None:
         with pytest.raises(TooLate) as late:
             await desk.leaving(job)
         moved = await desk.record(job, RejectedTemporarily(reason=str(late.value)))
-        assert (moved.state, office.head.store.committed()) == (S.PENDING, 0.0)
+        assert (moved.state, office.head.store.queries.read_committed()) == (S.PENDING, 0.0)
 
 
 async def _frozen_for(office: Office, seconds: float) -> None:
@@ -391,7 +392,7 @@ async def test_a_worker_given_up_while_the_state_cannot_be_written(tmp_path: Pat
         desk = await joined(office)
         job = await sent(desk)
         full = sqlite3.OperationalError("database or disk is full")
-        with mock.patch.object(Store, "cut_off", side_effect=full):
+        with mock.patch.object(Transitions, "recover_job", side_effect=full):
             office.give_up("a")
             result = await office.result()
         assert (result.exit_status, office.on_disk(job).state) == (3, S.SUBMITTING)

@@ -164,7 +164,7 @@ def test_what_a_person_settles_between_runs_counts(store: Store) -> None:
     first = Night(store, specs(2))
     doubtful = first.lost(first.claim(0), 5)
     first.end(100)
-    store.give_up(doubtful, now=EVENING + 3000)
+    store.manual.give_up_job(doubtful, now=EVENING + 3000)
     second = Night(store, start=EVENING + 7200)
     second.video(0, seconds=20)
     second.end(100)

@@ -13,8 +13,8 @@ from typing import Any
 from batchveo.core.job_row import input_files
 from batchveo.core.models import InputFile, JobState
 from batchveo.store.connection import Connection
-from batchveo.store.recognising import recognise
-from batchveo.store.scratch import StagingTable
+from batchveo.store.former_ids import recognise
+from batchveo.store.staging import StagingTable
 
 # a new job's file name is taken where a job of the state has it, be it by another case or another Unicode form
 FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,
@@ -23,8 +23,6 @@ FORESEE = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS ste
     FROM temp.named LEFT JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 FORESEE_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
     FROM temp.named ORDER BY position"""
-WAITING_MODELS = "SELECT DISTINCT model FROM jobs WHERE state = 'pending'"
-PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +70,3 @@ def _foreseen(db: sqlite3.Connection, query: str) -> Iterator[Foreseen]:
             columns["state"] = None if row["state"] is None else JobState(row["state"])
             columns["inputs"] = input_files(row["inputs"])
             yield Foreseen(**{**columns, "request": json.loads(row["request"])})
-
-
-class Foreseeing(Connection):
-    """What is still to be bought."""
-
-    def pending_requests(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Model and request of every pending job."""
-        for row in self._db.execute(PENDING):
-            yield row["model"], json.loads(row["request"])
-
-    def waiting_models(self) -> list[str]:
-        """The models of all pending jobs."""
-        return [row["model"] for row in self._db.execute(WAITING_MODELS)]

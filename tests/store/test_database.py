@@ -15,9 +15,9 @@ from sqlite_utils import Database
 
 from batchveo.core.errors import StateLocked, StateUnusable
 from batchveo.core.models import JobState
-from batchveo.store import Store, opening
+from batchveo.store import Store, database
+from batchveo.store.database import PAGE_BYTES
 from batchveo.store.migrations import migrations
-from batchveo.store.opening import PAGE_BYTES
 from batchveo.store.versions import STEPS
 from tests.helpers.factories import make_spec
 
@@ -135,7 +135,7 @@ print("sqlite_utils" in sys.modules)
 
 def test_a_write_of_another_process_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that makes the state and hangs holds it, too."""
-    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.0)
     path = tmp_path / "b.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -178,7 +178,9 @@ def test_a_state_on_a_read_only_file_system_is_read(tmp_path: Path, monkeypatch:
     folder = tmp_path / "an odd? #folder%"
     path = folder / "b.db"
     with Store(path) as store:
-        store.add([make_spec("dragon")], run=store.begin_run(command="run", service="x", now=1.0), now=1.0)
+        store.imports.add_jobs(
+            [make_spec("dragon")], run=store.runs.begin_run(command="run", service="x", now=1.0), now=1.0
+        )
         monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
         with Store(path, writing=False) as reader:
             assert [job.name for job in reader.jobs()] == ["dragon"]

@@ -13,9 +13,9 @@ from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.store import sql
-from batchveo.store.connection import Connection, transaction
-from batchveo.store.recognising import recognise
-from batchveo.store.scratch import StagingTable, prepare
+from batchveo.store.connection import Connection, Part, transaction
+from batchveo.store.former_ids import recognise
+from batchveo.store.staging import StagingTable, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,29 +34,28 @@ class Added:
         return self.named - self.new
 
 
-class Expanding(Connection):
-    """Verbs that take in what manifests name."""
+class Importer(Part):
+    """Takes in what manifests name."""
 
-    def add(self, named: StagingTable | Iterable[JobSpec], *, run: int, now: float) -> Added:
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._path = connection.path
+
+    def add_jobs(self, named: StagingTable | Iterable[JobSpec], *, run: int, now: float) -> Added:
         """Take in what the manifests name: new jobs become pending, known ones stay what they are.
 
         One transaction: where ``named`` raises, nothing is added.
         """
         stamp = {"run": run, "now": now}
         if isinstance(named, StagingTable):
-            with named.joined(self.path) as db, transaction(db):
+            with named.joined(self._path) as db, transaction(db):
                 return _taken_in(db, stamp, partial=named.is_partial)
         with self._transaction():
             prepare(self._db)
             self._db.executemany(sql.NAME, map(JobRow.of, named))
             return _taken_in(self._db, stamp)
 
-    def take_on_all(self, run: int) -> None:
-        """Make every unfinished job this run's business."""
-        with self._transaction():
-            self._db.execute(sql.TAKE_ON_ALL, {"run": run})
-
-    def input_file(self, sha256: str) -> tuple[str, bytes]:
+    def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file kept in the state."""
         row = self._db.execute(sql.INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]

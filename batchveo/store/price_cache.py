@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchveo.store.connection import Connection
+from batchveo.store.connection import Part
 
 KEEP_QUOTE = """INSERT INTO quotes (model, pricing, at) VALUES (:model, :pricing, :at)
     ON CONFLICT (model) DO UPDATE SET pricing = excluded.pricing, at = excluded.at"""
@@ -22,16 +22,16 @@ class Quote:
     at: float
 
 
-class Quotes(Connection):
-    """Verbs that keep prices and find them again."""
+class PriceCache(Part):
+    """Saves prices and loads them again."""
 
-    def keep_quotes(self, pricing: Mapping[str, Mapping[str, Any]], *, now: float) -> None:
+    def save_quotes(self, pricing: Mapping[str, Mapping[str, Any]], *, now: float) -> None:
         """Remember the pricing of each model, instead of what was known of it."""
         with self._transaction():
             for model, told in pricing.items():
                 self._db.execute(KEEP_QUOTE, {"model": model, "pricing": json.dumps(told), "at": now})
 
-    def quotes(self, models: Iterable[str]) -> dict[str, Quote]:
+    def load_quotes(self, models: Iterable[str]) -> dict[str, Quote]:
         """What is remembered of ``models``."""
         rows = ((model, self._db.execute(QUOTE, (model,)).fetchone()) for model in models)
         return {model: Quote(pricing=json.loads(row["pricing"]), at=row["at"]) for model, row in rows if row}

@@ -71,7 +71,7 @@ def run(path: Path, *prompts: str) -> tuple[int, int, int]:
     with named(path, *prompts) as scratch:
         new = sum(job.state is None for job in foresee(scratch, state))
     with Store(state) as store, named(path, *prompts) as scratch:
-        added = store.add(scratch, run=1, now=0.0)
+        added = store.imports.add_jobs(scratch, run=1, now=0.0)
     assert added.new == new
     return added.named, added.new, sum(added.no_longer_named.values())
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from batchveo.core.models import JobState
 from batchveo.store import sql_charting as sql
+from batchveo.store.connection import Connection, Part
 from batchveo.store.runs import Runs
 
 Moves = Mapping[tuple[str, str], int]
@@ -27,16 +28,20 @@ class RunSpan:
     live: bool
 
 
-class Charting(Runs):
-    """Sums and samples, each of a size that does not grow with the state."""
+class ChartQueries(Part):
+    """Sums and samples, each of a size that does not grow with the database."""
 
-    def run_spans(self, *, now: float, most: int) -> list[RunSpan]:
+    def __init__(self, connection: Connection, runs: Runs) -> None:
+        super().__init__(connection)
+        self._is_running = runs.is_running
+
+    def list_run_spans(self, *, now: float, most: int) -> list[RunSpan]:
         """The latest runs, newest first. One that died without a word ended with the last move before the next."""
         spans: list[RunSpan] = []
-        newest = self.standing()[0]
+        newest = self.count_standing()[0]
         following = now
         for row in self._db.execute(sql.RUN_SPANS, {"most": most}).fetchall():
-            live = row["ended_at"] is None and not spans and self.is_running()
+            live = row["ended_at"] is None and not spans and self._is_running()
             ended = now if live else row["ended_at"] or self._last_move(following, newest)
             start = float(row["started_at"])
             span = RunSpan(id=row["id"], start=start, end=max(start, ended), budget=row["budget_usd"], live=live)
@@ -45,73 +50,73 @@ class Charting(Runs):
         return spans
 
     def _last_move(self, before: float, newest: int) -> float:
-        last = self.events_before(before, newest=newest)
+        last = self.find_event_before(before, newest=newest)
         return self._when(sql.EVENT_AT, last) if last else 0.0
 
-    def standing(self) -> tuple[int, dict[JobState, int]]:
+    def count_standing(self) -> tuple[int, dict[JobState, int]]:
         """The id of the newest event, and how many jobs stand where after it."""
         rows = self._db.execute(sql.STANDING).fetchall()
         return int(rows[0]["newest"]), {JobState(row["state"]): row["jobs"] for row in rows}
 
-    def events_before(self, when: float, *, newest: int) -> int:
+    def find_event_before(self, when: float, *, newest: int) -> int:
         """The id of the last event before ``when``, at most ``newest``; 0 where there is none."""
         return bisect_left(range(1, newest + 1), when, key=lambda id_: self._when(sql.EVENT_AT, id_))
 
-    def attempts_before(self, when: float, *, newest: int) -> int:
+    def find_attempt_before(self, when: float, *, newest: int) -> int:
         """The id of the last attempt begun before ``when``, at most ``newest``; 0 where there is none."""
         return bisect_left(range(1, newest + 1), when, key=lambda id_: self._when(sql.ATTEMPT_AT, id_))
 
-    def newest_attempt(self) -> int:
+    def read_newest_attempt(self) -> int:
         """The id of the newest attempt; 0 where there is none."""
         return int(self._db.execute(sql.NEWEST_ATTEMPT).fetchone()[0])
 
     def _when(self, statement: str, number: int) -> float:
         return float(self._db.execute(statement, {"id": number}).fetchone()[0])
 
-    def moves(self, after: int, upto: int) -> Moves:
+    def count_moves(self, after: int, upto: int) -> Moves:
         """How often which move was made, from the event after ``after`` to ``upto``."""
         rows = self._db.execute(sql.MOVES, {"after": after, "upto": upto})
         return {(row["from_state"], row["to_state"]): row["moves"] for row in rows}
 
-    def rise(self, after: int, upto: int) -> int:
+    def measure_rise(self, after: int, upto: int) -> int:
         """How many more generations than at the beginning were in flight at one time, within these events."""
         return max(0, self._db.execute(sql.PEAK, {"after": after, "upto": upto}).fetchone()[0] or 0)
 
-    def committed_micros(self, after: int, upto: int) -> int:
+    def sum_committed(self, after: int, upto: int) -> int:
         """What these attempts count against the budget, in millionths of a US dollar."""
         return int(self._db.execute(sql.COMMITTED, {"after": after, "upto": upto}).fetchone()[0])
 
-    def money_micros(self) -> tuple[int, int]:
+    def read_money(self) -> tuple[int, int]:
         """Committed and spent over the state's whole life, in millionths of a US dollar."""
         row = self._db.execute(sql.MONEY).fetchone()
         return int(row["micros"]), int(row["spent"])
 
-    def moves_of_jobs(self, after: int, upto: int, *, every: int, most: int) -> list[sqlite3.Row]:
+    def list_moves_of_jobs(self, after: int, upto: int, *, every: int, most: int) -> list[sqlite3.Row]:
         """``job, at, from_state, to_state`` of one job in ``every``, job by job, at most ``most`` of them."""
         bounds = {"after": after, "upto": upto, "every": every, "most": most}
         return self._db.execute(sql.MOVES_OF_JOBS, bounds).fetchall()
 
-    def names(self, jobs: Sequence[int]) -> dict[int, tuple[str, str]]:
+    def list_names(self, jobs: Sequence[int]) -> dict[int, tuple[str, str]]:
         """Name and model of the jobs with these numbers."""
         rows = self._db.execute(sql.NAMES, {"jobs": json.dumps(jobs)})
         return {row["seq"]: (row["name"], row["model"]) for row in rows}
 
-    def models_that_completed(self) -> list[str]:
+    def list_models(self) -> list[str]:
         """The models that have made a video, by name."""
         return [row["model"] for row in self._db.execute(sql.MODELS)]
 
-    def costs(self, models: Sequence[str], since: float, until: float) -> tuple[int, int]:
+    def sum_costs(self, models: Sequence[str], since: float, until: float) -> tuple[int, int]:
         """Millionths of a US dollar charged for what completed in that time, and the videos without a price."""
         bounds = {"models": json.dumps(models), "since": since, "until": until}
         row = self._db.execute(sql.COSTS, bounds).fetchone()
         return int(row["micros"]), int(row["unpriced"])
 
-    def completed(self, model: str, since: float, until: float) -> int:
+    def count_completed(self, model: str, since: float, until: float) -> int:
         """Videos of a model that completed in that time."""
         bounds = {"model": model, "since": since, "until": until}
         return int(self._db.execute(sql.COMPLETED, bounds).fetchone()[0])
 
-    def seconds(self, model: str, since: float, until: float, *, most: int) -> list[float]:
+    def list_seconds(self, model: str, since: float, until: float, *, most: int) -> list[float]:
         """Seconds from submit to completion of the latest ``most`` videos of a model in that time."""
         bounds = {"model": model, "since": since, "until": until, "most": most}
         return [float(row["seconds"]) for row in self._db.execute(sql.SECONDS, bounds)]

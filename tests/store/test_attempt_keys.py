@@ -27,8 +27,8 @@ NOW = 1_800_000_000.0
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
-        store.begin_run(command="run", service="https://x.example", now=NOW)
-        store.add(specs(4), run=1, now=NOW)
+        store.runs.begin_run(command="run", service="https://x.example", now=NOW)
+        store.imports.add_jobs(specs(4), run=1, now=NOW)
         yield store
 
 
@@ -39,7 +39,9 @@ def service(**keys: str) -> Service:
 
 
 def claimed(store: Store, using: Service, label: str = "") -> Job:
-    job = store.claim(run=1, now=NOW, key=label or None, key_print=using.key_prints(store.key_secret())[label])
+    job = store.transitions.claim_job(
+        run=1, now=NOW, key=label or None, key_print=using.key_prints(store.keys.read_secret())[label]
+    )
     assert job is not None
     return job
 
@@ -47,17 +49,17 @@ def claimed(store: Store, using: Service, label: str = "") -> Job:
 def moved(store: Store, job: Job, outcome: Outcome) -> Job:
     move = next_state(job, outcome, now=NOW, jitter=0.0)
     assert move is not None
-    return store.apply(job, move, run=1, now=NOW)
+    return store.transitions.apply_move(job, move, run=1, now=NOW)
 
 
 def test_the_key_is_not_in_the_database(store: Store, tmp_path: Path) -> None:
     """Nor is a plain hash of it, which could be looked up; two databases tell nothing of each other's keys."""
     using = service(only="sk-secret-key")
     job = claimed(store, using)
-    key_print = store.key_print(job)
-    assert key_print == using.key_prints(store.key_secret())[""]
+    key_print = store.keys.find_fingerprint(job)
+    assert key_print == using.key_prints(store.keys.read_secret())[""]
     with Store(tmp_path / "other.db") as other:
-        assert using.key_prints(other.key_secret())[""] != key_print
+        assert using.key_prints(other.keys.read_secret())[""] != key_print
     store.close()
     assert b"sk-secret-key" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -66,10 +68,10 @@ def test_the_fingerprint_is_of_the_attempt(store: Store) -> None:
     """A second attempt of the job with another key has its own."""
     before, after = service(only="sk-a"), service(only="sk-b")
     doubt = moved(store, claimed(store, before), SubmitUncertain(reason="reset"))
-    store.resubmit(doubt, now=NOW)
+    store.manual.resubmit_job(doubt, now=NOW)
     again = claimed(store, after)
     assert again.seq == doubt.seq
-    assert store.key_print(again) != store.key_print(doubt)
+    assert store.keys.find_fingerprint(again) != store.keys.find_fingerprint(doubt)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_what_is_under_way_follows_its_key(
     job = moved(store, claimed(store, service(a="sk-a", c="sk-c"), "a"), outcome)
     using = service(**then)
     assert follow_keys(store, using) == 0
-    assert store.job(job.seq).key == label
+    assert store.queries.read_job(job.seq).key == label
     check_keys(store, using)
 
 
@@ -103,9 +105,9 @@ def test_a_label_with_another_key_is_counted(store: Store) -> None:
 def test_what_has_ended_keeps_the_label_that_it_had(store: Store) -> None:
     """Nobody needs to ask for it any more."""
     job = moved(store, claimed(store, service(a="sk-a"), "a"), Accepted(generation_id="g"))
-    store._db.execute("UPDATE jobs SET state = 'failed' WHERE seq = ?", (job.seq,))
+    store.connection.db.execute("UPDATE jobs SET state = 'failed' WHERE seq = ?", (job.seq,))
     assert follow_keys(store, service(z="sk-a")) == 0
-    assert store.job(job.seq).key == "a"
+    assert store.queries.read_job(job.seq).key == "a"
 
 
 def test_attempts_of_before_have_no_fingerprint(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_attempts_of_before_have_no_fingerprint(tmp_path: Path) -> None:
                 "INSERT INTO attempts (job, run, number, client_request_id, started_at) VALUES (1, 1, 1, 'r', 1)"
             )
     with Store(path) as store:
-        assert store.key_print(store.job(1)) is None
+        assert store.keys.find_fingerprint(store.queries.read_job(1)) is None
         assert follow_keys(store, service(only="sk-a")) == 0
-        assert len(store.key_secret()) == 32
-        assert store.last_options() is None
+        assert len(store.keys.read_secret()) == 32
+        assert store.runs.read_last_options() is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchveo.core.models import Job
-from batchveo.store.connection import Connection
+from batchveo.store import sql
+from batchveo.store.connection import Part
 
 ROW = "SELECT secret FROM key_secret"
 PRINT_OF = "SELECT key_print FROM attempts WHERE client_request_id = ?"
@@ -19,23 +20,23 @@ PRINTS_UNSETTLED = f"""SELECT attempts.key_print, count(*) AS jobs FROM jobs
     WHERE jobs.state IN {UNSETTLED} AND attempts.key_print IS NOT NULL GROUP BY attempts.key_print"""
 
 
-class KeyPrints(Connection):
-    """Verbs about the keys of attempts. A fingerprint is ``ApiKey.fingerprint`` under ``key_secret``."""
+class AttemptKeys(Part):
+    """The API keys of attempts, by label and by fingerprint: ``ApiKey.fingerprint`` under ``read_secret``."""
 
-    def key_secret(self) -> bytes:
+    def read_secret(self) -> bytes:
         """Random bytes of this database, by which it tells keys apart without knowing them."""
         return bytes(self._db.execute(ROW).fetchone()["secret"])
 
-    def key_print(self, job: Job) -> str | None:
+    def find_fingerprint(self, job: Job) -> str | None:
         """The fingerprint of the key that the latest attempt of ``job`` left with; ``None`` where none is kept."""
         row = self._db.execute(PRINT_OF, (job.client_request_id,)).fetchone()
         return row["key_print"] if row else None
 
-    def key_prints_unsettled(self) -> dict[str, int]:
+    def count_by_fingerprint(self) -> dict[str, int]:
         """How many jobs are under way or in doubt with each key, by its fingerprint, as far as that is kept."""
         return {row["key_print"]: row["jobs"] for row in self._db.execute(PRINTS_UNSETTLED)}
 
-    def follow_keys(self, labels: Mapping[str, str]) -> None:
+    def relabel_jobs(self, labels: Mapping[str, str]) -> None:
         """Let what is under way or in doubt go by the label that its key has now; ``labels`` by fingerprint.
 
         The empty label is that of an only key.
@@ -43,3 +44,7 @@ class KeyPrints(Connection):
         with self._transaction():
             for key_print, label in labels.items():
                 self._db.execute(RELABEL, {"print": key_print, "label": label or None})
+
+    def count_by_label(self) -> dict[str, int]:
+        """How many jobs are under way or in doubt with each API key, by its label; empty for the only one."""
+        return {row["key"]: row["jobs"] for row in self._db.execute(sql.KEYS_UNFINISHED)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import StateLocked, StateUnusable
-from batchveo.store import Store, missing_locks, opening
+from batchveo.store import Store, database, file_locks
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
@@ -26,7 +26,7 @@ def test_a_run_says_that_locks_are_missing(
     with Store(tmp_path / "b.db") as store:
         monkeypatch.setattr(fcntl, lock, refuse)
         with pytest.raises(StateUnusable, match=r"without file locks \(no locks here\).*--state") as caught:
-            store.lock()
+            store.runs.acquire_lock()
     assert "another" not in str(caught.value)
     assert str(tmp_path / "b.db") in str(caught.value)
 
@@ -35,13 +35,13 @@ def test_a_run_says_that_locks_are_missing(
 def test_sqlites_words_are_not_believed_there(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes a missing lock for one that is held, or for a bad disk."""
     error = sqlite3.OperationalError(words)
-    assert not isinstance(opening.unusable(tmp_path / "b.db", error), StateUnusable)
+    assert not isinstance(database.unusable(tmp_path / "b.db", error), StateUnusable)
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
-    found = opening.unusable(tmp_path / "b.db", error)
+    found = database.unusable(tmp_path / "b.db", error)
     assert isinstance(found, StateUnusable)
     assert "No locks available" in str(found)
 
@@ -49,13 +49,13 @@ def test_sqlites_words_are_not_believed_there(words: str, tmp_path: Path, monkey
 def test_a_lock_that_is_held_is_still_that(tmp_path: Path) -> None:
     """Here there are locks; nothing of the trial is left behind."""
     with Store(tmp_path / "b.db") as one, Store(tmp_path / "b.db") as two:
-        one.lock()
+        one.runs.acquire_lock()
         before = sorted(tmp_path.iterdir())
         with pytest.raises(StateLocked, match="another run holds"):
-            two.lock()
+            two.runs.acquire_lock()
         assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_folder_that_cannot_be_tried_is_not_accused(tmp_path: Path) -> None:
     """Nobody knows."""
-    assert missing_locks.cause(tmp_path / "gone") is None
+    assert file_locks.cause(tmp_path / "gone") is None

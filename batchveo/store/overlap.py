@@ -9,8 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.store.opening import open_untouched
-from batchveo.store.scratch import StagingTable
+from batchveo.store.database import open_untouched
+from batchveo.store.staging import StagingTable
 from batchveo.store.versions import APPLICATION_ID
 
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"

@@ -11,7 +11,7 @@ from typing import Self
 from batchveo.core.errors import DiskTrouble
 from batchveo.core.job_row import Row
 from batchveo.store import sql
-from batchveo.store.opening import BUSY_SECONDS
+from batchveo.store.database import BUSY_SECONDS
 
 CACHE_KIB = 160 * 1024
 """Memory for pages of the state while jobs move in: in the indices, ids and names come in no order."""

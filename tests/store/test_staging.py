@@ -24,10 +24,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
-    run = store.begin_run(command="run", service="s", now=now)
+    run = store.runs.begin_run(command="run", service="s", now=now)
     with StagingTable() as scratch:
         scratch.take(map(JobRow.of, specs))
-        return store.add(scratch, run=run, now=now)
+        return store.imports.add_jobs(scratch, run=run, now=now)
 
 
 def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
     ]
     with Store(tmp_path / "list.db") as other:
         for number, night in enumerate(nights):
-            run = other.begin_run(command="run", service="s", now=number)
-            assert add(store, *night, now=number) == other.add(night, run=run, now=number)
+            run = other.runs.begin_run(command="run", service="s", now=number)
+            assert add(store, *night, now=number) == other.imports.add_jobs(night, run=run, now=number)
             assert list(store.jobs()) == list(other.jobs())
-    assert [row[0] for row in store._db.execute("PRAGMA integrity_check")] == ["ok"]  # every CHECK holds
+    assert [row[0] for row in store.connection.db.execute("PRAGMA integrity_check")] == ["ok"]  # every CHECK holds
 
 
 def test_the_same_again_changes_nothing_but_the_run(store: Store) -> None:
@@ -62,7 +62,7 @@ def test_input_files_move_in_too(store: Store, tmp_path: Path) -> None:
     path.write_bytes(b"png")
     item = InputFile(sha256=hashlib.sha256(b"png").hexdigest(), media_type="image/png", path=str(path))
     add(store, make_spec("a", inputs=(item,)), make_spec("b", inputs=(item,)))
-    assert store.input_file(item.sha256) == ("image/png", b"png")
+    assert store.imports.read_input_file(item.sha256) == ("image/png", b"png")
     other = InputFile(sha256="0" * 64, media_type="image/png", path=str(path))
     with pytest.raises(UsageError, match="changed while"):
         add(store, make_spec("c"), make_spec("d", inputs=(item, other)))
@@ -129,11 +129,11 @@ def test_a_scratch_can_be_closed_twice(store: Store) -> None:
 
 def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) -> None:
     """The move is whole or none; a second one finds everything as it was."""
-    first, second = (store.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
+    first, second = (store.runs.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
     with StagingTable() as scratch:
         scratch.take([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
         with pytest.raises(sqlite3.IntegrityError):
-            store.add(scratch, run=99, now=1.0)
-        assert store.add([make_spec("a")], run=first, now=1.0).new == 1
-        assert store.add(scratch, run=second, now=2.0).new == 1
+            store.imports.add_jobs(scratch, run=99, now=1.0)
+        assert store.imports.add_jobs([make_spec("a")], run=first, now=1.0).new == 1
+        assert store.imports.add_jobs(scratch, run=second, now=2.0).new == 1
     assert store.counts(run=second).total == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
 from batchveo.core.hints import pasteable
-from batchveo.store import missing_locks
+from batchveo.store import file_locks
 from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
 
 PAGE_BYTES = 8192
@@ -84,9 +84,9 @@ def open_untouched(path: Path) -> sqlite3.Connection:
 def unusable(path: Path, error: Exception) -> BatchveoError:
     """What a person needs to hear: a full disk and another's write pass, the rest does not."""
     # SQLite says of a missing lock that it is held, or that the disk has failed
-    why = missing_locks.cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
+    why = file_locks.cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
     if why is not None:
-        return missing_locks.missing(path, why)
+        return file_locks.missing(path, why)
     if is_full(error):
         return DiskTrouble(f"the state {path} cannot be written: {error}")
     if str(error) == "database is locked":

@@ -7,12 +7,14 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
 from batchveo.store import sql
-from batchveo.store.looking import MICRO, Looking
-from batchveo.store.rows import columns_of, job_of
+from batchveo.store.connection import Connection, Part
+from batchveo.store.mapping import columns_of, job_of
+from batchveo.store.queries import MICRO, Queries
 
 Price = Callable[[Job], float | None]
 """What a job will cost, in US dollars; ``None`` where that is not known."""
@@ -45,10 +47,14 @@ class GenerationTaken(Exception):
     """Another job already has this generation id; nothing was changed."""
 
 
-class Moving(Looking):
-    """Verbs of a run that move jobs."""
+class Transitions(Part):
+    """Moves jobs from state to state, and records their attempts."""
 
-    def recover(self, *, run: int, now: float) -> list[Job]:
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        super().__init__(connection)
+        self._queries = queries
+
+    def recover_jobs(self, *, run: int, now: float) -> list[Job]:
         """Settle what a dead run left in ``submitting``: in doubt where its request was about to leave.
 
         Where not even that was recorded, no byte left, and the job is pending again. What earlier runs put aside
@@ -58,14 +64,14 @@ class Moving(Looking):
         with self._transaction():
             self._db.execute(sql.TAKE_ALL_BACK)
         left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
-        return [self.cut_off(job, run=run, now=now) for job in left]
+        return [self.recover_job(job, run=run, now=now) for job in left]
 
-    def cut_off(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
+    def recover_job(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
         """Settle a job in ``submitting`` whose submitter is dead, or taken for dead, for the reason ``why``."""
         lost = f"{why} before the answer was recorded"
         doubt = Move(to=JobState.IN_DOUBT, detail=lost, set={"doubted_at": now, "error": lost})
         unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
-        return self.apply(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
+        return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
 
     def _was_sent(self, job: Job) -> bool:
         row = self._db.execute(sql.WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
@@ -90,7 +96,7 @@ class Moving(Looking):
             for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNDER_WAY):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
-    def claim(
+    def claim_job(
         self,
         *,
         run: int,
@@ -107,7 +113,7 @@ class Moving(Looking):
         ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
         where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with,
         ``refused`` are models that the service does not make with it.
-        ``key_print`` the fingerprint of that key (see ``KeyPrints``).
+        ``key_print`` the fingerprint of that key (see ``AttemptKeys``).
         """
         with self._transaction():
             wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
@@ -123,31 +129,9 @@ class Moving(Looking):
             self._event(job, JobState.PENDING, job.state, "", run, now)
         return job
 
-    def put_job_aside(self, job: Job, words: str, *, run: int) -> Job:
-        """Leave a pending job alone for now, ``words`` saying why; returns it as it is then."""
-        with self._transaction():
-            self._db.execute(sql.PUT_JOB_ASIDE, {"seq": job.seq, "run": run, "words": words})
-        return self.job(job.seq)
-
-    def put_model_aside(self, model: str, words: str, *, run: int) -> int:
-        """Leave all pending jobs of ``model`` that ``run`` may submit alone; returns how many."""
-        with self._transaction():
-            columns = {"model": model, "run": run, "words": words}
-            return self._db.execute(sql.PUT_MODEL_ASIDE, columns).rowcount
-
-    def take_one_back(self, model: str, *, run: int) -> None:
-        """Let ``run`` submit one job of ``model`` that it put aside again, one that was never tried before all."""
-        with self._transaction():
-            self._db.execute(sql.TAKE_ONE_BACK, {"model": model, "run": run})
-
-    def take_model_back(self, model: str, *, run: int, but: Sequence[int] = ()) -> None:
-        """Let ``run`` submit what it put aside of ``model`` again, ``but`` the jobs of these numbers."""
-        with self._transaction():
-            self._db.execute(sql.TAKE_MODEL_BACK, {"model": model, "run": run, "but": json.dumps(but)})
-
     def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
         usd = price(job)
-        if budget is not None and (usd is None or self.committed() + usd > budget + MICRO / 2):
+        if budget is not None and (usd is None or self._queries.read_committed() + usd > budget + MICRO / 2):
             raise BudgetShort(job, usd)
         return usd
 
@@ -167,7 +151,7 @@ class Moving(Looking):
         }
         self._db.execute(sql.ADD_ATTEMPT, attempt)
 
-    def apply(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
+    def apply_move(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
         """Move ``job`` and record it; returns the job as it is now.
 
         Raises ``MoveLost`` where the job is no longer what ``job`` says, ``GenerationTaken`` where the
@@ -219,12 +203,12 @@ class Moving(Looking):
         columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
         self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
 
-    def keep_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
+    def record_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
         """Record a generation that an earlier attempt turns out to have bought; tells whether that is news.
 
         The job stays as it is; the price of the attempt counts again.
         """
-        current = self.job(job.seq)
+        current = self._queries.read_job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
             if (
@@ -237,8 +221,47 @@ class Moving(Looking):
             self._event(current, current.state, current.state, detail, run, now)
         return True
 
-    def set_cost(self, seq: int, usd: float) -> None:
+    def record_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, as the ledger tells it."""
         with self._transaction():
             self._db.execute(sql.SET_COST, {"seq": seq, "usd": usd})
-            self._count(self.job(seq), usd)
+            self._count(self._queries.read_job(seq), usd)
+
+    def set_key_label(self, job: Job, key: str | None) -> Job:
+        """Record which key the generation is known by."""
+        if key is None or job.key == (key or None):
+            return job
+        columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
+        if self._db.execute(sql.SET_KEY, columns).rowcount != 1:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        return replace(job, key=key or None)
+
+    def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
+        """Record the attempt that someone else made for a pending job."""
+        request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
+        known = self._db.execute(sql.ATTEMPT, {"client_request_id": request}).fetchone() is not None
+        columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
+        row = self._db.execute(sql.ADOPT, columns).fetchone()
+        if row is None:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        adopting = job_of(row)
+        if known:
+            self._db.execute(sql.RESERVE_AGAIN, columns)
+        else:
+            self._begin_attempt(adopting, None, run, now)
+        return adopting
+
+    def record_place(self, job: Job, path: Path, *, now: float) -> Job:
+        """Record that the video of a succeeded job is at ``path`` now; on disk for good when this returns.
+
+        Raises ``MoveLost`` if the job is no longer what ``job`` says.
+        """
+        placed = replace(job, folder=str(path.parent), file=path.name)
+        columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
+        with self._transaction():
+            old = {"old_folder": job.folder, "old_file": job.file}
+            if self._db.execute(sql.PLACE, {**columns, **old}).rowcount != 1:
+                raise MoveLost(f"the video of job {job.id} is no longer where it was")
+            done = JobState.SUCCEEDED
+            self._event(placed, done, done, f"its video was moved to {path}", None, now)
+        return placed

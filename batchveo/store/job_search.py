@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import JobState
 from batchveo.store import sql_browsing as sql
-from batchveo.store.looking import Looking
+from batchveo.store.connection import Connection, Part
+from batchveo.store.queries import Queries
 
 CLIP = 400
 """Characters of a prompt that a card has room for; prompts may be books."""
@@ -70,10 +71,14 @@ def _is_plain(char: str) -> bool:
     return char.isalnum() if char.isascii() else unicodedata.category(char) == "Lo"
 
 
-class Browsing(Looking):
-    """The questions of somebody who looks through the jobs."""
+class JobSearch(Part):
+    """The jobs that match a filter, page by page, and what changed since."""
 
-    def page(
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        super().__init__(connection)
+        self._counts = queries.count_jobs
+
+    def read_page(
         self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int, clip: int = CLIP
     ) -> list[sqlite3.Row]:
         """At most ``most`` jobs as ``sql.CARD`` has them, beyond the one numbered ``after``."""
@@ -82,52 +87,38 @@ class Browsing(Looking):
         columns = {**self._columns(wanted), "after": start, "most": most, "clip": clip}
         return self._db.execute(self._fitting(wanted, every, common, rare)[newest], columns).fetchall()
 
-    def matching(self, wanted: Filter) -> int:
+    def count_matches(self, wanted: Filter) -> int:
         """How many jobs match, counted up to ``MOST_COUNTED``; all are known without counting."""
         if wanted == Filter():
-            return self.counts().total
+            return self._counts().total
         query = self._fitting(wanted, sql.MATCHING_ALL, sql.MATCHING_COMMON, sql.MATCHING_RARE)
         return int(self._db.execute(query, {**self._columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
 
-    def matching_by_state(self, wanted: Filter) -> dict[str, int] | None:
+    def count_matches_by_state(self, wanted: Filter) -> dict[str, int] | None:
         """How many jobs match in each state, whichever are wanted; ``None`` beyond ``MOST_COUNTED``."""
         columns = {**self._columns(wanted), "most": MOST_COUNTED}
         found = {row["state"]: row["jobs"] for row in self._db.execute(sql.BY_STATE, columns)}
         return found if sum(found.values()) < MOST_COUNTED else None
 
-    def moved_since(self, event: int, *, most: int) -> list[sqlite3.Row]:
+    def list_changes(self, event: int, *, most: int) -> list[sqlite3.Row]:
         """The jobs that moved after the event of that number."""
         columns = {"since": event, "most": most, "clip": CLIP}
         return self._db.execute(sql.MOVED_SINCE, columns).fetchall()
 
-    def latest_event(self) -> int:
+    def read_latest_event(self) -> int:
         """The number of the latest event."""
         return int(self._db.execute(sql.LATEST_EVENT).fetchone()[0])
 
-    def job_by_id(self, job_id: str) -> Job | None:
-        """The job of exactly that id."""
-        row = self._db.execute(sql.JOB_BY_ID, {"id": job_id}).fetchone()
-        return None if row is None else self.job(row["seq"])
-
-    def attempts_of(self, job: Job) -> list[sqlite3.Row]:
-        """Every POST of one job, oldest first."""
-        return self._db.execute(sql.ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
-
-    def newest_run(self) -> sqlite3.Row | None:
-        """The latest run: ``id, command, started_at, ended_at, exit_status, budget_usd``."""
-        row: sqlite3.Row | None = self._db.execute(sql.NEWEST_RUN).fetchone()
-        return row
-
-    def choices(self) -> dict[str, list[sqlite3.Row]]:
+    def list_choices(self) -> dict[str, list[sqlite3.Row]]:
         """The models, manifests and splits there are: ``value, jobs``, the commonest first."""
         queries = {"models": sql.MODELS, "manifests": sql.MANIFESTS, "splits": sql.SPLITS}
         return {name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()}
 
-    def errors(self) -> list[sqlite3.Row]:
+    def list_errors(self) -> list[sqlite3.Row]:
         """The texts with which jobs failed: ``error, model, jobs, example`` (a job's number)."""
         return self._db.execute(sql.ERRORS, {"most": MOST_ERRORS}).fetchall()
 
-    def usual_folder(self) -> str | None:
+    def find_usual_folder(self) -> str | None:
         """Where most of the videos are."""
         row = self._db.execute(sql.FOLDERS).fetchone()
         return None if row is None else row["folder"]
@@ -135,7 +126,7 @@ class Browsing(Looking):
     def _fitting(self, wanted: Filter, every: Query, common: Query, rare: Query) -> Query:
         if not wanted.states:
             return every
-        counts = self.counts()
+        counts = self._counts()
         share = sum(counts[state] for state in wanted.states) / max(counts.total, 1)
         return rare if share < RARE else common
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql
-from batchveo.store.looking import MICRO, Looking
-from batchveo.store.rows import job_of
+from batchveo.store.connection import Connection, Part
+from batchveo.store.mapping import job_of
+from batchveo.store.queries import MICRO, Queries
 
 LEFT = (JobState.PENDING, JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING)
 SAMPLE = 500
@@ -23,8 +24,6 @@ SOME_LEFT = f"""SELECT model, count(*) AS jobs FROM jobs
 LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM jobs"
 MADE_SINCE = """SELECT count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS micros
     FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded' AND finished_at >= :since"""
-LAST_WORK = """SELECT id, command, started_at, ended_at, exit_status, budget_usd FROM runs
-    WHERE command IN ('run', 'resume') ORDER BY id DESC LIMIT 1"""
 FAILURES = """SELECT coalesce(error, 'no reason is known') AS error, count(*) AS jobs, min(name) AS example
     FROM jobs WHERE state = 'failed' GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
 DOUBTS = f"""SELECT {sql.COLUMNS} FROM jobs WHERE state = 'in_doubt' ORDER BY held DESC, seq LIMIT :most"""
@@ -36,15 +35,19 @@ LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.
     ORDER BY events.id DESC LIMIT :most"""
 
 
-class Watching(Looking):
-    """The questions of a display."""
+class ProgressQueries(Part):
+    """What a display shows again and again while a run is going."""
 
-    def left_by_model(self) -> dict[str, int]:
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        super().__init__(connection)
+        self._counts = queries.count_jobs
+
+    def count_left_by_model(self) -> dict[str, int]:
         """How many jobs of each model still have to be generated, held ones aside.
 
         Exact for a few hundred; beyond, the mix of models is that of a sample from all over the state.
         """
-        counts = self.counts()
+        counts = self._counts()
         left = sum(counts[state] for state in LEFT) - counts.held
         some: dict[str, int] = {}
         if left > SAMPLE:
@@ -56,29 +59,24 @@ class Watching(Looking):
         seen = sum(some.values())
         return {model: max(1, round(left * jobs / seen)) for model, jobs in some.items()}
 
-    def made_since(self, since: float) -> tuple[int, float]:
+    def sum_made_since(self, since: float) -> tuple[int, float]:
         """Videos finished at or after ``since``, with the US dollars known to be charged for them."""
         row = self._db.execute(MADE_SINCE, {"since": since}).fetchone()
         return int(row["videos"]), int(row["micros"]) * MICRO
 
-    def age_in_flight(self, now: float) -> float:
+    def measure_age_in_flight(self, now: float) -> float:
         """Seconds since what is in flight was submitted, on average; 0 where nothing is."""
         age: float | None = self._db.execute(AGE_IN_FLIGHT, {"now": now}).fetchone()[0]
         return max(age or 0.0, 0.0)
 
-    def last_work(self) -> sqlite3.Row | None:
-        """The latest run or resume: ``id, command, started_at, ended_at, exit_status, budget_usd``."""
-        row: sqlite3.Row | None = self._db.execute(LAST_WORK).fetchone()
-        return row
-
-    def failures(self, *, most: int) -> list[sqlite3.Row]:
+    def list_failures(self, *, most: int) -> list[sqlite3.Row]:
         """Why jobs failed, the commonest reason first: ``error, jobs, example`` (a name)."""
         return self._db.execute(FAILURES, {"most": most}).fetchall()
 
-    def some_doubts(self, *, most: int) -> Sequence[Job]:
+    def list_doubts(self, *, most: int) -> Sequence[Job]:
         """The first jobs in doubt, held ones before the others."""
         return [job_of(row) for row in self._db.execute(DOUBTS, {"most": most})]
 
-    def latest_events(self, *, most: int) -> list[sqlite3.Row]:
+    def list_latest_moves(self, *, most: int) -> list[sqlite3.Row]:
         """The latest moves worth telling, oldest first: ``at, from_state, to_state, detail, name``."""
         return self._db.execute(LATEST_EVENTS, {"most": most}).fetchall()[::-1]

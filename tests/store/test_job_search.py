@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.store.browsing import Filter
+from batchveo.store.job_search import Filter
 from tests.helpers.factories import make_spec
 
 S = JobState
@@ -17,10 +17,10 @@ S = JobState
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     with Store(tmp_path / "b.db") as store:
-        run = store.begin_run(command="run", service="s", now=1.0)
-        store.add([make_spec(f"job nr{number:02}") for number in range(30)], run=run, now=1.0)
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"job nr{number:02}") for number in range(30)], run=run, now=1.0)
         for job in list(store.jobs())[::10]:
-            store.cancel(job, now=2.0)
+            store.manual.cancel_job(job, now=2.0)
         yield store
 
 
@@ -28,19 +28,26 @@ def test_rare_and_common_states_are_found_alike(store: Store) -> None:
     """Whichever way the statement goes, in both directions, page by page."""
     rare = Filter(states=(S.CANCELLED,))
     common = Filter(states=(S.CANCELLED, S.PENDING))
-    assert [row["name"] for row in store.page(rare, most=9)] == ["job nr00", "job nr10", "job nr20"]
-    assert [row["name"] for row in store.page(common, most=2, newest=True)] == ["job nr29", "job nr28"]
-    assert [row["name"] for row in store.page(rare, most=9, after=1)] == ["job nr10", "job nr20"]
-    assert [row["name"] for row in store.page(rare, most=9, after=21, newest=True)] == ["job nr10", "job nr00"]
-    assert (store.matching(rare), store.matching(common), store.matching(Filter())) == (3, 30, 30)
+    assert [row["name"] for row in store.search.read_page(rare, most=9)] == ["job nr00", "job nr10", "job nr20"]
+    assert [row["name"] for row in store.search.read_page(common, most=2, newest=True)] == ["job nr29", "job nr28"]
+    assert [row["name"] for row in store.search.read_page(rare, most=9, after=1)] == ["job nr10", "job nr20"]
+    assert [row["name"] for row in store.search.read_page(rare, most=9, after=21, newest=True)] == [
+        "job nr10",
+        "job nr00",
+    ]
+    assert (
+        store.search.count_matches(rare),
+        store.search.count_matches(common),
+        store.search.count_matches(Filter()),
+    ) == (3, 30, 30)
 
 
 def test_words_are_looked_for_together(store: Store) -> None:
     """All of them, in any order and case; nothing in them is a pattern."""
-    assert store.matching(Filter.of("NR07 job")) == 1
-    assert store.matching(Filter.of("job nr0_")) == 0
-    assert store.matching(Filter.of("' OR 1=1 --")) == 0
-    assert store.matching(Filter.of("")) == 30
+    assert store.search.count_matches(Filter.of("NR07 job")) == 1
+    assert store.search.count_matches(Filter.of("job nr0_")) == 0
+    assert store.search.count_matches(Filter.of("' OR 1=1 --")) == 0
+    assert store.search.count_matches(Filter.of("")) == 30
 
 
 @pytest.mark.parametrize(
@@ -65,26 +72,26 @@ def test_the_hint_is_the_longest_piece_that_has_no_case(text: str, hint: str | N
 def test_words_of_every_script_are_found(store: Store, text: str) -> None:
     """In prompts as in names, whatever the case."""
     prompt = 'Über die 桜の木, лиса क्या σοφος 50%_off 🐉 say "hi"'
-    store.add([make_spec("many", request={"prompt": prompt})], run=1, now=3.0)
-    assert [row["name"] for row in store.page(Filter.of(text), most=5)] == ["many"]
+    store.imports.add_jobs([make_spec("many", request={"prompt": prompt})], run=1, now=3.0)
+    assert [row["name"] for row in store.search.read_page(Filter.of(text), most=5)] == ["many"]
 
 
 def test_a_prompt_is_clipped(store: Store) -> None:
     """A card never carries a book; the search reads all of it."""
     book = "word " * 1000 + "needle"
-    store.add([make_spec("book", request={"prompt": book})], run=1, now=3.0)
-    (row,) = store.page(Filter.of("needle"), most=5)
+    store.imports.add_jobs([make_spec("book", request={"prompt": book})], run=1, now=3.0)
+    (row,) = store.search.read_page(Filter.of("needle"), most=5)
     assert len(row["prompt"]) == 400
     assert isinstance(row["prompt"], bytes)
 
 
 def test_what_moved_since(store: Store) -> None:
     """By the number of the last event one knows."""
-    before = store.latest_event()
-    job = store.find("job nr05")[0]
-    store.cancel(job, now=4.0)
-    assert [row["name"] for row in store.moved_since(before, most=9)] == ["job nr05"]
-    assert store.moved_since(store.latest_event(), most=9) == []
+    before = store.search.read_latest_event()
+    job = store.queries.find_jobs("job nr05")[0]
+    store.manual.cancel_job(job, now=4.0)
+    assert [row["name"] for row in store.search.list_changes(before, most=9)] == ["job nr05"]
+    assert store.search.list_changes(store.search.read_latest_event(), most=9) == []
 
 
 def test_no_question_needs_a_temporary_sort(store: Store) -> None:
@@ -92,7 +99,7 @@ def test_no_question_needs_a_temporary_sort(store: Store) -> None:
     from batchveo.store import sql_browsing as sql
 
     for query in (*sql.PAGE_OF_ALL, *sql.PAGE_OF_COMMON):
-        columns = {**store._columns(Filter()), "after": 0, "most": 5, "clip": 9}
-        plan = [row["detail"] for row in store._db.execute(f"EXPLAIN QUERY PLAN {query}", columns)]
+        columns = {**store.search._columns(Filter()), "after": 0, "most": 5, "clip": 9}
+        plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", columns)]
         assert not any("TEMP B-TREE" in step and "ORDER" in step for step in plan)
         assert any("INTEGER PRIMARY KEY" in step for step in plan)

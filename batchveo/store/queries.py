@@ -6,14 +6,19 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql
-from batchveo.store.connection import Connection
-from batchveo.store.rows import job_of
+from batchveo.store.connection import Part
+from batchveo.store.mapping import job_of
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""
+
+
+PAGE = 200
+"""Jobs that are read at once by those that take long over each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +37,10 @@ class Counts:
         return sum(self.by_state.values())
 
 
-class Looking(Connection):
-    """The questions."""
+class Queries(Part):
+    """Reads jobs, their attempts and moves, counts and money."""
 
-    def next_pending(self, run: int, *, now: float, refused: Sequence[str] = ()) -> float | None:
+    def find_claim_time(self, run: int, *, now: float, refused: Sequence[str] = ()) -> float | None:
         """When the first pending job of ``run`` may be claimed; ``None`` if none is left.
 
         Jobs that were put aside do not count, nor those of the ``refused`` models.
@@ -46,12 +51,7 @@ class Looking(Connection):
         when: float | None = self._db.execute(sql.NEXT_PENDING, wanted).fetchone()[0]
         return when
 
-    def put_aside(self, *, most: int = 20) -> dict[str, int]:
-        """How many unfinished jobs wait for another run or a person, by what their ``error`` says."""
-        rows = self._db.execute(sql.PUT_ASIDE, {"most": most})
-        return {row["error"]: row["jobs"] for row in rows}
-
-    def unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
+    def list_unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
         """Failed generations of ``run`` that have tries left, and are not known to be charged.
 
         ``tries`` is for jobs that set none themselves. ``reserved``: also those whose price is still reserved.
@@ -59,34 +59,34 @@ class Looking(Connection):
         wanted = {"run": run, "tries": tries, "reserved": reserved}
         return [job_of(row) for row in self._db.execute(sql.UNSETTLED_FAILURES, wanted)]
 
-    def jobs(self, *states: JobState) -> Iterator[Job]:
+    def list_jobs(self, *states: JobState) -> Iterator[Job]:
         """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""
         if not states:
             yield from map(job_of, self._db.execute(sql.JOBS))
         for state in states:
             yield from map(job_of, self._db.execute(sql.JOBS_IN_STATE, {"state": state.value}))
 
-    def job(self, seq: int) -> Job:
+    def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""
         return job_of(self._db.execute(sql.JOB, {"seq": seq}).fetchone())
 
-    def same_file(self, job: Job) -> Job | None:
+    def find_same_video(self, job: Job) -> Job | None:
         """Another job whose video is byte for byte that of ``job``."""
         row = self._db.execute(sql.SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
         return None if row is None else job_of(row)
 
-    def unpriced(self) -> dict[str, int]:
+    def list_unpriced(self) -> dict[str, int]:
         """The completed generations whose price nobody told, with the number of their job."""
         return {row["generation_id"]: row["seq"] for row in self._db.execute(sql.UNPRICED)}
 
-    def find(self, key: str) -> Sequence[Job]:
+    def find_jobs(self, key: str) -> Sequence[Job]:
         """The jobs meant by ``key``: an id or its beginning, a name, a generation or client request id."""
         rows = self._db.execute(sql.FIND, {"key": key}).fetchall()
         if not rows and len(key) >= 4:
             rows = self._db.execute(sql.FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
         return [job_of(row) for row in rows]
 
-    def counts(self, *, run: int | None = None) -> Counts:
+    def count_jobs(self, *, run: int | None = None) -> Counts:
         """How many jobs stand where, in the whole state or among those that ``run`` took on."""
         query = sql.COUNTS if run is None else sql.COUNTS_OF_RUN
         by_state: dict[JobState, int] = {}
@@ -97,47 +97,68 @@ class Looking(Connection):
             held += row["jobs"] if row["held"] else 0
         return Counts(by_state=by_state, held=held)
 
-    def spend(self) -> tuple[float, int]:
+    def read_spend(self) -> tuple[float, int]:
         """US dollars known to be charged, with the number of finished videos whose price is not known."""
         row = self._db.execute(sql.SPEND).fetchone()
         return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
 
-    def attempts(self) -> Iterator[sqlite3.Row]:
+    def list_attempts(self) -> Iterator[sqlite3.Row]:
         """Every POST, oldest first.
 
         ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
         """
         yield from self._db.execute(sql.ATTEMPTS)
 
-    def reserved_for(self, jobs: Collection[Job]) -> tuple[float, int]:
+    def sum_reserved(self, jobs: Collection[Job]) -> tuple[float, int]:
         """US dollars that the latest attempts of ``jobs`` were to cost, and how many have no known price."""
         wanted = {job.client_request_id for job in jobs}
-        prices = [row["price_usd"] for row in self.attempts() if row["client_request_id"] in wanted]
+        prices = [row["price_usd"] for row in self.list_attempts() if row["client_request_id"] in wanted]
         known = [float(price) for price in prices if price is not None]
         return round(sum(known), 6), len(jobs) - len(known)
 
-    def key_names_unfinished(self) -> dict[str, int]:
-        """How many jobs are under way or in doubt with each API key, by its label; empty for the only one."""
-        return {row["key"]: row["jobs"] for row in self._db.execute(sql.KEYS_UNFINISHED)}
-
-    def committed(self) -> float:
+    def read_committed(self) -> float:
         """US dollars spent, in flight and in doubt, over the state's whole life."""
         return int(self._db.execute(sql.MICROS).fetchone()[0]) * MICRO
 
-    def pending_models(self, run: int) -> list[str]:
-        """The models that ``run`` still has to submit to."""
-        return [row[0] for row in self._db.execute(sql.PENDING_MODELS, {"run": run})]
-
-    def generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
+    def list_generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
         """The latest generation times of a model, newest first."""
         rows = self._db.execute(sql.GENERATION_SECONDS, {"model": model, "most": most})
         return [float(row["seconds"]) for row in rows]
 
-    def history(self, job: Job) -> list[sqlite3.Row]:
+    def list_moves(self, job: Job) -> list[sqlite3.Row]:
         """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
         return self._db.execute(sql.EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
 
-    def last_run(self) -> sqlite3.Row | None:
-        """The latest run: ``id, command, service, host, pid, started_at, ended_at``."""
-        row: sqlite3.Row | None = self._db.execute(sql.LAST_RUN).fetchone()
-        return row
+    def list_pending_models(self, run: int | None = None) -> list[str]:
+        """The models of all pending jobs, or of those that ``run`` still has to submit."""
+        return [row["model"] for row in self._db.execute(sql.PENDING_MODELS, {"run": run})]
+
+    def list_pending_requests(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Model and request of every pending job."""
+        for row in self._db.execute(sql.PENDING):
+            yield row["model"], json.loads(row["request"])
+
+    def has_pending(self) -> bool:
+        """Whether any job is pending."""
+        return self._db.execute(sql.HAS_PENDING).fetchone() is not None
+
+    def find_job_by_id(self, job_id: str) -> Job | None:
+        """The job of exactly that id."""
+        row = self._db.execute(sql.JOB_BY_ID, {"id": job_id}).fetchone()
+        return None if row is None else job_of(row)
+
+    def list_attempts_of(self, job: Job) -> list[sqlite3.Row]:
+        """Every POST of one job, oldest first."""
+        return self._db.execute(sql.ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
+
+    def iter_succeeded(self) -> Iterator[Job]:
+        """The jobs that succeeded, in manifest order.
+
+        Read page by page: a caller that takes hours over them keeps no read open, which would let a run's log grow.
+        """
+        after: int | None = 0
+        while after is not None:
+            page = {"after": after, "most": PAGE}
+            jobs = [job_of(row) for row in self._db.execute(sql.SUCCEEDED_AFTER, page).fetchall()]
+            yield from jobs
+            after = jobs[-1].seq if jobs else None
