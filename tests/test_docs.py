@@ -278,7 +278,6 @@ def test_every_package_is_in_the_architecture() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == there
 
 
-@pytest.mark.xfail(reason="the ways are written when the modules have their places")
 def test_functions_named_in_the_architecture_exist() -> None:
     """Each step of the three ways names a function or class, and the file in which it is defined."""
     section = ARCHITECTURE.partition("## The way through the code")[2].partition("\n## ")[0]
