@@ -17,7 +17,6 @@ REASONS_SHOWN = 5
 CAUSES_SHOWN = 10
 HELD_SHOWN = 5
 LEAST_USD = 0.005
-DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
@@ -30,7 +29,7 @@ def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
         larger = isinstance(result.stopped, BudgetReached)
         again = "with a larger --budget goes on" if larger else "goes on when that is mended"
         yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
-    elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
+    elif result.interrupted is not None and any(counts[state] for state in JobState if not state.is_terminal):
         yield "interrupted; the same command goes on"
     if result.late:
         yield f"{result.late:,} still unfinished at the service; the same command asks again"
