@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands; ``sentence`` says it to a person."""
+    """The states of a job. Each set of states that the package asks for is a property here, and nowhere else."""
 
     PENDING = "pending"
     SUBMITTING = "submitting"
@@ -21,8 +21,38 @@ class JobState(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """One sentence that tells what this state means."""
+        """What this state means, in one sentence."""
         return _SENTENCES[self]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Succeeded, failed or cancelled: a run does nothing more for it, unless it makes a failed one again."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Succeeded or cancelled: no run has anything to do for the job. A failed one may be made again."""
+        return self in (JobState.SUCCEEDED, JobState.CANCELLED)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Submitted, or about to be, and neither given back nor terminal: it may cost money, or has."""
+        return self in (JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Submitting, generating or downloading: unsettled, and not in doubt."""
+        return self.is_unsettled and self is not JobState.IN_DOUBT
+
+    @property
+    def is_accepted(self) -> bool:
+        """Generating or downloading: the service has accepted the job, and its video is not stored yet."""
+        return self in (JobState.GENERATING, JobState.DOWNLOADING)
+
+    @property
+    def awaits_generation(self) -> bool:
+        """Pending, submitting, in doubt or generating: its video is still to be made."""
+        return not self.is_terminal and self is not JobState.DOWNLOADING
 
 
 _SENTENCES = {

@@ -17,7 +17,6 @@ REASONS_SHOWN = 5
 CAUSES_SHOWN = 10
 HELD_SHOWN = 5
 LEAST_USD = 0.005
-DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
@@ -30,7 +29,7 @@ def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
         larger = isinstance(result.stopped, BudgetReached)
         again = "Run the same command with a larger --budget" if larger else "Fix this and run the same command"
         yield f"stopped early: {shorten(str(result.stopped), 300)}. {again} to resume."
-    elif result.interrupted is not None and counts.total > sum(counts[state] for state in DONE):
+    elif result.interrupted is not None and any(counts[state] for state in JobState if not state.is_terminal):
         yield "interrupted; run the same command to resume"
     if result.late:
         yield f"{result.late:,} still generating at the service; run the same command to download them"

@@ -45,7 +45,6 @@ from batchveo.engine.stages.reconciler import ReconcileLoop
 from batchveo.provider import ApiClient
 from batchveo.store import MoveLost, Store
 
-UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
 FRUITLESS_BELIEVED, FRUITLESS_MORE = 25, 10
 """Generations in a row that came to no video, at the least and beyond those in flight, after which no more are
 bought: each was paid for, or may have been."""
@@ -269,7 +268,7 @@ class Coordinator:
             text += f"; looking {them} up in the log"
             self._recorder.tell(Message(text=text, warning=True))
         self._store.connection.flush()
-        for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
+        for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._place(job, None)
         budgeted = self._settings.budget is not None
         for job in self._store.queries.list_unsettled_failures(
@@ -309,7 +308,7 @@ class Coordinator:
         """Let the board and the roster follow the state; ``worker`` looks after what has to be looked after."""
         if job.state is JobState.SUBMITTING:
             pass  # it stays in the hands of whoever claimed it
-        elif job.state not in UNDER_WAY:
+        elif not job.state.is_accepted:
             self._roster.release(job)
         elif worker is None:
             self._roster.orphan(job, now=self._recorder.now())

@@ -202,7 +202,7 @@ class InFlightTable:
     def waited_for(self) -> int:
         """How many jobs the run still waits for, doubts aside."""
         forsaken = sum(self.generating(key) for key in self._forsaken)
-        return self._count(JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING) - forsaken
+        return self._count(*(state for state in JobState if state.is_in_flight)) - forsaken
 
     def in_motion(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""

@@ -21,7 +21,6 @@ from batchveo.store import Counts
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that no disk is to blame for."""
-DONE = (JobState.SUCCEEDED, JobState.CANCELLED)
 
 
 class RunLifecycle:
@@ -141,7 +140,7 @@ class RunLifecycle:
             return self._recorder.stopped.exit_status
         if counts[JobState.FAILED] or counts.held or self._recorder.failed:
             return 1
-        unfinished = late or any(counts[state] for state in JobState if state not in DONE)
+        unfinished = late or any(counts[state] for state in JobState if not state.is_complete)
         return StoppedEarly.exit_status if unfinished else 0
 
 

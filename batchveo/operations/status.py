@@ -23,13 +23,6 @@ BELIEFS_SHARE = 100.0
 """A look at a million jobs takes a while: it is repeated so rarely that it takes a hundredth of the time."""
 SOON = 1.0
 """Seconds that are left at the least: what is overdue may come at any moment."""
-UNFINISHED = (
-    JobState.PENDING,
-    JobState.SUBMITTING,
-    JobState.IN_DOUBT,
-    JobState.GENERATING,
-    JobState.DOWNLOADING,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +61,7 @@ class Snapshot:
     @property
     def left(self) -> int:
         """Jobs that are neither done nor held."""
-        return sum(self.counts[state] for state in UNFINISHED) - self.counts.held
+        return sum(self.counts[state] for state in JobState if not state.is_terminal) - self.counts.held
 
     @property
     def open_doubts(self) -> int:

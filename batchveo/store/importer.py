@@ -75,7 +75,7 @@ def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: b
     db.execute(sql.RELABEL)
     _take_on(db, stamp)
     if partial:
-        db.execute(sql.TAKE_ON_UNDER_WAY, stamp)
+        db.execute(sql.TAKE_ON_UNSETTLED, stamp)
     named = db.execute(sql.COUNT_NAMED).fetchone()[0]
     missing = named - sum(known.values())
     new = _add_new(db, stamp, missing) if missing else 0

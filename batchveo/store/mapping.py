@@ -1,14 +1,20 @@
-"""Rows of the state to records, and back."""
+"""Rows of the database to records, and back; sets of states to SQL."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import fields
 
 from batchveo.core.models import Job, JobState
 
 _AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
+
+
+def list_states(states: Iterable[JobState]) -> str:
+    """States as the inside of SQL's ``IN (...)``; ``NOT IN`` with fewer of them would find no index."""
+    return ", ".join(f"'{state.value}'" for state in states)
 
 
 def job_of(row: sqlite3.Row) -> Job:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from batchveo.core.models import Job, JobState
 from batchveo.store import sql
 from batchveo.store.connection import Connection, Part
-from batchveo.store.mapping import job_of
+from batchveo.store.mapping import job_of, list_states
 from batchveo.store.queries import MICRO, Queries
 
-LEFT = (JobState.PENDING, JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING)
+LEFT = [state for state in JobState if state.awaits_generation]
 SAMPLE = 500
 LEAST_OF_SAMPLE = 50
-_LEFT = "state IN ('pending', 'submitting', 'in_doubt', 'generating') AND held = 0"
+_LEFT = f"state IN ({list_states(LEFT)}) AND held = 0"
 """Jobs that still have to be generated, as far as anyone but a person can tell."""
 FIRST_LEFT = f"""SELECT model, count(*) AS jobs FROM (SELECT model FROM jobs WHERE {_LEFT} LIMIT :most)
     GROUP BY model"""

@@ -4,14 +4,19 @@ A move names its from-state and its to-state; each of them compares before it se
 someone else in the meantime is left alone.
 """
 
+from batchveo.core.models import JobState
+from batchveo.store.mapping import list_states
+
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
     attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
     url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
     completed_at, finished_at, key_name AS key,
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service"""
 
-UNFINISHED = "'pending', 'submitting', 'in_doubt', 'generating', 'downloading', 'failed'"
-"""States of jobs that a run can do something for; written out, since ``NOT IN`` finds no index."""
+UNFINISHED = list_states(state for state in JobState if not state.is_complete)
+"""States of jobs that a run can do something for."""
+UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
+ACCEPTED = list_states(state for state in JobState if state.is_accepted)
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from here to itself: so a million jobs are taken on by one row."""
 
@@ -84,9 +89,8 @@ RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
 # pending -> pending: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
 TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
-# (any state under way) -> the same: what a manifest paid for is fetched, though this run chose other jobs of it
-TAKE_ON_UNDER_WAY = """UPDATE jobs SET run = :run
-    WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading')
+# (any unsettled state) -> the same: what a manifest paid for is fetched, though this run chose other jobs of it
+TAKE_ON_UNSETTLED = f"""UPDATE jobs SET run = :run WHERE state IN ({UNSETTLED})
     AND manifest IN (SELECT DISTINCT manifest FROM temp.named)"""
 # what is cancelled counts too: `retry` may put it back while this run goes on, which named it or did not
 NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
@@ -160,8 +164,8 @@ WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :
 # clocks differ between runs: no back-off may reach further than a run's own longest one
 CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
     WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
-CLAMP_UNDER_WAY = """UPDATE jobs SET not_before = :now
-    WHERE state IN ('generating', 'downloading', 'in_doubt') AND not_before > :latest"""
+CLAMP_UNSETTLED = f"""UPDATE jobs SET not_before = :now
+    WHERE state IN ({UNSETTLED}) AND not_before > :latest"""
 # pending -> pending: what the service refuses for now is left alone, by this run or until it is tried again
 PUT_JOB_ASIDE = "UPDATE jobs SET aside = :run, error = :words WHERE seq = :seq AND state = 'pending'"
 PUT_MODEL_ASIDE = f"""UPDATE jobs SET aside = :run, error = :words WHERE state = 'pending' AND aside = 0
@@ -180,8 +184,8 @@ TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND h
 
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
     FROM attempts ORDER BY id"""
-KEYS_UNFINISHED = """SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
-    WHERE state IN ('submitting', 'in_doubt', 'generating', 'downloading') GROUP BY key ORDER BY key"""
+KEYS_UNSETTLED = f"""SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
+    WHERE state IN ({UNSETTLED}) GROUP BY key ORDER BY key"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
 PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
@@ -199,9 +203,9 @@ NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHER
     AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
 # what waits for another run or a person, by its words
-PUT_ASIDE = """SELECT error, count(*) AS jobs FROM (
+PUT_ASIDE = f"""SELECT error, count(*) AS jobs FROM (
         SELECT error FROM jobs WHERE aside != 0 AND state = 'pending'
-        UNION ALL SELECT error FROM jobs WHERE state IN ('generating', 'downloading') AND error IS NOT NULL)
+        UNION ALL SELECT error FROM jobs WHERE state IN ({ACCEPTED}) AND error IS NOT NULL)
     GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
 # failed generations that may be made again, or whose price is reserved, until it is known what they were charged
 UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL

@@ -93,7 +93,7 @@ class Transitions(Part):
 
     def _clamp(self, now: float) -> None:
         with self._transaction():
-            for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNDER_WAY):
+            for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNSETTLED):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim_job(

@@ -24,8 +24,6 @@ JUST_AFTER = 1e-3
 """Seconds: the move that ends a run has the time of its end."""
 MICRO = 1e-6
 
-UNDER_WAY = (JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING, JobState.IN_DOUBT)
-
 
 def charts(store: Store, *, now: float, night: str | None = None, most: int = MOST_MOVES) -> dict[str, object]:
     """What the charts show of one night: ``night`` is its key, ``"all"``, or the latest where it is none of them.
@@ -94,7 +92,11 @@ def _flow(
     """By bucket: videos finished, jobs failed, submits turned back; jobs under way at its end; the peak in it."""
     counted = [store.charts.count_moves(after, upto) for after, upto in pairwise(edges)]
     later = store.charts.count_moves(edges[-1], newest)
-    levels = {state: _levels(counted, standing.get(state, 0) - _net(later, state), state) for state in UNDER_WAY}
+    levels = {
+        state: _levels(counted, standing.get(state, 0) - _net(later, state), state)
+        for state in JobState
+        if state.is_unsettled
+    }
     moves = sum(sum(bucket.values()) for bucket in counted)
     exact = moves <= EXACT_PEAK
     flow = {
