@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchveo.core.models import JobState
-from batchveo.store import sql_charting as sql
+from batchveo.store import sql_charts as sql
 from batchveo.store.connection import Connection, Part
 from batchveo.store.runs import Runs
 

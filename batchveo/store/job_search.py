@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from batchveo.core.models import JobState
-from batchveo.store import sql_browsing as sql
+from batchveo.store import sql_search as sql
 from batchveo.store.connection import Connection, Part
 from batchveo.store.queries import Queries
 

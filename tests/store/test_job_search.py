@@ -96,7 +96,7 @@ def test_what_moved_since(store: Store) -> None:
 
 def test_no_question_needs_a_temporary_sort(store: Store) -> None:
     """Pages of all jobs and of common states come straight from the table."""
-    from batchveo.store import sql_browsing as sql
+    from batchveo.store import sql_search as sql
 
     for query in (*sql.PAGE_OF_ALL, *sql.PAGE_OF_COMMON):
         columns = {**store.search._columns(Filter()), "after": 0, "most": 5, "clip": 9}

@@ -43,7 +43,7 @@ def is_bare_word(name: str) -> bool:
 
 
 def is_gerund(name: str) -> bool:
-    """Whether the last word of a module's name ends in -ing and is not among ``NOUNS``: ``sql_charting``.
+    """Whether the last word of a module's name ends in -ing and is not among ``NOUNS``: ``sql_charts``.
 
     In ``missing_locks`` such a word only describes the noun.
     """
