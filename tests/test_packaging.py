@@ -89,7 +89,7 @@ def test_hooks_and_make_check_the_same() -> None:
     hooks = [hook["entry"] for repo in config["repos"] for hook in repo["hooks"]]
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert lint
-    tools = [line.split()[0].removeprefix("$(BIN)/") for line in lint[1].splitlines()]
+    tools = [line.split()[0].removeprefix("$(BIN)/") for line in lint[1].splitlines() if "$(BIN)/" in line]
     assert tools == [entry.split()[0] for entry in hooks]
 
 
