@@ -118,7 +118,7 @@ def test_audit_names_the_key(url: str, service: Service, capsys: pytest.CaptureF
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
     assert (finding["kind"], finding["key"]) == ("not_on_disk", "team-b")
     assert status_of(["audit", "--keys", "keys.yaml"]) == 1
-    assert "with key team-b" in capsys.readouterr().out
+    assert "\tteam-b\n" in capsys.readouterr().out
 
 
 def test_the_option_from_its_variable_and_a_config_file(

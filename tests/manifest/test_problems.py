@@ -31,7 +31,7 @@ def test_many_of_one_kind_are_told_in_short(tmp_path: Path) -> None:
     lines = str(error).splitlines()
     assert error.total == 1002
     assert len(lines) == FEW + 3
-    assert lines[FEW] == f"  and {1001 - FEW} more like it (lines 7, 8, 9, 10, 11, …)"
+    assert lines[FEW] == f"  and {1001 - FEW} more like this (lines 7, 8, 9, 10, 11, …)"
     assert lines[FEW + 1].startswith(f"{tmp_path / 'a.csv'}:1003: prompt: is missing")
     assert lines[-1].startswith("1002 problems")
 
@@ -39,7 +39,7 @@ def test_many_of_one_kind_are_told_in_short(tmp_path: Path) -> None:
 def test_the_rest_of_a_kind_may_be_one(tmp_path: Path) -> None:
     """Then its line is named."""
     (tmp_path / "a.jsonl").write_text(f'{{"model": "{T2V}", "prompt": 5}}\n' * (FEW + 1))
-    assert f"  and 1 more like it (line {FEW + 1})" in str(raised(tmp_path / "a.jsonl")).splitlines()
+    assert f"  and 1 more like this (line {FEW + 1})" in str(raised(tmp_path / "a.jsonl")).splitlines()
 
 
 def test_the_same_clash_again_and_again(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_the_same_clash_again_and_again(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("model,prompt,name\n" + "".join(f"{T2V},A {n},{name}\n" for n in range(218)))
     error = raised(tmp_path / "a.csv")
     assert error.total == 217
-    assert "  and 212 more like it (lines 8, 9, 10, 11, 12, …)" in str(error)
+    assert "  and 212 more like this (lines 8, 9, 10, 11, 12, …)" in str(error)
     assert len(str(error)) < 2000
     assert all("'start x" in problem.message and " end' is taken" in problem.message for problem in error.problems)
 

@@ -111,7 +111,7 @@ def test_a_bare_word_has_no_underscore_inside(name: str, bare: bool) -> None:
     ("name", "gerund"),
     [
         ("holding", True),
-        ("sql_charts", True),
+        ("charting", True),
         ("settings", False),
         ("staging", False),
         ("missing_locks", False),

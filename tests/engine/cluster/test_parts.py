@@ -86,7 +86,7 @@ def test_a_manifest_behind_the_option_is_pointed_out(capsys: pytest.CaptureFixtu
 def test_workers_without_a_cluster_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Rather than ignored."""
     assert status_of(["resume", "--sandbox", "--workers", "3"]) == 2
-    assert "--workers N is for --ray" in capsys.readouterr().err
+    assert "--workers needs --ray" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", [1, 70_000])
