@@ -40,8 +40,8 @@ from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
-from batchveo.engine.stages.reconcile import left_with
-from batchveo.engine.stages.reconciler import ReconcileLoop
+from batchveo.engine.stages.log_lookup import left_with
+from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
 from batchveo.store import MoveLost, Store
 
@@ -86,7 +86,7 @@ class Coordinator:
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
-        self._reconciles = ReconcileLoop(
+        self._reconciler = Reconciler(
             recorder,
             board,
             apis,
@@ -97,7 +97,7 @@ class Coordinator:
         )
         self._roster = Assignments(expected=workers)
         self._share = -(-settings.concurrency // workers)
-        self._ending = RunLifecycle(recorder, board, settings, begun=spec.begun, owes=self._reconciles.owes)
+        self._ending = RunLifecycle(recorder, board, settings, begun=spec.begun, owes=self._reconciler.owes)
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""
@@ -237,7 +237,7 @@ class Coordinator:
         self._take_stock()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self._reconciles.run)
+            tasks.start_soon(self._reconciler.run)
             tasks.start_soon(self._ending.wait)
             self.began.set()
             await working()

@@ -1,4 +1,4 @@
-"""One worker: three loops over the jobs that its desk gives it."""
+"""One worker: three stages over the jobs that its broker gives it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import GRACE_SECONDS, Broker
 from batchveo.engine.per_key import Label, PerKey
-from batchveo.engine.stages.attachments import Attachments
-from batchveo.engine.stages.download import Downloader
-from batchveo.engine.stages.downloader import FetchLoop
-from batchveo.engine.stages.poll import Poller
-from batchveo.engine.stages.poller import PollLoop
-from batchveo.engine.stages.submit import Submitter
-from batchveo.engine.stages.submitter import SubmitLoop
+from batchveo.engine.stages.downloader import Downloader
+from batchveo.engine.stages.poller import Poller
+from batchveo.engine.stages.submitter import Submitter
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.storage.block_writer import Disk, in_thread
 
 
 class Worker:
-    """Works at ``desk`` until its run is over. ``apis`` are the service by the keys' labels. Call ``run`` once.
+    """Works for ``broker`` until its run is over. ``apis`` are the service by the keys' labels. Call ``run`` once.
 
     ``settings`` are this worker's own: of the polls of a run it may do its share. ``writer`` sets its files
     apart, on their way, from those of other workers.
@@ -31,7 +28,7 @@ class Worker:
 
     def __init__(
         self,
-        desk: Broker,
+        broker: Broker,
         apis: Mapping[Label, ApiClient],
         videos: VideoClient,
         settings: RunSettings,
@@ -40,14 +37,12 @@ class Worker:
         disk: Disk = in_thread,
         writer: str = "",
     ) -> None:
-        self._desk = desk
-        pollers = PerKey({label: Poller(api) for label, api in apis.items()})
-        self._polls = PollLoop(desk, pollers, settings, durations, place=self._place)
-        downloader = Downloader(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
-        self._fetches = FetchLoop(desk, downloader, settings, place=self._place)
-        attachments = Attachments(desk.input_file)
-        submitters = PerKey({label: Submitter(api, attachments, desk.leaving) for label, api in apis.items()})
-        self._submits = SubmitLoop(desk, submitters, place=self._submitted)
+        self._broker = broker
+        by_key = PerKey(apis)
+        self._polls = Poller(broker, by_key, settings, durations, place=self._place)
+        fetcher = VideoFetcher(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
+        self._fetches = Downloader(broker, fetcher, settings, place=self._place)
+        self._submits = Submitter(broker, by_key, place=self._submitted)
         self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
@@ -59,7 +54,7 @@ class Worker:
                 loops.start_soon(self._polls.run, calls)
                 loops.start_soon(self._fetches.run, calls)
                 loops.start_soon(self._adopt)
-                grace = await self._desk.finished()
+                grace = await self._broker.finished()
                 loops.cancel_scope.cancel()
             # a call cut off here heals at the next start
             submits.cancel_scope.deadline = anyio.current_time() + grace
@@ -71,8 +66,8 @@ class Worker:
 
     async def _adopt(self) -> None:
         while True:
-            for job in await self._desk.adopt():
-                self._place(job, due=self._desk.clock.now())
+            for job in await self._broker.adopt():
+                self._place(job, due=self._broker.clock.now())
 
     def _submitted(self, job: Job) -> None:
         if job.state is JobState.GENERATING:

@@ -13,8 +13,8 @@ from typing import Any
 import batchveo
 from batchveo.core.models import JobState
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.stages.poll import Poller
-from batchveo.engine.stages.submit import Submitter
+from batchveo.engine.stages.poller import Poller
+from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
 from batchveo.storage import local
 from batchveo.storage.local_files import VideoFile

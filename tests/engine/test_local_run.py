@@ -365,16 +365,18 @@ async def test_one_answer_for_two_jobs_is_not_believed(tmp_path: Path, monkeypat
     assert len({job.generation_id for job in n.jobs()}) == 5
 
 
-@pytest.mark.parametrize("stage", ["Submitter", "Poller", "Downloader"])
+@pytest.mark.parametrize(
+    ("stage", "method"), [("Submitter", "handle"), ("Poller", "handle"), ("VideoFetcher", "fetch")]
+)
 async def test_what_nobody_thought_of_is_one_jobs_trouble(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, method: str
 ) -> None:
     """An exception out of a stage is said, and the night goes on."""
     from batchveo.engine import worker as module
 
     n = night(tmp_path)
     kind = getattr(module, stage)
-    real = kind.handle
+    real = getattr(kind, method)
     calls = 0
 
     async def strange(self: Any, job: Any) -> Any:
@@ -384,7 +386,7 @@ async def test_what_nobody_thought_of_is_one_jobs_trouble(
             raise OverflowError("int too large to convert to float")
         return await real(self, job)
 
-    monkeypatch.setattr(kind, "handle", strange)
+    monkeypatch.setattr(kind, method, strange)
     result = await n.run(specs(5), settle=60.0)
     said = [e.text for e in n.events if isinstance(e, Message) and "please report" in e.text]
     assert len(said) == 1
@@ -425,7 +427,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service may make one video of two equal requests."""
-    from batchveo.engine.stages import reconcile
+    from batchveo.engine.stages import log_lookup
 
     n = night(tmp_path, faults={"lose-answer": 1.0})
     first: list[str] = []
@@ -435,7 +437,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
         first.append(generation)
         return first[0]
 
-    monkeypatch.setattr(reconcile, "_generation", one)
+    monkeypatch.setattr(log_lookup, "_generation", one)
     result = await n.run(specs(2), settle=60.0)
     assert result.exit_status == 1
     assert sorted(job.state for job in n.jobs()) == [S.IN_DOUBT, S.SUCCEEDED]

@@ -10,7 +10,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.settings import Doubt
-from batchveo.engine.stages.reconcile import ANOTHER_KEY, KEY_NOT_KNOWN
+from batchveo.engine.stages.log_lookup import ANOTHER_KEY, KEY_NOT_KNOWN
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import Settings
 from tests.helpers.virtual_run import Night, specs

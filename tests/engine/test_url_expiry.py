@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchveo.core.models import Job, JobState
-from batchveo.engine.stages import download
+from batchveo.engine.stages import video_fetcher
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response
@@ -71,7 +71,7 @@ async def test_after_a_restart_too(tmp_path: Path) -> None:
 
 async def test_an_endless_body_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is put aside with its words; the others are had."""
-    monkeypatch.setattr(download, "largest_body", lambda job: 2 * 1024**2)
+    monkeypatch.setattr(video_fetcher, "largest_body", lambda job: 2 * 1024**2)
     n = Night(tmp_path, Settings(faults={"endless-body": 1.0}))
     handle = n.service.handle
 

@@ -19,7 +19,7 @@ from batchveo.core.outcomes import (
     StillGenerating,
     SubmitUncertain,
 )
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
 from batchveo.provider.transport import make_timeouts
 from batchveo.storage.block_writer import at_once
@@ -115,7 +115,7 @@ async def test_questions_end_as_trouble(play: Script) -> None:
 async def test_a_download_ends_as_trouble(play: Script, tmp_path: Path) -> None:
     async with serving(play) as server, VideoClient(loopback=True) as opened:
         job = make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4")
-        outcome = await Downloader(opened, tmp_path, disk=at_once).handle(job)
+        outcome = await VideoFetcher(opened, tmp_path, disk=at_once).fetch(job)
     assert isinstance(outcome, DownloadError)
     assert list(tmp_path.glob("*.mp4")) == []
 
@@ -207,7 +207,7 @@ async def test_cancelled_calls_leave_nothing_behind(answer: bytes, tmp_path: Pat
             for call in (
                 lambda: api.submit({}, client_request_id="x"),
                 lambda: api.poll("g-1"),
-                lambda: Downloader(opened, tmp_path, disk=at_once).handle(job),
+                lambda: VideoFetcher(opened, tmp_path, disk=at_once).fetch(job),
             ):
                 asked = len(server.requests) + 1
                 async with anyio.create_task_group() as tasks:
@@ -244,7 +244,7 @@ async def test_a_video_comes_under_the_name_of_its_host(tmp_path: Path) -> None:
     async with serving(say(ok(WHOLE))) as server, VideoClient(loopback=True, resolve=resolve) as opened:
         url = server.url.replace("127.0.0.1", "cdn.example") + "/a%2Fb%20c/v.mp4?s=%2b%2F+x"
         job = make_job(JobState.DOWNLOADING, video_url=url)
-        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), Downloaded)
+        assert isinstance(await VideoFetcher(opened, tmp_path, disk=at_once).fetch(job), Downloaded)
     (request,) = server.requests
     assert request.startswith(b"GET /a%2Fb%20c/v.mp4?s=%2b%2F+x HTTP/1.1\r\n")
     assert f"host: {url[7:].partition('/')[0]}\r\n".encode() in request.lower()
@@ -259,14 +259,14 @@ async def test_a_name_that_tls_cannot_write_is_trouble(host: str, tmp_path: Path
     async with serving(say()) as server, VideoClient(loopback=True, resolve=resolve) as opened:
         url = server.url.replace("http", "https").replace("127.0.0.1", host)
         job = make_job(JobState.DOWNLOADING, video_url=url)
-        assert isinstance(await Downloader(opened, tmp_path, disk=at_once).handle(job), DownloadError)
+        assert isinstance(await VideoFetcher(opened, tmp_path, disk=at_once).fetch(job), DownloadError)
 
 
 async def test_an_etag_that_cannot_be_sent_back_is_not_used(tmp_path: Path) -> None:
     broken = HEAD + b'ETag: "\xff"\r\nContent-Length: 100\r\n\r\nxx'
     async with serving(say(broken)) as server, VideoClient(loopback=True) as opened:
-        downloader = Downloader(opened, tmp_path, disk=at_once)
+        downloader = VideoFetcher(opened, tmp_path, disk=at_once)
         for _ in range(2):
-            outcome = await downloader.handle(make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4"))
+            outcome = await downloader.fetch(make_job(JobState.DOWNLOADING, video_url=f"{server.url}/v.mp4"))
             assert isinstance(outcome, DownloadError)
     assert not any(b"if-range" in request.lower() for request in server.requests)

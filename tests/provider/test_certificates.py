@@ -12,7 +12,7 @@ import pytest
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
 from batchveo.provider.certificates import check_authorities, explain_distrust
 from batchveo.storage.block_writer import at_once
@@ -100,9 +100,9 @@ async def test_an_authority_of_ones_own_is_trusted(authority: Authority, monkeyp
 async def test_the_host_of_a_video_too(authority: Authority, tmp_path: Path) -> None:
     """Its download is not a matter of patience."""
     async with secure(authority.context()) as url, VideoClient(loopback=True) as videos:
-        downloader = Downloader(videos, tmp_path / "videos", disk=at_once)
+        downloader = VideoFetcher(videos, tmp_path / "videos", disk=at_once)
         job = make_job(JobState.DOWNLOADING, video_url=f"{url}/v.mp4", generation_id="g")
-        outcome = await downloader.handle(job)
+        outcome = await downloader.fetch(job)
     assert isinstance(outcome, Blocked)
     assert "SSL_CERT_FILE" in outcome.reason
 

@@ -14,13 +14,13 @@ from obstore.store import MemoryStore
 from batchveo.core.destination import BucketUrl
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
 from batchveo.storage import bucket as module
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.bucket import BucketShelf
 from batchveo.storage.objects import Faint, Head, Objects, Refused, Small, Upload
-from tests.engine.stages.test_download import public
+from tests.engine.stages.test_video_fetcher import public
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE, box
 
@@ -114,8 +114,8 @@ async def fetch(
 ) -> FetchOutcome:
     transport = httpx.MockTransport(handler or answering(content))
     async with VideoClient(transport=transport, resolve=public) as videos:
-        downloader = Downloader(videos, BucketShelf(objects, at_once), disk=at_once)
-        return await downloader.handle(job or make_job(JobState.DOWNLOADING))
+        downloader = VideoFetcher(videos, BucketShelf(objects, at_once), disk=at_once)
+        return await downloader.fetch(job or make_job(JobState.DOWNLOADING))
 
 
 def keys(store: MemoryStore) -> list[str]:

@@ -17,14 +17,14 @@ import pytest
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError
 from batchveo.core.sidecar_location import NONE, Sidecars
-from batchveo.engine.stages import download
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages import video_fetcher
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
 from batchveo.provider.body import StallDetector, Stalled
 from batchveo.storage import block_writer, local, mount_guard
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.local_files import VideoFile, sidecar_path
-from tests.engine.stages.test_download import Cut, Handler, fetch, public, video
+from tests.engine.stages.test_video_fetcher import Cut, Handler, fetch, public, video
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE
 
@@ -36,10 +36,10 @@ TWO = make_job(JobState.DOWNLOADING, seq=2, id="f" * 20, generation_id="g-2", st
 async def both(folder: Path, between: Callable[[], object]) -> list[object]:
     """What comes of two videos of one run, with something that happens between them."""
     async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
-        fetching = Downloader(videos, folder, disk=at_once)
-        first = await fetching.handle(ONE)
+        fetching = VideoFetcher(videos, folder, disk=at_once)
+        first = await fetching.fetch(ONE)
         between()
-        return [first, await fetching.handle(TWO)]
+        return [first, await fetching.fetch(TWO)]
 
 
 def remove(folder: Path) -> None:
@@ -120,9 +120,9 @@ async def test_a_folder_that_goes_while_a_video_comes_is_made_anew(tmp_path: Pat
 
     script = [httpx.Response(200, stream=Deleting()), httpx.Response(200, content=WHOLE)]
     async with VideoClient(transport=httpx.MockTransport(lambda request: script.pop(0)), resolve=public) as videos:
-        fetching = Downloader(videos, folder, disk=at_once)
-        first = await fetching.handle(ONE)
-        second = await fetching.handle(ONE)
+        fetching = VideoFetcher(videos, folder, disk=at_once)
+        first = await fetching.fetch(ONE)
+        second = await fetching.fetch(ONE)
     assert isinstance(first, DownloadError)
     assert isinstance(second, Downloaded)
     assert (folder / second.file).read_bytes() == WHOLE
@@ -172,7 +172,7 @@ async def test_a_folder_that_takes_no_name_at_all(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
     outcome = await fetch(video, tmp_path)
     assert isinstance(outcome, DownloadError)
-    assert outcome.tries == download.ONE_FILE_TRIES
+    assert outcome.tries == video_fetcher.ONE_FILE_TRIES
     assert "File name too long" in outcome.reason
 
 
@@ -230,7 +230,7 @@ async def test_another_worker_that_was_quicker_by_a_moment(tmp_path: Path, monke
 
     monkeypatch.setattr(local, "check_mp4", quicker)
     async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
-        outcome = await Downloader(videos, tmp_path, disk=at_once, writer="1").handle(ONE)
+        outcome = await VideoFetcher(videos, tmp_path, disk=at_once, writer="1").fetch(ONE)
     assert isinstance(outcome, Downloaded)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
     says = json.loads((tmp_path / "a cat.json").read_text())

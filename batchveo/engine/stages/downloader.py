@@ -1,4 +1,4 @@
-"""The loop that downloads: a slot first, then the finished video that has waited longest."""
+"""The stage that downloads: a slot first, then the finished video whose URL ends first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.download import Downloader
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
@@ -24,14 +24,14 @@ REFUSALS_BELIEVED = 3
 """Certificates in a row that are not trusted: one may be a single host's, a row of them the network's."""
 
 
-class FetchLoop:
-    """Keeps up to ``settings.downloads`` downloads going. ``place`` takes what is to be done with a job next."""
+class Downloader:
+    """Keeps up to ``settings.downloads`` downloads under way. ``place`` takes the job as it is after its download."""
 
     def __init__(
-        self, desk: Broker, downloader: Downloader, settings: RunSettings, *, place: Callable[[Job], None]
+        self, broker: Broker, fetcher: VideoFetcher, settings: RunSettings, *, place: Callable[[Job], None]
     ) -> None:
-        self._desk = desk
-        self._downloader = downloader
+        self._broker = broker
+        self._fetcher = fetcher
         self._slots = anyio.Semaphore(settings.downloads)
         self._place = place
         self._noted: set[str] = set()
@@ -42,41 +42,41 @@ class FetchLoop:
         """Download until cancelled."""
         while True:
             await self._slots.acquire()
-            calls.start_soon(self._fetch, await self.queue.take(self._desk.clock))
+            calls.start_soon(self._run_download, await self.queue.take(self._broker.clock))
 
-    async def _fetch(self, job: Job) -> None:
+    async def _run_download(self, job: Job) -> None:
         try:
             with suppress(Fenced):
-                await self._fetched(job)
+                await self._download(job)
         finally:
             self._slots.release()
 
-    async def _fetched(self, job: Job) -> None:
-        outcome = UrlExpired() if self._has_expired(job) else self._believed(await self._outcome(job))
+    async def _download(self, job: Job) -> None:
+        outcome = UrlExpired() if self._has_expired(job) else self._confirm_refusal(await self._find_outcome(job))
         if isinstance(outcome, Downloaded):
-            self._say(outcome.notes)
+            self._report_once(outcome.notes)
         aside = isinstance(outcome, Blocked)
-        if isinstance(outcome, DownloadError) and _tried_enough(job, outcome):
+        if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
-            self._desk.tell(Message(text=text, warning=True))
-        moved = await self._desk.record(job, outcome, aside=aside)
+            self._broker.tell(Message(text=text, warning=True))
+        moved = await self._broker.record(job, outcome, aside=aside)
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):
             self._place(moved)
 
     def _has_expired(self, job: Job) -> bool:
         """Whether its URL has ended while the job waited for its turn."""
-        return job.url_expires_at is not None and job.url_expires_at <= self._desk.clock.now()
+        return job.url_expires_at is not None and job.url_expires_at <= self._broker.clock.now()
 
-    def _say(self, notes: Iterable[str]) -> None:
+    def _report_once(self, notes: Iterable[str]) -> None:
         """Once each, whatever the number of videos."""
         for text in notes:
             if text not in self._noted:
                 self._noted.add(text)
-                self._desk.tell(Message(text=text, warning=True))
+                self._broker.tell(Message(text=text, warning=True))
 
-    def _believed(self, outcome: FetchOutcome) -> FetchOutcome:
+    def _confirm_refusal(self, outcome: FetchOutcome) -> FetchOutcome:
         """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
         if not isinstance(outcome, Blocked):
             self._refusals = 0
@@ -86,12 +86,12 @@ class FetchLoop:
             return outcome
         return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
 
-    async def _outcome(self, job: Job) -> FetchOutcome:
+    async def _find_outcome(self, job: Job) -> FetchOutcome:
         try:
-            return await self._downloader.handle(job)
+            return await self._fetcher.fetch(job)
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
-            self._desk.tell(note)
+            self._broker.tell(note)
             return DownloadError(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
 
 
@@ -100,5 +100,5 @@ def _url_end(job: Job) -> float:
     return job.not_before + UNSAID_SECONDS if job.url_expires_at is None else job.url_expires_at
 
 
-def _tried_enough(job: Job, trouble: DownloadError) -> bool:
+def _has_no_tries_left(job: Job, trouble: DownloadError) -> bool:
     return trouble.tries is not None and job.troubles + 1 >= trouble.tries

@@ -1,13 +1,68 @@
-"""When each generation in flight is polled next: the plan of ``polls``, fed with what this run sees."""
+"""When to poll a generation next: densest where it is likeliest to finish, within a rate shared by all.
+
+Between two polls a finished generation waits unseen, for half the gap on average. The mean wait is least, for a
+given number of polls, where their density at every age is proportional to the square root of the hazard there,
+which is the chance to finish now if it has not finished before. So ``L``, the integral of that root over the age,
+grows by one and the same step from each poll to the next, and the step follows from the rate.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from math import erfc, exp, log, pi, sqrt
+from typing import NamedTuple
 
-from batchveo.core.durations import Durations
+from batchveo.core.durations import Durations, Expectation
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
-from batchveo.engine.stages.poll_density import Share, gap, share
+
+STRAYS = 0.01
+"""The share of generations that follow no expectation: a wrong one is noticed, and a stuck one polled seldom."""
+MOST_POLLS = 40.0
+"""Polls of one generation that are worth making, whatever the rate allows: it is seen within a hundredth of its
+time."""
+SHORTEST_GAP, LONGEST_GAP = 0.2, 30.0
+LONGEST_EARLY_GAP = 120.0
+"""Seconds, before the typical time."""
+UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP = 0.1, 15.0
+"""Where nothing is known, a gap is this share of the age."""
+
+_EARLIEST, _LATEST, _POINTS = 0.05, 20.0, 240
+_AGES = tuple(_EARLIEST * (_LATEST / _EARLIEST) ** (n / (_POINTS - 1)) for n in range(_POINTS))
+
+
+class Share(NamedTuple):
+    """What each generation may use of the rate that all share.
+
+    ``fair_gap``: seconds between its polls, were all polled in turn. ``step``: the growth of ``L`` between its
+    polls, in root seconds.
+    """
+
+    fair_gap: float
+    step: float
+
+
+class Curve(NamedTuple):
+    """``L`` over the age, both for a median of one second."""
+
+    ages: tuple[float, ...]
+    grown: tuple[float, ...]
+    life: float
+    """What ``L`` grows in a generation's life, on average."""
+    speed: float
+    """What ``L`` grows a second, on average over all lives."""
+
+    def at(self, age: float) -> float:
+        """``L`` at an age."""
+        return _interpolated(age, self.ages, self.grown)
+
+    def age(self, grown: float) -> float:
+        """The age at which ``L`` has grown to this."""
+        return _interpolated(grown, self.grown, self.ages)
 
 
 class PollSchedule:
@@ -70,3 +125,74 @@ class PollSchedule:
 
 def _age(job: Job, now: float) -> float:
     return 0.0 if job.submitted_at is None else max(0.0, now - job.submitted_at)
+
+
+def share(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:
+    """How ``rate`` polls a second are shared by so many generations of each kind."""
+    number = known = 0
+    demand = 0.0
+    for expected, count in in_flight:
+        number += count
+        if expected is not None:
+            known += count
+            demand += count * curve(expected.sigma).speed / sqrt(expected.median)
+    return Share(fair_gap=number / rate, step=demand * number / (known * rate) if known else 0.0)
+
+
+def gap(age: float, expected: Expectation | None, of: Share) -> float:
+    """Seconds until the next poll of a generation that is ``age`` seconds old."""
+    if expected is None:
+        return max(min(age * UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP), of.fair_gap, SHORTEST_GAP)
+    median, plan = expected.median, curve(expected.sigma)
+    step = max(of.step / sqrt(median), plan.life / MOST_POLLS)
+    planned = median * plan.age(plan.at(age / median) + step) - age
+    longest = LONGEST_EARLY_GAP if age < median else LONGEST_GAP
+    return min(max(planned, SHORTEST_GAP), max(longest, of.fair_gap))
+
+
+def curve(sigma: float) -> Curve:
+    """The curve of a log-normal with this sigma (to a hundredth), strays included."""
+    return _curve(round(100 * sigma))
+
+
+@lru_cache(maxsize=256)
+def _curve(hundredths: int) -> Curve:
+    sigma = hundredths / 100
+    ages = (0.0, *_AGES)
+    finishing = (0.0, *(_density(age, sigma) for age in _AGES))
+    unfinished = (1.0, *(_survival(age, sigma) for age in _AGES))
+    roots = [sqrt(_hazard(*at)) for at in zip(ages, finishing, unfinished, strict=True)]
+    lasting = [root * still for root, still in zip(roots, unfinished, strict=True)]
+    life = sum(_areas(ages, lasting))
+    grown = tuple(accumulate(_areas(ages, roots), initial=0.0))
+    return Curve(ages=ages, grown=grown, life=life, speed=life / exp(sigma * sigma / 2))
+
+
+def _hazard(age: float, finishing: float, unfinished: float) -> float:
+    """The hazard of log-normal generations mixed with strays, whose times follow 1 / (1 + age)."""
+    stray = STRAYS / (1 + age)
+    rest = 1 - STRAYS
+    return (rest * finishing + stray / (1 + age)) / (rest * unfinished + stray)
+
+
+def _density(age: float, sigma: float) -> float:
+    return exp(-((log(age) / sigma) ** 2) / 2) / (age * sigma * sqrt(2 * pi))
+
+
+def _survival(age: float, sigma: float) -> float:
+    return erfc(log(age) / (sigma * sqrt(2))) / 2
+
+
+def _areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
+    """The area under each piece of a line, by trapezes."""
+    return (
+        (right - left) * (low + high) / 2
+        for (left, right), (low, high) in zip(pairwise(ages), pairwise(heights), strict=True)
+    )
+
+
+def _interpolated(at: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
+    """The line through the points, its last piece drawn on."""
+    n = min(bisect_right(xs, at), len(xs) - 1)
+    left, low = xs[n - 1], ys[n - 1]
+    return low + (at - left) * (ys[n] - low) / (xs[n] - left)

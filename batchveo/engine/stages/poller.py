@@ -1,4 +1,4 @@
-"""The loop that polls: every unfinished generation, when it is due, at a bounded total rate."""
+"""The stage that polls: every unfinished generation, when it is due, at a bounded total rate."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from batchveo.engine.per_key import Label, PerKey
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.engine.stages.failure_streaks import Streak, Streaks
 from batchveo.engine.stages.outage import Outage
-from batchveo.engine.stages.poll import Poller
 from batchveo.engine.stages.poll_schedule import PollSchedule
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.provider import ApiClient
 
 AT_ONCE = 256
 """Polls under way at the same time, at most."""
@@ -32,21 +32,21 @@ TROUBLES_SAID = 5
 """Failed polls of one generation in a row after which a person is told."""
 
 
-class PollLoop:
-    """Polls what is generating; what it adopts first, since that is due at once."""
+class Poller:
+    """Polls what is generating. ``place`` takes what a poll has brought to another state."""
 
     def __init__(
         self,
-        desk: Broker,
-        pollers: PerKey[Poller],
+        broker: Broker,
+        apis: PerKey[ApiClient],
         settings: RunSettings,
         durations: Durations,
         *,
         place: Callable[[Job], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._desk = desk
-        self._pollers = pollers
+        self._broker = broker
+        self._apis = apis
         self._pace = RateLimit(None if settings.poll_interval else settings.polls_per_second * 60.0)
         self._schedule = PollSchedule(settings, durations)
         self._place = place
@@ -62,60 +62,66 @@ class PollLoop:
         """Poll until cancelled."""
         while True:
             await self._slots.acquire()
-            job = await self.queue.take(self._desk.clock)
-            await self._desk.clock.sleep_until(self._pace.reserve(self._desk.clock.now()))
-            calls.start_soon(self._poll, job)
+            job = await self.queue.take(self._broker.clock)
+            await self._broker.clock.sleep_until(self._pace.reserve(self._broker.clock.now()))
+            calls.start_soon(self._run_poll, job)
+
+    async def handle(self, job: Job) -> PollOutcome:
+        """Poll the generation of ``job`` once."""
+        if job.generation_id is None:
+            raise ValueError(f"job {job.id} has no generation id")
+        return await self._apis.of(job).poll(job.generation_id)
 
     def accepted(self, job: Job) -> None:
         """Take a generation that was accepted this moment: it cannot be done yet."""
-        self.queue.put(job, self._schedule.accepted(job, self._desk.clock.now()))
+        self.queue.put(job, self._schedule.accepted(job, self._broker.clock.now()))
 
-    async def _poll(self, job: Job) -> None:
+    async def _run_poll(self, job: Job) -> None:
         try:
             with suppress(Fenced):
-                await self._polled(job)
+                await self._poll(job)
         finally:
             self._slots.release()
 
-    async def _polled(self, job: Job) -> None:
-        outcome = self._believed(job, await self._asked(job))
+    async def _poll(self, job: Job) -> None:
+        outcome = self._confirm_refusal(job, await self._find_outcome(job))
         if (text := self._outage.heed(outcome)) is not None:
-            self._desk.tell(Message(text=text, warning=True))
-        now = self._desk.clock.now()
+            self._broker.tell(Message(text=text, warning=True))
+        now = self._broker.clock.now()
         match outcome:
             case StillGenerating(known=False):
-                self._say_odd_words(job, outcome)
-                await self._odd(job, outcome, now)
+                self._report_unknown_status(job, outcome)
+                await self._handle_unknown_status(job, outcome, now)
             case StillGenerating():
                 if self._streaks.end(job, now):  # it was put aside, and is waited for again
-                    await self._go_on(job, outcome, self._schedule.unfinished(job, now))
+                    await self._record_and_poll(job, outcome, self._schedule.unfinished(job, now))
                 else:
                     self.queue.put(job, self._schedule.unfinished(job, now))
             case PollError():
-                await self._troubled(job, outcome, now)
+                await self._handle_error(job, outcome, now)
             case Blocked():
                 self.queue.put(job, now + self._streaks.gap(self._streaks.add(job, outcome, now)))
-                await self._desk.record(job, outcome)
+                await self._broker.record(job, outcome)
             case _:
                 self._streaks.end(job, now)
-                self._say_others(job, outcome)
-                moved = await self._desk.record(job, outcome)
-                self._leave(job, moved)
+                self._report_other_videos(job, outcome)
+                moved = await self._broker.record(job, outcome)
+                self._hand_over(job, moved)
 
-    async def _troubled(self, job: Job, trouble: PollError, now: float) -> None:
+    async def _handle_error(self, job: Job, trouble: PollError, now: float) -> None:
         streak = self._streaks.add(job, trouble, now)
         if self._streaks.is_last_word(job, trouble, streak, now):
             await self._put_aside(job, trouble, streak, now)
             return
         if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
-            self._desk.tell(Message(text=text, warning=True))
+            self._broker.tell(Message(text=text, warning=True))
         due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
         if not (streak.aside or trouble.final):
             due = max(due, self._schedule.unknown(job, now))
         self.queue.put(job, due)
 
-    async def _odd(self, job: Job, outcome: StillGenerating, now: float) -> None:
+    async def _handle_unknown_status(self, job: Job, outcome: StillGenerating, now: float) -> None:
         """An undocumented status may be one of waiting, or an end that nobody has heard of."""
         trouble = PollError(reason=f"status {outcome.word!r}, which the service does not document")
         streak = self._streaks.add(job, trouble, now)
@@ -129,32 +135,32 @@ class PollLoop:
     async def _put_aside(self, job: Job, trouble: PollError, streak: Streak, now: float) -> None:
         self._streaks.put_aside(streak)
         self._schedule.ended(job)
-        self._say_last_word(job, trouble)
-        await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
+        self._report_last_word(job, trouble)
+        await self._record_and_poll(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
 
-    async def _go_on(self, job: Job, outcome: PollOutcome, due: float) -> None:
+    async def _record_and_poll(self, job: Job, outcome: PollOutcome, due: float) -> None:
         """Record an outcome that leaves the job generating, and poll it again if nobody has moved it since."""
-        moved = await self._desk.record(job, outcome)
+        moved = await self._broker.record(job, outcome)
         if _is_same_attempt(job, moved) and moved.state is JobState.GENERATING:
             self.queue.put(moved, due)
 
-    def _leave(self, job: Job, moved: Job) -> None:
+    def _hand_over(self, job: Job, moved: Job) -> None:
         """Hand over what is not generating any more; what others have moved meanwhile is theirs."""
         if moved.state is JobState.DOWNLOADING:
-            self._schedule.completed(moved, self._desk.clock.now())
+            self._schedule.completed(moved, self._broker.clock.now())
         self._schedule.ended(job)
         if _is_same_attempt(job, moved):
             self._place(moved)
 
-    async def _asked(self, job: Job) -> PollOutcome:
+    async def _find_outcome(self, job: Job) -> PollOutcome:
         try:
-            return await self._pollers.of(job).handle(job)
+            return await self.handle(job)
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
-            self._desk.tell(note)
+            self._broker.tell(note)
             return PollError(reason=reason)
 
-    def _believed(self, job: Job, outcome: PollOutcome) -> PollOutcome:
+    def _confirm_refusal(self, job: Job, outcome: PollOutcome) -> PollOutcome:
         """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
         key = job.key or ""
         if not isinstance(outcome, Blocked):
@@ -164,24 +170,24 @@ class PollLoop:
         believed = self._refusals[key] >= REFUSALS_BELIEVED
         return outcome if believed else PollError(reason=outcome.reason)
 
-    def _say_last_word(self, job: Job, trouble: PollError) -> None:
+    def _report_last_word(self, job: Job, trouble: PollError) -> None:
         """Once for each cause: a hundred generations may end in the same way."""
         if trouble.reason not in self._last_words:
             self._last_words.add(trouble.reason)
             text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint(job, trouble)}"
-            self._desk.tell(Message(text=text, warning=True))
+            self._broker.tell(Message(text=text, warning=True))
 
-    def _say_others(self, job: Job, outcome: PollOutcome) -> None:
+    def _report_other_videos(self, job: Job, outcome: PollOutcome) -> None:
         if isinstance(outcome, Completed) and outcome.others:
             addresses = ", ".join(outcome.others)
             text = f"{job.name}: the service made more than one video; the first is fetched, not {addresses}"
-            self._desk.tell(Message(text=text, warning=True))
+            self._broker.tell(Message(text=text, warning=True))
 
-    def _say_odd_words(self, job: Job, outcome: StillGenerating) -> None:
+    def _report_unknown_status(self, job: Job, outcome: StillGenerating) -> None:
         if not outcome.known and outcome.word not in self._odd_words:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
-            self._desk.tell(Message(text=text, warning=True))
+            self._broker.tell(Message(text=text, warning=True))
 
 
 def _is_same_attempt(job: Job, moved: Job) -> bool:

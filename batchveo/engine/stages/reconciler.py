@@ -1,4 +1,4 @@
-"""The loop that looks up doubts, and generations without a video: one sweep of a usage log serves all."""
+"""The stage that looks up doubts, and generations without a video: one sweep of a usage log serves all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
-from batchveo.engine.stages.reconcile import LogKey, Reconciler
+from batchveo.engine.stages.log_lookup import LogKey, LogLookup
 from batchveo.engine.stages.unexpected import UNEXPECTED
 from batchveo.provider import ApiClient, ProviderError
 
@@ -28,7 +28,7 @@ RequestId = str | None
 """A client request id: what is looked up is one attempt of a job."""
 
 
-class ReconcileLoop:
+class Reconciler:
     """Sweeps while there are doubts, with growing gaps; a new doubt shortens them again.
 
     Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
@@ -53,8 +53,8 @@ class ReconcileLoop:
         self._board = board
         self._settle = settings.settle
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
-        self._reconcilers = {
-            key: Reconciler(
+        self._lookups = {
+            key: LogLookup(
                 api,
                 settle=settings.settle,
                 resubmit=resubmit,
@@ -150,7 +150,7 @@ class ReconcileLoop:
         if not jobs:
             return
         try:
-            outcomes = await self._reconcilers[key].charges(jobs)
+            outcomes = await self._lookups[key].charges(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
             self._recorder.tell(Message(text=text, warning=True))
@@ -162,7 +162,7 @@ class ReconcileLoop:
 
     async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
-            outcomes = await self._reconcilers[key].sweep(jobs)
+            outcomes = await self._lookups[key].sweep(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             return self._unread(key, jobs, error)
         self._failures[key] = 0

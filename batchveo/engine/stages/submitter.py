@@ -1,4 +1,4 @@
-"""The loop that submits what the desk gives out."""
+"""The stage that sends requests to the service, each once."""
 
 from __future__ import annotations
 
@@ -11,33 +11,51 @@ from batchveo.core.models import Job
 from batchveo.core.outcomes import RejectedTemporarily, SubmitOutcome, SubmitUncertain
 from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
 from batchveo.engine.per_key import PerKey
-from batchveo.engine.stages.submit import Submitter
+from batchveo.engine.stages.attachments import Attachments
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.provider import ApiClient
 
 
-class SubmitLoop:
-    """Submits each job as soon as the desk gives it out; how many at once is the desk's to say."""
+class Submitter:
+    """Submits each job as soon as the broker gives it out; the broker decides how many at once.
 
-    def __init__(self, desk: Broker, submitters: PerKey[Submitter], *, place: Callable[[Job], None]) -> None:
-        self._desk = desk
-        self._submitters = submitters
+    ``place`` takes the job as it is after the submit.
+    """
+
+    def __init__(self, broker: Broker, apis: PerKey[ApiClient], *, place: Callable[[Job], None]) -> None:
+        self._broker = broker
+        self._apis = apis
+        self._attachments = Attachments(broker.input_file)
         self._place = place
 
     async def run(self, calls: TaskGroup) -> None:
         """Submit until cancelled."""
         while True:
-            calls.start_soon(self._submit, await self._desk.claim())
+            calls.start_soon(self._submit, await self._broker.claim())
+
+    async def handle(self, job: Job) -> SubmitOutcome:
+        """Submit ``job`` under the client request id that was committed with its claim.
+
+        Raises ``ClaimLost``, ``Fenced`` or ``TooLate`` if the request must not leave; then nothing was sent.
+        """
+        if job.client_request_id is None:
+            raise ValueError(f"job {job.id} was not claimed")
+        async with self._attachments.filled(job.request) as request:
+            # the mark is on disk before the first byte leaves: from then on the request may have arrived
+            return await self._apis.of(job).submit(
+                request, client_request_id=job.client_request_id, before_send=lambda: self._broker.leaving(job)
+            )
 
     async def _submit(self, job: Job) -> None:
         with suppress(ClaimLost, Fenced):
-            self._place(await self._desk.record(job, await self._outcome(job)))
+            self._place(await self._broker.record(job, await self._find_outcome(job)))
 
-    async def _outcome(self, job: Job) -> SubmitOutcome:
+    async def _find_outcome(self, job: Job) -> SubmitOutcome:
         try:
-            return await self._submitters.of(job).handle(job)
+            return await self.handle(job)
         except TooLate as error:
             return RejectedTemporarily(reason=str(error))
         except UNEXPECTED as error:
             reason, note = unexpected(job, error)
-            self._desk.tell(note)
+            self._broker.tell(note)
             return SubmitUncertain(reason=reason)

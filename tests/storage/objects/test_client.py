@@ -250,7 +250,7 @@ import resource, sys, anyio, httpx, json
 from batchveo.provider import VideoClient
 from batchveo.core.models import JobState
 from batchveo.core.destination import BucketUrl
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import box
 SIZE, PIECE = int(sys.argv[2]) << 20, bytes(1 << 16)
@@ -264,10 +264,10 @@ async def public(host, port):
 async def main():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
     async with VideoClient(transport=transport, resolve=public) as videos:
-        downloader = Downloader(videos, BucketUrl(sys.argv[1]))
+        downloader = VideoFetcher(videos, BucketUrl(sys.argv[1]))
         await downloader._shelf.plan(make_job(JobState.DOWNLOADING))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        outcome = await downloader.handle(make_job(JobState.DOWNLOADING, request={"duration": 60}))
+        outcome = await downloader.fetch(make_job(JobState.DOWNLOADING, request={"duration": 60}))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         print(json.dumps([getattr(outcome, "bytes", str(outcome)), grown // 1024]))
 anyio.run(main)
@@ -289,7 +289,7 @@ import sys, anyio, httpx
 from batchveo.provider import VideoClient
 from batchveo.core.models import JobState
 from batchveo.core.destination import BucketUrl
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import box
 class Body(httpx.AsyncByteStream):
@@ -303,7 +303,7 @@ async def public(host, port):
 async def main():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
     async with VideoClient(transport=transport, resolve=public) as videos:
-        await Downloader(videos, BucketUrl(sys.argv[1])).handle(make_job(JobState.DOWNLOADING))
+        await VideoFetcher(videos, BucketUrl(sys.argv[1])).fetch(make_job(JobState.DOWNLOADING))
 anyio.run(main)
 """
 

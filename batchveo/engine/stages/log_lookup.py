@@ -85,7 +85,7 @@ def _usd(row: Row) -> float:
     return parse_usd(cost.get("usd")) or parse_usd(cost.get("credits"), CREDITS_PER_USD) or 0.0
 
 
-class Reconciler:
+class LogLookup:
     """Settles from the log what is in doubt, and whether generations without a video were charged.
 
     ``settle``: seconds after which the log's silence about a request counts. A log shows what its own key asked

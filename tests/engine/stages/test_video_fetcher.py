@@ -19,8 +19,8 @@ import pytest
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
 from batchveo.core.sidecar_location import BESIDE, NONE, Sidecars
-from batchveo.engine.stages import download as module
-from batchveo.engine.stages.download import Downloader
+from batchveo.engine.stages import video_fetcher as module
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
 from batchveo.provider.body import StallDetector
 from batchveo.storage import block_writer
@@ -46,8 +46,8 @@ async def public(host: str, port: int) -> Sequence[str]:
 
 async def fetch(handler: Handler, folder: Path, job: Job | None = None, *, sidecars: Sidecars = BESIDE) -> FetchOutcome:
     async with VideoClient(transport=httpx.MockTransport(handler), resolve=public) as videos:
-        downloader = Downloader(videos, folder, disk=at_once, sidecars=sidecars)
-        return await downloader.handle(job or make_job(JobState.DOWNLOADING))
+        downloader = VideoFetcher(videos, folder, disk=at_once, sidecars=sidecars)
+        return await downloader.fetch(job or make_job(JobState.DOWNLOADING))
 
 
 def video(request: httpx.Request) -> httpx.Response:
@@ -260,8 +260,8 @@ class Cut(httpx.AsyncByteStream):
 async def tries(host: Handler, folder: Path, count: int) -> list[FetchOutcome]:
     job = make_job(JobState.DOWNLOADING)
     async with VideoClient(transport=httpx.MockTransport(host), resolve=public) as videos:
-        downloader = Downloader(videos, folder, disk=at_once)
-        return [await downloader.handle(job) for _ in range(count)]
+        downloader = VideoFetcher(videos, folder, disk=at_once)
+        return [await downloader.fetch(job) for _ in range(count)]
 
 
 async def test_a_broken_download_goes_on_where_it_broke(tmp_path: Path) -> None:
@@ -398,7 +398,7 @@ async def test_a_name_that_does_not_resolve_is_no_disk_trouble(tmp_path: Path) -
         raise OSError(-2, "Name or service not known")
 
     async with VideoClient(transport=httpx.MockTransport(video), resolve=unknown) as videos:
-        outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
+        outcome = await VideoFetcher(videos, tmp_path, disk=at_once).fetch(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, DownloadError)
 
 
@@ -411,7 +411,7 @@ async def test_a_resolver_that_does_not_answer_holds_no_download_up(tmp_path: Pa
 
     begun = anyio.current_time()
     async with VideoClient(transport=httpx.MockTransport(video), resolve=silent) as videos:
-        outcome = await Downloader(videos, tmp_path, disk=at_once).handle(make_job(JobState.DOWNLOADING))
+        outcome = await VideoFetcher(videos, tmp_path, disk=at_once).fetch(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, DownloadError)
     assert anyio.current_time() - begun <= 60
 
@@ -425,7 +425,7 @@ async def test_a_small_video_goes_to_the_disk_once(tmp_path: Path) -> None:
         return work()
 
     async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
-        outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
+        outcome = await VideoFetcher(videos, tmp_path, disk=disk).fetch(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, Downloaded)
     assert here == [[]]
 
@@ -442,7 +442,7 @@ async def test_a_large_video_goes_to_the_disk_in_blocks(tmp_path: Path, monkeypa
     pieces = Trickle(10, 0.0)
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=pieces))
     async with VideoClient(transport=transport, resolve=public) as videos:
-        outcome = await Downloader(videos, tmp_path, disk=disk).handle(make_job(JobState.DOWNLOADING))
+        outcome = await VideoFetcher(videos, tmp_path, disk=disk).fetch(make_job(JobState.DOWNLOADING))
     assert isinstance(outcome, Downloaded)
     assert outcome.sha256 == hashlib.sha256((tmp_path / outcome.file).read_bytes()).hexdigest()
     assert len(works) == len(WHOLE) // 10 + 1
@@ -522,10 +522,10 @@ async def test_a_part_that_another_wrote_to_is_not_gone_on_with(tmp_path: Path) 
 
     job = make_job(JobState.DOWNLOADING)
     async with VideoClient(transport=httpx.MockTransport(handler), resolve=public) as videos:
-        one, two = (Downloader(videos, tmp_path, disk=at_once) for _ in range(2))
-        assert isinstance(await one.handle(job), DownloadError)
-        assert isinstance(await two.handle(job), DownloadError)
-        assert isinstance(await one.handle(job), Downloaded)
+        one, two = (VideoFetcher(videos, tmp_path, disk=at_once) for _ in range(2))
+        assert isinstance(await one.fetch(job), DownloadError)
+        assert isinstance(await two.fetch(job), DownloadError)
+        assert isinstance(await one.fetch(job), Downloaded)
     assert asked == [None, None, None]
     assert (tmp_path / "a cat.mp4").read_bytes() == WHOLE
 

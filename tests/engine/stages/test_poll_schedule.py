@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.durations import Expectation
-from batchveo.engine.stages.poll_density import (
+from batchveo.engine.stages.poll_schedule import (
     LONGEST_EARLY_GAP,
     LONGEST_GAP,
     MOST_POLLS,

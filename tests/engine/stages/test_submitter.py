@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import httpx
 import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted
-from batchveo.engine.stages.attachments import Attachments
-from batchveo.engine.stages.submit import Submitter
+from batchveo.engine.broker import Broker
+from batchveo.engine.per_key import PerKey
+from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.factories import make_job
 
 
-async def named_bytes(sha256: str) -> tuple[str, bytes]:
-    """An input file that holds its own name."""
-    return "image/png", sha256.encode()
+class NoFiles:
+    """A broker that marks what is sent, for requests without input files."""
+
+    def __init__(self) -> None:
+        self.marked: list[Job] = []
+
+    async def leaving(self, job: Job) -> None:
+        self.marked.append(job)
+
+    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+        raise LookupError(sha256)
 
 
-async def marked(job: Job) -> None:
-    """Nothing is recorded here."""
+def submitter(api: ApiClient, broker: NoFiles) -> Submitter:
+    return Submitter(cast("Broker", broker), PerKey({"": api}), place=lambda job: None)
 
 
 @pytest.mark.anyio
@@ -34,9 +44,11 @@ async def test_the_committed_request_id_goes_along() -> None:
         return httpx.Response(201, json={"id": "g", "status": "queued"})
 
     job = make_job(JobState.SUBMITTING, client_request_id="bv.job.1.aa")
+    broker = NoFiles()
     async with ApiClient(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(handler)) as api:
-        outcome = await Submitter(api, Attachments(named_bytes), marked).handle(job)
+        outcome = await submitter(api, broker).handle(job)
     assert outcome == Accepted(generation_id="g")
+    assert broker.marked == [job]
     assert seen[0].headers["x-client-request-id"] == "bv.job.1.aa"
     assert json.loads(seen[0].content) == job.request
 
@@ -46,4 +58,4 @@ async def test_an_unclaimed_job_is_not_sent() -> None:
     """No intent, no POST."""
     api = ApiClient(None, base_url="https://x.example", transport=httpx.MockTransport(lambda r: httpx.Response(500)))
     with pytest.raises(ValueError, match="not claimed"):
-        await Submitter(api, Attachments(named_bytes), marked).handle(make_job())
+        await submitter(api, NoFiles()).handle(make_job())

@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
-from batchveo.engine.stages.reconcile import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, Reconciler, left_with
+from batchveo.engine.stages.log_lookup import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, LogLookup, left_with
 from batchveo.provider import ApiClient, ApiKey, ProviderError
 from tests.helpers.factories import make_job
 
@@ -53,7 +53,7 @@ async def sweep(
     whose: LogKey = LogKey.SAME,
 ) -> list[LogOutcome]:
     async with ApiClient(ApiKey("k"), base_url="https://x.example", transport=httpx.MockTransport(log)) as api:
-        reconciler = Reconciler(
+        reconciler = LogLookup(
             api,
             settle=settle,
             resubmit=resubmit,

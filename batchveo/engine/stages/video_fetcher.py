@@ -1,4 +1,4 @@
-"""Fetches a finished video and puts it, verified, where it belongs."""
+"""Fetches one finished video and puts it, verified, where it belongs."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def largest_body(job: Job) -> int:
     return min(max(int(seconds * BYTES_A_SECOND), LEAST_BOUND), LARGEST_VIDEO)
 
 
-class Downloader:
-    """Downloads to one place. Remembers, while it lives, how far a broken download came."""
+class VideoFetcher:
+    """Fetches videos to one destination. Remembers, while it lives, how far a broken download came."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Downloader:
         )
         self._partial: dict[int, Partial] = {}
 
-    async def handle(self, job: Job) -> FetchOutcome:
+    async def fetch(self, job: Job) -> FetchOutcome:
         """Fetch the video of ``job``, and put it, with its length, hash and container checked, where it belongs.
 
         One that a run left whole just before it died is recognised and not fetched again.
@@ -109,7 +109,7 @@ class Downloader:
             if self._shelf.scope_of(error, job) is Scope.DISK:
                 return DiskRefused(reason=reason)
             if error.errno in NAME_ERRORS and self._shelf.use_plain_name(job):
-                return await self.handle(job)
+                return await self.fetch(job)
             return DownloadError(reason=reason, tries=ONE_FILE_TRIES)
 
     async def _download(self, job: Job, spot: Spot) -> Downloaded:
