@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -133,18 +132,6 @@ class Problems:
         kept = [numbered for kind in self._kinds.values() for numbered in kind.problems()]
         kept.sort(key=lambda numbered: (self._files[numbered[1].file], numbered[1].line or 0, numbered[0]))
         return [problem for _, problem in kept]
-
-
-def suggest_closest(word: str, known: Iterable[str]) -> str | None:
-    """``did you mean …`` for a word that is close to known ones; ``None`` where none is."""
-    by_fold = {name.casefold(): name for name in known}
-    # a model is easily called without its maker
-    by_fold = {name.rpartition("/")[2]: whole for name, whole in by_fold.items()} | by_fold
-    matches = difflib.get_close_matches(word.casefold()[:_TEXT_LIMIT], by_fold, n=3, cutoff=0.6)
-    if not matches:
-        return None
-    meant = dict.fromkeys(by_fold[match] for match in matches)
-    return "did you mean " + " or ".join(meant) + "?"
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchveo.core.models import InputFile
+from batchveo.core.suggestions import suggest_closest
 from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Cell
 from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
-from batchveo.manifest.problems import Fault, shown, suggest_closest
+from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.provenance import find_floating, make_strict
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (

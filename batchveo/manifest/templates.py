@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from batchveo.manifest.problems import Fault, shown, suggest_closest
+from batchveo.core.suggestions import suggest_closest
+from batchveo.manifest.problems import Fault, shown
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|(?P<lone>[{}])")
 _INSIDE = re.compile(r"(?P<name>(?:meta|row)\.[^:!]+|\w+)(?::(?P<spec>.*))?", re.DOTALL)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TypeGuard
 
 from batchveo.core.normalization import ENDS
+from batchveo.core.suggestions import suggest_closest
 from batchveo.manifest import urls
 from batchveo.manifest.entries import plain
 from batchveo.manifest.local_files import LocalFiles, models_taking_files
 from batchveo.manifest.missing_values import LONGEST, check_text, is_no_text
 from batchveo.manifest.numbers import check_exact, read_whole, whole_of
-from batchveo.manifest.problems import Fault, shown, shown_bare, suggest_closest
+from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.scalars import resolve_scalar
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
@@ -59,7 +60,6 @@ class Rule:
     read: Callable[[str], object] = str
     varied: bool = False
     takes_json: bool = False
-    holds_urls: bool = False
     is_list: bool = False
     is_text: bool = False
 
@@ -187,20 +187,20 @@ def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rul
             return Rule(accept=_accept_boolean, read=_read_boolean)
         case ParamType.URL:
             accept = partial(_accept_address, name, param, folder, inputs)
-            return Rule(accept=accept, varied=True, holds_urls=True)
+            return Rule(accept=accept, varied=True)
         case ParamType.URL_LIST:
             each = partial(_accept_address, name, param, folder, inputs)
             accept_all = partial(_accept_addresses, each)
-            return Rule(accept=accept_all, read=_read_list, varied=True, holds_urls=True, is_list=True)
+            return Rule(accept=accept_all, read=_read_list, varied=True, is_list=True)
 
 
 def _make_free_rule(name: str) -> Rule:
     if name in {"prompt", "negative_prompt"}:
         return Rule(accept=accept_words, varied=True, is_text=True)
     if name.endswith("_urls"):
-        return Rule(accept=_accept_free_urls, read=_read_list, varied=True, holds_urls=True, is_list=True)
+        return Rule(accept=_accept_free_urls, read=_read_list, varied=True, is_list=True)
     if name.endswith("_url"):
-        return Rule(accept=_accept_free_urls, read=_read_free, varied=True, holds_urls=True)
+        return Rule(accept=_accept_free_urls, read=_read_free, varied=True)
     return Rule(accept=_accept_free, read=_read_free, varied=name == "seed", takes_json=True)
 
 

@@ -6,13 +6,13 @@ any place.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from batchveo.core.errors import Problem, UsageError
+from batchveo.core.suggestions import suggest_closest
 from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file
 from batchveo.provider.key_text import strip_key
 from batchveo.provider.keys_yaml import Table, Unreadable, read_document
@@ -79,7 +79,9 @@ class _Reading:
             self._add(None, None, "names no keys", _SHAPE)
             return ()
         for name in top.keys() - {"keys"}:
-            self._add(top.lines[name], None, "at the top stands keys, and nothing else", _closest(name, ["keys"]))
+            self._add(
+                top.lines[name], None, "at the top stands keys, and nothing else", suggest_closest(name, ["keys"])
+            )
         return cast("list[object]", top["keys"])
 
     def _top(self) -> object:
@@ -115,7 +117,7 @@ class _Reading:
     def _check_fields(self, entry: _Entry, table: Table) -> None:
         for field in table:
             if field not in FIELDS:
-                hint = _closest(field, FIELDS) or f"there are {', '.join(FIELDS)}"
+                hint = suggest_closest(field, FIELDS) or f"there are {', '.join(FIELDS)}"
                 self._add(table.lines[field], entry.place, "has a field that is not known", hint)
 
     def _name(self, entry: _Entry, table: Table) -> str:
@@ -193,11 +195,6 @@ class _Entry:
         """The line of a field, or else the entry's first."""
         lines = self.table.lines if isinstance(self.table, Table) else {}
         return lines.get(field or "", next(iter(lines.values()), None))
-
-
-def _closest(word: str, known: Sequence[str]) -> str | None:
-    near = difflib.get_close_matches(word[:40], known, n=1)
-    return f"did you mean {near[0]}?" if near else None
 
 
 def _text(path: Path) -> str:

@@ -219,11 +219,10 @@ async def test_money_on_the_account_is_not_waited_for(tmp_path: Path, waits: boo
     assert n.clock.now() - 1_800_000_000.0 < 60
 
 
-async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
-    """One refusal says nothing about the model."""
-    n = night(tmp_path, faults={"403-moderated": 1e-9})
+def refuse_as_moderated(n: Night, bad: set[str]) -> list[str]:
+    """Refuse the prompts in ``bad`` as moderated; returns the prompts of all submits, as they come."""
     strikes = n.service._world.faults.strikes
-    bad = {f"p {number}" for number in (3, 4, 11, 20)}
+    asked: list[str] = []
 
     def strikes_bad(name: str, *event: object) -> bool:
         return asked[-1] in bad if name == "403-moderated" else strikes(name, *event)
@@ -234,9 +233,16 @@ async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
         response: Response = answer(request)
         return response
 
-    asked: list[str] = []
     n.service._world.faults.strikes = strikes_bad  # type: ignore[method-assign]
     n.service.handle = handle  # type: ignore[method-assign]
+    return asked
+
+
+async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
+    """One refusal says nothing about the model."""
+    n = night(tmp_path, faults={"403-moderated": 1e-9})
+    bad = {f"p {number}" for number in (3, 4, 11, 20)}
+    asked = refuse_as_moderated(n, bad)
     result = await n.run(specs(30), concurrency=2)
     aside = n.jobs(S.PENDING)
     assert {job.prompt for job in aside} == bad
@@ -250,21 +256,8 @@ async def test_a_moderated_submit_is_put_aside_alone(tmp_path: Path) -> None:
 async def test_moderated_submits_at_the_head_of_the_manifest_hold_up_no_other(tmp_path: Path, concurrency: int) -> None:
     """However many are refused in a row: others of the model are tried before it is given up."""
     n = night(tmp_path, faults={"403-moderated": 1e-9})
-    strikes = n.service._world.faults.strikes
     bad = {f"p {number}" for number in range(5)}
-
-    def strikes_bad(name: str, *event: object) -> bool:
-        return asked[-1] in bad if name == "403-moderated" else strikes(name, *event)
-
-    def handle(request: Request, answer: Any = n.service.handle) -> Response:
-        if request.method == "POST":
-            asked.append(json.loads(request.body)["prompt"])
-        response: Response = answer(request)
-        return response
-
-    asked: list[str] = []
-    n.service._world.faults.strikes = strikes_bad  # type: ignore[method-assign]
-    n.service.handle = handle  # type: ignore[method-assign]
+    asked = refuse_as_moderated(n, bad)
     result = await n.run(specs(30), concurrency=concurrency)
     assert {job.prompt for job in n.jobs(S.PENDING)} == bad
     assert len(n.jobs(S.SUCCEEDED)) == 25

@@ -45,10 +45,6 @@ class RowFile:
         """The columns by their plain names."""
         return [name for name, column in self.columns.items() if name == column]
 
-    def column_of(self, name: str) -> str | None:
-        """The column that fills a placeholder; ``None`` where it is none of this file's."""
-        return self.columns.get(name)
-
     def check(self, names: Collection[str]) -> None:
         """Raise ``Fault`` for a placeholder whose column stands twice."""
         for name in names:
