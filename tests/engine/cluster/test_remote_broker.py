@@ -20,7 +20,6 @@ from batchveo.core.outcomes import Accepted, Completed, Refused, RejectedTempora
 from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Unreachable, Verb
 from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteBroker
-from batchveo.store import Store
 from batchveo.store.transitions import Transitions
 from tests.helpers.coordinator_at_work import LOCAL, Office, all_of, names
 from tests.helpers.factories import make_spec
@@ -76,25 +75,25 @@ async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generatio
         assert office.despair == []
 
 
-@pytest.mark.parametrize("step", ["claim", "mark_sent", "apply"])
+@pytest.mark.parametrize("step", ["claim_job", "mark_sent", "apply_move"])
 async def test_a_coordinator_that_dies_before_its_words_are_safe(tmp_path: Path, step: str) -> None:
     """Nothing was answered; what was written is gone; the worker says it again, to the next one."""
     async with Office(tmp_path, jobs=1, settle=600.0) as office:
         desk = await joined(office)
-        real = getattr(Store, step)
+        real = getattr(Transitions, step)
 
-        def dying(self: Store, *args: Any, **options: Any) -> Any:
+        def dying(self: Transitions, *args: Any, **options: Any) -> Any:
             result = real(self, *args, **options)
             office.head.kill()
             return result
 
         job: Job | None = None
         try:
-            if step != "claim":
+            if step != "claim_job":
                 job = await desk.claim()
-            if step == "apply" and job is not None:
+            if step == "apply_move" and job is not None:
                 await desk.leaving(job)
-            with mock.patch.object(Store, step, dying):
+            with mock.patch.object(Transitions, step, dying):
                 if job is None:
                     waiting = office.begin(desk.claim)
                 elif step == "mark_sent":
@@ -106,7 +105,7 @@ async def test_a_coordinator_that_dies_before_its_words_are_safe(tmp_path: Path,
         finally:
             await office.open()
         (stands,) = office.jobs()
-        if step == "apply":
+        if step == "apply_move":
             assert stands.state is S.IN_DOUBT
             assert (await waiting.ended()).generation_id == "g-1-1"
         else:
