@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from batchveo.core.destination import at_home
 from batchveo.store.database import open_for_reading, open_for_writing
-from batchveo.store.lock import RunLock
+from batchveo.store.file_locks import RunLock
 
 _log = logging.getLogger(__name__)
 

@@ -20,11 +20,6 @@ ACCEPTED = list_states(state for state in JobState if state.is_accepted)
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from here to itself: so a million jobs are taken on by one row."""
 
-# -- the schema: the table is that of sqlite-utils' migrations
-
-HAS_STEPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
-STEPS_OF = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'batchveo'"
-
 # -- runs
 
 BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
