@@ -1,7 +1,7 @@
 # batchveo in a container: not root, pinned versions, state and videos in volumes.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY batchveo ./batchveo
 RUN python -m venv /opt/batchveo \
     && /opt/batchveo/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[all]'

@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint simulate coverage lowest bench bench-quick constraints clean
+.PHONY: help demo test browser lint lint-page docs simulate coverage lowest measure bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,10 @@ $(VENV)/run: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
@@ -41,11 +45,23 @@ browser: # the tests look at the page with Chromium, where there is one or apt b
 		&& { echo "installing chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
 
-lint: $(VENV)/dev ## Check style, types and the layers of imports
+lint: $(VENV)/dev ## Check style, types and the layers of imports; with npm, the page's JavaScript too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-page; \
+		else echo "npm is missing: the page's JavaScript and CSS are not checked"; fi
+
+node_modules/.made: package.json # the version stands in package.json
+	npm install --silent --no-package-lock --no-audit --no-fund
+	@touch $@
+
+lint-page: node_modules/.made # biome checks style and form of the page's JavaScript and CSS
+	npx biome ci --colors=off
+
+docs: $(VENV)/docs ## Build the documentation into site/; a warning or a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 simulate: $(VENV)/dev ## Live through simulated nights: make simulate SEEDS=1000 FIRST=0
 	$(BIN)/python -m tests.simulation.night $(SEEDS) $(FIRST)
@@ -56,6 +72,9 @@ coverage: $(VENV)/dev ## Run the tests with branch coverage
 
 lowest: ## Install the lowest versions that pyproject.toml allows, and run the demo with them
 	PYTHON=$(PYTHON) .ci/lowest
+
+measure: $(VENV)/dev ## Print the figures of layout, names, size and prose, each with its goal
+	$(BIN)/python -m tools.measure
 
 bench: $(VENV)/bench ## Measure everything, full size, forty minutes: make bench ONLY="night polling"
 	$(BIN)/python -m benchmarks $(ONLY)
@@ -71,4 +90,4 @@ constraints: ## Pin the newest versions that work together into constraints.txt
 	rm -rf .venv-pins build
 
 clean: ## Remove the environment, the demo and what the benchmarks keep
-	rm -rf $(VENV) demo benchmarks/.cache
+	rm -rf $(VENV) demo benchmarks/.cache node_modules

@@ -65,7 +65,7 @@ async def near(state: Path, run: int) -> Tally:
     clock = Clock()
     with Store(state) as store:
         await hold(store)
-        async with clients.apis(NOWHERE) as apis:
+        async with clients.open_api_clients(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
             desk = LocalBroker(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))

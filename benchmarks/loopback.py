@@ -19,7 +19,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import sample_video
 
 TAIL_BYTES = 24
 """The last box of a video: it holds the generation's number, so that no two videos are the same."""
@@ -44,7 +44,7 @@ class Videos:
     """One video in memory and, for large ones, in a file that the kernel sends from."""
 
     def __init__(self, size: int) -> None:
-        whole = render(token="benchmark", seconds=4, portrait=False, size=size - TAIL_BYTES)
+        whole = sample_video("sea", label="", seconds=4, portrait=False, size=size - TAIL_BYTES)
         self.size = len(whole) + TAIL_BYTES
         self.head = whole
         self.file: BinaryIO | None = None

@@ -18,13 +18,9 @@ from trio.testing import MockClock
 
 from batchveo import sandbox
 from batchveo.provider.api_key import VARIABLES
-from tests import scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from xdist.remote import Producer
-    from xdist.scheduler import LoadScopeScheduling
 
 # how long one example takes says more of the machine's other work than of the code
 settings.register_profile("batchveo", deadline=None)
@@ -44,16 +40,10 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     return cores + (cores + 1) // 2
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
-    """Ours, whatever ``--dist`` says, unless each worker is to run all."""
-    return None if config.getvalue("dist") == "each" else scheduling.scheduler(config, log)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several workers share the tests, the order is that of ``scheduling``."""
+    """If several workers share the tests, the slow ones begin first: else all wait for the one begun last."""
     if hasattr(config, "workerinput"):
-        scheduling.longest_first(items)
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
@@ -72,7 +62,8 @@ def _quick_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _by_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test meets the same chances and the same order of tasks every time: what it finds, it finds again."""
-    seed = zlib.crc32(request.node.nodeid.encode())
+    name = f"{request.node.parent.nodeid}::{request.node.name}"  # xdist adds the group to the test's own id
+    seed = zlib.crc32(name.encode())
     random.seed(seed)
     monkeypatch.setattr(trio._core._run, "_r", random.Random(seed))
     monkeypatch.setattr(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)

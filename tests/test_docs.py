@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import html
+import importlib.util
+import os
 import re
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import click
@@ -13,8 +20,14 @@ from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
 
 ROOT = Path(__file__).parents[1]
-COMMANDS_MD = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OUTPUT = (ROOT / "docs/reference/output.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+needs_mkdocs = pytest.mark.skipif(
+    importlib.util.find_spec("mkdocs_click") is None or importlib.util.find_spec("mkdocstrings") is None,
+    reason="the docs extra is not installed",
+)
 
 
 def command(name: str) -> click.Command:
@@ -23,28 +36,83 @@ def command(name: str) -> click.Command:
     return found
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_is_documented(name: str) -> None:
-    """In docs/commands.md, under a heading of its own or the one it refers to."""
-    assert re.search(rf"^## {name}\b", COMMANDS_MD, re.MULTILINE)
-    for parameter in command(name).params:
-        for option in parameter.opts:
-            assert not option.startswith("--") or option in COMMANDS_MD, f"{name} {option}"
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the site, built as ``make docs`` does: a warning or a broken link is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(build, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme(name: str) -> None:
-    """By its name."""
-    assert f"`{name}`" in README
+@needs_mkdocs
+def test_every_command_and_option_is_in_the_built_reference(site: Path) -> None:
+    """Each command under a heading of its own, with all of its options and their help."""
+    page = html.unescape((site / "reference/commands.html").read_text(encoding="utf-8"))
+    parts = re.split(r'<h3 id="batchveo-([a-z-]+)">', page)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name in COMMANDS:
+        section = words(sections[name])
+        for parameter in command(name).params:
+            if isinstance(parameter, click.Option):
+                assert all(option in section for option in parameter.opts), f"{name} {parameter.opts}"
+                assert words(parameter.help or "") in section, f"{name} {parameter.opts}"
+
+
+def words(text: str) -> str:
+    """Text without tags and marks of HTML and Markdown, and with single blanks."""
+    return " ".join(re.sub(r"<[^>]+>|[`*\\]", "", text).split())
+
+
+@needs_mkdocs
+def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
+    """With an anchor that other pages can link to."""
+    import batchveo as package
+
+    page = (site / "reference/python.html").read_text(encoding="utf-8")
+    for name in package.__all__:
+        assert f'id="batchveo.{name}"' in page or f"batchveo.{name}<" in page, name
+
+
+@needs_mkdocs
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    """No fonts, scripts, styles or pictures of other hosts."""
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > len(PAGES) - 2
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r'<(?:script|img|link)\b[^>]*(?:src|href)="(https?:[^"]*)"', text) == [], page.name
+
+
+def test_the_readme_is_short_and_shows_both_pictures() -> None:
+    """At most a hundred lines; pictures that exist, and load nothing from elsewhere."""
+    assert len(README.splitlines()) <= 100
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert 1_000 < (ROOT / picture).stat().st_size < 250_000
+    assert "@font-face" not in (ROOT / "docs/images/terminal.svg").read_text(encoding="utf-8")
 
 
 def test_every_state_and_exit_status_is_documented() -> None:
     """In the words of the program."""
     for state in JobState:
-        assert f"`{state.value}`" in COMMANDS_MD
-        assert state.sentence.split(";")[0].rstrip(".").lower() in COMMANDS_MD.lower()
+        assert f"| `{state.value}` |" in OUTPUT
+        assert state.sentence.split(";")[0].rstrip(".").lower() in OUTPUT.lower()
     for status in ("0", "1", "2", "3", "4", "130"):
-        assert re.search(rf"^\| {status}\b", COMMANDS_MD, re.MULTILINE)
+        assert re.search(rf"^\| {status}\b", OUTPUT, re.MULTILINE)
+
+
+def test_no_page_uses_the_old_words() -> None:
+    """One word for one thing, by docs/glossary.md: a run is no night, a database no state."""
+    for page in PAGES:
+        text = re.sub(r"(?s)<!-- results -->.*<!-- end of results -->", "", page.read_text(encoding="utf-8"))
+        text = re.sub(r"(?s)```.*?```|`[^`]*`|\]\([^)]*\)|<!--.*?-->", "", text)
+        if page.name not in {"changelog.md", "glossary.md"}:
+            found = re.findall(r"(?i)\b(?:(?<!simulated )(?<!every )nights?|the state file|goes on|go on)\b", text)
+            assert found == [], page.name
 
 
 def test_every_option_with_a_variable_has_its_own() -> None:
@@ -80,7 +148,7 @@ def test_every_other_option_has_its_variable(name: str) -> None:
 def test_flags_and_several_values_come_from_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As docs/ecosystem.md writes them."""
+    """As docs/reference/configuration.md writes them."""
     monkeypatch.chdir(tmp_path)
     Path("m.yaml").write_text("jobs:\n  - {model: veo2, prompt: A dragon}\n", encoding="utf-8")
     monkeypatch.setenv("BATCHVEO_SANDBOX", "1")
@@ -99,7 +167,7 @@ def test_the_example_config_is_taken(
 ) -> None:
     """By each command, as it stands there."""
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("docs/ecosystem.md", "toml")
+    (example,) = blocks("docs/reference/configuration.md", "toml")
     Path("batchveo.toml").write_text(example, encoding="utf-8")
     for name in COMMANDS:
         assert status_of([name, "--help"]) == 0, capsys.readouterr().err
@@ -109,7 +177,7 @@ def test_the_example_config_is_taken(
 
 def test_the_example_dotenv_is_read(tmp_path: Path) -> None:
     """Each line of it."""
-    (example,) = blocks("docs/ecosystem.md", "sh")
+    example, *_ = blocks("docs/reference/configuration.md", "sh")
     (tmp_path / ".env").write_text(example, encoding="utf-8")
     assert dotenv.read(tmp_path / ".env") == {
         "AIMLAPI_API_KEY": "the key",
@@ -118,38 +186,25 @@ def test_the_example_dotenv_is_read(tmp_path: Path) -> None:
     }
 
 
-def test_commands_in_the_docs_exist() -> None:
-    """With every option that they are given there."""
-    found = 0
-    for path in ("README.md", "docs/ecosystem.md"):
-        for block in blocks(path, "console"):
-            for name, rest in re.findall(r"\bbatchveo ([a-z][a-z-]*)((?: [^|>#\n)]*)?)", block):
-                if name in COMMANDS:
-                    known = {option for p in command(name).params for option in (*p.opts, *p.secondary_opts)}
-                    assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
-                    found += 1
-    assert found > 10
-
-
 def test_files_that_the_docs_link_to_exist() -> None:
-    """Relative links of every page."""
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    """Relative links of every page; `make docs` checks anchors too, but does not see the README."""
+    for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
 
 
 def blocks(path: str, language: str) -> list[str]:
     text = (ROOT / path).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}(?: [^\n]*)?\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.parametrize(
     ("path", "language", "suffix"),
     [
         ("README.md", "yaml", ".yaml"),
-        ("docs/manifest.md", "yaml", ".yaml"),
-        ("docs/manifest.md", "csv", ".csv"),
-        ("docs/manifest.md", "json", ".jsonl"),
+        ("docs/reference/manifest.md", "yaml", ".yaml"),
+        ("docs/reference/manifest.md", "csv", ".csv"),
+        ("docs/reference/manifest.md", "json", ".jsonl"),
     ],
 )
 def test_manifests_in_the_docs_are_valid(path: str, language: str, suffix: str, tmp_path: Path) -> None:
@@ -166,9 +221,9 @@ def test_manifests_in_the_docs_are_valid(path: str, language: str, suffix: str, 
             assert reading.check().jobs > 0
 
 
-def test_tests_named_in_the_guarantees_exist() -> None:
+def test_tests_named_in_the_evidence_exist() -> None:
     """A guarantee without its test is none."""
-    text = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/explanation/evidence.md").read_text(encoding="utf-8")
     tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     for name in re.findall(r"`(test_[a-z_0-9]+)…?`", text):
         assert f"def {name}" in tests, name
@@ -186,30 +241,68 @@ def test_example_manifests_are_valid() -> None:
                 assert reading.check().jobs > 0
 
 
-def test_the_readme_python_example_names_what_exists() -> None:
-    """Every `batchveo.NAME` in it."""
+def test_every_public_name_is_in_the_python_reference() -> None:
+    """One block a name, which mkdocstrings fills; and none that is not public."""
     import batchveo as package
 
-    for example in blocks("README.md", "python"):
-        for name in re.findall(r"batchveo\.([A-Za-z_]+)", example):
-            assert hasattr(package, name)
+    reference = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    assert sorted([*re.findall(r"^::: batchveo\.(\w+)$", reference, re.MULTILINE), "__version__"]) == sorted(
+        package.__all__
+    )
 
 
-def test_every_public_name_is_in_the_library_reference() -> None:
-    """In backticks; a new one is documented with it."""
-    import batchveo as package
+def test_messages_in_the_troubleshooting_exist() -> None:
+    """Each heading, part by part: what stands between two ``…`` is a text of the program."""
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^### `(.*)`$", page, re.MULTILINE)
+    assert len(messages) > 30
+    for message in messages:
+        for part in filter(None, map(str.strip, message.split("…"))):
+            assert any(part in text for text in texts()), (part, message)
 
-    reference = (ROOT / "docs/library.md").read_text(encoding="utf-8")
-    for name in package.__all__:
-        assert f"`{name}`" in reference, name
+
+@cache
+def texts() -> frozenset[str]:
+    """Every text in the package's code."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "batchveo").rglob("*.py")]
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return frozenset(node.value for node in nodes if isinstance(node.value, str))
 
 
-def test_every_room_stands_in_the_architecture() -> None:
-    """In backticks, by the name that it has among the layers."""
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    for path in sorted((ROOT / "batchveo").iterdir()):
-        if (path.suffix == ".py" or path.is_dir()) and not path.name.startswith("_"):
-            assert f"`{path.stem}`" in text, path.name
+def test_every_package_is_in_the_architecture() -> None:
+    """The table names what is there, and nothing else."""
+    table = ARCHITECTURE.partition("## The packages")[2].partition("\n## ")[0]
+    modules = (ROOT / "batchveo").glob("[a-z]*.py")
+    packages = (path.parent for path in (ROOT / "batchveo").glob("*/__init__.py"))
+    there = {path.stem for path in (*modules, *packages)}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == there
+
+
+def test_functions_named_in_the_architecture_exist() -> None:
+    """Each step of the three ways names a function or class, and the file in which it is defined."""
+    section = ARCHITECTURE.partition("## The way through the code")[2].partition("\n## ")[0]
+    section = re.sub(r"(?s)<!--.*?-->", "", section)
+    ways = section.split("\n### ")[1:]
+    assert len(ways) == 3
+    for way in ways:
+        steps = re.findall(r"^\d+\. `([\w.]+)` \(`([\w/]+\.py)`\)", way, re.MULTILINE)
+        assert steps, way
+        for name, file in steps:
+            assert name.split(".") == defined(ROOT / file, name.split(".")), (name, file)
+
+
+def defined(file: Path, names: list[str]) -> list[str]:
+    """As many of the nested names as the file defines."""
+    body: list[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body
+    found = []
+    for name in names:
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        match = next((node for node in body if isinstance(node, kinds) and node.name == name), None)
+        if match is None:
+            break
+        found.append(name)
+        body = match.body
+    return found
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
+
+from batchveo import __version__
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,3 +63,43 @@ def test_ci_runs_it_before_the_closing_line() -> None:
     lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
     assert "make lowest" in lines
     assert lines[-1].startswith("tail -n 1")
+
+
+def test_ci_tests_every_python_and_platform_that_the_classifiers_name() -> None:
+    """The lowest is the one that `requires-python` names."""
+    content = project()
+    matrix = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    matrix = matrix["jobs"]["tests"]["strategy"]["matrix"]
+    classifiers = content["classifiers"]
+    assert matrix["python"] == [found[1] for each in classifiers if (found := re.search(r":: (3\.\d+)$", each))]
+    assert content["requires-python"] == f">={matrix['python'][0]}"
+    systems = {
+        "MacOS": "macos-latest",
+        "Microsoft :: Windows": "windows-latest",
+        "POSIX :: Linux": "ubuntu-latest",
+    }
+    prefix = "Operating System :: "
+    named = {systems[each.removeprefix(prefix)] for each in classifiers if each.startswith(prefix)}
+    assert named == set(matrix["os"])
+
+
+def test_hooks_and_make_check_the_same() -> None:
+    """Whatever a hook runs, `make lint` runs too."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook["entry"] for repo in config["repos"] for hook in repo["hooks"]]
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert lint
+    tools = [line.split()[0].removeprefix("$(BIN)/") for line in lint[1].splitlines() if "$(BIN)/" in line]
+    assert tools == [entry.split()[0] for entry in hooks]
+
+
+def test_the_changelog_has_the_version_with_its_date() -> None:
+    """In the form of Keep a Changelog: Unreleased first, then the newest, each with a date and a link."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *released = re.findall(r"^## \[(.+?)\](.*)$", text, re.MULTILINE)
+    assert first == ("Unreleased", "")
+    assert released[0][0] == __version__
+    dates = [date.fromisoformat(rest.removeprefix(" - ")) for _, rest in released]
+    assert dates == sorted(dates, reverse=True)
+    for version, _ in [first, *released]:
+        assert len(re.findall(rf"^\[{re.escape(version)}\]: https://", text, re.MULTILINE)) == 1

@@ -1,4 +1,4 @@
-"""What docs/scaling.md shows and reckons: files that were never run on such clusters can at least be read."""
+"""What the docs show and calculate of clusters: files that were never run on them can at least be read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from batchveo.cli import batchveo
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/cluster"
-PAGE = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
-SBATCH = FOLDER / "night.sbatch"
+PAGE = (ROOT / "docs/explanation/scaling.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/guides/cluster.md").read_text(encoding="utf-8")
+SBATCH = FOLDER / "batchveo.sbatch"
 DAY = 86_400.0
 SCENARIOS = [(1e6, 7 * DAY), (1e6, DAY), (100e6, 100 * DAY), (100e6, 30 * DAY)]
 
@@ -57,7 +58,7 @@ def test_keys_and_state_are_the_heads_alone() -> None:
     (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
     (group,) = cluster["workerGroupSpecs"]
     (worker,) = group["template"]["spec"]["containers"]
-    assert {mount["name"] for mount in head["volumeMounts"]} == {"state", "night", "keys"}
+    assert {mount["name"] for mount in head["volumeMounts"]} == {"state", "manifest", "keys"}
     assert "volumeMounts" not in worker
     assert worker["envFrom"] == head["envFrom"] == [{"secretRef": {"name": "bucket"}}]
     assert f"FROM rayproject/ray:{cluster['rayVersion']}-" in (FOLDER / "Dockerfile").read_text(encoding="utf-8")
@@ -71,7 +72,7 @@ def test_the_batch_script_is_one() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 def test_every_option_of_ray_start_exists() -> None:
-    """In the page and in the batch script; by its help, since importing Ray settles how it may be used."""
+    """In the guide and in the batch script; by its help, since importing Ray settles how it may be used."""
     said = subprocess.run(
         [sys.executable, "-m", "ray.scripts.scripts", "start", "--help"],
         capture_output=True,
@@ -80,7 +81,7 @@ def test_every_option_of_ray_start_exists() -> None:
     )
     known = set(re.findall(r"--[a-z-]+", said.stdout))
     script = SBATCH.read_text(encoding="utf-8")
-    asked = re.findall(r"ray start (.*)", PAGE + script)
+    asked = re.findall(r"ray start (.*)", GUIDE + script)
     options = {option for words in asked for option in re.findall(r"--[a-z-]+", words.partition("#")[0])}
     assert {"--head", "--port", "--address", "--block", "--node-ip-address"} <= options
     assert options <= known
@@ -100,8 +101,8 @@ def test_the_estimate_follows_from_its_formulas() -> None:
     assert row("videos, Gbit/s") == pytest.approx([0.08 * rate for rate in rates], rel=0.03)
     assert row("videos, TB") == [clips * 10 / 1e6 for clips, _ in SCENARIOS]
     assert row("cores, without Ray") == pytest.approx([0.04 * rate for rate in rates], rel=0.06)
-    assert row("state, moves a second") == pytest.approx([5 * rate for rate in rates], rel=0.04)
-    assert row("state, GB") == pytest.approx([clips * 1630 / 1e9 for clips, _ in SCENARIOS], rel=0.05)
+    assert row("database, moves a second") == pytest.approx([5 * rate for rate in rates], rel=0.04)
+    assert row("database, GB") == pytest.approx([clips * 1630 / 1e9 for clips, _ in SCENARIOS], rel=0.05)
     assert row("dollars, million") == [clips * 1.56 / 1e6 for clips, _ in SCENARIOS]
 
 

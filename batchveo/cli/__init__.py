@@ -22,31 +22,31 @@ from batchveo.core.errors import BatchveoError, ManifestError, UsageError
 from batchveo.core.version import __version__
 
 COMMANDS = {
-    "run": "Make the videos that the manifests name; again: go on.",
-    "resume": "Go on with everything unfinished in the state.",
-    "plan": "Check, count and price manifests; buy nothing.",
-    "status": "Count the jobs by state; show spend and speed.",
-    "jobs": "List the jobs; --json for scripts.",
-    "retry": "Put failed jobs back to pending.",
-    "cancel": "Withdraw pending jobs before they are submitted.",
-    "resolve": "Settle jobs in doubt by hand.",
-    "adopt": "Take in generations that are bought already.",
-    "audit": "Hold the state against the provider's books.",
-    "verify": "Check every finished video on disk.",
-    "ui": "Serve a page of the videos, the progress and the failures.",
-    "report": "Write that page as one HTML file.",
-    "export": "Make a dataset from what succeeded.",
+    "run": "Generate the videos of the manifests; run again to resume.",
+    "resume": "Resume all unfinished jobs of the database.",
+    "plan": "Check, count and price the jobs; buy nothing.",
+    "status": "Count the jobs by state; show spending and speed.",
+    "jobs": "List the jobs.",
+    "retry": "Set failed jobs to pending again.",
+    "cancel": "Cancel pending jobs before they are submitted.",
+    "resolve": "Decide about jobs in doubt.",
+    "adopt": "Import generations that are already bought.",
+    "audit": "Compare the database with the provider's billing records.",
+    "verify": "Check the file of every finished video.",
+    "ui": "Serve a web page of videos, progress and failures.",
+    "report": "Write the web page as one HTML file.",
+    "export": "Write a dataset of the finished videos.",
     "models": "List the models and their parameters.",
-    "sandbox": "Serve a look-alike of the service, to try things.",
+    "sandbox": "Serve a local look-alike of the service, for trials.",
     "schema": "Print the JSON Schema of a manifest.",
-    "doctor": "Say what is wrong with this machine's set-up.",
-    "completion": "Print what lets your shell complete commands.",
-    "datasette-metadata": "Print what makes the state readable in Datasette.",
+    "doctor": "Check configuration, key, network and disk.",
+    "completion": "Print a completion script for your shell.",
+    "datasette-metadata": "Print metadata for viewing the database in Datasette.",
 }
-"""Every command with its line in ``--help``, which thus needs none of their modules."""
+"""Every command with its line in ``--help``, so that ``--help`` imports none of their modules."""
 
 CHECKED_WHOLE = ("run", "resume", "plan", "doctor")
-"""Commands that check every line of a config file; the quick ones look at what concerns them."""
+"""Commands that check every line of a config file; the others check only their own settings."""
 
 GARBAGE = 20_000
 """Objects made before the collector looks for cycles: at Python's 700 that took a fifteenth of a run's time."""
@@ -54,10 +54,10 @@ GARBAGE = 20_000
 EXIT_STATUSES = """\b
 Exit statuses:
   0    every job succeeded
-  1    some failed, or are held in doubt
-  2    bad usage, manifest or state
-  3    stopped early: credits, key, budget, disk; run again to go on
-  4    another run holds the state
+  1    some jobs failed or are held in doubt
+  2    wrong usage, manifest or database
+  3    stopped early: credits, key, budget or disk; run again to resume
+  4    another run uses the database
   130  stopped by SIGINT (Ctrl-C)    143  by SIGTERM    129  by SIGHUP"""
 
 
@@ -79,7 +79,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; what the config files say has become its defaults."""
+        """The named command, with the values of the config files as its defaults."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
@@ -104,7 +104,7 @@ class LazyGroup(click.Group):
             raise
 
     def _all(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
-        """Every command by its name; imported where the whole file is to be checked."""
+        """Every command by its name; imported if the whole file is to be checked."""
         whole = name in CHECKED_WHOLE and not ctx.resilient_parsing
         return {other: self.get_command(ctx, other) if whole else None for other in COMMANDS}
 
@@ -116,11 +116,17 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="batchveo")
-@option("--config", type=PATH, metavar="FILE", help="Defaults for the options; else batchveo.toml, if it is here.")
+@option(
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="TOML file with defaults for options (default: batchveo.toml in the current folder).",
+)
 def batchveo(config: Path | None) -> None:
     """Turn manifests of prompts and images into Veo videos, in bulk.
 
-    Stop it at any moment and run the same command again: nothing is bought twice, no paid video is lost.
+    Safe to interrupt: run the same command again and it resumes. It never buys the same video twice and never loses
+    one you paid for.
     """
 
 
@@ -171,15 +177,15 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _said("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
-        what = f"{error.filename} cannot be written" if error.filename else "cannot write"
+        what = f"cannot write {error.filename}" if error.filename else "cannot write"
         return _said(f"{what}: {error.strerror}", 1)
     except UnicodeEncodeError as error:
         odd = error.object[error.start : error.end]
-        return _said(f"file names on this machine are {error.encoding}, without {odd!r}: set PYTHONUTF8=1", 2)
+        return _said(f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2)
     except sqlite3.DatabaseError as error:
         from batchveo.store.database import is_full
 
-        return _said(f"the state cannot be used: {error}", 3 if is_full(error) else 2)
+        return _said(f"cannot use the database: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0
 
 

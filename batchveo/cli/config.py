@@ -95,7 +95,7 @@ def _part(file: Path) -> Mapping[str, object]:
     tool = content.get("tool")
     ours = tool.get("batchveo", {}) if isinstance(tool, dict) else {}
     if not isinstance(ours, dict):
-        raise UsageError(f"{file}: tool.batchveo is to be a table")
+        raise UsageError(f"{file}: tool.batchveo must be a table")
     return ours
 
 
@@ -105,7 +105,7 @@ def _toml(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"the config file {file} cannot be read: {error.strerror}") from None
+        raise UsageError(f"cannot read the config file {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"the config file {file} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

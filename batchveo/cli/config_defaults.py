@@ -1,4 +1,4 @@
-"""What the config files say, held against the options there are, and made click's defaults."""
+"""Check the settings of the config files against the options, and make them click's defaults."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def _checked(setting: Setting, options: Options | None) -> object:
     """The value as its option takes it; raises ``ValueError`` with what would be right."""
     if setting.name.lower() in API_KEYS:
         hint = 'name the file that holds it: api-key-file = "FILE"'
-        raise ValueError(f"the API key does not belong in a config file; {hint}")
+        raise ValueError(f"the API key must not be in a config file; {hint}")
     if options is None:
         return None
     if setting.name not in options:
-        raise ValueError(f"there is no such option{_hint(setting.name, options)}")
+        raise ValueError(f"unknown option{_hint(setting.name, options)}")
     return converted(options[setting.name], setting.name, setting.value)
 
 
@@ -83,13 +83,13 @@ def _check_trust(file: ConfigFile, setting: Setting) -> None:
     """Raise ``ValueError`` for what a file that was merely there may not set."""
     refused = refusal(setting.name) if file.of_folder else None
     if refused:
-        raise ValueError(f"{refused}; or name this file with --config")
+        raise ValueError(f"{refused}, or name this file with --config")
 
 
 def _strange_tables(file: ConfigFile, commands: Collection[str]) -> Iterator[str]:
     for table in file.tables:
         if table not in commands:
-            yield f"{file.path}: [{table}] is no command{_hint(table, commands)}"
+            yield f"{file.path}: [{table}] is not a command{_hint(table, commands)}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

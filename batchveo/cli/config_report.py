@@ -20,7 +20,7 @@ def origins(commands: Sequence[click.Command], named: Path | None) -> Iterator[C
     files = config_files(named)
     found = ", then ".join(str(file.path) for file in files)
     places = " or ".join(str(place) for place in (NAME, user_file()) if place)
-    yield Check(what="config", ok=True, found=found or f"none; {places} would be read")
+    yield Check(what="config", ok=True, found=found or f"no config file; looked for {places}")
     variables = _variables(commands)
     for file in files:
         yield from _set_by(file, variables)
@@ -41,7 +41,7 @@ def _set_by(file: ConfigFile, variables: dict[str, str]) -> Iterator[Check]:
     overruled = {name: variable for variable, name in variables.items() if os.environ.get(variable)}
     for setting in file.settings:
         shown = "…" if setting.name in SECRETS else repr(setting.value)
-        beaten = f", but {overruled[setting.name]} is set" if setting.name in overruled else ""
+        beaten = f", overridden by {overruled[setting.name]}" if setting.name in overruled else ""
         yield Check(what="setting", ok=True, found=f"{setting} = {shown} from {file.path}{beaten}")
 
 
@@ -51,7 +51,10 @@ def _environment(variables: dict[str, str]) -> Iterator[Check]:
         where = dotenv.FILE if from_file.get(variable) == os.environ[variable] else "the environment"
         if variable not in variables:
             yield Check(
-                what="setting", ok=False, found=f"{variable} from {where}", advice="no option reads it; a typo?"
+                what="setting",
+                ok=False,
+                found=f"{variable} from {where}",
+                advice="no option uses this variable; check its spelling",
             )
             continue
         shown = "…" if variables[variable] in SECRETS else repr(os.environ[variable])
@@ -59,7 +62,7 @@ def _environment(variables: dict[str, str]) -> Iterator[Check]:
 
 
 def _dotenv() -> Check:
-    names = ", ".join(dotenv.read(dotenv.FILE)) or "nothing of ours"
+    names = ", ".join(dotenv.read(dotenv.FILE)) or "no batchveo variables"
     private = not dotenv.is_open_to_others()
-    advice = "other users of this machine can read the key in it: chmod 600 .env"
+    advice = "other users of this machine can read the key in this file: chmod 600 .env"
     return Check(what=".env", ok=private, found=f"holds {names}", advice=advice)

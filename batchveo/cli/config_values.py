@@ -15,7 +15,7 @@ SECRETS = frozenset({"notify", "key"})
 def converted(option: click.Option, name: str, value: object) -> object:
     """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what would be right."""
     if not option.envvar:
-        raise ValueError("is for one call alone; give it on the command line")
+        raise ValueError("is for the command line only")
     if option.multiple:
         return [_one(option, name, item) for item in (value if isinstance(value, list) else [value])]
     return _one(option, name, value)
@@ -25,7 +25,7 @@ def _one(option: click.Option, name: str, value: object) -> object:
     demand = _demand(option, value)
     if demand is not None:
         shown = "" if name in SECRETS else f", not {value!r}"
-        raise ValueError(f"is to be {demand}{shown}")
+        raise ValueError(f"must be {demand}{shown}")
     if isinstance(option.type, click.Path | PlaceType):
         return os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no home
     return str(value) if isinstance(option.type, click.types.StringParamType) else value

@@ -59,7 +59,7 @@ def read(file: Path) -> dict[str, str]:
         if match is not None and is_ours(match[1]):
             value = _value(match[2].strip())
             if value is None:
-                raise UsageError(f"{file}:{number}: the quotes of {match[1]} do not end, or something follows them")
+                raise UsageError(f"{file}:{number}: the quotes of {match[1]} are not closed, or text follows them")
             found[match[1]] = value
     return found
 

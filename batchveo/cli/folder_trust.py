@@ -7,11 +7,11 @@ RESERVED = {
     "confirm-above": "it decides what is bought without asking you",
     "when-in-doubt": "it decides whether a video may be bought twice",
     "new-state": "it decides whether a video may be bought twice",
-    "missing-videos-ok": "it decides whether a run may go on without its finished videos",
+    "missing-videos-ok": "it decides whether a run may continue without its finished videos",
     "yes": "it decides what is bought without asking you",
     "keys": "it decides which of your environment variables are sent to the service",
-    "notify": "it decides who is told of your runs",
-    "notify-file": "it decides who is told of your runs",
+    "notify": "it decides who receives messages about your runs",
+    "notify-file": "it decides who receives messages about your runs",
     "config": "it decides which file is trusted",
 }
 """Options that neither a folder's config file nor its ``.env`` may set, each with why."""
@@ -21,5 +21,5 @@ def refusal(name: str) -> str | None:
     """What is to be said of the option ``name`` in a file of the folder; ``None`` where it may stand there."""
     why = RESERVED.get(name)
     return why and (
-        f"a folder may not set this, since {why}: put it into your own config file, the environment or the command line"
+        f"a folder may not set this, since {why}: use your own config file, the environment or the command line"
     )

@@ -44,7 +44,7 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
 
 
 def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
-    """Before anything else is: what follows ``--ray`` may be a manifest by mistake."""
+    """Check the address before anything else: the word after ``--ray`` may be a manifest by mistake."""
     if value is not None:
         from batchveo.core.cluster_settings import check_address
 
@@ -53,7 +53,7 @@ def _checked_address(context: click.Context, parameter: click.Parameter, value: 
 
 
 class FilePath(click.Path):
-    """A file or folder, in the home of its user where it begins with ``~``: variables and files have no shell."""
+    """A file or folder; ``~`` is the user's home, since no shell expands it in variables and config files."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that was named."""
@@ -87,25 +87,31 @@ class FiniteRange(click.FloatRange):
         """The number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is not a number with an end.", param, ctx)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
 PATH = FilePath(path_type=Path)
 PLACE = PlaceType()
 
-state_option = option("--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The state file.")
-videos_option = option("--videos", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
+state_option = option(
+    "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The SQLite database of jobs and runs."
+)
+videos_option = option(
+    "--videos", type=PLACE, metavar="DIR|URL", help="Folder or bucket URL of the videos, if they were moved."
+)
 SECONDS = FiniteRange(min=0.0)
-json_option = option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files)
 unknown_model_option = option(
-    "--allow-unknown-model", is_flag=True, help="Pass models that are not in the catalogue through, unvalidated."
+    "--allow-unknown-model",
+    is_flag=True,
+    help="Accept models that are not in the catalogue; their parameters are not validated.",
 )
 strict_option = option(
     "--strict-provenance",
     is_flag=True,
-    help="Refuse jobs whose prompt may be rewritten, or whose provider floats.",
+    help="Refuse jobs whose prompt may be rewritten or whose provider is not fixed.",
 )
 reading_options = together(
     option(
@@ -113,34 +119,34 @@ reading_options = together(
         "sets",
         multiple=True,
         metavar="FIELD=VALUE",
-        help="A value for every job that does not have the field; may be given several times.",
+        help="Set FIELD in every job that lacks it; may be given several times.",
     ),
     option(
         "--map",
         "renames",
         multiple=True,
         metavar="FIELD=COLUMN",
-        help="The column or key that a field is read from; may be given several times.",
+        help="Read FIELD from this column or key; may be given several times.",
     ),
     option(
         "--extra",
         type=click.Choice(["meta", "ignore", "error"]),
         default="error",
-        help="What becomes of columns and keys that are no fields.",
+        help="What to do with unknown columns and keys: keep as meta, ignore or report an error.",
     ),
-    option("--limit", type=int, metavar="N", help="Only the first N jobs; the others are left for later runs."),
+    option("--limit", type=int, metavar="N", help="Use only the first N jobs; later runs can use the others."),
     option(
         "--only",
         multiple=True,
         metavar="NAME|ID|GLOB",
-        help="Only jobs of this name or id, or names like cat-*; may be given several times.",
+        help="Use only jobs with this name or id; * matches any text; may be given several times.",
     ),
 )
 service_options = together(
-    option("--base-url", metavar="URL", help="The service's address (http only to this machine)."),
+    option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
-    option("--keys", type=PATH, metavar="FILE", help="Several API keys, each with limits of its own: a YAML file."),
-    option("--sandbox", is_flag=True, help="Use the embedded look-alike of the service; costs nothing."),
+    option("--keys", type=PATH, metavar="FILE", help="YAML file with several API keys and the limits of each."),
+    option("--sandbox", is_flag=True, help="Use the built-in look-alike of the service; costs nothing."),
 )
 notify_options = together(
     option(
@@ -148,9 +154,9 @@ notify_options = together(
         multiple=True,
         metavar="URL",
         show_default=False,  # a config file's URL would be shown
-        help="Tell this Apprise URL how the run goes; may be given several times.",
+        help="Send messages about the run to this Apprise URL; may be given several times.",
     ),
-    option("--notify-file", type=PATH, metavar="FILE", help="Read such URLs from a file, one a line."),
+    option("--notify-file", type=PATH, metavar="FILE", help="Read Apprise URLs from a file, one per line."),
 )
 cluster_options = together(
     option(
@@ -159,9 +165,9 @@ cluster_options = together(
         flag_value="local",
         metavar="[ADDRESS]",
         callback=_checked_address,
-        help="Spread the run over the Ray cluster at host:port, or auto; without an address a local one.",
+        help="Run on the Ray cluster at host:port or auto; without an address, start a local one.",
     ),
-    option("--workers", type=int, metavar="N", help="Workers on the cluster; one a node, at least 2."),
+    option("--workers", type=int, metavar="N", help="Number of cluster workers (default: one per node, at least 2)."),
 )
 plan_options = together(
     state_option,
@@ -170,59 +176,86 @@ plan_options = together(
         type=PLACE,
         default=Path("videos"),
         metavar="DIR|URL",
-        help="Where the videos go: a folder, or s3://, gs:// or az://bucket/prefix.",
+        help="Destination of the videos: a folder, or s3://, gs:// or az://bucket/prefix.",
     ),
     option(
         "--concurrency",
         type=int,
         metavar="N",
-        help="Generations in flight, at most (10; of several keys what they allow together).",
+        help="Most generations in flight (default: 10; with --keys, the sum of the keys' limits).",
     ),
-    option("--rate", metavar="N/min", help="Submits a minute, at most."),
-    option("--budget", type=float, metavar="USD", help="What the state may spend in all, in flight included."),
-    option("--assume-price", type=float, metavar="USD", help="For videos that the price list cannot quote."),
+    option("--rate", metavar="N/min", help="Most submits per minute (default: no limit)."),
+    option(
+        "--budget",
+        type=float,
+        metavar="USD",
+        help="Most dollars that all runs of this database may commit (default: no limit).",
+    ),
+    option(
+        "--assume-price",
+        type=float,
+        metavar="USD",
+        help="Price in dollars for videos that the price list does not cover.",
+    ),
 )
 run_options = together(
     plan_options,
     cluster_options,
-    option("--downloads", type=int, default=4, metavar="N", help="Videos fetched at once."),
-    option("--poll-interval", type=float, metavar="S", help="Fixed seconds between polls; adaptive without it."),
-    option("--poll-rate", type=float, metavar="N/s", help="Polls a second in all; as for one each 10 s, at least 4."),
+    option("--downloads", type=int, default=4, metavar="N", help="Most parallel downloads."),
+    option(
+        "--poll-interval",
+        type=float,
+        metavar="S",
+        help="Seconds between two polls of a generation (default: adaptive).",
+    ),
+    option(
+        "--poll-rate",
+        type=float,
+        metavar="N/s",
+        help="Most polls per second in total (default: concurrency / 10, at least 4).",
+    ),
     option(
         "--when-in-doubt",
         type=click.Choice(["hold", "resubmit"]),
         default="hold",
-        help="What becomes of a submit that the provider's log stays silent about. 'resubmit' may pay twice.",
+        help="What to do with a submit that never appears in the usage log; resubmit may pay twice.",
     ),
-    option("--settle", type=float, default=1800, metavar="S", help="How late the log may be before that."),
+    option(
+        "--settle",
+        type=float,
+        default=1800,
+        metavar="S",
+        help="Seconds to wait for the usage log before an unconfirmed submit is held.",
+    ),
     option(
         "--tries",
         type=int,
         default=1,
         metavar="N",
-        help="How often a generation is made in all if it fails and was not charged.",
+        help="Most generations per job if they fail without a charge.",
     ),
     option(
         "--sidecars",
         metavar="DIR|none",
         show_default=False,
-        help="Where the JSON file of each video goes: beside it, into a folder, or nowhere (none).",
+        help="Folder for the JSON file of each video (default: beside the video); none writes no such files.",
     ),
-    option("--wait-for-credits", is_flag=True, help="Wait for a top-up where the account is empty."),
-    option("--patience", type=float, default=7200, metavar="S", help="How long to wait for one video."),
+    option("--wait-for-credits", is_flag=True, help="If the account is empty, wait for a top-up instead of stopping."),
+    option("--patience", type=float, default=7200, metavar="S", help="Seconds to wait for one generation."),
     option(
         "--confirm-above",
         type=float,
         default=50.0,
         metavar="USD",
-        help="Ask before more than this is bought, or what has no price, when a person is at the terminal.",
+        help="At a terminal, ask before spending more than this, or on videos without a price.",
     ),
-    option("--missing-videos-ok", is_flag=True, help="Go on though finished videos are missing."),
+    option("--missing-videos-ok", is_flag=True, help="Run even if finished videos are missing from the output folder."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
     service_options,
-    option("--plain", is_flag=True, help="Plain lines, also at a terminal."),
-    option("--log-json", is_flag=True, help="One JSON object an event, on standard error."),
-    option("-v", "--verbose", count=True, show_default=False, help="Say more."),
-    option("-q", "--quiet", is_flag=True, help="Say only what is wrong."),
+    option("--plain", is_flag=True, help="Print plain lines instead of the live view."),
+    option("--log-json", is_flag=True, help="Print one JSON object per event on standard error."),
+    option("-v", "--verbose", count=True, show_default=False, help="Print every event; -vv also each HTTP request."),
+    option("--log-file", type=PATH, metavar="FILE", help="Append events and HTTP requests to a file."),
+    option("-q", "--quiet", is_flag=True, help="Print only warnings and failures."),
 )

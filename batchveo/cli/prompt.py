@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchveo.core.errors import UsageError
-from batchveo.operations.consent import Consent
+from batchveo.operations.approval import Consent
 
 if TYPE_CHECKING:
     from batchveo.operations.quote import Approve, PurchaseQuote
@@ -48,14 +48,14 @@ def _is_someone_there() -> bool:
 
 def _goes_on(question: str) -> bool:
     click.echo(question, err=True)
-    return _yes("\nGo on all the same?")
+    return _yes("\nContinue anyway?")
 
 
 def _asked(offer: PurchaseQuote) -> bool:
     from batchveo.display.columns import terminal_width
-    from batchveo.display.plan import offer_text
+    from batchveo.display.plan import format_offer
 
-    click.echo(offer_text(offer, terminal_width()), err=True)
+    click.echo(format_offer(offer, terminal_width()), err=True)
     return _yes("\nBuy them?")
 
 

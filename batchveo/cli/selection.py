@@ -27,7 +27,9 @@ def selected(store: Store, keys: Sequence[str]) -> Iterator[Job]:
         if len(jobs) == 1:
             found[jobs[0].seq] = jobs[0]
         else:
-            wrong.append(f"{key!r} is no job here" if not jobs else f"{key!r} means several jobs; use the id")
+            wrong.append(
+                f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
+            )
     if wrong:
         raise UsageError(f"{'; '.join(wrong)}. `{pasteable('jobs', state=store.path)}` lists them")
     yield from found.values()

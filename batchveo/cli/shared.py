@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,16 @@ from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
 from batchveo.display.background import BackgroundReporter
 from batchveo.display.factory import reporter_for
+from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notification_channels import Messengers, urls_in
+from batchveo.display.notifier import Notifier
 from batchveo.display.summary import account_lines, outcome_lines
 from batchveo.engine.result import RunResult
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
+
+LOGGERS = 2
+"""The verbosity from which on the loggers are shown."""
 
 
 def planned_settings(options: dict[str, Any]) -> RunSettings:
@@ -82,7 +88,7 @@ def cluster_of(options: dict[str, Any]) -> Cluster | None:
     if options["ray"] is not None:
         return Cluster(address=options["ray"], workers=options["workers"])
     if options["workers"] is not None:
-        raise UsageError("--workers N is for --ray: give both")
+        raise UsageError("--workers needs --ray")
     return None
 
 
@@ -92,7 +98,7 @@ def rate_per_minute(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|min|m|h|hour))?\s*", text)
     if match is None or float(match[1]) <= 0:
-        raise UsageError(f"--rate {text!r}: write it as 30/min")
+        raise UsageError(f"--rate {text!r}: write it as 30/min, 2/s or 500/h")
     factor = {"s": 60.0, "sec": 60.0, "h": 1 / 60, "hour": 1 / 60}.get(match[2] or "min", 1.0)
     return float(match[1]) * factor
 
@@ -108,12 +114,22 @@ def service_of(options: dict[str, Any], *, required: bool = True) -> Service:
     )
 
 
-def reporter_of(options: dict[str, Any]) -> BackgroundReporter:
-    """Who shows the run; a context manager to be used around it."""
+@contextlib.contextmanager
+def show_run(options: dict[str, Any]) -> Iterator[tuple[BackgroundReporter, Notifier]]:
+    """What shows a run, writes its log and posts its messages; the second is the run's reporter."""
+    # the JSON lines on standard error are for machines: no other line may come between them
+    log_to = sys.stderr if options["verbose"] >= LOGGERS and not options["log_json"] else None
+    with open_log(log_to, options["log_file"]), _open_reporter(options) as shown:
+        reporter = shown if options["log_file"] is None else log_events(shown)
+        with Notifier(messengers_of(options), reporter, state=options["state"]) as notifier:
+            yield shown, notifier
+
+
+def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
     return reporter_for(
         sys.stderr,
         verbosity=-1 if options["quiet"] else options["verbose"],
-        plain=options["plain"],
+        plain=options["plain"] or options["verbose"] >= LOGGERS,  # records would tear a live view
         log_json=options["log_json"],
     )
 

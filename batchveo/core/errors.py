@@ -5,20 +5,20 @@
     BatchveoError                 1
     ├── UsageError                2   the command line or the environment is wrong
     │   ├── ManifestError         2   one or more problems in the manifests, all of them at once
-    │   ├── KnownElsewhere        2   another database knows the jobs that are about to be bought
+    │   ├── KnownElsewhere        2   another database has the jobs that are about to be bought
     │   └── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
-    ├── StoppedEarly              3   the run cannot go on; nothing is marked failed
+    ├── StoppedEarly              3   the run cannot continue; no job is marked failed
     │   ├── KeyRejected               401, or no key at all
     │   ├── OutOfCredits              402 or 403, and the account is empty
-    │   ├── ServiceMisplaced          a page, not the service's own words, in answer to a submit
-    │   ├── NoVideos                  generation after generation comes to no video
+    │   ├── ServiceMisplaced          a submit is answered by another server's page
+    │   ├── NoVideos                  many generations in a row end without a video
     │   ├── BudgetReached             the next video would cost more than is left
-    │   ├── PricesUnknown             a budget was set, and the service's prices cannot be had
-    │   ├── DiskTrouble               the output folder or the state cannot be written
+    │   ├── PricesUnknown             a budget is set, and the service sends no prices
+    │   ├── DiskTrouble               the output folder or the database cannot be written
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person was asked whether to buy, and said no
-    ├── StateLocked               4   another run holds the state
-    └── StateUnusable             2   corrupt, newer than this program, or not a state at all
+    ├── StateLocked               4   another run uses the database
+    └── StateUnusable             2   corrupt, newer than this program, or not our database
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UsageError(BatchveoError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong in a manifest: where it is, what it is, and what would be right.
+    """One error in a manifest: its place, what is wrong, and a suggestion.
 
     ``more`` counts the problems of the same kind in the same file that are not listed for themselves;
     ``more_lines`` has the lines of the first of those.
@@ -69,11 +69,11 @@ class Problem:
         lines = ", ".join(map(str, self.more_lines))
         noun = "line" if self.more == 1 else "lines"
         where = f" ({noun} {lines}{', …' if self.more > len(self.more_lines) else ''})" if lines else ""
-        return f"and {self.more:,} more like it{where}"
+        return f"and {self.more:,} more like this{where}"
 
 
 class ManifestError(UsageError):
-    """Everything wrong in the manifests; ``problems`` has the first few of each kind, ``total`` counts all."""
+    """All errors in the manifests; ``problems`` has the first few of each kind, ``total`` counts all."""
 
     def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
         self.problems = tuple(problems)
@@ -92,7 +92,7 @@ def _told(problem: Problem) -> list[str]:
 
 
 class KnownElsewhere(UsageError):
-    """The database is new to these jobs, and another one beside the manifest knows them."""
+    """The database does not have these jobs, and another one beside the manifest has."""
 
 
 class VideosMissing(UsageError):
@@ -100,7 +100,7 @@ class VideosMissing(UsageError):
 
 
 class StoppedEarly(BatchveoError):
-    """The run cannot go on for now; every job keeps its state and the same command goes on later."""
+    """The run cannot continue; every job keeps its state and the same command resumes the run later."""
 
     exit_status = 3
 
@@ -118,19 +118,19 @@ class ServiceMisplaced(StoppedEarly):
 
 
 class NoVideos(StoppedEarly):
-    """Many generations in a row were accepted, and no video came of them."""
+    """Many generations in a row were accepted and ended without a video."""
 
 
 class BudgetReached(StoppedEarly):
-    """What is spent, in flight and in doubt leaves no room for the next video."""
+    """The remaining budget is too small for the next video."""
 
 
 class PricesUnknown(StoppedEarly):
-    """A budget was set, and the service's prices cannot be had."""
+    """A budget is set, and the service sends no prices."""
 
 
 class DiskTrouble(StoppedEarly):
-    """A video or the state cannot be written: disk full, read-only, no permission."""
+    """A video or the database cannot be written: disk full, read-only, no permission."""
 
 
 class ClusterTrouble(StoppedEarly):
@@ -138,16 +138,16 @@ class ClusterTrouble(StoppedEarly):
 
 
 class Declined(BatchveoError):
-    """Whoever was asked whether to buy said no: the same as Ctrl-C at that moment."""
+    """A person was asked whether to buy and said no; the same as Ctrl-C at that moment."""
 
     exit_status = 130
 
 
 class StateLocked(BatchveoError):
-    """Another run holds the state."""
+    """Another run uses the database."""
 
     exit_status = 4
 
 
 class StateUnusable(UsageError):
-    """The state file cannot be used: corrupt, written by a newer version, or something else entirely."""
+    """The database cannot be used: corrupt, written by a newer version, or something else entirely."""

@@ -65,14 +65,14 @@ class ThrottleReason(StrEnum):
 
 
 _SENTENCES = {
-    ThrottleReason.PLACES: "as many are in flight as may be",
+    ThrottleReason.PLACES: "all slots are in use",
     ThrottleReason.RATE: "the submit rate is used up",
     ThrottleReason.PAUSE: "submits pause",
     ThrottleReason.CREDITS: "waiting for credits",
     ThrottleReason.DOWNLOADS: "finished videos pile up at the downloads",
-    ThrottleReason.BUDGET: "the budget has no room for the next video",
-    ThrottleReason.LATER: "what is left waits for its next try",
-    ThrottleReason.NOTHING: "all is submitted",
+    ThrottleReason.BUDGET: "the remaining budget is too small for the next video",
+    ThrottleReason.LATER: "the remaining jobs wait for their next try",
+    ThrottleReason.NOTHING: "all jobs are submitted",
 }
 
 

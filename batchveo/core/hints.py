@@ -1,4 +1,4 @@
-"""Commands that a person is advised to run: complete, so that they can be pasted as they are."""
+"""Complete commands for messages, which can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 USUAL_STATE = Path("state/batchveo.db")
-"""What ``--state`` is where nobody says otherwise."""
+"""The default of ``--state``."""
 REAL_SERVICE = "https://api.aimlapi.com"
 PLAY_SERVICE = "sandbox"
-"""What runs record as their service; the rooms that make these are above this one, and a test compares them."""
+"""The names that runs record as their service. Copies, since core imports nothing; a test compares them."""
 
 _PLAIN = re.compile(r"[\w.]+(-[\w.]+)*", re.ASCII)
 
@@ -20,14 +20,14 @@ _PLAIN = re.compile(r"[\w.]+(-[\w.]+)*", re.ASCII)
 def pasteable(command: str, *words: str, state: Path | None = None, service: Sequence[str] = ()) -> str:
     """``batchveo COMMAND WORDS… --state DB``, quoted for a shell.
 
-    The state is named where another one would be meant without it, ``service`` are the options that name the
-    service (``address_options``). A word of capitals stands for what the person is to fill in.
+    ``--state`` is added if the default is another database. ``service``: options that name the service, from
+    ``address_options``. A word in capitals is a placeholder.
     """
     return shlex.join(["batchveo", command, *words, *service, *state_options(state)])
 
 
 def state_options(state: Path | None) -> list[str]:
-    """``--state DB``, where that is not what a command in the same shell would take by itself."""
+    """``--state DB``, or nothing if a command in the same shell uses this database by default."""
     if state is None:
         return []
     usual = Path(os.environ.get("BATCHVEO_STATE") or USUAL_STATE)
@@ -35,7 +35,7 @@ def state_options(state: Path | None) -> list[str]:
 
 
 def address_options(services: Iterable[str]) -> list[str]:
-    """The options that lead to where a state's jobs were bought, by the names of its runs' services."""
+    """The options that select the service of a database, from the names that its runs recorded."""
     names = [name for name in services if name]
     if PLAY_SERVICE in names:
         return ["--sandbox"]
@@ -44,5 +44,5 @@ def address_options(services: Iterable[str]) -> list[str]:
 
 
 def key_of(name: str, job_id: str) -> str:
-    """What names a job on any command line: its name, or its id where a shell or a terminal might mistake that."""
+    """What names a job on any command line: its name, or its id if a shell might split or expand the name."""
     return name if _PLAIN.fullmatch(name) else job_id

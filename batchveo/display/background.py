@@ -1,4 +1,4 @@
-"""A view of a run in a thread of its own: neither a slow terminal nor a bug in it ever holds the run up."""
+"""A view of a run in a thread of its own: a slow terminal or a bug in the view never delays the run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Protocol, Self
 from batchveo.core.events import Event, Message, RunStarted
 
 MOST_WAITING = 10_000
-"""Events kept for a view that does not get on; later ones are lost to it, which is said."""
+"""Events kept for a slow view; later ones are dropped, and the view shows how many."""
 LEAVE_SECONDS = 2.0
-"""How long the end waits for a view that does not get on."""
+"""Seconds that the end of a run waits for a slow view."""
 
 LONGEST_WAIT = 3600.0
 
@@ -37,7 +37,7 @@ class View(Protocol):
 
 
 class BackgroundReporter:
-    """A reporter that hands events on to ``view``; ``plain`` makes the view that takes over where that fails.
+    """A reporter that passes events to ``view``; ``plain`` makes the view that takes over if ``view`` fails.
 
     Use as a context manager around the run. Calls return at once, whatever the view does.
     """
@@ -74,7 +74,7 @@ class BackgroundReporter:
 
     @property
     def stuck(self) -> bool:
-        """Whether the view has not got on by the end: whatever it writes to takes nothing."""
+        """Whether the view is still busy after the end: its terminal or pipe accepts no output."""
         return self._thread.is_alive()
 
     def _work(self) -> None:
@@ -98,7 +98,7 @@ class BackgroundReporter:
 
     def _say_lost(self) -> None:
         if self._lost and self._events.empty():
-            text, self._lost = f"{self._lost:,} events came too fast to be shown; the state has them all", 0
+            text, self._lost = f"{self._lost:,} events came too fast to be shown; the database has all of them", 0
             self._try(lambda: self._view.show(Message(text=text, warning=True)))
 
     def _try(self, step: Callable[[], None]) -> None:
@@ -115,5 +115,5 @@ class BackgroundReporter:
             with contextlib.suppress(Exception):
                 if self._began is not None:
                     self._view.show(self._began)
-                text = f"the display failed ({type(error).__name__}: {error}); going on with plain lines"
+                text = f"the display failed ({type(error).__name__}: {error}); plain lines from here on"
                 self._view.show(Message(text=text, warning=True))

@@ -22,7 +22,7 @@ from batchveo.core.formatting import clock_time, counted, printable, shorten, sp
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
-"""The verbosity from which on something is said."""
+"""The verbosity from which a line is shown."""
 LONGEST = 500
 
 
@@ -38,7 +38,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventText:
-    """One line of text without control characters; said from the verbosity ``rank`` on.
+    """One line of text without control characters; shown from the verbosity ``rank``.
 
     ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
     """
@@ -49,49 +49,49 @@ class EventText:
     again: str = ""
 
 
-def news_of(event: Event) -> EventText | None:
-    """What ``event`` is worth in words; ``None`` where it is for machines only."""
+def describe_event(event: Event) -> EventText | None:
+    """The line for ``event``; ``None`` if it is for machines only."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
-            return _move(job, was, shorten(detail, LONGEST))
+            return _describe_move(job, was, shorten(detail, LONGEST))
         case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
             text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
         case SubmitsPaused(reason=reason, limit=limit):
-            text = f"slower: {shorten(reason, LONGEST)}; up to {limit} in flight"
+            text = f"retrying after {shorten(reason, LONGEST)}; limit {limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
-            return _pace(event)
+            return _describe_limit(event)
         case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
             return EventText(text=printable(text), tone=tone, rank=rank)
         case WaitingForLog():
-            return _waiting(event)
+            return _describe_waiting(event)
         case RunStarted() | RunFinished():
             return None
         case _:
             assert_never(event)
 
 
-def _waiting(event: WaitingForLog) -> EventText:
+def _describe_waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
     submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
     until = clock_time(event.until)
     most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
-    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` goes on"
+    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` continues"
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
-def _pace(paced: ThrottleChanged) -> EventText | None:
+def _describe_limit(paced: ThrottleChanged) -> EventText | None:
     if paced.full_again:
-        return EventText(text=f"full speed again: up to {paced.limit} in flight")
+        return EventText(text=f"full speed again: limit {paced.limit}")
     if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
         return EventText(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
-    return EventText(text=f"up to {paced.limit} in flight: {paced.brake.sentence}", rank=EVERYTHING)
+    return EventText(text=f"limit {paced.limit}: {paced.brake.sentence}", rank=EVERYTHING)
 
 
-def _move(job: Job, was: JobState, detail: str) -> EventText:
+def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
     name = shorten(job.name)
     if job.state is JobState.SUCCEEDED:
         cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
@@ -103,5 +103,41 @@ def _move(job: Job, was: JobState, detail: str) -> EventText:
     if JobState.IN_DOUBT in (job.state, was):
         return EventText(text=f"{state_words(job.state)}: {name}: {detail}", tone=Tone.DOUBT, rank=WRONG)
     if was is JobState.DOWNLOADING:
-        return EventText(text=f"not fetched yet: {name}: {detail}", tone=Tone.DOUBT)
+        return EventText(text=f"not downloaded yet: {name}: {detail}", tone=Tone.DOUBT)
     return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)
+
+
+def explain_limit(paced: ThrottleChanged) -> tuple[str, ...]:
+    """Why the in-flight limit is what it is: the same at length and in short."""
+    if paced.limit >= paced.ceiling:
+        return ("your own limit",)
+    why = f"lowered from {paced.ceiling:,} by a 429"
+    when = "" if paced.lowered_at is None else f" at {clock_time(paced.lowered_at)}"
+    return f"{why}{when}, climbing again", why, "lowered by a 429"
+
+
+def explain_brake(paced: ThrottleChanged) -> str | None:
+    """What holds the submits besides the limit; ``None`` where nothing else does."""
+    match paced.brake:
+        case ThrottleReason.PLACES:
+            return None
+        case ThrottleReason.PAUSE:
+            return "paused" + _until_words(paced)
+        case ThrottleReason.LATER:
+            return "the remaining jobs are retried" + _until_words(paced).replace("until", "at")
+        case ThrottleReason.RATE:
+            return "at your --rate"
+        case ThrottleReason.CREDITS:
+            return "waiting for credits"
+        case ThrottleReason.DOWNLOADS:
+            return "waiting for downloads to catch up"
+        case ThrottleReason.BUDGET:
+            return "the whole budget is reserved"
+        case ThrottleReason.NOTHING:
+            return "all jobs are submitted"
+        case _:
+            assert_never(paced.brake)
+
+
+def _until_words(paced: ThrottleChanged) -> str:
+    return "" if paced.until is None else f" until {clock_time(paced.until)}"

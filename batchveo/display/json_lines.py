@@ -20,9 +20,9 @@ from batchveo.core.events import (
     ThrottleChanged,
     WaitingForLog,
 )
-from batchveo.display.event_text import WRONG, news_of
+from batchveo.display.event_text import WRONG, describe_event
 from batchveo.display.run_view import RunView
-from batchveo.operations.status_json import progress_row
+from batchveo.operations.status_json import make_progress_row
 
 PROGRESS_SECONDS = 60.0
 
@@ -42,9 +42,9 @@ class JsonView:
     def show(self, event: Event) -> None:
         """Write the object of ``event``."""
         self._sight.heed(event)
-        news = news_of(event)
+        news = describe_event(event)
         if not self._quiet or isinstance(event, RunFinished) or (news is not None and news.rank <= WRONG):
-            self._write(event_row(event))
+            self._write(make_event_row(event))
         if isinstance(event, RunStarted) and not self._quiet:
             self.due = time.monotonic() + PROGRESS_SECONDS
 
@@ -53,25 +53,25 @@ class JsonView:
         shot = self._sight.look()
         self.due = time.monotonic() + PROGRESS_SECONDS if shot else float("inf")
         if shot is not None:
-            self._write({"event": "progress", **progress_row(shot)})
+            self._write({"event": "progress", **make_progress_row(shot)})
 
     def close(self) -> None:
         """Let go of the state."""
         self._sight.close()
 
     def _write(self, row: dict[str, object]) -> None:
-        line = json.dumps({"at": moment(self._clock()), **row})
+        line = json.dumps({"at": format_moment(self._clock()), **row})
         with contextlib.suppress(OSError, ValueError):  # whoever read along has gone; the run goes on
             self._out.write(line + "\n")
             self._out.flush()
 
 
-def moment(at: float) -> str:
+def format_moment(at: float) -> str:
     """ISO 8601, UTC, to the millisecond."""
     return datetime.fromtimestamp(at, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def event_row(event: Event) -> dict[str, object]:
+def make_event_row(event: Event) -> dict[str, object]:
     """The fields of an event. Fields are added over time, never taken away."""
     match event:
         case RunStarted():
@@ -87,7 +87,7 @@ def event_row(event: Event) -> dict[str, object]:
         case JobStateChanged():
             return _moved(event)
         case SubmitsPaused(reason=reason, until=until, limit=limit, unreachable=unreachable):
-            row = {"event": "slowed", "reason": reason, "until": moment(until), "limit": limit}
+            row = {"event": "slowed", "reason": reason, "until": format_moment(until), "limit": limit}
             return {**row, "unreachable": unreachable}
         case ThrottleChanged():
             return {
@@ -103,7 +103,7 @@ def event_row(event: Event) -> dict[str, object]:
         case Message(text=text, warning=warning):
             return {"event": "noted", "text": text, "warning": warning}
         case WaitingForLog(doubts=doubts, failures=failures, until=until, since=since):
-            row = {"event": "waiting", "doubts": doubts, "until": moment(until)}
+            row = {"event": "waiting", "doubts": doubts, "until": format_moment(until)}
             return {**row, "failures": failures, "since": _maybe(since)}
         case RunFinished():
             return {
@@ -139,4 +139,4 @@ def _moved(event: JobStateChanged) -> dict[str, object]:
 
 
 def _maybe(at: float | None) -> str | None:
-    return None if at is None else moment(at)
+    return None if at is None else format_moment(at)

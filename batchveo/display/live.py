@@ -10,7 +10,7 @@ from rich.text import Text
 from batchveo.core.events import Event, RunFinished, RunStarted
 from batchveo.core.formatting import clock_time
 from batchveo.display.event_text import EVERYTHING, EventText, Tone
-from batchveo.display.live_frame import TONES, Canvas, Recent, frame
+from batchveo.display.live_frame import TONES, Canvas, Recent, make_frame
 from batchveo.display.repeat_counter import RepeatCounter
 from batchveo.display.run_view import RunView
 from batchveo.display.terminal import Terminal
@@ -82,7 +82,7 @@ class LiveView:
         size = self._terminal.size
         canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=self._terminal.colours)
         above, self._above = self._above, []
-        self._terminal.draw(frame(shot, list(self._recent), canvas), above=above)
+        self._terminal.draw(make_frame(shot, list(self._recent), canvas), above=above)
 
     def _flush(self) -> None:
         """No figures from here on: there is no run."""

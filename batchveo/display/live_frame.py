@@ -23,10 +23,9 @@ from batchveo.core.formatting import (
 from batchveo.core.hints import pasteable
 from batchveo.core.models import JobState
 from batchveo.display.columns import cells, fit, line_of
-from batchveo.display.event_text import Tone
-from batchveo.display.state_bar import bar
-from batchveo.display.throttle_text import brake_words, limit_words
+from batchveo.display.event_text import Tone, explain_brake, explain_limit
 from batchveo.operations.status import Snapshot
+from batchveo.store import Counts
 
 WIDEST = 100
 """Columns that the figures take at the most: an eye does not like to travel further."""
@@ -48,6 +47,25 @@ WAY = (JobState.PENDING, JobState.SUBMITTING, JobState.GENERATING, JobState.DOWN
 ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.IN_DOUBT, JobState.CANCELLED)
 
 
+class Piece(NamedTuple):
+    """What one part of the bar stands for, and how it is drawn, with colours or without."""
+
+    states: tuple[JobState, ...]
+    style: str
+    glyph: str
+    plain_glyph: str
+
+
+PIECES = (
+    Piece((JobState.SUCCEEDED,), "green", "━", "━"),
+    Piece((JobState.FAILED,), "red", "━", "×"),
+    Piece((JobState.CANCELLED,), "dim", "━", "-"),
+    Piece((JobState.IN_DOUBT,), "yellow", "━", "?"),
+    Piece((JobState.DOWNLOADING, JobState.GENERATING, JobState.SUBMITTING), "cyan", "━", "╍"),
+    Piece((JobState.PENDING,), "dim", "─", "─"),
+)
+
+
 class Recent(NamedTuple):
     """One of the last events: when (seconds since the epoch), and in words."""
 
@@ -65,23 +83,23 @@ class Canvas:
     colours: bool = True
 
 
-def frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, title: str | None = None) -> list[Text]:
+def make_frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, title: str | None = None) -> list[Text]:
     """The lines, none wider or more than the canvas; the least important go first where it is short."""
     width = min(canvas.width, WIDEST)
     ranked: list[tuple[int, Text]] = [(6, Text(title, style="bold"))] if title else []
     ranked.insert(0, (9, Text()))
-    ranked.append((0, _head(shot, width, colours=canvas.colours)))
+    ranked.append((0, _make_head(shot, width, colours=canvas.colours)))
     ranked.append((9, Text()))
-    ranked += [(5, line) for line in _counts(shot, width)]
+    ranked += [(5, line) for line in _make_counts(shot, width)]
     ranked.append((9, Text()))
-    ranked += [(rank, _row(label, variants, width)) for rank, label, variants in _rows(shot)]
+    ranked += [(rank, _make_row(label, variants, width)) for rank, label, variants in _collect_rows(shot)]
     if recent:
         ranked.append((9, Text()))
-        ranked += [(8, _event(item, canvas.width)) for item in recent]
-    return [_cut(line, canvas.width) for line in _fitting(ranked, canvas.height)]
+        ranked += [(8, _make_event(item, canvas.width)) for item in recent]
+    return [_cut_line(line, canvas.width) for line in _drop_lines(ranked, canvas.height)]
 
 
-def _fitting(ranked: list[tuple[int, Text]], height: int) -> list[Text]:
+def _drop_lines(ranked: list[tuple[int, Text]], height: int) -> list[Text]:
     """As many lines as fit, the highest ranks left out first, and of one rank the earliest."""
     while len(ranked) > height:
         worst = max(rank for rank, _ in ranked)
@@ -89,46 +107,69 @@ def _fitting(ranked: list[tuple[int, Text]], height: int) -> list[Text]:
     return [line for _, line in ranked]
 
 
-def _cut(line: Text, width: int) -> Text:
+def _cut_line(line: Text, width: int) -> Text:
     line.truncate(width, overflow="ellipsis")
     return line
 
 
-def _head(shot: Snapshot, width: int, *, colours: bool) -> Text:
+def _make_head(shot: Snapshot, width: int, *, colours: bool) -> Text:
     total = f"{shot.counts.total:,}"
     done = f"{shot.counts.total - shot.left:,}"
     left = f"{done:>{len(total)}} of {total}  "
-    right = Text(f"  {_percent(shot.settled)} %")
+    right = Text(f"  {_format_percent(shot.settled)} %")
     if shot.begun is not None and shot.going and width >= 60:
         right.append(f"  {elapsed(shot.now - shot.begun):>8}", style="dim")
     line = Text().append(left, style="bold")
-    line.append_text(Text("").join(_bar(shot, max(width - len(left) - right.cell_len, 4), colours=colours)))
+    line.append_text(Text("").join(_draw_bar(shot, max(width - len(left) - right.cell_len, 4), colours=colours)))
     return line.append_text(right)
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     """Never 100.0 before the last one."""
     return f"{min(share * 100, 99.9 if share < 1 else 100.0):5.1f}"
 
 
-def _bar(shot: Snapshot, width: int, *, colours: bool) -> list[Text]:
-    pieces = bar(shot.counts, width)
+def _draw_bar(shot: Snapshot, width: int, *, colours: bool) -> list[Text]:
+    pieces = _split_bar(shot.counts, width)
     return [Text((p.glyph if colours else p.plain_glyph) * cells, style=p.style) for p, cells in pieces]
 
 
-def _counts(shot: Snapshot, width: int) -> list[Text]:
+def _split_bar(counts: Counts, width: int) -> list[tuple[Piece, int]]:
+    """The pieces with their cells, ``width`` in all."""
+    sizes = [sum(counts[state] for state in piece.states) for piece in PIECES]
+    return list(zip(PIECES, divide_cells(sizes, width), strict=True))
+
+
+def divide_cells(sizes: Sequence[int], width: int) -> list[int]:
+    """``width`` cells divided by ``sizes``; nothing that is there goes unseen while there is room.
+
+    Each that is not empty gets a cell, the largest give for it; nothing at all is a bar of the last kind.
+    """
+    total = sum(sizes)
+    if not total:
+        return [0] * (len(sizes) - 1) + [width]
+    ends = [width * sum(sizes[: n + 1]) // total for n in range(len(sizes))]
+    cells = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    for n, size in enumerate(sizes):
+        widest = max(range(len(cells)), key=cells.__getitem__)
+        if size and not cells[n] and cells[widest] > 1:
+            cells[n], cells[widest] = 1, cells[widest] - 1
+    return cells
+
+
+def _make_counts(shot: Snapshot, width: int) -> list[Text]:
     """All states in a grid of even columns: the way in one half, the ends in the other."""
     digits = len(f"{shot.counts.total:,}")
     fit = (width + GAP) // (digits + 1 + CELL_WORD + GAP)
     columns = 4 if fit >= 4 else 2 if fit >= 2 else 1
     pairs = list(zip(WAY, ENDS, strict=True))
     order = [*WAY, *ENDS] if columns == 4 else [state for pair in pairs for state in pair]
-    cells = [_count(shot, state, digits) for state in order if columns > 1 or shot.counts[state]]
+    cells = [_make_count(shot, state, digits) for state in order if columns > 1 or shot.counts[state]]
     rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]
     return [Text(" " * GAP).join(row) for row in rows]
 
 
-def _count(shot: Snapshot, state: JobState, digits: int) -> Text:
+def _make_count(shot: Snapshot, state: JobState, digits: int) -> Text:
     number = shot.counts[state]
     style = STYLES.get(state, "") if number else "dim"
     cell = Text().append(f"{number:>{digits},} ", style=style)
@@ -138,42 +179,42 @@ def _count(shot: Snapshot, state: JobState, digits: int) -> Text:
 Variants = list[Text]
 
 
-def _rows(shot: Snapshot) -> list[tuple[int, str, Variants]]:
+def _collect_rows(shot: Snapshot) -> list[tuple[int, str, Variants]]:
     """Rank, label, and what to say, the longest first."""
     rows = [
-        (3, "speed", _speed(shot)),
-        (1, "left", _ahead(shot)),
-        (2, "spent", _money(shot)),
-        (4, "in flight", _pace(shot)),
+        (3, "speed", _describe_speed(shot)),
+        (1, "left", _describe_ahead(shot)),
+        (2, "spent", _describe_money(shot)),
+        (4, "in flight", _describe_pace(shot)),
     ]
     if shot.going and shot.waits_since is not None:
-        rows.append((2, "", _may_end(shot)))
+        rows.append((2, "", _describe_end(shot)))
     waiting = shot.counts[JobState.IN_DOUBT] - shot.counts.held
     if waiting:
-        rows.append((1, "in doubt", _doubts(shot, waiting)))
+        rows.append((1, "in doubt", _describe_doubts(shot, waiting)))
     if shot.counts.held:
-        rows.append((1, "held", _held(shot)))
+        rows.append((1, "held", _describe_held(shot)))
     return [(rank, label, variants) for rank, label, variants in rows if variants]
 
 
-def _row(label: str, variants: Variants, width: int) -> Text:
+def _make_row(label: str, variants: Variants, width: int) -> Text:
     line = Text().append(f"{label:<{LABEL}}  ", style="dim")
     fits = (text for text in variants if line.cell_len + text.cell_len <= width)
     return line.append_text(next(fits, variants[-1]))
 
 
-def _speed(shot: Snapshot) -> Variants:
+def _describe_speed(shot: Snapshot) -> Variants:
     if not shot.videos_per_hour:
         return [Text("no video is finished yet", style="dim")] if shot.going and shot.left else []
     videos = f"{shot.videos_per_hour:,.0f} videos/h"
     return [Text(f"{videos} · {money(shot.usd_per_hour)}/h"), Text(videos)]
 
 
-def _ahead(shot: Snapshot) -> Variants:
+def _describe_ahead(shot: Snapshot) -> Variants:
     if not shot.going:
-        return [Text(f"{counted(shot.left, 'job')}; no run is going on")] if shot.left else []
+        return [Text(f"{counted(shot.left, 'job')}; no run is in progress")] if shot.left else []
     if shot.waits_since is not None:
-        return _waiting(shot, shot.waits_since)
+        return _describe_waiting(shot, shot.waits_since)
     if shot.ahead is None:
         return [Text("not known yet", style="dim")] if shot.left else []
     words = spread(shot.ahead)
@@ -183,18 +224,18 @@ def _ahead(shot: Snapshot) -> Variants:
     return [Text(f"{words} · ").append_text(until), Text(words), *short, Text(about)]
 
 
-def _waiting(shot: Snapshot, since: float) -> Variants:
+def _describe_waiting(shot: Snapshot, since: float) -> Variants:
     words = waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
     times = words[words.rindex("(") :]
     return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
 
 
-def _may_end(shot: Snapshot) -> Variants:
+def _describe_end(shot: Snapshot) -> Variants:
     safe = "Ctrl-C is safe"
-    return [Text(f"{safe}, `{shot.resume}` goes on", style="dim"), Text(f"{safe}, a resume goes on", style="dim")]
+    return [Text(f"{safe}, `{shot.resume}` continues", style="dim"), Text(f"{safe}, `resume` continues", style="dim")]
 
 
-def _money(shot: Snapshot) -> Variants:
+def _describe_money(shot: Snapshot) -> Variants:
     spent = money(shot.spent)
     if shot.budget is not None:
         spent += f" of {money(shot.budget)}"
@@ -205,15 +246,15 @@ def _money(shot: Snapshot) -> Variants:
     return [Text(spent + flying + unknown), Text(spent + flying), Text(spent + short), Text(spent)]
 
 
-def _pace(shot: Snapshot) -> Variants:
+def _describe_pace(shot: Snapshot) -> Variants:
     flying, pace = f"{shot.in_flight:,}", shot.pace
     if pace is None:
         return [Text(flying)] if shot.going else []
     flying += f" of {pace.limit:,}"
-    brake = brake_words(pace) or _doubts_with_a_place(shot, pace)
+    brake = explain_brake(pace) or _find_kept_slots(shot, pace)
     slow = pace.limit < pace.ceiling or pace.brake not in CALM
     style = "yellow" if slow else "dim"
-    why = limit_words(pace) if pace.limit < pace.ceiling or brake is None else ()
+    why = explain_limit(pace) if pace.limit < pace.ceiling or brake is None else ()
     said = [f"{brake} · {words}" for words in why] if brake else list(why)
     if brake and shot.slowed is not None and pace.brake in (ThrottleReason.PAUSE, ThrottleReason.LATER):
         cause = line_of(shot.slowed.reason)
@@ -223,32 +264,34 @@ def _pace(shot: Snapshot) -> Variants:
     return [*(Text(f"{flying} · ").append(words, style=style) for words in said), Text(flying)]
 
 
-def _doubts_with_a_place(shot: Snapshot, pace: ThrottleChanged) -> str | None:
+def _find_kept_slots(shot: Snapshot, pace: ThrottleChanged) -> str | None:
     """A submit in doubt may well be generating: for a while it counts as in flight."""
     free = pace.limit - shot.in_flight
     doubts = shot.counts[JobState.IN_DOUBT] - shot.counts.held
-    return "a doubt holds a place" if pace.brake is ThrottleReason.PLACES and 0 < free <= doubts else None
+    if pace.brake is not ThrottleReason.PLACES or not 0 < free <= doubts:
+        return None
+    return f"{counted(free, 'slot')} kept for unresolved requests"
 
 
-def _doubts(shot: Snapshot, waiting: int) -> Variants:
-    what = Text(f"{waiting:,} · looked up in the usage log", style="yellow")
-    return [*_naming(what, shot, held=False), what]
+def _describe_doubts(shot: Snapshot, waiting: int) -> Variants:
+    what = Text(f"{waiting:,} · waiting for the usage log", style="yellow")
+    return [*_add_names(what, shot, held=False), what]
 
 
-def _held(shot: Snapshot) -> Variants:
+def _describe_held(shot: Snapshot) -> Variants:
     look = pasteable("jobs", "--state-is", "in_doubt", state=shot.state)
-    short = Text(f"{shot.counts.held:,} to be settled by you", style="bold yellow")
-    what = Text(f"{shot.counts.held:,} to be settled by you, see `{look}`", style="bold yellow")
-    return [*_naming(what, shot, held=True), what, *_naming(short, shot, held=True), short]
+    short = Text(f"{shot.counts.held:,} need your decision", style="bold yellow")
+    what = Text(f"{shot.counts.held:,} need your decision, see `{look}`", style="bold yellow")
+    return [*_add_names(what, shot, held=True), what, *_add_names(short, shot, held=True), short]
 
 
-def _naming(what: Text, shot: Snapshot, *, held: bool) -> Variants:
+def _add_names(what: Text, shot: Snapshot, *, held: bool) -> Variants:
     """``what`` with the names of some of them, as many as there is room for."""
     names = [shorten(job.name, 30) for job in shot.doubts if job.held is held]
     return [what.copy().append(": " + ", ".join(names[:n]), style="dim") for n in range(len(names), 0, -1)]
 
 
-def _event(item: Recent, width: int) -> Text:
+def _make_event(item: Recent, width: int) -> Text:
     word, colon, rest = item.text.partition(": ")
     line = Text().append(f"{clock_time(item.at)}  ", style="dim").append(word, style=TONES.get(item.tone, ""))
-    return _cut(line.append(colon + rest), width)
+    return _cut_line(line.append(colon + rest), width)

@@ -83,7 +83,7 @@ def urls_in(file: Path) -> list[str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"the file of notify URLs {file} cannot be read: {reason}") from None
+        raise UsageError(f"cannot read the file of notify URLs {file}: {reason}") from None
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
@@ -101,8 +101,8 @@ def _services(urls: Sequence[str]) -> list[NotifyBase]:
     ]
     if wrong:
         raise UsageError(
-            f"--notify: not an Apprise URL, or not a whole one: {', '.join(wrong)}. Write it like ntfy://TOPIC or "
-            "mailto://USER:PASSWORD@HOST; what stood there is secret, and not shown"
+            f"--notify: not a complete Apprise URL: {', '.join(wrong)}. Write it like ntfy://TOPIC or "
+            "mailto://USER:PASSWORD@HOST; the value is secret and not shown"
         )
     return [service for service in made if service]
 

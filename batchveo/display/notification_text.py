@@ -1,4 +1,4 @@
-"""What is said to a person who is far away: short, and with nothing in it that could be a secret.
+"""The texts of notifications: short, and without anything that could be a secret.
 
 No prompts, no names, no addresses, none of the service's words: such a message passes through strangers' hands.
 """
@@ -28,7 +28,7 @@ from batchveo.core.hints import pasteable
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
 
-AGAIN = "The same command goes on."
+AGAIN = "Run the same command to resume."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +55,16 @@ class Tally:
         if self.made > self.unpriced:
             parts.append(f"{money(self.usd)} charged")
         if self.unpriced:
-            parts.append(f"{self.unpriced} of a price not told yet")
+            parts.append(f"{self.unpriced} of unknown price")
         return ", ".join(parts)
 
 
-def place(state: Path, host: str) -> str:
+def format_place(state: Path, host: str) -> str:
     """The line that tells which run it is about."""
     return f"{state} on {host}"
 
 
-def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
+def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run came to its own end, or stopped early."""
     counts = result.counts
     left = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
@@ -73,12 +73,14 @@ def ended(result: RunResult, tally: Tally, *, state: Path | None = None) -> Noti
         lines.append(f"{_advice(result.stopped)} {AGAIN}")
     if counts[JobState.FAILED]:
         listing, again = pasteable("jobs", "--state-is", "failed", state=state), pasteable("retry", state=state)
-        lines.append(f"`{listing}` tells why; `{again}` puts them back to pending.")
+        lines.append(f"`{listing}` shows why; `{again}` sets them to pending again.")
     if counts.held:
         listing = pasteable("status", state=state)
-        lines.append(f"{counts.held} held in doubt: `{listing}` names them; `batchveo resolve --help` tells how.")
+        lines.append(
+            f"{counts.held} held in doubt: `{listing}` lists them; `batchveo resolve --help` shows what to do."
+        )
     if result.late:
-        lines.append(f"{result.late} not finished at the service yet. {AGAIN}")
+        lines.append(f"{result.late} still generating at the service. {AGAIN}")
     return Notification(title=_title(result, tally), body="\n".join(lines))
 
 
@@ -96,63 +98,63 @@ def _title(result: RunResult, tally: Tally) -> str:
     ]
     if wrong:
         return f"batchveo ended: {', '.join(wrong)}"
-    return f"batchveo is done: {tally.made} made" if tally.made else "batchveo is done: nothing was left to do"
+    return f"batchveo is done: {tally.made} made" if tally.made else "batchveo is done: nothing to do"
 
 
-def interrupted(name: str, tally: Tally) -> Notification:
+def describe_interruption(name: str, tally: Tally) -> Notification:
     """A signal ended the run."""
     return Notification(title=f"batchveo was interrupted ({name})", body=f"{tally}. {AGAIN}")
 
 
-def look(state: Path | None) -> str:
+def suggest_look(state: Path | None) -> str:
     """Where to look for more."""
-    return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` tell more."
+    return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` show more."
 
 
-def broken(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
+def describe_error(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run ended by an error, which is named by its kind only."""
     if isinstance(error, StoppedEarly):
         title = f"batchveo stopped early: {_reason(error)}"
         return Notification(title=title, body=f"{tally}. {_advice(error)} {AGAIN}")
     if isinstance(error, StateLocked):
-        return Notification(title="batchveo did not begin: another run holds the state", body=look(state))
+        return Notification(title="batchveo did not start: another run uses the database", body=suggest_look(state))
     if isinstance(error, UsageError):
-        body = "An option, the manifest or the state is wrong; the log says which. Nothing was bought."
-        return Notification(title="batchveo did not begin", body=body)
-    body = f"{type(error).__name__}, after: {tally}. Nothing is lost; the log says more. {AGAIN}"
+        body = "An option, the manifest or the database is wrong; the log shows which. Nothing was bought."
+        return Notification(title="batchveo did not start", body=body)
+    body = f"{type(error).__name__}, after: {tally}. Nothing is lost; the log shows more. {AGAIN}"
     return Notification(title="batchveo crashed", body=body)
 
 
-def stuck(
+def describe_stall(
     quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
 ) -> Notification:
     """Nothing has moved for ``quiet`` seconds; with ``doubts``, since only the usage log is waited for."""
-    title = f"batchveo: nothing has moved for {duration(quiet)}"
+    title = f"batchveo: no progress for {duration(quiet)}"
     if doubts:
         when = time.strftime("%H:%M", time.localtime(until))
-        waits = f"Nothing is left but {doubts} in doubt; the usage log is waited for, until {when} at the latest."
+        waits = f"Only {doubts} in doubt left; waiting for the usage log until {when} at the latest."
         return Notification(title=title, body=f"{tally}. {waits}")
-    return Notification(title=title, body=f"{tally}. The run goes on trying. {look(state)}")
+    return Notification(title=title, body=f"{tally}. The run keeps trying. {suggest_look(state)}")
 
 
-def moving_again(quiet: float, tally: Tally) -> Notification:
+def describe_recovery(quiet: float, tally: Tally) -> Notification:
     """The end of such a time."""
-    return Notification(title="batchveo moves again", body=f"After {duration(quiet)}. {tally} so far.")
+    return Notification(title="batchveo makes progress again", body=f"After {duration(quiet)}. {tally} so far.")
 
 
-TEST = Notification(title="batchveo: a test", body="This is where a run will tell how it went.")
+TEST = Notification(title="batchveo: a test", body="Messages about runs will arrive here.")
 
 _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
-    KeyRejected: ("the API key is not accepted", "Mend the key."),
+    KeyRejected: ("the API key is not accepted", "Fix the key."),
     OutOfCredits: ("the account is empty", "Top it up."),
-    BudgetReached: ("the budget is reached", "Raise --budget, or leave it at that."),
-    DiskTrouble: ("the disk cannot be written", "Make room, or check the folder."),
+    BudgetReached: ("the budget is reached", "Raise --budget to continue."),
+    DiskTrouble: ("cannot write to the disk", "Free some space, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
-    ClusterTrouble: ("the cluster starts no more processes", "Look at the machines, then run the same command."),
-    NoVideos: ("generations come to no video", "The log says what came instead; look at the service."),
+    ClusterTrouble: ("the cluster starts no more processes", "Check the machines."),
+    NoVideos: ("generations end without a video", "The log shows the answers; check the service."),
     ServiceMisplaced: (
-        "the service does not answer as it should",
-        "Check --base-url and the network; the log says more.",
+        "unexpected answers of the service",
+        "Check --base-url and the network; the log shows more.",
     ),
 }
 

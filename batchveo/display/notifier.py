@@ -54,7 +54,7 @@ class Notifier:
     ) -> None:
         self._messengers = messengers
         self._reporter = reporter
-        self._place = notification_text.place(state, socket.gethostname())
+        self._place = notification_text.format_place(state, socket.gethostname())
         self._state = state
         self._clock = clock
         self._tally = Tally()
@@ -79,7 +79,7 @@ class Notifier:
         if isinstance(error, KeyboardInterrupt):
             self._interrupted("SIGINT")
         elif error is not None and not isinstance(error, Declined):  # whoever said no is there
-            self._post(notification_text.broken(error, self._tally, state=self._state))
+            self._post(notification_text.describe_error(error, self._tally, state=self._state))
         self._warn(self._messengers.flush(self._time_left()))
 
     def __call__(self, event: Event) -> None:
@@ -104,7 +104,7 @@ class Notifier:
         """The run is over; one that a signal ended has been told of already."""
         self._over.set()
         if self._interrupted_at is None:
-            self._post(notification_text.ended(result, self._tally, state=self._state))
+            self._post(notification_text.describe_end(result, self._tally, state=self._state))
 
     def look(self) -> None:
         """Tell, once, that nothing has moved for long; a question before the run may wait as long as it likes."""
@@ -116,7 +116,7 @@ class Notifier:
                 return
             self._stuck = True
         doubts, until = (self._waiting.doubts, self._waiting.until) if self._waiting else (0, 0.0)
-        self._post(notification_text.stuck(quiet, self._tally, doubts=doubts, until=until, state=self._state))
+        self._post(notification_text.describe_stall(quiet, self._tally, doubts=doubts, until=until, state=self._state))
 
     @property
     def patience(self) -> float:
@@ -160,12 +160,12 @@ class Notifier:
             self._moved_at = now
             was_stuck, self._stuck, self._waiting = self._stuck, False, None
         if was_stuck:
-            self._post(notification_text.moving_again(quiet, self._tally))
+            self._post(notification_text.describe_recovery(quiet, self._tally))
 
     def _interrupted(self, name: str) -> None:
         if self._interrupted_at is None:
             self._interrupted_at = self._clock()
-            self._post(notification_text.interrupted(name, self._tally))
+            self._post(notification_text.describe_interruption(name, self._tally))
 
     def _post(self, message: Notification) -> None:
         self._messengers.post(message.title, f"{message.body}\n{self._place}")
@@ -177,4 +177,4 @@ class Notifier:
 
     def _warn(self, failures: list[str]) -> None:
         for kind in failures:
-            self._reporter(Message(text=f"a message was not taken by {kind}; the run does not mind", warning=True))
+            self._reporter(Message(text=f"a message was not accepted by {kind}; the run is not affected", warning=True))

@@ -11,7 +11,7 @@ from batchveo.core.amounts import money
 from batchveo.core.events import Event, JobStateChanged, RunStarted
 from batchveo.core.formatting import spread, stamp, state_words, waiting_words
 from batchveo.core.models import JobState
-from batchveo.display.event_text import USUAL, Tone, news_of
+from batchveo.display.event_text import USUAL, Tone, describe_event
 from batchveo.display.repeat_counter import RepeatCounter
 from batchveo.display.run_view import RunView
 from batchveo.operations.status import Snapshot
@@ -61,7 +61,7 @@ class LineReporter:
 
 def line_of(event: Event, *, verbosity: int = 0) -> str | None:
     """What to say of ``event``; ``None`` where ``verbosity`` does not ask for it."""
-    news = news_of(event)
+    news = describe_event(event)
     return news.text if news is not None and news.rank <= verbosity else None
 
 
@@ -96,7 +96,7 @@ class LineView:
         if shot is None:
             self.due = float("inf")
             return
-        self._lines.write(progress_line(shot))
+        self._lines.write(format_progress(shot))
         self._rest()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class LineView:
         self.due = self._begun + PROGRESS_SECONDS
 
 
-def progress_line(shot: Snapshot) -> str:
+def format_progress(shot: Snapshot) -> str:
     """How far the state is, in one line."""
     counts = shot.counts
     settled = counts.total - shot.left

@@ -67,7 +67,7 @@ def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
     )
 
 
-def offer_text(offer: PurchaseQuote, width: int) -> str:
+def format_offer(offer: PurchaseQuote, width: int) -> str:
     """What a person is asked to buy."""
     notes = [labelled("note", note, width) for note in offer.notes]
     return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
@@ -101,13 +101,15 @@ def _money(offer: PurchaseQuote, width: int) -> Iterator[str]:
     price = "not known" if offer.unpriced and not offer.usd else f"{least}{money(offer.usd)}"
     yield labelled("price", price + _unquotable(offer), width)
     if offer.prices_since is not None:
-        yield labelled("prices", f"the last known, of {minute(offer.prices_since)}: the service tells none now", width)
+        yield labelled(
+            "prices", f"the last known, of {minute(offer.prices_since)}: the service sends no prices now", width
+        )
     yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
     yield from (_indented(f"{label} {money(usd)}", width) for label, usd in offer.balances.items())
     if offer.budget_usd is not None:
         spent = f" ({money(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
         enough = _enough(offer.budget_usd, offer.over_usd, offer.unpriced, spent)
-        stops = "; a run buys what fits and stops" if offer.over_usd else ""
+        stops = "; a run stops when the budget is used" if offer.over_usd else ""
         yield labelled("budget", enough + stops, width)
 
 
@@ -139,11 +141,11 @@ def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
         return
     if night.forecast is None:
         of = ", ".join(night.unknown) if night.sources else "these models"
-        yield labelled("night", f"length not known: no generation times of {of} yet", width)
+        yield labelled("time", f"not known: no generation times of {of} yet", width)
         return
-    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in eight nights of ten"
+    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in 8 runs of 10"
     known = f" (from {' and '.join(night.sources)})"
-    yield labelled("night", f"about {span(night.forecast.likely)}, {between}{known}", width)
+    yield labelled("time", f"about {span(night.forecast.likely)}, {between}{known}", width)
 
 
 def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
@@ -152,16 +154,16 @@ def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
     done, failed = counts.pop(JobState.SUCCEEDED, 0), counts.pop(JobState.FAILED, 0)
     cancelled, pending = counts.pop(JobState.CANCELLED, 0), counts.pop(JobState.PENDING, 0)
     under_way = sum(counts.values())
-    parts = [f"{done:,} done already"] if done else []
-    parts += [f"{under_way:,} under way"] if under_way else []
+    parts = [f"{done:,} already done"] if done else []
+    parts += [f"{under_way:,} in progress"] if under_way else []
     parts += [f"{pending:,} pending"] if pending else []
     skipped = [f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n]
     back = pasteable("retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state)
-    parts += [f"{' and '.join(skipped)} (skipped; `{back}` brings them back)"] if skipped else []
+    parts += [f"{' and '.join(skipped)} (skipped; `{back}` sets them to pending)"] if skipped else []
     if parts:
-        yield labelled("state", ", ".join(parts), width)
+        yield labelled("so far", ", ".join(parts), width)
     if made.repeated:
-        repeats = f"{counted(made.repeated, 'job')} said word for word before; each is made and paid for"
+        repeats = f"{counted(made.repeated, 'job')} repeat an earlier request and will be charged separately"
         yield labelled("repeats", repeats, width)
 
 
@@ -169,22 +171,28 @@ def _names(made: Plan, width: int) -> Iterator[str]:
     if not made.colliding:
         return
     shown = made.collisions[:SHOWN_COLLISIONS]
-    yield labelled("names", f"{made.colliding:,} taken already; their files get a suffix, ~ and an id", width)
+    yield labelled("names", f"{made.colliding:,} already taken; their files get a suffix, ~ and an id", width)
     yield from (_indented(f"{_place(c)}: {c.name}, by {c.by}", width) for c in shown)
     if made.colliding > len(shown):
         yield _indented(f"... and {made.colliding - len(shown):,} more", width)
 
 
 def _images(check: ImageCheck, width: int) -> Iterator[str]:
-    verdict = f"{len(check.problems):,} will not do" if check.problems else "all good" if check.sizes else "all answer"
-    sizes = "" if check.sizes else "; sizes not checked, which takes pip install 'batchveo[media]'"
-    yield labelled("images", f"{check.checked:,} looked at: {verdict}{sizes}", width)
+    verdict = (
+        f"{len(check.problems):,} cannot be used"
+        if check.problems
+        else "all good"
+        if check.sizes
+        else "all can be read"
+    )
+    sizes = "" if check.sizes else "; sizes not checked, which needs pip install 'batchveo[media]'"
+    yield labelled("images", f"{check.checked:,} checked: {verdict}{sizes}", width)
     for problem in check.problems[:SHOWN_PROBLEMS]:
         others = f" ({counted(problem.jobs, 'job')})" if problem.jobs > 1 else ""
         # whole, not cut: whoever mends it wants to copy it
         yield line_of(f"{problem.place}: {_image(problem.image)} {problem.problem}{others}")
     if len(check.problems) > SHOWN_PROBLEMS:
-        yield _indented(f"... and {len(check.problems) - SHOWN_PROBLEMS:,} more; --json tells all", width)
+        yield _indented(f"... and {len(check.problems) - SHOWN_PROBLEMS:,} more; --json prints all", width)
 
 
 def _image(image: str) -> str:

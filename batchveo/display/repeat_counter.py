@@ -1,11 +1,11 @@
-"""Events in words, one after another: a cause that repeats is counted, not said again."""
+"""Events in words, one after another: a cause that repeats is counted, not repeated."""
 
 from __future__ import annotations
 
 from batchveo.core.events import Event, JobStateChanged, SubmitsPaused
 from batchveo.core.formatting import counted, shorten, span
 from batchveo.core.models import JobState
-from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, news_of
+from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, describe_event
 
 SAID_AGAIN_SECONDS = 600.0
 """After which what still lasts is said once more, so that a log shows it."""
@@ -27,7 +27,7 @@ class RepeatCounter:
         told = self._ended(event)
         if isinstance(event, SubmitsPaused):
             return [*told, self._slowed(event)]
-        found = news_of(event)
+        found = describe_event(event)
         return told if found is None else [*told, found]
 
     def _ended(self, event: Event) -> list[EventText]:
@@ -40,7 +40,7 @@ class RepeatCounter:
         if cause.unreachable:
             return [EventText(text=f"the service is reachable again, {for_long}", tone=Tone.WARNING, rank=WRONG)]
         if self._count >= WORTH_AN_END and isinstance(event, JobStateChanged):
-            return [EventText(text=f"submits are taken again, {for_long}", tone=Tone.GOOD)]
+            return [EventText(text=f"submits are accepted again, {for_long}", tone=Tone.GOOD)]
         return []
 
     def _slowed(self, event: SubmitsPaused) -> EventText:
@@ -51,7 +51,7 @@ class RepeatCounter:
         self._cause, self._count = event, self._count + 1
         if not same:
             self._said_at = at
-            found = news_of(event)
+            found = describe_event(event)
             assert found is not None  # noqa: S101 - each pause has its words
             return found
         loud = at - self._said_at >= SAID_AGAIN_SECONDS
@@ -59,7 +59,7 @@ class RepeatCounter:
             self._said_at = at
         tries = f"{self._count:,} tries in {span(at - self._since)}"
         reason = shorten(event.reason, LONGEST)
-        begun = reason if event.unreachable else f"slower: {reason}"
+        begun = reason if event.unreachable else f"retrying after {reason}"
         text = f"{begun}: {tries}, next try in {span(event.wait)}"
         rank = (WRONG if event.unreachable else USUAL) if loud else EVERYTHING
         return EventText(text=text, tone=Tone.DOUBT, rank=rank, again=begun)

@@ -1,4 +1,4 @@
-"""What is said when a run is over: what was made, what it cost, what went wrong, what to do next."""
+"""The summary at the end of a run: results, costs, failures and what to do next."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
     """How the run ended, line by line."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
-    what = ", ".join(parts) or "nothing left to do"
+    what = ", ".join(parts) or "nothing to do"
     yield f"{what} after {duration(result.seconds)}; videos in {output}"
     if result.stopped is not None:
         larger = isinstance(result.stopped, BudgetReached)
-        again = "with a larger --budget goes on" if larger else "goes on when that is mended"
-        yield f"stopped early: {shorten(str(result.stopped), 300)}; the same command {again}"
+        again = "Run the same command with a larger --budget" if larger else "Fix this and run the same command"
+        yield f"stopped early: {shorten(str(result.stopped), 300)}. {again} to resume."
     elif result.interrupted is not None and any(counts[state] for state in JobState if not state.is_terminal):
-        yield "interrupted; the same command goes on"
+        yield "interrupted; run the same command to resume"
     if result.late:
-        yield f"{result.late:,} still unfinished at the service; the same command asks again"
+        yield f"{result.late:,} still generating at the service; run the same command to download them"
 
 
 def account_lines(result: RunResult, store: Store) -> Iterator[str]:
-    """What the state tells besides: the money, the failures by their reason, the doubts."""
+    """Money, failures by their reason, and jobs in doubt, from the database."""
     counts = result.counts
     yield from _put_aside(result, store)
     yield _spent(store)
@@ -46,7 +46,7 @@ def account_lines(result: RunResult, store: Store) -> Iterator[str]:
         yield from _held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
     if open_doubts:
-        yield f"{open_doubts:,} in doubt: the same command looks them up in the usage log"
+        yield f"{open_doubts:,} in doubt: run the same command to look them up in the usage log"
 
 
 def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
@@ -54,14 +54,14 @@ def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
         yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
     if len(result.put_aside) > CAUSES_SHOWN:
-        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` has them all"
+        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` lists them"
 
 
 def _spent(store: Store) -> str:
     usd, unknown = store.spend()
     work = store.runs.find_latest_work()
     budget = work["budget_usd"] if work else None
-    text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in all"
+    text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in total"
     more = store.queries.read_committed() - usd
     if more > LEAST_USD:
         text += f", {money(more)} more in flight or in doubt"
@@ -75,16 +75,16 @@ def _failed(store: Store) -> Iterator[str]:
         yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
     if len(reasons) > REASONS_SHOWN:
         listing = pasteable("jobs", "--state-is", "failed", state=store.path)
-        yield f"  others failed for other reasons; `{listing}` has them all"
-    yield f"`{pasteable('retry', state=store.path)}` puts the failed ones back to pending"
+        yield f"  others failed for other reasons; `{listing}` lists them"
+    yield f"`{pasteable('retry', state=store.path)}` sets the failed jobs to pending again"
 
 
 def _held(store: Store, held: int) -> Iterator[str]:
-    yield f"{held:,} held in doubt: the provider's log has not settled them; look at what your key has made, then"
+    yield f"{held:,} held in doubt: the usage log did not settle them; check what your key generated, then run"
     for job in store.progress.list_doubts(most=HELD_SHOWN):
         if job.held:
             again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
             yield f"  {shorten(job.name, 40)}: `{again}`"
     if held > 1:
         yield f"  all of them: `{pasteable('resolve', '--held', '--resubmit', state=store.path)}`"
-    yield "  (it made a video: --generation-id ID in place of --resubmit fetches it; --fail gives it up)"
+    yield "  (instead of --resubmit: --generation-id ID downloads the video, if there is one; --fail gives up)"

@@ -1,4 +1,4 @@
-"""A state watched from another terminal while a run goes on."""
+"""Watch a database from another terminal during a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchveo.core.formatting import shorten, state_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
 from batchveo.display.live import LOOK_SHARE, RECENT
-from batchveo.display.live_frame import Canvas, Recent, frame
+from batchveo.display.live_frame import Canvas, Recent, make_frame
 from batchveo.display.terminal import Terminal
 from batchveo.operations.status import SnapshotReader
 from batchveo.store import Store
@@ -19,7 +19,7 @@ LOOK_SECONDS = 1.0
 
 
 def watch_state(store: Store, out: TextIO) -> NoReturn:
-    """Draw the state on the terminal ``out`` again and again, until interrupted."""
+    """Draw the database on the terminal ``out`` again and again, until interrupted."""
     terminal, lookout = Terminal(out), SnapshotReader(store=store)
     while True:
         began = time.monotonic()
@@ -33,11 +33,11 @@ def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
     shot = lookout.look(time.time())
     size = terminal.size
     canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)
-    title = f"{shorten(str(store.path), 200)} · {'a run is going on' if shot.going else 'no run is going on'}"
-    terminal.draw(frame(shot, recent_moves(store), canvas, title=title))
+    title = f"{shorten(str(store.path), 200)} · {'a run is in progress' if shot.going else 'no run is in progress'}"
+    terminal.draw(make_frame(shot, read_recent_moves(store), canvas, title=title))
 
 
-def recent_moves(store: Store) -> list[Recent]:
+def read_recent_moves(store: Store) -> list[Recent]:
     """The latest moves worth telling, in the words of the run's own display."""
     return [
         Recent(row["at"], _words(row), _tone(row["to_state"])) for row in store.progress.list_latest_moves(most=RECENT)

@@ -106,6 +106,6 @@ class Budget:
 
     async def _balance(self, line: KeyThrottle) -> float | None:
         try:
-            return await self._apis[line.name].balance()
+            return await self._apis[line.name].fetch_balance()
         except (ProviderError, KeyRejected):
             return None

@@ -88,7 +88,9 @@ class InFlightTable:
 
     def is_made_again(self, job: Job) -> bool:
         """Whether a failed generation has tries left, and nobody knows yet that it was charged."""
-        left = job.tried < (self._tries if job.tries is None else job.tries)
+        # a generation that has not ended yet is one more try, once it has
+        tried = job.tried + (job.state is JobState.GENERATING)
+        left = tried < (self._tries if job.tries is None else job.tries)
         return left and job.generation_id is not None and job.cost_usd is None
 
     def _doubt(self, job: Job, now: float) -> None:

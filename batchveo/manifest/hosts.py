@@ -36,7 +36,7 @@ def check_host(host: str) -> None:
     labels = name.split(".")
     if not name or "" in labels:
         raise Fault(f"{shown(host)} is not a host", "https://host/path")
-    address = _address(name)
+    address = _parse_address(name)
     if address is not None:
         _check_address(host, address)
     elif labels[-1] == "localhost":
@@ -54,7 +54,7 @@ def _check_address(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Add
         raise Fault(f"{shown(host)} is in a private or reserved network", _PUT_IT)
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that a host is, also in the old forms that browsers take; ``None`` for a name."""
     try:
         return ipaddress.ip_address(name.partition("%")[0])
@@ -63,21 +63,21 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if not _NUMERIC.fullmatch(name):
         return None
     try:
-        return ipaddress.IPv4Address(_old_form(name))
+        return ipaddress.IPv4Address(_parse_old_form(name))
     except ValueError:
         raise Fault(f"{shown(name)} is not a host", "https://host/path") from None
 
 
-def _old_form(name: str) -> int:
+def _parse_old_form(name: str) -> int:
     """127.1, 0x7f.1, 0177.0.0.1 or 2130706433 as a number: the last part fills what is left of the four bytes."""
-    *bytes_, last = (_number(part) for part in name.split("."))
+    *bytes_, last = (_parse_number(part) for part in name.split("."))
     rest = 4 - len(bytes_)
     if any(byte > 255 for byte in bytes_) or last >= 256**rest:
         raise ValueError(name)
     return sum(byte << 8 * (3 - place) for place, byte in enumerate(bytes_)) + last
 
 
-def _number(part: str) -> int:
+def _parse_number(part: str) -> int:
     if part[:2].lower() == "0x":
         return int(part[2:] or "0", 16)
     return int(part, 8 if part.startswith("0") and part != "0" else 10)

@@ -5,12 +5,12 @@ It tells what can be told of one file without reading others; ``batchveo plan`` 
 
 from __future__ import annotations
 
+from batchveo.manifest.job_keys import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
-_NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
 
 _JOB_KEYS: dict[str, dict[str, object]] = {
     "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
@@ -43,11 +43,11 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "tries": {
         "type": "integer",
         "minimum": 1,
-        "maximum": 100,
+        "maximum": TRIES_LIMIT,
         "description": "How often the job is made in all if its generation fails and was not charged.",
     },
     "repeat": {
-        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _TEMPLATE],
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": REPEAT_LIMIT}, _TEMPLATE],
         "description": "The same request this many times; {index} counts from 0.",
     },
     "meta": {"type": "object", "description": "Carried into exports, not sent."},
@@ -60,12 +60,12 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
 
 def manifest_schema() -> dict[str, object]:
     """The schema of a YAML manifest, in the 2020-12 dialect."""
-    job = _job(required=False)
+    job = _job_object(required=False)
     jobs = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/job"}}
     return {
         "$schema": _DIALECT,
         "title": "batchveo manifest",
-        "$defs": {"job": job, "defaults": _defaults()},
+        "$defs": {"job": job, "defaults": _defaults_object()},
         "anyOf": [
             jobs,
             {
@@ -88,48 +88,48 @@ def manifest_schema() -> dict[str, object]:
 
 def job_schema() -> dict[str, object]:
     """The schema of one line of a JSON Lines manifest, where no defaults help out."""
-    return {"$schema": _DIALECT, "title": "batchveo job", **_job(required=True)}
+    return {"$schema": _DIALECT, "title": "batchveo job", **_job_object(required=True)}
 
 
-def _job(*, required: bool) -> dict[str, object]:
+def _job_object(*, required: bool) -> dict[str, object]:
     schema: dict[str, object] = {
         "type": "object",
-        "properties": {name: _or_null(part) for name, part in _properties().items()},
+        "properties": {name: _or_null(part) for name, part in _list_properties().items()},
         "additionalProperties": False,
         "allOf": [_if_model(model, required=required) for model in MODELS.values()],
     }
     if required:
-        schema["anyOf"] = _given("model")
+        schema["anyOf"] = _ways_to_give("model")
     return schema
 
 
-def _defaults() -> dict[str, object]:
-    properties = {name: part for name, part in _properties().items() if name not in _NOT_IN_DEFAULTS}
+def _defaults_object() -> dict[str, object]:
+    properties = {name: part for name, part in _list_properties().items() if name not in NOT_IN_DEFAULTS}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _properties() -> dict[str, dict[str, object]]:
+def _list_properties() -> dict[str, dict[str, object]]:
     """Every key of a job, whatever its model: a parameter takes what any model takes."""
     found: dict[str, list[Param]] = {}
     for model in MODELS.values():
         for name, param in model.params.items():
             found.setdefault(name, []).append(param)
-    return {**_JOB_KEYS, **{name: _parameter(params) for name, params in found.items()}}
+    return {**_JOB_KEYS, **{name: _parameter_schema(params) for name, params in found.items()}}
 
 
 def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
     then: dict[str, object] = {
-        "properties": {name: _or_null(_parameter([param])) for name, param in model.params.items()},
+        "properties": {name: _or_null(_parameter_schema([param])) for name, param in model.params.items()},
         "propertyNames": {"enum": [*_JOB_KEYS, *model.params]},
     }
     if required:
-        then["allOf"] = [{"anyOf": _given(name)} for name in model.required]
+        then["allOf"] = [{"anyOf": _ways_to_give(name)} for name in model.required]
     is_model = {"properties": {"model": {"const": model.id}}, "required": ["model"]}
     return {"if": is_model, "then": then}
 
 
-def _given(name: str) -> list[dict[str, object]]:
+def _ways_to_give(name: str) -> list[dict[str, object]]:
     """The ways of giving a key: by itself, by the matrix, a prompt by a file of them."""
     ways: list[dict[str, object]] = [
         {"required": [name]},
@@ -138,34 +138,30 @@ def _given(name: str) -> list[dict[str, object]]:
     return [*ways, {"required": ["prompts_file"]}] if name == "prompt" else ways
 
 
-def _parameter(params: list[Param]) -> dict[str, object]:
+def _parameter_schema(params: list[Param]) -> dict[str, object]:
     """One parameter as several models take it."""
     choices = list(dict.fromkeys(choice for param in params for choice in param.choices))
-    schema: dict[str, object]
-    match params[0].type:
-        case ParamType.STRING if choices:
-            schema = {"anyOf": [{"enum": _spellings([str(choice) for choice in choices])}, _TEMPLATE]}
-        case ParamType.INTEGER if choices:
-            schema = {"anyOf": [{"type": "integer", "enum": choices}, _TEMPLATE]}
-        case ParamType.INTEGER:
-            schema = {"anyOf": [{"type": "integer"}, _TEMPLATE]}
-        case ParamType.BOOLEAN:
-            schema = {"anyOf": [{"type": "boolean"}, _TEMPLATE]}
-        case ParamType.URL_LIST:
-            urls = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
-            schema = {"anyOf": [urls, _TEMPLATE]}
-        case ParamType.STRING | ParamType.URL:
-            schema = {"type": "string", **({"minLength": 1} if params[0].required else {})}
-    return {**schema, "description": _description(params)}
+    first = params[0]
+    schema: dict[str, object] = {"type": first.json_type}
+    if first.type is ParamType.URL_LIST:
+        schema |= {"minItems": 1, "items": {"type": "string", "minLength": 1}}
+    elif choices:
+        is_text = first.type is ParamType.STRING
+        schema = {"enum": _list_spellings([*map(str, choices)])} if is_text else {**schema, "enum": choices}
+    if first.is_free_text or first.type is ParamType.URL:  # a text with placeholders is a text
+        schema |= {"minLength": 1} if first.required else {}
+    else:
+        schema = {"anyOf": [schema, _TEMPLATE]}
+    return {**schema, "description": _describe_parameter(params)}
 
 
-def _description(params: list[Param]) -> str:
+def _describe_parameter(params: list[Param]) -> str:
     defaults = {str(param.default) for param in params if param.default is not None}
     said = f" The service assumes {defaults.pop()}." if len(defaults) == 1 else ""
     return params[0].description + said
 
 
-def _spellings(choices: list[str]) -> list[str]:
+def _list_spellings(choices: list[str]) -> list[str]:
     """The choices, and the same in the other cases that are taken as well."""
     return list(
         dict.fromkeys(

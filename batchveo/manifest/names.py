@@ -15,21 +15,21 @@ _ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte
 
 def slug(prompt: str) -> str:
     """The first words of a prompt, joined by ``-``; every script keeps its letters and marks."""
-    text = _joined(prompt[: 2 * SLUG_LIMIT])
+    text = _join_words(prompt[: 2 * SLUG_LIMIT])
     if len(text) <= SLUG_LIMIT < len(prompt):  # most prompts say enough in their first characters
-        text = _joined(prompt[: 4 * SLUG_LIMIT])
+        text = _join_words(prompt[: 4 * SLUG_LIMIT])
     if len(text) > SLUG_LIMIT:
         text = text[: SLUG_LIMIT + 1].rpartition("-")[0] or text[:SLUG_LIMIT]
     return text.lower()
 
 
-def _joined(beginning: str) -> str:
+def _join_words(beginning: str) -> str:
     if beginning.isascii():
         return b"-".join(beginning.encode().translate(_ASCII_WORDS).split()).decode()
-    return "-".join(_words(beginning))
+    return "-".join(_split_words(beginning))
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in text)
     return "".join(kept).split()
 

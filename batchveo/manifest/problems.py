@@ -113,7 +113,7 @@ class Problems:
             like_it.count(line)
         elif self._kept < KEPT:
             like_it = self._kinds.setdefault(key, _Kind())
-            like_it.listed.append((self.total, _problem(file, line, field, message, suggestion)))
+            like_it.listed.append((self.total, _make_problem(file, line, field, message, suggestion)))
             self._kept += 1
 
     def add_more(self, file: str, field: str | None, kind: str, count: int) -> None:
@@ -123,19 +123,19 @@ class Problems:
         if like_it := self._kinds.get((file, field, kind)):
             like_it.more += count
 
-    def fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
+    def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""
         line, field = fault.line or line, fault.field or field
         self.add(file, line, field, fault.message, fault.suggestion, once=once)
 
-    def listed(self) -> list[Problem]:
+    def list_problems(self) -> list[Problem]:
         """Those that are kept, by file and line; those of one line in the order of their reports."""
         kept = [numbered for kind in self._kinds.values() for numbered in kind.problems()]
         kept.sort(key=lambda numbered: (self._files[numbered[1].file], numbered[1].line or 0, numbered[0]))
         return [problem for _, problem in kept]
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def suggest_closest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean …`` for a word that is close to known ones; ``None`` where none is."""
     by_fold = {name.casefold(): name for name in known}
     # a model is easily called without its maker
@@ -165,7 +165,7 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:head]}…{text[head + 1 - limit :]}"
 
 
-def _problem(file: str, line: int | None, field: str | None, message: str, suggestion: str | None) -> Problem:
+def _make_problem(file: str, line: int | None, field: str | None, message: str, suggestion: str | None) -> Problem:
     return Problem(
         file=file,
         line=line,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.rules import Rule
+from batchveo.manifest.validation import Rule
 from batchveo.provider.catalog import Model
 
 _FLOATING: Mapping[str, tuple[object, str, str]] = {
@@ -17,12 +17,12 @@ _FLOATING: Mapping[str, tuple[object, str, str]] = {
 """For each parameter: the value that leaves something open, what that does, and what to write instead."""
 
 
-def strict(name: str, rule: Rule) -> Rule:
+def make_strict(name: str, rule: Rule) -> Rule:
     """The rule, but refusing a value that leaves open what makes the video."""
-    return replace(rule, accept=_accepting(name, rule.accept)) if name in _FLOATING else rule
+    return replace(rule, accept=_refuse_floating(name, rule.accept)) if name in _FLOATING else rule
 
 
-def left_open(model: Model | None) -> Iterator[tuple[str, Fault]]:
+def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
     """What a request to this model leaves open where it does not say it, with the fault of each parameter."""
     if model is None:
         yield (
@@ -35,20 +35,20 @@ def left_open(model: Model | None) -> Iterator[tuple[str, Fault]]:
         return
     for name, (value, harm, instead) in _FLOATING.items():
         if name in model.params and model.params[name].default == value:
-            yield name, Fault(f"is absent, and its default {_written(value)} {harm}", instead)
+            yield name, Fault(f"is absent, and its default {_write_value(value)} {harm}", instead)
 
 
-def _accepting(name: str, accept: Callable[[object], object]) -> Callable[[object], object]:
+def _refuse_floating(name: str, accept: Callable[[object], object]) -> Callable[[object], object]:
     value, harm, instead = _FLOATING[name]
 
     def accept_fixed(written: object) -> object:
         accepted = accept(written)
         if accepted == value:
-            raise Fault(f"{_written(value)} {harm}", instead)
+            raise Fault(f"{_write_value(value)} {harm}", instead)
         return accepted
 
     return accept_fixed
 
 
-def _written(value: object) -> str:
+def _write_value(value: object) -> str:
     return str(value).lower()

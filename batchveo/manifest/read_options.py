@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from batchveo.core.errors import UsageError
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint
+from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 META = "meta."
 """What the names of values that are carried along begin with."""
@@ -61,13 +61,13 @@ class ReadOptions:
                 _check_field(option, name, any_parameter=any_parameter)
         for name in self.sets:
             if name in NOT_FOR_ALL:
-                raise UsageError(f"--set {name}: cannot be the same for every job{_instead(name)}")
+                raise UsageError(f"--set {name}: cannot be the same for every job{_instead_of(name)}")
         for name, value in self.sets.items():
             if not value.strip():
                 raise UsageError(f"--set {name}: has no value; write {name}=VALUE")
         for name in ("matrix", "meta", "rows_file"):
             if name in self.renames:
-                raise UsageError(f"--map {name}: a column cannot be that{_instead(name)}")
+                raise UsageError(f"--map {name}: a column cannot be that{_instead_of(name)}")
 
 
 def pairs_of(option: str, texts: Iterable[str], shape: str) -> dict[str, str]:
@@ -92,5 +92,5 @@ def _check_field(option: str, name: str, *, any_parameter: bool) -> None:
         raise UsageError(f"{option} {name}: no model takes such a parameter ({hint})")
 
 
-def _instead(name: str) -> str:
+def _instead_of(name: str) -> str:
     return " (for what is carried along write meta.KEY)" if name == "meta" else ""

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from batchveo.core.errors import UsageError
 from batchveo.core.job_row import Row
 from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.register import Register
+from batchveo.manifest.uniqueness import JobRegister
 
 _ID, _NAME = 0, 1
 
@@ -20,7 +20,7 @@ class Selection:
     ``repeated`` the chosen jobs that repeat an earlier request.
     """
 
-    def __init__(self, options: ReadOptions, register: Register) -> None:
+    def __init__(self, options: ReadOptions, register: JobRegister) -> None:
         self.repeated = 0
         self.named = 0
         self.chosen = 0
@@ -28,7 +28,7 @@ class Selection:
         self._register = register
         self._unmatched = dict.fromkeys(options.only)
 
-    def of(self, jobs: Iterable[Row]) -> Iterator[Row]:
+    def choose_jobs(self, jobs: Iterable[Row]) -> Iterator[Row]:
         """The chosen jobs in their order; all are read, whatever the limit."""
         if not self._options.chooses:
             yield from jobs  # a million of them are not counted one by one
@@ -64,11 +64,13 @@ class Selection:
     def _is_wanted(self, job: Row) -> bool:
         if not self._options.only:
             return True
-        matching = [pattern for pattern in self._options.only if _matches(pattern, str(job[_NAME]), str(job[_ID]))]
+        matching = [
+            pattern for pattern in self._options.only if _matches_pattern(pattern, str(job[_NAME]), str(job[_ID]))
+        ]
         for pattern in matching:
             self._unmatched.pop(pattern, None)
         return bool(matching)
 
 
-def _matches(pattern: str, name: str, job_id: str) -> bool:
+def _matches_pattern(pattern: str, name: str, job_id: str) -> bool:
     return pattern in (name, job_id) or fnmatchcase(name, pattern)

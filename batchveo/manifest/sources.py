@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import meant_by
+from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 STDIN = "-"
 SECTIONS = ("defaults", "jobs", "budget")
@@ -105,7 +105,7 @@ class Opener:
     def open(self, source: Source) -> Iterator[tuple[BinaryIO, Format]]:
         """The bytes of a source from their beginning, and their format. Raises ``Fault``."""
         if source.path is None:
-            yield self._spooled(), _format_by_content(self._spooled())
+            yield self._spool_stdin(), _format_by_content(self._spool_stdin())
             return
         form = _format_by_name(source.path)
         with opened(source.path) as stream:
@@ -117,12 +117,12 @@ class Opener:
     def reopen(self, source: Source) -> Iterator[BinaryIO]:
         """The bytes of a source once more, while it is open. Raises ``Fault``."""
         if source.path is None:
-            yield self._spooled()
+            yield self._spool_stdin()
         else:
             with opened(source.path) as stream:
                 yield stream
 
-    def _spooled(self) -> BinaryIO:
+    def _spool_stdin(self) -> BinaryIO:
         if self._spool is None:
             self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed by close()
             shutil.copyfileobj(self._stdin or sys.stdin.buffer, self._spool)
@@ -136,7 +136,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     try:
         stream = _open_regular(path)
     except (OSError, ValueError) as error:
-        raise Fault(_reason(error)) from error
+        raise Fault(_describe_error(error)) from error
     with stream:
         _refuse_binary(stream.peek(_PEEK)[:_PEEK])
         yield stream
@@ -151,7 +151,7 @@ def _open_regular(path: Path) -> io.BufferedReader:
     return path.open("rb")
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _describe_error(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"

@@ -64,15 +64,15 @@ _MEANT = {said: key for key, words in _SAID.items() for said in words.split()}
 _BETWEEN = re.compile(r"[\s\-]+")
 
 
-def folded(key: str) -> str:
+def fold_key(key: str) -> str:
     """A key as it is compared: its case, and blanks or hyphens for ``_``, make no difference."""
     return _BETWEEN.sub("_", key.strip().casefold())
 
 
 def key_hint(key: str, known: Collection[str]) -> str | None:
     """``did you mean …`` for a key that says one of the known in other words; ``None`` where none is meant."""
-    word = folded(key)
-    by_fold = {folded(name): name for name in known}
+    word = fold_key(key)
+    by_fold = {fold_key(name): name for name in known}
     if word in by_fold:
         return f"write {by_fold[word]}"
     meant = _MEANT.get(word)
@@ -94,7 +94,7 @@ def means_any(word: str) -> bool:
 
 def meant_by(key: str) -> str | None:
     """The key that others call so; ``None`` where there is none."""
-    return _MEANT.get(folded(key))
+    return _MEANT.get(fold_key(key))
 
 
 def carry_along(key: str, *, column: bool = False, renamable: bool = False) -> str:
@@ -105,7 +105,7 @@ def carry_along(key: str, *, column: bool = False, renamable: bool = False) -> s
     return f"meta: {{{name}: …}} carries it along" + (", or --extra meta|ignore" if renamable else "")
 
 
-def hint(key: str, known: Iterable[str], *, column: bool = False, renamable: bool = False) -> str:
+def suggest_key(key: str, known: Iterable[str], *, column: bool = False, renamable: bool = False) -> str:
     """What to write in place of a key that nobody knows: in YAML, in JSON (``renamable``), or as a ``column``."""
     guess = key_hint(key, [*known])
     carried = carry_along(key, column=column, renamable=renamable)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from batchveo.manifest.problems import Fault, closest, shown
+from batchveo.manifest.problems import Fault, shown, suggest_closest
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|(?P<lone>[{}])")
 _INSIDE = re.compile(r"(?P<name>(?:meta|row)\.[^:!]+|\w+)(?::(?P<spec>.*))?", re.DOTALL)
@@ -62,7 +62,7 @@ class Template:
 
         Raises ``Fault`` where a value is missing or does not fit its format; every name must be known.
         """
-        return "".join(part if isinstance(part, str) else _formatted(part, values[part.name]) for part in self.parts)
+        return "".join(part if isinstance(part, str) else _format_value(part, values[part.name]) for part in self.parts)
 
     def value(self, values: Mapping[str, object]) -> object:
         """What a template of one placeholder and nothing else stands for, in its own type; else the text.
@@ -103,41 +103,41 @@ class NestedBlank:
 
     def filled(self, values: Mapping[str, object]) -> object:
         """The value filled; what nothing fills is left out of its list or mapping, ``None`` where that is all."""
-        return _filled_in(self.value, values)
+        return _fill_nested(self.value, values)
 
 
-def nested_blank(value: object, columns: frozenset[str]) -> NestedBlank | None:
+def parse_nested_blank(value: object, columns: frozenset[str]) -> NestedBlank | None:
     """The templates in a value; ``None`` where none of its texts holds braces. Raises ``Fault``."""
     names: list[str] = []
-    parts = _parsed_in(value, columns, names)
+    parts = _parse_nested(value, columns, names)
     return NestedBlank(value=parts, names=tuple(names)) if parts != value else None
 
 
-def _parsed_in(value: object, columns: frozenset[str], names: list[str]) -> object:
+def _parse_nested(value: object, columns: frozenset[str], names: list[str]) -> object:
     if isinstance(value, dict):
-        return {key: _parsed_in(item, columns, names) for key, item in value.items()}
+        return {key: _parse_nested(item, columns, names) for key, item in value.items()}
     if isinstance(value, list):
-        return [_parsed_in(item, columns, names) for item in value]
+        return [_parse_nested(item, columns, names) for item in value]
     if not isinstance(value, str) or not has_braces(value):
         return value
-    template = parsed(value, columns)
+    template = parse_template(value, columns)
     names += template.names
     return template
 
 
-def _filled_in(value: object, values: Mapping[str, object]) -> object:
+def _fill_nested(value: object, values: Mapping[str, object]) -> object:
     if isinstance(value, Template):
         return value.value(values)
     if isinstance(value, dict):
-        filled = {key: _filled_in(item, values) for key, item in value.items()}
+        filled = {key: _fill_nested(item, values) for key, item in value.items()}
         return {key: item for key, item in filled.items() if item is not None or value[key] is None}
     if isinstance(value, list):
-        pairs = [(each, _filled_in(each, values)) for each in value]
+        pairs = [(each, _fill_nested(each, values)) for each in value]
         return [item for each, item in pairs if item is not None or each is None]
     return value
 
 
-def as_text(value: object) -> str:
+def to_text(value: object) -> str:
     """A value as it stands in a text. Raises ``Fault`` for what no text can take in."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -151,13 +151,13 @@ def has_braces(text: str) -> bool:
     return "{" in text or "}" in text
 
 
-def blank_in_list(values: object, columns: frozenset[str] = NO_NAMES) -> TemplateList | None:
+def parse_list(values: object, columns: frozenset[str] = NO_NAMES) -> TemplateList | None:
     """The templates that a list of texts is; ``None`` where nothing in it holds braces. Raises ``Fault``."""
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         return None
     if not any(map(has_braces, values)):
         return None
-    items = tuple(parsed(value, columns) for value in values)
+    items = tuple(parse_template(value, columns) for value in values)
     return TemplateList(items=items, names=tuple(name for item in items for name in item.names))
 
 
@@ -166,7 +166,7 @@ def check_names(names: Collection[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             options = ", ".join(f"{{{option}}}" for option in known)
-            guess = closest(name, known)
+            guess = suggest_closest(name, known)
             raise Fault(
                 f"nothing fills the placeholder {{{name}}}",
                 f"{guess + ' ' if guess else ''}available: {options}; {_ESCAPE_HINT}",
@@ -174,7 +174,7 @@ def check_names(names: Collection[str], known: Collection[str]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def parsed(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
+def parse_template(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
     """The template that a text stands for. Raises ``Fault`` for lone braces and unknown formats.
 
     ``columns`` are names of any form that may stand in braces besides the usual ones.
@@ -186,41 +186,41 @@ def parsed(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
         end = token.end()
         if token["lone"]:
             raise Fault(f"the brace {token['lone']} at character {end} is alone", _ESCAPE_HINT)
-        parts.append(token[0][0] if token["inside"] is None else _hole(token["inside"], columns))
+        parts.append(token[0][0] if token["inside"] is None else _parse_hole(token["inside"], columns))
     parts.append(text[end:])
     names = tuple(part.name for part in parts if isinstance(part, _Hole))
     return Template(parts=tuple(part for part in parts if part != ""), names=names)
 
 
-def _hole(inside: str, columns: frozenset[str]) -> _Hole:
+def _parse_hole(inside: str, columns: frozenset[str]) -> _Hole:
     name = inside.strip()
     if name in columns:
         return _Hole(name, "")
     head, _, spec = name.rpartition(":")
     if head in columns:
-        return _Hole(head, _checked(spec, inside))
+        return _Hole(head, _check_format(spec, inside))
     match = _INSIDE.fullmatch(name)
     if match is None:
         raise Fault(f"{{{inside}}} is not a placeholder", f"only names like {{style}}; {_ESCAPE_HINT}")
-    return _Hole(match["name"], _checked(match["spec"] or "", inside))
+    return _Hole(match["name"], _check_format(match["spec"] or "", inside))
 
 
-def _checked(spec: str, inside: str) -> str:
+def _check_format(spec: str, inside: str) -> str:
     if not any(known.fullmatch(spec) for known in (_INTEGER_SPEC, _FLOAT_SPEC, _TEXT_SPEC)):
         raise Fault(f"{{{inside}}} has a format that is not known", "formats are like 03d, .2f, or .180 for text")
     return spec
 
 
-def _formatted(hole: _Hole, value: object) -> str:
+def _format_value(hole: _Hole, value: object) -> str:
     if value is None:
         raise Fault(f"nothing fills {hole.written} here: the cell is empty", "fill it, or write no such placeholder")
     if isinstance(value, bool) or not hole.spec:
-        text = as_text(value)
+        text = to_text(value)
         if not hole.spec:
             return text
         value = text
     if _TEXT_SPEC.fullmatch(hole.spec):
-        return as_text(value)[: int(hole.spec[1:])]
+        return to_text(value)[: int(hole.spec[1:])]
     if isinstance(value, int) or (isinstance(value, float) and hole.spec.endswith("f")):
         return format(value, hole.spec)
     needed = "a number" if hole.spec.endswith("f") else "a whole number"

@@ -9,8 +9,8 @@ from enum import StrEnum
 from batchveo.core.models import Job, JobState
 from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
-from batchveo.provider.clients import told_by
-from batchveo.provider.usage_log import Row, hours_since, read_log, success_of
+from batchveo.provider.clients import label_errors
+from batchveo.provider.usage_log import Row, hours_since, read_log, read_success
 from batchveo.storage.reader import size_of, video_at
 from batchveo.store import Store
 
@@ -68,15 +68,15 @@ class Audit:
         return self.whole and not self.findings
 
 
-async def read_all_books(apis: Mapping[str, ApiClient], *, since: float, now: float) -> ProviderRecords:
+async def read_all_records(apis: Mapping[str, ApiClient], *, since: float, now: float) -> ProviderRecords:
     """The books of every key as one: what several tell, since they have one account, counts once."""
     charges: dict[str, float] = {}
     requests: dict[str, str] = {}
     keys: dict[str, str] = {}
     whole = True
     for label, api in apis.items():
-        with told_by(label):
-            books = await read_books(api, since=since, now=now)
+        with label_errors(label):
+            books = await read_records(api, since=since, now=now)
         charges = {**books.charges, **charges}
         requests = {**books.requests, **requests}
         keys = {**dict.fromkeys(books.charges, label), **keys}
@@ -84,12 +84,12 @@ async def read_all_books(apis: Mapping[str, ApiClient], *, since: float, now: fl
     return ProviderRecords(charges=charges, requests=requests, keys=keys, whole=whole)
 
 
-async def read_books(api: ApiClient, *, since: float, now: float) -> ProviderRecords:
+async def read_records(api: ApiClient, *, since: float, now: float) -> ProviderRecords:
     """Read ledger and log back to ``since``; raises ``ServiceTrouble`` or ``KeyRejected``."""
     requests: dict[str, str] = {}
 
     def take(rows: Sequence[Row]) -> bool:
-        requests.update(filter(None, map(success_of, rows)))
+        requests.update(filter(None, map(read_success, rows)))
         return False
 
     whole = await read_log(api, hours=hours_since(since, now), take=take)
@@ -103,11 +103,11 @@ async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float) -> A
     ``apis`` are the clients of all keys, by their labels.
     """
     first = next(store.queries.list_attempts(), None)
-    books = await read_all_books(apis, since=float(first["started_at"]) if first else now, now=now)
-    return Audit(findings=list(compare(store, books)), whole=books.whole)
+    books = await read_all_records(apis, since=float(first["started_at"]) if first else now, now=now)
+    return Audit(findings=list(compare_records(store, books)), whole=books.whole)
 
 
-def compare(store: Store, books: ProviderRecords) -> Iterator[Finding]:
+def compare_records(store: Store, books: ProviderRecords) -> Iterator[Finding]:
     """Hold the state against the books."""
     keys: dict[str, str | None] = dict(books.keys)
     for finding in _compare(store, books, keys):

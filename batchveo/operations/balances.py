@@ -9,7 +9,7 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.clients import told_by
+from batchveo.provider.clients import label_errors
 
 BALANCE_SECONDS = 30.0
 """How long the service may take for all of them."""
@@ -27,7 +27,7 @@ class Balance:
     notes: Sequence[str] = field(default=())
 
 
-async def balance_of(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
+async def fetch_balances(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
     """Ask every key. A balance that nobody tells counts as nothing, where another does tell."""
     if not has_key:
         return Balance(notes=["no API key, so no balance"])
@@ -43,8 +43,8 @@ async def balance_of(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> 
 
 async def _ask(label: str, api: ApiClient, told: dict[str, float], notes: list[str]) -> None:
     try:
-        with told_by(label):
-            told[label] = await api.balance()
+        with label_errors(label):
+            told[label] = await api.fetch_balance()
     except (ProviderError, KeyRejected) as error:
         notes.append(f"no balance: {error}")
 

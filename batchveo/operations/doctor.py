@@ -16,7 +16,7 @@ import anyio
 from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
-from batchveo.operations.preflight import running
+from batchveo.operations.preflight import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
 from batchveo.storage.folder_limits import FolderLimits, nearest
@@ -38,7 +38,7 @@ class Check:
     advice: str = ""
 
 
-def examine(
+def check_setup(
     *,
     state: Path,
     output: Destination,
@@ -112,7 +112,7 @@ def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, 
     except UsageError as error:
         yield Check(what="API key", ok=False, found=str(error))
         return
-    with running(using) as there:
+    with start_sandbox(using) as there:
         for key in there.keys:
             yield _key(key, there.base_url)
 
@@ -129,4 +129,4 @@ def _key(key: NamedKey, base_url: str) -> Check:
 
 async def _balance(api: ApiClient) -> float:
     async with api:
-        return await api.balance()
+        return await api.fetch_balance()

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.operations.image_header import Gauge, can_measure
+from batchveo.operations.image_header import ImageHeader, has_pillow
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import MOST_BYTES, NotSeen, look
+from batchveo.provider.image_client import MOST_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import Foreseen
 
 FIELDS = ("image_url", "last_image_url", "image_urls")
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 """Told how many of how many images have been looked at; must neither block nor raise."""
 
 
-def unwatched(done: int, of: int) -> None:
+def ignore_progress(done: int, of: int) -> None:
     """The progress of those who do not watch."""
 
 
@@ -61,7 +61,7 @@ class ImageCheck:
     problems: Sequence[ImageProblem]
 
 
-class Pictures:
+class NamedImages:
     """The different images that jobs name, each with the first job that does."""
 
     def __init__(self) -> None:
@@ -90,10 +90,10 @@ class Pictures:
 
 
 async def check_images(
-    pictures: Pictures,
+    pictures: NamedImages,
     *,
     loopback: bool = False,
-    progress: Progress = unwatched,
+    progress: Progress = ignore_progress,
     videos: VideoClient | None = None,
 ) -> ImageCheck:
     """Look at the beginning of every image, many at a time. Never raises for what is wrong with one.
@@ -108,7 +108,7 @@ async def check_images(
             for _ in range(min(AT_ONCE, len(pictures))):
                 workers.start_soon(checker.work, queue)
     problems = [pictures.problem(image, found[image]) for image in pictures if image in found]
-    return ImageCheck(checked=len(pictures), sizes=can_measure(), problems=problems)
+    return ImageCheck(checked=len(pictures), sizes=has_pillow(), problems=problems)
 
 
 class _Checker:
@@ -128,29 +128,29 @@ class _Checker:
         for image in queue:
             try:
                 gauge = await self._gauge(image)
-            except NotSeen as reason:
+            except ImageUnavailable as reason:
                 self._found[image] = str(reason)
             else:
-                problem = problem_of(gauge)
+                problem = find_problem(gauge)
                 if problem is not None:
                     self._found[image] = problem
             self._done += 1
             self._progress(self._done, self._total)
 
-    async def _gauge(self, image: str) -> Gauge:
+    async def _gauge(self, image: str) -> ImageHeader:
         if image.lower().startswith(("https://", "http://")):
             return await self._asked(image)
         return _data(image) if image.startswith("data:") else await anyio.to_thread.run_sync(_file, image)
 
-    async def _asked(self, url: str) -> Gauge:
+    async def _asked(self, url: str) -> ImageHeader:
         """Ask a second time where that may help; a host that never answers is given up."""
         host = urlsplit(url).netloc
         for tries_left in reversed(range(TRIES)):
             if self._silent[host] >= HOPELESS:
-                raise NotSeen(f"not asked for any more, since {host} {self._why[host]}")
+                raise ImageUnavailable(f"not asked for any more, since {host} {self._why[host]}")
             try:
                 gauge = await self._look(url)
-            except NotSeen as reason:
+            except ImageUnavailable as reason:
                 if not reason.passing:
                     raise
                 if reason.silent:
@@ -164,18 +164,18 @@ class _Checker:
                 return gauge
         raise AssertionError("the last try returns or raises")
 
-    async def _look(self, url: str) -> Gauge:
-        gauge = Gauge()
+    async def _look(self, url: str) -> ImageHeader:
+        gauge = ImageHeader()
 
         def feed(piece: bytes) -> bool:
             gauge.feed(piece)
             return gauge.has_enough
 
-        await look(self._videos, url, feed)
+        await read_image_start(self._videos, url, feed)
         return gauge
 
 
-def problem_of(gauge: Gauge) -> str | None:
+def find_problem(gauge: ImageHeader) -> str | None:
     """What the service would refuse about an image; ``None`` where nothing is known."""
     if not gauge.is_image:
         return "is no image"
@@ -191,23 +191,23 @@ def _values(request: Mapping[str, object]) -> Iterator[str]:
         yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
 
 
-def _file(path: str) -> Gauge:
-    gauge = Gauge()
+def _file(path: str) -> ImageHeader:
+    gauge = ImageHeader()
     try:
         with Path(path).open("rb") as file:
             while not gauge.has_enough and (piece := file.read(_BLOCK)):
                 gauge.feed(piece)
     except OSError as error:
-        raise NotSeen(f"cannot be read: {error.strerror}") from None
+        raise ImageUnavailable(f"cannot be read: {error.strerror}") from None
     return gauge
 
 
-def _data(uri: str) -> Gauge:
+def _data(uri: str) -> ImageHeader:
     """The gauge of a data URI, which was validated when the manifest was read."""
-    gauge = Gauge()
+    gauge = ImageHeader()
     start = uri.partition(",")[2][: MOST_BYTES // 3 * 4]
     try:
         gauge.feed(b64decode(start))
     except (binascii.Error, ValueError):
-        raise NotSeen("is not valid Base64") from None
+        raise ImageUnavailable("is not valid Base64") from None
     return gauge

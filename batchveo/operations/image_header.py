@@ -15,7 +15,7 @@ LONGEST_SIGNATURE = 16
 """Bytes after which it is clear what something is."""
 
 
-class Gauge:
+class ImageHeader:
     """Takes a picture's bytes as they come, until its ``size`` (width, height in pixels) is known.
 
     Without Pillow the size stays ``None``. Never raises, whatever the bytes are.
@@ -52,13 +52,13 @@ class Gauge:
             self.size = self._parser.image.size
 
 
-def can_measure() -> bool:
+def has_pillow() -> bool:
     """Whether Pillow is there."""
     return find_spec("PIL") is not None
 
 
 def _parser() -> Parser | None:
-    if not can_measure():
+    if not has_pillow():
         return None
     from PIL.ImageFile import Parser
 

@@ -12,8 +12,8 @@ from batchveo.core.filenames import safe_stem
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import told_by
-from batchveo.provider.usage_log import Row, read_log, success_of
+from batchveo.provider.clients import label_errors
+from batchveo.provider.usage_log import Row, read_log, read_success
 from batchveo.store import GenerationTaken, Store
 
 _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
@@ -21,7 +21,7 @@ _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
 
 
 @dataclass(slots=True)
-class Adopted:
+class ImportedGenerations:
     """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one.
 
     ``whole``: all that was to be read of the log was read; else there may be more.
@@ -43,16 +43,18 @@ class _Bought:
     keys: list[str] = field(default_factory=list)
 
 
-async def adopt_from_log(store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float) -> Adopted:
+async def import_from_log(
+    store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float
+) -> ImportedGenerations:
     """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
 
     ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
     ``ServiceTrouble`` or ``KeyRejected``.
     """
     found: dict[str, _Bought] = {}
-    adopted = Adopted()
+    adopted = ImportedGenerations()
     for label, api in apis.items():
-        with told_by(label):
+        with label_errors(label):
             adopted.whole &= await _read(api, label, hours, found)
     # each log has its newest first; of several, the newest is to be first again
     for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
@@ -65,7 +67,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
 
     def take(page: Sequence[Row]) -> bool:
         for row in page:
-            request, generation = success_of(row) or ("", "")
+            request, generation = read_success(row) or ("", "")
             match = _OURS.fullmatch(request)
             if match and generation:
                 bought = found.setdefault(generation, _Bought(match[1], request, str(row.get("created"))))
@@ -75,7 +77,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
     return await read_log(api, hours=hours, take=take)
 
 
-def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, now: float) -> None:
+def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought: _Bought, now: float) -> None:
     jobs = store.queries.find_jobs(bought.job_id)
     if not jobs:
         adopted.unknown.append(generation)
@@ -95,7 +97,7 @@ def _take_in(store: Store, adopted: Adopted, generation: str, bought: _Bought, n
         adopted.surplus.append(generation)
 
 
-async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
+async def find_key_label(apis: Mapping[str, ApiClient], generation_id: str) -> str:
     """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
     reasons = []
     for label, api in apis.items():
@@ -107,7 +109,7 @@ async def key_of(apis: Mapping[str, ApiClient], generation_id: str) -> str:
     raise UsageError(f"no key knows {generation_id} ({why}); --key LABEL names the one that bought it")
 
 
-def adopt_stranger(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
+def import_generation(store: Store, generation_id: str, *, run: int, now: float, key: str | None = None) -> Job:
     """Make a job for a generation bought elsewhere, named after its id; raises ``GenerationTaken``.
 
     ``key`` is the label of the key that bought it.

@@ -10,7 +10,7 @@ from batchveo.manifest import Summary
 from batchveo.store import Added, Store
 
 
-def say_expanded(reporter: Reporter, summary: Summary, added: Added, store: Store) -> None:
+def report_import(reporter: Reporter, summary: Summary, added: Added, store: Store) -> None:
     """Say what moved in, what was there, and what a person should know of it."""
     done, cancelled = added.by_state.get(JobState.SUCCEEDED, 0), added.by_state.get(JobState.CANCELLED, 0)
     text = f"{counted(added.named, 'job')} named: {added.new} new, {done} done already"

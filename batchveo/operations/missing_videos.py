@@ -26,7 +26,7 @@ MISSING_ADVICE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingVideos:
     """``files`` of ``looked_for`` finished videos are not in ``output``; ``is_empty``: nothing at all is there."""
 
     output: Destination
@@ -54,7 +54,7 @@ class Missing:
         )
 
 
-async def missing_videos(store: Store, output: Destination) -> Missing:
+async def find_missing_videos(store: Store, output: Destination) -> MissingVideos:
     """Look for some of the finished videos that were put into ``output``, the newest and the oldest.
 
     What cannot be looked at counts as there: whoever writes there next will say what is wrong.
@@ -69,11 +69,11 @@ def _is_same(where: str, output: Destination) -> bool:
     return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
 
 
-def _look_for(output: Destination, files: Sequence[str]) -> Missing:
+def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
     place = output if isinstance(output, BucketUrl) else output.absolute()
     gone = [file for file in files if _is_gone(place, file)]
     is_empty = bool(gone) and isinstance(place, Path) and _is_empty(place)
-    return Missing(output=output, looked_for=len(files), files=gone, is_empty=is_empty)
+    return MissingVideos(output=output, looked_for=len(files), files=gone, is_empty=is_empty)
 
 
 def _is_gone(place: Destination, file: str) -> bool:

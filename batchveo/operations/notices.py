@@ -16,13 +16,13 @@ WORTH_A_WORD = 20
 """Videos to be read whole from which on a person is told why nothing happens yet."""
 
 
-def say_created(reporter: Reporter, state: Path) -> None:
+def report_created(reporter: Reporter, state: Path) -> None:
     """Say that a database was made, and where: whoever meant another one sees it before anything is bought."""
     where = state.absolute()
     reporter(DatabaseCreated(text=f"a new database was made: {where}", state=where))
 
 
-def say_other_keys(reporter: Reporter, jobs: int) -> None:
+def report_other_keys(reporter: Reporter, jobs: int) -> None:
     """Warn of what can only be settled with a key that is not given."""
     if jobs:
         text = (
@@ -32,7 +32,7 @@ def say_other_keys(reporter: Reporter, jobs: int) -> None:
         reporter(Message(text=text, warning=True))
 
 
-def say_destination(reporter: Reporter, output: str, before: str | None, *, resumed: bool) -> None:
+def report_destination(reporter: Reporter, output: str, before: str | None, *, resumed: bool) -> None:
     """Say where the videos of a resumed run go, and warn where that is not where those before it went."""
     if resumed:
         reporter(Message(text=f"videos go on in {output}"))
@@ -41,20 +41,20 @@ def say_destination(reporter: Reporter, output: str, before: str | None, *, resu
         reporter(Message(text=f"{text}; --output names the folder", warning=True))
 
 
-def say_remembered(reporter: Reporter, options: Mapping[str, object]) -> None:
+def report_remembered(reporter: Reporter, options: Mapping[str, object]) -> None:
     """Say which options a resumed run has from the run before."""
     if options:
         told = ", ".join(_option(name, value) for name, value in options.items())
         reporter(Message(text=f"as the run before: {told}"))
 
 
-def say_checking(reporter: Reporter, output: Destination, videos: int) -> None:
+def report_checking(reporter: Reporter, output: Destination, videos: int) -> None:
     """Say that many videos are read from one end to the other."""
     if videos >= WORTH_A_WORD:
         reporter(Message(text=f"checking {counted(videos, 'video')} found in {output}, which this database lacks"))
 
 
-def say_recovered(reporter: Reporter, output: Destination, found: Recovered) -> None:
+def report_recovered(reporter: Reporter, output: Destination, found: Recovered) -> None:
     """Say what was taken in, what is asked for again, and what is bought all the same."""
     if found.unlisted is not None:
         text = f"{output} cannot be listed ({found.unlisted}): finished videos that this database lacks"

@@ -47,19 +47,19 @@ class OtherDatabase:
         )
 
 
-def is_unmade(state: Path) -> bool:
+def is_missing_database(state: Path) -> bool:
     """Whether there is no database at ``state``; an empty file is none."""
     return not state.exists() or not state.stat().st_size
 
 
-def neighbour(
+def find_other_database(
     manifests: Sequence[str | os.PathLike[str]], state: Path, named: StagingTable, *, sandbox: bool
 ) -> OtherDatabase | None:
     """The nearest database beside ``manifests`` that knows jobs of ``named``; the one at ``state`` knows none.
 
     What the sandbox made does not count for a real service, nor the other way round. Nothing is written.
     """
-    is_new = is_unmade(state)
+    is_new = is_missing_database(state)
     if not is_new:
         here = acquaintance(named, state, any_will_do=True)
         if here is None or here.known or not here.named:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +11,16 @@ from typing import BinaryIO
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
-from batchveo.manifest import Manifests, ReadOptions
-from batchveo.operations.balances import balance_of
-from batchveo.operations.estimates import RunEstimate, night
-from batchveo.operations.image_check import ImageCheck, Pictures, Progress, check_images, unwatched
-from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
-from batchveo.operations.other_databases import neighbour
-from batchveo.operations.prices import known_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, state_if_any
-from batchveo.operations.recovery import recoverable
+from batchveo.manifest import ReadOptions
+from batchveo.operations.balances import fetch_balances
+from batchveo.operations.estimates import RunEstimate, estimate_night
+from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
+from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
+from batchveo.operations.other_databases import find_other_database
+from batchveo.operations.prices import find_prices
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, open_if_exists
+from batchveo.operations.recovery import find_recoverable
+from batchveo.operations.staging import ManifestSources, StrPath
 from batchveo.provider import ApiClient
 from batchveo.storage.local_files import taken_stems
 from batchveo.store import Foreseen, StagingTable, Store, foresee
@@ -68,7 +68,7 @@ class Plan(PurchaseQuote):
 
 
 async def plan(
-    manifests: Sequence[str | os.PathLike[str]],
+    manifests: Sequence[StrPath],
     *,
     state: Path,
     api: ApiClient,
@@ -81,7 +81,7 @@ async def plan(
     settings: RunSettings | None = None,
     with_images: bool = False,
     loopback: bool = False,
-    progress: Progress = unwatched,
+    progress: Progress = ignore_progress,
     sandbox: bool = False,
 ) -> Plan:
     """Validate, expand, count, price, foretell; writes nothing and buys nothing.
@@ -94,22 +94,22 @@ async def plan(
     A service that does not answer costs the plan what only it knows, not its life.
     """
     settings = settings or RunSettings()
-    with StagingTable() as scratch, state_if_any(state) as store:
-        with Manifests(
-            manifests,
-            allow_unknown_model=allow_unknown_model,
-            strict_provenance=strict_provenance,
-            stdin=stdin,
-            options=reading,
-        ) as read:
-            summary = read.read(scratch.take)
-        known = await known_prices(api, list(summary.by_model), store)
-        balance = await balance_of(apis or {"": api}, has_key=has_key)
-        found = await recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+    sources = ManifestSources(
+        paths=manifests,
+        allow_unknown_model=allow_unknown_model,
+        strict_provenance=strict_provenance,
+        reading=reading,
+        stdin=stdin,
+    )
+    with open_if_exists(state) as store, sources.stage() as staged:
+        summary = staged.summary
+        known = await find_prices(api, staged.models, store)
+        balance = await fetch_balances(apis or {"": api}, has_key=has_key)
+        found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         survey = Survey(
             Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
         )
-        survey.add_all(scratch, state if store else None)
+        survey.add_all(staged.table, state if store else None)
         models = survey.tally.models()
         left = {model.model: model.new for model in models}
         return Plan(
@@ -121,9 +121,9 @@ async def plan(
             prices_since=known.since,
             notes=[
                 *([summary.shared_note] if summary.shared_note else []),
-                *([f"no prices now: {known.trouble}"] if known.trouble else []),
+                *known.notes,
                 *balance.notes,
-                *await _warnings(manifests, state, scratch, store, settings.output, sandbox=sandbox),
+                *await _warnings(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
                 *survey.notes,
             ],
             repeated=summary.repeated,
@@ -133,13 +133,13 @@ async def plan(
             by_state=survey.by_state,
             colliding=survey.colliding,
             collisions=survey.collisions,
-            night=await night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
+            night=await estimate_night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
             images=await check_images(survey.pictures, loopback=loopback, progress=progress) if with_images else None,
         )
 
 
 async def _warnings(
-    manifests: Sequence[str | os.PathLike[str]],
+    manifests: Sequence[StrPath],
     state: Path,
     named: StagingTable,
     store: Store | None,
@@ -148,8 +148,8 @@ async def _warnings(
     sandbox: bool,
 ) -> list[str]:
     """What a run would stop for and ask, as long as nobody agrees to it beforehand."""
-    beside = neighbour(manifests, state, named, sandbox=sandbox)
-    missing = None if store is None else await missing_videos(store, output)
+    beside = find_other_database(manifests, state, named, sandbox=sandbox)
+    missing = None if store is None else await find_missing_videos(store, output)
     return [
         *([f"a run stops here: {beside.finding}; {beside.advice}"] if beside else []),
         *([f"a run stops here: {missing.finding} {MISSING_ADVICE}"] if missing and missing.is_absence else []),
@@ -163,7 +163,7 @@ class Survey:
         self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
     ) -> None:
         self.tally = tally
-        self.pictures = Pictures()
+        self.pictures = NamedImages()
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()

@@ -12,12 +12,12 @@ from batchveo.core.hints import pasteable
 from batchveo.provider.service import SANDBOX, Service
 from batchveo.store import Store
 
-SANDBOX_BALANCE = 1_000_000.0
+PLAY_MONEY_USD = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
 
 
 @contextmanager
-def running(using: Service, state: Path | None = None) -> Iterator[Service]:
+def start_sandbox(using: Service, state: Path | None = None) -> Iterator[Service]:
     """``using`` with an address that answers: the embedded look-alike is started where that is meant.
 
     With ``state`` it remembers its generations, beside that file, across runs.
@@ -30,7 +30,7 @@ def running(using: Service, state: Path | None = None) -> Iterator[Service]:
     from batchveo.sandbox import running as serving
 
     journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(Settings(balance=SANDBOX_BALANCE), journal=journal)) as url:
+    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal)) as url:
         yield replace(using, base_url=url)
 
 

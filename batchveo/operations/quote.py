@@ -129,7 +129,7 @@ class Tally:
 
 
 @contextmanager
-def state_if_any(path: Path) -> Iterator[Store | None]:
+def open_if_exists(path: Path) -> Iterator[Store | None]:
     """The state, for reading, where there is one."""
     if not path.exists():
         yield None

@@ -31,7 +31,7 @@ LOOKED_FOR = 200
 READ_AT_ONCE = 8
 """Videos that are read at the same time."""
 
-Watch = Callable[[int], None]
+OnCount = Callable[[int], None]
 """Told how many videos are about to be read from one end to the other."""
 
 
@@ -53,11 +53,11 @@ class Recovered:
     """Why the destination cannot be listed; then ``LOOKED_FOR`` jobs are looked for by their names, no more."""
 
 
-def unwatched(videos: int) -> None:
+def ignore_count(videos: int) -> None:
     """For those who do not watch."""
 
 
-async def recover(
+async def recover_videos(
     store: Store,
     output: Destination,
     *,
@@ -65,7 +65,7 @@ async def recover(
     now: float,
     sandbox: bool,
     labels: Collection[str] = (),
-    watch: Watch = unwatched,
+    watch: OnCount = ignore_count,
     disk: Disk = in_thread,
     sidecars: Sidecars = BESIDE,
 ) -> Recovered:
@@ -113,7 +113,7 @@ async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[
     return checked
 
 
-async def recoverable(
+async def find_recoverable(
     store: Store | None, output: Destination, *, sandbox: bool, sidecars: Sidecars = BESIDE
 ) -> frozenset[str]:
     """The ids of jobs that a sidecar beside a video in ``output`` names, and ``store`` does not have as finished.

@@ -1,84 +1,64 @@
-"""What batchveo does, as functions: the command line and notebooks call the same ones."""
+"""``run`` and ``resume``: from manifests, or from what a database has unfinished, to videos."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import anyio
 
 from batchveo.core.cluster_settings import Cluster
-from batchveo.core.errors import KnownElsewhere
 from batchveo.core.events import Reporter, silent
 from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.core.settings import RunSettings
 from batchveo.engine.result import RunResult
-from batchveo.manifest import Manifests, ReadOptions
-from batchveo.operations.approval import ask
-from batchveo.operations.consent import Consent
-from batchveo.operations.import_notices import say_expanded
-from batchveo.operations.notices import say_remembered
-from batchveo.operations.other_databases import neighbour
-from batchveo.operations.quote import Approve
-from batchveo.operations.run_steps import NO_CONSENT, check_cluster, opened_run
+from batchveo.manifest import ReadOptions
+from batchveo.operations.approval import Approve, Consent, ask_approval
+from batchveo.operations.notices import report_remembered
+from batchveo.operations.run_context import RunOptions, open_context
+from batchveo.operations.run_steps import (
+    begin_run,
+    check_cluster,
+    check_destination,
+    check_other_databases,
+    collect_run_costs,
+    estimate_run,
+    finish_run,
+    import_jobs,
+    open_database,
+    recover_finished,
+    report_findings,
+    run_engine,
+    start_backend,
+)
+from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
 from batchveo.provider.service import Service, service
-from batchveo.store import StagingTable, Store
-
-StrPath = str | os.PathLike[str]
+from batchveo.store import Store
 
 DEFAULT_STATE = Path("state/batchveo.db")
+NO_CONSENT = Consent()
+LATEST = 2**63 - 1
+"""Larger than the number of any run."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-def run(
-    manifests: Sequence[StrPath],
-    *,
-    state: StrPath = DEFAULT_STATE,
-    settings: RunSettings | None = None,
-    using: Service | Callable[[], Service] | None = None,
-    allow_unknown_model: bool = False,
-    strict_provenance: bool = False,
-    reading: ReadOptions | None = None,
-    reporter: Reporter = silent,
-    stdin: BinaryIO | None = None,
-    approve: Approve | None = None,
-    cluster: Cluster | None = None,
-    told: Told | None = None,
-    consent: Consent = NO_CONSENT,
-) -> RunResult:
-    """Turn ``manifests`` into videos; the same call again goes on where it stopped.
+def _blocking(name: str, awaitable: Callable[Parameters, Coroutine[Any, Any, Result]]) -> Callable[Parameters, Result]:
+    """``awaitable`` as a function called ``name`` that blocks, with the same parameters and documentation."""
 
-    Blocks until nothing is left or something stops it. Inside a running event loop (a notebook), await
-    ``run_async`` instead. ``reading`` says how the manifests are read and which of their jobs this run is about.
-    ``approve`` is asked before anything is written or bought. With ``cluster`` the work is
-    spread over a Ray cluster. Raises ``ManifestError`` with
-    every problem before that, ``Declined`` where the answer is no, ``StateLocked`` where another run holds the
-    state, ``KnownElsewhere`` where another database beside the manifests knows the jobs and this one does not,
-    ``VideosMissing`` where the place of the finished videos is not there; ``consent`` goes on in spite of the two.
-    ``told``: which of the settings somebody chose, for a later ``resume``; without it, those that are not the
-    defaults.
-    """
+    @wraps(awaitable)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        async def awaited() -> Result:
+            return await awaitable(*args, **kwargs)
 
-    async def call() -> RunResult:
-        return await run_async(
-            manifests,
-            state=state,
-            settings=settings,
-            using=using,
-            allow_unknown_model=allow_unknown_model,
-            strict_provenance=strict_provenance,
-            reading=reading,
-            reporter=reporter,
-            stdin=stdin,
-            approve=approve,
-            cluster=cluster,
-            told=told,
-            consent=consent,
-        )
+        return anyio.run(awaited)
 
-    return anyio.run(call)
+    call.__name__ = call.__qualname__ = name
+    return call
 
 
 async def run_async(
@@ -97,72 +77,44 @@ async def run_async(
     told: Told | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
-    """``run``, to be awaited."""
-    check_cluster(cluster)
-    with StagingTable() as scratch:
-        with Manifests(
-            manifests,
-            allow_unknown_model=allow_unknown_model,
-            strict_provenance=strict_provenance,
-            stdin=stdin,
-            options=reading,
-        ) as read:
-            summary = read.read(scratch.take)
-        scratch.is_partial = summary.chosen is not None
-        # the service comes second: whoever has no key yet still hears all that is wrong with the manifest
-        chosen = using() if callable(using) else using or service()
+    """Turn ``manifests`` into videos; the same call again resumes where it stopped.
 
-        def take_on(store: Store, run: int, now: float) -> None:
-            with scratch:  # a run takes hours, and needs it no longer
-                say_expanded(reporter, summary, store.imports.add_jobs(scratch, run=run, now=now), store)
+    ``run`` blocks until nothing is left or something stops it; inside a running event loop (a notebook), await
+    ``run_async``. ``reading`` says how the manifests are read and which of their jobs this run is about.
+    ``approve`` is asked before anything is written or bought. With ``cluster`` the work is spread over a Ray
+    cluster. ``told``: which settings the caller chose, for a later ``resume``; by default those that differ from
+    the defaults. ``consent`` agrees in advance to a database that is new to the jobs, and to missing videos.
 
-        settings = _with_budget(settings or RunSettings(), summary.budget)
-        models = list(summary.by_model)
-        _check_neighbours(manifests, Path(state), scratch, chosen, consent)
-        await ask(approve, using=chosen, state=Path(state), settings=settings, named=scratch, models=models)
-        return await opened_run(
-            Path(state),
-            "run",
-            take_on,
-            settings,
-            chosen,
-            reporter,
-            cluster,
-            told=chosen_in(settings) if told is None else told,
-            consent=consent,
-        )
-
-
-def resume(
-    *,
-    state: StrPath = DEFAULT_STATE,
-    settings: RunSettings | None = None,
-    using: Service | None = None,
-    reporter: Reporter = silent,
-    approve: Approve | None = None,
-    cluster: Cluster | None = None,
-    told: Told | None = None,
-    consent: Consent = NO_CONSENT,
-) -> RunResult:
-    """Go on with everything unfinished in the state; blocks as ``run`` does.
-
-    Without ``settings`` it keeps to what the run before was told; with them, to those that are ``told``: all of
-    them where that is not given.
+    Raises ``ManifestError`` with every problem, ``Declined`` if the answer is no, ``StateLocked`` if another run
+    holds the database, ``KnownElsewhere`` if another database beside the manifests knows the jobs and this one does
+    not, ``VideosMissing`` if the folder of the finished videos is not there.
     """
-
-    async def call() -> RunResult:
-        return await resume_async(
-            state=state,
+    check_cluster(cluster)
+    sources = ManifestSources(
+        paths=manifests,
+        allow_unknown_model=allow_unknown_model,
+        strict_provenance=strict_provenance,
+        reading=reading,
+        stdin=stdin,
+    )
+    with sources.stage() as staged:
+        settings = settings or RunSettings()
+        if settings.budget is None:
+            settings = replace(settings, budget=staged.summary.budget)
+        options = RunOptions(
+            command="run",
+            state=Path(state),
             settings=settings,
-            using=using,
+            told=chosen_in(settings) if told is None else told,
+            # after the manifests: without a key, too, a person sees every problem in them
+            service=using() if callable(using) else using or service(),
             reporter=reporter,
             approve=approve,
             cluster=cluster,
-            told=told,
             consent=consent,
         )
-
-    return anyio.run(call)
+        check_other_databases(options, manifests, staged)
+        return await _run_to_end(options, staged)
 
 
 async def resume_async(
@@ -176,33 +128,48 @@ async def resume_async(
     told: Told | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
-    """``resume``, to be awaited."""
+    """Resume everything unfinished in the database; ``resume`` blocks, ``resume_async`` is awaited.
+
+    Without ``settings`` those of the run before apply; with them, those named in ``told`` do, by default all.
+    The other parameters, and what is raised, are as for ``run``.
+    """
     check_cluster(cluster)
-    path = Path(state)
-    with Store(path, writing=False) as store:  # a state that does not exist is a slip, not an empty one
-        remembered = Remembered.read(store.runs.read_last_options())
-
-    def take_on(store: Store, run: int, now: float) -> None:  # noqa: ARG001 - one shape for both commands
-        store.runs.take_on_all(run)
-
-    told = told or (NOTHING_TOLD if settings is None else ALL_TOLD)
+    with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
+        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
     given = settings or RunSettings()
-    settings, told = remembered.resumed(given, told)
-    say_remembered(reporter, differences(given, settings))
-    chosen = using or service()
-    await ask(approve, using=chosen, state=path, settings=settings)
-    return await opened_run(path, "resume", take_on, settings, chosen, reporter, cluster, told=told, consent=consent)
+    resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
+    report_remembered(reporter, differences(given, resumed))
+    options = RunOptions(
+        command="resume",
+        state=Path(state),
+        settings=replace(resumed, budget=last_budget) if resumed.budget is None else resumed,
+        told=told,
+        service=using or service(),
+        reporter=reporter,
+        approve=approve,
+        cluster=cluster,
+        consent=consent,
+    )
+    return await _run_to_end(options)
 
 
-def _check_neighbours(
-    manifests: Sequence[StrPath], state: Path, named: StagingTable, using: Service, consent: Consent
-) -> None:
-    """Raise ``KnownElsewhere`` where another database beside ``manifests`` knows the jobs, and this one none."""
-    found = None if consent.new_state else neighbour(manifests, state, named, sandbox=using.sandbox)
-    if found is not None:
-        consent.require(found.finding, found.advice, KnownElsewhere)
+run = _blocking("run", run_async)
+resume = _blocking("resume", resume_async)
 
 
-def _with_budget(settings: RunSettings, budget: float | None) -> RunSettings:
-    """The caller's own budget, or else that of the manifests."""
-    return replace(settings, budget=budget) if settings.budget is None else settings
+async def _run_to_end(options: RunOptions, staged: StagedJobs | None = None) -> RunResult:
+    """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
+    async with open_context(options) as context:
+        await ask_approval(context, staged)
+        async with open_database(context) as (store, findings):
+            with start_backend(options) as backend:
+                run = begin_run(context, store)
+                import_jobs(context, store, run, staged, findings)
+                report_findings(context, findings)
+                await check_destination(context)
+                await recover_finished(context, store, run)
+                spec = await estimate_run(context, store, run)
+                result = await run_engine(context, store, spec, backend)
+                await collect_run_costs(context, store, spec, result)
+                finish_run(context, store, result)
+    return replace(result, output=options.settings.output)

@@ -1,24 +1,20 @@
-"""Opens in order all that a run needs, runs it, and closes what was opened."""
+"""The steps of a run, in the order in which ``run`` takes them."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import anyio
-
-from batchveo.core.clock import Clock
 from batchveo.core.cluster_settings import Cluster
-from batchveo.core.destination import Destination
 from batchveo.core.durations import Durations
-from batchveo.core.errors import KeyRejected, PricesUnknown, UsageError, VideosMissing
-from batchveo.core.events import Message, Reporter
+from batchveo.core.errors import KnownElsewhere, PricesUnknown, UsageError, VideosMissing
+from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.run_options import NOTHING_TOLD, Remembered, Told, whole, written
+from batchveo.core.run_options import Remembered, whole, written
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.backend import ActorBackend
@@ -28,114 +24,90 @@ from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
-from batchveo.operations.consent import Consent
-from batchveo.operations.costs import learn_costs
-from batchveo.operations.missing_videos import MISSING_ADVICE, missing_videos
-from batchveo.operations.notices import say_checking, say_created, say_destination, say_other_keys, say_recovered
-from batchveo.operations.other_databases import is_unmade
-from batchveo.operations.preflight import check_keys, check_service, follow_keys, running
-from batchveo.operations.prices import PRICES_SECONDS, keep_prices, price_list
-from batchveo.operations.recovery import recover
-from batchveo.operations.service_metrics import known_durations, recent_durations
-from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.clients import clients, first
+from batchveo.operations.estimates import fetch_durations, known_durations
+from batchveo.operations.import_notices import report_import
+from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
+from batchveo.operations.notices import (
+    report_checking,
+    report_created,
+    report_destination,
+    report_other_keys,
+    report_recovered,
+)
+from batchveo.operations.other_databases import find_other_database, is_missing_database
+from batchveo.operations.preflight import check_keys, check_service, follow_keys
+from batchveo.operations.prices import collect_costs, remember_prices
+from batchveo.operations.recovery import recover_videos
+from batchveo.operations.run_context import RunContext, RunOptions
+from batchveo.operations.staging import StagedJobs, StrPath
+from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.clients import any_client
 from batchveo.provider.price_list import PriceList
-from batchveo.provider.service import Service
 from batchveo.storage.write_check import check_place, check_sidecars
 from batchveo.store import Store
 
-NO_CONSENT = Consent()
-ENDING_SECONDS = 10.0
-"""How long the processes of a run on a cluster may hold the state after the one that started them has died."""
+LOCK_SECONDS = 10.0
+"""How long the processes of a run on a cluster may hold the lock after the one that started them has died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the database shows before the run begins.
+
+    ``strangers``: unsettled jobs that were submitted with an API key that is not given now. ``last_output``: where
+    the run before this one put its videos, if that is known.
+    """
+
+    is_new: bool
+    strangers: int
+    last_output: str | None
 
 
 def check_cluster(cluster: Cluster | None) -> None:
-    """Raise ``UsageError`` where a run on ``cluster`` cannot be: before a manifest of a million lines is read."""
+    """Raise ``UsageError`` if no run on ``cluster`` is possible: before a manifest of a million lines is read."""
     if cluster is not None:
         from batchveo.engine.cluster.ray_bootstrap import check_ray
 
         check_ray()
 
 
-async def opened_run(
-    state: Path,
-    command: str,
-    take_on: Callable[[Store, int, float], None],
-    settings: RunSettings,
-    using: Service,
-    reporter: Reporter,
-    cluster: Cluster | None,
-    *,
-    told: Told = NOTHING_TOLD,
-    consent: Consent = NO_CONSENT,
-) -> RunResult:
-    """Do a run of ``command`` over the state, with the jobs that ``take_on`` gives it, here or on ``cluster``.
+def check_other_databases(options: RunOptions, manifests: Sequence[StrPath], staged: StagedJobs) -> None:
+    """Raise ``KnownElsewhere`` if a database beside ``manifests`` knows the jobs and that of the run does not."""
+    if options.consent.new_state:
+        return
+    found = find_other_database(manifests, options.state, staged.table, sandbox=options.service.sandbox)
+    if found is not None:
+        options.consent.require(found.finding, found.advice, KnownElsewhere)
 
-    ``told`` are the settings that somebody chose, which a later ``resume`` keeps to.
+
+@asynccontextmanager
+async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findings]]:
+    """The database, locked and fit for this run, with what it shows of earlier ones.
+
+    Raises ``StateLocked``, ``UsageError`` if its jobs need another service or other keys, and ``VideosMissing``.
     """
-    _check_reach(using, cluster)
-    clock = Clock()
-    is_new = is_unmade(state)
-    with Store(state) as store, ExitStack() as stack:
-        await hold(store, patience=0.0 if store.runs.is_running() else ENDING_SECONDS)
+    options, using = context.options, context.service
+    if using.sandbox and options.cluster is not None and not options.cluster.is_local:
+        raise UsageError("--sandbox listens on this machine only: use --ray without an address")
+    is_new = is_missing_database(options.state)
+    with Store(options.state) as store:
+        await hold(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
         check_keys(store, using)
-        await check_videos(store, settings.output, consent)
-        before = where_before(store)
-        engine = None if cluster is None else stack.enter_context(_engine(cluster, state, reporter))
-        run = store.runs.begin_run(command=command, service=using.name, now=clock.now())
-        store.runs.set_options(run, written(settings, told))
-        if is_new:
-            say_created(reporter, state)
-        take_on(store, run, clock.now())
-        if command == "resume" and settings.budget is None:
-            settings = replace(settings, budget=store.runs.read_last_budget(run))
-        store.runs.set_budget(run, settings.budget)
-        say_other_keys(reporter, strangers)
-        say_destination(reporter, whole(settings.output), before, resumed=command == "resume")
-        await check_place(settings.output)
-        check_sidecars(settings.sidecars)
-        await _recover(reporter, store, settings, using, run=run, now=clock.now())
-        using = stack.enter_context(running(using, state))
-        async with clients(using) as (apis, videos):
-            api = first(apis)
-            models = store.queries.list_pending_models(run)
-            prices = await _prices(api, models, settings)
-            keep_prices(store, prices, models, now=clock.now())
-            durations = await _durations(api, store, models, settings)
-            spec = RunSpec(
-                run=run,
-                begun=clock.now(),
-                settings=settings,
-                service=using,
-                prices=prices,
-                durations=durations,
-            )
-            if engine is None or cluster is None:
-                if isinstance(settings.output, Path):
-                    clear(settings.output.absolute(), tag_of(store.path))
-                result = await Run(store, spec, apis, videos, clock=clock, reporter=reporter).execute()
-            else:
-                result = await ClusterRun(store, spec, engine, cluster, reporter=reporter).execute()
-            if result.interrupted is None:  # who was told to stop has five seconds, and the ledger may take longer
-                await learn_costs(store, apis.values(), since=spec.begun)
-        with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
-            store.runs.end_run(run, status=result.exit_status, now=clock.now())
-    return replace(result, output=settings.output)
+        await _check_videos(store, options)
+        yield store, Findings(is_new=is_new, strangers=strangers, last_output=_last_output(store))
 
 
-async def check_videos(store: Store, output: Destination, consent: Consent) -> None:
-    """Raise ``VideosMissing`` where the place of the finished videos is not there, and nobody agrees to that."""
-    if consent.missing_videos:
+async def _check_videos(store: Store, options: RunOptions) -> None:
+    if options.consent.missing_videos:
         return
-    missing = await missing_videos(store, output)
+    missing = await find_missing_videos(store, options.settings.output)
     if missing.is_absence:
-        consent.require(missing.finding, MISSING_ADVICE, VideosMissing)
+        options.consent.require(missing.finding, MISSING_ADVICE, VideosMissing)
 
 
-def where_before(store: Store) -> str | None:
-    """Where the run before this one put its videos; ``None`` where there was none, or it is not recorded."""
+def _last_output(store: Store) -> str | None:
     recorded = Remembered.read(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
@@ -143,55 +115,127 @@ def where_before(store: Store) -> str | None:
     return finished[0][0] if finished else None
 
 
-async def _recover(
-    reporter: Reporter, store: Store, settings: RunSettings, using: Service, *, run: int, now: float
-) -> None:
-    """Take in what is finished already, and say so."""
-    output = settings.output
-    found = await recover(
-        store,
-        output,
-        sidecars=settings.sidecars,
-        run=run,
-        now=now,
-        sandbox=using.sandbox,
-        labels=[key.name for key in using.keys],
-        watch=partial(say_checking, reporter, output),
-    )
-    say_recovered(reporter, output, found)
-
-
-def _check_reach(using: Service, cluster: Cluster | None) -> None:
-    """Raise ``UsageError`` where the workers could not reach the service: before a state is made."""
-    if using.sandbox and cluster is not None and not cluster.is_local:
-        raise UsageError("--sandbox listens on this machine only: use --ray without an address")
-
-
-def _engine(cluster: Cluster, state: Path, reporter: Reporter) -> AbstractContextManager[ActorBackend]:
-    """The engine of a run on a cluster, to be started."""
+def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | None]:
+    """The processes of a run on a cluster; ``None`` for a run in this process."""
+    cluster = options.cluster
+    if cluster is None:
+        return nullcontext()
     from batchveo.engine.cluster.ray_bootstrap import started
 
     joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
     starting = "starting Ray on this machine, which takes some ten seconds"
-    reporter(Message(text=starting if cluster.is_local else f"joining {joining}"))
-    return started(cluster, state)
+    options.reporter(Message(text=starting if cluster.is_local else f"joining {joining}"))
+    return started(cluster, options.state)
 
 
-async def _prices(api: ApiClient, models: Sequence[str], settings: RunSettings) -> PriceList:
-    """The prices of what is still to be bought; without a budget a run does without, where it must."""
-    try:
-        with anyio.fail_after(PRICES_SECONDS):
-            return await price_list(api, models)
-    except (ProviderError, KeyRejected, TimeoutError) as error:
-        if settings.budget is None or settings.assume_price is not None or not models:
-            return PriceList({})
-        text = f"a budget needs prices, and there are none: {error}; try later, or give --assume-price"
-        raise PricesUnknown(text) from None
+def begin_run(context: RunContext, store: Store) -> int:
+    """Record the run with its options; returns its number."""
+    options = context.options
+    run = store.runs.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
+    store.runs.set_options(run, written(options.settings, options.told))
+    return run
 
 
-async def _durations(api: ApiClient, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
-    """What the service, and this state, tell of generation times, where polls are planned by them."""
+def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
+    """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
+    reporter = context.options.reporter
+    if findings.is_new:
+        report_created(reporter, context.options.state)
+    if staged is None:
+        store.runs.take_on_all(run)
+    else:
+        with staged.table:  # a run takes hours, and does not need it any more
+            added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
+            report_import(reporter, staged.summary, added, store)
+    store.runs.set_budget(run, context.options.settings.budget)
+
+
+def report_findings(context: RunContext, findings: Findings) -> None:
+    """Report jobs that need another key, and where the videos go."""
+    options = context.options
+    report_other_keys(options.reporter, findings.strangers)
+    output = whole(options.settings.output)
+    report_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
+
+
+async def check_destination(context: RunContext) -> None:
+    """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
+    await check_place(context.options.settings.output)
+    check_sidecars(context.options.settings.sidecars)
+
+
+async def recover_finished(context: RunContext, store: Store, run: int) -> None:
+    """Take in finished videos of the destination that the database lacks, so that none is bought twice."""
+    options = context.options
+    output = options.settings.output
+    found = await recover_videos(
+        store,
+        output,
+        sidecars=options.settings.sidecars,
+        run=run,
+        now=context.clock.now(),
+        sandbox=context.service.sandbox,
+        labels=[key.name for key in context.service.keys],
+        watch=partial(report_checking, options.reporter, output),
+    )
+    report_recovered(options.reporter, output, found)
+
+
+async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
+    """What the engine begins with: prices and expected generation times of what is still to be made."""
+    apis = await context.open_clients()  # the sandbox has its address from here on
+    settings = context.options.settings
+    models = store.queries.list_pending_models(run)
+    return RunSpec(
+        run=run,
+        begun=context.clock.now(),
+        settings=settings,
+        service=context.service,
+        prices=await _require_prices(context, store, models),
+        durations=await _expect_durations(any_client(apis), store, models, settings),
+    )
+
+
+async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:
+    """Expected generation times of ``pending`` and unfinished models; none if polls have a fixed interval."""
     if settings.poll_interval is not None:
         return Durations()
     models = sorted({*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))})
-    return known_durations(store, models, await recent_durations(api, models))
+    return known_durations(store, models, await fetch_durations(api, models))
+
+
+async def _require_prices(context: RunContext, store: Store, models: Sequence[str]) -> PriceList:
+    """Live prices; without them a run can do, unless its budget needs them: then ``PricesUnknown`` is raised."""
+    known = await context.find_prices(models, store)
+    if known.trouble is None:
+        remember_prices(store, known.prices, models, now=context.clock.now())
+        return known.prices
+    settings = context.options.settings
+    if settings.budget is not None and settings.assume_price is None and models:
+        reason = f"a budget needs prices, and there are none: {known.trouble}; try later, or give --assume-price"
+        raise PricesUnknown(reason)
+    return PriceList({})
+
+
+async def run_engine(context: RunContext, store: Store, spec: RunSpec, backend: ActorBackend | None) -> RunResult:
+    """Run to the end, in this process or on the cluster."""
+    options = context.options
+    if backend is not None and options.cluster is not None:
+        return await ClusterRun(store, spec, backend, options.cluster, reporter=options.reporter).execute()
+    if isinstance(spec.settings.output, Path):
+        clear(spec.settings.output.absolute(), tag_of(store.path))
+    apis = await context.open_clients()
+    async with VideoClient(loopback=context.service.is_local) as videos:
+        return await Run(store, spec, apis, videos, clock=context.clock, reporter=options.reporter).execute()
+
+
+async def collect_run_costs(context: RunContext, store: Store, spec: RunSpec, result: RunResult) -> None:
+    """Look up costs in the ledger; not after a signal, which leaves five seconds, and the ledger may take longer."""
+    if result.interrupted is None:
+        await collect_costs(store, (await context.open_clients()).values(), since=spec.begun)
+
+
+def finish_run(context: RunContext, store: Store, result: RunResult) -> None:
+    """Record the end of the run."""
+    with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
+        store.runs.end_run(result.run, status=result.exit_status, now=context.clock.now())

@@ -14,7 +14,7 @@ from batchveo.storage.reader import video_at
 from batchveo.store import Store
 
 
-def job_row(job: Job) -> dict[str, object]:
+def make_job_row(job: Job) -> dict[str, object]:
     """One line of ``batchveo jobs --json``. Fields are added over time, never taken away."""
     return {
         "id": job.id,
@@ -41,12 +41,12 @@ def job_row(job: Job) -> dict[str, object]:
     }
 
 
-def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
+def make_status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
     shot = SnapshotReader(store=store).look(time.time() if now is None else now)
     return {
         "state": str(store.path),
-        **progress_row(shot),
+        **make_progress_row(shot),
         "put_aside": store.skipped.count_by_reason(),
         "in_doubt": [
             {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
@@ -55,7 +55,7 @@ def status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     }
 
 
-def progress_row(shot: Snapshot) -> dict[str, object]:
+def make_progress_row(shot: Snapshot) -> dict[str, object]:
     """How far a state is; a part of ``status --json``, and the object that ``run --log-json`` writes of it."""
     ahead = shot.ahead
     return {
@@ -75,7 +75,7 @@ def progress_row(shot: Snapshot) -> dict[str, object]:
     }
 
 
-def ahead_words(row: Mapping[str, Any]) -> str | None:
+def describe_time_left(row: Mapping[str, Any]) -> str | None:
     """What is left by such a row, as the live display says it; ``None`` where nobody knows."""
     low, likely, high = (row[f"eta_{end}seconds"] for end in ("low_", "", "high_"))
     return None if likely is None else spread(Forecast(low=low, likely=likely, high=high))

@@ -11,12 +11,13 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from batchveo.provider.transport import SEND_STARTED
+
 READ_AHEAD = 256 * 1024
 """Bytes of a body that are taken from its socket before anyone asks for them."""
 
 Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
 """httpcore's ``trace`` extension."""
-LEAVES = "http11.send_request_body.started"
 
 _FAULTS: tuple[tuple[type[Exception], type[httpx.RequestError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -38,7 +39,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Asyncio only; make and close it inside the event loop. ``keep`` keeps connections for the next request.
 
     How many requests there are at a time is bounded by those who make them. Of httpcore's ``trace`` extension it
-    knows one step: ``LEAVES``, when the connection is there, and not a byte of the request has left.
+    knows one step: ``SEND_STARTED``, when the connection is there, and not a byte of the request has left.
     """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], *, keep: bool) -> None:
@@ -87,7 +88,7 @@ class _Connector(aiohttp.TCPConnector):
             _check_silent(connection)
             trace = _trace.get()
             if trace is not None:
-                await trace(LEAVES, {})
+                await trace(SEND_STARTED, {})
         except BaseException:
             connection.close()
             raise

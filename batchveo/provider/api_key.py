@@ -11,7 +11,7 @@ from hmac import compare_digest, digest
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
-from batchveo.provider.key_text import bare_key, decoded, key_in_text
+from batchveo.provider.key_text import decode_text, find_key_in_text, strip_key
 
 VARIABLES = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """Environment variables that may hold the key; the first that is set wins."""
@@ -89,14 +89,14 @@ def find_key(
     """
     if key_file is not None:
         try:
-            return key_in(key_file)
+            return read_key_file(key_file)
         except ValueError as error:
             raise UsageError(f"the API key file {key_file} cannot be read: {error}") from None
         except UsageError as error:
             raise UsageError(f"the API key file {key_file}: {error}") from None
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
-            return ApiKey(bare_key(environment[variable]))
+            return ApiKey(strip_key(environment[variable]))
     if required:
         raise UsageError(
             f"no API key: set {VARIABLES[0]}, or name a file with --api-key-file; "
@@ -105,7 +105,7 @@ def find_key(
     return None
 
 
-def key_in(file: Path) -> ApiKey:
+def read_key_file(file: Path) -> ApiKey:
     """The key that a file holds, however it is written there.
 
     Raises ``ValueError`` where the file cannot be read, ``UsageError`` where what it holds is no key.
@@ -117,4 +117,4 @@ def key_in(file: Path) -> ApiKey:
         raise ValueError(error.strerror) from None
     if len(content) > LARGEST_FILE:
         raise ValueError(f"it is longer than {LARGEST_FILE >> 10} KiB")
-    return ApiKey(key_in_text(decoded(content), VARIABLES))
+    return ApiKey(find_key_in_text(decode_text(content), VARIABLES))

@@ -19,7 +19,7 @@ async def read_charges(api: ApiClient, *, since: float) -> dict[str, float]:
     charges: dict[str, float] = {}
     cursor: list[tuple[str, str]] = []
     for _ in range(MOST_PAGES):
-        body = await api.ask("/v2/billing/transactions", [*params, *cursor])
+        body = await api.get_json("/v2/billing/transactions", [*params, *cursor])
         rows, following = _page(body)
         for row in rows:
             _add(charges, row)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Callable
 
 import anyio
 import httpx
+
+GZIP = ("gzip", "x-gzip")
+_GZIP_BITS = zlib.MAX_WBITS | 16
+"""zlib's way to say: with the header of gzip, no other."""
 
 
 class TooLong(Exception):
@@ -44,7 +49,7 @@ class StallDetector:
         self._since, self._bytes = now, 0
 
 
-async def pour(
+async def read_body(
     body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], Awaitable[None]], *, most: int
 ) -> int:
     """Hand every chunk to ``take``; returns how many bytes came.
@@ -77,3 +82,21 @@ async def _took(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Excep
     except Exception as error:  # noqa: BLE001 - raised again once the iterator has been left
         return error
     return None
+
+
+def decompress_gzip(body: bytes, *, most: int) -> bytes:
+    """The content of a gzip ``body``.
+
+    Raises ``TooLong`` beyond ``most`` bytes, since a small body may unfold to gigabytes, and
+    ``httpx.DecodingError`` for what is no gzip, or not all of it.
+    """
+    stream = zlib.decompressobj(_GZIP_BITS)
+    try:
+        content = stream.decompress(body, most + 1)
+    except zlib.error as error:
+        raise httpx.DecodingError(f"the answer is no gzip: {error}") from None
+    if len(content) > most:
+        raise TooLong(f"more than {most} bytes")
+    if not stream.eof:
+        raise httpx.DecodingError("the answer ends within its gzip")
+    return content

@@ -37,10 +37,10 @@ class ParamType(StrEnum):
 class Param:
     """One parameter of a model: its type, the values it takes, what the service assumes when it is absent.
 
-    ``data_uri`` tells that the model's page documents a Base64 data URI here, and of what (``"image"`` or
-    ``"video"``); ``None`` means that only an https URL is documented. ``default`` is ``None`` where the
-    service states none. String choices are matched
-    without regard to case and sent as listed.
+    Manifest validation, the JSON Schema and the sandbox all follow from this record. ``data_uri`` is the kind of
+    Base64 data URI that the model's page documents here (``"image"`` or ``"video"``); ``None`` means that only an
+    https URL is documented. ``default`` is ``None`` if the service states none. A manifest may write string choices
+    in any case; they are sent as listed. ``any_case``: the service itself takes them in any case.
     """
 
     type: ParamType
@@ -49,6 +49,22 @@ class Param:
     required: bool = False
     data_uri: str | None = None
     description: str = ""
+    any_case: bool = False
+
+    @property
+    def json_type(self) -> str:
+        """The JSON type of the value in a request, in the words of JSON Schema."""
+        return {ParamType.URL: "string", ParamType.URL_LIST: "array"}.get(self.type, self.type.value)
+
+    @property
+    def is_free_text(self) -> bool:
+        """Whether any text may stand here; what is not a choice, a number, a boolean or a URL."""
+        return self.type is ParamType.STRING and not self.choices
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the values are few or of one simple form: choices, whole numbers, booleans."""
+        return bool(self.choices) or self.type in {ParamType.INTEGER, ParamType.BOOLEAN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +83,16 @@ class Model:
         """The parameters that must be given."""
         return tuple(name for name, param in self.params.items() if param.required)
 
+    def duration_of(self, request: Mapping[str, object]) -> object:
+        """The length in seconds that a request asks for, or the one that the service assumes."""
+        return request.get("duration", self.params["duration"].default)
+
+    def fits_last_frame(self, request: Mapping[str, object]) -> bool:
+        """Whether the duration of a request is taken together with its ``last_image_url``, if it has one."""
+        if self.last_frame_duration is None or "last_image_url" not in request:
+            return True
+        return self.duration_of(request) == self.last_frame_duration
+
 
 _PROMPT = Param(type=ParamType.STRING, required=True, description="What the video shows.")
 _SEED = Param(type=ParamType.INTEGER, description="Same seed and request: similar videos. Random if absent.")
@@ -78,6 +104,7 @@ _PROVIDER = Param(
     choices=("auto", "google", "fal"),
     default="auto",
     description="Who runs it: Google, the fal.ai mirror, or Google first and then the mirror.",
+    any_case=True,
 )
 _ASPECT = Param(type=ParamType.STRING, choices=("16:9", "9:16"), description="Shape of the picture.")
 _PERSONS = Param(

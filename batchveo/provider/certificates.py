@@ -27,7 +27,7 @@ _ISSUER = (
 )
 
 
-def distrust(error: BaseException) -> str | None:
+def explain_distrust(error: BaseException) -> str | None:
     """Why the certificate of the other side was not trusted, and what to do; ``None`` for any other error."""
     links = list(_chain(error))
     # the last: aiohttp's own, which wraps it, is of its class, and has no code

@@ -1,7 +1,18 @@
-"""The service, over HTTP."""
+"""The calls of the service, over HTTP.
+
+What a call raises, and nothing else (httpx's own errors end here)::
+
+    BatchveoError
+    ├── ProviderError        no usable response; the same call may work later
+    └── KeyRejected          401; a ``StoppedEarly`` of core/errors.py
+
+``submit`` and ``poll`` raise neither: what the network or the service does to them is an outcome.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
@@ -16,14 +27,30 @@ import httpx
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.outcomes import PollOutcome, SubmitOutcome
 from batchveo.provider.api_key import ApiKey
-from batchveo.provider.body import TooLong, pour
-from batchveo.provider.call_budget import CallBudget
-from batchveo.provider.certificates import check_authorities, distrust
-from batchveo.provider.decompression import GZIP, unfold
-from batchveo.provider.http_errors import UNREACHED, describe, poll_fault, submit_fault, unreached
-from batchveo.provider.responses import Answer, error_reason, poll_outcome
-from batchveo.provider.submit_outcome import submit_outcome
-from batchveo.provider.transport import HEADERS, LOOPBACK, build, proxy_of, send, timeouts, wire
+from batchveo.provider.body import GZIP, TooLong, decompress_gzip, read_body
+from batchveo.provider.certificates import check_authorities, explain_distrust
+from batchveo.provider.http_errors import (
+    UNREACHED,
+    describe_exception,
+    describe_unreached,
+    interpret_poll_error,
+    interpret_submit_error,
+)
+from batchveo.provider.poll_outcome import interpret_poll
+from batchveo.provider.responses import Response, describe_error
+from batchveo.provider.submit_outcome import interpret_submit
+from batchveo.provider.transport import (
+    HEADERS,
+    LOOPBACK,
+    SEND_STARTED,
+    build_request,
+    find_proxy,
+    make_timeouts,
+    open_transport,
+    send_request,
+)
+
+logger = logging.getLogger(__name__)
 
 BASE_URL = "https://api.aimlapi.com"
 GENERATIONS = "/v2/video/generations"
@@ -43,13 +70,13 @@ class ProviderError(BatchveoError):
     """A question to the service got no usable answer; asking again later may help."""
 
 
-Said = TypeVar("Said", SubmitOutcome, PollOutcome)
-Leaving = Callable[[], Awaitable[None]]
-"""What to do before the first byte of a submit's body leaves."""
-_SUBMIT_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
-_ASK_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
+AnyOutcome = TypeVar("AnyOutcome", SubmitOutcome, PollOutcome)
+BeforeSend = Callable[[], Awaitable[None]]
+"""Awaited before the first byte of a submit's body leaves."""
+_SUBMIT_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
+_ASK_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
 # OSError: TLS errors in the middle of a connection reach us as what they are
-CALL_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
+CALL_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
 
 def check_base_url(url: str) -> str:
@@ -94,10 +121,10 @@ class ApiClient:
     async def __aenter__(self) -> ApiClient:
         if self._transport is None and self.base_url.startswith("https:"):
             check_authorities()
-        proxy = proxy_of(self.base_url)
+        proxy = find_proxy(self.base_url)
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
-        self._submits = self._transport or wire(keep=False, proxy=proxy)
-        self._asks = self._transport or wire(proxy=proxy)
+        self._submits = self._transport or open_transport(keep=False, proxy=proxy)
+        self._asks = self._transport or open_transport(proxy=proxy)
         for transport in {self._submits, self._asks}:
             await self._open.enter_async_context(transport)
         return self
@@ -114,60 +141,64 @@ class ApiClient:
         request: Mapping[str, object],
         *,
         client_request_id: str,
-        leaving: Leaving = anyio.lowlevel.checkpoint,
+        before_send: BeforeSend = anyio.lowlevel.checkpoint,
     ) -> SubmitOutcome:
         """Ask for a video; never repeats the call, never raises for what the network or the service does.
 
-        ``leaving`` is awaited once, before the first byte of the body leaves, and so as late as it can be:
+        ``before_send`` is awaited once, before the first byte of the body leaves, and so as late as possible:
         headers alone buy nothing.
         """
-        departure = Departure(leaving)
+        notice = SendNotice(before_send)
         if self._untraced:
-            await departure.leave()
-        sending = build(
+            await notice.mark_sent()
+        sending = build_request(
             "POST",
             f"{self.base_url}{GENERATIONS}",
             {**self._headers, "X-Client-Request-Id": client_request_id},
             json=request,
-            extensions={"trace": departure.trace, "timeout": _SUBMIT_TIMEOUTS},
+            extensions={"trace": notice.trace, "timeout": _SUBMIT_TIMEOUTS},
         )
         try:
-            answer = await self._call(self._submits, sending)
-        except CALL_FAULTS as error:
-            return self._without_key(submit_fault(error, sent=departure.left, address=self.base_url))
-        return self._without_key(submit_outcome(answer))
+            answer = await self._call(self._submits, sending, client_request_id)
+        except CALL_ERRORS as error:
+            return self._scrub_outcome(interpret_submit_error(error, sent=notice.is_sent, address=self.base_url))
+        return self._scrub_outcome(interpret_submit(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
         """Ask how a generation stands; never raises for what the network or the service does."""
         try:
-            answer = await self._get(GENERATIONS, [("generation_id", generation_id)])
-        except CALL_FAULTS as error:
-            return self._without_key(poll_fault(error, address=self.base_url))
-        return self._without_key(poll_outcome(answer, generation_id=generation_id))
+            answer = await self._get(GENERATIONS, [("generation_id", generation_id)], about=generation_id)
+        except CALL_ERRORS as error:
+            return self._scrub_outcome(interpret_poll_error(error, address=self.base_url))
+        return self._scrub_outcome(interpret_poll(answer, generation_id=generation_id))
 
     # -- questions about the account and the models
 
-    async def ask(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
+    async def get_json(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
         """The JSON answer of a GET; raises ``KeyRejected`` or ``ProviderError``."""
         try:
             answer = await self._get(path, params, auth=auth)
-        except CALL_FAULTS as error:
-            words = unreached(error, self.base_url) if isinstance(error, UNREACHED) and not distrust(error) else ""
-            raise ProviderError(self._clean(words or f"GET {path}: {describe(error)}")) from None
+        except CALL_ERRORS as error:
+            words = (
+                describe_unreached(error, self.base_url)
+                if isinstance(error, UNREACHED) and not explain_distrust(error)
+                else ""
+            )
+            raise ProviderError(self._scrub(words or f"GET {path}: {describe_exception(error)}")) from None
         if answer.status != 200:
             self._refuse(path, answer)
-        body = answer.json()
+        body = answer.json
         if body is None:
             raise ProviderError(f"GET {path}: the answer is not JSON")
         return body
 
-    def _refuse(self, path: str, answer: Answer) -> NoReturn:
-        reason = f"GET {path}: {error_reason(answer)}"
+    def _refuse(self, path: str, answer: Response) -> NoReturn:
+        reason = f"GET {path}: {describe_error(answer)}"
         raise KeyRejected(reason) if answer.status == 401 else ProviderError(reason)
 
-    async def balance(self) -> float:
+    async def fetch_balance(self) -> float:
         """What is left on the account, in US dollars."""
-        body = await self.ask("/v2/billing")
+        body = await self.get_json("/v2/billing")
         try:
             return float(body["current_balance"])
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -175,67 +206,103 @@ class ApiClient:
 
     # -- the one place that touches the network
 
-    async def _get(self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True) -> Answer:
+    async def _get(
+        self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True, about: str = ""
+    ) -> Response:
         query = f"?{urlencode(params)}" if params else ""
-        request = build(
+        request = build_request(
             "GET",
             f"{self.base_url}{path}{query}",
             self._headers if auth else HEADERS,
             extensions={"timeout": _ASK_TIMEOUTS},
         )
-        return await self._call(self._asks, request)
+        return await self._call(self._asks, request, about)
 
-    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
-        with anyio.fail_after(LONGEST_CALL_SECONDS):
-            async with aclosing(await send(transport, request)) as response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                body = await _body(response)
-        if self._key and not (response.is_success and body.lstrip()[:1] == b"{"):
+    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, about: str = "") -> Response:
+        """Send ``request`` and read its response; the log gets no query and no header, which may hold secrets.
+
+        ``about``: the client request id or generation id, for the log.
+        """
+        began = anyio.current_time()
+        try:
+            with anyio.fail_after(LONGEST_CALL_SECONDS):
+                async with aclosing(await send_request(transport, request)) as received:
+                    headers = {name.lower(): value for name, value in received.headers.items()}
+                    body = await _read_body(received)
+        except CALL_ERRORS as error:
+            self._log_call(request, type(error).__name__, began, about)
+            raise
+        self._log_call(request, received.status_code, began, about)
+        if self._key and not (received.is_success and body.lstrip()[:1] == b"{"):
             body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
-        return Answer(status=response.status_code, headers=headers, body=body)
+        return Response(status=received.status_code, headers=headers, body=body)
 
-    def _without_key(self, outcome: Said) -> Said:
+    def _log_call(self, request: httpx.Request, result: object, began: float, about: str) -> None:
+        milliseconds = (anyio.current_time() - began) * 1000
+        logger.debug("%s %s %s: %s in %.0f ms", request.method, request.url.path, about, result, milliseconds)
+
+    def _scrub_outcome(self, outcome: AnyOutcome) -> AnyOutcome:
         """The outcome without the key in its words: a server may echo it, and words are kept and shown."""
         for name in ("reason", "word"):
             said = getattr(outcome, name, None)
             if said is not None:
-                outcome = replace(outcome, **{name: self._clean(said)})  # type: ignore[arg-type]
+                outcome = replace(outcome, **{name: self._scrub(said)})  # type: ignore[arg-type]
         return outcome
 
-    def _clean(self, words: str) -> str:
+    def _scrub(self, words: str) -> str:
         return self._key.scrub(words.encode()).decode() if self._key else words
 
 
-class Departure:
-    """Notices, by httpcore's trace, that the body of a request is about to leave."""
+class SendNotice:
+    """Awaits ``before_send`` once, when httpcore's trace shows that the body of a request is about to leave."""
 
-    def __init__(self, leaving: Leaving) -> None:
-        self._leaving = leaving
-        self.left = False
+    def __init__(self, before_send: BeforeSend) -> None:
+        self._before_send = before_send
+        self.is_sent = False
 
-    async def leave(self) -> None:
+    async def mark_sent(self) -> None:
         """The request leaves now."""
-        if not self.left:
-            await self._leaving()
-            self.left = True
+        if not self.is_sent:
+            await self._before_send()
+            self.is_sent = True
 
     async def trace(self, event: str, info: Mapping[str, object]) -> None:  # noqa: ARG002 - httpcore's signature
-        """What httpcore calls at every step."""
-        if event.endswith("send_request_body.started"):
-            await self.leave()
+        """Called by httpcore at every step of a request."""
+        if event == SEND_STARTED:
+            await self.mark_sent()
 
 
-async def _body(response: httpx.Response) -> bytes:
+class CallBudget:
+    """At most ``most`` calls in any ``seconds``; a call that comes too early waits."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._times: deque[float] = deque()
+
+    async def take(self) -> None:
+        """Wait until one more call is within the budget, and count it."""
+        while True:
+            now = anyio.current_time()
+            while self._times and self._times[0] <= now - self._seconds:
+                self._times.popleft()
+            if len(self._times) < self._most:
+                self._times.append(now)
+                return
+            await anyio.sleep(self._times[0] + self._seconds - now)
+
+
+async def _read_body(response: httpx.Response) -> bytes:
     """The body; of an answer that breaks off after naming the generation, what came of it."""
     try:
-        return await _read(response)
+        return await _read_whole(response)
     except httpx.HTTPError:
         if response.is_success and response.headers.get("x-inference-id"):
             return b""
         raise
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read_whole(response: httpx.Response) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", *GZIP):
         raise httpx.DecodingError(f"the answer came {encoding}-encoded though it must not")
@@ -244,5 +311,5 @@ async def _read(response: httpx.Response) -> bytes:
     async def take(piece: bytes) -> None:
         body.extend(piece)
 
-    await pour(response.stream, take, most=LARGEST_ANSWER)
-    return unfold(bytes(body), most=LARGEST_ANSWER) if encoding in GZIP else bytes(body)
+    await read_body(response.stream, take, most=LARGEST_ANSWER)
+    return decompress_gzip(bytes(body), most=LARGEST_ANSWER) if encoding in GZIP else bytes(body)

@@ -11,7 +11,7 @@ from batchveo.provider.service import Service
 
 
 @asynccontextmanager
-async def apis(using: Service) -> AsyncIterator[Mapping[str, ApiClient]]:
+async def open_api_clients(using: Service) -> AsyncIterator[Mapping[str, ApiClient]]:
     """A client for each key by its label, the first key first; one without a key where there is none."""
     async with AsyncExitStack() as stack:
         named: dict[str, ApiKey | None] = {key.name: key.key for key in using.keys}
@@ -24,19 +24,19 @@ async def apis(using: Service) -> AsyncIterator[Mapping[str, ApiClient]]:
 
 
 @asynccontextmanager
-async def clients(using: Service) -> AsyncIterator[tuple[Mapping[str, ApiClient], VideoClient]]:
-    """What a run needs: ``apis``, and the client that fetches videos, which never has a key."""
-    async with apis(using) as opened, VideoClient(loopback=using.is_local) as videos:
+async def open_clients(using: Service) -> AsyncIterator[tuple[Mapping[str, ApiClient], VideoClient]]:
+    """What a run needs: ``open_api_clients``, and the client that fetches videos, which never has a key."""
+    async with open_api_clients(using) as opened, VideoClient(loopback=using.is_local) as videos:
         yield opened, videos
 
 
-def first(opened: Mapping[str, ApiClient]) -> ApiClient:
+def any_client(opened: Mapping[str, ApiClient]) -> ApiClient:
     """The client for what is the same with every key, such as prices."""
     return next(iter(opened.values()))
 
 
 @contextmanager
-def told_by(label: str) -> Iterator[None]:
+def label_errors(label: str) -> Iterator[None]:
     """What goes wrong inside names the key by its label."""
     try:
         yield

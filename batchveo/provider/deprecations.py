@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchveo.provider.client import ApiClient, ProviderError
-from batchveo.provider.responses import one_line
+from batchveo.provider.responses import to_one_line
 
 PATH = "/v1/models/deprecations"
 
@@ -13,7 +13,7 @@ async def read_replacement(api: ApiClient, model: str) -> str | None:
 
     ``None`` if the feed does not name it, by its id or an alias. Raises ``ProviderError`` or ``KeyRejected``.
     """
-    body = await api.ask(PATH, auth=False)
+    body = await api.get_json(PATH, auth=False)
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list):
         raise ProviderError(f"GET {PATH}: the answer has no rows")
@@ -32,4 +32,4 @@ def _words(row: dict[str, object]) -> str:
     if isinstance(instead, list):
         instead = " or ".join(str(each) for each in instead)
     advice = f"; use {instead} instead" if isinstance(instead, str) and instead else ""
-    return one_line(f"{row.get('status') or 'withdrawn'}{since}{advice}")
+    return to_one_line(f"{row.get('status') or 'withdrawn'}{since}{advice}")

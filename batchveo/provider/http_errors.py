@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 
 from batchveo.core.outcomes import Blocked, PollError, RejectedTemporarily, Stop, SubmitOutcome, SubmitUncertain
-from batchveo.provider.certificates import distrust
-from batchveo.provider.responses import one_line
+from batchveo.provider.certificates import explain_distrust
+from batchveo.provider.responses import to_one_line
 
 UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Faults of the way to the service: name look-up, connection, TLS, a proxy that did not connect."""
@@ -22,41 +22,41 @@ LONGEST_CAUSE = 120
 _ERRNO = re.compile(r".*?\[(?:Errno|WinError) (\d+)\]", re.DOTALL)
 
 
-def submit_fault(error: Exception, *, sent: bool = True, address: str = "") -> SubmitOutcome:
+def interpret_submit_error(error: Exception, *, sent: bool = True, address: str = "") -> SubmitOutcome:
     """A submit without an answer: turned away where it cannot have arrived, lost in every other case.
 
     ``sent`` tells whether its first byte may have left, ``address`` where it went. A certificate that is not
     trusted ends the connection before that, and does not change by waiting.
     """
-    if (words := distrust(error)) is not None:
-        return Blocked(stop=Stop.CERTIFICATE, reason=one_line(words))
+    if (words := explain_distrust(error)) is not None:
+        return Blocked(stop=Stop.CERTIFICATE, reason=to_one_line(words))
     if isinstance(error, UNREACHED):
-        return RejectedTemporarily(reason=unreached(error, address), unreachable=True)
+        return RejectedTemporarily(reason=describe_unreached(error, address), unreachable=True)
     if not sent or isinstance(error, NEVER_SENT):
-        return RejectedTemporarily(reason=describe(error))
-    return SubmitUncertain(reason=f"no answer to the submit: {describe(error)}")
+        return RejectedTemporarily(reason=describe_exception(error))
+    return SubmitUncertain(reason=f"no answer to the submit: {describe_exception(error)}")
 
 
-def poll_fault(error: Exception, *, address: str = "") -> PollError | Blocked:
+def interpret_poll_error(error: Exception, *, address: str = "") -> PollError | Blocked:
     """A poll without an answer; asking again costs nothing, and helps but where a certificate is not trusted."""
-    if (words := distrust(error)) is not None:
-        return Blocked(stop=Stop.CERTIFICATE, reason=one_line(words))
+    if (words := explain_distrust(error)) is not None:
+        return Blocked(stop=Stop.CERTIFICATE, reason=to_one_line(words))
     if isinstance(error, UNREACHED):
-        return PollError(reason=unreached(error, address), unreachable=True)
-    return PollError(reason=describe(error))
+        return PollError(reason=describe_unreached(error, address), unreachable=True)
+    return PollError(reason=describe_exception(error))
 
 
-def unreached(error: Exception, address: str) -> str:
+def describe_unreached(error: Exception, address: str) -> str:
     """``cannot reach https://… (Connection refused)``: the same words for the same cause."""
-    return one_line(f"cannot reach {address or 'the service'} ({_cause(error)})")
+    return to_one_line(f"cannot reach {address or 'the service'} ({_cause(error)})")
 
 
-def describe(error: Exception) -> str:
+def describe_exception(error: Exception) -> str:
     """An exception in one line."""
-    if (words := distrust(error)) is not None:
-        return one_line(words)
+    if (words := explain_distrust(error)) is not None:
+        return to_one_line(words)
     text = str(error) or (str(error.__cause__) if error.__cause__ else "")
-    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return to_one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def _cause(error: Exception) -> str:
@@ -71,7 +71,7 @@ def _cause(error: Exception) -> str:
     said = str(error)
     number = _ERRNO.match(said)  # several addresses were tried: what the first one said will do
     cause = os.strerror(int(number[1])) if number else said or type(error).__name__
-    return one_line(cause)[:LONGEST_CAUSE]
+    return to_one_line(cause)[:LONGEST_CAUSE]
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import anyio
 import httpx
 
-from batchveo.provider.body import TooLong, pour
-from batchveo.provider.http_errors import describe
+from batchveo.provider.body import TooLong, read_body
+from batchveo.provider.http_errors import describe_exception
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.provider.video_client import VideoClient
 
@@ -22,7 +22,7 @@ Feed = Callable[[bytes], bool]
 """Takes the next bytes; whether they are enough."""
 
 
-class NotSeen(Exception):
+class ImageUnavailable(Exception):
     """The image cannot be had. ``passing``: that may be otherwise in a moment. ``silent``: nobody answered."""
 
     def __init__(self, reason: str, *, passing: bool = False, silent: bool = False) -> None:
@@ -35,17 +35,17 @@ class _Enough(Exception):
     """No more bytes are needed."""
 
 
-async def look(videos: VideoClient, url: str, feed: Feed) -> None:
-    """Ask for ``url`` and hand over its beginning until ``feed`` has enough. Raises ``NotSeen``."""
+async def read_image_start(videos: VideoClient, url: str, feed: Feed) -> None:
+    """Ask for ``url`` and hand over its beginning until ``feed`` has enough. Raises ``ImageUnavailable``."""
     try:
         with anyio.fail_after(LOOK_SECONDS):
             await _look(videos, url, feed)
     except TimeoutError:
-        raise NotSeen(f"does not answer within {LOOK_SECONDS:.0f} s", silent=True) from None
+        raise ImageUnavailable(f"does not answer within {LOOK_SECONDS:.0f} s", silent=True) from None
     except UrlRefused as error:
-        raise NotSeen(f"cannot be fetched: {error}") from None
+        raise ImageUnavailable(f"cannot be fetched: {error}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotSeen(f"does not answer: {describe(error)}", silent=True) from None
+        raise ImageUnavailable(f"does not answer: {describe_exception(error)}", silent=True) from None
 
 
 async def _look(videos: VideoClient, url: str, feed: Feed) -> None:
@@ -56,8 +56,8 @@ async def _look(videos: VideoClient, url: str, feed: Feed) -> None:
     async with videos.open(url, {"Range": f"bytes=0-{MOST_BYTES - 1}", "Accept": "image/*"}) as response:
         status = response.status_code
         if status not in (200, 206):
-            raise NotSeen(f"does not answer with an image, but with {status}", passing=status in BUSY)
+            raise ImageUnavailable(f"does not answer with an image, but with {status}", passing=status in BUSY)
         try:
-            await pour(response.stream, take, most=MOST_BYTES)
+            await read_body(response.stream, take, most=MOST_BYTES)
         except (_Enough, TooLong):
             return

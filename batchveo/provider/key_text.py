@@ -15,7 +15,7 @@ _HEADER = re.compile(r"(?:authorization\s*:\s*)?bearer\s+(.*)", re.IGNORECASE)
 _COMMENTS = ("#", "//", ";")
 
 
-def decoded(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """The text of a file by its byte order mark, else UTF-8; PowerShell's ``>`` writes UTF-16.
 
     Raises ``ValueError``.
@@ -27,7 +27,7 @@ def decoded(content: bytes) -> str:
         raise ValueError("it is not UTF-8 text") from None
 
 
-def key_in_text(text: str, names: Collection[str]) -> str:
+def find_key_in_text(text: str, names: Collection[str]) -> str:
     """The one key that ``text`` holds; of several lines that of the first of ``names`` that is given a value.
 
     Raises ``ValueError`` with what would be right.
@@ -35,18 +35,18 @@ def key_in_text(text: str, names: Collection[str]) -> str:
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
     lines = [line for line in lines if line and not line.startswith(_COMMENTS)]
     if len(lines) == 1:
-        return bare_key(lines[0])
+        return strip_key(lines[0])
     if not lines:
         raise ValueError("it holds no key")
     found = [(match[1].upper(), match[2]) for line in lines if (match := _NAMED.fullmatch(line))]
     for name in names:
         values = [value for given, value in found if given == name]
         if values:
-            return bare_key(values[-1])
+            return strip_key(values[-1])
     raise ValueError(f"it holds {len(lines)} lines; write the key alone, or {next(iter(names))}=the key")
 
 
-def bare_key(text: str) -> str:
+def strip_key(text: str) -> str:
     """The key in ``text``, one line, without what is often written around it."""
     text = text.strip()
     if match := _NAMED.fullmatch(text):

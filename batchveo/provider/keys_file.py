@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from batchveo.core.errors import Problem, UsageError
-from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, key_in
-from batchveo.provider.key_text import bare_key
+from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file
+from batchveo.provider.key_text import strip_key
 from batchveo.provider.keys_yaml import Table, Unreadable, read_document
 
 LARGEST_BYTES = 1024 * 1024
@@ -145,15 +145,15 @@ class _Reading:
     def _found(self, source: str, value: str) -> ApiKey:
         """The key itself; raises ``ValueError`` or ``UsageError``."""
         if source == "key":
-            return ApiKey(bare_key(value))
+            return ApiKey(strip_key(value))
         if source == "file":
             try:
-                return key_in(self._path.parent / Path(value).expanduser())
+                return read_key_file(self._path.parent / Path(value).expanduser())
             except (ValueError, RuntimeError) as error:
                 raise ValueError(f"the file that it names, seen from this one, cannot be read: {error}") from None
         if not self._environment.get(value, "").strip():
             raise ValueError("the environment variable that it names is not set")
-        return ApiKey(bare_key(self._environment[value]))
+        return ApiKey(strip_key(self._environment[value]))
 
     def _number(self, entry: _Entry, table: Table, field: str, *, whole: bool) -> float | None:
         value = table.get(field)

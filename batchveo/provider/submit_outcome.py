@@ -1,7 +1,7 @@
-"""What the answer to a submit means: one table, the first row that fits decides.
+"""What the response to a submit means for the job: one table, the first row that fits decides.
 
-The codes and bodies are those of the service's public error page. Where it is silent, only what was refused in so
-many words is known not to have been bought: everything else is in doubt.
+The codes and bodies are those of the service's public error page. It is silent about the rest; then only what was
+refused in so many words is known not to have been bought, and everything else is in doubt.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from operator import attrgetter
 
 from batchveo.core.outcomes import (
     Accepted,
@@ -24,105 +25,86 @@ from batchveo.core.outcomes import (
     Withdrawn,
 )
 from batchveo.provider.responses import (
-    Answer,
-    accepted_id,
-    accepted_usd,
-    error_reason,
-    is_api_error,
-    one_line,
-    retry_after,
-    seen_in,
+    Response,
+    describe_error,
+    describe_page,
+    read_accepted_id,
+    read_charged_usd,
+    read_retry_after,
+    to_one_line,
 )
 
-Fits = Callable[[Answer], bool]
-Means = Callable[[Answer], SubmitOutcome]
+IS_OBJECT: Callable[[Response], bool] = attrgetter("is_object")
+IS_API_ERROR: Callable[[Response], bool] = attrgetter("is_api_error")
+MONEY = re.compile(r"credit|balance|billing|top.?up|funds|payment|insufficient", re.IGNORECASE)
+"""Words of a refusal about money; they count only if the account's balance cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One row: the answers that it is about, whom they concern, and what they mean for the job.
+    """One row: which responses it is about, whom they concern, and what they mean for the job.
 
-    ``concerns``: ``None`` if that is not known, as of an answer from something in between.
+    ``concerns``: ``None`` if that is not known, as of a response from a proxy.
     """
 
     statuses: Collection[int]
-    fits: Fits
     concerns: Scope | None
-    means: Means
+    means: Callable[[Response], SubmitOutcome]
+    fits: Callable[[Response], bool] = lambda _: True
 
 
-def _always(_answer: Answer) -> bool:
-    return True
-
-
-def _is_object(answer: Answer) -> bool:
-    return isinstance(answer.json(), dict)
-
-
-def _accepted(answer: Answer) -> SubmitOutcome:
-    generation = accepted_id(answer)
+def _accept(response: Response) -> SubmitOutcome:
+    generation = read_accepted_id(response)
     if generation is None:
-        return SubmitUncertain(reason=one_line(f"accepted without a readable id{seen_in(answer)}"))
-    return Accepted(generation_id=generation, cost_usd=accepted_usd(answer))
+        return SubmitUncertain(reason=to_one_line(f"accepted without a readable id{describe_page(response)}"))
+    return Accepted(generation_id=generation, cost_usd=read_charged_usd(response))
 
 
-def _denied(answer: Answer) -> Denied:
-    reason = error_reason(answer)
-    return Denied(reason=reason, about_money=answer.status == 402 or bool(MONEY.search(reason)))
+def _deny(response: Response) -> Denied:
+    reason = describe_error(response)
+    return Denied(reason=reason, about_money=response.status == 402 or bool(MONEY.search(reason)))
 
 
-MONEY = re.compile(r"credit|balance|billing|top.?up|funds|payment|insufficient", re.IGNORECASE)
-"""What a refusal about money says; asked only if the account's balance cannot be read."""
+def _throttle(response: Response) -> Throttled:
+    return Throttled(reason=describe_error(response), retry_after=read_retry_after(response))
+
+
+def _reject_for_now(response: Response) -> RejectedTemporarily:
+    return RejectedTemporarily(reason=describe_error(response), retry_after=read_retry_after(response))
+
+
+def _block(stop: Stop) -> Callable[[Response], SubmitOutcome]:
+    return lambda response: Blocked(stop=stop, reason=describe_error(response))
+
+
+def _withdraw(response: Response) -> Withdrawn:
+    return Withdrawn(reason=describe_error(response))
+
+
+def _refuse(response: Response) -> Refused:
+    return Refused(reason=describe_error(response))
+
 
 VERDICTS: tuple[Verdict, ...] = (
-    Verdict(statuses=range(200, 300), fits=_always, concerns=Scope.JOB, means=_accepted),
-    Verdict(
-        statuses={429},
-        fits=_always,
-        concerns=Scope.KEY,
-        means=lambda answer: Throttled(reason=error_reason(answer), retry_after=retry_after(answer)),
-    ),
-    Verdict(
-        statuses={401},
-        fits=_always,
-        concerns=Scope.KEY,
-        means=lambda answer: Blocked(stop=Stop.KEY, reason=error_reason(answer)),
-    ),
-    Verdict(statuses={402, 403}, fits=_always, concerns=Scope.MODEL, means=_denied),
-    Verdict(
-        statuses={404, 410},  # documented for a withdrawn model
-        fits=_is_object,
-        concerns=Scope.MODEL,
-        means=lambda answer: Withdrawn(reason=error_reason(answer)),
-    ),
-    Verdict(
-        statuses={404, 405, 410},
-        fits=_always,
-        concerns=Scope.SERVICE,
-        means=lambda answer: Blocked(stop=Stop.SERVICE, reason=error_reason(answer)),
-    ),
-    Verdict(
-        statuses={400, 413, 415, 422, 451},
-        fits=_is_object,
-        concerns=Scope.JOB,
-        means=lambda answer: Refused(reason=error_reason(answer)),
-    ),
-    Verdict(
-        statuses={500, 503},
-        fits=is_api_error,
-        concerns=Scope.SERVICE,
-        means=lambda answer: RejectedTemporarily(reason=error_reason(answer), retry_after=retry_after(answer)),
-    ),
+    Verdict(statuses=range(200, 300), concerns=Scope.JOB, means=_accept),
+    Verdict(statuses={429}, concerns=Scope.KEY, means=_throttle),
+    Verdict(statuses={401}, concerns=Scope.KEY, means=_block(Stop.KEY)),
+    Verdict(statuses={402, 403}, concerns=Scope.MODEL, means=_deny),
+    # documented for a withdrawn model; without an object it is a page, so the address is wrong
+    Verdict(statuses={404, 410}, fits=IS_OBJECT, concerns=Scope.MODEL, means=_withdraw),
+    Verdict(statuses={404, 405, 410}, concerns=Scope.SERVICE, means=_block(Stop.SERVICE)),
+    Verdict(statuses={400, 413, 415, 422, 451}, fits=IS_OBJECT, concerns=Scope.JOB, means=_refuse),
+    Verdict(statuses={500, 503}, fits=IS_API_ERROR, concerns=Scope.SERVICE, means=_reject_for_now),
 )
 """Everything that is decided; what no row fits may have been accepted."""
 
 
-def verdict_of(answer: Answer) -> Verdict | None:
-    """The row that decides about ``answer``."""
-    return next((row for row in VERDICTS if answer.status in row.statuses and row.fits(answer)), None)
+def find_verdict(response: Response) -> Verdict | None:
+    """The row that decides about ``response``."""
+    return next((row for row in VERDICTS if response.status in row.statuses and row.fits(response)), None)
 
 
-def submit_outcome(answer: Answer) -> SubmitOutcome:
-    """What the answer to a submit means for the job."""
-    row = verdict_of(answer)
-    return SubmitUncertain(reason=error_reason(answer)) if row is None else row.means(answer)
+def interpret_submit(response: Response) -> SubmitOutcome:
+    """What the response to a submit means for the job."""
+    row = find_verdict(response)
+    return SubmitUncertain(reason=describe_error(response)) if row is None else row.means(response)

@@ -1,4 +1,9 @@
-"""How requests reach the network: each in a lane of its own."""
+"""How requests reach the network, in httpx's objects on either of two stacks.
+
+asyncio without a proxy, so almost every run: ``AiohttpTransport``, aiohttp's connections, for a fraction of the
+processor time. Trio, and a proxy that the environment names: ``ConnectionPerRequestTransport``, httpcore's
+connections. Both serve all three paths: submits (a fresh connection for each), the other calls, and videos.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,8 @@ from batchveo.core.version import __version__
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CLOSING_SECONDS = 2.0
 _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+SEND_STARTED = "http11.send_request_body.started"
+"""The step of httpcore's trace before the first byte of a body leaves."""
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"batchveo/{__version__}"}
 
 
@@ -28,30 +35,30 @@ class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
     """As many connections as there are requests at a time, each behind a stock transport of its own.
 
     One pool for all of them looks through every connection at the beginning and the end of every request; with
-    hundreds that search costs more than the requests do (docs/performance.md). How many requests there are at a
-    time is bounded by those who make them. ``keep`` keeps connections open for the next request.
+    hundreds that search costs more than the requests do (docs/explanation/performance.md). How many requests there
+    are at a time is bounded by those who make them. ``keep`` keeps connections open for the next request.
     """
 
     def __init__(self, *, keep: bool = True, proxy: str | None = None) -> None:
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=int(keep))
         self._proxy = proxy
-        self._idle = [self._lane()]
+        self._idle = [self._make_transport()]
 
-    def _lane(self) -> httpx.AsyncHTTPTransport:
+    def _make_transport(self) -> httpx.AsyncHTTPTransport:
         try:
             return httpx.AsyncHTTPTransport(verify=_tls(), limits=self._limits, proxy=self._proxy)
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise UsageError(f"the proxy that the environment names cannot be used: {error}") from None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send ``request`` down the lane that was left last, whose connection is the least likely to be stale."""
-        lane = self._idle.pop() if self._idle else self._lane()
+        """Send ``request`` on the connection used last, which is the least likely to be stale."""
+        transport = self._idle.pop() if self._idle else self._make_transport()
         try:
-            response = await lane.handle_async_request(request)
+            response = await transport.handle_async_request(request)
         except BaseException:
-            self._idle.append(lane)
+            self._idle.append(transport)
             raise
-        response.stream = _Leaving(response.stream, lambda: self._idle.append(lane))
+        response.stream = _ReturningBody(response.stream, lambda: self._idle.append(transport))
         return response
 
     async def aclose(self) -> None:
@@ -72,13 +79,13 @@ class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
             await self.aclose()
 
 
-class _Leaving(httpx.AsyncByteStream):
-    """The body of a response; gives its lane back when it is closed."""
+class _ReturningBody(httpx.AsyncByteStream):
+    """The body of a response; gives its connection back when it is closed."""
 
-    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream, left: Callable[[], None]) -> None:
+    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream, close: Callable[[], None]) -> None:
         assert isinstance(body, httpx.AsyncByteStream)  # noqa: S101 - what an async transport makes
         self._body = body
-        self._left = left
+        self._close = close
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._body)
@@ -87,16 +94,16 @@ class _Leaving(httpx.AsyncByteStream):
         try:
             await self._body.aclose()
         finally:
-            self._left()
+            self._close()
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for all lanes: reading the certificates takes longer than all else at the start."""
+    """One for all connections: reading the certificates takes longer than all else at the start."""
     return httpx.create_ssl_context()
 
 
-def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTransport:
+def open_transport(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTransport:
     """The fastest transport that can be had here; call it inside the event loop.
 
     aiohttp knows neither trio nor all the proxies that httpx does.
@@ -108,7 +115,7 @@ def wire(*, keep: bool = True, proxy: str | None = None) -> httpx.AsyncBaseTrans
     return AiohttpTransport(_tls, keep=keep)
 
 
-def proxy_of(url: str) -> str | None:
+def find_proxy(url: str) -> str | None:
     """The proxy that the environment names for ``url`` (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
     parts = urlsplit(url)
     if parts.hostname in LOOPBACK or proxy_bypass(parts.hostname or ""):
@@ -118,7 +125,7 @@ def proxy_of(url: str) -> str | None:
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
-def timeouts(*, connect: float, other: float) -> Mapping[str, float]:
+def make_timeouts(*, connect: float, other: float) -> Mapping[str, float]:
     """What httpx's transports take as the ``timeout`` extension, in seconds."""
     return {"connect": connect, "read": other, "write": other, "pool": other}
 
@@ -129,7 +136,7 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def build(
+def build_request(
     method: str,
     url: str | httpx.URL,
     headers: Mapping[str, str],
@@ -150,7 +157,7 @@ def build(
     return made
 
 
-async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+async def send_request(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     """Send ``request``; its answer comes with the body unread, to be closed. Raises ``httpx.HTTPError``.
 
     The transport is asked directly: a client's redirects, cookies and authentication are what must not happen

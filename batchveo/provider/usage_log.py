@@ -21,7 +21,7 @@ LONGEST_HOURS = 92 * 24
 Row = Mapping[str, Any]
 
 
-def success_of(row: Row) -> tuple[str, str] | None:
+def read_success(row: Row) -> tuple[str, str] | None:
     """Client request id and generation id of a row that tells of a success under a request id of someone's."""
     request, generation = row.get("client_request_id"), read_id(row.get("inference_id"))
     if row.get("status") == "succeeded" and isinstance(request, str) and generation is not None:
@@ -44,7 +44,7 @@ async def read_log(api: ApiClient, *, hours: int, take: Callable[[Sequence[Row]]
     for _ in range(MOST_PAGES):
         await api.log_calls.take()
         params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
-        rows, more = _page(await api.ask("/v2/logs", params), offset)
+        rows, more = _page(await api.get_json("/v2/logs", params), offset)
         if take(rows):
             return False
         if not more:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -10,15 +11,17 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 import httpx
 
-from batchveo.provider.transport import HEADERS, build, proxy_of, send, timeouts, wire
+from batchveo.provider.transport import HEADERS, build_request, find_proxy, make_timeouts, open_transport, send_request
 from batchveo.provider.url_guard import Resolve, Target, UrlRefused, check_url, system_resolve
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0
 """How long a download may go without a byte."""
 HEAD_SECONDS = 60.0
 """How long connecting and the head of an answer may take together, however slowly the head drips in."""
-_TIMEOUTS = timeouts(connect=CONNECT_SECONDS, other=STALL_SECONDS)
+_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=STALL_SECONDS)
 MOST_REDIRECTS = 5
 MOST_ADDRESSES = 4
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -57,9 +60,9 @@ class VideoClient:
     async def _transport_to(self, target: Target) -> httpx.AsyncBaseTransport:
         if self._transport is not None:
             return self._transport
-        proxy = proxy_of(str(target.url))
+        proxy = find_proxy(str(target.url))
         if proxy not in self._wires:
-            self._wires[proxy] = await self._open.enter_async_context(wire(proxy=proxy))
+            self._wires[proxy] = await self._open.enter_async_context(open_transport(proxy=proxy))
         return self._wires[proxy]
 
     @asynccontextmanager
@@ -94,7 +97,7 @@ class VideoClient:
         transport = await self._transport_to(target)
         last: httpx.HTTPError = httpx.ConnectError(f"{target.url.host} has no address")
         for address in target.addresses[:MOST_ADDRESSES]:
-            request = build(
+            request = build_request(
                 "GET",
                 target.request_url(address),
                 {**HEADERS, **headers, "Host": target.host_header},
@@ -102,7 +105,7 @@ class VideoClient:
             )
             try:
                 with anyio.fail_after(HEAD_SECONDS):
-                    return await send(transport, request)
+                    response = await send_request(transport, request)
             except TimeoutError:
                 raise httpx.ReadTimeout(f"{target.url.host}: no answer in {HEAD_SECONDS:.0f} s") from None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -110,6 +113,10 @@ class VideoClient:
             except OSError as error:
                 last = httpx.ConnectError(f"{target.url.host}: {error}")
                 last.__cause__ = error  # a certificate that is not trusted is told apart by it
+            else:
+                # no query: the signature of a URL is in it
+                logger.debug("GET %s%s: %d", target.url.host, target.url.path, response.status_code)
+                return response
         raise last
 
 

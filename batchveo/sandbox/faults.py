@@ -64,6 +64,16 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """How a generation may end without a video; the first that strikes."""
+VIDEO: Mapping[str, str] = MappingProxyType(
+    {
+        "black": "A video's picture is black.",
+        "frozen": "A video's picture does not move.",
+        "silent": "A video's sound is silence.",
+        "short": "A video is half as long as the request asks for.",
+        "small": "A video's picture is 96 by 54 pixels, or 54 by 96; the others have 320 by 180, or 180 by 320.",
+    }
+)
+"""What may be wrong with a whole video; the first that strikes."""
 URL: Mapping[str, str] = MappingProxyType(
     {
         "expiring-url": "A video's URL says Expires=N (--url-ttl, or 120 seconds); after that it gets 403.",
@@ -96,6 +106,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         **AFTER_ACCEPTING,
         **POLL,
         **ENDINGS,
+        **VIDEO,
         **GENERATION,
         **URL,
         **DOWNLOAD,

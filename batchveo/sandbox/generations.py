@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from batchveo.sandbox.faults import ENDINGS, Faults
+from batchveo.sandbox.faults import ENDINGS, VIDEO, Faults
 from batchveo.sandbox.seeded_random import SeededRandom
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.validate import Order
@@ -51,6 +51,8 @@ class Generation:
     failure: str | None = None
     ending: str = ""
     """The fault that it ends by, of ``ENDINGS``."""
+    flaw: str = ""
+    """What is wrong with its video, of ``VIDEO``."""
 
     def status(self, now: float) -> Status:
         """How far it is at this moment."""
@@ -110,6 +112,7 @@ class Fates:
             credits=order.credits,
             failure=self.dice.choice(_REASONS, "reason", ordinal) if failed else None,
             ending=ending,
+            flaw=self.faults.pick(VIDEO, ordinal) or "",
         )
 
     def _id(self, order: Order, ordinal: int, *, legacy: bool) -> str:

@@ -26,7 +26,7 @@ class Settings:
     ``log_lag``: how long a request takes to show in the usage log.
     ``log_calls_per_minute``: usage log calls in any 60 seconds from which on one gets 429.
     ``url_ttl``: how long a video's URL works; ``None`` for ever.
-    ``video_bytes``: the size videos are padded to; ``None`` leaves them small.
+    ``video_bytes``: the size videos are padded to; ``None`` leaves them at 5 to 40 kilobytes.
     ``latency``: how long every answer takes.
     ``late_by``: how late ``late-answer`` is, and how long ``slow-body`` takes over all.
     ``unknown_for``: how long ``poll-404`` lasts after a submit.

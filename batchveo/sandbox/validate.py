@@ -15,7 +15,7 @@ from batchveo.provider.catalog import Model, Param, ParamType
 from batchveo.sandbox.errors import bad_request
 from batchveo.sandbox.prices import NAMES, price
 
-_CASELESS = frozenset({"provider"})
+_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list}
 _JSON_NAMES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -30,7 +30,7 @@ class Order:
     @property
     def seconds(self) -> int:
         """The length of the video."""
-        seconds = self.request.get("duration", self.model.params["duration"].default)
+        seconds = self.model.duration_of(self.request)
         return seconds if isinstance(seconds, int) else 8
 
     @property
@@ -88,24 +88,24 @@ def _problems(model: Model, request: Mapping[str, object]) -> Iterator[str]:
             continue
         if name not in model.params:
             yield f"Unrecognized key in object: '{name}'"
-        elif hint := _hint(name, model.params[name], value):
+        elif hint := _hint(model.params[name], value):
             yield f"{name}: {hint}"
     for name in model.required:
         if name not in request:
             yield f"{name}: Required"
-    seconds = request.get("duration", model.last_frame_duration)
-    if model.last_frame_duration not in (None, seconds) and "last_image_url" in request:
-        yield f"duration: Expected {model.last_frame_duration} with last_image_url, received {seconds}"
+    if not model.fits_last_frame(request):
+        expected, received = model.last_frame_duration, model.duration_of(request)
+        yield f"duration: Expected {expected} with last_image_url, received {received}"
 
 
-def _hint(name: str, param: Param, value: object) -> str | None:
-    if not _has_type(param.type, value):
-        return f"Expected {_expected(param.type)}, received {_json_name(value)}"
+def _hint(param: Param, value: object) -> str | None:
+    if not isinstance(value, _TYPES[param.json_type]) or isinstance(value, bool) != (param.json_type == "boolean"):
+        return f"Expected {param.json_type}, received {_json_name(value)}"
     if param.type is ParamType.URL_LIST and isinstance(value, list):
         return _list_hint(param, value)
     if param.type is ParamType.URL:
         return None if _is_url(param, str(value)) else "Invalid url"
-    if param.choices and (str(value).lower() if name in _CASELESS else value) not in param.choices:
+    if param.choices and (str(value).lower() if param.any_case else value) not in param.choices:
         return f"Invalid enum value. Expected {' | '.join(map(repr, param.choices))}, received {value!r}"
     return "String must contain at least 1 character(s)" if param.required and not value else None
 
@@ -115,23 +115,6 @@ def _list_hint(param: Param, value: list[object]) -> str | None:
         return "Array must contain at least 1 element(s)"
     wrong = [index for index, url in enumerate(value) if not isinstance(url, str) or not _is_url(param, url)]
     return f"Invalid url at index {wrong[0]}" if wrong else None
-
-
-def _has_type(kind: ParamType, value: object) -> bool:
-    match kind:
-        case ParamType.STRING | ParamType.URL:
-            return isinstance(value, str)
-        case ParamType.INTEGER:
-            return isinstance(value, int) and not isinstance(value, bool)
-        case ParamType.BOOLEAN:
-            return isinstance(value, bool)
-        case ParamType.URL_LIST:
-            return isinstance(value, list)
-
-
-def _expected(kind: ParamType) -> str:
-    names = {ParamType.URL: "string", ParamType.URL_LIST: "array"}
-    return names.get(kind, kind.value)
 
 
 def _json_name(value: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from hashlib import blake2b
 from hmac import compare_digest
 
 from batchveo.sandbox.call import Call
 from batchveo.sandbox.generations import Generation
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, sample_video
 from batchveo.sandbox.settings import Settings
 from batchveo.sandbox.state import SandboxState
 
@@ -51,25 +51,30 @@ def _is_genuine(signature: str, world: SandboxState, generation: Generation, sig
     return compare_digest(signature.encode(), _signature(world, generation, signed).encode())
 
 
-def file_bytes(settings: Settings, generation: Generation, *, encoding: str = "") -> bytes:
+def file_bytes(settings: Settings, generation: Generation, *, encoding: int = 0) -> bytes:
     """The video; another ``encoding`` has other bytes and the same size."""
-    token = f"{generation.id}\n{generation.request.get('prompt')}\n{encoding}"
-    return render(
-        token=token,
-        seconds=generation.seconds,
-        portrait=generation.portrait,
-        size=settings.video_bytes,
-    )
+    return _video(generation, encoding=encoding, size=settings.video_bytes)
 
 
 def file_size(settings: Settings, generation: Generation) -> int:
-    """The video's length in bytes, without making it."""
-    return max(_plain_size(generation.seconds, portrait=generation.portrait), settings.video_bytes or 0)
+    """The video's length in bytes, without its padding being made."""
+    return max(len(_video(generation)), settings.video_bytes or 0)
 
 
-@cache
-def _plain_size(seconds: int, *, portrait: bool) -> int:
-    return len(render(token="", seconds=seconds, portrait=portrait))
+def _video(generation: Generation, *, encoding: int = 0, size: int | None = None) -> bytes:
+    seconds = generation.seconds // 2 if generation.flaw == "short" else generation.seconds
+    return sample_video(
+        generation.flaw if generation.flaw in FLAWED else _scene(generation),
+        label=f"{generation.id} {encoding:012}",
+        seconds=min(max(seconds, 1), LONGEST),
+        portrait=generation.portrait,
+        size=size,
+    )
+
+
+def _scene(generation: Generation) -> str:
+    digest = blake2b(f"{generation.id}\n{generation.request.get('prompt')}".encode("utf-8", "surrogatepass"))
+    return SCENES[int.from_bytes(digest.digest()[:8], "big") % len(SCENES)]
 
 
 def _seconds(world: SandboxState) -> str:

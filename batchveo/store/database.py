@@ -43,7 +43,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """A connection that may write; the file is made, and brought to the newest schema, where needed."""
     try:
         _make_private(path)
-        connection = _connect(path)
+        connection = _connect(path, seconds=BUSY_SECONDS)
     except (OSError, sqlite3.DatabaseError) as error:
         raise unusable(path, error) from None
     try:
@@ -70,7 +70,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         make = pasteable("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
-        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path)
+        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from None
@@ -130,7 +130,7 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _connect(path: Path, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+def _connect(path: Path, *, seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
@@ -141,8 +141,10 @@ def _never_changes(path: Path) -> bool:
 
     What a run was writing when it was copied stands in the file beside it, and would be missed.
     """
-    log = Path(f"{path}-wal")
-    rest = log.stat().st_size if log.exists() else 0
+    try:
+        rest = Path(f"{path}-wal").stat().st_size  # one look: the last connection that closes removes it
+    except FileNotFoundError:
+        rest = 0
     return rest == 0 and hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 

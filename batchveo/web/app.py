@@ -17,11 +17,12 @@ from starlette.types import ASGIApp
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.web import actions, media, views
-from batchveo.web.assets import ICON, SCRIPTS, STYLES, text_of
+from batchveo.web.assets import ICON, STYLES, text_of
 from batchveo.web.charts.data import charts
 from batchveo.web.file_presence import Presence
 from batchveo.web.html import live_page
 from batchveo.web.requests import answer, reading
+from batchveo.web.scripts import modules
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, available
 
@@ -47,7 +48,7 @@ def _page(request: Request) -> Response:
 
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STYLES, *SCRIPTS):
+    if name not in (ICON, *STYLES, *modules()):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
     return Response(text_of(name), media_type=kind, headers={"cache-control": "no-cache"})
@@ -71,7 +72,7 @@ async def _unusable(request: Request, error: Exception) -> Response:  # noqa: AR
 _HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.Error: _unusable, OSError: _unusable}
 _ROUTES = [
     Route("/", _page),
-    Route("/static/{name}", _static),
+    Route("/static/{name:path}", _static),
     Route("/api/jobs", views.jobs),
     Route("/api/jobs/{id}", views.job),
     Route("/api/progress", views.progress),

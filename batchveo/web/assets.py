@@ -1,4 +1,4 @@
-"""The files that the page is made of, in their order."""
+"""The files that the page is made of; its scripts are in ``scripts``."""
 
 from __future__ import annotations
 
@@ -6,33 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 ICON = "icon.svg"
-STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "charts.css")
-SCRIPTS = (
-    "dom.js",
-    "moments.js",
-    "money.js",
-    "words.js",
-    "source.js",
-    "ask.js",
-    "actions.js",
-    "card.js",
-    "gallery.js",
-    "filters.js",
-    "panel.js",
-    "progress.js",
-    "failures.js",
-    "charts-time.js",
-    "charts-frame.js",
-    "charts-series.js",
-    "charts-spread.js",
-    "charts-lanes.js",
-    "charts-paint.js",
-    "charts-timeline.js",
-    "charts.js",
-    "charts-view.js",
-    "theme.js",
-    "main.js",
-)
+STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "vendor/uPlot.min.css", "charts.css")
 
 
 @cache

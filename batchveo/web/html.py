@@ -10,7 +10,8 @@ import re
 from functools import cache
 
 from batchveo.core.version import __version__
-from batchveo.web.assets import ICON, SCRIPTS, STYLES, text_of
+from batchveo.web.assets import ICON, STYLES, text_of
+from batchveo.web.scripts import ENTRY, modules, one_script
 
 _UNSAFE = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
@@ -21,13 +22,13 @@ def live_page(csrf: str, *, posters: bool, title: str) -> str:
     head += [f'<meta name="posters" content="{"yes" if posters else "no"}">']
     head += [f'<link rel="icon" href="/static/{ICON}">']
     head += [f'<link rel="stylesheet" href="/static/{name}">' for name in STYLES]
-    scripts = [f'<script src="/static/{name}"></script>' for name in SCRIPTS]
-    return _page(title, "\n".join(head), "\n".join(scripts))
+    head += [f'<link rel="modulepreload" href="/static/{name}">' for name in modules()]
+    return _page(title, "\n".join(head), f'<script type="module" src="/static/{ENTRY}"></script>')
 
 
 def whole_page(data: object, *, title: str) -> str:
     """A page that has everything within, and may do nothing but show it."""
-    style, script = _style(), _script()
+    style, script = _style(), one_script()
     policy = (
         f"default-src 'none'; script-src '{_sha256(script)}'; style-src '{_sha256(style)}'; img-src data:; "
         "media-src 'self' file:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
@@ -53,11 +54,6 @@ def _page(title: str, head: str, scripts: str) -> str:
 @cache
 def _style() -> str:
     return "\n".join(text_of(name) for name in STYLES)
-
-
-@cache
-def _script() -> str:
-    return "\n".join(text_of(name) for name in SCRIPTS)
 
 
 def _icon() -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from batchveo.core.destination import Destination
 from batchveo.core.models import Job
-from batchveo.operations.status_json import ahead_words, status_row
+from batchveo.operations.status_json import describe_time_left, make_status_row
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import CLIP, Filter, text_of
@@ -102,12 +102,12 @@ def progress(store: Store, *, since: int | None, now: float, presence: Presence)
     cursor = store.search.read_latest_event()
     moved = [] if since is None else store.search.list_changes(since, most=MOST_CHANGES + 1)
     many = len(moved) > MOST_CHANGES
-    status = status_row(store, now=now)
+    status = make_status_row(store, now=now)
     status["in_doubt"] = status["in_doubt"][:MOST_DOUBTS]  # type: ignore[index]
     run = store.runs.find_latest()
     return {
         **status,
-        "ahead": ahead_words(status),
+        "ahead": describe_time_left(status),
         "now": now,
         "run": None if run is None else dict(run),
         "cursor": cursor,

@@ -124,20 +124,20 @@ def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) ->
     assert status_of(["run", "m.yaml"]) == 2
     err = capsys.readouterr().err
     for words in (
-        "batchveo.toml: concurency: there is no such option (did you mean concurrency?)",
-        "batchveo.toml: api-key: the API key does not belong in a config file",
+        "batchveo.toml: concurency: unknown option (did you mean concurrency?)",
+        "batchveo.toml: api-key: the API key must not be in a config file",
         "batchveo.toml: run.AIMLAPI-API-KEY: the API key",
-        "batchveo.toml: run.downloads: is to be a whole number, not '4'",
-        "batchveo.toml: run.settle: is to be a number, not True",
-        "batchveo.toml: run.budget: is to be a number, not [1]",
-        "batchveo.toml: run.sandbox: is to be true or false, not 'yes'",
-        "batchveo.toml: export.metadata: is to be one of 'jsonl', 'parquet', not 'jsonn'",
-        "batchveo.toml: run.output: is to be text, in quotes, not 3",
-        "batchveo.toml: status.watchh: there is no such option (did you mean watch?)",
-        "batchveo.toml: verify.refetch: is for one call alone",
-        "batchveo.toml: sandbox.port: is to be a whole number, not '8642'",
-        "batchveo.toml: sandbox.fault: is to be text, in quotes, not True",
-        "batchveo.toml: [runn] is no command (did you mean run?)",
+        "batchveo.toml: run.downloads: must be a whole number, not '4'",
+        "batchveo.toml: run.settle: must be a number, not True",
+        "batchveo.toml: run.budget: must be a number, not [1]",
+        "batchveo.toml: run.sandbox: must be true or false, not 'yes'",
+        "batchveo.toml: export.metadata: must be one of 'jsonl', 'parquet', not 'jsonn'",
+        "batchveo.toml: run.output: must be text, in quotes, not 3",
+        "batchveo.toml: status.watchh: unknown option (did you mean watch?)",
+        "batchveo.toml: verify.refetch: is for the command line only",
+        "batchveo.toml: sandbox.port: must be a whole number, not '8642'",
+        "batchveo.toml: sandbox.fault: must be text, in quotes, not True",
+        "batchveo.toml: [runn] is not a command (did you mean run?)",
     ):
         assert words in err, words
     assert "sk-secret" not in err
@@ -157,7 +157,7 @@ def test_quick_commands_look_at_what_concerns_them(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"settle = \n", "is not TOML"), (b"\xff\xfe", "not UTF-8"), (b"[tool]\nbatchveo = 3\n", "is no command")],
+    [(b"settle = \n", "is not TOML"), (b"\xff\xfe", "not UTF-8"), (b"[tool]\nbatchveo = 3\n", "is not a command")],
 )
 def test_a_file_that_cannot_be_read(content: bytes, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2, and why."""
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read(content: bytes, words: str, capsys: pytest.C
     assert status_of(["status"]) == 2
     assert words in capsys.readouterr().err
     assert status_of(["--config", "missing.toml", "status"]) == 2
-    assert "missing.toml cannot be read: No such file" in capsys.readouterr().err
+    assert "cannot read the config file missing.toml: No such file" in capsys.readouterr().err
 
 
 def test_secrets_are_not_shown_as_defaults(capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,11 +195,11 @@ def test_doctor_says_where_settings_come_from(
     assert status_of(["doctor", "--sandbox"]) == 1
     out = capsys.readouterr().out
     assert f"config: batchveo.toml, then {user_file()}" in out
-    assert "settle = 9 from batchveo.toml, but BATCHVEO_SETTLE is set" in out
+    assert "settle = 9 from batchveo.toml, overridden by BATCHVEO_SETTLE" in out
     assert f"patience = 100 from {user_file()}" in out
     assert "settle = '5' from BATCHVEO_SETTLE (the environment)" in out
     assert "concurrency = '3' from BATCHVEO_CONCURRENCY (.env)" in out
-    assert "WRONG  setting: BATCHVEO_SETLE from the environment\n       no option reads it" in out
+    assert "WRONG  setting: BATCHVEO_SETLE from the environment\n       no option uses this variable" in out
     assert "WRONG  .env: holds BATCHVEO_CONCURRENCY, AIMLAPI_KEY\n       other users" in out
     assert "sk-secret" not in out
 

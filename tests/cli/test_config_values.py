@@ -82,7 +82,7 @@ def test_a_port_is_told_with_its_range(capsys: pytest.CaptureFixture[str]) -> No
 def test_an_address_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2, with what would do."""
     assert status_of(["sandbox", "--host", "nowhere.invalid", "--port", "0"]) == 2
-    assert "nowhere.invalid:0 cannot be used" in capsys.readouterr().err
+    assert "cannot listen on nowhere.invalid:0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "NaN"])

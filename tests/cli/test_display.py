@@ -101,14 +101,14 @@ class Session:
 def test_a_run_at_a_terminal(url: str) -> None:
     """Figures while it goes on; in the end they are gone, the summary stays, the cursor was never hidden."""
     session = Session("run", "m.yaml")
-    session.read(lambda seen: b"all is submitted" in seen)
+    session.read(lambda seen: b"all jobs are submitted" in seen)
     status, text = session.end()
     assert status in (0, 1)
     seen = session.seen.decode()
-    for words in ("0 of 4", "in flight", "all is submitted", "pending", "\x1b[?2026h"):
+    for words in ("0 of 4", "in flight", "all jobs are submitted", "pending", "\x1b[?2026h"):
         assert words in seen, words
     assert "\x1b[?25l" not in seen
-    assert "all is submitted" not in text
+    assert "all jobs are submitted" not in text
     assert "pending" not in text
     assert re.search(r"after \d+\.\d s; videos in videos", text)
     assert "spent $" in text
@@ -118,12 +118,12 @@ def test_a_run_at_a_terminal(url: str) -> None:
 def test_ctrl_c_leaves_a_clean_terminal(url: str) -> None:
     """Status 130, the figures gone, and what to do next."""
     session = Session("run", "m.yaml")
-    session.read(lambda seen: b"all is submitted" in seen)
+    session.read(lambda seen: b"all jobs are submitted" in seen)
     session.process.send_signal(signal.SIGINT)
     status, text = session.end()
     assert status == 130
     assert "SIGINT: taking no more jobs" in text
-    assert "interrupted; the same command goes on" in text
+    assert "interrupted; run the same command to resume" in text
     assert "in flight  " not in text
 
 
@@ -196,7 +196,7 @@ def test_watching_from_a_second_terminal(url: str) -> None:
     session.process.send_signal(signal.SIGINT)
     status, text = session.end()
     assert status == 130
-    assert "no run is going on" in text
+    assert "no run is in progress" in text
     assert "4 of 4" in text
     assert "Traceback" not in text
 

@@ -29,7 +29,7 @@ def test_a_closed_terminal_ends_the_run_well() -> None:
     """Status 129, though nobody reads the last words; nothing is cut off, and the next run goes on."""
     with running(Service(Settings(generation_median=600.0))) as url:
         session = Session("run", "m.yaml", "--base-url", url)
-        session.read(lambda seen: b"all is submitted" in seen)
+        session.read(lambda seen: b"all jobs are submitted" in seen)
         os.close(session.master)
         session.process.send_signal(signal.SIGHUP)
         assert session.process.wait(60) == 129

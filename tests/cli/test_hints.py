@@ -132,7 +132,7 @@ def test_the_hints_at_the_end_of_a_run_work(
         assert status_of(["resume", "--base-url", url, "--state", STATE]) == 1
     (retry,) = hinted(capsys.readouterr().err)
     assert status_of(shlex.split(retry)[1:]) == 0
-    assert "2 jobs pending again" in capsys.readouterr().err
+    assert "2 jobs set to pending" in capsys.readouterr().err
     assert status_of(["status"]) == 2
     assert "`batchveo run MANIFEST` makes one" in capsys.readouterr().err
     assert status_of(["retry", "none", "--state", STATE]) == 2

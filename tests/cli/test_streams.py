@@ -57,5 +57,5 @@ def test_names_that_the_machine_cannot_hold(
     monkeypatch.setattr(cli.batchveo, "main", fail)
     assert cli.status_of(["run", "m.yaml"]) == 2
     assert capsys.readouterr().err == (
-        "batchveo: file names on this machine are latin-1, without '狐': set PYTHONUTF8=1\n"
+        "batchveo: file names on this machine are latin-1, which lacks '狐': set PYTHONUTF8=1\n"
     )

@@ -19,6 +19,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.crash.child import CONCURRENCY, POINTS
 
+pytestmark = pytest.mark.slow
 MANIFEST = """
 jobs:
   - {model: veo2, prompt: "A fox, {index}", name: "fox-{index}", repeat: 8}

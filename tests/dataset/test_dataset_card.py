@@ -39,7 +39,7 @@ def test_it_is_written_from_the_data(morning: Morning) -> None:
     ]
     assert "license" not in head
     assert "| google/veo-3.1-i2v | 1 | 0 |" in text
-    assert "| 160 × 90 | 8 |" in text
+    assert "| 320 × 180 | 8 |" in text
     assert "cost $1.50, and 1 clips are of unknown price" in text
     assert "1970-01-01 (UTC) through https://s.example" in text
     assert "rewrite the prompts of 1 clips" in text

@@ -1,4 +1,4 @@
-"""docs/datasets.md says what is so: its examples run, its columns are all there are."""
+"""The pages about datasets are right: their examples run, their columns are all there are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from batchveo.dataset.columns import COLUMNS
 from batchveo.manifest import Manifests
 from tests.helpers.finished_jobs import Morning, python
 
-TEXT = (Path(__file__).parents[2] / "docs/datasets.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "guides/dataset.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "reference/dataset.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    return re.findall(rf"```{language}(?: [^\n]*)?\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +54,6 @@ def test_the_manifest_is_strict(tmp_path: Path) -> None:
 
 def test_every_column_is_told() -> None:
     """And no other."""
-    table = TEXT.partition("## Columns")[2]
+    table = REFERENCE.partition("## Columns")[2]
     told = [name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]]
     assert sorted(told) == sorted(COLUMNS)

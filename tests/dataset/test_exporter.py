@@ -63,11 +63,11 @@ def test_everything_that_produced_a_clip_stands_in_its_row(morning: Morning) -> 
     assert (row["manifest"], row["line"], row["repeat_index"]) == ("m.yaml", 1, 0)
     assert (row["submitted_at"], row["generation_seconds"]) == ("1970-01-01T00:00:02.000+00:00", 8.0)
     assert (row["width"], row["height"], row["fps"], row["seconds"], row["has_sound"]) == (
-        160,
-        90,
+        320,
+        180,
         8.0,
         4.0,
-        False,
+        True,
     )
 
 

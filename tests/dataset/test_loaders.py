@@ -9,6 +9,7 @@ import pytest
 from batchveo.dataset import Format, Metadata
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("loaders")]
 LOAD = """
 import json
 from datasets import load_dataset, Video

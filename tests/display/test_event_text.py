@@ -17,7 +17,7 @@ from batchveo.core.events import (
     WaitingForLog,
 )
 from batchveo.core.models import JobState
-from batchveo.display.event_text import Tone, news_of
+from batchveo.display.event_text import Tone, describe_event
 from batchveo.display.plain import line_of
 from tests.helpers.factories import make_job
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace
@@ -35,9 +35,9 @@ EVENTS: list[tuple[Event, int | None, str]] = [
     (moved(S.IN_DOUBT, S.SUBMITTING), -1, "in doubt: a cat: "),
     (moved(S.IN_DOUBT, S.IN_DOUBT, held=True), -1, "held in doubt: a cat: "),
     (moved(S.GENERATING, S.IN_DOUBT), -1, "generating: a cat: "),
-    (moved(S.GENERATING, S.DOWNLOADING), 0, "not fetched yet: a cat: "),
+    (moved(S.GENERATING, S.DOWNLOADING), 0, "not downloaded yet: a cat: "),
     (moved(S.GENERATING, S.SUBMITTING), 1, "submitting -> generating: a cat: "),
-    (SubmitsPaused(reason="HTTP 429", until=NOW, limit=3), 0, "slower: HTTP 429; up to 3 in flight"),
+    (SubmitsPaused(reason="HTTP 429", until=NOW, limit=3), 0, "retrying after HTTP 429; limit 3"),
     (Message(text=HOSTILE), 0, "[red]"),
     (Message(text="look", warning=True), -1, "look"),
     (WaitingForLog(doubts=1, until=NOW), -1, "waiting for 1 submit to appear in the usage log (until"),
@@ -53,9 +53,9 @@ EVENTS: list[tuple[Event, int | None, str]] = [
         -1,
         "cannot reach http://x (Connection refused), next try in 8 s",
     ),
-    (make_pace(limit=12, was=11), 0, "full speed again: up to 12 in flight"),
+    (make_pace(limit=12, was=11), 0, "full speed again: limit 12"),
     (make_pace(brake=ThrottleReason.DOWNLOADS), 0, "no submits for now: finished videos pile up"),
-    (make_pace(brake=ThrottleReason.NOTHING), 1, "up to 9 in flight: all is submitted"),
+    (make_pace(brake=ThrottleReason.NOTHING), 1, "limit 9: all jobs are submitted"),
 ]
 
 
@@ -72,11 +72,11 @@ def test_every_event_has_its_words_and_its_rank(event: Event, rank: int, text: s
 
 def test_what_is_for_machines_has_no_line(tmp_path: Path) -> None:
     """The frame of a run."""
-    assert news_of(RunStarted(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
-    assert news_of(RunFinished(run=1, exit_status=0, seconds=1.0)) is None
+    assert describe_event(RunStarted(run=1, state=tmp_path, output=tmp_path, concurrency=1)) is None
+    assert describe_event(RunFinished(run=1, exit_status=0, seconds=1.0)) is None
 
 
 def test_only_a_held_doubt_is_alarming() -> None:
     """The others heal by themselves."""
-    tones = [news.tone for event, _, _ in EVENTS[1:5] if (news := news_of(event))]
+    tones = [news.tone for event, _, _ in EVENTS[1:5] if (news := describe_event(event))]
     assert tones == [Tone.BAD, Tone.DOUBT, Tone.WARNING, Tone.DOUBT]

@@ -19,7 +19,7 @@ from batchveo.core.events import (
     WaitingForLog,
 )
 from batchveo.core.models import JobState
-from batchveo.display.json_lines import JsonView, event_row
+from batchveo.display.json_lines import JsonView, make_event_row
 from batchveo.display.run_view import RunView
 from batchveo.store import Store
 from tests.helpers.busy_database import going
@@ -48,18 +48,18 @@ ROWS: list[tuple[Event, str, str]] = [
 @pytest.mark.parametrize(("event", "name", "fields"), ROWS)
 def test_the_fields_of_every_event(event: Event, name: str, fields: str) -> None:
     """Stable names, which the docs list too."""
-    row = event_row(event)
+    row = make_event_row(event)
     assert list(row) == ["event", *fields.split()]
     assert row["event"] == name
-    documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs/reference/output.md").read_text(encoding="utf-8")
     assert f"| `{name}` | {', '.join(f'`{field}`' for field in fields.split())} |" in documented
 
 
 def test_a_new_database_is_told_by_a_field_of_its_own() -> None:
     """Scripts need not read the sentence; the other fields are those of every note."""
-    row = event_row(DatabaseCreated(text="new", state=Path("/s/new.db")))
+    row = make_event_row(DatabaseCreated(text="new", state=Path("/s/new.db")))
     assert row == {"event": "noted", "text": "new", "warning": False, "new_state": "/s/new.db"}
-    documented = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs/reference/output.md").read_text(encoding="utf-8")
     assert "`new_state`: its absolute path" in documented
 
 

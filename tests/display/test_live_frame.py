@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from batchveo.core.events import SubmitsPaused, ThrottleReason
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
-from batchveo.display.live_frame import Canvas, Recent, frame
+from batchveo.display.live_frame import Canvas, Recent, divide_cells, make_frame
 from batchveo.operations.status import Snapshot
 from batchveo.store import Counts
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace, make_shot
@@ -22,7 +24,7 @@ RECENT = [Recent(NOW - 9 + n, f"done: fox-{n}.mp4 ($0.78)", Tone.GOOD) for n in 
 
 def drawn(shot: Snapshot, width: int = 100, height: int = 40, *, recent: list[Recent] | None = None) -> str:
     canvas = Canvas(width=width, height=height)
-    return "\n".join(line.plain for line in frame(shot, RECENT if recent is None else recent, canvas))
+    return "\n".join(line.plain for line in make_frame(shot, RECENT if recent is None else recent, canvas))
 
 
 def test_a_night_at_a_glance() -> None:
@@ -37,9 +39,9 @@ def test_a_night_at_a_glance() -> None:
         "196 videos/h · $152.88/h",
         "about 3 h 10 min (2 h 50 min – 3 h 40 min)",
         "$336.18 of $800.00 · $9.36 more in flight or in doubt · 3 of unknown price",
-        "8 of 9 · a doubt holds a place · lowered from 12 by a 429",
-        "in doubt   2 · looked up in the usage log",
-        "held       1 to be settled by you, see `batchveo jobs --state-is in_doubt`",
+        "8 of 9 · 1 slot kept for unresolved requests · lowered from 12 by a 429",
+        "in doubt   2 · waiting for the usage log",
+        "held       1 need your decision, see `batchveo jobs --state-is in_doubt`",
         "done: fox-3.mp4",
     ):
         assert words in text, words
@@ -50,7 +52,7 @@ def test_a_night_at_a_glance() -> None:
 def test_it_fits_every_terminal(width: int, height: int) -> None:
     """No line is wider, nor are there more of them, whatever the names hold."""
     canvas = Canvas(width=width, height=height)
-    lines = frame(make_shot(), RECENT, canvas, title=f"state {'x' * 200}")
+    lines = make_frame(make_shot(), RECENT, canvas, title=f"state {'x' * 200}")
     assert 1 <= len(lines) <= height
     assert all(line.cell_len <= width for line in lines)
     assert all(c.isprintable() for line in lines for c in line.plain)
@@ -79,7 +81,7 @@ def test_columns_stand_still() -> None:
 def test_wide_characters_are_counted_as_wide() -> None:
     """A name in CJK does not push a line over the edge."""
     recent = [Recent(NOW, "done: " + "狐と月" * 30, Tone.GOOD)]
-    (line,) = [line for line in frame(make_shot(), recent, Canvas(width=60, height=40)) if "狐と" in line.plain]
+    (line,) = [line for line in make_frame(make_shot(), recent, Canvas(width=60, height=40)) if "狐と" in line.plain]
     assert 58 <= cell_len(line.plain) <= 60
     assert line.plain.endswith("…")
 
@@ -95,12 +97,12 @@ def test_markup_in_names_is_text() -> None:
     [
         ({"limit": 12, "lowered_at": None}, "8 of 12 · your own limit"),
         ({"brake": ThrottleReason.CREDITS, "limit": 12}, "waiting for credits"),
-        ({"brake": ThrottleReason.DOWNLOADS, "limit": 12}, "waiting for downloads, which pile up"),
-        ({"brake": ThrottleReason.BUDGET, "limit": 12}, "the budget is reserved in full"),
-        ({"brake": ThrottleReason.RATE, "limit": 12}, "held to your own rate"),
-        ({"brake": ThrottleReason.NOTHING, "limit": 12}, "all is submitted"),
+        ({"brake": ThrottleReason.DOWNLOADS, "limit": 12}, "waiting for downloads to catch up"),
+        ({"brake": ThrottleReason.BUDGET, "limit": 12}, "the whole budget is reserved"),
+        ({"brake": ThrottleReason.RATE, "limit": 12}, "at your --rate"),
+        ({"brake": ThrottleReason.NOTHING, "limit": 12}, "all jobs are submitted"),
         ({"brake": ThrottleReason.PAUSE, "until": NOW + 30}, "paused until "),
-        ({"brake": ThrottleReason.LATER, "until": NOW + 30}, "what is left is tried again at "),
+        ({"brake": ThrottleReason.LATER, "until": NOW + 30}, "the remaining jobs are retried at "),
     ],
 )
 def test_why_the_pace_is_what_it_is(changes: dict[str, object], words: str) -> None:
@@ -115,7 +117,7 @@ def test_nothing_is_claimed_that_is_not_known() -> None:
     assert "no video is finished yet" in drawn(start)
     assert "not known yet" in drawn(start)
     over = make_shot(going=False, pace=None, ahead=None)
-    assert "559 jobs; no run is going on" in drawn(over)
+    assert "559 jobs; no run is in progress" in drawn(over)
     assert "in flight" not in drawn(over).replace("in flight or in doubt", "")
 
 
@@ -128,9 +130,9 @@ def test_the_last_percent_is_not_rounded_up() -> None:
 
 def test_without_colours_the_bar_still_tells_its_pieces() -> None:
     """By their glyphs; with colours by those."""
-    grey = frame(make_shot(), [], Canvas(width=80, height=30, colours=False))[1].plain
+    grey = make_frame(make_shot(), [], Canvas(width=80, height=30, colours=False))[1].plain
     assert re.search("━+×-\\?╍─+", grey)
-    bright = frame(make_shot(), [], Canvas(width=80, height=30))[1]
+    bright = make_frame(make_shot(), [], Canvas(width=80, height=30))[1]
     assert {"green", "red", "yellow", "cyan", "dim"} <= {str(span.style) for span in bright.spans}
 
 
@@ -144,10 +146,10 @@ def waiting(**changes: object) -> Snapshot:
 @pytest.mark.parametrize("width", [60, 100, 200])
 def test_waiting_for_the_log_is_no_time_that_is_left(width: int) -> None:
     """Since when, how long at most, and that a person may end it."""
-    text = "\n".join(line.plain for line in frame(waiting(), (), Canvas(width=width - 1, height=40)))
+    text = "\n".join(line.plain for line in make_frame(waiting(), (), Canvas(width=width - 1, height=40)))
     assert "(12 min of at most 30 min)" in text
     assert "waiting for 1 submit to appear" in text or width == 60
-    assert "Ctrl-C is safe, `batchveo resume --state night.db` goes on" in text or width == 60
+    assert "Ctrl-C is safe, `batchveo resume --state night.db` continues" in text or width == 60
     assert "Ctrl-C is safe" in text
     assert "until about" not in text
 
@@ -156,7 +158,21 @@ def test_a_pause_says_why() -> None:
     """In as many of its words as there is room for."""
     why = SubmitsPaused(reason="cannot reach http://127.0.0.1:9 (Connection refused)", until=NOW + 8, limit=9, wait=8.0)
     shot = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.PAUSE, until=NOW + 8, limit=12))
-    text = "\n".join(line.plain for line in frame(shot, (), Canvas(width=100, height=40)))
+    text = "\n".join(line.plain for line in make_frame(shot, (), Canvas(width=100, height=40)))
     assert re.search(r"paused until \d\d:\d\d:\d\d: cannot reach http://127.0.0.1:9 \(Connection refused\)", text)
     calm = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.NOTHING, limit=12))
-    assert "cannot reach" not in "\n".join(line.plain for line in frame(calm, (), Canvas(width=100, height=40)))
+    assert "cannot reach" not in "\n".join(line.plain for line in make_frame(calm, (), Canvas(width=100, height=40)))
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=6, max_size=6), st.integers(0, 200))
+def test_the_pieces_fill_the_width(sizes: list[int], width: int) -> None:
+    """Exactly; and what is not there takes no room, where anything is."""
+    cells = divide_cells(sizes, width)
+    assert sum(cells) == width
+    assert min(cells) >= 0
+    assert not sum(sizes) or all(size or not cell for size, cell in zip(sizes, cells, strict=True))
+
+
+def test_a_single_failure_among_thousands_is_seen() -> None:
+    """One cell at least, while there is room."""
+    assert divide_cells([9_998, 1, 0, 0, 0, 1], 40) == [38, 1, 0, 0, 0, 1]

@@ -103,7 +103,7 @@ def test_the_end_of_a_good_night() -> None:
         notifier.ended(result())
     ((title, body),) = night.out.posted
     assert title == "batchveo is done: 3 made"
-    assert "3 videos made, $0.75 charged, 1 of a price not told yet in 1 h 01 min." in body
+    assert "3 videos made, $0.75 charged, 1 of unknown price in 1 h 01 min." in body
     assert "s.db on " in body
     assert night.out.waits == [10.0]
 
@@ -119,7 +119,7 @@ def test_what_to_do_next() -> None:
         "1 failed",
         "`batchveo retry --state s.db`",
         "`batchveo status --state s.db`",
-        "3 not finished at the service yet",
+        "3 still generating at the service",
     ):
         assert words in body
 
@@ -136,7 +136,7 @@ def test_every_early_stop_has_its_words(kind: type[StoppedEarly]) -> None:
     for title, body in night.out.posted:
         assert title.startswith("batchveo stopped early: ")
         assert "see the log" not in title
-        assert "The same command goes on." in body
+        assert "Run the same command to resume." in body
         assert "SECRET" not in title + body
 
 
@@ -150,8 +150,8 @@ def test_no_kind_of_early_stop_is_forgotten() -> None:
     [
         (RuntimeError("SECRET"), "batchveo crashed"),
         (sqlite3.OperationalError("SECRET"), "batchveo crashed"),
-        (StateLocked("SECRET"), "batchveo did not begin: another run holds the state"),
-        (ManifestError([]), "batchveo did not begin"),
+        (StateLocked("SECRET"), "batchveo did not start: another run uses the database"),
+        (ManifestError([]), "batchveo did not start"),
         (KeyboardInterrupt(), "batchveo was interrupted (SIGINT)"),
     ],
 )
@@ -191,10 +191,10 @@ def test_a_stuck_run_is_told_of_once_and_once_more_when_it_moves() -> None:
     night = Night()
     night.begins()
     assert night.look(899) == []
-    assert night.look(2) == ["batchveo: nothing has moved for 15 min 01 s"]
+    assert night.look(2) == ["batchveo: no progress for 15 min 01 s"]
     assert night.look(5000) == []
     night.moved(S.SUBMITTING, S.GENERATING)
-    assert night.out.posted[-1][0] == "batchveo moves again"
+    assert night.out.posted[-1][0] == "batchveo makes progress again"
     assert "After 1 h 38 min" in night.out.posted[-1][1]
     assert night.look(800) == []
     assert len(night.look(200)) == 1
@@ -238,7 +238,7 @@ def test_waiting_for_the_log_is_said_as_such() -> None:
     night.begins()
     night.notifier(WaitingForLog(doubts=2, until=1_800_000_000.0))
     night.look(1000)
-    assert "nothing is left but 2 in doubt; the usage log is waited for, until" in night.out.posted[0][1].lower()
+    assert "only 2 in doubt left; waiting for the usage log until" in night.out.posted[0][1].lower()
     night.moved(S.IN_DOUBT, S.GENERATING)
     night.look(1000)
     assert "doubt" not in night.out.posted[-1][1]
@@ -262,7 +262,7 @@ def test_the_watch_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         while not night.out.posted and time.monotonic() < deadline:
             time.sleep(0.005)
         notifier.ended(result())
-    assert "nothing has moved" in night.out.posted[0][0]
+    assert "no progress" in night.out.posted[0][0]
 
 
 def test_a_failure_to_send_is_one_warning_without_the_url() -> None:
@@ -270,7 +270,7 @@ def test_a_failure_to_send_is_one_warning_without_the_url() -> None:
     night = Night()
     night.out.broken = ["Slack"]
     night.notifier(Message(text="x"))
-    assert night.seen[1] == Message(text="a message was not taken by Slack; the run does not mind", warning=True)
+    assert night.seen[1] == Message(text="a message was not accepted by Slack; the run is not affected", warning=True)
 
 
 def test_without_urls_it_only_hands_on() -> None:
@@ -299,7 +299,7 @@ def test_a_run_tells_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert [message["title"] for message in listener.got] == ["batchveo is done: 1 made"]
             assert "SECRET" not in str(listener.got)
         assert status_of(["resume"]) == 0
-        assert one.got[1]["title"] == "batchveo is done: nothing was left to do"
+        assert one.got[1]["title"] == "batchveo is done: nothing to do"
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"token-secret" not in path.read_bytes()
 
@@ -333,7 +333,7 @@ def test_doctor_sends_a_test(
     assert status_of(["doctor", "--sandbox", "--notify", "nonsense"]) == 1
     out = capsys.readouterr().out
     assert "messages: to JSON" in out
-    assert "messages: not taken by JSON" in out
+    assert "messages: not accepted by JSON" in out
     assert "token-secret" not in out
     assert "pass-secret" not in out
 

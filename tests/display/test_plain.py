@@ -12,7 +12,7 @@ import pytest
 from batchveo.core.events import JobStateChanged, Message, RunFinished
 from batchveo.core.models import JobState
 from batchveo.display import plain
-from batchveo.display.plain import LineReporter, LineView, progress_line
+from batchveo.display.plain import LineReporter, LineView, format_progress
 from batchveo.display.run_view import RunView
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
@@ -55,7 +55,7 @@ def test_colours_only_where_they_mean_something() -> None:
 
 def test_progress_in_one_line() -> None:
     """Counts, money, speed, time left."""
-    line = progress_line(make_shot())
+    line = format_progress(make_shot())
     for words in ("441 of 1,000 (44 %)", "7 failed", "$336.18 of $800.00", "196 videos an hour", "3 h 10 min"):
         assert words in line, words
 

@@ -54,8 +54,8 @@ def test_another_cause_is_said_and_ends_the_first() -> None:
     assert said == [
         f"{WHY}, next try in 8 s",
         "the service is reachable again, after 1 try",
-        "slower: HTTP 503: busy; up to 10 in flight",
-        "submits are taken again, after 3 tries",
+        "retrying after HTTP 503: busy; limit 10",
+        "submits are accepted again, after 3 tries",
     ]
 
 
@@ -63,7 +63,7 @@ def test_a_lower_limit_is_news() -> None:
     """The words are the same, the limit is not."""
     fields = {"reason": "HTTP 429", "unreachable": False}
     said = lines(slowed(at=0.0, limit=9, **fields), slowed(at=1.0, limit=6, **fields))
-    assert [line.rpartition("up to ")[2] for line in said] == ["9 in flight", "6 in flight"]
+    assert [line.rpartition("limit ")[2] for line in said] == ["9", "6"]
 
 
 def test_a_refused_job_is_an_answer_too() -> None:

@@ -36,14 +36,14 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
     assert all(line.isprintable() for line in text.splitlines())
     for words in (
         "34 pending, 2 in doubt, 1 succeeded, 3 failed after 1 h 02 min; videos in videos",
-        "spent $0.50 of $9.00 in all, $2.50 more in flight or in doubt",
+        "spent $0.50 of $9.00 in total, $2.50 more in flight or in doubt",
         "  2 failed: withheld [2J (job 1 and others)",
         "  1 failed: too long (job 3)",
         f"`batchveo retry --state {store.path}`",
         "1 held in doubt",
         f"  job 4: `batchveo resolve {held.id} --resubmit --state {store.path}`",
-        "1 in doubt: the same command",
-        "2 still unfinished at the service",
+        "1 in doubt: run the same command",
+        "2 still generating at the service",
     ):
         assert words in text, words
 
@@ -54,5 +54,5 @@ def test_why_it_stopped(tmp_path: Path) -> None:
         began = going(store, now=1.0)
         stopped = said(store, began.run, stopped=BudgetReached("$9 are spent"))
         interrupted = said(store, began.run, interrupted=signal.SIGINT)
-    assert "stopped early: $9 are spent; the same command with a larger --budget goes on" in stopped
-    assert "interrupted; the same command goes on" in interrupted
+    assert "stopped early: $9 are spent. Run the same command with a larger --budget to resume." in stopped
+    assert "interrupted; run the same command to resume" in interrupted

@@ -76,4 +76,5 @@ async def test_the_wait_for_the_usage_log_is_said_once(tmp_path: Path) -> None:
     said = line_of(waiting, verbosity=-1)
     assert said is not None
     assert "waiting for 1 submit to appear in the usage log (10 min at most, until " in said
-    assert f"Ctrl-C is safe, `batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}` goes on" in said
+    resume = f"batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}"
+    assert f"Ctrl-C is safe, `{resume}` continues" in said

@@ -24,6 +24,7 @@ from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
 from tests.helpers.virtual_run import specs
 
+pytestmark = pytest.mark.slow
 S = JobState
 MOST_SECONDS = 60.0
 """After which a run that does not end has failed."""

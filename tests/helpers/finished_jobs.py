@@ -18,7 +18,7 @@ from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
 from batchveo.dataset import Exported, ExportSettings, Format, export
 from batchveo.dataset.splits import Splitting
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 
@@ -59,7 +59,7 @@ class Morning:
         """A job that succeeded, with its video on disk."""
         model = changes.pop("model", "google/veo3")
         request = {"model": model, "prompt": prompt or name, **changes.pop("request", {})}
-        content = render(token=name, seconds=4, portrait=False)
+        content = sample_video("sea", label=name, seconds=4, portrait=False)
         self.videos.mkdir(exist_ok=True)
         (self.videos / f"{name}.mp4").write_bytes(content)
         with self.store() as store:

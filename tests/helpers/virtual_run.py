@@ -18,9 +18,9 @@ from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
 from batchveo.operations import preflight
-from batchveo.operations.prices import price_list
-from batchveo.operations.recovery import recover
-from batchveo.operations.service_metrics import known_durations
+from batchveo.operations.estimates import known_durations
+from batchveo.operations.prices import fetch_prices
+from batchveo.operations.recovery import recover_videos
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
@@ -84,7 +84,7 @@ class Night:
                 store.imports.add_jobs(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
-            await recover(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
+            await recover_videos(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
             wire = transport(self.service)
             async with (
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
@@ -93,7 +93,7 @@ class Night:
                 prices = (
                     self.prices
                     if self.prices is not None
-                    else await price_list(api, store.queries.list_pending_models(number))
+                    else await fetch_prices(api, store.queries.list_pending_models(number))
                 )
                 spec = RunSpec(
                     run=number,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import ManifestError
-from batchveo.manifest import Manifests, text
+from batchveo.manifest import Manifests
+from batchveo.manifest.formats import text
 from tests.helpers.manifests import T2V, jobs, problems
 
 ONE = {"model": T2V, "prompt": "A cat, and a dog"}

@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
-from batchveo.manifest.provenance import left_open
+from batchveo.manifest.provenance import find_floating
 from batchveo.provider.catalog import MODELS
 
 FIXED = "auto_fix: false, enhance_prompt: false, provider: google"
@@ -99,4 +99,4 @@ def test_every_model_of_the_catalogue_is_judged_by_its_parameters(model: str) ->
     params = MODELS[model].params
     risky = {"auto_fix": True, "enhance_prompt": True, "provider": "auto"}
     expected = [name for name, value in risky.items() if name in params and params[name].default == value]
-    assert [name for name, _ in left_open(MODELS[model])] == expected
+    assert [name for name, _ in find_floating(MODELS[model])] == expected

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.templates import parsed
+from batchveo.manifest.templates import parse_template
 
 VALUES = {"index": 7, "x": 2.5, "word": "a{b}", "yes": True, "meta.a b": "m"}
 
@@ -32,7 +32,7 @@ VALUES = {"index": 7, "x": 2.5, "word": "a{b}", "yes": True, "meta.a b": "m"}
 )
 def test_filled(template: str, text: str) -> None:
     """Values as they are, numbers in their format, doubled braces single."""
-    assert parsed(template).filled(VALUES) == text
+    assert parse_template(template).filled(VALUES) == text
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_filled(template: str, text: str) -> None:
 def test_refused(template: str) -> None:
     """Lone braces, and all that reaches beyond names."""
     with pytest.raises(Fault):
-        parsed(template)
+        parse_template(template)
 
 
 @pytest.mark.parametrize("template", ["{word:03d}", "{yes:d}", "{x:d}", "{word:.1f}"])
 def test_formats_need_numbers(template: str) -> None:
     """A format that does not fit its value is a fault, not an exception of Python's."""
     with pytest.raises(Fault):
-        parsed(template).filled(VALUES)
+        parse_template(template).filled(VALUES)
 
 
 @settings(max_examples=100)
@@ -57,5 +57,5 @@ def test_formats_need_numbers(template: str) -> None:
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     """Nothing but a fault comes out of odd texts, and escaping makes any text itself."""
     with contextlib.suppress(Fault):
-        parsed(text)
-    assert parsed(text.replace("{", "{{").replace("}", "}}")).filled({}) == text
+        parse_template(text)
+    assert parse_template(text.replace("{", "{{").replace("}", "}}")).filled({}) == text

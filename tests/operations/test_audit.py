@@ -9,12 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from batchveo.cli.commands.audit import _line
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
-from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare
+from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare_records
 from batchveo.provider import ApiClient, ApiKey, ProviderError, usage_log
 from batchveo.provider.billing import read_charges
 from batchveo.sandbox import Settings, transport
@@ -52,7 +51,9 @@ def bought(store: Store, folder: Path, name: str = "a", *, fetched: bool = True,
 
 
 def found(store: Store, charges: dict[str, float], requests: dict[str, str] | None = None) -> list[Kind]:
-    return [finding.kind for finding in compare(store, ProviderRecords(charges=charges, requests=requests or {}))]
+    return [
+        finding.kind for finding in compare_records(store, ProviderRecords(charges=charges, requests=requests or {}))
+    ]
 
 
 def test_books_that_agree(store: Store, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_bought_but_not_on_disk(store: Store, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_bytes(b"ab")
     assert found(store, {"g-b": 1.0}) == [Kind.NOT_ON_DISK]
     (tmp_path / "b.mp4").unlink()
-    (finding,) = compare(store, ProviderRecords(charges={"g-b": 1.0}, requests={}))
+    (finding,) = compare_records(store, ProviderRecords(charges={"g-b": 1.0}, requests={}))
     assert finding.job == job
     assert "No such file" in finding.detail
 
@@ -214,9 +215,3 @@ async def test_a_key_whose_books_cannot_be_read_is_named(tmp_path: Path) -> None
             opened["b"]._headers.pop("Authorization")
             with pytest.raises(KeyRejected, match="key 'b'"):
                 await audit(store, opened, now=office.now)
-
-
-def test_a_ledger_moves_no_cursor() -> None:
-    """What stands in it may come from anywhere."""
-    line = _line(Finding(kind=Kind.UNKNOWN, generation_id="g\x1b]0;x\x07\ny", usd=1.0))
-    assert line.isprintable()

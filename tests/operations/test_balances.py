@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from batchveo.operations.balances import BALANCE_SECONDS, Balance, balance_of
+from batchveo.operations.balances import BALANCE_SECONDS, Balance, fetch_balances
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.virtual_run import BASE_URL
 
@@ -38,7 +38,7 @@ async def asked(balances: Mapping[str, float | None]) -> Balance:
             )
             for label in balances
         }
-        return await balance_of(opened)
+        return await fetch_balances(opened)
 
 
 async def test_balances_add_up() -> None:
@@ -73,4 +73,4 @@ async def test_nobody_waits_for_ever() -> None:
 
 async def test_without_a_key_nobody_is_asked() -> None:
     """There is no account to ask for."""
-    assert await balance_of({}, has_key=False) == Balance(notes=["no API key, so no balance"])
+    assert await fetch_balances({}, has_key=False) == Balance(notes=["no API key, so no balance"])

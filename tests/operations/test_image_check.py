@@ -15,7 +15,7 @@ from PIL import Image
 
 from batchveo.core.models import InputFile
 from batchveo.operations import image_header
-from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, Pictures, check_images
+from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
 from batchveo.provider.image_client import LOOK_SECONDS, MOST_BYTES
 from batchveo.store import Foreseen
@@ -43,7 +43,7 @@ async def public(host: str, port: int) -> list[str]:
 
 
 async def checked(named: list[Foreseen], answer: object) -> ImageCheck:
-    found = Pictures()
+    found = NamedImages()
     for one in named:
         found.add(one)
     videos = VideoClient(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]

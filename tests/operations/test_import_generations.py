@@ -9,7 +9,12 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
-from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
+from batchveo.operations.import_generations import (
+    ImportedGenerations,
+    find_key_label,
+    import_from_log,
+    import_generation,
+)
 from batchveo.provider import ApiClient, ApiKey, usage_log
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
@@ -25,9 +30,9 @@ def night(folder: Path) -> Night:
     return Night(folder, Settings(generation_median=60.0, log_lag=5.0))
 
 
-async def from_log(night: Night, store: Store) -> Adopted:
+async def from_log(night: Night, store: Store) -> ImportedGenerations:
     async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=transport(night.service)) as api:
-        return await adopt_from_log(store, {"": api}, hours=24, now=night.clock.now())
+        return await import_from_log(store, {"": api}, hours=24, now=night.clock.now())
 
 
 async def test_a_lost_state_file_is_made_again_from_manifest_and_log(tmp_path: Path) -> None:
@@ -84,8 +89,8 @@ async def test_a_stranger_becomes_a_job_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with other.store() as store:
         run = store.runs.begin_run(command="adopt", service="s", now=1.0)
-        job = adopt_stranger(store, generation, run=run, now=1.0)
-        assert adopt_stranger(store, generation, run=run, now=1.0).id == job.id
+        job = import_generation(store, generation, run=run, now=1.0)
+        assert import_generation(store, generation, run=run, now=1.0).id == job.id
     assert (await other.run(None)).exit_status == 0
     assert [(job.state, job.name) for job in other.jobs()] == [(S.SUCCEEDED, generation)]
 
@@ -110,7 +115,7 @@ def test_a_refused_stranger_leaves_nothing_behind(tmp_path: Path) -> None:
         store.imports.add_jobs([make_spec("a")], run=run, now=1.0)
         store.manual.adopt_generation(next(store.jobs()), "g-1", now=2.0)
         with pytest.raises(GenerationTaken):
-            adopt_stranger(store, "g-1", run=run, now=3.0)
+            import_generation(store, "g-1", run=run, now=3.0)
         assert store.counts().total == 1
 
 
@@ -136,7 +141,7 @@ async def test_each_keys_log_gives_back_its_own(tmp_path: Path) -> None:
             for label in ("b", "a"):
                 await office.buy(opened, label, lost=True)
             office.now += 60.0
-            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+            adopted = await import_from_log(store, opened, hours=1, now=office.now)
         assert sorted(str(job.key) for job in adopted.jobs) == ["a", "b"]
         assert [job.key for job in store.jobs(S.GENERATING)] == ["b", "a"]
 
@@ -150,7 +155,7 @@ async def test_of_several_logs_too_the_latest_success_is_adopted(tmp_path: Path)
             store.manual.resubmit_job(doubt, now=office.now)
             _, second = await office.buy(opened, "b", lost=True)
             office.now += 60.0
-            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+            adopted = await import_from_log(store, opened, hours=1, now=office.now)
     assert [(job.generation_id, job.key) for job in adopted.jobs] == [(second, "b")]
     assert adopted.surplus == [first]
 
@@ -162,7 +167,7 @@ async def test_keys_of_one_account_leave_the_label(tmp_path: Path) -> None:
         async with office.apis("a", "b") as opened:
             await office.buy(opened, "b", lost=True)
             office.now += 60.0
-            adopted = await adopt_from_log(store, opened, hours=1, now=office.now)
+            adopted = await import_from_log(store, opened, hours=1, now=office.now)
     assert [job.key for job in adopted.jobs] == ["b"]
 
 
@@ -172,7 +177,7 @@ async def test_which_key_knows_a_generation(tmp_path: Path) -> None:
     with office.store:
         async with office.apis("a", "b") as opened:
             _, generation = await office.buy(opened, "b")
-            assert await key_of(opened, generation) == "b"
+            assert await find_key_label(opened, generation) == "b"
             with pytest.raises(UsageError, match=r"a: .*b: .*--key LABEL") as caught:
-                await key_of(opened, "f_X_unknown")
+                await find_key_label(opened, "f_X_unknown")
     assert "sk-" not in str(caught.value)

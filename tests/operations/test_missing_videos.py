@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
-from batchveo.operations.missing_videos import LOOKED_AT, Missing, missing_videos
+from batchveo.operations.missing_videos import LOOKED_AT, MissingVideos, find_missing_videos
 from batchveo.store import FinishedVideo, Store
 from tests.helpers.virtual_run import specs
 
@@ -52,7 +52,7 @@ def finished(folder: Path, jobs: int, *, where: str = "videos") -> Store:
 )
 async def test_what_counts_as_an_absence(gone: int, looked_for: int, is_empty: bool, absent: bool) -> None:
     """All of them, or nearly all of many; never one file among others."""
-    found = Missing(output=Path("v"), looked_for=looked_for, files=["x.mp4"] * gone, is_empty=is_empty)
+    found = MissingVideos(output=Path("v"), looked_for=looked_for, files=["x.mp4"] * gone, is_empty=is_empty)
     assert found.is_absence is absent
 
 
@@ -62,7 +62,7 @@ async def test_the_newest_and_the_oldest_are_looked_for(tmp_path: Path) -> None:
         (tmp_path / "videos").mkdir()
         for number in range(2 * LOOKED_AT + 50 - 20, 2 * LOOKED_AT + 50):
             (tmp_path / "videos" / f"job {number}.mp4").touch()
-        found = await missing_videos(store, tmp_path / "videos")
+        found = await find_missing_videos(store, tmp_path / "videos")
         assert (found.looked_for, len(found.files), found.is_empty) == (2 * LOOKED_AT, 2 * LOOKED_AT - 20, False)
         assert found.is_absence
 
@@ -70,14 +70,14 @@ async def test_the_newest_and_the_oldest_are_looked_for(tmp_path: Path) -> None:
 async def test_what_is_elsewhere_is_none_of_this_folders(tmp_path: Path) -> None:
     """It was exported, or an earlier run put it into another folder."""
     with finished(tmp_path, 3, where="elsewhere") as store:
-        assert not (await missing_videos(store, tmp_path / "videos")).is_absence
+        assert not (await find_missing_videos(store, tmp_path / "videos")).is_absence
 
 
 async def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
     """Its videos are not there either; the run says what is wrong with it."""
     (tmp_path / "videos").touch()
     with finished(tmp_path, 3) as store:
-        assert (await missing_videos(store, tmp_path / "videos")).is_absence
+        assert (await find_missing_videos(store, tmp_path / "videos")).is_absence
 
 
 async def test_what_waits_to_be_fetched_again_is_not_looked_for(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_what_waits_to_be_fetched_again_is_not_looked_for(tmp_path: Path) 
         for job in list(store.jobs(JobState.SUCCEEDED)):
             again = {"file": None, "folder": None, "sha256": None, "bytes": None}
             store.transitions.apply_move(job, Move(to=JobState.GENERATING, set=again), run=None, now=NOW)
-        assert (await missing_videos(store, tmp_path / "videos")).looked_for == 0
+        assert (await find_missing_videos(store, tmp_path / "videos")).looked_for == 0
 
 
 @pytest.mark.parametrize(("stored", "given"), [("videos", "sub/../videos"), ("sub/../videos", "videos")])
@@ -94,7 +94,7 @@ async def test_a_folder_is_the_same_however_it_is_spelled(tmp_path: Path, stored
     """``--output ../videos`` from a folder beside it means the videos that went to ``videos``."""
     (tmp_path / "sub").mkdir()
     with finished(tmp_path, 3, where=stored) as store:
-        found = await missing_videos(store, tmp_path / given)
+        found = await find_missing_videos(store, tmp_path / given)
     assert len(found.files) == 3
     assert found.is_absence
 
@@ -104,5 +104,5 @@ async def test_a_link_on_the_way_makes_another_folder(tmp_path: Path) -> None:
     (tmp_path / "far" / "sub").mkdir(parents=True)
     (tmp_path / "sub").symlink_to(tmp_path / "far" / "sub")
     with finished(tmp_path, 3) as store:
-        found = await missing_videos(store, tmp_path / "sub" / ".." / "videos")
+        found = await find_missing_videos(store, tmp_path / "sub" / ".." / "videos")
     assert not found.looked_for

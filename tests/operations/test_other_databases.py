@@ -11,7 +11,7 @@ import pytest
 from sqlite_utils import Database
 
 from batchveo.core.job_row import JobRow
-from batchveo.operations.other_databases import LEVELS, OtherDatabase, neighbour
+from batchveo.operations.other_databases import LEVELS, OtherDatabase, find_other_database
 from batchveo.provider.service import SANDBOX
 from batchveo.store import StagingTable, Store
 from batchveo.store.database import APPLICATION_ID
@@ -39,7 +39,7 @@ def database(path: Path, jobs: int = 3, *, service: str = "https://x.example", s
 
 
 def found(named: StagingTable, manifest: Path, state: Path, *, sandbox: bool = False) -> OtherDatabase | None:
-    return neighbour([manifest], state, named, sandbox=sandbox)
+    return find_other_database([manifest], state, named, sandbox=sandbox)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_standard_input_comes_from_here(tmp_path: Path, named: StagingTable, mon
     """A pipe has no folder."""
     database(tmp_path / "p" / "state" / "old.db")
     monkeypatch.chdir(tmp_path / "p")
-    assert neighbour(["-"], Path("state/new.db"), named, sandbox=False) is not None
+    assert find_other_database(["-"], Path("state/new.db"), named, sandbox=False) is not None
 
 
 def test_the_state_itself_is_no_neighbour(tmp_path: Path, named: StagingTable) -> None:

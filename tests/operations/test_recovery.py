@@ -14,7 +14,7 @@ import pytest
 
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.operations import recovery
-from batchveo.operations.recovery import Recovered, recover, recoverable
+from batchveo.operations.recovery import Recovered, find_recoverable, recover_videos
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.sidecar_scan import read_sidecars
@@ -41,7 +41,7 @@ async def recovered(
     with Store(night.folder / name) as store:
         run = store.runs.begin_run(command="run", service="x", now=NOW)
         store.imports.add_jobs(jobs, run=run, now=NOW)
-        found = await recover(store, night.folder / "videos", run=run, now=NOW, sandbox=sandbox, disk=at_once)
+        found = await recover_videos(store, night.folder / "videos", run=run, now=NOW, sandbox=sandbox, disk=at_once)
         return found, list(store.jobs())
 
 
@@ -206,11 +206,11 @@ async def test_what_is_under_way_is_left_to_its_generation(night: Night) -> None
 async def test_a_plan_reads_no_video(night: Night) -> None:
     """It goes by what stands there, and by its length."""
     (night.folder / "videos" / "job 1.mp4").write_bytes(b"no video")
-    found = await recoverable(None, night.folder / "videos", sandbox=False)
+    found = await find_recoverable(None, night.folder / "videos", sandbox=False)
     assert found == {spec.id for spec in specs(3) if spec.name != "job 1"}
     with night.store() as store:
-        assert await recoverable(store, night.folder / "videos", sandbox=False) == frozenset()
-    assert await recoverable(None, night.folder / "nowhere", sandbox=False) == frozenset()
+        assert await find_recoverable(store, night.folder / "videos", sandbox=False) == frozenset()
+    assert await find_recoverable(None, night.folder / "nowhere", sandbox=False) == frozenset()
 
 
 async def test_a_sidecar_names_no_other_file(night: Night) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import batchveo
 from batchveo.core.errors import KnownElsewhere
-from batchveo.operations.consent import Consent
+from batchveo.operations.approval import Consent
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
@@ -82,7 +82,7 @@ def test_another_state_beside_the_manifest_stops_a_new_one(tmp_path: Path) -> No
 
 def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the run."""
-    monkeypatch.setattr("batchveo.provider.responses.charged_usd", lambda body, answer: None)
+    monkeypatch.setattr("batchveo.provider.responses.parse_usd", lambda value, per=1.0: None)
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST)
     settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05)
@@ -96,7 +96,7 @@ def test_prices_that_no_answer_tells_come_from_the_ledger(tmp_path: Path, monkey
 
 def test_an_interrupted_run_does_not_wait_for_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has five seconds to end; the next run asks."""
-    monkeypatch.setattr("batchveo.provider.responses.charged_usd", lambda body, answer: None)
+    monkeypatch.setattr("batchveo.provider.responses.parse_usd", lambda value, per=1.0: None)
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST.replace("repeat: 2", "repeat: 30"))
     settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05, concurrency=1)

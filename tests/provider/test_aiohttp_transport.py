@@ -21,7 +21,7 @@ from batchveo.core.outcomes import (
 )
 from batchveo.engine.stages.download import Downloader
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
-from batchveo.provider.transport import timeouts
+from batchveo.provider.transport import make_timeouts
 from batchveo.storage.block_writer import at_once
 from tests.helpers.factories import make_job
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, say, serving
@@ -39,7 +39,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers from which nothing good is to be waited for; a good one may be slow, where the machine is."""
-    short = timeouts(connect=0.1, other=0.1)
+    short = make_timeouts(connect=0.1, other=0.1)
     monkeypatch.setattr(client, "_SUBMIT_TIMEOUTS", short)
     monkeypatch.setattr(client, "_ASK_TIMEOUTS", short)
     monkeypatch.setattr(client, "LONGEST_CALL_SECONDS", 0.3)
@@ -91,7 +91,7 @@ async def test_a_submit_that_may_have_left_is_in_doubt_and_was_sent_once(play: S
         marks.append(server.connections + 1)
 
     async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
-        outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
+        outcome = await api.submit({"a": 1}, client_request_id="x", before_send=leaving)
     assert isinstance(outcome, SubmitUncertain if marks else RejectedTemporarily)
     assert len(marks) == 1 or not server.requests  # a connection may be gone before anything could leave
     assert "sk-very" not in outcome.reason
@@ -105,7 +105,7 @@ async def test_questions_end_as_trouble(play: Script) -> None:
     async with serving(play) as server, ApiClient(ApiKey(KEY), base_url=server.url) as api:
         outcome = await api.poll("g-1")
         with pytest.raises(ProviderError) as trouble:
-            await api.ask("/v2/billing")
+            await api.get_json("/v2/billing")
     assert isinstance(outcome, PollError)
     assert "sk-very" not in outcome.reason + str(trouble.value)
 
@@ -133,7 +133,7 @@ async def test_a_submit_whose_tls_fails_is_turned_away(then: str) -> None:
         serving(say(b"HTTP/1.1 400 X\r\n\r\n" if then == "close" else b"", reads=False, then=then)) as server,
         ApiClient(ApiKey(KEY), base_url=server.url.replace("http", "https")) as api,
     ):
-        outcome = await api.submit({}, client_request_id="x", leaving=leaving)
+        outcome = await api.submit({}, client_request_id="x", before_send=leaving)
     assert isinstance(outcome, RejectedTemporarily)
     assert marks == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchveo.provider.call_budget import CallBudget
+from batchveo.provider.client import CallBudget
 
 pytestmark = pytest.mark.anyio
 

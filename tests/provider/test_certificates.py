@@ -14,7 +14,7 @@ from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
 from batchveo.engine.stages.download import Downloader
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
-from batchveo.provider.certificates import check_authorities, distrust
+from batchveo.provider.certificates import check_authorities, explain_distrust
 from batchveo.storage.block_writer import at_once
 from tests.helpers.certificate_authority import Authority, secure
 from tests.helpers.factories import make_job
@@ -45,7 +45,7 @@ def _both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     if request.param == "httpx":
         monkeypatch.setattr(
             client,
-            "wire",
+            "open_transport",
             lambda *, keep=True, proxy=None: transport.ConnectionPerRequestTransport(keep=keep, proxy=proxy),
         )
 
@@ -54,7 +54,7 @@ async def asked(url: str) -> list[Outcome]:
     """What a submit and a poll come to."""
     async with ApiClient(ApiKey("key"), base_url=url) as api:
         with pytest.raises(ProviderError, match="the certificate"):
-            await api.ask("/v1/models")
+            await api.get_json("/v1/models")
         return [await api.submit({}, client_request_id="x"), await api.poll("g-1")]
 
 
@@ -109,11 +109,11 @@ async def test_the_host_of_a_video_too(authority: Authority, tmp_path: Path) -> 
 
 def test_other_faults_of_tls_are_not_meant() -> None:
     """A broken connection passes; a circle of causes ends."""
-    assert distrust(httpx.ConnectError("refused")) is None
-    assert distrust(ssl.SSLError(1, "bad record mac")) is None
+    assert explain_distrust(httpx.ConnectError("refused")) is None
+    assert explain_distrust(ssl.SSLError(1, "bad record mac")) is None
     error = ValueError("round")
     error.__cause__ = error
-    assert distrust(error) is None
+    assert explain_distrust(error) is None
 
 
 @pytest.mark.parametrize(

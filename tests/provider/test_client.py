@@ -159,7 +159,7 @@ async def test_a_tls_error_is_a_fault_of_the_network() -> None:
         assert isinstance(await service.submit({}, client_request_id="x"), SubmitUncertain)
         assert isinstance(await service.poll("g"), PollError)
         with pytest.raises(ProviderError):
-            await service.ask("/v2/logs")
+            await service.get_json("/v2/logs")
 
 
 async def test_only_messages_are_scrubbed() -> None:
@@ -227,12 +227,12 @@ async def test_questions() -> None:
         "/html": httpx.Response(200, text="<html>"),
     }
     async with api(lambda request: answers[request.url.path]) as service:
-        assert await service.balance() == 12.5
+        assert await service.fetch_balance() == 12.5
         with pytest.raises(KeyRejected):
-            await service.ask("/401")
+            await service.get_json("/401")
         for path in ("/500", "/html"):
             with pytest.raises(ProviderError, match=path):
-                await service.ask(path)
+                await service.get_json(path)
 
 
 async def test_no_key_for_public_questions() -> None:
@@ -244,7 +244,7 @@ async def test_no_key_for_public_questions() -> None:
         return httpx.Response(200, json={})
 
     async with api(handler) as service:
-        await service.ask("/v1/models", auth=False)
+        await service.get_json("/v1/models", auth=False)
     assert "authorization" not in seen[0]
 
 
@@ -281,5 +281,5 @@ async def test_the_key_in_a_fault_of_the_connection_is_scrubbed() -> None:
 
     async with api(handler) as service:
         with pytest.raises(ProviderError, match="bad line") as trouble:
-            await service.ask("/v2/billing")
+            await service.get_json("/v2/billing")
     assert KEY not in str(trouble.value)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from batchveo.core.outcomes import PollError, RejectedTemporarily, SubmitUncertain
-from batchveo.provider.http_errors import NEVER_SENT, poll_fault, submit_fault
+from batchveo.provider.http_errors import NEVER_SENT, interpret_poll_error, interpret_submit_error
 
 
 def leaves(kind: type[Exception]) -> list[type[Exception]]:
@@ -33,11 +33,11 @@ def made(kind: type[Exception]) -> Exception:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_a_failed_submit_is_lost_unless_it_never_left(kind: type[Exception]) -> None:
     """Every exception that httpx may raise."""
-    outcome = submit_fault(made(kind))
+    outcome = interpret_submit_error(made(kind))
     assert isinstance(outcome, RejectedTemporarily if issubclass(kind, NEVER_SENT) else SubmitUncertain)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_a_failed_poll_passes(kind: type[Exception]) -> None:
     """Asking again costs nothing."""
-    assert isinstance(poll_fault(made(kind)), PollError)
+    assert isinstance(interpret_poll_error(made(kind)), PollError)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.provider.api_key import ApiKey, find_key, key_in
+from batchveo.provider.api_key import ApiKey, find_key, read_key_file
 
 KEY = "sk-Abc123_def.456="
 WRITTEN = [
@@ -45,7 +45,7 @@ def test_a_key_is_found_however_it_is_written(text: str, encoding: str, tmp_path
     """In quotes, as a line of a shell or of a `.env`, as a header, with a mark of byte order."""
     file = tmp_path / "key"
     file.write_bytes(text.encode(encoding))
-    assert key_in(file) == ApiKey(KEY)
+    assert read_key_file(file) == ApiKey(KEY)
 
 
 @pytest.mark.parametrize("text", [f'"{KEY}"', f"Bearer {KEY}", f" {KEY} "])

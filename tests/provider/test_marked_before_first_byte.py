@@ -31,7 +31,7 @@ async def test_a_refused_connection_leaves_no_mark() -> None:
             marks.append(1)
 
         async with ApiClient(ApiKey("k"), base_url=url) as api:
-            outcome = await api.submit({}, client_request_id="x", leaving=leaving)
+            outcome = await api.submit({}, client_request_id="x", before_send=leaving)
     assert isinstance(outcome, RejectedTemporarily)
     assert marks == []
 
@@ -60,7 +60,7 @@ async def test_the_mark_comes_with_the_connection_made_and_before_the_bytes() ->
 
         async with ApiClient(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
             with anyio.fail_after(60):
-                outcome = await api.submit({"a": 1}, client_request_id="x", leaving=leaving)
+                outcome = await api.submit({"a": 1}, client_request_id="x", before_send=leaving)
         thread.join()
     assert isinstance(outcome, SubmitUncertain)
     assert marks == [(1, 0)]
@@ -77,7 +77,7 @@ async def test_a_mark_that_cannot_be_made_keeps_the_request_here() -> None:
 
         async with ApiClient(ApiKey("k"), base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as api:
             with pytest.raises(sqlite3.OperationalError, match="disk full"):
-                await api.submit({}, client_request_id="x", leaving=leaving)
+                await api.submit({}, client_request_id="x", before_send=leaving)
         connection, _ = listener.accept()
         with connection:
             connection.settimeout(5)

@@ -18,7 +18,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from batchveo.provider.transport import HEADERS, _tls, build, proxy_of, send, timeouts, wire
+from batchveo.provider.transport import (
+    HEADERS,
+    _tls,
+    build_request,
+    find_proxy,
+    make_timeouts,
+    open_transport,
+    send_request,
+)
 
 NAME = "api.example"
 HOSTS = (NAME, "localhost")
@@ -105,9 +113,9 @@ async def proxying(target: int, asked: list[str]) -> AsyncIterator[int]:
 
 
 async def ask(url: str) -> int:
-    async with wire(proxy=proxy_of(url)) as transport:
-        request = build("GET", url, HEADERS, extensions={"timeout": timeouts(connect=5, other=5)})
-        response = await send(transport, request)
+    async with open_transport(proxy=find_proxy(url)) as transport:
+        request = build_request("GET", url, HEADERS, extensions={"timeout": make_timeouts(connect=5, other=5)})
+        response = await send_request(transport, request)
         await response.aread()
         await response.aclose()
         return response.status_code
@@ -148,4 +156,4 @@ def test_a_tunnel_through_a_proxy(certificate: Path, monkeypatch: pytest.MonkeyP
     assert anyio.run(main) == 200
     assert asked == [f"CONNECT {NAME}:443 HTTP/1.1"]
     monkeypatch.setenv("NO_PROXY", NAME)
-    assert proxy_of(f"https://{NAME}/") is None
+    assert find_proxy(f"https://{NAME}/") is None

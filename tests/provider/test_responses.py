@@ -10,26 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.outcomes import Completed, GenerationFailed, PollError, StillGenerating
-from batchveo.provider.responses import LONGEST_MESSAGE, Answer, one_line, poll_outcome, retry_after
+from batchveo.provider.poll_outcome import interpret_poll
+from batchveo.provider.responses import LONGEST_MESSAGE, Response, read_retry_after, to_one_line
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Answer:
+def answer(status: int, body: Any = None, **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
+    return Response(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
 
 
-def api_error(status: int, message: str = "no") -> Answer:
+def api_error(status: int, message: str = "no") -> Response:
     return answer(status, {"message": message, "path": "/", "requestId": "r", "statusCode": str(status)})
 
 
-def body(status: str, **more: Any) -> Answer:
+def body(status: str, **more: Any) -> Response:
     return answer(200, {"id": "g", "status": status, "video": None, **more})
 
 
 @pytest.mark.parametrize("word", ["queued", "generating", "waiting", "active", "QUEUED"])
 def test_known_words_go_on(word: str) -> None:
     """Every documented word of waiting."""
-    outcome = poll_outcome(body(word), generation_id="g")
+    outcome = interpret_poll(body(word), generation_id="g")
     assert isinstance(outcome, StillGenerating)
     assert outcome.known
 
@@ -37,7 +38,7 @@ def test_known_words_go_on(word: str) -> None:
 @pytest.mark.parametrize("word", ["postprocessing", "", "cancelled?", "moderation_pending", "not_failed"])
 def test_an_unknown_word_is_not_an_end(word: str) -> None:
     """It is polled on, and said."""
-    outcome = poll_outcome(body(word), generation_id="g")
+    outcome = interpret_poll(body(word), generation_id="g")
     assert isinstance(outcome, StillGenerating)
     assert not outcome.known
 
@@ -47,13 +48,13 @@ def test_done_words(word: str) -> None:
     """Every spelling of done, with the price in credits."""
     video = {"url": "https://cdn.example/v.mp4"}
     done = body(word, video=video, meta={"usage": {"credits_used": 3_120_000}})
-    assert poll_outcome(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4", cost_usd=1.56)
+    assert interpret_poll(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4", cost_usd=1.56)
 
 
 def test_a_video_that_is_its_url_is_taken_as_such() -> None:
     """It is paid for, whatever the shape of the answer."""
     done = body("completed", video="https://cdn.example/v.mp4")
-    assert poll_outcome(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4")
+    assert interpret_poll(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4")
 
 
 @pytest.mark.parametrize(
@@ -66,12 +67,14 @@ def test_a_video_that_is_its_url_is_taken_as_such() -> None:
 )
 def test_a_list_of_videos_holds_the_video(video: Any) -> None:
     """Of a dozen models of the endpoint."""
-    assert poll_outcome(body("completed", video=video), generation_id="g") == Completed(url="https://cdn.example/v.mp4")
+    assert interpret_poll(body("completed", video=video), generation_id="g") == Completed(
+        url="https://cdn.example/v.mp4"
+    )
 
 
 def test_further_videos_of_a_list_are_not_forgotten() -> None:
     """They may be paid for too."""
-    done = poll_outcome(body("completed", video=["https://x/1", {"url": "https://x/2"}]), generation_id="g")
+    done = interpret_poll(body("completed", video=["https://x/1", {"url": "https://x/2"}]), generation_id="g")
     assert done == Completed(url="https://x/1", others=("https://x/2",))
 
 
@@ -89,54 +92,54 @@ def test_further_videos_of_a_list_are_not_forgotten() -> None:
 def test_the_price_in_either_unit(usage: Any, usd: float | None) -> None:
     """US dollars, or credits of which two million are one."""
     done = body("completed", video="https://x/1", meta={"usage": usage})
-    assert poll_outcome(done, generation_id="g") == Completed(url="https://x/1", cost_usd=usd)
+    assert interpret_poll(done, generation_id="g") == Completed(url="https://x/1", cost_usd=usd)
 
 
 def test_done_without_a_url_is_asked_again() -> None:
     """A finished video is never given up for a missing URL."""
-    assert isinstance(poll_outcome(body("completed"), generation_id="g"), PollError)
+    assert isinstance(interpret_poll(body("completed"), generation_id="g"), PollError)
 
 
 def test_the_price_may_come_in_a_header() -> None:
     """Where meta.usage is missing."""
     done = answer(200, {"id": "g", "status": "completed", "video": {"url": "u"}}, x_aimlapi_usd_spent="0.5")
-    assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=0.5)
+    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=0.5)
 
 
 @pytest.mark.parametrize("credits_used", ["x", True, -1, 0, None, float("nan"), 10**400, 1e300])
 def test_a_senseless_price_is_no_price(credits_used: Any) -> None:
     """It costs the price, not the video."""
     done = body("completed", video={"url": "u"}, meta={"usage": {"credits_used": credits_used}})
-    assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=None)
+    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=None)
 
 
 def test_a_price_of_zero_is_no_price() -> None:
     """It may be that of the poll itself, and would set the reserved money free."""
     done = answer(200, {"id": "g", "status": "completed", "video": {"url": "u"}}, x_aimlapi_usd_spent="0")
-    assert poll_outcome(done, generation_id="g") == Completed(url="u", cost_usd=None)
+    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=None)
 
 
 @pytest.mark.parametrize("url", ["https://x/\ud800", "https://x/\n", "x" * 20_000, 7, ""])
 def test_a_senseless_url_is_asked_for_again(url: Any) -> None:
     """It must not reach the state."""
-    assert isinstance(poll_outcome(body("completed", video={"url": url}), generation_id="g"), PollError)
+    assert isinstance(interpret_poll(body("completed", video={"url": url}), generation_id="g"), PollError)
 
 
 def test_an_id_without_its_model_is_the_same_id() -> None:
     """Some answers leave the `:model` away."""
     done = answer(200, {"id": "5246", "status": "queued"})
-    assert isinstance(poll_outcome(done, generation_id="5246:google/veo3"), StillGenerating)
+    assert isinstance(interpret_poll(done, generation_id="5246:google/veo3"), StillGenerating)
 
 
 def test_a_whole_number_is_an_id() -> None:
     """Of a service that counts: accepted, and known again in a poll."""
-    assert isinstance(poll_outcome(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
-    assert isinstance(poll_outcome(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollError)
+    assert isinstance(interpret_poll(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
+    assert isinstance(interpret_poll(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollError)
 
 
 def test_an_error_in_one_string_has_its_words_too() -> None:
     """Not every model of the endpoint wraps them."""
-    assert poll_outcome(body("error", error="unsafe\nprompt"), generation_id="g") == GenerationFailed(
+    assert interpret_poll(body("error", error="unsafe\nprompt"), generation_id="g") == GenerationFailed(
         reason="unsafe prompt"
     )
 
@@ -144,9 +147,9 @@ def test_an_error_in_one_string_has_its_words_too() -> None:
 def test_errors_of_the_generation() -> None:
     """The provider's own error ends the job, with its words."""
     failed = body("error", error={"name": "Safety", "message": "blocked\x1b[31m"})
-    assert poll_outcome(failed, generation_id="g") == GenerationFailed(reason="Safety: blocked [31m")
-    assert isinstance(poll_outcome(body("error"), generation_id="g"), GenerationFailed)
-    assert isinstance(poll_outcome(body("failed", error={"name": "x"}), generation_id="g"), GenerationFailed)
+    assert interpret_poll(failed, generation_id="g") == GenerationFailed(reason="Safety: blocked [31m")
+    assert isinstance(interpret_poll(body("error"), generation_id="g"), GenerationFailed)
+    assert isinstance(interpret_poll(body("failed", error={"name": "x"}), generation_id="g"), GenerationFailed)
 
 
 WORDS_OF_FAILURE = [
@@ -163,9 +166,9 @@ WORDS_OF_FAILURE = [
 @pytest.mark.parametrize("word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"])
 def test_words_of_failure_are_failures(word: str) -> None:
     """With a reason or without."""
-    bare = poll_outcome(body(word), generation_id="g")
+    bare = interpret_poll(body(word), generation_id="g")
     assert bare == GenerationFailed(reason=f"the service ended it as {word.lower()!r}, without a reason")
-    said = poll_outcome(body(word, error={"message": "not this"}), generation_id="g")
+    said = interpret_poll(body(word, error={"message": "not this"}), generation_id="g")
     assert isinstance(said, GenerationFailed)
     assert said.reason.endswith("not this")
 
@@ -184,13 +187,13 @@ def test_words_of_failure_are_failures(word: str) -> None:
 )
 def test_the_reason_in_every_shape(said: Any, reason: str) -> None:
     """As the makers of the models word it, passed on by the service."""
-    assert poll_outcome(body("error", **said), generation_id="g") == GenerationFailed(reason=reason)
+    assert interpret_poll(body("error", **said), generation_id="g") == GenerationFailed(reason=reason)
 
 
 def test_a_failure_that_names_a_price_was_charged() -> None:
     """It is then never made again by itself."""
     failed = body("error", error={"message": "no"}, meta={"usage": {"usd_spent": 1.5}})
-    assert poll_outcome(failed, generation_id="g") == GenerationFailed(reason="no", cost_usd=1.5)
+    assert interpret_poll(failed, generation_id="g") == GenerationFailed(reason="no", cost_usd=1.5)
 
 
 @pytest.mark.parametrize(
@@ -210,9 +213,9 @@ def test_a_failure_that_names_a_price_was_charged() -> None:
         (answer(200, b"<html>"), False),
     ],
 )
-def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Answer, final: bool) -> None:
+def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Response, final: bool) -> None:
     """They are about this generation alone."""
-    trouble = poll_outcome(given_answer, generation_id="g")
+    trouble = interpret_poll(given_answer, generation_id="g")
     assert isinstance(trouble, PollError)
     assert trouble.final == final
 
@@ -220,19 +223,19 @@ def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Answer
 @pytest.mark.parametrize("code", [403, 404, 429, 500, 502, 503, 504, 302])
 def test_faults_of_a_poll_pass(code: int) -> None:
     """No code on a poll ends a job."""
-    assert isinstance(poll_outcome(api_error(code), generation_id="g"), PollError)
+    assert isinstance(interpret_poll(api_error(code), generation_id="g"), PollError)
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"status": 3}', b"[" * 100_000])
 def test_unreadable_polls_pass(raw: bytes) -> None:
     """Nor does an answer that cannot be read."""
-    assert isinstance(poll_outcome(answer(200, raw), generation_id="g"), PollError)
+    assert isinstance(interpret_poll(answer(200, raw), generation_id="g"), PollError)
 
 
 def test_an_answer_about_another_generation_is_not_believed() -> None:
     """Someone else's video must not be fetched for this job."""
     other = answer(200, {"id": "h", "status": "completed", "video": {"url": "u"}})
-    assert isinstance(poll_outcome(other, generation_id="g"), PollError)
+    assert isinstance(interpret_poll(other, generation_id="g"), PollError)
 
 
 @pytest.mark.parametrize(
@@ -250,19 +253,19 @@ def test_an_answer_about_another_generation_is_not_believed() -> None:
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
     """Seconds, within reason."""
-    assert retry_after(answer(429, None, retry_after=value)) == seconds
+    assert read_retry_after(answer(429, None, retry_after=value)) == seconds
 
 
 def test_retry_after_as_a_date_counts_by_the_servers_clock() -> None:
     """Ours may be wrong."""
     headers = {"retry_after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
-    assert retry_after(answer(429, None, **headers)) == 30.0
-    assert retry_after(answer(429, None, retry_after=headers["retry_after"])) is None
+    assert read_retry_after(answer(429, None, **headers)) == 30.0
+    assert read_retry_after(answer(429, None, retry_after=headers["retry_after"])) is None
 
 
 @given(st.text())
 def test_one_line_is_safe_to_print(text: str) -> None:
     """One printable line of bounded length."""
-    line = one_line(text)
+    line = to_one_line(text)
     assert len(line) <= LONGEST_MESSAGE
     assert line.isprintable()

@@ -20,13 +20,13 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.provider.responses import Answer
-from batchveo.provider.submit_outcome import VERDICTS, submit_outcome, verdict_of
+from batchveo.provider.responses import Response
+from batchveo.provider.submit_outcome import VERDICTS, find_verdict, interpret_submit
 from tests.provider.test_responses import answer, api_error
 
 PAGE = b"<html><title>Not here</title></html>"
 
-ROWS: list[tuple[Answer, type, Scope | None]] = [
+ROWS: list[tuple[Response, type, Scope | None]] = [
     (answer(201, {"id": "g", "status": "queued"}), Accepted, Scope.JOB),
     (answer(200, {"id": "g", "status": "queued", "more": [1]}), Accepted, Scope.JOB),
     (answer(200, {"generation_id": "g"}), Accepted, Scope.JOB),
@@ -70,29 +70,29 @@ ROWS: list[tuple[Answer, type, Scope | None]] = [
 
 
 @pytest.mark.parametrize(("given_answer", "kind", "concerns"), ROWS)
-def test_each_answer_has_one_meaning(given_answer: Answer, kind: type, concerns: Scope | None) -> None:
+def test_each_answer_has_one_meaning(given_answer: Response, kind: type, concerns: Scope | None) -> None:
     """Only what was refused in so many words is known not to have been bought."""
-    row = verdict_of(given_answer)
-    assert isinstance(submit_outcome(given_answer), kind)
+    row = find_verdict(given_answer)
+    assert isinstance(interpret_submit(given_answer), kind)
     assert (row.concerns if row else None) == concerns
 
 
 def test_every_row_of_the_table_is_tested() -> None:
     """And none can never be reached."""
-    assert {id(verdict_of(given_answer)) for given_answer, _, _ in ROWS} == {*map(id, VERDICTS), id(None)}
+    assert {id(find_verdict(given_answer)) for given_answer, _, _ in ROWS} == {*map(id, VERDICTS), id(None)}
 
 
 @given(st.integers(100, 999), st.binary(max_size=60))
 def test_a_strange_answer_never_counts_as_refused(status: int, body: bytes) -> None:
     """Without a documented refusal a submit is accepted, in doubt, or one of the documented codes."""
-    outcome = submit_outcome(Answer(status=status, headers={}, body=body))
+    outcome = interpret_submit(Response(status=status, headers={}, body=body))
     if isinstance(outcome, Refused | RejectedTemporarily):
         assert status in (400, 413, 415, 422, 451, 500, 503)
 
 
 def test_why_a_key_or_the_run_stops() -> None:
     """401 is the key; 405, or a page that is not the service's, the address."""
-    stops = [submit_outcome(given) for given in (api_error(401), api_error(405), answer(404, PAGE))]
+    stops = [interpret_submit(given) for given in (api_error(401), api_error(405), answer(404, PAGE))]
     assert [s.stop for s in stops if isinstance(s, Blocked)] == [Stop.KEY, Stop.SERVICE, Stop.SERVICE]
 
 
@@ -106,9 +106,9 @@ def test_why_a_key_or_the_run_stops() -> None:
         (answer(403, PAGE), False),
     ],
 )
-def test_whether_a_refusal_speaks_of_money(given_answer: Answer, about_money: bool) -> None:
+def test_whether_a_refusal_speaks_of_money(given_answer: Response, about_money: bool) -> None:
     """It counts if the balance cannot be read."""
-    outcome = submit_outcome(given_answer)
+    outcome = interpret_submit(given_answer)
     assert isinstance(outcome, Denied)
     assert outcome.about_money == about_money
 
@@ -124,9 +124,9 @@ def test_whether_a_refusal_speaks_of_money(given_answer: Answer, about_money: bo
 )
 def test_the_exact_price_of_an_accepted_submit(body: Any, headers: dict[str, str], usd: float | None) -> None:
     """At the moment of paying."""
-    assert submit_outcome(answer(201, body, **headers)) == Accepted(generation_id="g", cost_usd=usd)
+    assert interpret_submit(answer(201, body, **headers)) == Accepted(generation_id="g", cost_usd=usd)
 
 
 def test_a_whole_number_is_an_id() -> None:
     """Of a service that counts."""
-    assert submit_outcome(answer(200, {"id": 7})) == Accepted(generation_id="7")
+    assert interpret_submit(answer(200, {"id": 7})) == Accepted(generation_id="7")

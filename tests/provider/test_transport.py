@@ -14,11 +14,11 @@ from batchveo.provider.aiohttp_transport import AiohttpTransport
 from batchveo.provider.transport import (
     HEADERS,
     ConnectionPerRequestTransport,
-    build,
-    proxy_of,
-    send,
-    timeouts,
-    wire,
+    build_request,
+    find_proxy,
+    make_timeouts,
+    open_transport,
+    send_request,
 )
 
 VARIABLES = (
@@ -63,7 +63,7 @@ def test_the_environment_names_the_proxy(
     """The usual variables; never one for this machine."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert proxy_of(url) == proxy
+    assert find_proxy(url) == proxy
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_environment_names_the_proxy(
 )
 def test_the_fastest_transport_that_can_be_had(backend: str, proxy: str | None, kind: type) -> None:
     async def main() -> None:
-        async with wire(proxy=proxy) as transport:
+        async with open_transport(proxy=proxy) as transport:
             assert type(transport) is kind
 
     anyio.run(main, backend=backend)
@@ -106,10 +106,12 @@ def test_lanes_are_given_back_and_used_again(keep: bool) -> None:
     async def main() -> None:
         listener = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
-        extensions = {"timeout": timeouts(connect=1, other=1)}
+        extensions = {"timeout": make_timeouts(connect=1, other=1)}
         async with ConnectionPerRequestTransport(keep=keep) as transport:
             for _ in range(2):
-                two = [await send(transport, httpx.Request("GET", url, extensions=extensions)) for _ in range(2)]
+                two = [
+                    await send_request(transport, httpx.Request("GET", url, extensions=extensions)) for _ in range(2)
+                ]
                 assert transport._idle == []
                 for response in two:
                     assert await response.aread() == b"{}"
@@ -132,7 +134,7 @@ async def test_a_lane_comes_back_from_a_request_that_fails(monkeypatch: pytest.M
     transport = ConnectionPerRequestTransport()
     for _ in range(3):
         with pytest.raises(httpx.ConnectError):
-            await send(transport, httpx.Request("GET", "http://127.0.0.1/"))
+            await send_request(transport, httpx.Request("GET", "http://127.0.0.1/"))
     assert len(transport._idle) == 1
 
 
@@ -141,7 +143,7 @@ async def test_a_lane_comes_back_from_a_request_that_fails(monkeypatch: pytest.M
 def test_a_request_is_what_httpx_would_have_made_of_it(url: str, body: dict[str, object] | None) -> None:
     """Built by hand, for speed alone."""
     method = "GET" if body is None else "POST"
-    ours = build(method, url, HEADERS, json=body, extensions={"timeout": 1})
+    ours = build_request(method, url, HEADERS, json=body, extensions={"timeout": 1})
     theirs = httpx.Request(method, url, headers=HEADERS, json=body, extensions={"timeout": 1})
     assert (ours.method, ours.url, ours.content) == (theirs.method, theirs.url, theirs.content)
     assert ours.headers == theirs.headers
@@ -150,4 +152,6 @@ def test_a_request_is_what_httpx_would_have_made_of_it(url: str, body: dict[str,
 
 def test_a_host_that_is_named_stands_for_that_of_the_url() -> None:
     """A video is asked of an address, under the name it has."""
-    assert build("GET", "http://1.2.3.4/", {"Host": "cdn.example"}, extensions={}).headers["host"] == "cdn.example"
+    assert (
+        build_request("GET", "http://1.2.3.4/", {"Host": "cdn.example"}, extensions={}).headers["host"] == "cdn.example"
+    )

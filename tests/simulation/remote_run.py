@@ -23,7 +23,7 @@ from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
 from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
-from batchveo.operations.prices import price_list
+from batchveo.operations.prices import fetch_prices
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.sandbox import transport
@@ -166,7 +166,7 @@ class FarRun:
         with night.store() as store:
             run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.imports.add_jobs(jobs, run=run, now=night.clock.now())
-            prices = await price_list(next(iter(apis.values())), store.queries.list_pending_models(run))
+            prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
         return Plans(
             path=night.state,
             spec=RunSpec(

@@ -7,6 +7,7 @@ import pytest
 from tests.simulation.night import live_through
 from tests.simulation.world import plan_of
 
+pytestmark = pytest.mark.slow
 NIGHTS = 300
 AT_ONCE = 20
 

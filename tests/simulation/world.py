@@ -18,6 +18,7 @@ from batchveo.core.state_machine import Move
 from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
+from batchveo.sandbox.faults import VIDEO
 from batchveo.storage.local_files import VideoFile
 from batchveo.store.connection import Connection
 from batchveo.store.transitions import Transitions
@@ -30,6 +31,8 @@ CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
 HEAVY = frozenset({"endless-body"})
 """Faults that move so many bytes that a night would take minutes; ``tests/engine/test_url_expiry.py`` has them."""
+UNSEEN = frozenset(VIDEO)
+"""Faults of a video that is whole all the same: no run looks into it."""
 WITHOUT_END = frozenset({"no-url", "poll-403"})
 """Endings that no poll tells of."""
 REFUSALS = CALM | {"402", "403-moderated", "403-plan", "404-withdrawn"}
@@ -64,7 +67,7 @@ def plan_of(seed: int) -> Plan:
     rng = random.Random(seed)
     lag = rng.choice([0.0, 1.0, 5.0, 20.0, 60.0])
     jobs = rng.randint(2, 9)
-    names = rng.sample(sorted(set(FAULTS) - CALM - HEAVY), k=rng.randint(0, 6))
+    names = rng.sample(sorted(set(FAULTS) - CALM - HEAVY - UNSEEN), k=rng.randint(0, 6))
     faults = {name: rng.choice([0.05, 0.2, 0.5]) for name in names}
     if rng.random() < 0.15:
         faults[rng.choice(sorted(CALM))] = 0.05

@@ -9,8 +9,8 @@ import pytest
 
 from batchveo.core.destination import BucketUrl
 from batchveo.core.events import Message
-from batchveo.operations.notices import say_recovered
-from batchveo.operations.recovery import recover
+from batchveo.operations.notices import report_recovered
+from batchveo.operations.recovery import recover_videos
 from batchveo.storage import sidecar_scan
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.sidecar_scan import sidecar_names
@@ -33,8 +33,8 @@ async def test_what_cannot_be_listed_is_looked_for_by_name(bucket: Bucket, tmp_p
             await sidecar_names(bucket.url)
         run = store.runs.begin_run(command="run", service="x", now=NOW)
         store.imports.add_jobs(specs(3), run=run, now=NOW)
-        found = await recover(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)
-        say_recovered(told.append, bucket.url, found)
+        found = await recover_videos(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)
+        report_recovered(told.append, bucket.url, found)
     assert len(found.taken_in) == 2
     assert [event.warning for event in told if isinstance(event, Message)] == [True, False]
 

@@ -21,6 +21,7 @@ from batchveo.web.security import Secrets
 from batchveo.web.thumbnails import make_poster
 from tests.storage.conftest import Bucket
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket")]
 MANIFEST = """
 defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
 jobs:

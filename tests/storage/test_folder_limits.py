@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.operations.doctor import examine
+from batchveo.operations.doctor import check_setup
 from batchveo.storage.folder_limits import FolderLimits, nearest
 
 
@@ -28,7 +28,7 @@ def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
 
 def found_by_doctor(folder: Path) -> tuple[bool, str]:
     """What `doctor` says of an output folder."""
-    checks = examine(state=folder / "b.db", output=folder, base_url=None, api_key_file=None, sandbox=True)
+    checks = check_setup(state=folder / "b.db", output=folder, base_url=None, api_key_file=None, sandbox=True)
     (check,) = (check for check in checks if check.what == "output folder")
     return check.ok, check.found
 

@@ -1,4 +1,4 @@
-"""A database that a run has open is copied as docs/ecosystem.md says."""
+"""A database that a run has open is copied as docs/guides/resume-and-move.md says."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 
-TEXT = (Path(__file__).parents[2] / "docs/ecosystem.md").read_text(encoding="utf-8")
-SECTION = TEXT.partition("## Copying the database")[2].partition("\n## ")[0]
+TEXT = (Path(__file__).parents[2] / "docs/guides/resume-and-move.md").read_text(encoding="utf-8")
+SECTION = TEXT.partition("## Copy the database")[2].partition("\n## ")[0]
 JOBS = 50
 
 
@@ -43,7 +43,7 @@ def block(language: str) -> str:
 @pytest.mark.usefixtures("_live")
 def test_by_python() -> None:
     """The block as it stands there."""
-    exec(compile(block("python"), "docs/ecosystem.md", "exec"), {})
+    exec(compile(block("python"), "docs/guides/resume-and-move.md", "exec"), {})
     assert jobs_in("copy.db") == JOBS
 
 

@@ -188,3 +188,22 @@ def test_a_state_on_a_read_only_file_system_is_read(tmp_path: Path, monkeypatch:
     with Store(path, writing=False) as reader:
         assert [job.name for job in reader.jobs()] == ["dragon"]
         assert [file.name for file in folder.glob("b.db-*")] == []
+
+
+def test_a_log_that_another_connection_removes_at_this_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last connection that closes removes the ``-wal`` file, between any two looks at it."""
+    path = tmp_path / "b.db"
+    Store(path).close()
+    log = Path(f"{path}-wal")
+    log.touch()
+    look = os.stat
+
+    def look_and_remove(file: os.PathLike[str] | str, **options: object) -> os.stat_result:
+        found = look(file, **options)  # type: ignore[arg-type]
+        if os.fspath(file) == str(log):
+            log.unlink()
+        return found
+
+    monkeypatch.setattr(os, "stat", look_and_remove)
+    Store(path, writing=False).close()
+    assert not log.exists()

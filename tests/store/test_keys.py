@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Outcome, Refused, SubmitUncertain
 from batchveo.core.state_machine import next_state
-from batchveo.operations.status_json import job_row
+from batchveo.operations.status_json import make_job_row
 from batchveo.store import MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
@@ -49,7 +49,7 @@ def keys_of_attempts(store: Store) -> list[str | None]:
 def test_a_claim_says_with_which_key(store: Store) -> None:
     """In the job, its attempt and the JSON; later moves leave it."""
     job = moved(store, claimed(store, "team-a"), Accepted(generation_id="g1"))
-    assert (job.key, store.queries.read_job(job.seq).key, job_row(job)["key"]) == ("team-a",) * 3
+    assert (job.key, store.queries.read_job(job.seq).key, make_job_row(job)["key"]) == ("team-a",) * 3
     assert keys_of_attempts(store) == ["team-a"]
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import Move
-from batchveo.sandbox.mp4 import render
+from batchveo.sandbox.sample_clips import sample_video
 from batchveo.storage.local_files import measure, sidecar_path
 from batchveo.store import Store
 from batchveo.web.app import app
@@ -45,7 +45,7 @@ class Night:
         self.path = folder / "night.db"
         self.videos = folder / "videos"
         self.videos.mkdir()
-        self.content = render(token="any", seconds=1, portrait=False)
+        self.content = sample_video("sea", label="any", seconds=1, portrait=False)
         with Store(self.path) as store:
             self.run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
             store.runs.end_run(self.run, status=0, now=99.0)

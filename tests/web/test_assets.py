@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 from batchveo.core.models import JobState
-from batchveo.web.assets import ICON, SCRIPTS, STYLES, text_of
+from batchveo.web.assets import ICON, STYLES, text_of
 from batchveo.web.html import live_page
+from batchveo.web.scripts import LICENSE, modules
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "batchveo/web/static"
@@ -19,24 +19,26 @@ def test_every_file_is_used_and_packaged() -> None:
     """None is forgotten in the list, nor in the wheel."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packaged = project["tool"]["setuptools"]["package-data"]["batchveo"]
-    there = {path.name for path in STATIC.iterdir()}
-    assert there == {*STYLES, *SCRIPTS, ICON, "page.html"}
-    for path in STATIC.iterdir():
-        assert any(fnmatch(str(path.relative_to(ROOT / "batchveo")), pattern) for pattern in packaged)
+    there = [path for path in STATIC.rglob("*") if path.is_file()]
+    names = {path.relative_to(STATIC).as_posix() for path in there}
+    assert names == {*STYLES, *modules(), LICENSE, ICON, "page.html"}
+    for path in there:
+        assert any(path.relative_to(ROOT / "batchveo").match(pattern) for pattern in packaged)
 
 
 def test_nothing_is_fetched_from_elsewhere_nor_read_as_markup() -> None:
     """No address of another host, no way from text to elements or code."""
-    for name in (*SCRIPTS, *STYLES, "page.html"):
+    for name in (*modules(), *STYLES, "page.html"):
         text = text_of(name).replace("http://www.w3.org/2000/svg", "")
-        assert not re.search(r"https?://|(inner|outer|Adjacent)HTML|document\.write|\beval\(", text), name
+        assert not re.search(r"(inner|outer|Adjacent)HTML|document\.write|\beval\(|new Function", text), name
+        assert name.startswith("vendor/") or not re.search("https?://", text), name
 
 
 def test_every_state_has_its_word() -> None:
     """With the sentence that the program says."""
     words = text_of("words.js")
     for state in JobState:
-        assert f"{state.value}: {{ word:" in words
+        assert re.search(rf"^  {state.value}: {{\s*word:", words, re.MULTILINE)
         assert state.sentence in words
 
 

@@ -20,6 +20,8 @@ from tests.web.conftest import HOSTILE, Night, shows_cards
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
 Open = Callable[..., "Page"]
 SCROLLED_TO = """async (wanted) => {
     const seen = () => [...document.querySelectorAll(".card-link")].some((card) =>
@@ -179,6 +181,7 @@ def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
     assert "owned" not in page.title()
     page.goto(f"{written.path.as_uri()}#/charts")
     page.locator("#charts svg").first.wait_for()
+    assert page.locator("#charts .uplot canvas").count() == 3
 
 
 def test_the_theme_is_remembered(new_page: Open, url: str) -> None:

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import re
 from collections.abc import Iterator
-from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchveo.store import Store
+from batchveo.web.assets import STYLES, text_of
 from batchveo.web.charts.data import charts
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import DAY, EVENING, Night
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
-SCRIPTS = (
-    "moments",
-    "money",
-    *(f"charts-{name}" for name in ("time", "frame", "series", "spread", "lanes", "paint", "timeline")),
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+PLACE = "http://charts.example/"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 
 
-def static(name: str) -> str:
-    return files("batchveo.web").joinpath("static", name).read_text(encoding="utf-8")
-
-
 def document() -> str:
-    """A page that has nothing but charts, under the strictest policy that lets it have its script and styles."""
-    script = "\n".join(static(f"{name}.js") for name in SCRIPTS) + static("charts.js")
-    style = static("tokens.css") + static("charts.css")
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return (
-        f'<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy" content="{policy}">'
-        f'<style>{style}</style><title>fine</title><section id="charts"></section><script>{script}</script>'
-    )
+    """A page that has nothing but charts."""
+    styles = "".join(f'<link rel="stylesheet" href="{name}">' for name in STYLES)
+    return f'<!doctype html><meta charset="utf-8">{styles}<title>fine</title><section id="charts"></section>'
+
+
+def answer(route: Route) -> None:
+    """The page or one of its files, under the strictest policy that lets the page have them."""
+    name = route.request.url.removeprefix(PLACE)
+    kind = {"": "text/html", "js": "text/javascript", "css": "text/css"}[name.rpartition(".")[2]]
+    headers = {"content-security-policy": POLICY, "content-type": kind}
+    route.fulfill(body=text_of(name) if name else document(), headers=headers)
 
 
 @pytest.fixture
@@ -53,7 +48,8 @@ def page(browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_content(document())
+    page.route(f"{PLACE}**", answer)
+    page.goto(PLACE)
     yield page
     page.close()
     assert complaints == []
@@ -67,7 +63,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def draw(page: Page, data: object, others: object = None) -> None:
     page.evaluate(
-        """([data, others]) => {
+        """async ([data, others]) => {
+            const { renderCharts } = await import("/charts.js");
             const load = others && (async (key) => { window.asked = key; return others; });
             renderCharts(document.getElementById("charts"), data, { load });
         }""",
@@ -141,6 +138,84 @@ def test_the_timeline_is_read_and_entered_by_keys(page: Page, store: Store) -> N
     page.keyboard.press("Escape")
     page.keyboard.press("0")
     assert window.get_attribute("visibility") == "hidden"
+
+
+def test_one_cursor_and_one_zoom_for_all_charts(page: Page, store: Store) -> None:
+    """Values are told beside the pointer, in each chart; what is dragged over is shown, a double click ends it."""
+    lived(store, [f"job {n}" for n in range(60)], budget=200.0)
+    draw(page, charts(store, now=EVENING + 9000))
+    plots = page.locator(".u-over")
+    plots.nth(2).scroll_into_view_if_needed()
+    box = plots.nth(2).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
+    page.mouse.move(x - 20, y)
+    page.mouse.move(x, y)
+    told = page.locator(".chart-tip:not([hidden])")
+    assert [text.split("\n")[0] for text in told.all_inner_texts()] == ["Sat 5 Oct 2024 07:07:20–07:07:40"] * 2
+    assert told.nth(0).inner_text().endswith("finished")
+    assert told.nth(1).inner_text().endswith("committed")
+    near = told.nth(1).bounding_box()
+    assert near is not None
+    assert 0 < near["x"] - x < 20
+    window = page.locator(".chart-window")
+    page.mouse.down()
+    page.mouse.move(x + 150, y)
+    page.mouse.up()
+    assert window.get_attribute("visibility") == "visible"
+    page.mouse.move(x + 10, y)
+    assert told.nth(0).inner_text().split("\n")[0] != "Sat 5 Oct 2024 07:07:20–07:07:40"
+    page.mouse.dblclick(x, y)
+    assert window.get_attribute("visibility") == "hidden"
+
+
+def test_values_are_read_by_keys(page: Page, store: Store) -> None:
+    """Interval by interval, also of a part; Escape ends it."""
+    from playwright.sync_api import expect
+
+    lived(store, [f"job {n}" for n in range(60)], budget=200.0)
+    draw(page, charts(store, now=EVENING + 9000))
+    plot = page.locator(".chart-plot").nth(1)
+    readouts = page.locator(".chart-readout")
+    plot.focus()
+    for key in ("ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(readouts.nth(1)).to_have_text("Sat 5 Oct 2024 07:00:20–07:00:40: at most 1 in flight, 1 finished")
+    assert readouts.nth(2).inner_text() == ""
+    assert "$1.50 spent" in page.locator(".chart-tip").nth(2).inner_text()
+    for key in ("+", "+", "End"):
+        page.keyboard.press(key)
+    expect(readouts.nth(1)).to_have_text(re.compile("07:29:40–07:30:00: "))
+    page.keyboard.press("Escape")
+    expect(readouts.nth(1)).to_have_text("")
+    assert page.locator(".chart-tip:not([hidden])").count() == 0
+
+
+def test_plots_follow_the_colours_of_the_page(page: Page, store: Store) -> None:
+    """When the system turns dark while they are looked at."""
+    lived(store, ["a", "b"])
+    draw(page, charts(store, now=EVENING + 500))
+    drawn_again(page)
+    look = "document.querySelectorAll('.uplot canvas')[1].toDataURL()"
+    light = page.evaluate(look)
+    page.emulate_media(color_scheme="dark")
+    drawn_again(page)
+    assert page.evaluate(look) != light
+
+
+@pytest.mark.parametrize("width", [400, 480, 890])
+def test_times_below_the_timeline_do_not_overlap(page: Page, store: Store, width: int) -> None:
+    """At the edges a label begins or ends at its mark, in the middle it is centred."""
+    page.set_viewport_size({"width": width, "height": 800})
+    lived(store, ["a", "b", "c"], start=EVENING + 28)
+    draw(page, charts(store, now=EVENING + 500))
+    page.locator(".chart-axis text").first.wait_for()
+    boxes = page.evaluate("""[...document.querySelectorAll(".chart-axis text:not(.chart-day)")].map((label) => {
+        const { left, right } = label.getBoundingClientRect();
+        return [left, right];
+    })""")
+    assert len(boxes) > 1
+    assert all(right < left for (_, right), (left, _) in pairwise(boxes))
 
 
 def test_another_night_is_loaded_when_it_is_chosen(page: Page, store: Store) -> None:

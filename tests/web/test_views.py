@@ -116,7 +116,7 @@ def test_an_error_of_the_page_itself_is_not_shown_as_one_of_the_server(
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(url)
     headline(page, "2 of 6 videos done")
-    page.evaluate("() => { Filters.isAll = () => { throw new Error('mine'); }; }")
+    page.evaluate("document.getElementById('failures-badge').remove()")
     night.succeed()
     look_again(page)
     headline(page, "3 of 6 videos done")

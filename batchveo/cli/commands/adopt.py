@@ -18,23 +18,49 @@ from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import counted
 from batchveo.core.hints import address_options, pasteable
-from batchveo.manifest import Manifests
-from batchveo.operations.import_generations import Adopted, adopt_from_log, adopt_stranger, key_of
-from batchveo.operations.other_databases import is_unmade
-from batchveo.operations.preflight import check_service, running
-from batchveo.provider.clients import apis
+from batchveo.operations.import_generations import (
+    ImportedGenerations,
+    find_key_label,
+    import_from_log,
+    import_generation,
+)
+from batchveo.operations.other_databases import is_missing_database
+from batchveo.operations.preflight import check_service, start_sandbox
+from batchveo.operations.staging import ManifestSources
+from batchveo.provider.clients import open_api_clients
 from batchveo.provider.service import Service
 from batchveo.provider.usage_log import NOT_WHOLE
-from batchveo.store import GenerationTaken, StagingTable, Store
+from batchveo.store import GenerationTaken, Store
 
 
 @click.command("adopt")
 @click.argument("generation_ids", nargs=-1, metavar="[GENERATION_ID]...")
 @state_option
-@option("--job", "job_key", envvar=None, metavar="JOB", help="The pending or doubtful job the generation is for.")
-@option("--manifest", "manifests", multiple=True, envvar=None, metavar="FILE", help="Expand this first.")
-@option("--from-log", "period", envvar=None, metavar="PERIOD", help="Look back so far in the usage log: 24h, 7d.")
-@option("--key", "label", envvar=None, metavar="LABEL", help="Which of --keys bought the ids; else each is asked.")
+@option(
+    "--job", "job_key", envvar=None, metavar="JOB", help="Job that gets the generation; it must be pending or in doubt."
+)
+@option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    envvar=None,
+    metavar="FILE",
+    help="Add the jobs of this manifest first; may be given several times.",
+)
+@option(
+    "--from-log",
+    "period",
+    envvar=None,
+    metavar="PERIOD",
+    help="Import from the usage log of this period, such as 24h or 7d.",
+)
+@option(
+    "--key",
+    "label",
+    envvar=None,
+    metavar="LABEL",
+    help="Label of the API key that bought the generations (default: every key is tried).",
+)
 @service_options
 @unknown_model_option
 def command(
@@ -46,23 +72,23 @@ def command(
     label: str | None,
     **options: Any,
 ) -> int:
-    """Take in generations that are bought already; `resume` then fetches them.
+    """Import generations that are already bought; `resume` then downloads them.
 
     \b
-    A lost state file:  adopt --manifest night.yaml --from-log 7d
-    A known id:         adopt GENERATION_ID [--job JOB]
+    A lost database:  adopt --manifest clips.yaml --from-log 7d
+    A known id:       adopt GENERATION_ID [--job JOB]
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     if bool(generation_ids) == (period is not None):
         raise UsageError("give generation ids, or --from-log PERIOD")
     if job_key is not None and len(generation_ids) != 1:
-        raise UsageError("--job is for one generation id")
+        raise UsageError("--job takes exactly one generation id")
     using = service_of(options)
     if label is not None and (period or label not in {key.name for key in using.keys}):
-        raise UsageError(f"--key {label!r} is for generation ids, and one of the labels in the file of --keys")
-    is_new = is_unmade(state)
+        raise UsageError(f"--key {label!r} needs generation ids, and must be a label of the --keys file")
+    is_new = is_missing_database(state)
     with Store(state) as store:
         if is_new:
-            click.echo(f"a new database was made: {state.absolute()}", err=True)
+            click.echo(f"created a new database: {state.absolute()}", err=True)
         check_service(store, using)
         run = store.runs.begin_run(command="adopt", service=using.name, now=time.time())
         _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
@@ -78,20 +104,17 @@ def command(
 
 def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
-        with (
-            Manifests(manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer) as reading,
-            StagingTable() as scratch,
-        ):
-            reading.read(scratch.take)
-            store.imports.add_jobs(scratch, run=run, now=time.time())
+        sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
+        with sources.stage() as staged:
+            store.imports.add_jobs(staged.table, run=run, now=time.time())
 
 
-def _from_log(store: Store, using: Service, hours: int) -> Adopted:
-    async def call() -> Adopted:
-        async with apis(there) as opened:
-            return await adopt_from_log(store, opened, hours=hours, now=time.time())
+def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
+    async def call() -> ImportedGenerations:
+        async with open_api_clients(there) as opened:
+            return await import_from_log(store, opened, hours=hours, now=time.time())
 
-    with running(using, store.path) as there:
+    with start_sandbox(using, store.path) as there:
         return anyio.run(call)
 
 
@@ -102,10 +125,10 @@ def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, st
         return dict.fromkeys(generation_ids, label or only)
 
     async def call() -> dict[str, str | None]:
-        async with apis(there) as opened:
-            return {generation: await key_of(opened, generation) for generation in generation_ids}
+        async with open_api_clients(there) as opened:
+            return {generation: await find_key_label(opened, generation) for generation in generation_ids}
 
-    with running(using, state) as there:
+    with start_sandbox(using, state) as there:
         return anyio.run(call)
 
 
@@ -115,20 +138,20 @@ def _by_hand(
     job_key: str | None,
     run: int,
     keys: Mapping[str, str | None],
-) -> Adopted:
-    adopted = Adopted()
+) -> ImportedGenerations:
+    adopted = ImportedGenerations()
     for generation in generation_ids:
         key = keys[generation]
         try:
             if job_key is None:
-                adopted.jobs.append(adopt_stranger(store, generation, run=run, now=time.time(), key=key))
+                adopted.jobs.append(import_generation(store, generation, run=run, now=time.time(), key=key))
             else:
                 (job,) = selected(store, [job_key])
                 adopted.jobs.append(store.manual.adopt_generation(job, generation, now=time.time(), key=key))
         except GenerationTaken:
-            raise UsageError(f"generation {generation} belongs to a job here already") from None
+            raise UsageError(f"generation {generation} already belongs to a job of this database") from None
         except ValueError as error:
-            raise UsageError(f"{job_key!r} cannot take it: {error}") from None
+            raise UsageError(f"{job_key!r} cannot take generation {generation}: {error}") from None
     return adopted
 
 
@@ -140,11 +163,11 @@ def hours_of(period: str) -> int:
     return int(match[1]) * (24 if match[2] == "d" else 1)
 
 
-def _say(adopted: Adopted, resume: str) -> None:
-    click.echo(f"{counted(len(adopted.jobs), 'generation')} adopted; `{resume}` fetches them", err=True)
+def _say(adopted: ImportedGenerations, resume: str) -> None:
+    click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
-        click.echo(f"left alone: {generation} was bought for a job that has another generation", err=True)
+        click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:
-        click.echo(f"left alone: {generation} is for a job that no manifest here names", err=True)
+        click.echo(f"not imported: {generation} is for a job that is not in these manifests", err=True)
     if not adopted.whole:
-        click.echo(f"warning: {NOT_WHOLE}: what stands further back would be bought again by a run", err=True)
+        click.echo(f"warning: {NOT_WHOLE}: a run would buy older generations again", err=True)

@@ -13,13 +13,20 @@ import click
 
 from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.cli.shared import service_of
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, printable, shorten
+from batchveo.core.formatting import counted
+from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
-from batchveo.operations.preflight import running
-from batchveo.provider.clients import apis
+from batchveo.operations.preflight import start_sandbox
+from batchveo.provider.clients import open_api_clients
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
+
+COLUMNS = (
+    *map(Column, ("finding", "job")),
+    Column("generation id", whole=True),
+    Column("charged", right=True),
+    *map(Column, ("detail", "key")),
+)
 
 
 @click.command("audit")
@@ -27,19 +34,19 @@ from batchveo.store import Store
 @service_options
 @json_option
 def command(state: Path, *, as_json: bool, **options: Any) -> int:
-    """Hold the state against the provider's ledger and usage log.
+    """Compare the database with the provider's billing records; changes nothing.
 
-    Bought twice, bought but not on disk, on disk but never charged, charged otherwise than expected, and
-    generations nobody here asked for. Exit status 1 where anything is off, or where the log is longer than what
-    is read of it. Changes nothing.
+    Finds videos that were bought twice, bought but not on disk, on disk but never charged or charged at another
+    price, and generations that this database did not request. Exit status 1 if there are findings, or if the usage
+    log is too long to be read whole.
     """
     using = service_of(options)
 
     async def call() -> Audit:
-        async with apis(there) as opened:
+        async with open_api_clients(there) as opened:
             return await audit(store, opened, now=time.time())
 
-    with Store(state, writing=False) as store, running(using, state) as there:
+    with Store(state, writing=False) as store, start_sandbox(using, state) as there:
         audited = anyio.run(call)
     if as_json:
         rows = [_row(finding) for finding in audited.findings]
@@ -50,12 +57,11 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
 
 
 def _say(audited: Audit) -> None:
-    for finding in audited.findings:
-        click.echo(_line(finding))
+    print_table(COLUMNS, map(_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
-    click.echo(f"{counted(off, 'thing')} {'is' if off == 1 else 'are'} off" if off else "nothing is off", err=True)
+    click.echo(counted(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
-        click.echo(f"warning: {NOT_WHOLE}: what was bought twice further back is not seen", err=True)
+        click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
 
 
 def _row(finding: Finding) -> dict[str, object]:
@@ -72,10 +78,7 @@ def _row(finding: Finding) -> dict[str, object]:
     }
 
 
-def _line(finding: Finding) -> str:
-    cut = shorten(finding.job.name, 40) if finding.job and sys.stdout.isatty() else None
-    who = cut or (finding.job.name if finding.job else "-")
-    usd = money(finding.usd) if finding.usd is not None else "nothing"
-    detail = f" ({finding.detail})" if finding.detail else ""
-    key = f" with key {finding.key}" if finding.key else ""
-    return printable(f"{finding.kind.value}: {who}: {finding.generation_id}, charged {usd}{key}{detail}")
+def _table_row(finding: Finding) -> tuple[str, ...]:
+    name = finding.job.name if finding.job else ""
+    charged = "" if finding.usd is None else f"{finding.usd:.6g}"
+    return finding.kind.value, name, finding.generation_id, charged, finding.detail, finding.key or ""

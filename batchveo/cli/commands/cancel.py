@@ -19,11 +19,11 @@ from batchveo.store import Store
 @click.command("cancel")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
-@option("--all", "everything", is_flag=True, envvar=None, help="Every pending job.")
+@option("--all", "everything", is_flag=True, envvar=None, help="Cancel every pending job.")
 def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
-    """Withdraw pending JOBs before they are submitted.
+    """Cancel pending JOBs before they are submitted.
 
-    What is submitted is paid for, and the service has no call that takes it back.
+    A submitted job is paid for and cannot be cancelled: the service has no call for that.
     """
     if bool(jobs) == everything:
         raise UsageError("name the jobs to cancel, or give --all")

@@ -15,7 +15,7 @@ VARIABLE = "_BATCHVEO_COMPLETE"
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(context: click.Context, shell: str) -> int:
-    """Print what lets SHELL complete commands, options, jobs and models.
+    """Print a script that completes commands, options, jobs and models in SHELL.
 
     \b
     bash:  batchveo completion bash > ~/.local/share/bash-completion/completions/batchveo
@@ -24,7 +24,7 @@ def command(context: click.Context, shell: str) -> int:
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     kind = get_completion_class(shell)
     if kind is None:
-        raise UsageError(f"this click cannot complete in {shell}")
+        raise UsageError(f"the installed version of click has no completion for {shell}")
     script = kind(context.find_root().command, {}, "batchveo", VARIABLE)
     click.echo(script.source_template % script.source_vars())
     return 0

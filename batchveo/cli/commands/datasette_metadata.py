@@ -12,7 +12,7 @@ from batchveo.cli.options import state_option
 @click.command("datasette-metadata")
 @state_option
 def command(state: Path) -> int:
-    """Print what makes the state readable in Datasette: descriptions, facets, canned queries.
+    """Print metadata for viewing the database in Datasette: descriptions, facets and queries.
 
     \b
     batchveo datasette-metadata > metadata.yaml

@@ -16,18 +16,24 @@ from batchveo.core.errors import UsageError
 from batchveo.core.formatting import printable
 from batchveo.display.notification_channels import Messengers
 from batchveo.display.notification_text import TEST
-from batchveo.operations.doctor import Check, examine
+from batchveo.operations.doctor import Check, check_setup
 
 
 @click.command("doctor")
 @state_option
-@option("--output", type=PLACE, default=Path("videos"), metavar="DIR|URL", help="Where the videos go.")
+@option(
+    "--output",
+    type=PLACE,
+    default=Path("videos"),
+    metavar="DIR|URL",
+    help="Destination of the videos: a folder or bucket URL.",
+)
 @notify_options
 @option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
 @click.pass_context
 def command(context: click.Context, /, state: Path, output: Destination, *, notify_test: bool, **options: Any) -> int:
-    """Say what is wrong with this machine's set-up: settings, key, service, disk, state. Changes nothing."""
+    """Check configuration, key, network, disk and database; changes nothing."""
     wrong = False
     for check in _checks(context, state, output, options, send=notify_test):
         click.echo(_line(check))
@@ -40,7 +46,7 @@ def _checks(
 ) -> Iterator[Check]:
     yield from origins(*_commands_and_file(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}
-    yield from examine(state=state, output=output, **service)
+    yield from check_setup(state=state, output=output, **service)
     if send or options["notify"] or options["notify_file"]:
         try:
             yield from examine_messengers(messengers_of(options), send=send)
@@ -65,7 +71,7 @@ def _line(check: Check) -> str:
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:
     """Whether messages have somewhere to go; with ``send``, whether a test message arrives."""
     if not messengers:
-        yield Check(what="messages", ok=False, found="there is nowhere to send them", advice="give --notify URL")
+        yield Check(what="messages", ok=False, found="no URL to send them to", advice="give --notify URL")
         return
     failed = []
     if send:
@@ -74,6 +80,6 @@ def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]
     yield Check(
         what="messages",
         ok=not failed,
-        found=f"not taken by {', '.join(failed)}" if failed else f"to {', '.join(messengers.kinds)}",
+        found=f"not accepted by {', '.join(failed)}" if failed else f"to {', '.join(messengers.kinds)}",
         advice="check the URL, its token and the network",
     )

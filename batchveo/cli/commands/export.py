@@ -30,35 +30,69 @@ _shape_options = together(
         type=click.Choice([form.value for form in Format]),
         multiple=True,
         default=[Format.VIDEOFOLDER.value],
-        help="What to make; may be given several times.",
+        help="Format of the dataset; may be given several times.",
     ),
-    option("--split", "split", default="auto", metavar="HOW", help="auto (by meta.split), 0.9/0.05/0.05, or none."),
-    option("--split-by", default="prompt", metavar="GROUP", help="What shares keep together: prompt, job or meta.KEY."),
-    option("--files", type=click.Choice([way.value for way in Files]), default="link", help="How the videos come in."),
+    option(
+        "--split",
+        "split",
+        default="auto",
+        metavar="HOW",
+        help="Train, val and test: auto (from meta.split), shares such as 0.9/0.05/0.05, or none.",
+    ),
+    option(
+        "--split-by",
+        default="prompt",
+        metavar="GROUP",
+        help="Keep clips with the same value in one split: prompt, job or meta.KEY.",
+    ),
+    option(
+        "--files",
+        type=click.Choice([way.value for way in Files]),
+        default="link",
+        help="How videos are placed in the dataset.",
+    ),
     option(
         "--metadata",
         type=click.Choice([kind.value for kind in Metadata]),
         default="jsonl",
-        help="How a VideoFolder describes its videos.",
+        help="Format of the VideoFolder metadata.",
     ),
     option(
         "--shard-size",
         type=FiniteRange(min=0.0, min_open=True),
         default=1000.0,
         metavar="MB",
-        help="Megabytes of video a shard, at most.",
+        help="Most megabytes of video per shard.",
     ),
     option(
         "--captions",
         type=click.Choice([kind.value for kind in Captions]),
         help="Also write each caption as a text file beside its video.",
     ),
-    option("--shard-clips", type=int, default=10_000, metavar="N", help="Clips a shard, at most."),
+    option("--shard-clips", type=int, default=10_000, metavar="N", help="Most clips per shard."),
 )
 _choice_options = together(
-    option("--model", "models", multiple=True, metavar="MODEL", help="Only videos of this model; repeatable."),
-    option("--manifest", "manifests", multiple=True, metavar="FILE", help="Only jobs of this manifest; repeatable."),
-    option("--where-meta", "where", multiple=True, metavar="KEY=VALUE", help="Only jobs with this meta; repeatable."),
+    option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="MODEL",
+        help="Export only videos of this model; may be given several times.",
+    ),
+    option(
+        "--manifest",
+        "manifests",
+        multiple=True,
+        metavar="FILE",
+        help="Export only jobs of this manifest; may be given several times.",
+    ),
+    option(
+        "--where-meta",
+        "where",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Export only jobs with this meta value; may be given several times.",
+    ),
 )
 
 
@@ -67,13 +101,13 @@ _choice_options = together(
 @state_option
 @_shape_options
 @_choice_options
-@option("--verify", is_flag=True, help="Hash what is in the folder already, too.")
-@option("--dry-run", is_flag=True, help="Count; write nothing.")
+@option("--verify", is_flag=True, help="Also check the hashes of the files that are already in the folder.")
+@option("--dry-run", is_flag=True, help="Count the clips; write nothing.")
 @json_option
 def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
-    """Make a dataset in DIR from what succeeded; again: add what is new.
+    """Write a dataset of the finished videos to DIR; run again to add new ones.
 
-    Exit status 1 where a video was left out because something is wrong with it.
+    Exit status 1 if a video was left out because it is missing or damaged.
     """
     settings = _settings(options)
     with closing(_open(state, settings)) as store:
@@ -161,4 +195,4 @@ def _say(result: Exported) -> None:
     for trouble in result.troubles[:_SHOWN]:
         click.echo(f"left out: {shorten(trouble.job.name)}: {shorten(trouble.problem, 300)}", err=True)
     if len(result.troubles) > _SHOWN:
-        click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json has them all", err=True)
+        click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json prints all of them", err=True)

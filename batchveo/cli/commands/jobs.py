@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.amounts import money
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
-from batchveo.display.columns import fit, line_of
-from batchveo.operations.status_json import job_row
+from batchveo.display.table import Column, print_table
+from batchveo.operations.status_json import make_job_row
 from batchveo.storage.local_files import SUFFIX
 from batchveo.store import Store
 
 ID_SHOWN = 8
-STATE_WIDTH = len("held in doubt")
-COST_WIDTH = 7
+SCREEN = (
+    Column("id", width=ID_SHOWN),
+    Column("state", width=len("held in doubt")),
+    Column("cost", width=8, right=True),
+    Column("model", width=25, from_width=100),
+    Column("job", width=0),
+)
+PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "generation id", "error")))
 
 
 @click.command("jobs")
@@ -30,49 +33,39 @@ COST_WIDTH = 7
     "--state-is",
     type=click.Choice([state.value for state in JobState]),
     multiple=True,
-    help="Only jobs in this state; may be given several times.",
+    help="List only jobs in this state; may be given several times.",
 )
 @json_option
 def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
-    """List the jobs; --json writes one JSON object a line.
+    """List the jobs.
 
-    At a terminal lines are cut to its width. In a pipe or a file each job is a line of whole values with tabs
-    between them: id, state, cost, name, model, file, generation id, error.
+    A pipe or file gets a line for each job, with tabs between whole values: id, state, cost, name, model, file,
+    generation id, error. --json prints one JSON object per line.
     """
     with Store(state, writing=False) as store:
         jobs = store.jobs(*map(JobState, dict.fromkeys(state_is)))
         if as_json:
             for job in jobs:
-                click.echo(json.dumps(job_row(job), ensure_ascii=False))
+                click.echo(json.dumps(make_job_row(job), ensure_ascii=False))
         elif sys.stdout.isatty():
-            _fitted(jobs, shutil.get_terminal_size((100, 24)).columns)
+            print_table(SCREEN, map(_screen_row, jobs), sys.stdout)
         else:
-            for job in jobs:
-                click.echo("\t".join(map(line_of, _values(job))))
+            print_table(PIPE, map(_pipe_row, jobs), sys.stdout)
     return 0
 
 
-def _values(job: Job) -> tuple[str, ...]:
+def _screen_row(job: Job) -> tuple[str, ...]:
+    return job.id[:ID_SHOWN], _state(job), _cost(job), job.model, _what(job)
+
+
+def _pipe_row(job: Job) -> tuple[str, ...]:
     """What a line in a pipe holds; columns are added at the end over time, never moved."""
-    cost = f"{job.cost_usd:.6g}" if job.cost_usd is not None else ""
-    return (
-        job.id,
-        _state(job),
-        cost,
-        job.name,
-        job.model,
-        job.file or "",
-        job.generation_id or "",
-        job.error or "",
-    )
+    fields = (job.name, job.model, job.file or "", job.generation_id or "", job.error or "")
+    return job.id, _state(job), _cost(job), *fields
 
 
-def _fitted(jobs: Iterable[Job], width: int) -> None:
-    """A line of ``width`` columns for each job."""
-    for job in jobs:
-        cost = money(job.cost_usd) if job.cost_usd is not None else ""
-        start = f"{job.id[:ID_SHOWN]}  {_state(job):{STATE_WIDTH}} {cost:>{COST_WIDTH}}  "
-        click.echo(start + fit(_what(job), max(width - len(start), COST_WIDTH)))
+def _cost(job: Job) -> str:
+    return "" if job.cost_usd is None else f"{job.cost_usd:.6g}"
 
 
 def _what(job: Job) -> str:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from batchveo.cli.options import json_option
 from batchveo.cli.shell_complete import models
+from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import MODELS, Model, Param
+
+LIST = (Column("model", whole=True), Column("from"), Column("needs", from_width=80))
+PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default", "required", "description")))
 
 
 @click.command("models")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=models)
 @json_option
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
-    """List the models of the catalogue; with NAMEs (parts will do), their parameters."""
+    """List the models; with NAMEs (or parts of names), show their parameters."""
     chosen = [m for m in MODELS.values() if not names or any(name in m.id for name in names)]
     if not chosen:
-        click.echo("no model of the catalogue has such a name; `batchveo models` lists them", err=True)
+        click.echo("no model with this name; `batchveo models` lists all", err=True)
     if as_json:
         click.echo(json.dumps([_row(model) for model in chosen], indent=2))
     elif names:
-        click.echo("\n\n".join(_sheet(model) for model in chosen))
-    else:
-        width = max(len(model.id) for model in chosen)
         for model in chosen:
-            needs = ", ".join(name for name in model.required if name != "prompt")
-            click.echo(f"{model.id:{width}}  from {model.kind}" + (f"; needs {needs}" if needs else ""))
+            _print_parameters(model)
+    else:
+        print_table(LIST, map(_list_row, chosen), sys.stdout)
     return 0 if chosen else 1
 
 
@@ -43,13 +46,22 @@ def _row(model: Model) -> dict[str, object]:
     }
 
 
-def _sheet(model: Model) -> str:
-    return "\n".join([f"{model.id} (from {model.kind})", *(_line(n, p) for n, p in model.params.items())])
+def _list_row(model: Model) -> tuple[str, ...]:
+    return model.id, model.kind, ", ".join(name for name in model.required if name != "prompt")
 
 
-def _line(name: str, param: Param) -> str:
+def _print_parameters(model: Model) -> None:
+    """Under a heading at a terminal; in a pipe each line begins with the model."""
+    rows = [_parameter_row(name, param) for name, param in model.params.items()]
+    if sys.stdout.isatty():
+        click.echo(f"\n{model.id} (from {model.kind})")
+        print_table(PARAMETERS, rows, sys.stdout)
+    else:
+        print_table((Column("model"), *PARAMETERS), [(model.id, *row) for row in rows], sys.stdout)
+
+
+def _parameter_row(name: str, param: Param) -> tuple[str, ...]:
     values = ", ".join(map(str, param.choices)) or param.type.value
-    default = "" if param.default is None else f" (default {str(param.default).lower()})"
-    required = " required." if param.required else ""
-    local = f" A local {param.data_uri} will do." if param.data_uri else ""
-    return f"  {name:16} {values}{default}.{required} {param.description}{local}"
+    default = "" if param.default is None else str(param.default).lower()
+    local = f" A local {param.data_uri} can be given." if param.data_uri else ""
+    return name, values, default, "yes" if param.required else "", param.description + local

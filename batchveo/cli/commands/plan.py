@@ -24,10 +24,10 @@ from batchveo.cli.read_options import reading_of
 from batchveo.cli.shared import planned_settings, service_of
 from batchveo.display.columns import listing_width
 from batchveo.display.plan import plan_row, plan_text
-from batchveo.operations.image_check import unwatched
+from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
-from batchveo.operations.preflight import running
-from batchveo.provider.clients import apis, first
+from batchveo.operations.preflight import start_sandbox
+from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
 
 
@@ -37,16 +37,16 @@ from batchveo.provider.service import Service
 @plan_options
 @service_options
 @unknown_model_option
-@option("--check-images", is_flag=True, help="Look at the images too: do they answer, are they large enough?")
+@option("--check-images", is_flag=True, help="Also check that the images can be read and are large enough.")
 @strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
-    """Check, count and price the jobs, foretell the night; write nothing, buy nothing."""
+    """Check, count and price the jobs and estimate how long the run takes; buy nothing."""
     return show_plan(manifests, as_json=as_json, **options)
 
 
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
-    """Make the plan and print it; 1 where images will not do."""
+    """Make the plan and print it; 1 if an image cannot be used."""
     made = _plan(manifests, options)
     text = (
         json.dumps(plan_row(made), ensure_ascii=False, indent=2)
@@ -58,17 +58,17 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
 
 
 def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
-    with running(service_of(options, required=False)) as using:
+    with start_sandbox(service_of(options, required=False)) as using:
         return _ask(manifests, options, using)
 
 
 def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
     async def call() -> Plan:
-        async with apis(using) as opened:
+        async with open_api_clients(using) as opened:
             return await plan(
                 manifests,
                 state=options["state"],
-                api=first(opened),
+                api=any_client(opened),
                 has_key=using.key is not None,
                 apis=opened,
                 allow_unknown_model=options["allow_unknown_model"],
@@ -79,7 +79,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
-                progress=_count if sys.stderr.isatty() else unwatched,
+                progress=_count if sys.stderr.isatty() else ignore_progress,
             )
 
     return anyio.run(call)

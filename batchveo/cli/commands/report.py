@@ -14,13 +14,13 @@ from batchveo.core.formatting import counted
 
 @click.command("report")
 @state_option
-@option("--output", type=PATH, metavar="FILE", help="The page's file; report.html beside the videos without it.")
-@option("--posters/--no-posters", default=True, help="Whether small pictures of the videos are in it.")
+@option("--output", type=PATH, metavar="FILE", help="File to write (default: report.html beside the videos).")
+@option("--posters/--no-posters", default=True, help="Include a small picture of each video.")
 @videos_option
 def command(state: Path, *, output: Path | None, posters: bool, videos: Destination | None) -> int:
-    """Write the page of this state as one HTML file that opens offline and may be mailed.
+    """Write the web page as one HTML file that opens offline and can be mailed.
 
-    It links to the videos by their way from the file, so that the folder can be moved as a whole.
+    It links to the videos with relative paths, so that file and videos can be moved together.
     """
     from batchveo.store import Store
     from batchveo.web.static_report import default_output, write_report
@@ -37,11 +37,11 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Destinat
     if written.unlinked:
         videos_words = counted(written.unlinked, "video")
         click.echo(
-            f"note: {videos_words} not linked: the way from the report would tell where on this machine they are; "
-            "write it beside the videos, without --output",
+            f"note: {videos_words} not linked, since the links would show local paths; "
+            "without --output the report is written beside the videos",
             err=True,
         )
     if posters and not available():
-        click.echo("note: posters take an extra: pip install 'batchveo[media]'", err=True)
+        click.echo("note: posters need an extra: pip install 'batchveo[media]'", err=True)
     click.echo(str(written.path))
     return 0

@@ -26,19 +26,19 @@ DECLINED = 130
 @click.command("resolve")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
-@option("--all", "everything", is_flag=True, envvar=None, help="Every job in doubt.")
-@option("--held", is_flag=True, envvar=None, help="Every job in doubt that the usage log has not settled.")
+@option("--all", "everything", is_flag=True, envvar=None, help="Resolve every job in doubt.")
+@option("--held", is_flag=True, envvar=None, help="Resolve every held job: in doubt, and not settled by the usage log.")
 @option(
     "--state-is",
     type=click.Choice([JobState.IN_DOUBT.value, JobState.GENERATING.value]),
     multiple=True,
     envvar=None,
-    help="Every job in this state; generating ones with --fail only. May be given several times.",
+    help="Resolve every job in this state (generating: only with --fail); may be given several times.",
 )
-@option("--resubmit", is_flag=True, envvar=None, help="It bought nothing, as you know: submit it again.")
-@option("--generation-id", envvar=None, metavar="ID", help="It bought this generation: fetch it.")
-@option("--fail", is_flag=True, envvar=None, help="Give it up.")
-@option("-y", "--yes", is_flag=True, envvar=None, help="Do it without asking.")
+@option("--resubmit", is_flag=True, envvar=None, help="Submit again; use only if you know that nothing was charged.")
+@option("--generation-id", envvar=None, metavar="ID", help="Download this generation, which the job bought.")
+@option("--fail", is_flag=True, envvar=None, help="Mark as failed.")
+@option("-y", "--yes", is_flag=True, envvar=None, help="Do not ask for confirmation.")
 def command(
     jobs: tuple[str, ...],
     state: Path,
@@ -51,14 +51,14 @@ def command(
     fail: bool,
     yes: bool,
 ) -> int:
-    """Settle JOBs that are in doubt, by hand, one way for all of them; --fail gives up generating ones too.
+    """Decide about JOBs in doubt, in one way for all of them; --fail accepts generating jobs too.
 
     \b
-    All that the log has not settled:  resolve --held --resubmit
-    Everything in doubt:               resolve --all --fail
+    All held jobs:      resolve --held --resubmit
+    All jobs in doubt:  resolve --all --fail
 
-    The provider's site lists what your key has generated. --resubmit pays twice if the first submit arrived.
-    Before jobs are settled that were not named, a person at the terminal is asked, and told what it may cost.
+    The provider's site lists the generations of your key. --resubmit pays twice if the first submit arrived.
+    With --all, --held or --state-is, the possible cost is shown first, and confirmed at a terminal.
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     manage.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
     by_state = everything or held or bool(state_is)
@@ -93,9 +93,9 @@ def _in_states(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job
 def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     """How many there are, and what it may cost to settle them so."""
     if not jobs:
-        return "no job is so: nothing to resolve"
+        return "no such jobs: nothing to resolve"
     usd, unpriced = store.queries.sum_reserved(jobs)
-    price = f"up to {money(usd)}" if usd or not unpriced else "what nobody knows"
+    price = f"up to {money(usd)}" if usd or not unpriced else "an unknown amount"
     more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
     if resubmit:
         return f"{counted(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
@@ -108,7 +108,7 @@ def _confirmed(words: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     try:
-        return click.confirm("Go on?", default=False, err=True)
+        return click.confirm("Continue?", default=False, err=True)
     except click.Abort:
         click.echo(err=True)
         return False
@@ -121,4 +121,4 @@ def _say(moved: Sequence[Job], *, left: int) -> None:
         rest = len(moved) - NAMED_MOST
         click.echo(f"... and {rest:,} more: {state_words(moved[-1].state)}", err=True)
     if left:
-        click.echo(f"{counted(left, 'job')} had moved meanwhile, and stayed as they were", err=True)
+        click.echo(f"{counted(left, 'job')} changed state meanwhile and were left as they are", err=True)

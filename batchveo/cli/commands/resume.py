@@ -8,20 +8,16 @@ import click
 
 from batchveo.cli.options import run_options
 from batchveo.cli.prompt import approve_of, consent_of
-from batchveo.cli.shared import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
-from batchveo.display.notifier import Notifier
+from batchveo.cli.shared import cluster_of, conclude, service_of, settings_of, show_run, told_of
 from batchveo.operations import run
 
 
 @click.command("resume")
 @run_options
 def command(**options: Any) -> int:
-    """Go on with everything unfinished in the state, whichever manifest named it."""
+    """Resume all unfinished jobs of the database, from any manifest."""
     settings, cluster = settings_of(options), cluster_of(options)
-    with (
-        reporter_of(options) as shown,
-        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
-    ):
+    with show_run(options) as (shown, notifier):
         result = run.resume(
             state=options["state"],
             settings=settings,

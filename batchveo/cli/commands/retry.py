@@ -24,12 +24,12 @@ from batchveo.store import Store
     type=click.Choice([state.value for state in manage.RETRIED]),
     multiple=True,
     envvar=None,
-    help="Every job in this state; may be given several times.",
+    help="Retry every job in this state; may be given several times.",
 )
 def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) -> int:
-    """Put failed jobs back to pending: all of them, or the JOBs named (those may be cancelled ones too).
+    """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
 
-    JOB is an id or its beginning, or a name. `run` or `resume` then submits them again.
+    JOB is a name, an id or the beginning of an id. `run` or `resume` then submits these jobs again.
     """
     if jobs and state_is:
         raise UsageError("name the jobs to retry, or give --state-is")
@@ -37,5 +37,5 @@ def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) ->
         wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
         chosen = list(selected(store, jobs)) if jobs else in_states(store, wanted)
         done = manage.retry(store, chosen, now=time.time())
-    click.echo(f"{counted(done, 'job')} pending again", err=True)
+    click.echo(f"{counted(done, 'job')} set to pending", err=True)
     return 0

@@ -17,8 +17,7 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.prompt import approve_of, consent_of
 from batchveo.cli.read_options import reading_of
-from batchveo.cli.shared import cluster_of, conclude, messengers_of, reporter_of, service_of, settings_of, told_of
-from batchveo.display.notifier import Notifier
+from batchveo.cli.shared import cluster_of, conclude, service_of, settings_of, show_run, told_of
 from batchveo.operations import run as library
 
 
@@ -28,22 +27,19 @@ from batchveo.operations import run as library
 @run_options
 @unknown_model_option
 @strict_option
-@option("--new-state", is_flag=True, help="Buy with a new database, though another one knows these jobs.")
-@option("--dry-run", is_flag=True, help="Show the plan; write nothing, buy nothing.")
+@option("--new-state", is_flag=True, help="Use a new database even if another one has these jobs.")
+@option("--dry-run", is_flag=True, help="Print the plan; write nothing and buy nothing.")
 def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int:
-    """Make the videos that the manifests name; the same command again goes on.
+    """Generate the videos of the manifests; run the same command again to resume.
 
-    MANIFEST is a YAML, CSV or JSON Lines file, a .txt with a prompt a line, or - for standard input.
+    MANIFEST is a YAML, CSV or JSON Lines file, a .txt file with one prompt per line, or - for standard input.
     """
     if dry_run:
         from batchveo.cli.commands.plan import show_plan
 
         return show_plan(manifests, as_json=False, **options)
     settings, cluster = settings_of(options), cluster_of(options)
-    with (
-        reporter_of(options) as shown,
-        Notifier(messengers_of(options), shown, state=options["state"]) as notifier,
-    ):
+    with show_run(options) as (shown, notifier):
         result = library.run(
             manifests,
             state=options["state"],

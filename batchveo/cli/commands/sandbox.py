@@ -15,26 +15,42 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 
 
 @click.command("sandbox", epilog=FAULT_LIST)
-@option("--host", default="127.0.0.1", help="The address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8642, help="The port; 0 takes a free one.")
-@option("--key", help="Accept this API key only; any without it.")
-@option("--per-key", is_flag=True, help="Give each API key an account of its own, with these limits.")
-@option("--generation-time", type=SECONDS, default=3.0, metavar="S", help="Median of a generation.")
+@option("--host", default="127.0.0.1", help="Address to listen on.")
+@option("--port", type=click.IntRange(0, 65535), default=8642, help="Port to listen on; 0 takes a free one.")
+@option("--key", help="Accept only this API key (default: any).")
+@option("--per-key", is_flag=True, help="Give each API key an account and limits of its own.")
+@option("--generation-time", type=SECONDS, default=3.0, metavar="S", help="Median seconds of a generation.")
 @option("--sigma", type=FiniteRange(0.0, 10.0), default=0.3, help="Spread of the generation times (log-normal).")
-@option("--concurrency-limit", type=click.IntRange(min=0), metavar="N", help="429 above N generations in flight.")
-@option("--rate-limit", type=click.IntRange(min=0), metavar="N", help="429 above N submits a minute.")
-@option("--retry-after/--no-retry-after", default=True, help="Whether a 429 says when to return.")
-@option("--balance", type=FiniteRange(), default=1000.0, metavar="USD", help="What the account holds.")
-@option("--log-lag", type=SECONDS, default=1.0, metavar="S", help="How late the usage log is.")
-@option("--url-ttl", type=SECONDS, metavar="S", help="How long video URLs work.")
-@option("--video-bytes", type=click.IntRange(min=0), metavar="N", help="Pad videos to this size.")
-@option("--seed", type=int, default=0, help="Decides all chance.")
-@option("--fault", "faults", multiple=True, metavar="NAME=CHANCE", help="Let this go wrong so often.")
-@option("--journal", type=PATH, metavar="FILE", help="Remember generations across restarts.")
+@option(
+    "--concurrency-limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Answer 429 above N generations in flight (default: no limit).",
+)
+@option(
+    "--rate-limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Answer 429 above N submits per minute (default: no limit).",
+)
+@option("--retry-after/--no-retry-after", default=True, help="Send Retry-After with each 429.")
+@option("--balance", type=FiniteRange(), default=1000.0, metavar="USD", help="Dollars on the account.")
+@option("--log-lag", type=SECONDS, default=1.0, metavar="S", help="Seconds until a request appears in the usage log.")
+@option("--url-ttl", type=SECONDS, metavar="S", help="Seconds for which a video URL works (default: no limit).")
+@option("--video-bytes", type=click.IntRange(min=0), metavar="N", help="Pad videos to N bytes.")
+@option("--seed", type=int, default=0, help="Seed of the random numbers.")
+@option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=CHANCE",
+    help="Probability of this fault, 0 to 1; may be given several times.",
+)
+@option("--journal", type=PATH, metavar="FILE", help="File that keeps generations across restarts.")
 def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...], **options: Any) -> int:
-    """Serve a look-alike of the service on this machine, to try everything without paying.
+    """Serve a local look-alike of the service, to try everything without paying.
 
-    Point runs at it: batchveo run MANIFEST --base-url http://127.0.0.1:8642 (any API key will do).
+    Use it with: batchveo run MANIFEST --base-url http://127.0.0.1:8642 (any API key works).
     """
     settings = Settings(
         key=options["key"],
@@ -54,7 +70,7 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
     try:
         serve(Service(settings, journal=journal), host=host, port=port, on_ready=_say_ready)
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be used: {error.strerror}; --port 0 takes a free one") from None
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
     return 0
 
 
@@ -65,9 +81,11 @@ def _fault(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1.0
     if name not in FAULTS or not 0 <= number <= 1:
-        raise UsageError(f"--fault {text!r}: write NAME=CHANCE, the chance from 0 to 1; --help lists the names")
+        raise UsageError(
+            f"--fault {text!r}: write NAME=CHANCE with a known name and a chance from 0 to 1; --help lists the names"
+        )
     return name, number
 
 
 def _say_ready(url: str) -> None:
-    click.echo(f"sandbox at {url} (Ctrl-C ends it)", err=True)
+    click.echo(f"sandbox at {url} (Ctrl-C stops it)", err=True)

@@ -16,7 +16,7 @@ from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
 from batchveo.operations.status import SnapshotReader
-from batchveo.operations.status_json import ahead_words, status_row
+from batchveo.operations.status_json import describe_time_left, make_status_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -26,9 +26,9 @@ LEAST_USD = 0.005
 @click.command("status")
 @state_option
 @json_option
-@option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
+@option("--watch", is_flag=True, help="Refresh until Ctrl-C.")
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
-    """Count the jobs by state; show spend, speed and what is in doubt."""
+    """Count the jobs by state; show spending, speed and jobs in doubt."""
     with Store(state, writing=False) as store:
         if watch and not as_json:
             _draw(store)
@@ -50,7 +50,7 @@ def _draw(store: Store) -> None:
 
 
 def _show(store: Store, *, as_json: bool) -> None:
-    row = status_row(store)
+    row = make_status_row(store)
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
     else:
@@ -58,13 +58,13 @@ def _show(store: Store, *, as_json: bool) -> None:
 
 
 def _text(row: dict[str, Any], waits: float | None = None) -> str:
-    lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is going on" if row["running"] else "")]
+    lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
     lines.append(_spent(row))
     if row["running"] and row["videos_per_hour"]:
         lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
-    ahead = ahead_words(row)
+    ahead = describe_time_left(row)
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
     lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
@@ -72,7 +72,7 @@ def _text(row: dict[str, Any], waits: float | None = None) -> str:
         doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
         lines.append(waiting_words(doubts, waits, None, time.time()))
     for doubt in row["in_doubt"][:10]:
-        word = "held in doubt" if doubt["held"] else "in doubt, being looked up"
+        word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
         name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNBOUNDED)
         lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)

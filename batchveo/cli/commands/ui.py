@@ -17,16 +17,18 @@ from batchveo.core.errors import UsageError
     "--host",
     metavar="ADDRESS",
     default="127.0.0.1",
-    help="The address to listen on; any but loopback asks for a token.",
+    help="Address to listen on; other machines need the token that is printed.",
 )
-@option("--port", metavar="N", type=click.IntRange(0, 65535), default=8700, help="The port; 0 takes a free one.")
-@option("--token", is_flag=True, help="Ask for a token on loopback too, where this machine has other users.")
-@option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), default=8700, help="Port to listen on; 0 takes a free one."
+)
+@option("--token", is_flag=True, help="Require a token on loopback too, if this machine has other users.")
+@option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 @videos_option
 def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Destination | None) -> int:
-    """Serve a page of this state: the videos, how far it is, what failed and why; until Ctrl-C.
+    """Serve a web page of videos, progress and failures until Ctrl-C.
 
-    It may be open while a run goes on. Retry, cancel and resolve work from it as the commands do.
+    It can be open during a run. Jobs can be retried, cancelled and resolved from the page.
     """
     from batchveo.core.asgi_server import serve
     from batchveo.store import Store
@@ -38,12 +40,12 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"
-        click.echo(f"the page is at {page} (Ctrl-C ends it)", err=True)
+        click.echo(f"the page is at {page} (Ctrl-C stops it)", err=True)
         if open_browser:
             click.launch(page)
 
     try:
         serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be used: {error.strerror}; --port 0 takes a free one") from None
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
     return 0

@@ -18,13 +18,19 @@ from batchveo.store import Store
 
 @click.command("verify")
 @state_option
-@option("--output", type=PLACE, metavar="DIR|URL", help="Where the videos are now, if they were moved.")
-@option("--refetch", "fetch_again", is_flag=True, envvar=None, help="Let the next run fetch again what is wrong.")
+@option("--output", type=PLACE, metavar="DIR|URL", help="Folder or bucket URL of the videos, if they were moved.")
+@option(
+    "--refetch",
+    "fetch_again",
+    is_flag=True,
+    envvar=None,
+    help="Let the next run download wrong videos again, at no cost.",
+)
 @json_option
 def command(state: Path, output: Destination | None, *, fetch_again: bool, as_json: bool) -> int:
-    """Check every finished video in its place: there, of its recorded size and hash, a whole MP4.
+    """Check every finished video: the file exists, has its recorded size and hash, and is a whole MP4.
 
-    Exit status 1 where something is wrong. --refetch costs nothing: the videos are paid for.
+    Exit status 1 if a video is wrong.
     """
     wrong = []
     checked = 0
@@ -42,7 +48,7 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
             for verdict in wrong:
                 refetch(store, verdict.job, now=time.time())
             again = pasteable("resume", state=state, service=address_options(store.runs.list_services()))
-        click.echo(f"{counted(len(wrong), 'video')} will be fetched again by `{again}`", err=True)
+        click.echo(f"{counted(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
     click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
     return 1 if wrong else 0
 

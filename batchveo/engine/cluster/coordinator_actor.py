@@ -35,7 +35,7 @@ Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClie
 class CoordinatorActor:
     """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
 
-    def __init__(self, opening: Opening = clients.apis, clock: Callable[[], Clock] = Clock) -> None:
+    def __init__(self, opening: Opening = clients.open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
         self._opening = opening
         self._clock = clock
         self._news = News()

@@ -37,7 +37,7 @@ class WorkerEnd:
 class WorkerActor:
     """Works for one run, under one name."""
 
-    def __init__(self, opening: Opening = clients.clients, disk: Disk = in_thread) -> None:
+    def __init__(self, opening: Opening = clients.open_clients, disk: Disk = in_thread) -> None:
         self._opening = opening
         self._disk = disk
         self._fenced = anyio.Event()

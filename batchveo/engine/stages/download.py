@@ -11,10 +11,10 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector, Stalled, TooLong, pour
+from batchveo.provider.body import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.certificates import distrust
-from batchveo.provider.http_errors import describe
+from batchveo.provider.certificates import explain_distrust
+from batchveo.provider.http_errors import describe_exception
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.storage.base import DownloadFailed, Shelf, Spot, Taking
 from batchveo.storage.block_writer import Disk, in_thread
@@ -118,13 +118,13 @@ class Downloader:
         except UrlRefused as error:
             raise DownloadFailed(DownloadError(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
-            raise DownloadFailed(DownloadError(reason=describe(error), tries=ENDLESS_TRIES)) from None
+            raise DownloadFailed(DownloadError(reason=describe_exception(error), tries=ENDLESS_TRIES)) from None
         except Stalled as error:
-            raise DownloadFailed(DownloadError(reason=describe(error), tries=STALLED_TRIES)) from None
+            raise DownloadFailed(DownloadError(reason=describe_exception(error), tries=STALLED_TRIES)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if distrust(error) is not None:
-                raise Untrusted(describe(error)) from None
-            raise DownloadFailed(DownloadError(reason=describe(error))) from None
+            if explain_distrust(error) is not None:
+                raise Untrusted(describe_exception(error)) from None
+            raise DownloadFailed(DownloadError(reason=describe_exception(error))) from None
 
     async def _stream(self, job: Job, spot: Spot) -> Downloaded:
         """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
@@ -153,7 +153,7 @@ class Downloader:
             await taking.add(piece)
 
         try:
-            await pour(response.stream, take, most=most - body.start)
+            await read_body(response.stream, take, most=most - body.start)
             check_length(taking.size, body)
         except TooLong:
             raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None

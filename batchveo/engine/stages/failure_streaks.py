@@ -85,8 +85,13 @@ class Streaks:
         self._freed_at = now
         return True
 
+    def put_aside(self, streak: Streak) -> None:
+        """Poll this generation seldom from now on; ``same`` counts anew, so that the first gap is the shortest."""
+        streak.aside = True
+        streak.same = 0
+
     def gap(self, streak: Streak) -> float:
         """Seconds until the next poll."""
         if streak.aside:
-            return backoff(streak.same - SAME_ANSWERS + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
+            return backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
         return backoff(streak.count, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from batchveo.core.outcomes import DownloadError
-from batchveo.provider.responses import Answer, retry_after
+from batchveo.provider.responses import Response, read_retry_after
 from batchveo.storage.base import DownloadFailed
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _rest(response: httpx.Response, partial: Partial) -> Body:
 def _refusal(response: httpx.Response) -> DownloadError:
     status = response.status_code
     headers = {name.lower(): value for name, value in response.headers.items()}
-    wait = retry_after(Answer(status=status, headers=headers, body=b""))
+    wait = read_retry_after(Response(status=status, headers=headers, body=b""))
     reason = f"the file host answered HTTP {status}"
     tries = GONE_TRIES if status in STALE else None
     return DownloadError(reason=reason, stale_url=status in STALE, retry_after=wait, tries=tries)

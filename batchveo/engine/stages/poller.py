@@ -127,7 +127,7 @@ class PollLoop:
             self.queue.put(job, self._schedule.unfinished(job, now))
 
     async def _put_aside(self, job: Job, trouble: PollError, streak: Streak, now: float) -> None:
-        streak.aside = True
+        self._streaks.put_aside(streak)
         self._schedule.ended(job)
         self._say_last_word(job, trouble)
         await self._go_on(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))

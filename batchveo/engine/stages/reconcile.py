@@ -10,7 +10,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInLog, LogOutcome
 from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
-from batchveo.provider.responses import CREDITS_PER_USD, amount, read_id
+from batchveo.provider.responses import CREDITS_PER_USD, parse_usd, read_id
 from batchveo.provider.usage_log import Row, hours_since, read_log
 
 A_DAY = 24
@@ -82,7 +82,7 @@ def _usd(row: Row) -> float:
     cost = row.get("cost")
     if not isinstance(cost, dict):
         return 0.0
-    return amount(cost.get("usd")) or amount(cost.get("credits"), CREDITS_PER_USD) or 0.0
+    return parse_usd(cost.get("usd")) or parse_usd(cost.get("credits"), CREDITS_PER_USD) or 0.0
 
 
 class Reconciler:

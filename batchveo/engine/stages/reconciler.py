@@ -75,12 +75,15 @@ class ReconcileLoop:
         self._failures: Counter[Label] = Counter()
 
     def owes(self) -> bool:
-        """Whether something was not looked up yet by this run, and has not waited for that too long."""
-        now = self._recorder.now()
-        return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in self._unlooked())
+        """Whether the run waits for the log: each job has ``FIRST_LOOK_SECONDS`` for that, and no longer.
 
-    def _unlooked(self) -> list[Job]:
-        return [job for request, job in self._wanted().items() if request not in self._looked]
+        It waits for the first look about each, and for an answer about what has tries left: a generation that is
+        put aside while it is under way ends soon after, and the log names it as free only then.
+        """
+        now = self._recorder.now()
+        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._board.is_made_again(job)}
+        unlooked = {request: job for request, job in self._wanted().items() if request not in self._looked}
+        return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
     def _seen(self, job: Job) -> float:
         """When this run first saw that ``job`` has to be looked up."""

@@ -27,5 +27,5 @@ class Submitter:
             raise ValueError(f"job {job.id} was not claimed")
         async with self._attachments.filled(job.request) as request:
             return await self._api.submit(
-                request, client_request_id=job.client_request_id, leaving=lambda: self._mark_sent(job)
+                request, client_request_id=job.client_request_id, before_send=lambda: self._mark_sent(job)
             )

@@ -64,7 +64,7 @@ def _spoilt(answer: Response, fault: str | None, world: SandboxState) -> Respons
 
 
 def _serve(world: SandboxState, call: Call, generation: Generation, fault: str | None) -> Response:
-    encoding = str(call.ordinal + 1) if fault == "changed-etag" else ""
+    encoding = call.ordinal + 1 if fault == "changed-etag" else 0
     size = file_size(world.settings, generation)
     etag = f'"{blake2b(f"{generation.file}/{encoding}".encode(), digest_size=8).hexdigest()}"'
     headers = {"content-type": "video/mp4", "accept-ranges": "bytes", "etag": etag}

@@ -1,101 +1,146 @@
 // The charts of one night. `renderCharts(container, data, {load})` draws what `charting.charts` made;
 // `load(key)` resolves to the data of another night, and without it there is no choice of nights.
-// Needs moments, money, charts-time, -frame, -series, -spread, -lanes, -paint and -timeline, loaded in this order,
-// before it. Newer data of the night that is shown takes the place of the older where it stands: zoom, scroll, focus,
+// Newer data of the night that is shown takes the place of the older where it stands: zoom, scroll, focus,
 // an open table and what is being read stay. Another night replaces what was there.
-"use strict";
-const renderCharts = (() => {
-  const { html } = ChartFrame;
-  const T = ChartTime;
-  const { sum, most } = ChartSeries;
 
-  function facts(data) {
-    const seconds = data.night.stretches.reduce((total, [start, end]) => total + end - start, 0);
-    const videos = sum(data.flow.finished);
-    return { seconds, videos, failed: sum(data.flow.failed), perHour: videos / Math.max(seconds / 3600, 1 / 3600), peak: most(data.flow.peak) };
-  }
+import { flow } from "./charts-flow.js";
+import { html } from "./charts-frame.js";
+import { money } from "./charts-money.js";
+import { createSpan } from "./charts-span.js";
+import { spread } from "./charts-spread.js";
+import * as T from "./charts-time.js";
+import { timeline } from "./charts-timeline.js";
 
-  function span({ start, end }) {
-    const sameDay = T.day(start) === T.day(end);
-    return `${T.day(start)} ${T.clock(start)} – ${sameDay ? "" : `${T.day(end)} `}${T.clock(end)}`;
-  }
+let rendered = 0;
 
-  // As of 23:55:10, with the day unless that is today
-  function asOf({ now }) {
-    const today = new Date(now * 1000).toDateString() === new Date().toDateString();
-    return `As of ${today ? "" : `${T.day(now)} `}${T.clock(now, true)}`;
-  }
+function facts(data) {
+  const seconds = data.night.stretches.reduce((total, [start, end]) => total + end - start, 0);
+  const videos = T.sum(data.flow.finished);
+  return {
+    seconds,
+    videos,
+    failed: T.sum(data.flow.failed),
+    perHour: videos / Math.max(seconds / 3600, 1 / 3600),
+    peak: T.most(data.flow.peak),
+  };
+}
 
-  function choice(container, data, options) {
-    const { nights, night } = data;
-    const zone = html("span", { class: "chart-zone" }, html("span", { class: "chart-as-of" }, asOf(data)), ` · Times: ${T.zone()}`);
-    if (!options.load || nights.length < 2) return html("p", { class: "chart-choice" }, html("span", {}, span(night)), zone);
-    const entries = nights.map((one) => html("option", { value: one.key, selected: one.key === night.key }, span(one)));
-    entries.push(html("option", { value: "all", selected: night.key === "all" }, "All nights, the time between them left out"));
-    const select = html("select", {}, ...entries);
-    select.addEventListener("change", async () => {
-      select.disabled = true;
-      try {
-        render(container, await options.load(select.value), options);
-        container.querySelector("select")?.focus();
-      } catch (error) {
-        select.disabled = false;
-        zone.textContent = `That night could not be loaded: ${error.message}`;
-      }
-    });
-    return html("p", { class: "chart-choice" }, html("label", {}, "Night ", select), zone);
-  }
+function fromTo({ start, end }) {
+  const sameDay = T.day(start) === T.day(end);
+  return `${T.day(start)} ${T.clock(start)} – ${sameDay ? "" : `${T.day(end)} `}${T.clock(end)}`;
+}
 
-  function render(container, data, options = {}) {
-    if (data.night !== null && container.charts?.key === data.night.key) return update(container, data, options);
-    return renew(container, data, options);
-  }
+// As of 23:55:10, with the day unless that is today
+function asOf({ now }) {
+  const today = new Date(now * 1000).toDateString() === new Date().toDateString();
+  return `As of ${today ? "" : `${T.day(now)} `}${T.clock(now, true)}`;
+}
 
-  function update(container, data, options) {
-    const { drawn, fit } = container.charts;
-    if (drawn.some(({ held }) => held?.())) return; // a part is being dragged: the next data will do
-    const axis = T.axis(data.night.stretches);
-    const told = facts(data);
-    drawn.forEach((one) => one.update(data, axis, told));
-    const head = container.querySelector(".chart-choice");
-    if (head.contains(document.activeElement)) head.querySelector(".chart-as-of").textContent = asOf(data);
-    else head.replaceWith(choice(container, data, options));
-    fit();
-  }
-
-  function renew(container, data, options) {
-    container.charts?.disconnect();
-    container.charts = undefined;
-    container.classList.add("charts");
-    if (data.night === null) {
-      container.replaceChildren(html("p", { class: "chart-nothing" }, "Nothing has run yet: the charts come with the first run."));
-      return;
+function choice(container, data, options) {
+  const { nights, night } = data;
+  const zone = html(
+    "span",
+    { class: "chart-zone" },
+    html("span", { class: "chart-as-of" }, asOf(data)),
+    ` · Times: ${T.zone()}`,
+  );
+  if (!options.load || nights.length < 2)
+    return html("p", { class: "chart-choice" }, html("span", {}, fromTo(night)), zone);
+  const entries = nights.map((one) =>
+    html("option", { value: one.key, selected: one.key === night.key }, fromTo(one)),
+  );
+  entries.push(
+    html("option", { value: "all", selected: night.key === "all" }, "All nights, the time between them left out"),
+  );
+  const select = html("select", {}, ...entries);
+  select.addEventListener("change", async () => {
+    select.disabled = true;
+    try {
+      render(container, await options.load(select.value), options);
+      container.querySelector("select")?.focus();
+    } catch (error) {
+      select.disabled = false;
+      zone.textContent = `That night could not be loaded: ${error.message}`;
     }
-    const axis = T.axis(data.night.stretches);
-    const told = facts(data);
-    const drawn = [ChartTimeline.timeline(data, axis, told), ChartSeries.flow(data, axis, told), ChartSeries.money(data, axis, told), ChartSpread.spread(data)];
-    container.replaceChildren(choice(container, data, options), html("div", { class: "charts-all" }, ...drawn.map(({ node }) => node)));
-    keepFitting(container, drawn);
-    Object.assign(container.charts, { drawn, key: data.night.key });
-  }
+  });
+  return html("p", { class: "chart-choice" }, html("label", {}, "Night ", select), zone);
+}
 
-  // Drawn at the width there is, again when that or the light changes.
-  function keepFitting(container, drawn) {
-    const draw = () => drawn.forEach(({ node, draw: fit }) => {
+function render(container, data, options = {}) {
+  if (data.night !== null && container.charts?.key === data.night.key) return update(container, data, options);
+  return renew(container, data, options);
+}
+
+function update(container, data, options) {
+  const { drawn, span, fit } = container.charts;
+  if (drawn.some(({ held }) => held?.())) return; // a part is being dragged: the next data will do
+  const axis = T.axis(data.night.stretches);
+  const told = facts(data);
+  for (const one of drawn) one.update(data, axis, told);
+  span.grow(axis);
+  const head = container.querySelector(".chart-choice");
+  if (head.contains(document.activeElement)) head.querySelector(".chart-as-of").textContent = asOf(data);
+  else head.replaceWith(choice(container, data, options));
+  fit();
+}
+
+function renew(container, data, options) {
+  container.charts?.disconnect();
+  container.charts = undefined;
+  container.classList.add("charts");
+  if (data.night === null) {
+    container.replaceChildren(
+      html("p", { class: "chart-nothing" }, "Nothing has run yet: the charts come with the first run."),
+    );
+    return;
+  }
+  const axis = T.axis(data.night.stretches);
+  const told = [data, axis, facts(data)];
+  const span = createSpan(axis);
+  rendered += 1;
+  const sync = `charts ${rendered}`; // a cursor of its own for each set of charts
+  const drawn = [timeline(told, span), flow(told, span, sync), money(told, span, sync), spread(data)];
+  container.replaceChildren(
+    choice(container, data, options),
+    html("div", { class: "charts-all" }, ...drawn.map(({ node }) => node)),
+  );
+  keepFitting(container, drawn);
+  Object.assign(container.charts, { drawn, span, key: data.night.key });
+}
+
+// Drawn at the width there is, again when that or the light changes.
+function keepFitting(container, drawn) {
+  const draw = () => {
+    for (const { node, draw: fit } of drawn) {
       const width = Math.floor(node.querySelector(".chart-plot").clientWidth);
       if (width > 0) fit(width);
-    });
-    let known = 0;
-    let asked = 0;
-    const soon = () => { cancelAnimationFrame(asked); asked = requestAnimationFrame(draw); };
-    const sizes = new ResizeObserver(() => { if (container.clientWidth !== known) { known = container.clientWidth; soon(); } });
-    const light = window.matchMedia("(prefers-color-scheme: dark)");
-    const theme = new MutationObserver(soon);
-    sizes.observe(container);
-    light.addEventListener("change", soon);
-    theme.observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme"] });
-    container.charts = { fit: draw, disconnect() { sizes.disconnect(); theme.disconnect(); light.removeEventListener("change", soon); } };
-  }
+    }
+  };
+  let known = 0;
+  let asked = 0;
+  const soon = () => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(draw);
+  };
+  const sizes = new ResizeObserver(() => {
+    if (container.clientWidth !== known) {
+      known = container.clientWidth;
+      soon();
+    }
+  });
+  const light = window.matchMedia("(prefers-color-scheme: dark)");
+  const theme = new MutationObserver(soon);
+  sizes.observe(container);
+  light.addEventListener("change", soon);
+  theme.observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme"] });
+  container.charts = {
+    fit: draw,
+    disconnect() {
+      sizes.disconnect();
+      theme.disconnect();
+      light.removeEventListener("change", soon);
+    },
+  };
+}
 
-  return render;
-})();
+export { render as renderCharts };

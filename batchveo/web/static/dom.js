@@ -1,64 +1,76 @@
 // Elements made of text only: nothing that comes from outside is ever read as markup.
-"use strict";
-const Dom = (() => {
-  const SVG = "http://www.w3.org/2000/svg";
-  const ICONS = {
-    check: "M4 12.5l5 5L20 6.5", cross: "M6 6l12 12M18 6L6 18", question: "M9.3 9.2a2.8 2.8 0 1 1 3.9 2.8c-.8.4-1.2.9-1.2 1.9M12 17v.01M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18",
-    clock: "M12 7v5l3 2M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18", spark: "M12 3v5M12 16v5M3 12h5M16 12h5M6 6l3 3M15 15l3 3M18 6l-3 3M9 15l-3 3",
-    down: "M12 4v11M7 11l5 5l5-5M5 20h14", up: "M12 20V9M7 13l5-5l5 5M5 4h14", ban: "M5.6 5.6l12.8 12.8M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18",
-    left: "M15 5l-7 7l7 7", right: "M9 5l7 7l-7 7", sun: "M12 8a4 4 0 1 0 0 8a4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
-    moon: "M20 14.5A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.5z", half: "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18M12 3v18M12 8l5-3M12 13l8-4M12 18l8-5",
-    again: "M4 12a8 8 0 1 0 2.5-5.8M4 4v4h4",
-  };
+const SVG = "http://www.w3.org/2000/svg";
+const ICONS = {
+  check: "M4 12.5l5 5L20 6.5",
+  cross: "M6 6l12 12M18 6L6 18",
+  question: "M9.3 9.2a2.8 2.8 0 1 1 3.9 2.8c-.8.4-1.2.9-1.2 1.9M12 17v.01M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18",
+  clock: "M12 7v5l3 2M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18",
+  spark: "M12 3v5M12 16v5M3 12h5M16 12h5M6 6l3 3M15 15l3 3M18 6l-3 3M9 15l-3 3",
+  down: "M12 4v11M7 11l5 5l5-5M5 20h14",
+  up: "M12 20V9M7 13l5-5l5 5M5 4h14",
+  ban: "M5.6 5.6l12.8 12.8M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18",
+  left: "M15 5l-7 7l7 7",
+  right: "M9 5l7 7l-7 7",
+  sun: "M12 8a4 4 0 1 0 0 8a4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
+  moon: "M20 14.5A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.5z",
+  half: "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18M12 3v18M12 8l5-3M12 13l8-4M12 18l8-5",
+  again: "M4 12a8 8 0 1 0 2.5-5.8M4 4v4h4",
+};
 
-  // el("p", { class: "x", onclick: f, "data-id": 1 }, "text", child): `false` and `undefined` leave an attribute out.
-  function el(tag, attributes = {}, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value === undefined || value === false || value === null) continue;
-      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-      else node.setAttribute(name, value === true ? "" : String(value));
-    }
-    node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
-    return node;
+// el("p", { class: "x", onclick: f, "data-id": 1 }, "text", child): `false` and `undefined` leave an attribute out.
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false || value === null) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : String(value));
   }
+  node.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
+  return node;
+}
 
-  function icon(name) {
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("class", "icon");
-    svg.setAttribute("aria-hidden", "true");
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", ICONS[name]);
-    svg.append(path);
-    return svg;
-  }
+function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
 
-  const TAIL = 14;
+const TAIL = 14;
 
-  // A name on one line that is cut in its middle if there is no room: names of one batch differ at their ends.
-  function cut(node, text) {
-    const letters = Array.from(text);
-    const long = letters.length > 2 * TAIL;
-    node.classList.toggle("cut", long);
-    if (long) node.replaceChildren(el("span", {}, letters.slice(0, -TAIL).join("")), el("span", {}, letters.slice(-TAIL).join("")));
-    else node.textContent = text;
-    if (long) node.setAttribute("aria-label", text); // two pieces would be read as two words
-    else node.removeAttribute("aria-label");
-  }
+// A name on one line that is cut in its middle if there is no room: names of one batch differ at their ends.
+function cut(node, text) {
+  const letters = Array.from(text);
+  const long = letters.length > 2 * TAIL;
+  node.classList.toggle("cut", long);
+  if (long)
+    node.replaceChildren(
+      el("span", {}, letters.slice(0, -TAIL).join("")),
+      el("span", {}, letters.slice(-TAIL).join("")),
+    );
+  else node.textContent = text;
+  if (long)
+    node.setAttribute("aria-label", text); // two pieces would be read as two words
+  else node.removeAttribute("aria-label");
+}
 
-  const byId = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 
-  function toast(text, { wrong = false } = {}) {
-    const node = el("p", { class: wrong ? "toast wrong" : "toast" }, text);
-    byId("toasts").append(node);
-    setTimeout(() => node.remove(), wrong ? 9000 : 5000);
-  }
+function toast(text, { wrong = false } = {}) {
+  const node = el("p", { class: wrong ? "toast wrong" : "toast" }, text);
+  byId("toasts").append(node);
+  setTimeout(() => node.remove(), wrong ? 9000 : 5000);
+}
 
-  // Said to screen readers only.
-  function speak(text) {
-    if (byId("spoken").textContent !== text) byId("spoken").textContent = text;
-  }
+// Said to screen readers only.
+function speak(text) {
+  if (byId("spoken").textContent !== text) byId("spoken").textContent = text;
+}
 
-  return { cut, el, icon, byId, toast, speak };
-})();
+export { byId, cut, el, icon, speak, toast };

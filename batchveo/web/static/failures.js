@@ -1,61 +1,96 @@
 // Failures by cause, the commonest first: one look tells whether to edit, to retry, or to let be.
-"use strict";
-const Failures = (() => {
-  const { el, icon } = Dom;
 
-  function create(source, actions, section) {
-    let last;
-    let asked = 0;
-    let missed = false; // the last answer did not come: it is asked for again when the server is heard
+import { el, icon } from "./dom.js";
+import * as Words from "./words.js";
 
-    async function show() {
-      const turn = (asked += 1);
-      try {
-        const { causes } = await source.failures();
-        if (turn !== asked) return;
-        missed = false;
-        const text = JSON.stringify(causes);
-        if (text === last) return;
-        last = text;
-        section.replaceChildren(el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures"),
-          ...(causes.length ? causes.map(cause) : [el("p", { class: "empty" }, "Nothing has failed.")]));
-      } catch (error) {
-        if (turn !== asked) return;
-        last = undefined;
-        missed = true;
-        section.replaceChildren(el("p", { class: "empty", role: "alert" }, error.message));
-      }
+function createFailures(source, actions, section) {
+  let last;
+  let asked = 0;
+  let missed = false; // the last answer did not come: it is asked for again when the server is heard
+
+  async function show() {
+    asked += 1;
+    const turn = asked;
+    try {
+      const { causes } = await source.failures();
+      if (turn !== asked) return;
+      missed = false;
+      const text = JSON.stringify(causes);
+      if (text === last) return;
+      last = text;
+      section.replaceChildren(
+        el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures"),
+        ...(causes.length ? causes.map(cause) : [el("p", { class: "empty" }, "Nothing has failed.")]),
+      );
+    } catch (error) {
+      if (turn !== asked) return;
+      last = undefined;
+      missed = true;
+      section.replaceChildren(el("p", { class: "empty", role: "alert" }, error.message));
     }
-
-    function title(causes) {
-      const jobs = causes.reduce((sum, one) => sum + one.jobs, 0);
-      return `${Words.counted(jobs, "job")} failed, for ${Words.counted(causes.length, "cause")}`;
-    }
-
-    function cause(one) {
-      const models = one.models.map(Words.model).join(", ");
-      return el("article", { class: "cause" },
-        el("p", { class: "cause-count" }, Words.number(one.jobs), el("small", {}, one.jobs === 1 ? "job" : "jobs")),
-        el("div", {}, el("h3", { title: one.text }, varying(one.cause)),
-          el("p", {}, `${models} · for example `, el("a", { href: `#/job/${encodeURIComponent(one.example)}` }, one.example_name))),
-        el("div", { class: "cause-do" },
-          el("a", { class: "button", href: `#/videos?${query(one)}`, "aria-label": `Show the jobs that failed so: ${one.cause}` }, "Show"),
-          source.canAct && el("button", { type: "button", onclick: () => actions.retryCause(one) }, icon("again"), one.jobs === 1 ? "Retry" : `Retry all ${Words.number(one.jobs)}`)));
-    }
-
-    return { show, missed: () => missed };
   }
 
-  // What differs from job to job stands out less than what they share.
-  const varying = (cause) => cause.split(/\b(N|ID|URL)\b/).map((part, index) => (index % 2 ? el("em", {}, part) : part));
-
-  // The words that all of them share.
-  function query(one) {
-    const words = one.cause.split(/\s+/).filter((word) => word && !/\b(N|ID|URL)\b/.test(word)).slice(0, 24);
-    const params = new URLSearchParams({ state: "failed" });
-    if (one.text.trim()) params.set("q", words.join(" "));
-    return params;
+  function title(causes) {
+    const jobs = causes.reduce((sum, one) => sum + one.jobs, 0);
+    return `${Words.counted(jobs, "job")} failed, for ${Words.counted(causes.length, "cause")}`;
   }
 
-  return { create };
-})();
+  function cause(one) {
+    const models = one.models.map(Words.model).join(", ");
+    return el(
+      "article",
+      { class: "cause" },
+      el("p", { class: "cause-count" }, Words.number(one.jobs), el("small", {}, one.jobs === 1 ? "job" : "jobs")),
+      el(
+        "div",
+        {},
+        el("h3", { title: one.text }, varying(one.cause)),
+        el(
+          "p",
+          {},
+          `${models} · for example `,
+          el("a", { href: `#/job/${encodeURIComponent(one.example)}` }, one.example_name),
+        ),
+      ),
+      el(
+        "div",
+        { class: "cause-do" },
+        el(
+          "a",
+          {
+            class: "button",
+            href: `#/videos?${query(one)}`,
+            "aria-label": `Show the jobs that failed so: ${one.cause}`,
+          },
+          "Show",
+        ),
+        source.canAct &&
+          el(
+            "button",
+            { type: "button", onclick: () => actions.retryCause(one) },
+            icon("again"),
+            one.jobs === 1 ? "Retry" : `Retry all ${Words.number(one.jobs)}`,
+          ),
+      ),
+    );
+  }
+
+  return { show, missed: () => missed };
+}
+
+// What differs from job to job stands out less than what they share.
+const varying = (cause) =>
+  cause.split(/\b(N|ID|URL)\b/).map((part, index) => (index % 2 ? el("em", {}, part) : part));
+
+// The words that all of them share.
+function query(one) {
+  const words = one.cause
+    .split(/\s+/)
+    .filter((word) => word && !/\b(N|ID|URL)\b/.test(word))
+    .slice(0, 24);
+  const params = new URLSearchParams({ state: "failed" });
+  if (one.text.trim()) params.set("q", words.join(" "));
+  return params;
+}
+
+export { createFailures };

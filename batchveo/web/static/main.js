@@ -1,97 +1,140 @@
 // What the address names is what is shown: #/videos?…, #/failures, #/charts, #/job/ID.
-"use strict";
-(() => {
-  const { byId } = Dom;
-  const VIEWS = ["videos", "failures", "charts"];
-  const source = Source.open();
-  let view; // none is shown yet
-  let wanted = Filters.parse("");
-  let shown;
 
-  const actions = Actions.create(source, () => { progress.look(); panel.refresh(); if (view === "failures") failures.show(); });
-  const gallery = Gallery.create(source, byId("gallery"), { lost });
-  const filters = Filters.create(byId("filters"), (filter) => location.replace(address("videos", filter)));
-  const failures = Failures.create(source, actions, byId("failures"));
-  const charts = ChartsView.create(source, byId("charts"));
-  const panel = Panel.create(source, actions, {
-    beside: gallery.beside, lost,
-    seen: (job) => { if (job.problem) gallery.change([job]); },
-    closed: (id) => { if (location.hash.startsWith("#/job/")) location.replace(address(view, wanted)); if (view === "videos") gallery.focusJob(id); },
-  });
-  const progress = Progress.create(source, byId("progress"), (now) => {
-    filters.count(now.counts);
-    const badge = byId("failures-badge");
-    badge.hidden = !now.counts.failed;
-    badge.textContent = Words.number(now.counts.failed);
-    const label = now.counts.failed ? `Failures, ${Words.number(now.counts.failed)} failed` : "Failures";
-    byId("nav-failures").setAttribute("aria-label", label);  // a label on the badge alone is not read out
-    if (now.many) gallery.reload();
-    else gallery.change(now.changed);
-    if (now.back) { gallery.again(); offerChoices(); }
-    const all = now.many || now.back;
-    if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
-    if (view === "failures" && (all || now.changed.length || failures.missed())) failures.show();
-    if (view === "charts") charts.hear(now);
-  });
-  const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
+import { createActions } from "./actions.js";
+import { createChartsView } from "./charts-view.js";
+import { byId, el } from "./dom.js";
+import { createFailures } from "./failures.js";
+import { createFilters, isAll, parseFilter, queryOf } from "./filters.js";
+import { createGallery } from "./gallery.js";
+import { createPanel } from "./panel.js";
+import { createProgress } from "./progress.js";
+import { openSource } from "./source.js";
+import { createTheme } from "./theme.js";
+import * as Words from "./words.js";
 
-  // A video that does not play may be gone: what became of its file is asked for once more.
-  async function lost({ id }) {
-    const job = await source.recheck(id).catch(() => undefined);
-    if (!job?.problem) return;
-    gallery.change([job]);
-    if (panel.showing() === id) panel.refresh();
-  }
+const VIEWS = ["videos", "failures", "charts"];
+const source = openSource();
+let view; // none is shown yet
+let wanted = parseFilter("");
+let shown;
 
-  function address(name, filter) {
-    const query = name === "videos" ? Filters.query(filter) : "";
-    return `#/${name}${query ? `?${query}` : ""}`;
-  }
-
-  gallery.onCount(({ total, loaded, byState }) => {
-    filters.count(undefined, byState ?? null);
-    panel.retop();
-    const beyond = total > 10000 && !Filters.isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
-    byId("found").textContent = Filters.isAll(wanted) ? beyond : `${beyond} found`;
-    byId("nothing").hidden = loaded > 0;
-    byId("nothing").replaceChildren(...(Filters.isAll(wanted) ? ["No jobs yet: `batchveo run MANIFEST` adds them."] : [
-      "Nothing fits. Fewer words, or another state, may find more. ",
-      Dom.el("button", { type: "button", onclick: () => location.replace(address("videos", { ...Filters.parse(""), order: wanted.order, list: wanted.list })) }, "Clear the filters")]));
-  });
-
-  function show(name, query) {
-    view = name;
-    for (const one of VIEWS) {
-      byId(one).hidden = one !== name;
-      if (one === name) byId(`nav-${one}`).setAttribute("aria-current", "page");
-      else byId(`nav-${one}`).removeAttribute("aria-current");
-    }
-    if (name === "failures") failures.show();
-    if (name === "charts") charts.show();
-    if (name !== "videos") return;
-    wanted = Filters.parse(query);
-    filters.show(wanted);
-    gallery.asList(wanted.list);
-    byId("nav-videos").href = address("videos", wanted);
-    const key = Filters.query({ ...wanted, list: false });
-    if (shown !== key) { shown = key; gallery.show(wanted); }
-  }
-
-  function follow() {
-    const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
-    if (name === "job" && rest) {
-      if (view === undefined) show("videos", "");
-      panel.show(decodeURIComponent(rest));
-    } else {
-      panel.close();
-      show(VIEWS.includes(name) ? name : "videos", VIEWS.includes(name) ? rest || "" : "");
-    }
-  }
-
-  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
-  addEventListener("hashchange", follow);
-  Theme.create(byId("theme"));
-  follow();
+const actions = createActions(source, () => {
   progress.look();
-  offerChoices();
-})();
+  panel.refresh();
+  if (view === "failures") failures.show();
+});
+const gallery = createGallery(source, byId("gallery"), { lost });
+const filters = createFilters(byId("filters"), (filter) => location.replace(address("videos", filter)));
+const failures = createFailures(source, actions, byId("failures"));
+const charts = createChartsView(source, byId("charts"));
+const panel = createPanel(source, actions, {
+  beside: gallery.beside,
+  lost,
+  seen: (job) => {
+    if (job.problem) gallery.change([job]);
+  },
+  closed: (id) => {
+    if (location.hash.startsWith("#/job/")) location.replace(address(view, wanted));
+    if (view === "videos") gallery.focusJob(id);
+  },
+});
+const progress = createProgress(source, byId("progress"), (now) => {
+  filters.count(now.counts);
+  const badge = byId("failures-badge");
+  badge.hidden = !now.counts.failed;
+  badge.textContent = Words.number(now.counts.failed);
+  const label = now.counts.failed ? `Failures, ${Words.number(now.counts.failed)} failed` : "Failures";
+  byId("nav-failures").setAttribute("aria-label", label); // a label on the badge alone is not read out
+  if (now.many) gallery.reload();
+  else gallery.change(now.changed);
+  if (now.back) {
+    gallery.again();
+    offerChoices();
+  }
+  const all = now.many || now.back;
+  if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
+  if (view === "failures" && (all || now.changed.length || failures.missed())) failures.show();
+  if (view === "charts") charts.hear(now);
+});
+const offerChoices = () => source.choices().then(filters.offer, () => {}); // they come again with the server
+
+// A video that does not play may be gone: what became of its file is asked for once more.
+async function lost({ id }) {
+  const job = await source.recheck(id).catch(() => undefined);
+  if (!job?.problem) return;
+  gallery.change([job]);
+  if (panel.showing() === id) panel.refresh();
+}
+
+function address(name, filter) {
+  const query = name === "videos" ? queryOf(filter) : "";
+  return `#/${name}${query ? `?${query}` : ""}`;
+}
+
+gallery.onCount(({ total, loaded, byState }) => {
+  filters.count(undefined, byState ?? null);
+  panel.retop();
+  const beyond = total > 10000 && !isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
+  byId("found").textContent = isAll(wanted) ? beyond : `${beyond} found`;
+  byId("nothing").hidden = loaded > 0;
+  byId("nothing").replaceChildren(
+    ...(isAll(wanted)
+      ? ["No jobs yet: `batchveo run MANIFEST` adds them."]
+      : [
+          "Nothing fits. Fewer words, or another state, may find more. ",
+          el(
+            "button",
+            {
+              type: "button",
+              onclick: () =>
+                location.replace(
+                  address("videos", { ...parseFilter(""), order: wanted.order, list: wanted.list }),
+                ),
+            },
+            "Clear the filters",
+          ),
+        ]),
+  );
+});
+
+function show(name, query) {
+  view = name;
+  for (const one of VIEWS) {
+    byId(one).hidden = one !== name;
+    if (one === name) byId(`nav-${one}`).setAttribute("aria-current", "page");
+    else byId(`nav-${one}`).removeAttribute("aria-current");
+  }
+  if (name === "failures") failures.show();
+  if (name === "charts") charts.show();
+  if (name !== "videos") return;
+  wanted = parseFilter(query);
+  filters.show(wanted);
+  gallery.asList(wanted.list);
+  byId("nav-videos").href = address("videos", wanted);
+  const key = queryOf({ ...wanted, list: false });
+  if (shown !== key) {
+    shown = key;
+    gallery.show(wanted);
+  }
+}
+
+function follow() {
+  const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
+  if (name === "job" && rest) {
+    if (view === undefined) show("videos", "");
+    panel.show(decodeURIComponent(rest));
+  } else {
+    panel.close();
+    show(VIEWS.includes(name) ? name : "videos", VIEWS.includes(name) ? rest || "" : "");
+  }
+}
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+addEventListener("hashchange", follow);
+createTheme(byId("theme"));
+follow();
+progress.look();
+offerChoices();

@@ -1,36 +1,33 @@
 // Moments in words: one form for the whole page, with charts and report. Times of day are those of this machine's
 // zone, to 24 hours; a day of another year than this one has its year.
-"use strict";
-const Moments = (() => {
-  const format = (options) => new Intl.DateTimeFormat("en-GB", options);
-  const MINUTE = format({ hour: "2-digit", minute: "2-digit" });
-  const SECOND = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const DAY = format({ weekday: "short", day: "numeric", month: "short" });
-  const WEEKDAY = format({ weekday: "short" });
-  const isSaid = (at) => at !== null && at !== undefined;
+const format = (options) => new Intl.DateTimeFormat("en-GB", options);
+const MINUTE = format({ hour: "2-digit", minute: "2-digit" });
+const SECOND = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = format({ weekday: "short", day: "numeric", month: "short" });
+const WEEKDAY = format({ weekday: "short" });
+const isSaid = (at) => at !== null && at !== undefined;
 
-  // 23:08, or 23:08:12
-  const clock = (at, seconds = false) => (seconds ? SECOND : MINUTE).format(at * 1000);
+// 23:08, or 23:08:12
+const clock = (at, seconds = false) => (seconds ? SECOND : MINUTE).format(at * 1000);
 
-  // Thu 26 Nov, as a label that stands among others
-  const date = (at) => DAY.format(at * 1000).replace(",", "");
+// Thu 26 Nov, as a label that stands among others
+const date = (at) => DAY.format(at * 1000).replace(",", "");
 
-  // Thu 26 Nov, or Thu 26 Nov 2025
-  function day(at) {
-    const year = new Date(at * 1000).getFullYear();
-    return year === new Date().getFullYear() ? date(at) : `${date(at)} ${year}`;
-  }
+// Thu 26 Nov, or Thu 26 Nov 2025
+function day(at) {
+  const year = new Date(at * 1000).getFullYear();
+  return year === new Date().getFullYear() ? date(at) : `${date(at)} ${year}`;
+}
 
-  // Thu 26 Nov 23:08:12
-  const when = (at) => (isSaid(at) ? `${day(at)} ${clock(at, true)}` : "–");
+// Thu 26 Nov 23:08:12
+const when = (at) => (isSaid(at) ? `${day(at)} ${clock(at, true)}` : "–");
 
-  // To the minute, with its weekday unless that is the day of `now`.
-  function hour(at, now) {
-    const isToday = new Date(at * 1000).toDateString() === new Date(now * 1000).toDateString();
-    return isToday ? clock(at) : `${WEEKDAY.format(at * 1000)} ${clock(at)}`;
-  }
+// To the minute, with its weekday unless that is the day of `now`.
+function hour(at, now) {
+  const isToday = new Date(at * 1000).toDateString() === new Date(now * 1000).toDateString();
+  return isToday ? clock(at) : `${WEEKDAY.format(at * 1000)} ${clock(at)}`;
+}
 
-  const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
 
-  return { clock, date, day, hour, when, zone };
-})();
+export { clock, date, day, hour, when, zone };

@@ -1,159 +1,288 @@
 // A job's whole history, in a dialog with an address of its own.
-"use strict";
-const Panel = (() => {
-  const { el, icon, byId } = Dom;
 
-  // `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
-  function create(source, actions, { beside, closed, lost, seen }) {
-    const dialog = byId("job");
-    let open;
-    let unplayed;
+import { byId, cut, el, icon } from "./dom.js";
+import * as Moments from "./moments.js";
+import * as Money from "./money.js";
+import * as Words from "./words.js";
 
-    async function show(id) {
-      open = id;
-      try {
-        const job = await source.job(id);
-        seen(job);
-        if (open === id) fill(job);
-      } catch (error) {
-        if (open !== id) return;
-        delete dialog.dataset.of;
-        dialog.replaceChildren(top({ id, name: "This job cannot be shown" }), el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)));
-      }
-      if (open === id && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }
-    }
+// `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
+function createPanel(source, actions, { beside, closed, lost, seen }) {
+  const dialog = byId("job");
+  let open;
+  let unplayed;
 
-    // The same job as it is now; a video that plays goes on playing.
-    async function refresh() {
-      if (!open || !dialog.open) return;
-      const job = await source.job(open).catch(() => undefined);
-      if (job && job.id === open) { seen(job); fill(job); }
-    }
-
-    function fill(job) {
-      const state = Words.state(job);
-      const kept = dialog.querySelector("video");
-      const video = !job.video ? job.problem && missing(state) : unplayed === videoKey(job) ? missing(Words.unplayed(job)) : kept?.dataset.of === videoKey(job) ? kept : player(job);
-      const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
-      const inside = el("div", { class: "panel-in" }, video,
-        el("div", { class: "panel-state" }, el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word), el("p", {}, job.problem && !job.video ? "" : state.says, job.unlinked && " This report does not link to it: it lies in another part of the disk.")),
-        job.error && el("p", { class: "panel-error" }, job.error),
-        el("p", { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined }, job.prompt || "(no prompt)"),
-        el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
-        section("What it is", facts(job)),
-        section("What happened", life(job)),
-        job.attempts.length > 0 && section(job.attempts.length === 1 ? "The request that was sent" : "The requests that were sent", job.attempts.map(attempt)),
-        section("Request", el("pre", { tabindex: 0, "aria-label": "Request" }, JSON.stringify(job.request, null, 2))),
-        Object.keys(job.meta).length > 0 && section("Meta", el("pre", { tabindex: 0, "aria-label": "Meta" }, JSON.stringify(job.meta, null, 2))));
-      if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
-      else dialog.replaceChildren(top(job), inside);
-      dialog.dataset.of = job.id;
-    }
-
-    function top(job) {
-      const go = (step) => { const id = beside(job.id, step); if (id) location.replace(`#/job/${encodeURIComponent(id)}`); };
-      const move = (step, name, sign) => el("button", { type: "button", class: "quiet", "aria-label": name, title: name, "data-step": step, disabled: !beside(job.id, step), onclick: () => go(step) }, icon(sign));
-      const title = el("h2", { id: "job-title", title: job.name });
-      Dom.cut(title, job.name);
-      return el("div", { class: "panel-top" }, title,
-        move(-1, "Previous job", "left"), move(1, "Next job", "right"),
-        el("button", { type: "button", class: "quiet", "aria-label": "Close", title: "Close (Esc)", onclick: () => dialog.close(), autofocus: true }, icon("cross")));
-    }
-
-    const videoKey = (job) => `${job.id} ${job.sha256}`;
-    function player(job) {
-      const video = el("video", { src: source.video(job), poster: source.poster(job), controls: true, loop: true, playsinline: true, preload: "metadata", "data-of": videoKey(job), "aria-label": `Video of ${job.name}` });
-      video.addEventListener("error", () => {
-        if (open !== job.id || !video.isConnected) return;
-        unplayed = videoKey(job); // it is not tried again and again
-        video.replaceWith(missing(Words.unplayed(job)));
-        lost(job);
-      });
-      return video;
-    }
-
-    // In the place of the player.
-    const missing = ({ icon: sign, tone, word, says }) =>
-      el("div", { class: `panel-missing tone-${tone}` }, icon(sign), el("strong", {}, word), el("p", {}, says));
-
-    function links(job) {
-      if (!job.video) return [];
-      const link = (href, text) => el("a", { class: "button", href, target: "_blank", rel: "noopener" }, text);
-      const sidecar = source.sidecar(job); // a report can only link to a file, and there may be none beside the video
-      return [link(source.video(job), "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
-    }
-
-    function keydown(event) {
-      if (event.target.closest("video, input, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const id = beside(open, step);
-      if (id) location.replace(`#/job/${encodeURIComponent(id)}`);
-    }
-
-    dialog.addEventListener("keydown", keydown);
-    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // the veil beside it
-    dialog.addEventListener("close", () => {
-      const was = open;
-      open = undefined;
-      unplayed = undefined;
-      dialog.replaceChildren();
+  async function show(id) {
+    open = id;
+    try {
+      const job = await source.job(id);
+      seen(job);
+      if (open === id) fill(job);
+    } catch (error) {
+      if (open !== id) return;
       delete dialog.dataset.of;
-      closed(was);
-    });
-
-    // More jobs have come: there may be a next one now.
-    function retop() {
-      const old = dialog.querySelector(".panel-top");
-      if (open && old) old.querySelectorAll("[data-step]").forEach((button) => { button.disabled = !beside(open, Number(button.dataset.step)); });
+      dialog.replaceChildren(
+        top({ id, name: "This job cannot be shown" }),
+        el("div", { class: "panel-in" }, el("p", { class: "empty" }, error.message)),
+      );
     }
-
-    return { show, refresh, retop, showing: () => open, close: () => { if (dialog.open) dialog.close(); } };
+    if (open === id && !dialog.open) {
+      dialog.showModal();
+      dialog.scrollTop = 0;
+    }
   }
 
-  const section = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
-  const code = (text) => (text === null || text === undefined ? undefined : el("code", {}, text));
-
-  function listOf(pairs) {
-    const told = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "–" && value !== "");
-    return el("dl", { class: "facts" }, told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  // The same job as it is now; a video that plays goes on playing.
+  async function refresh() {
+    if (!open || !dialog.open) return;
+    const job = await source.job(open).catch(() => undefined);
+    if (job && job.id === open) {
+      seen(job);
+      fill(job);
+    }
   }
 
-  function facts(job) {
-    const place = job.source && `${job.source}${job.line ? `, line ${job.line}` : ""}`;
-    return listOf([
-      ["Model", job.model], ["Seed", job.seed], ["Repeat", job.index > 0 ? `number ${job.index + 1} of the same request` : undefined],
-      ["Cost", job.cost_usd === null ? undefined : Money.words(job.cost_usd)],
-      ["Generation took", job.generation_seconds === null ? undefined : Words.span(job.generation_seconds)],
-      ["Asked for in", place], ["Split", job.split],
-      ["File", code(job.file)], ["Size", job.bytes === null ? undefined : Words.size(job.bytes)], ["SHA-256", code(job.sha256)],
-      ["Generation", code(job.generation_id)], ["Job", code(job.id)],
-      ["Next try", job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined],
-    ]);
+  function fill(job) {
+    const state = Words.state(job);
+    const kept = dialog.querySelector("video");
+    const video = !job.video
+      ? job.problem && missing(state)
+      : unplayed === videoKey(job)
+        ? missing(Words.unplayed(job))
+        : kept?.dataset.of === videoKey(job)
+          ? kept
+          : player(job);
+    const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
+    const inside = el(
+      "div",
+      { class: "panel-in" },
+      video,
+      el(
+        "div",
+        { class: "panel-state" },
+        el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word),
+        el(
+          "p",
+          {},
+          job.problem && !job.video ? "" : state.says,
+          job.unlinked && " This report does not link to it: it lies in another part of the disk.",
+        ),
+      ),
+      job.error && el("p", { class: "panel-error" }, job.error),
+      el(
+        "p",
+        { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined },
+        job.prompt || "(no prompt)",
+      ),
+      el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
+      section("What it is", facts(job)),
+      section("What happened", life(job)),
+      job.attempts.length > 0 &&
+        section(
+          job.attempts.length === 1 ? "The request that was sent" : "The requests that were sent",
+          job.attempts.map(attempt),
+        ),
+      section(
+        "Request",
+        el("pre", { tabindex: 0, "aria-label": "Request" }, JSON.stringify(job.request, null, 2)),
+      ),
+      Object.keys(job.meta).length > 0 &&
+        section("Meta", el("pre", { tabindex: 0, "aria-label": "Meta" }, JSON.stringify(job.meta, null, 2))),
+    );
+    if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
+    else dialog.replaceChildren(top(job), inside);
+    dialog.dataset.of = job.id;
   }
 
-  function life(job) {
-    const steps = [[job.created_at, "pending", "Named by the manifest"], ...job.events.map((event) => [event.at, event.to_state, event.detail])];
-    return el("ol", { class: "life" }, steps.map(([at, name, detail], index) => {
+  function top(job) {
+    const go = (step) => {
+      const id = beside(job.id, step);
+      if (id) location.replace(`#/job/${encodeURIComponent(id)}`);
+    };
+    const move = (step, name, sign) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": name,
+          title: name,
+          "data-step": step,
+          disabled: !beside(job.id, step),
+          onclick: () => go(step),
+        },
+        icon(sign),
+      );
+    const title = el("h2", { id: "job-title", title: job.name });
+    cut(title, job.name);
+    return el(
+      "div",
+      { class: "panel-top" },
+      title,
+      move(-1, "Previous job", "left"),
+      move(1, "Next job", "right"),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": "Close",
+          title: "Close (Esc)",
+          onclick: () => dialog.close(),
+          autofocus: true,
+        },
+        icon("cross"),
+      ),
+    );
+  }
+
+  const videoKey = (job) => `${job.id} ${job.sha256}`;
+  function player(job) {
+    const video = el("video", {
+      src: source.video(job),
+      poster: source.poster(job),
+      controls: true,
+      loop: true,
+      playsinline: true,
+      preload: "metadata",
+      "data-of": videoKey(job),
+      "aria-label": `Video of ${job.name}`,
+    });
+    video.addEventListener("error", () => {
+      if (open !== job.id || !video.isConnected) return;
+      unplayed = videoKey(job); // it is not tried again and again
+      video.replaceWith(missing(Words.unplayed(job)));
+      lost(job);
+    });
+    return video;
+  }
+
+  // In the place of the player.
+  const missing = ({ icon: sign, tone, word, says }) =>
+    el("div", { class: `panel-missing tone-${tone}` }, icon(sign), el("strong", {}, word), el("p", {}, says));
+
+  function links(job) {
+    if (!job.video) return [];
+    const link = (href, text) => el("a", { class: "button", href, target: "_blank", rel: "noopener" }, text);
+    const sidecar = source.sidecar(job); // a report can only link to a file, and there may be none beside the video
+    return [link(source.video(job), "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
+  }
+
+  function keydown(event) {
+    if (event.target.closest("video, input, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const id = beside(open, step);
+    if (id) location.replace(`#/job/${encodeURIComponent(id)}`);
+  }
+
+  dialog.addEventListener("keydown", keydown);
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  }); // the veil beside it
+  dialog.addEventListener("close", () => {
+    const was = open;
+    open = undefined;
+    unplayed = undefined;
+    dialog.replaceChildren();
+    delete dialog.dataset.of;
+    closed(was);
+  });
+
+  // More jobs have come: there may be a next one now.
+  function retop() {
+    const old = dialog.querySelector(".panel-top");
+    if (open && old)
+      old.querySelectorAll("[data-step]").forEach((button) => {
+        button.disabled = !beside(open, Number(button.dataset.step));
+      });
+  }
+
+  return {
+    show,
+    refresh,
+    retop,
+    showing: () => open,
+    close: () => {
+      if (dialog.open) dialog.close();
+    },
+  };
+}
+
+const section = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
+const code = (text) => (text === null || text === undefined ? undefined : el("code", {}, text));
+
+function listOf(pairs) {
+  const told = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "–" && value !== "");
+  return el(
+    "dl",
+    { class: "facts" },
+    told.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+  );
+}
+
+function facts(job) {
+  const place = job.source && `${job.source}${job.line ? `, line ${job.line}` : ""}`;
+  return listOf([
+    ["Model", job.model],
+    ["Seed", job.seed],
+    ["Repeat", job.index > 0 ? `number ${job.index + 1} of the same request` : undefined],
+    ["Cost", job.cost_usd === null ? undefined : Money.words(job.cost_usd)],
+    ["Generation took", job.generation_seconds === null ? undefined : Words.span(job.generation_seconds)],
+    ["Asked for in", place],
+    ["Split", job.split],
+    ["File", code(job.file)],
+    ["Size", job.bytes === null ? undefined : Words.size(job.bytes)],
+    ["SHA-256", code(job.sha256)],
+    ["Generation", code(job.generation_id)],
+    ["Job", code(job.id)],
+    [
+      "Next try",
+      job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined,
+    ],
+  ]);
+}
+
+function life(job) {
+  const steps = [
+    [job.created_at, "pending", "Named by the manifest"],
+    ...job.events.map((event) => [event.at, event.to_state, event.detail]),
+  ];
+  return el(
+    "ol",
+    { class: "life" },
+    steps.map(([at, name, detail], index) => {
       const state = Words.STATES[name];
       const before = index > 0 ? steps[index - 1][0] : undefined;
       const later = before !== undefined && at - before >= 0.1 ? ` · ${Words.span(at - before)} later` : "";
-      return el("li", { class: `tone-${state.tone}` }, el("strong", {}, state.word), " ",
-        el("span", { class: "when" }, Moments.when(at), later), detail && el("p", {}, detail));
-    }));
-  }
+      return el(
+        "li",
+        { class: `tone-${state.tone}` },
+        el("strong", {}, state.word),
+        " ",
+        el("span", { class: "when" }, Moments.when(at), later),
+        detail && el("p", {}, detail),
+      );
+    }),
+  );
+}
 
-  function attempt(one) {
-    const outcome = Words.STATES[one.outcome];
-    return el("div", { class: "attempt" }, el("p", {}, `Attempt ${one.number}`),
-      listOf([
-        ["Request id", code(one.client_request_id)], ["Begun", Moments.when(one.started_at)],
-        ["Sent", one.sent_at === null ? "not known to have left" : Moments.when(one.sent_at)],
-        ["Answered", Moments.when(one.ended_at)], ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
-        ["Because", one.detail], ["Generation", code(one.generation_id)],
-        ["Price reserved", one.price_usd === null ? undefined : Money.words(one.price_usd)],
-      ]));
-  }
+function attempt(one) {
+  const outcome = Words.STATES[one.outcome];
+  return el(
+    "div",
+    { class: "attempt" },
+    el("p", {}, `Attempt ${one.number}`),
+    listOf([
+      ["Request id", code(one.client_request_id)],
+      ["Begun", Moments.when(one.started_at)],
+      ["Sent", one.sent_at === null ? "not known to have left" : Moments.when(one.sent_at)],
+      ["Answered", Moments.when(one.ended_at)],
+      ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
+      ["Because", one.detail],
+      ["Generation", code(one.generation_id)],
+      ["Price reserved", one.price_usd === null ? undefined : Money.words(one.price_usd)],
+    ]),
+  );
+}
 
-  return { create };
-})();
+export { createPanel };

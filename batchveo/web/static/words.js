@@ -1,51 +1,95 @@
 // States, sizes, spans and numbers in words; moments and money have files of their own.
-"use strict";
-const Words = (() => {
-  const STATES = {
-    pending: { word: "Pending", icon: "clock", tone: "waiting", says: "Waits for its turn to be submitted." },
-    submitting: { word: "Submitting", icon: "up", tone: "active", says: "Its request is on the way; the outcome is not known yet." },
-    in_doubt: { word: "In doubt", icon: "question", tone: "doubt", says: "Its request may or may not have been accepted; the usage log will tell." },
-    generating: { word: "Generating", icon: "spark", tone: "active", says: "Accepted and paid for; the service is making the video." },
-    downloading: { word: "Downloading", icon: "down", tone: "active", says: "The video is finished and is being fetched." },
-    succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video was stored and verified." },
-    failed: { word: "Failed", icon: "cross", tone: "failed", says: "The service refused this job for good, or reported an error for it." },
-    cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
-  };
-  const HELD = { word: "Held in doubt", icon: "question", tone: "doubt", says: "The usage log stayed silent; a person decides what becomes of it." };
-  const ORDER = ["succeeded", "downloading", "generating", "submitting", "pending", "in_doubt", "failed", "cancelled"];
+const STATES = {
+  pending: { word: "Pending", icon: "clock", tone: "waiting", says: "Waits for its turn to be submitted." },
+  submitting: {
+    word: "Submitting",
+    icon: "up",
+    tone: "active",
+    says: "Its request is on the way; the outcome is not known yet.",
+  },
+  in_doubt: {
+    word: "In doubt",
+    icon: "question",
+    tone: "doubt",
+    says: "Its request may or may not have been accepted; the usage log will tell.",
+  },
+  generating: {
+    word: "Generating",
+    icon: "spark",
+    tone: "active",
+    says: "Accepted and paid for; the service is making the video.",
+  },
+  downloading: {
+    word: "Downloading",
+    icon: "down",
+    tone: "active",
+    says: "The video is finished and is being fetched.",
+  },
+  succeeded: { word: "Done", icon: "check", tone: "succeeded", says: "The video was stored and verified." },
+  failed: {
+    word: "Failed",
+    icon: "cross",
+    tone: "failed",
+    says: "The service refused this job for good, or reported an error for it.",
+  },
+  cancelled: { word: "Cancelled", icon: "ban", tone: "gone", says: "Withdrawn before it was submitted." },
+};
+const HELD = {
+  word: "Held in doubt",
+  icon: "question",
+  tone: "doubt",
+  says: "The usage log stayed silent; a person decides what becomes of it.",
+};
+const ORDER = [
+  "succeeded",
+  "downloading",
+  "generating",
+  "submitting",
+  "pending",
+  "in_doubt",
+  "failed",
+  "cancelled",
+];
 
-  // A finished job whose file is gone or damaged is no success to whoever looks for the video.
-  function state(job) {
-    if (job.held) return HELD;
-    if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
-    return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
+// A finished job whose file is gone or damaged is no success to whoever looks for the video.
+function state(job) {
+  if (job.held) return HELD;
+  if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
+  return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
+}
+const UNPLAYABLE = {
+  word: "Cannot be played",
+  icon: "question",
+  tone: "doubt",
+  says: "The browser cannot play this video.",
+};
+
+// What stands in the place of a video that did not play.
+const unplayed = (job) => (job.problem ? state(job) : UNPLAYABLE);
+const number = (value) => new Intl.NumberFormat("en-US").format(value);
+const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+const model = (name) => name.replace(/^.*\//, "");
+
+function span(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+}
+
+function size(bytes) {
+  if (bytes === null || bytes === undefined) return "–";
+  const units = ["bytes", "kB", "MB", "GB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < 3) {
+    value /= 1000;
+    unit += 1;
   }
-  const UNPLAYABLE = { word: "Cannot be played", icon: "question", tone: "doubt", says: "The browser cannot play this video." };
+  return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
 
-  // What stands in the place of a video that did not play.
-  const unplayed = (job) => (job.problem ? state(job) : UNPLAYABLE);
-  const number = (value) => new Intl.NumberFormat("en-US").format(value);
-  const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
-  const model = (name) => name.replace(/^.*\//, "");
-
-  function span(seconds) {
-    if (seconds === null || seconds === undefined) return "–";
-    if (seconds < 10) return `${seconds.toFixed(1)} s`;
-    if (seconds < 90) return `${Math.round(seconds)} s`;
-    const minutes = Math.round(seconds / 60);
-    if (minutes < 90) return `${minutes} min`;
-    const hours = Math.floor(minutes / 60);
-    return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
-  }
-
-  function size(bytes) {
-    if (bytes === null || bytes === undefined) return "–";
-    const units = ["bytes", "kB", "MB", "GB"];
-    let unit = 0;
-    let value = bytes;
-    while (value >= 1000 && unit < 3) { value /= 1000; unit += 1; }
-    return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-  }
-
-  return { STATES, ORDER, state, unplayed, number, counted, model, span, size };
-})();
+export { counted, model, number, ORDER, STATES, size, span, state, unplayed };

@@ -84,7 +84,7 @@ def test_without_the_extras(
     monkeypatch.chdir(morning.folder)
     assert status_of(["export", "dataset", "--state", "b.db"]) == 0
     row = json.loads(Path("dataset/clips.jsonl").read_text().splitlines()[0])
-    assert row["width"] == 160
+    assert row["width"] == 320
 
 
 def test_strict_provenance(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from batchveo.cli import status_of
-from batchveo.cli.commands import jobs
 from batchveo.core.models import JobState
-from batchveo.display.columns import cells
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec
@@ -17,6 +17,13 @@ from tests.helpers.factories import make_spec
 S = JobState
 LONG = "a red fox in fresh snow, " * 12 + "at dawn"
 ERROR = "the safety filter\twithheld\nthe video: " + "because " * 40 + "of the end"
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -48,16 +55,20 @@ def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
-def test_at_a_terminal_lines_fit(
-    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Wide characters counted twice; an error shows whatever the state."""
-    with Store("b.db", writing=False) as store:
-        jobs._fitted(store.jobs(), width)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert max(map(cells, lines)) <= width
-    assert "third: set aside" in lines[2]
+def test_at_a_terminal_there_is_a_header_and_long_values_wrap(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the terminal, nothing is cut; the model is shown if there is room for it."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
+    assert status_of(["jobs"]) == 0
+    lines = screen.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[0].split() == ["id", "state", "cost", *(["model"] if width >= 100 else []), "job"]
+    assert "third: set aside" in screen.getvalue()
+    assert "…" not in screen.getvalue()
+    assert screen.getvalue().rstrip().endswith("fourth")
 
 
 @pytest.mark.parametrize("command", [["plan", "m.yaml", "--sandbox"], ["status"]])

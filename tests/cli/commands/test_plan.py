@@ -136,7 +136,7 @@ def test_failed_and_cancelled_jobs_are_not_to_be_made(url: str, capsys: pytest.C
     made = planned(capsys, "m.yaml")
     assert (made["new"], made["by_state"]) == (61, {"pending": 61, "cancelled": 1})
     assert status_of(["plan", "m.yaml"]) == 0
-    assert "`batchveo retry --state-is failed --state-is cancelled` brings them back" in " ".join(
+    assert "`batchveo retry --state-is failed --state-is cancelled` sets them to pending" in " ".join(
         capsys.readouterr().out.split()
     )
 

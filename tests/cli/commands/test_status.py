@@ -10,7 +10,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.cli.commands.status import _text
 from batchveo.core.models import JobState
-from batchveo.operations.status_json import status_row
+from batchveo.operations.status_json import make_status_row
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec
@@ -19,7 +19,7 @@ from tests.helpers.factories import make_spec
 def test_what_is_left_reads_as_in_the_live_display(tmp_path: Path) -> None:
     """No more digits than a forecast has; nothing of it where no run goes on."""
     with Store(tmp_path / "b.db") as store:
-        row = {**status_row(store), "state": "b.db"}
+        row = {**make_status_row(store), "state": "b.db"}
     ahead = {"eta_seconds": 11_403.0, "eta_low_seconds": 10_211.0, "eta_high_seconds": 13_190.0}
     assert "left" not in _text({**row, **ahead})
     assert "about 3 h 10 min (2 h 50 min – 3 h 40 min) left" in _text({**row, **ahead, "running": True})
@@ -36,5 +36,5 @@ def test_waiting_for_the_log_is_said_as_that(tmp_path: Path, capsys: pytest.Capt
         out = capsys.readouterr().out
         assert "waiting for 1 submit to appear in the usage log (12 min so far)" in out
         assert " left" not in out
-        row = status_row(store)
+        row = make_status_row(store)
     assert (row["running"], row["eta_seconds"]) == (True, None)

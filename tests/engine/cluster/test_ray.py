@@ -15,6 +15,7 @@ import pytest
 import batchveo
 from tests.engine.cluster.conftest import MANIFEST, Ledger, Machines, assert_each_bought_once, done, wait_for
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 JOBS = 500
 FEW = 100
 """Where nothing dies, more would show no more."""

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import batchveo
 from batchveo.core.models import JobState
 from batchveo.provider import ApiKey, NamedKey
@@ -14,6 +16,7 @@ from batchveo.sandbox.http_messages import Request, Response
 from tests.engine.cluster.conftest import Machines
 from tests.engine.cluster.test_ray import notes
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 LIMITS = {"small": 2, "large": 6}
 JOBS = 40
 SOLD_BEFORE = 5

@@ -68,14 +68,14 @@ def test_what_an_earlier_run_has_put_aside_is_known_at_once() -> None:
 
 
 def test_what_is_put_aside_is_asked_for_seldom() -> None:
-    """Every minute at first, every ten minutes in the end; a useful answer ends that."""
+    """After a minute at first, however many polls came before, every ten minutes in the end; an answer ends that."""
     streaks = Streaks(lambda: 0.0)
-    gaps = []
-    for number in range(12):
-        streak = streaks.add(JOB, FINAL, number * 100.0)
-        streak.aside = streak.same >= 4
-        gaps.append(streaks.gap(streak))
-    assert gaps[:4] == [0.5, 1.0, 2.0, 60.0]
+    for number in range(20):
+        streak = streaks.add(JOB, FINAL, number * 2.0)
+    streaks.put_aside(streak)
+    gaps = [streaks.gap(streak)]
+    gaps += [streaks.gap(streaks.add(JOB, FINAL, 100.0 + number)) for number in range(12)]
+    assert gaps[:4] == [60.0, 120.0, 240.0, 480.0]
     assert gaps[-1] == SELDOM_CAP_SECONDS
     assert streaks.end(JOB, 2000.0)
     assert not streaks.end(JOB, 2000.0)

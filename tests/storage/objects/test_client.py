@@ -24,7 +24,7 @@ from batchveo.storage.write_check import check_bucket
 from tests.storage.conftest import Bucket, use
 from tests.storage.test_bucket import fetch
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.xdist_group("bucket")]
 MEBI = 1024 * 1024
 
 
@@ -247,7 +247,7 @@ async def test_each_kind_of_store_has_its_own_variables(
 
 MEMORY = """
 import resource, sys, anyio, httpx, json
-from batchveo.provider import Videos
+from batchveo.provider import VideoClient
 from batchveo.core.models import JobState
 from batchveo.core.destination import BucketUrl
 from batchveo.engine.stages.download import Downloader
@@ -263,7 +263,7 @@ async def public(host, port):
     return ["93.184.216.34"]
 async def main():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
-    async with Videos(transport=transport, resolve=public) as videos:
+    async with VideoClient(transport=transport, resolve=public) as videos:
         downloader = Downloader(videos, BucketUrl(sys.argv[1]))
         await downloader._shelf.plan(make_job(JobState.DOWNLOADING))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -286,7 +286,7 @@ def test_a_video_is_never_whole_in_memory(bucket: Bucket) -> None:
 
 KILLED = """
 import sys, anyio, httpx
-from batchveo.provider import Videos
+from batchveo.provider import VideoClient
 from batchveo.core.models import JobState
 from batchveo.core.destination import BucketUrl
 from batchveo.engine.stages.download import Downloader
@@ -302,7 +302,7 @@ async def public(host, port):
     return ["93.184.216.34"]
 async def main():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
-    async with Videos(transport=transport, resolve=public) as videos:
+    async with VideoClient(transport=transport, resolve=public) as videos:
         await Downloader(videos, BucketUrl(sys.argv[1])).handle(make_job(JobState.DOWNLOADING))
 anyio.run(main)
 """

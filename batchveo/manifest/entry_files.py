@@ -1,0 +1,223 @@
+"""What the jobs of an entry take from another file: the lines of a prompts file, or the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from batchveo.manifest.defaults import EntryMerger
+from batchveo.manifest.formats import prompt_lines
+from batchveo.manifest.formats.prompt_checks import check_format
+from batchveo.manifest.formats.prompt_lines import PromptLine
+from batchveo.manifest.formats.row_files import TableRow
+from batchveo.manifest.merged_entry import MergedEntry
+from batchveo.manifest.names import Place
+from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.request_template import RequestTemplate, names_in, names_used
+from batchveo.manifest.sources import Source, opened
+from batchveo.manifest.templates import check_names
+
+_NOWHERE = "the path is relative to the manifest's folder"
+
+
+class FileRow(NamedTuple):
+    """One line or row: where it stands, and what it fills placeholders with.
+
+    ``prompt`` is what a line comes to, ``None`` where a ``prompt:`` takes it in. ``name`` is its line of a names
+    file. ``copy`` counts equal lines without names of their own.
+    """
+
+    place: Place
+    values: Mapping[str, object]
+    prompt: object = None
+    name: str | None = None
+    copy: int = 1
+
+
+class EntryFiles:
+    """Reads the files that the entries of one manifest name; what is wrong in them is reported and left out.
+
+    ``own`` opens the manifest itself if it is a list of prompts.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        merger: EntryMerger,
+        problems: Problems,
+        own: Callable[[], AbstractContextManager[BinaryIO]] | None = None,
+    ) -> None:
+        self._source = source
+        self._merger = merger
+        self._problems = problems
+        self._own = own
+
+    def read_for(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow | None]:
+        """What each line or row gives to its jobs; ``None``, once, for an entry that names no file.
+
+        ``template`` is one of the entry's, by which lines are checked.
+        """
+        if merged.rows is not None:
+            return self._read_rows(merged)
+        if merged.prompts_file is not None:
+            return self._read_lines(merged, template)
+        return iter((None,))
+
+    def _read_rows(self, merged: MergedEntry) -> Iterator[FileRow]:
+        rows = merged.rows
+        assert rows is not None  # noqa: S101 - for mypy
+        used = names_used(merged)
+        if self._misses_columns(merged, used):
+            return
+        found = False
+        for row in rows.rows(used):
+            found = True
+            if isinstance(row, TableRow):
+                yield FileRow(Place(rows.label, row.line), row.values)
+            else:
+                self._problems.add_fault(rows.label, None, None, row)
+        if not found:
+            self._merger.report(merged.entry, "rows_file", Fault(f"{rows.label} holds no rows"))
+
+    def _misses_columns(self, merged: MergedEntry, used: Collection[str]) -> bool:
+        """Report what is wrong with the placeholders of an entry with rows; whether there is anything."""
+        rows = merged.rows
+        assert rows is not None  # noqa: S101 - for mypy
+        columns = [name for name in used if name in rows.columns]
+        some = next(iter(rows.names), "column")
+        try:
+            rows.check(columns)
+            if not columns:
+                raise Fault(f"no template uses a column of {rows.label}", f"write {{{some}}} in the prompt")  # noqa: TRY301
+            if "index" in columns and merged.repeat == 1:
+                right = "{row.index} is the column, {index} counts repeats"
+                raise Fault("{index} may be the column or the count of repeats", right)  # noqa: TRY301
+            for name in merged.matrix.keys() & {*columns}:
+                right = f"{{row.{name}}} is the column; rename the variable"
+                raise Fault(f"{{{name}}} may be the column or the variable of the matrix", right)  # noqa: TRY301
+        except Fault as fault:
+            self._merger.report(merged.entry, "rows_file", fault)
+            return True
+        return False
+
+    def _read_lines(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow]:
+        file = str(merged.prompts_file)
+        label = self._source.label if self._own else self._source.beside(file)
+        found = 0
+        try:
+            with _Names(self._find_names(merged)) as names:
+                for line in self._open_lines(merged, file):
+                    found += 1
+                    name = names.next()
+                    if given := self._fill_row(merged, template, line, label, name):
+                        yield given
+                names.check_end(found)
+        except _NamesFault as fault:
+            self._merger.report(merged.entry, "names_file", fault)
+        except Fault as fault:
+            if fault.line is not None:
+                self._problems.add_fault(label, fault.line, None, fault)
+                return
+            reason = fault if self._own else Fault(f"{label}: {fault.message}", fault.suggestion or _NOWHERE)
+            self._merger.report(merged.entry, "prompts_file", reason)
+            return
+        if not found:
+            self._merger.report(merged.entry, "prompts_file", Fault(f"{label} holds no prompts"))
+
+    def _open_lines(self, merged: MergedEntry, file: str) -> Iterator[PromptLine | Fault]:
+        if self._own:
+            return prompt_lines.read_prompts(self._own(), raw=merged.raw)
+        path = self._source.folder / file
+        if not merged.raw:
+            check_format(path)
+        return prompt_lines.read_prompts(opened(path), raw=merged.raw)
+
+    def _fill_row(
+        self,
+        merged: MergedEntry,
+        template: RequestTemplate | None,
+        line: PromptLine | Fault,
+        label: str,
+        name: str | None,
+    ) -> FileRow | None:
+        try:
+            if isinstance(line, Fault):
+                raise self._hint_raw(line)
+            prompt = None if "prompt" in merged.params else _read_prompt(merged, template, line)
+        except Fault as fault:
+            number = fault.line if isinstance(line, Fault) else line.number
+            self._problems.add_fault(label, number, "prompt", fault)
+            return None
+        values = {"line": line.text, "line_number": line.number, "name_line": name}
+        return FileRow(Place(label, line.number), values, prompt, name, line.copy if name is None else 1)
+
+    def _hint_raw(self, fault: Fault) -> Fault:
+        if self._own:
+            fault.suggestion = "take it out; or with --set prompts_format=raw every line is a prompt as it stands"
+        else:
+            fault.suggestion = "take it out; or with prompts_format: raw every line is a prompt as it stands"
+        return fault
+
+    def _find_names(self, merged: MergedEntry) -> Path | None:
+        return None if merged.names_file is None else self._source.folder / merged.names_file
+
+
+class _NamesFault(Fault):
+    """Something is wrong with the list of names."""
+
+
+class _Names:
+    """The lines of a names file, one by one; nothing where there is none."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._taken = 0
+        self._read_lines: Iterator[tuple[int, str]] | None = None
+
+    def __enter__(self) -> _Names:
+        if self._path is not None:
+            self._read_lines = self._read_names(self._path)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._read_lines is not None:
+            self._read_lines.close()  # type: ignore[attr-defined]  # a generator
+
+    def _read_names(self, path: Path) -> Iterator[tuple[int, str]]:
+        try:
+            with opened(path) as stream:
+                yield from prompt_lines.number_lines(stream)
+        except Fault as fault:
+            place = path if fault.line is None else f"{path}:{fault.line}"
+            raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
+
+    def next(self) -> str | None:
+        """The name of the next prompt; ``None`` where none is given, or there is none left."""
+        if self._read_lines is None:
+            return None
+        _, name = next(self._read_lines, (0, ""))
+        self._taken += bool(name)
+        return name.strip() or None
+
+    def check_end(self, prompts: int) -> None:
+        """Raise ``Fault`` where there were more or fewer names than prompts."""
+        if self._read_lines is None:
+            return
+        names = self._taken + sum(1 for _ in self._read_lines)
+        if names != prompts:
+            message = f"{self._path} holds {names:,} names for {prompts:,} prompts"
+            raise _NamesFault(message, "one name a line, in the order of the prompts")
+
+
+def _read_prompt(merged: MergedEntry, template: RequestTemplate | None, line: PromptLine) -> object:
+    """What a line comes to as a prompt: an accepted text, or a template. Raises ``Fault``."""
+    rule = template.rules.get("prompt") if template is not None else None
+    if rule is None:
+        return line.text
+    if merged.raw:
+        return rule.accept(line.text)
+    prompt = rule.read_written(line.text, in_cell=False)
+    check_names(names_in(prompt), merged.variables())
+    return prompt

@@ -1,0 +1,311 @@
+"""Entries of one manifest file as jobs: matrix, repeat and prompts file multiplied out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import NamedTuple
+
+from batchveo.core.job_row import Row
+from batchveo.core.models import InputFile
+from batchveo.manifest.compiled_entry import CompiledEntries
+from batchveo.manifest.defaults import EntryMerger
+from batchveo.manifest.entries import Entry, plain
+from batchveo.manifest.entry_files import EntryFiles, FileRow
+from batchveo.manifest.job_factory import OWN_NAME, JobFactory, JobParts
+from batchveo.manifest.job_keys import REPEAT_LIMIT, whole_number
+from batchveo.manifest.merged_entry import MergedEntry
+from batchveo.manifest.names import Place
+from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
+from batchveo.manifest.sources import Source
+from batchveo.manifest.templates import Template, to_text
+from batchveo.manifest.uniqueness import JobRegister
+from batchveo.manifest.validation import text
+
+_NO_VALUES: dict[str, object] = {}
+
+
+class _Problem(Exception):
+    """What was wrong with one job has been reported."""
+
+
+class _Case(NamedTuple):
+    """What the jobs of one line or row have in common, and those of an entry that has neither.
+
+    ``values`` fill placeholders, ``own_id`` is the id that a template made of them.
+    """
+
+    merged: MergedEntry
+    place: Place
+    given: FileRow | None
+    values: dict[str, object]
+    own_id: str | None = None
+
+
+class Expander:
+    """Expands the entries of one file. What is wrong is reported, and such an entry makes no jobs."""
+
+    def __init__(
+        self,
+        source: Source,
+        merger: EntryMerger,
+        templates: RequestTemplates,
+        register: JobRegister,
+        problems: Problems,
+        files: EntryFiles,
+    ) -> None:
+        self._source = source
+        self._files = files
+        self._merger = merger
+        self._templates = templates
+        self._register = register
+        self._problems = problems
+        self._factory = JobFactory(source.label, register)
+        self._compiled = CompiledEntries(merger)
+        self._said: set[tuple[str, int]] = set()
+        self._by_row: dict[object, RequestTemplate | None] = {}
+
+    def expand_entry(self, entry: Entry) -> Iterable[Row]:
+        """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
+        plain = self._compiled.read_compiled(entry)
+        if plain is None:
+            return self._expand_uncompiled(entry)
+        job = self._factory.make_compiled_job(plain, entry.line)
+        return () if job is None else (job,)
+
+    def _expand_uncompiled(self, entry: Entry) -> Iterable[Row]:
+        noticed = self._problems.noticed
+        merged = self._merger.merge(entry)
+        place = Place(self._source.label, entry.line)
+        if isinstance(merged.given_id, str) and not self._register.given_ids.take(merged.given_id, *place):
+            self._register.add_clash("id", merged.given_id, place, "give each job an id of its own")
+        templates = self._templates.make_all(merged)
+        if self._problems.noticed > noticed:
+            self._check_rest(merged, templates, place)
+            return ()
+        self._said.clear()
+        self._by_row.clear()
+        if merged.is_family:
+            used = used_by(merged, templates.values())
+            # lines, and models that rows name, may use more
+            is_open = (merged.prompts_file is not None and "prompt" not in merged.params) or not templates
+            if not is_open and self._report_unused(merged, used):
+                return ()
+            return self._expand_family(merged, templates, place, used)
+        template = templates[merged.model]
+        if template.blanks:
+            case = _Case(merged, place, None, {**merged.constants(), "index": 0})
+            job = self._make_job(case, template, {}, case.values, 0)
+        else:
+            self._compiled.compile_entry(entry, template)
+            job = self._make_fixed_job(merged, template, place)
+        return () if job is None else (job,)
+
+    def _check_rest(self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place) -> None:
+        """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
+        if merged.prompts_file is not None and merged.rows is None and templates:
+            for _ in self._files.read_for(merged, next(iter(templates.values()))):
+                pass
+        if not isinstance(merged.name, str) or merged.is_family or self._register.several:
+            return  # with several manifests the same job may stand in two of them by one name
+        if not self._register.names.take(merged.name, *place):
+            self._register.add_clash("name", merged.name, place, OWN_NAME)
+
+    def _make_fixed_job(self, merged: MergedEntry, template: RequestTemplate, place: Place) -> Row | None:
+        """The same as ``_make_job`` for an entry with nothing to fill in but its name."""
+        values = {**merged.constants(), "index": 0} if isinstance(merged.name, Template) else _NO_VALUES
+        field = "duration"
+        try:
+            template.rules.check_together(template.fixed)
+            field = "name"
+            return self._factory.make_job(JobParts(merged, template.fixed, template.inputs, values, place))
+        except Fault as fault:
+            self._merger.report(merged.entry, field, fault)
+            return None
+
+    def _expand_family(
+        self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place, used: set[str]
+    ) -> Iterator[Row]:
+        for given in self._files.read_for(merged, next(iter(templates.values()), None)):
+            values = merged.constants() if given is None else {**given.values, **merged.constants()}
+            case = _Case(merged, place if given is None else given.place, given, values)
+            if given is not None:
+                used.update(names_in(given.prompt))
+            try:
+                case = case._replace(own_id=self._fill_id(case))
+            except _Problem:
+                continue
+            for at in _list_combinations(merged):
+                yield from self._make_repeats(case, templates, at)
+        for template in self._by_row.values():
+            used.update(template.axes if template else ())
+        self._report_unused(merged, used)
+
+    def _make_repeats(self, case: _Case, templates: dict[object, RequestTemplate], at: dict[str, int]) -> Iterator[Row]:
+        """The jobs of one combination of the matrix."""
+        values = {**case.values, **{name: case.merged.matrix[name][position] for name, position in at.items()}}
+        try:
+            template = self._choose_template(case, templates, values)
+            times = self._count_repeats(case)
+        except _Problem:
+            return
+        settings = {name: axis[at[name]] for name, axis in template.axes.items()}
+        for index in range(times):
+            job = self._make_job(case, template, settings, {**values, "index": index}, index)
+            if job is not None:
+                yield job
+
+    def _choose_template(
+        self, case: _Case, templates: dict[object, RequestTemplate], values: dict[str, object]
+    ) -> RequestTemplate:
+        """The request template for the model of these values. Raises ``_Problem``."""
+        merged = case.merged
+        if not isinstance(merged.model, Template):
+            return templates[values["model"] if "model" in merged.matrix else merged.model]
+        noticed = self._problems.noticed
+        name: object = None
+        try:
+            name = merged.model.value(values)
+            if not isinstance(name, str | None) or name not in self._by_row:
+                template = self._templates.make_for_model(merged, name)
+                self._by_row[name] = template if self._problems.noticed == noticed else None
+        except Fault as fault:
+            self._report_filled(case, "model", merged.model, fault)
+            raise _Problem from None
+        known = self._by_row[name]
+        if known is None:
+            raise _Problem
+        return known
+
+    def _count_repeats(self, case: _Case) -> int:
+        """How often the same request is made. Raises ``_Problem``."""
+        repeat = case.merged.repeat
+        if isinstance(repeat, int):
+            return repeat
+        try:
+            times = repeat.value(case.values)
+            return 1 if times is None else whole_number(times, REPEAT_LIMIT, in_cell=True)
+        except Fault as fault:
+            self._report_filled(case, "repeat", repeat, fault)
+            raise _Problem from None
+
+    def _fill_id(self, case: _Case) -> str | None:
+        """The id that a template makes for a row; ``None`` where there is none. Raises ``_Problem``."""
+        template = case.merged.given_id
+        if not isinstance(template, Template):
+            return None
+        try:
+            value = template.value(case.values)
+            own_id = None if value is None else text(to_text(value))
+        except Fault as fault:
+            self._report_filled(case, "id", template, fault)
+            raise _Problem from None
+        if own_id is not None and not self._register.given_ids.take(own_id, *case.place):
+            self._register.add_clash("id", own_id, case.place, "give each row an id of its own")
+        return own_id
+
+    def _report_unused(self, merged: MergedEntry, used: set[str]) -> bool:
+        """Report the matrix variables that change nothing; whether there are any."""
+        idle = [name for name in merged.matrix if name not in used]
+        for name in idle:
+            fault = Fault("the variable is used nowhere", f"write {{{name}}} in the prompt")
+            self._merger.report(merged.entry, f"matrix.{name}", fault)
+        return bool(idle)
+
+    def _make_job(
+        self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object], index: int
+    ) -> Row | None:
+        """One job; ``settings`` are what the matrix sets, ``values`` fill the placeholders."""
+        merged, given = case.merged, case.given
+        settings = {**template.blanks, **settings}
+        if given is not None and given.prompt is not None:
+            settings["prompt"] = given.prompt
+        meta = merged.meta
+        field = "meta"
+        setting: object = None
+        try:
+            if merged.meta_blanks:
+                meta = _fill_meta(merged, values)
+                values = {**values, **merged.constants(meta)}
+            request, inputs = self._fill_request(case, template, settings, values)
+            field, setting = "duration", template.blanks.get("duration")
+            template.rules.check_together(request)
+            field, setting = "name", merged.name
+            parts = JobParts(merged, request, inputs, values, case.place, index, given, meta, case.own_id)
+            return self._factory.make_job(parts)
+        except Fault as fault:
+            self._report_filled(case, field, setting, fault)
+        except _Problem:
+            pass
+        return None
+
+    def _fill_request(
+        self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object]
+    ) -> tuple[dict[str, object], list[InputFile]]:
+        """The request with everything filled in, and its files. Reports all faults, then raises ``_Problem``."""
+        request, inputs = template.fixed.copy(), template.inputs.copy()
+        is_good = True
+        for field, setting in settings.items():
+            try:
+                value = _fill_setting(template, field, setting, values)
+                if value is not None:
+                    request[field] = attached(value, inputs)
+                elif field in template.rules.required:
+                    raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
+            except Fault as fault:
+                self._report_filled(case, field, setting, fault)
+                is_good = False
+        if not is_good:
+            raise _Problem
+        return request, inputs
+
+    def _report_filled(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
+        """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
+        merged, given = case.merged, case.given
+        used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
+        line = given.place.line if given is not None and _is_of_line(given, field, used, merged) else 0
+        if (field, line) in self._said:
+            return
+        self._said.add((field, line))
+        if names := ", ".join(f"{{{name}}}" for name in dict.fromkeys(used)):
+            fault.message += f" (filled from {names})"
+        if given is not None and line:
+            if merged.rows is not None:
+                fault.message += f" for the entry in {self._source.label}:{merged.entry.line}"
+            self._problems.add_fault(given.place.file, line, field, fault)
+        else:
+            written = f"matrix.{field}" if field in merged.matrix else field
+            self._merger.report(merged.entry, written, fault)
+
+
+def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
+    """Whether a line or row, rather than the entry, is where something went wrong."""
+    if field == "prompt" and merged.rows is None:
+        return True
+    if field == "name" and merged.name is None:
+        return given.name is not None
+    return not {*given.values, "prompt"}.isdisjoint(used)
+
+
+def _fill_meta(merged: MergedEntry, values: dict[str, object]) -> dict[str, object]:
+    """What is carried along, with the values in it; what nothing fills is left out."""
+    meta = {}
+    for key, value in merged.meta.items():
+        blank = merged.meta_blanks.get(key)
+        filled = value if blank is None else blank.filled(values)
+        if filled is not None:
+            meta[key] = plain(filled, 1)
+    return meta
+
+
+def _fill_setting(template: RequestTemplate, name: str, setting: object, values: dict[str, object]) -> object:
+    rule = template.rules.get(name)
+    return rule.read_filled(setting, values) if rule and isinstance(setting, BLANK) else setting
+
+
+def _list_combinations(merged: MergedEntry) -> Iterator[dict[str, int]]:
+    """The positions of the values in every combination of the matrix, the first variable slowest."""
+    names = list(merged.matrix)
+    for positions in product(*(range(len(values)) for values in merged.matrix.values())):
+        yield dict(zip(names, positions, strict=True))

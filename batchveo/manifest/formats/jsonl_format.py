@@ -1,0 +1,98 @@
+"""JSON Lines manifests: one job object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from batchveo.manifest.entries import Entry
+from batchveo.manifest.formats import text
+from batchveo.manifest.formats.json_rows import make_row
+from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.scalars import parse_whole
+
+
+def read_jsonl(stream: BinaryIO) -> Iterator[Entry | Fault]:
+    """An entry for each line that is not blank; a ``Fault`` stands for a line that cannot be read."""
+    return _read_lines(stream, _parse_entry)
+
+
+def read_jsonl_values(stream: BinaryIO) -> Iterator[Entry | Fault]:
+    """The same for lines that may be texts or lists as well, as rows (``json_rows``)."""
+    return _read_lines(stream, _parse_row)
+
+
+def _read_lines(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> Iterator[Entry | Fault]:
+    number = 0
+    try:
+        for number, line in enumerate(text.read_lines(stream), 1):
+            if line.strip() in {"{", "["}:
+                hint = "one object a line; a document over several lines is called .json"
+                yield Fault("not valid JSON Lines: the object does not end", hint, line=number)
+                return
+            if not line.isspace():
+                yield read_line(line, number)
+    except Fault as fault:
+        yield fault
+
+
+def _parse_entry(line: str, number: int) -> Entry | Fault:
+    value = _parse_value(line, number)
+    if isinstance(value, dict):
+        return Entry(number, value)
+    if isinstance(value, Fault):
+        return value
+    right = "--map prompt=value takes each text for a prompt" if isinstance(value, str) else None
+    return Fault(f"a line must be a JSON object, not {shown(value)}", right, line=number)
+
+
+def _parse_row(line: str, number: int) -> Entry | Fault:
+    value = _parse_value(line, number)
+    return value if isinstance(value, Fault) else Entry(number, make_row(value))
+
+
+def _parse_value(line: str, number: int) -> object:
+    """What stands in a line; a ``Fault`` where it cannot be read."""
+    try:
+        fields = _decode(line)
+        if "\\u" in line:
+            json.dumps(fields, ensure_ascii=False).encode()  # fails on half a surrogate pair
+    except Fault as fault:
+        fault.line = number
+        return fault
+    except json.JSONDecodeError as error:
+        message = f"not valid JSON: {error.msg} (column {error.colno})"
+        return Fault(message, "each line is a JSON object of its own", line=number)
+    except UnicodeEncodeError:
+        return Fault("holds half a surrogate pair", r"write the character itself, not \ud…", line=number)
+    except RecursionError:
+        return Fault("is nested too deeply", line=number)
+    except ValueError:
+        return Fault("holds a number that is too long", line=number)
+    return fields
+
+
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Fault("stands twice in one object", "keep one of them", field=twice)
+    return fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise Fault(f"{name} is not a finite number")
+
+
+def _parse_float(digits: str) -> float:
+    value = float(digits)
+    if value - value != 0.0:
+        raise Fault(f"{shown(digits)} is too large for a number")
+    return value
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_make_object, parse_constant=_refuse_constant, parse_float=_parse_float, parse_int=parse_whole
+).decode

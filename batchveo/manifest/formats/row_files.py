@@ -1,0 +1,179 @@
+"""The files that ``rows_file`` names: tables whose columns fill the templates of an entry, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from batchveo.core.normalization import ENDS
+from batchveo.manifest.entries import Entry
+from batchveo.manifest.formats import csv_format, json_rows, jsonl_format, parquet_format
+from batchveo.manifest.missing_values import check_text
+from batchveo.manifest.problems import Fault
+from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, opened
+
+ROW = "row."
+"""What may stand before the name of a column, where the name alone means something else."""
+
+NUMBER = "row_number"
+"""Counts the rows from 1."""
+
+_NESTED = 8
+"""How deep in an object a column may be."""
+
+
+class TableRow(NamedTuple):
+    """One row: its line (its number where the file has no lines), and what fills the placeholders."""
+
+    line: int
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFile:
+    """A table that was found to be one. ``columns`` are its columns by the names that placeholders may have."""
+
+    label: str
+    columns: Mapping[str, str]
+    _records: Callable[[Collection[str]], Iterator[Entry | Fault]] = field(repr=False)
+    _twice: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns by their plain names."""
+        return [name for name, column in self.columns.items() if name == column]
+
+    def column_of(self, name: str) -> str | None:
+        """The column that fills a placeholder; ``None`` where it is none of this file's."""
+        return self.columns.get(name)
+
+    def check(self, names: Collection[str]) -> None:
+        """Raise ``Fault`` for a placeholder whose column stands twice."""
+        for name in names:
+            if self.columns.get(name) in self._twice:
+                raise Fault(f"{self.label} has two columns {self.columns[name]}", "rename one of them", line=1)
+
+    def rows(self, names: Collection[str]) -> Iterator[TableRow | Fault]:
+        """The rows that are not empty, with what fills these placeholders; a ``Fault`` for each that is broken."""
+        used = {name: self.columns[name] for name in names if name in self.columns}
+        number = 0
+        for record in self._records(frozenset(used.values())):
+            if isinstance(record, Fault):
+                yield record
+                continue
+            number += 1
+            try:
+                cells = {column: _read_cell(record, column) for column in set(used.values())}
+            except Fault as fault:
+                yield fault
+                continue
+            values: dict[str, object] = {name: cells[column] for name, column in used.items()}
+            yield TableRow(record.line, {NUMBER: number, **values})
+
+
+def row_file(path: Path, label: str) -> RowFile:
+    """The table in a file; its name tells the format. Raises ``Fault`` where it cannot be read."""
+    suffix = path.suffix.lower()
+    if suffix in {".csv", ".tsv"}:
+        return _open_csv(path, label, "\t" if suffix == ".tsv" else None)
+    if suffix == ".parquet":
+        return _name_columns(
+            label, parquet_format.read_columns(path), lambda used: parquet_format.read_parquet(path, used)
+        )
+    if suffix == ".json" or suffix in JSON_LINES_SUFFIXES:
+        return _open_json(path, label, suffix)
+    instead = "a list of prompts is named by prompts_file" if suffix == ".txt" else "save it as CSV"
+    raise Fault("is no table: .csv, .tsv, .jsonl, .ndjson, .json and .parquet are read", instead)
+
+
+def _open_csv(path: Path, label: str, delimiter: str | None) -> RowFile:
+    with opened(path) as stream:
+        _, cells = next(csv_format.numbered_rows(stream, delimiter), (1, []))
+    names = [cell.strip(ENDS) for cell in cells]
+    if not any(names):
+        raise Fault("holds no header", "its first line has to name the columns", line=1)
+    at: dict[str, int] = {}
+    for column, name in enumerate(names):
+        if name:
+            at.setdefault(name, column)
+    twice = frozenset(name for name in at if names.count(name) > 1)
+
+    def records(used: Collection[str]) -> Iterator[Entry | Fault]:
+        try:
+            yield from rows_of(used)
+        except Fault as fault:  # of this file, not of the manifest
+            yield fault
+
+    def rows_of(used: Collection[str]) -> Iterator[Entry | Fault]:
+        wanted = [(name, at[name]) for name in used]
+        with opened(path) as stream:
+            rows = csv_format.numbered_rows(stream, delimiter)
+            next(rows, None)
+            for line, row in rows:
+                if len(row) != len(names) and not csv_format.without_edge(row, len(names)):
+                    yield csv_format.wrong_width(row, len(names), line)
+                elif any(row):
+                    yield Entry(line, {name: row[column] for name, column in wanted})
+
+    return _name_columns(label, at, records, twice)
+
+
+def _open_json(path: Path, label: str, suffix: str) -> RowFile:
+    with opened(path) as stream:
+        lines = suffix in JSON_LINES_SUFFIXES or holds_json_lines(stream)
+
+    def records(used: Collection[str]) -> Iterator[Entry | Fault]:  # noqa: ARG001 - whole rows, of any columns
+        with opened(path) as stream:
+            read = jsonl_format.read_jsonl_values if lines else json_rows.read_json_rows
+            for record in read(stream):
+                yield record if isinstance(record, Fault) else _flatten_record(record)
+
+    columns: dict[str, None] = {}
+    for record in records(()):  # the objects need not have the same keys: all of them are looked at
+        if isinstance(record, Entry):
+            columns |= dict.fromkeys(record.fields)
+    return _name_columns(label, columns, records)
+
+
+def _name_columns(
+    label: str,
+    columns: Collection[str],
+    records: Callable[[Collection[str]], Iterator[Entry | Fault]],
+    twice: frozenset[str] = frozenset(),
+) -> RowFile:
+    names = {f"{ROW}{column}": column for column in columns} | {column: column for column in columns}
+    return RowFile(label=label, columns=names, _records=records, _twice=twice)
+
+
+def _flatten_record(record: Entry) -> Entry:
+    """The record with a column ``a.b`` for what stands under ``b`` in the object ``a``."""
+    if not any(isinstance(value, dict) for value in record.fields.values()):
+        return record
+    return record._replace(fields=dict(_list_leaves(record.fields, "")))
+
+
+def _list_leaves(table: Mapping[str, object], prefix: str, depth: int = 0) -> Iterator[tuple[str, object]]:
+    for key, value in table.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict) and depth < _NESTED:
+            yield from _list_leaves(value, f"{prefix}{key}.", depth + 1)
+
+
+def _read_cell(record: Entry, column: str) -> object:
+    """What a row has in a column; ``None`` for nothing. Raises ``Fault`` for what is the trace of an error."""
+    value = record.fields.get(column)
+    if isinstance(value, float) and value != value:
+        return None
+    if not isinstance(value, str):
+        return value
+    if not value.strip(ENDS):
+        return None
+    try:
+        check_text(value)
+    except Fault as fault:
+        raise Fault(
+            f"the cell {column} holds {fault.message}", "write the text, or empty the cell", line=record.line
+        ) from None
+    return value

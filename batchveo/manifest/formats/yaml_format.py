@@ -1,0 +1,179 @@
+"""YAML (or JSON) manifests, read one job at a time from the parser's events.
+
+Of PyYAML only the parser is used: no objects are constructed, and memory does not grow with the jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO, cast
+
+import yaml
+
+from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table
+from batchveo.manifest.formats.text import YamlText
+from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, twice
+from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.sources import SECTIONS
+from batchveo.manifest.synonyms import key_hint
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PIECE = 1024 * 1024
+
+
+def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]:
+    """The defaults of a manifest, wherever they stand, and its other items in their order.
+
+    A ``Fault`` stands for something that cannot be read. What follows a fault of one job is still read; after
+    a fault of the syntax there is nothing more.
+    """
+    defaults = _find_defaults(stream, json=json)
+    if defaults is not None:
+        yield defaults
+    for item in _read_items(stream, json=json):
+        if not isinstance(item, Defaults):
+            yield item
+
+
+def _find_defaults(stream: BinaryIO, *, json: bool) -> Defaults | None:
+    """The defaults, looked for in a reading of its own only where the word stands in the file at all."""
+    found = None
+    if _mentions_word(stream, b"defaults"):
+        with closing(_read_items(stream, json=json)) as items:
+            found = next((item for item in items if isinstance(item, Defaults)), None)
+    stream.seek(0)
+    return found
+
+
+def _mentions_word(stream: BinaryIO, word: bytes) -> bool:
+    tail = b""
+    found = False
+    while not found and (piece := stream.read(_PIECE)):
+        found = word in tail + piece
+        tail = piece[-len(word) :]
+    stream.seek(0)
+    return found
+
+
+@contextmanager
+def open_composer(stream: BinaryIO, *, json: bool) -> Iterator[tuple[Composer, YamlText]]:
+    """The values of a YAML or JSON document, to be taken one by one, and the text they are read from."""
+    text = YamlText(stream, json=json)
+    events = cast("Generator[yaml.Event, None, None]", yaml.parse(cast("Any", text), Loader=_LOADER))
+    with closing(events):
+        yield Composer(events, text.comments), text
+
+
+def _read_items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, None]:
+    with open_composer(stream, json=json) as (nodes, text):
+        try:
+            yield from _Document(nodes, text).items()
+            yield from nodes.unused_anchors()
+        except Fault as fault:
+            yield fault
+        except yaml.YAMLError as error:
+            # what was noticed before in the same value is the cause more often than not
+            yield from nodes.faults or [syntax_fault(error, json=json)]
+
+
+class _Document:
+    """The parts of a manifest, from the events of its file."""
+
+    def __init__(self, nodes: Composer, text: YamlText) -> None:
+        self._nodes = nodes
+        self._text = text
+
+    def items(self) -> Iterator[Item | Fault]:
+        """Everything the document holds; raises ``Fault`` where reading cannot go on."""
+        self._nodes.next()  # the start of the stream
+        if isinstance(self._nodes.next(), yaml.StreamEndEvent):
+            return
+        top = self._nodes.next()
+        if isinstance(top, yaml.SequenceStartEvent):
+            refuse_tag(top, "seq")
+            yield from self._read_jobs()
+        elif isinstance(top, yaml.MappingStartEvent):
+            refuse_tag(top, "map")
+            yield from self._read_sections()
+        elif not (isinstance(top, yaml.ScalarEvent) and not top.value):
+            raise Fault("holds no mapping with jobs", "write jobs: and a list below it", line=line_of(top))
+        self._nodes.next()  # the end of the document
+        if not isinstance(more := self._nodes.next(), yaml.StreamEndEvent):
+            raise Fault("holds a second document", "one manifest a file, without ---", line=line_of(more))
+
+    def _read_sections(self) -> Iterator[Item | Fault]:
+        seen: dict[str, int] = {}
+        while not isinstance(event := self._nodes.next(), yaml.MappingEndEvent):
+            key, line = self._nodes.key(event), line_of(event)
+            if key in seen:
+                raise twice(key, seen[key], line)
+            seen[key] = line
+            start = self._nodes.next()
+            if key == "jobs" and isinstance(start, yaml.SequenceStartEvent):
+                refuse_tag(start, "seq")
+                yield from self._read_jobs()
+            else:
+                yield from self._read_section(key, line, start)
+
+    def _read_section(self, key: str, line: int, start: yaml.Event) -> Iterator[Item | Fault]:
+        value, faults = self._compose_value(start)
+        yield from faults
+        if isinstance(value, Fault):
+            return
+        if key not in SECTIONS:
+            yield Fault("is no section of a manifest", _hint_section(key), line=line, field=key)
+        elif key == "budget":
+            yield Budget(line, value)
+        elif key == "defaults" and isinstance(value, Table):
+            yield Defaults(line, value, value.lines)
+        elif value is not None:
+            noun = "list" if key == "jobs" else "mapping"
+            yield Fault(f"must be a {noun}, not {shown(value)}", line=line, field=key)
+
+    def _read_jobs(self) -> Iterator[Item | Fault]:
+        while not isinstance(event := self._nodes.next(), yaml.SequenceEndEvent):
+            line = line_of(event)
+            value, faults = self._compose_value(event)
+            yield from faults
+            if isinstance(value, Table):
+                yield Entry(line, value, value.lines)
+            elif not isinstance(value, Fault):
+                message = f"a job must be a mapping, not {shown(value)}"
+                yield Fault(message, "write prompt: before it", line=line)
+
+    def _compose_value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
+        built = self._nodes.value(start)
+        self._text.item_done()
+        return built
+
+
+def _hint_section(key: str) -> str:
+    if key in {"prompt", "model", "name", "id", "matrix"}:
+        return "a job goes below jobs:, with a dash before it"
+    return key_hint(key, SECTIONS) or f"at the top stand {', '.join(SECTIONS)}"
+
+
+def syntax_fault(error: yaml.YAMLError, *, json: bool = False) -> Fault:
+    """What the parser finds wrong, with its line and a way out."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    context = getattr(error, "context", None)
+    message = f"not valid {'JSON' if json else 'YAML'}: {f'{context}, ' if context else ''}{problem}"
+    line = mark.line + 1 if mark else None
+    right = "is the file cut off, or a quote or a bracket wrong?" if json else _suggest_fix(problem)
+    return Fault(message, right, line=line)
+
+
+def _suggest_fix(problem: str) -> str:
+    if "tab character" in problem:
+        return "YAML indents with spaces: write some for each tab"
+    if "cannot start any token" in problem:
+        return "a tab? YAML indents with spaces; a text that begins with @, % or ` takes quotes"
+    if "mapping values are not allowed" in problem:
+        return "a text with a colon and a blank in it takes quotes"
+    if "',' or" in problem:
+        return "is a quote or a bracket wrong? a text with a comma, a colon or a # takes quotes, all of it"
+    if "expected key" in problem or "expected <block end>" in problem:
+        return "is an indent wrong? a text with quotes takes them around all of it"
+    return "is an indent, a quote or a bracket wrong?"

@@ -1,0 +1,289 @@
+"""What the jobs of one entry have in common, and what is filled in for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from batchveo.core.models import InputFile
+from batchveo.manifest.defaults import EntryMerger
+from batchveo.manifest.entries import Cell
+from batchveo.manifest.local_files import LocalFiles
+from batchveo.manifest.merged_entry import MergedEntry
+from batchveo.manifest.problems import Fault, shown, suggest_closest
+from batchveo.manifest.provenance import find_floating, make_strict
+from batchveo.manifest.synonyms import means, suggest_key
+from batchveo.manifest.templates import (
+    Blank,
+    NestedBlank,
+    Template,
+    TemplateList,
+    check_names,
+    has_braces,
+    parse_template,
+)
+from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, Rules, text
+from batchveo.provider.catalog import MODELS
+
+BLANK = (Template, TemplateList)
+NAMING = (Template, TemplateList, NestedBlank)
+_USUAL = (str, int)
+MODEL_HINT = "name one of those that batchveo models lists"
+
+
+class RequestTemplate(NamedTuple):
+    """How an entry's requests to one model are made; a tuple because a million of them pass."""
+
+    rules: Rules
+    fixed: dict[str, object]
+    inputs: list[InputFile]
+    blanks: dict[str, Blank]
+    axes: dict[str, list[object]]
+    """For each matrix variable that sets a parameter what its values come to: accepted ones, or blanks."""
+
+
+class RequestTemplates:
+    """Makes the request templates of one file, and reports what is wrong on the way."""
+
+    def __init__(
+        self,
+        merger: EntryMerger,
+        folder: Path,
+        inputs: LocalFiles,
+        *,
+        cells: bool,
+        any_model: bool,
+        strict_provenance: bool = False,
+        renamable: bool = False,
+        model_hint: str = MODEL_HINT,
+    ) -> None:
+        self._merger = merger
+        self._report = merger.report
+        self._folder = folder
+        self._inputs = inputs
+        self._cells = cells
+        self._any_model = any_model
+        self._strict = strict_provenance
+        self._renamable = renamable
+        self._model_hint = model_hint
+        self._rules: dict[str, Rules] = {}
+
+    def make_all(self, merged: MergedEntry) -> dict[object, RequestTemplate]:
+        """A request template for each model of the entry. It is whole only if nothing was reported meanwhile.
+
+        There is none yet where a template names the model.
+        """
+        if isinstance(merged.model, Template):
+            self._check_names(merged, "model", [merged.model])
+            return {}
+        if not merged.matrix:
+            rules = self._find_rules(merged, merged.model, "model")
+            if rules is not None:
+                return {merged.model: self._make_template(merged, rules)}
+            self._check_keys(merged)
+            return {}
+        templates = {}
+        field = "matrix.model" if "model" in merged.matrix else "model"
+        for model in merged.matrix.get("model", [merged.model]):
+            rules = self._find_rules(merged, model, field)
+            if rules is not None:
+                templates[model] = self._make_template(merged, rules)
+        if not templates:
+            self._check_keys(merged)
+        return templates
+
+    def make_for_model(self, merged: MergedEntry, name: object) -> RequestTemplate:
+        """The request template for a model that a template named. Raises ``Fault`` where there is no such model."""
+        known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
+        return self._make_template(merged, self._load_rules(known))
+
+    def _find_rules(self, merged: MergedEntry, name: object, field: str) -> Rules | None:
+        """The rules of a model; ``None`` where what is wrong with its name was reported."""
+        rules = self._rules.get(name) if isinstance(name, str) else None
+        if rules is None:
+            try:
+                known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
+            except Fault as fault:
+                self._report(merged.entry, field, fault)
+                return None
+            rules = self._load_rules(known)
+        return rules
+
+    def _load_rules(self, known: str) -> Rules:
+        rules = self._rules.get(known)
+        if rules is None:
+            rules = self._rules[known] = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            if self._strict:
+                rules.tighten(make_strict)
+        return rules
+
+    def _check_keys(self, merged: MergedEntry) -> None:
+        """What can be said of a job whose model is not known: what no model takes, and what each needs."""
+        for key in [key for key in merged.params if key not in PARAMETERS]:
+            right = suggest_key(key, [*PARAMETERS, *JOB_KEYS], renamable=self._renamable)
+            fault = Fault("no model takes such a parameter", right)
+            self._report(merged.entry, key, fault)
+        if not self._any_model:
+            self._check_given(merged, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
+
+    def _make_template(self, merged: MergedEntry, rules: Rules) -> RequestTemplate:
+        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {})
+        for key, value in merged.params.items():
+            if key in merged.matrix:
+                continue
+            setting = self._accept_value(merged, rules, key, key, value)
+            if isinstance(setting, _USUAL):
+                template.fixed[key] = setting
+            elif isinstance(setting, BLANK):
+                template.blanks[key] = setting
+            else:
+                template.fixed[key] = attached(setting, template.inputs)
+        if merged.matrix:
+            self._add_axes(merged, template)
+        self._check_required(merged, template)
+        if self._strict:
+            self._check_provenance(merged, template)
+        if template.blanks or template.axes or isinstance(merged.name, Template) or merged.is_family:
+            self._check_placeholders(merged, template)
+        return template
+
+    def _accept_value(self, merged: MergedEntry, rules: Rules, field: str, key: str, value: object) -> object:
+        """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
+        try:
+            rule = rules.get(key)
+            if rule is None or value is None:
+                raise self._refuse_key(merged, rules, key)
+            in_cell = self._cells or isinstance(value, Cell)
+            return rule.read_written(value, in_cell=in_cell, columns=merged.columns)
+        except Fault as fault:
+            self._report(merged.entry, field, fault)
+            return None
+
+    def _refuse_key(self, merged: MergedEntry, rules: Rules, key: str) -> Fault:
+        if rules.model is None:
+            return Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
+        fault = rules.refuse_unknown(key, renamable=self._renamable)
+        if self._merger.is_default(merged.entry, key):
+            fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
+        return fault
+
+    def _add_axes(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        used = {name for blank in template.blanks.values() for name in blank.names}
+        for name, values in merged.matrix.items():
+            free = template.rules.model is None and name not in used
+            if name != "model" and (name in PARAMETERS or free):
+                field = f"matrix.{name}"
+                settings = [self._accept_value(merged, template.rules, field, name, value) for value in values]
+                template.axes[name] = settings
+
+    def _check_required(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        for name in template.rules.required:
+            fault = Fault(f"is missing; {template.rules.name} needs it", _suggest_column(merged, name))
+            self._check_given(merged, name, fault, template.rules.takes)
+        prompt = template.blanks.get("prompt", template.fixed.get("prompt"))
+        if merged.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
+            fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
+            self._report(merged.entry, "prompt", fault)
+
+    def _check_given(self, merged: MergedEntry, name: str, fault: Fault, known: Collection[str]) -> None:
+        """Report that a parameter is missing, unless a key that is refused already was meant to be it."""
+        if name in merged.params or name in merged.matrix or (name == "prompt" and merged.prompts_file is not None):
+            return
+        others = [key for key in merged.params if key not in known]
+        if not any(means(key, name) for key in others):
+            self._report(merged.entry, name, fault)
+
+    def _check_provenance(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        for name, fault in find_floating(template.rules.model):
+            if name == "model" or (name not in merged.params and name not in merged.matrix):
+                self._report(merged.entry, name, fault)
+
+    def _check_placeholders(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        blanks: dict[str, list[object]] = {key: [blank] for key, blank in template.blanks.items()}
+        blanks |= {f"matrix.{key}": settings for key, settings in template.axes.items()}
+        blanks |= {f"meta.{key}": [blank] for key, blank in merged.meta_blanks.items()}
+        blanks |= {"id": [merged.given_id], "repeat": [merged.repeat]}
+        for field, settings in blanks.items():
+            self._check_names(merged, field, settings)
+        if isinstance(merged.name, Template):
+            request = [*template.fixed, *template.blanks, *template.axes]
+            self._check_names(merged, "name", [merged.name], ["prompt", *request])
+
+    def _check_names(self, merged: MergedEntry, field: str, settings: list[object], more: Sequence[str] = ()) -> None:
+        if merged.rows_broken:
+            return
+        known = [*dict.fromkeys([*merged.variables(), *more])]
+        for setting in settings:
+            names = [name for name in names_in(setting) if name not in merged.columns]
+            try:
+                check_names(names, known)
+            except Fault as fault:
+                self._report(merged.entry, field, fault)
+
+
+def _suggest_column(merged: MergedEntry, name: str) -> str | None:
+    """How a column of the entry's table fills a parameter that is missing; ``None`` without a table."""
+    if merged.rows is None:
+        return None
+    names = merged.rows.names
+    column = next((column for column in names if column == name or means(column, name)), None)
+    return f'write {name}: "{{{column or "column"}}}"; the columns are {", ".join(names[:8])}'
+
+
+def _check_model(name: object, *, any_model: bool, hint: str) -> str:
+    if name is None:
+        raise Fault("is missing", hint)
+    if not isinstance(name, str):
+        raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
+    name = name.strip()
+    if name not in MODELS and not any_model:
+        guess = suggest_closest(name, MODELS)
+        right = "--allow-unknown-model sends it as it is"
+        raise Fault(f"{shown(name)} is not a known model", f"{guess} {right}" if guess else right)
+    return text(name)
+
+
+def used_by(merged: MergedEntry, templates: Collection[RequestTemplate]) -> set[str]:
+    """The matrix variables that set something or fill a placeholder, and other names."""
+    used = {"model", *names_used(merged)}
+    for template in templates:
+        used.update(template.axes)
+        for setting in chain.from_iterable(template.axes.values()):
+            used.update(names_in(setting))
+    return used
+
+
+def names_used(merged: MergedEntry) -> set[str]:
+    """The placeholders that stand in the templates of an entry."""
+    used: set[str] = set()
+    for setting in (merged.name, merged.given_id, merged.model, merged.repeat, *merged.meta_blanks.values()):
+        used.update(names_in(setting))
+    for value in chain(merged.params.values(), *merged.matrix.values()):
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str) and has_braces(item):
+                used.update(_names_in_text(item, merged.columns))
+    return used
+
+
+def _names_in_text(item: str, columns: frozenset[str]) -> tuple[str, ...]:
+    try:
+        return parse_template(item, columns).names
+    except Fault:
+        return ()  # no template
+
+
+def names_in(setting: object) -> tuple[str, ...]:
+    """The placeholders of a blank; none of anything else."""
+    return setting.names if isinstance(setting, NAMING) else ()
+
+
+def attached(value: object, inputs: list[InputFile]) -> object:
+    """The value as it stands in a request; the files in it go to ``inputs``."""
+    if isinstance(value, InputFile):
+        inputs.append(value)
+        return value.reference
+    if isinstance(value, list):
+        return [attached(item, inputs) for item in value]
+    return value

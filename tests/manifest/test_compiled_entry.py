@@ -1,0 +1,112 @@
+"""A compiled entry makes the same job as one that is expanded in full."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchveo.core.errors import ManifestError
+from batchveo.core.models import JobSpec
+from batchveo.manifest import Manifests
+from batchveo.manifest.compiled_entry import CompiledEntries
+from tests.helpers.manifests import T2V, jobs
+
+TEXTS = st.sampled_from(
+    ["A cat", "a cat", "50 % of {index}", "100 %", "%s", "ü 🦊\u2028", '"q" \\', " ", "}", "a\nb", "\x07"]
+)
+CELLS = {
+    "model": st.sampled_from([T2V, "google/veo3", "nope"]),
+    "prompt": TEXTS,
+    "negative_prompt": TEXTS | st.just(""),
+    "seed": st.sampled_from(["1", "01", "+1", "x", "{index}", " 7 ", ""]),
+    "duration": st.sampled_from(["4", "8", "5", "four", ""]),
+    "resolution": st.sampled_from(["720p", "720P", "1080P", "8k", ""]),
+    "generate_audio": st.sampled_from(["yes", "true", "0", "maybe", ""]),
+    "name": st.sampled_from(["one", "two", "n-{index}", "", "n\x07"]),
+    "repeat": st.sampled_from(["1", "2", ""]),
+    "meta.split": st.sampled_from(["train", ""]),
+}
+VALUES = {
+    **{key: cells | st.none() for key, cells in CELLS.items() if key != "meta.split"},
+    "model": st.sampled_from([T2V, "google/veo3"]) | st.just([T2V]),
+    "seed": st.sampled_from([1, True, 1.0, "1", "{index}", None]),
+    "duration": st.sampled_from([8, 8.0, "8", True, None, 4]),
+    "generate_audio": st.sampled_from([True, False, 1, 0, 1.0, "true", None]),
+    "meta": st.just({"a": 1}),
+}
+
+
+def _outcome(path: Path, content: str, *, short: bool) -> tuple[list[JobSpec], str]:
+    path.write_text(content, encoding="utf-8", newline="")
+    with pytest.MonkeyPatch.context() as patch:
+        if not short:
+            patch.setattr(CompiledEntries, "read_compiled", lambda self, entry: None)
+        with Manifests([path]) as manifests:
+            found = []
+            try:
+                for job in manifests.specs():
+                    found.append(job)  # noqa: PERF402 - those before the error count too
+            except ManifestError as error:
+                return found, str(error)
+            return found, ""
+
+
+def _check(content: str, suffix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"m.{suffix}"
+        assert _outcome(path, content, short=True) == _outcome(path, content, short=False)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_rows(data: st.DataObject) -> None:
+    """Jobs, ids, names, and every word of what is wrong."""
+    others = data.draw(st.sets(st.sampled_from([key for key in CELLS if key not in {"model", "prompt"}]), max_size=4))
+    columns = ["model", "prompt", *sorted(others)]
+    rows = data.draw(st.lists(st.tuples(*(CELLS[column] for column in columns)), min_size=2, max_size=12))
+    table = io.StringIO()
+    csv.writer(table).writerows([columns, *rows])
+    _check(table.getvalue(), "csv")
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_typed_values(data: st.DataObject) -> None:
+    """Where 1, 1.0 and true are not the same."""
+    others = data.draw(st.sets(st.sampled_from([key for key in VALUES if key not in {"model", "prompt"}]), max_size=3))
+    entry = st.fixed_dictionaries({key: VALUES[key] for key in ["model", "prompt", *sorted(others)]})
+    entries = data.draw(st.lists(entry, min_size=2, max_size=12))
+    _check("\n".join(map(json.dumps, entries)), "jsonl")
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    ["duration: 4", "name: 'n {prompt}'", "prompt: A cat", "meta: {a: 1}", "meta: {a: b}", "seed: '{index}'"],
+)
+def test_defaults(defaults: str) -> None:
+    """They are a part of every shape, or keep their jobs from being plain."""
+    rows = "".join(f"- {{prompt: A dog, seed: {number}}}\n" * 2 for number in range(3))
+    _check(f"defaults: {{model: {T2V}, {defaults}}}\njobs:\n{rows}", "yaml")
+
+
+def test_ids_of_whole_jobs_are_pinned(tmp_path: Path) -> None:
+    """As they have been from the first version: an id that changes is a video paid twice."""
+    fox = f"- {{model: {T2V}, prompt: A fox, seed: 7, duration: 8}}\n"
+    mine = f"""- {{model: {T2V}, prompt: 'Füchse, 狐 and 🦊: "quoted" \\ back', repeat: 2, id: mine}}\n"""
+    pets = f"- {{model: {T2V}, prompt: 'A {{pet}}', matrix: {{pet: [cat, dog]}}}}\n"
+    assert [job.id for job in jobs(tmp_path, fox * 3 + mine + pets)] == [
+        "0ca8685ffc1d2f631112",
+        "d31847a6e3c8254a1a37",
+        "a33c91affdcd83036735",
+        "6c21d2718ff45850dc9e",
+        "0bc94dfe5aab99afd3ff",
+        "7df1a3368ba09d86f9f9",
+        "72814ebacea714ffcf94",
+    ]

@@ -1,0 +1,1 @@
+"""Scripts for the developers of batchveo; none is installed with it."""

@@ -1,0 +1,1 @@
+"""Measures the code that this repository holds: ``python -m tools.measure``."""
