@@ -6,7 +6,7 @@ from batchveo.store.mapping import list_states
 COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
     attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
     url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
-    completed_at, finished_at, key_name AS key,
+    completed_at, finished_at, key_name AS api_key_label,
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""

@@ -22,7 +22,8 @@ NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held 
 # pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
 CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key, error = NULL
-    WHERE seq = :seq AND state = 'pending' RETURNING attempts, submitted_at, client_request_id, key_name AS key"""
+    WHERE seq = :seq AND state = 'pending'
+    RETURNING attempts, submitted_at, client_request_id, key_name AS api_key_label"""
 # pending, about to become generating: the attempt that someone else made
 ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
         submitted_at = :now
@@ -200,7 +201,7 @@ class Transitions(Part):
             "now": now,
             "price_usd": usd,
             "micros": micros(usd),
-            "key": job.key,
+            "key": job.api_key_label,
             "key_print": key_print,
         }
         self._db.execute(ADD_ATTEMPT, attempt)
@@ -280,12 +281,12 @@ class Transitions(Part):
 
     def set_key_label(self, job: Job, key: str | None) -> Job:
         """Record which key the generation is known by."""
-        if key is None or job.key == (key or None):
+        if key is None or job.api_key_label == (key or None):
             return job
         columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
         if self._db.execute(SET_KEY, columns).rowcount != 1:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
-        return replace(job, key=key or None)
+        return replace(job, api_key_label=key or None)
 
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
         """Record the attempt that someone else made for a pending job."""
