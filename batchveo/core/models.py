@@ -115,7 +115,7 @@ class JobSpec:
 class Job:
     """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars.
 
-    ``key``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
+    ``api_key_label``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
     ``service``: what the run that took it on called its service, an address or ``sandbox``.
     """
 
@@ -138,7 +138,7 @@ class Job:
     tried: int = 0
     not_before: float = 0.0
     client_request_id: str | None = None
-    key: str | None = None
+    api_key_label: str | None = None
     service: str | None = None
     generation_id: str | None = None
     video_url: str | None = None
@@ -154,6 +154,11 @@ class Job:
     doubted_at: float | None = None
     completed_at: float | None = None
     finished_at: float | None = None
+
+    @property
+    def key(self) -> str | None:
+        """``api_key_label`` by its former name, for scripts written before it changed."""
+        return self.api_key_label
 
     @property
     def prompt(self) -> str:

@@ -134,7 +134,7 @@ def _moved(event: JobStateChanged) -> dict[str, object]:
         "cost_usd": job.cost_usd,
         "file": job.file,
         "bytes": job.bytes,
-        "key": job.key,
+        "key": job.api_key_label,
     }
 
 

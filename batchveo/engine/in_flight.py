@@ -37,7 +37,7 @@ class InFlightTable:
         patience: float,
         tries: int = 1,
         budgeted: bool = False,
-        key_of: Callable[[Job], Label] = lambda job: job.key or "",
+        key_of: Callable[[Job], Label] = lambda job: job.api_key_label or "",
     ) -> None:
         self._begun = begun
         self._patience = patience

@@ -22,4 +22,4 @@ class PerKey(Generic[T]):
 
     def of(self, job: Job) -> T:
         """The one for the key that ``job`` was submitted with."""
-        return self._items.get(job.key or "", self._first)
+        return self._items.get(job.api_key_label or "", self._first)

@@ -88,7 +88,7 @@ def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought
     if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
         adopted.surplus.append(generation)
         return
-    key = job.key if job.key in bought.keys else bought.keys[0]
+    key = job.api_key_label if job.api_key_label in bought.keys else bought.keys[0]
     try:
         adopted.jobs.append(
             store.manual.adopt_generation(job, generation, now=now, client_request_id=bought.request, key=key)

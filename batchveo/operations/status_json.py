@@ -37,7 +37,7 @@ def make_job_row(job: Job) -> dict[str, object]:
         "manifest": job.manifest,
         "source": job.source,
         "line": job.line,
-        "key": job.key,
+        "key": job.api_key_label,
     }
 
 

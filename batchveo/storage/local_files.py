@@ -263,7 +263,7 @@ def sidecar_of(job: Job, file: str, size: int, sha256: str) -> dict[str, object]
         "job_id": job.id,
         "generation_id": job.generation_id,
         "client_request_id": job.client_request_id,
-        "key": job.key,
+        "key": job.api_key_label,
         "service": job.service,
         "submitted_at": _iso(job.submitted_at),
         "completed_at": _iso(job.completed_at),

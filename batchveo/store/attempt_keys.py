@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchveo.core.models import Job
-from batchveo.store import sql
 from batchveo.store.connection import Part
+from batchveo.store.sql import UNSETTLED
+
+KEYS_UNSETTLED = f"""SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
+    WHERE state IN ({UNSETTLED}) GROUP BY key ORDER BY key"""
 
 ROW = "SELECT secret FROM key_secret"
 PRINT_OF = "SELECT key_print FROM attempts WHERE client_request_id = ?"
 # any unsettled state -> the same: the key that it was bought with has another label now
-RELABEL = f"""UPDATE jobs SET key_name = :label WHERE state IN ({sql.UNSETTLED}) AND key_name IS NOT :label
+RELABEL = f"""UPDATE jobs SET key_name = :label WHERE state IN ({UNSETTLED}) AND key_name IS NOT :label
     AND EXISTS (SELECT 1 FROM attempts
                 WHERE attempts.client_request_id = jobs.client_request_id AND key_print = :print)"""
 PRINTS_UNSETTLED = f"""SELECT attempts.key_print, count(*) AS jobs FROM jobs
     JOIN attempts ON attempts.client_request_id = jobs.client_request_id
-    WHERE jobs.state IN ({sql.UNSETTLED}) AND attempts.key_print IS NOT NULL GROUP BY attempts.key_print"""
+    WHERE jobs.state IN ({UNSETTLED}) AND attempts.key_print IS NOT NULL GROUP BY attempts.key_print"""
 
 
 class AttemptKeys(Part):
@@ -46,4 +49,4 @@ class AttemptKeys(Part):
 
     def count_by_label(self) -> dict[str, int]:
         """How many jobs are under way or in doubt with each API key, by its label; empty for the only one."""
-        return {row["key"]: row["jobs"] for row in self._db.execute(sql.KEYS_UNSETTLED)}
+        return {row["key"]: row["jobs"] for row in self._db.execute(KEYS_UNSETTLED)}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from batchveo.core.destination import at_home
 from batchveo.store.database import open_for_reading, open_for_writing
-from batchveo.store.lock import RunLock
+from batchveo.store.file_locks import RunLock
+
+_log = logging.getLogger(__name__)
 
 
 class Connection:
@@ -61,11 +65,14 @@ class Connection:
 
     def _commit(self) -> None:
         if self.db.in_transaction:
+            began = time.perf_counter()
             self.db.execute("COMMIT")
+            _log.debug("committed %s in %.1f ms", self.path.name, 1000 * (time.perf_counter() - began))
 
     def _roll_back(self) -> None:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
+            _log.debug("rolled back %s", self.path.name)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing. Within another one it is a part of that, all or nothing by itself."""

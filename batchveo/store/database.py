@@ -10,7 +10,25 @@ from pathlib import Path
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
 from batchveo.core.hints import pasteable
 from batchveo.store import file_locks
-from batchveo.store.versions import APPLICATION_ID, STEPS, steps_of
+
+APPLICATION_ID = 0x62766A31
+"""``PRAGMA application_id`` of a state file ("bvj1"), so that another program's file is not taken for one."""
+
+STEPS = (
+    "first_schema",
+    "totals",
+    "quotes",
+    "keys",
+    "aside_and_tries",
+    "url_expiry",
+    "normal_keys",
+    "run_options_and_key_prints",
+)
+"""The migrations, in their order; a test holds them against ``migrations.migrations``."""
+
+# the table is that of sqlite-utils' migrations, without which this can be read: it takes long to import
+HAS_STEPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
+STEPS_OF = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'batchveo'"
 
 PAGE_BYTES = 8192
 """Of new states: a million jobs move into pages of this size in a sixth less time than into SQLite's 4,096."""
@@ -161,3 +179,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
     # first of all: a death between the two must not leave what looks like another program's file
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     migrations.apply(Database(connection))
+
+
+def steps_of(db: sqlite3.Connection) -> set[str]:
+    """The migrations that a state file has been through; none of an empty one."""
+    if not db.execute(HAS_STEPS).fetchone():
+        return set()
+    return {row[0] for row in db.execute(STEPS_OF)}

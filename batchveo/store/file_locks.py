@@ -1,4 +1,4 @@
-"""File systems without file locks, as some mounts of NFS and SMB are: told apart from a lock that is held."""
+"""The run lock; and file systems without file locks, as some mounts of NFS and SMB are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from batchveo.core.errors import StateUnusable
+from filelock import FileLock, Timeout
+
+from batchveo.core.errors import StateLocked, StateUnusable
 
 HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 """What a lock that somebody else holds answers; everything else is about the file system."""
@@ -40,3 +42,25 @@ def missing(path: Path, why: str) -> StateUnusable:
         "video twice: name a state on a local disk with --state, or mount that folder with locks (NFS: without "
         "nolock, with lockd running). The videos may stay where they are"
     )
+
+
+class RunLock:
+    """Held by a run for as long as it lives; the operating system frees it when the process dies."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._lock = FileLock(f"{state}.lock", mode=0o600, thread_local=False)
+
+    def acquire(self) -> None:
+        """Take the lock at once; raises ``StateLocked``, or ``StateUnusable`` where files cannot be locked."""
+        why = cause(self._state.parent)  # filelock would take it for a lock that is held, or pretend
+        if why is not None:
+            raise missing(self._state, why)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StateLocked("another run holds the state") from None
+
+    def release(self) -> None:
+        """Let go; harmless when it is not held."""
+        self._lock.release()

@@ -11,9 +11,60 @@ from itertools import groupby
 from typing import TypeVar
 
 from batchveo.core.models import JobState
-from batchveo.store import sql_search as sql
 from batchveo.store.connection import Connection, Part
 from batchveo.store.queries import Queries
+
+CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, folder, file,
+    generation_id, not_before, submitted_at, completed_at, finished_at, repeat_index,
+    CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
+    iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
+    iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""
+"""What a card shows of a job; the prompt in its first ``:clip`` characters.
+
+What comes out of JSON comes as bytes: it may have halves of characters, which are no UTF-8 to Python.
+"""
+
+_MATCHES = """(:model IS NULL OR model = :model) AND (:manifest IS NULL OR manifest = :manifest)
+    AND (:split IS NULL OR json_extract(meta, '$.split') = :split)
+    AND (:hint IS NULL OR request LIKE :hint OR name LIKE :hint OR error LIKE :hint OR id LIKE :hint
+         OR generation_id LIKE :hint)
+    AND (NOT :searching
+         OR mentions(name, CAST(json_extract(request, '$.prompt') AS BLOB), error, id, generation_id))"""
+_IN_STATES = "state IN (SELECT value FROM json_each(:states))"
+_ALL = _MATCHES
+_COMMON_STATES = f"+{_IN_STATES} AND {_MATCHES}"  # the plus keeps the index out: a page is full after a few steps
+# few jobs are in these states: an index finds them, where a walk through all jobs would take its time
+_RARE_STATES = f"""seq IN (SELECT seq FROM jobs INDEXED BY jobs_by_state WHERE {_IN_STATES}) AND {_MATCHES}"""
+
+
+def _older_and_newer(matches: str) -> tuple[str, str]:
+    """A page in manifest order, and one from the end backwards; both go on beyond ``:after``."""
+    return (
+        f"SELECT {CARD} FROM jobs WHERE seq > :after AND {matches} ORDER BY seq LIMIT :most",
+        f"SELECT {CARD} FROM jobs WHERE seq < :after AND {matches} ORDER BY seq DESC LIMIT :most",
+    )
+
+
+PAGE_OF_ALL = _older_and_newer(_ALL)
+PAGE_OF_COMMON = _older_and_newer(_COMMON_STATES)
+PAGE_OF_RARE = _older_and_newer(_RARE_STATES)
+MATCHING_ALL = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_ALL} LIMIT :most)"
+MATCHING_COMMON = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_COMMON_STATES} LIMIT :most)"
+MATCHING_RARE = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_RARE_STATES} LIMIT :most)"
+
+BY_STATE = f"""SELECT state, count(*) AS jobs FROM (SELECT state FROM jobs WHERE {_ALL} LIMIT :most) GROUP BY state"""
+
+LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
+MOVED_SINCE = f"""SELECT {CARD} FROM jobs WHERE seq IN (SELECT job FROM events WHERE id > :since) LIMIT :most"""
+MODELS = "SELECT model AS value, count(*) AS jobs FROM jobs GROUP BY model ORDER BY jobs DESC LIMIT :most"
+MANIFESTS = "SELECT manifest AS value, count(*) AS jobs FROM jobs GROUP BY manifest ORDER BY jobs DESC LIMIT :most"
+SPLITS = """SELECT CAST(json_extract(meta, '$.split') AS BLOB) AS value, count(*) AS jobs FROM jobs
+    WHERE json_type(meta, '$.split') = 'text' GROUP BY value ORDER BY jobs DESC LIMIT :most"""
+# texts that differ only in an id are many: the commonest tell the causes
+ERRORS = """SELECT coalesce(error, '') AS error, model, count(*) AS jobs, min(seq) AS example FROM jobs
+    WHERE state = 'failed' GROUP BY error, model ORDER BY jobs DESC LIMIT :most"""
+FOLDERS = """SELECT folder, count(*) AS jobs FROM (SELECT folder FROM jobs WHERE state = 'succeeded' LIMIT 10000)
+    GROUP BY folder ORDER BY jobs DESC LIMIT 1"""
 
 CLIP = 400
 """Characters of a prompt that a card has room for; prompts may be books."""
@@ -81,8 +132,8 @@ class JobSearch(Part):
     def read_page(
         self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int, clip: int = CLIP
     ) -> list[sqlite3.Row]:
-        """At most ``most`` jobs as ``sql.CARD`` has them, beyond the one numbered ``after``."""
-        every, common, rare = sql.PAGE_OF_ALL, sql.PAGE_OF_COMMON, sql.PAGE_OF_RARE
+        """At most ``most`` jobs as ``CARD`` has them, beyond the one numbered ``after``."""
+        every, common, rare = PAGE_OF_ALL, PAGE_OF_COMMON, PAGE_OF_RARE
         start = (_BEYOND if newest else 0) if after is None else after
         columns = {**self._columns(wanted), "after": start, "most": most, "clip": clip}
         return self._db.execute(self._fitting(wanted, every, common, rare)[newest], columns).fetchall()
@@ -91,36 +142,36 @@ class JobSearch(Part):
         """How many jobs match, counted up to ``MOST_COUNTED``; all are known without counting."""
         if wanted == Filter():
             return self._counts().total
-        query = self._fitting(wanted, sql.MATCHING_ALL, sql.MATCHING_COMMON, sql.MATCHING_RARE)
+        query = self._fitting(wanted, MATCHING_ALL, MATCHING_COMMON, MATCHING_RARE)
         return int(self._db.execute(query, {**self._columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
 
     def count_matches_by_state(self, wanted: Filter) -> dict[str, int] | None:
         """How many jobs match in each state, whichever are wanted; ``None`` beyond ``MOST_COUNTED``."""
         columns = {**self._columns(wanted), "most": MOST_COUNTED}
-        found = {row["state"]: row["jobs"] for row in self._db.execute(sql.BY_STATE, columns)}
+        found = {row["state"]: row["jobs"] for row in self._db.execute(BY_STATE, columns)}
         return found if sum(found.values()) < MOST_COUNTED else None
 
     def list_changes(self, event: int, *, most: int) -> list[sqlite3.Row]:
         """The jobs that moved after the event of that number."""
         columns = {"since": event, "most": most, "clip": CLIP}
-        return self._db.execute(sql.MOVED_SINCE, columns).fetchall()
+        return self._db.execute(MOVED_SINCE, columns).fetchall()
 
     def read_latest_event(self) -> int:
         """The number of the latest event."""
-        return int(self._db.execute(sql.LATEST_EVENT).fetchone()[0])
+        return int(self._db.execute(LATEST_EVENT).fetchone()[0])
 
     def list_choices(self) -> dict[str, list[sqlite3.Row]]:
         """The models, manifests and splits there are: ``value, jobs``, the commonest first."""
-        queries = {"models": sql.MODELS, "manifests": sql.MANIFESTS, "splits": sql.SPLITS}
+        queries = {"models": MODELS, "manifests": MANIFESTS, "splits": SPLITS}
         return {name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()}
 
     def list_errors(self) -> list[sqlite3.Row]:
         """The texts with which jobs failed: ``error, model, jobs, example`` (a job's number)."""
-        return self._db.execute(sql.ERRORS, {"most": MOST_ERRORS}).fetchall()
+        return self._db.execute(ERRORS, {"most": MOST_ERRORS}).fetchall()
 
     def find_usual_folder(self) -> str | None:
         """Where most of the videos are."""
-        row = self._db.execute(sql.FOLDERS).fetchone()
+        row = self._db.execute(FOLDERS).fetchone()
         return None if row is None else row["folder"]
 
     def _fitting(self, wanted: Filter, every: Query, common: Query, rare: Query) -> Query:

@@ -31,6 +31,6 @@ def job_of(row: sqlite3.Row) -> Job:
 
 
 def columns_of(job: Job) -> dict[str, object]:
-    """What ``sql.MOVE`` writes of a job."""
+    """What ``transitions.MOVE`` writes of a job."""
     columns: dict[str, object] = {name: getattr(job, name) for name in _AS_THEY_ARE}
     return {**columns, "state": job.state.value, "held": int(job.held)}

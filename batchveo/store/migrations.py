@@ -134,8 +134,7 @@ CREATE VIEW history AS
 @migrations()
 def first_schema(db: Database) -> None:
     """Jobs, their attempts and their history; the runs; the input files; views for a person."""
-    for statement in _statements(_TABLES + _VIEWS):
-        db.conn.execute(statement)  # executescript would commit the migration's transaction half-way
+    _execute(db, _TABLES + _VIEWS)
 
 
 _TOTALS = """
@@ -178,8 +177,7 @@ CREATE INDEX jobs_unpriced ON jobs (seq) WHERE completed_at IS NOT NULL AND cost
 @migrations()
 def totals(db: Database) -> None:
     """Counts and sums kept up to date, and indices for what a run asks: the same speed at a million jobs."""
-    for statement in _statements(_TOTALS):
-        db.conn.execute(statement)
+    _execute(db, _TOTALS)
 
 
 _QUOTES = """
@@ -194,8 +192,7 @@ CREATE TABLE quotes (
 @migrations()
 def quotes(db: Database) -> None:
     """The prices that the service told last: a plan can be made while it does not answer."""
-    for statement in _statements(_QUOTES):
-        db.conn.execute(statement)
+    _execute(db, _QUOTES)
 
 
 _KEYS = """
@@ -207,8 +204,7 @@ ALTER TABLE attempts ADD COLUMN key_name TEXT;
 @migrations()
 def keys(db: Database) -> None:
     """With which API key, by its label, a job was last submitted, and each attempt; the only one has none."""
-    for statement in _statements(_KEYS):
-        db.conn.execute(statement)
+    _execute(db, _KEYS)
 
 
 _ASIDE = """
@@ -224,8 +220,7 @@ CREATE INDEX jobs_aside ON jobs (aside, model) WHERE aside != 0;
 @migrations()
 def aside_and_tries(db: Database) -> None:
     """Which run put a pending job aside (0: none); how often a failed generation may be made, and was made."""
-    for statement in _statements(_ASIDE):
-        db.conn.execute(statement)
+    _execute(db, _ASIDE)
 
 
 _EXPIRY = """
@@ -237,8 +232,7 @@ UPDATE jobs SET fold = stem WHERE fold != stem;
 @migrations()
 def url_expiry(db: Database) -> None:
     """When the URL of a video ends; and two names that differ in case are two where the output folder says so."""
-    for statement in _statements(_EXPIRY):
-        db.conn.execute(statement)
+    _execute(db, _EXPIRY)
 
 
 @migrations()
@@ -268,17 +262,15 @@ INSERT INTO key_secret VALUES (1, randomblob(32));
 @migrations()
 def run_options_and_key_prints(db: Database) -> None:
     """What a run was told, for ``resume``; which API key an attempt left with, as a keyed hash, never the key."""
-    for statement in _statements(_MEMORY):
-        db.conn.execute(statement)
+    _execute(db, _MEMORY)
 
 
-def _statements(script: str) -> list[str]:
-    whole: list[str] = []
+def _execute(db: Database, script: str) -> None:
+    """Run each statement of ``script``; ``executescript`` would commit the migration's transaction half-way."""
     open_trigger = ""
     for piece in script.split(";\n"):
         text = f"{open_trigger}{piece};\n"
         unfinished = "CREATE TRIGGER" in text and not text.rstrip().endswith("END;")
         open_trigger = text if unfinished else ""
         if not unfinished and piece.strip():
-            whole.append(text)
-    return whole
+            db.conn.execute(text)

@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.store.database import open_untouched
+from batchveo.store.database import APPLICATION_ID, open_untouched
 from batchveo.store.staging import StagingTable
-from batchveo.store.versions import APPLICATION_ID
 
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
 STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"

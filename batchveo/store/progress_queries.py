@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from batchveo.core.models import Job, JobState
-from batchveo.store import sql
 from batchveo.store.connection import Connection, Part
 from batchveo.store.mapping import job_of, list_states
 from batchveo.store.queries import MICRO, Queries
+from batchveo.store.sql import COLUMNS
 
 LEFT = [state for state in JobState if state.awaits_generation]
 SAMPLE = 500
@@ -26,7 +26,7 @@ MADE_SINCE = """SELECT count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e
     FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded' AND finished_at >= :since"""
 FAILURES = """SELECT coalesce(error, 'no reason is known') AS error, count(*) AS jobs, min(name) AS example
     FROM jobs WHERE state = 'failed' GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
-DOUBTS = f"""SELECT {sql.COLUMNS} FROM jobs WHERE state = 'in_doubt' ORDER BY held DESC, seq LIMIT :most"""
+DOUBTS = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'in_doubt' ORDER BY held DESC, seq LIMIT :most"""
 AGE_IN_FLIGHT = "SELECT avg(:now - submitted_at) FROM jobs WHERE state IN ('submitting', 'generating')"
 # what a person would call news: not every step of every job
 LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.detail, jobs.name

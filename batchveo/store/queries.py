@@ -9,9 +9,53 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchveo.core.models import Job, JobState
-from batchveo.store import sql
 from batchveo.store.connection import Part
 from batchveo.store.mapping import job_of
+from batchveo.store.sql import COLUMNS, TAKES_FROM, UNFINISHED
+
+MICROS = "SELECT micros FROM money"
+ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
+    FROM attempts ORDER BY id"""
+PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
+    AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
+PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
+HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
+JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
+ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
+    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
+# by their number, which is the order: the index of the states would have to be sorted for every page
+SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded'
+    ORDER BY seq LIMIT :most"""
+DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) LIMIT 1"""
+NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
+    AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
+    AND model NOT IN (SELECT value FROM json_each(:refused))"""
+# failed generations that may be made again, or whose price is reserved, until it is known what they were charged
+UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
+    AND cost_usd IS NULL AND (tried < coalesce(tries, :tries) OR (:reserved AND EXISTS (SELECT 1 FROM attempts
+        WHERE attempts.client_request_id = jobs.client_request_id AND attempts.micros > 0)))
+    AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
+JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
+JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
+    ORDER BY seq"""
+JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
+SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
+UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
+FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
+    OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
+FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
+COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
+    WHERE state IN ({UNFINISHED}) AND run BETWEEN {TAKES_FROM} AND :run GROUP BY state, held
+    UNION ALL SELECT state, held, count(*) FROM jobs
+    WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
+SPEND = "SELECT spent, unpriced FROM money"
+GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
+    WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
+    ORDER BY completed_at DESC LIMIT :most"""
+EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""
@@ -46,9 +90,9 @@ class Queries(Part):
         Jobs that were put aside do not count, nor those of the ``refused`` models.
         """
         wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
-        if self._db.execute(sql.DUE_PENDING, wanted).fetchone():
+        if self._db.execute(DUE_PENDING, wanted).fetchone():
             return now
-        when: float | None = self._db.execute(sql.NEXT_PENDING, wanted).fetchone()[0]
+        when: float | None = self._db.execute(NEXT_PENDING, wanted).fetchone()[0]
         return when
 
     def list_unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
@@ -57,38 +101,38 @@ class Queries(Part):
         ``tries`` is for jobs that set none themselves. ``reserved``: also those whose price is still reserved.
         """
         wanted = {"run": run, "tries": tries, "reserved": reserved}
-        return [job_of(row) for row in self._db.execute(sql.UNSETTLED_FAILURES, wanted)]
+        return [job_of(row) for row in self._db.execute(UNSETTLED_FAILURES, wanted)]
 
     def list_jobs(self, *states: JobState) -> Iterator[Job]:
         """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""
         if not states:
-            yield from map(job_of, self._db.execute(sql.JOBS))
+            yield from map(job_of, self._db.execute(JOBS))
         for state in states:
-            yield from map(job_of, self._db.execute(sql.JOBS_IN_STATE, {"state": state.value}))
+            yield from map(job_of, self._db.execute(JOBS_IN_STATE, {"state": state.value}))
 
     def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""
-        return job_of(self._db.execute(sql.JOB, {"seq": seq}).fetchone())
+        return job_of(self._db.execute(JOB, {"seq": seq}).fetchone())
 
     def find_same_video(self, job: Job) -> Job | None:
         """Another job whose video is byte for byte that of ``job``."""
-        row = self._db.execute(sql.SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
+        row = self._db.execute(SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
         return None if row is None else job_of(row)
 
     def list_unpriced(self) -> dict[str, int]:
         """The completed generations whose price nobody told, with the number of their job."""
-        return {row["generation_id"]: row["seq"] for row in self._db.execute(sql.UNPRICED)}
+        return {row["generation_id"]: row["seq"] for row in self._db.execute(UNPRICED)}
 
     def find_jobs(self, key: str) -> Sequence[Job]:
         """The jobs meant by ``key``: an id or its beginning, a name, a generation or client request id."""
-        rows = self._db.execute(sql.FIND, {"key": key}).fetchall()
+        rows = self._db.execute(FIND, {"key": key}).fetchall()
         if not rows and len(key) >= 4:
-            rows = self._db.execute(sql.FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
+            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
         return [job_of(row) for row in rows]
 
     def count_jobs(self, *, run: int | None = None) -> Counts:
         """How many jobs stand where, in the whole state or among those that ``run`` took on."""
-        query = sql.COUNTS if run is None else sql.COUNTS_OF_RUN
+        query = COUNTS if run is None else COUNTS_OF_RUN
         by_state: dict[JobState, int] = {}
         held = 0
         for row in self._db.execute(query, {} if run is None else {"run": run}):
@@ -99,7 +143,7 @@ class Queries(Part):
 
     def read_spend(self) -> tuple[float, int]:
         """US dollars known to be charged, with the number of finished videos whose price is not known."""
-        row = self._db.execute(sql.SPEND).fetchone()
+        row = self._db.execute(SPEND).fetchone()
         return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
 
     def list_attempts(self) -> Iterator[sqlite3.Row]:
@@ -107,7 +151,7 @@ class Queries(Part):
 
         ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
         """
-        yield from self._db.execute(sql.ATTEMPTS)
+        yield from self._db.execute(ATTEMPTS)
 
     def sum_reserved(self, jobs: Collection[Job]) -> tuple[float, int]:
         """US dollars that the latest attempts of ``jobs`` were to cost, and how many have no known price."""
@@ -118,38 +162,38 @@ class Queries(Part):
 
     def read_committed(self) -> float:
         """US dollars spent, in flight and in doubt, over the state's whole life."""
-        return int(self._db.execute(sql.MICROS).fetchone()[0]) * MICRO
+        return int(self._db.execute(MICROS).fetchone()[0]) * MICRO
 
     def list_generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
         """The latest generation times of a model, newest first."""
-        rows = self._db.execute(sql.GENERATION_SECONDS, {"model": model, "most": most})
+        rows = self._db.execute(GENERATION_SECONDS, {"model": model, "most": most})
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
         """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
-        return self._db.execute(sql.EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
+        return self._db.execute(EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def list_pending_models(self, run: int | None = None) -> list[str]:
         """The models of all pending jobs, or of those that ``run`` still has to submit."""
-        return [row["model"] for row in self._db.execute(sql.PENDING_MODELS, {"run": run})]
+        return [row["model"] for row in self._db.execute(PENDING_MODELS, {"run": run})]
 
     def list_pending_requests(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Model and request of every pending job."""
-        for row in self._db.execute(sql.PENDING):
+        for row in self._db.execute(PENDING):
             yield row["model"], json.loads(row["request"])
 
     def has_pending(self) -> bool:
         """Whether any job is pending."""
-        return self._db.execute(sql.HAS_PENDING).fetchone() is not None
+        return self._db.execute(HAS_PENDING).fetchone() is not None
 
     def find_job_by_id(self, job_id: str) -> Job | None:
         """The job of exactly that id."""
-        row = self._db.execute(sql.JOB_BY_ID, {"id": job_id}).fetchone()
+        row = self._db.execute(JOB_BY_ID, {"id": job_id}).fetchone()
         return None if row is None else job_of(row)
 
     def list_attempts_of(self, job: Job) -> list[sqlite3.Row]:
         """Every POST of one job, oldest first."""
-        return self._db.execute(sql.ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
+        return self._db.execute(ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def iter_succeeded(self) -> Iterator[Job]:
         """The jobs that succeeded, in manifest order.
@@ -159,6 +203,6 @@ class Queries(Part):
         after: int | None = 0
         while after is not None:
             page = {"after": after, "most": PAGE}
-            jobs = [job_of(row) for row in self._db.execute(sql.SUCCEEDED_AFTER, page).fetchall()]
+            jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
             yield from jobs
             after = jobs[-1].seq if jobs else None

@@ -10,8 +10,22 @@ from typing import Any
 
 from batchveo.core.errors import StateLocked
 from batchveo.core.version import __version__
-from batchveo.store import sql
 from batchveo.store.connection import Connection, Part
+
+BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
+    VALUES (:command, :service, :version, :host, :pid, :now) RETURNING id"""
+END_RUN = "UPDATE runs SET ended_at = :now, exit_status = :status WHERE id = :run"
+OPEN_RUNS = """SELECT id, host, pid FROM runs WHERE ended_at IS NULL AND command IN ('run', 'resume')
+    ORDER BY id DESC LIMIT 20"""
+LAST_BUDGET = "SELECT budget_usd FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
+SET_BUDGET = "UPDATE runs SET budget_usd = :budget WHERE id = :run"
+SET_OPTIONS = "UPDATE runs SET options = :options WHERE id = :run"
+LAST_OPTIONS = "SELECT options FROM runs WHERE command IN ('run', 'resume') AND id < :run ORDER BY id DESC LIMIT 1"
+_RUN = "SELECT id, command, service, host, pid, started_at, ended_at, exit_status, budget_usd FROM runs"
+LATEST_RUN = f"{_RUN} ORDER BY id DESC LIMIT 1"
+LATEST_WORK = f"{_RUN} WHERE command IN ('run', 'resume') ORDER BY id DESC LIMIT 1"
+SERVICES = "SELECT DISTINCT service FROM runs"
+TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""
@@ -41,7 +55,7 @@ class Runs(Part):
     def is_running(self) -> bool:
         """Whether a run goes on now, as far as can be told without disturbing it."""
         host = socket.gethostname()
-        rows = self._db.execute(sql.OPEN_RUNS).fetchall()
+        rows = self._db.execute(OPEN_RUNS).fetchall()
         # of another machine's runs only the latest can still be alive: each of ours found the lock free
         elsewhere = bool(rows) and rows[0]["host"] != host
         return elsewhere or any(row["host"] == host and _is_alive(int(row["pid"])) for row in rows)
@@ -57,51 +71,51 @@ class Runs(Part):
             "now": now,
         }
         with self._transaction():
-            return int(self._db.execute(sql.BEGIN_RUN, columns).fetchone()[0])
+            return int(self._db.execute(BEGIN_RUN, columns).fetchone()[0])
 
     def end_run(self, run: int, *, status: int, now: float) -> None:
         """Record how a run ended."""
         with self._transaction():
-            self._db.execute(sql.END_RUN, {"run": run, "status": status, "now": now})
+            self._db.execute(END_RUN, {"run": run, "status": status, "now": now})
 
     def read_last_budget(self, run: int) -> float | None:
         """The budget of the run before ``run``, in US dollars."""
-        row = self._db.execute(sql.LAST_BUDGET, {"run": run}).fetchone()
+        row = self._db.execute(LAST_BUDGET, {"run": run}).fetchone()
         return row["budget_usd"] if row else None
 
     def set_budget(self, run: int, budget: float | None) -> None:
         """Record the budget of a run, for ``resume`` to keep to."""
         with self._transaction():
-            self._db.execute(sql.SET_BUDGET, {"run": run, "budget": budget})
+            self._db.execute(SET_BUDGET, {"run": run, "budget": budget})
 
     def read_last_options(self, run: int = LATEST) -> str | None:
         """What the run before ``run`` was told, as ``run_options`` wrote it; ``None`` where nobody wrote it."""
-        row = self._db.execute(sql.LAST_OPTIONS, {"run": run}).fetchone()
+        row = self._db.execute(LAST_OPTIONS, {"run": run}).fetchone()
         return row["options"] if row else None
 
     def set_options(self, run: int, options: str) -> None:
         """Record what a run was told, for ``resume`` to keep to."""
         with self._transaction():
-            self._db.execute(sql.SET_OPTIONS, {"run": run, "options": options})
+            self._db.execute(SET_OPTIONS, {"run": run, "options": options})
 
     def find_latest(self) -> sqlite3.Row | None:
         """The latest run: ``id, command, service, host, pid, started_at, ended_at, exit_status, budget_usd``."""
-        row: sqlite3.Row | None = self._db.execute(sql.LATEST_RUN).fetchone()
+        row: sqlite3.Row | None = self._db.execute(LATEST_RUN).fetchone()
         return row
 
     def find_latest_work(self) -> sqlite3.Row | None:
         """The same of the latest ``run`` or ``resume``: other commands leave a record too."""
-        row: sqlite3.Row | None = self._db.execute(sql.LATEST_WORK).fetchone()
+        row: sqlite3.Row | None = self._db.execute(LATEST_WORK).fetchone()
         return row
 
     def take_on_all(self, run: int) -> None:
         """Make every unfinished job this run's business."""
         with self._transaction():
-            self._db.execute(sql.TAKE_ON_ALL, {"run": run})
+            self._db.execute(TAKE_ON_ALL, {"run": run})
 
     def list_services(self) -> set[str]:
         """The addresses this state's runs have spoken to."""
-        return {row[0] for row in self._db.execute(sql.SERVICES)}
+        return {row[0] for row in self._db.execute(SERVICES)}
 
 
 def _is_alive(pid: int) -> bool:

@@ -10,8 +10,30 @@ from typing import Self
 
 from batchveo.core.errors import DiskTrouble
 from batchveo.core.job_row import Row
-from batchveo.store import sql
 from batchveo.store.database import BUSY_SECONDS
+
+PREPARE = (
+    # what repeats the column before it is left out: half of a large file's bytes
+    """CREATE TEMP TABLE IF NOT EXISTS written (
+        position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
+        repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT,
+        tries INTEGER)""",
+    """CREATE TEMP VIEW IF NOT EXISTS named AS
+        SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
+               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries
+        FROM temp.written""",
+    "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
+    """CREATE TEMP TABLE IF NOT EXISTS known (
+        seq INTEGER PRIMARY KEY, position INTEGER, state TEXT, edited INTEGER, left_over INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS temp.known_edited ON known (position) WHERE edited",
+    "DELETE FROM temp.written",
+    "DELETE FROM temp.known",
+)
+NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
+    line, inputs, tries)
+    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13)"""
+ATTACH_STATE = "ATTACH ? AS state"
+DETACH_STATE = "DETACH state"
 
 CACHE_KIB = 160 * 1024
 """Memory for pages of the state while jobs move in: in the indices, ids and names come in no order."""
@@ -56,7 +78,7 @@ class StagingTable:
         """Take jobs, whose ids must all be different. Raises ``DiskTrouble`` where there is no room for them."""
         try:
             self._db.execute("BEGIN")
-            self._db.executemany(sql.NAME, jobs)
+            self._db.executemany(NAME, jobs)
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
@@ -72,16 +94,16 @@ class StagingTable:
 
         The state joins the scratch, as a database without a name can join nothing.
         """
-        self._db.execute(sql.ATTACH_STATE, (str(state.absolute()),))
+        self._db.execute(ATTACH_STATE, (str(state.absolute()),))
         try:
             self._db.execute(f"PRAGMA state.cache_size = -{CACHE_KIB}")
             self._db.execute("PRAGMA state.synchronous = FULL")
             yield self._db
         finally:
-            self._db.execute(sql.DETACH_STATE)
+            self._db.execute(DETACH_STATE)
 
 
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables of what is named, or empty them."""
-    for statement in sql.PREPARE:
+    for statement in PREPARE:
         db.execute(statement)

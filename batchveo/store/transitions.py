@@ -11,10 +11,65 @@ from pathlib import Path
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
-from batchveo.store import sql
 from batchveo.store.connection import Connection, Part
 from batchveo.store.mapping import columns_of, job_of
 from batchveo.store.queries import MICRO, Queries
+from batchveo.store.sql import COLUMNS, TAKES_FROM, UNSETTLED
+
+NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
+# pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
+CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
+        client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key, error = NULL
+    WHERE seq = :seq AND state = 'pending'
+    RETURNING attempts, submitted_at, client_request_id, key_name AS api_key_label"""
+# pending, about to become generating: the attempt that someone else made
+ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
+        submitted_at = :now
+    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
+# pending or in doubt, about to become generating: which key the service knows the generation by
+SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_state AND attempts = :attempts"
+ADD_ATTEMPT = """INSERT INTO attempts
+    (job, run, number, client_request_id, started_at, price_usd, micros, key_name, key_print)
+    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key, :key_print)"""
+# submitting -> submitting: from here on the request may have arrived
+MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id
+    AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'
+                AND client_request_id = :client_request_id)"""
+ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
+KEEP_STRAY = """UPDATE attempts SET generation_id = :generation_id
+    WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
+# an attempt that was taken to have bought nothing did: its price counts again
+RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
+    WHERE client_request_id = :client_request_id AND micros = 0"""
+SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
+END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
+    generation_id = :generation_id WHERE client_request_id = :client_request_id"""
+ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
+    VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
+# any state -> the state that states.next_state chose
+MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
+            (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
+        state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
+        generation_id = :generation_id, video_url = :video_url, url_expires_at = :url_expires_at,
+        error = :error, cost_usd = :cost_usd,
+        folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
+        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
+    WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
+# succeeded -> succeeded: the same bytes at another place
+PLACE = """UPDATE jobs SET folder = :folder, file = :file
+    WHERE seq = :seq AND state = 'succeeded' AND sha256 = :sha256
+    AND folder IS :old_folder AND file IS :old_file"""
+LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
+WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
+# clocks differ between runs: no back-off may reach further than a run's own longest one
+CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
+    WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
+CLAMP_UNSETTLED = f"""UPDATE jobs SET not_before = :now
+    WHERE state IN ({UNSETTLED}) AND not_before > :latest"""
+TAKE_ALL_BACK = "UPDATE jobs SET aside = 0 WHERE aside != 0"
+SET_COST = "UPDATE jobs SET cost_usd = :usd WHERE seq = :seq AND cost_usd IS NULL"
 
 Price = Callable[[Job], float | None]
 """What a job will cost, in US dollars; ``None`` where that is not known."""
@@ -62,8 +117,8 @@ class Transitions(Part):
         """
         self._clamp(now)
         with self._transaction():
-            self._db.execute(sql.TAKE_ALL_BACK)
-        left = [job_of(row) for row in self._db.execute(sql.LEFT_SUBMITTING)]
+            self._db.execute(TAKE_ALL_BACK)
+        left = [job_of(row) for row in self._db.execute(LEFT_SUBMITTING)]
         return [self.recover_job(job, run=run, now=now) for job in left]
 
     def recover_job(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
@@ -74,7 +129,7 @@ class Transitions(Part):
         return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
 
     def _was_sent(self, job: Job) -> bool:
-        row = self._db.execute(sql.WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
+        row = self._db.execute(WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
         return row is None or bool(row[0])
 
     def mark_sent(self, job: Job, *, now: float) -> None:
@@ -85,15 +140,15 @@ class Transitions(Part):
         """
         with self._transaction():
             columns = {"client_request_id": job.client_request_id, "seq": job.seq, "now": now}
-            if self._db.execute(sql.MARK_SENT, columns).rowcount == 1:
+            if self._db.execute(MARK_SENT, columns).rowcount == 1:
                 return
-            if self._db.execute(sql.ATTEMPT, columns).fetchone() is None:
+            if self._db.execute(ATTEMPT, columns).fetchone() is None:
                 raise sqlite3.DatabaseError(f"the claim of job {job.id} is not in it")
             raise MoveLost(f"job {job.id} is no longer being submitted")
 
     def _clamp(self, now: float) -> None:
         with self._transaction():
-            for statement in (sql.CLAMP_PENDING, sql.CLAMP_UNSETTLED):
+            for statement in (CLAMP_PENDING, CLAMP_UNSETTLED):
                 self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim_job(
@@ -117,13 +172,13 @@ class Transitions(Part):
         """
         with self._transaction():
             wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
-            row = self._db.execute(sql.NEXT_TO_CLAIM, wanted).fetchone()
+            row = self._db.execute(NEXT_TO_CLAIM, wanted).fetchone()
             if row is None:
                 return None
             pending = job_of(row)
             usd = self._affordable(pending, price, budget)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
-            claimed = self._db.execute(sql.CLAIM, claim).fetchone()
+            claimed = self._db.execute(CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, error=None, **dict(claimed))
             self._begin_attempt(job, usd, run, now, key_print)
             self._event(job, JobState.PENDING, job.state, "", run, now)
@@ -146,10 +201,10 @@ class Transitions(Part):
             "now": now,
             "price_usd": usd,
             "micros": micros(usd),
-            "key": job.key,
+            "key": job.api_key_label,
             "key_print": key_print,
         }
-        self._db.execute(sql.ADD_ATTEMPT, attempt)
+        self._db.execute(ADD_ATTEMPT, attempt)
 
     def apply_move(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
         """Move ``job`` and record it; returns the job as it is now.
@@ -176,7 +231,7 @@ class Transitions(Part):
     def _write(self, job: Job, moved: Job, run: int | None) -> None:
         columns = {**columns_of(moved), "from_state": job.state.value, "run": run}
         try:
-            cursor = self._db.execute(sql.MOVE, columns)
+            cursor = self._db.execute(MOVE, columns)
         except sqlite3.IntegrityError as error:
             if "generation_id" in str(error):
                 raise GenerationTaken(moved.generation_id) from None
@@ -187,7 +242,7 @@ class Transitions(Part):
     def _count(self, job: Job, usd: float) -> None:
         """What the latest attempt of ``job`` counts against the budget from now on."""
         columns = {"micros": micros(usd), "client_request_id": job.client_request_id}
-        self._db.execute(sql.SET_MICROS, columns)
+        self._db.execute(SET_MICROS, columns)
 
     def _end_attempt(self, moved: Job, detail: str, now: float) -> None:
         columns = {
@@ -197,11 +252,11 @@ class Transitions(Part):
             "generation_id": moved.generation_id,
             "client_request_id": moved.client_request_id,
         }
-        self._db.execute(sql.END_ATTEMPT, columns)
+        self._db.execute(END_ATTEMPT, columns)
 
     def _event(self, job: Job, was: JobState, to: JobState, detail: str, run: int | None, now: float) -> None:
         columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
-        self._db.execute(sql.ADD_EVENT, {**columns, "detail": detail})
+        self._db.execute(ADD_EVENT, {**columns, "detail": detail})
 
     def record_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
         """Record a generation that an earlier attempt turns out to have bought; tells whether that is news.
@@ -211,12 +266,9 @@ class Transitions(Part):
         current = self._queries.read_job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
-            if (
-                self._db.execute(sql.KEEP_STRAY, columns).rowcount != 1
-                and self._db.execute(sql.ATTEMPT, columns).fetchone()
-            ):
+            if self._db.execute(KEEP_STRAY, columns).rowcount != 1 and self._db.execute(ATTEMPT, columns).fetchone():
                 return False
-            self._db.execute(sql.RESERVE_AGAIN, columns)
+            self._db.execute(RESERVE_AGAIN, columns)
             detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
             self._event(current, current.state, current.state, detail, run, now)
         return True
@@ -224,29 +276,29 @@ class Transitions(Part):
     def record_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, as the ledger tells it."""
         with self._transaction():
-            self._db.execute(sql.SET_COST, {"seq": seq, "usd": usd})
+            self._db.execute(SET_COST, {"seq": seq, "usd": usd})
             self._count(self._queries.read_job(seq), usd)
 
     def set_key_label(self, job: Job, key: str | None) -> Job:
         """Record which key the generation is known by."""
-        if key is None or job.key == (key or None):
+        if key is None or job.api_key_label == (key or None):
             return job
         columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
-        if self._db.execute(sql.SET_KEY, columns).rowcount != 1:
+        if self._db.execute(SET_KEY, columns).rowcount != 1:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
-        return replace(job, key=key or None)
+        return replace(job, api_key_label=key or None)
 
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
         """Record the attempt that someone else made for a pending job."""
         request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
-        known = self._db.execute(sql.ATTEMPT, {"client_request_id": request}).fetchone() is not None
+        known = self._db.execute(ATTEMPT, {"client_request_id": request}).fetchone() is not None
         columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
-        row = self._db.execute(sql.ADOPT, columns).fetchone()
+        row = self._db.execute(ADOPT, columns).fetchone()
         if row is None:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
         adopting = job_of(row)
         if known:
-            self._db.execute(sql.RESERVE_AGAIN, columns)
+            self._db.execute(RESERVE_AGAIN, columns)
         else:
             self._begin_attempt(adopting, None, run, now)
         return adopting
@@ -260,7 +312,7 @@ class Transitions(Part):
         columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
         with self._transaction():
             old = {"old_folder": job.folder, "old_file": job.file}
-            if self._db.execute(sql.PLACE, {**columns, **old}).rowcount != 1:
+            if self._db.execute(PLACE, {**columns, **old}).rowcount != 1:
                 raise MoveLost(f"the video of job {job.id} is no longer where it was")
             done = JobState.SUCCEEDED
             self._event(placed, done, done, f"its video was moved to {path}", None, now)

@@ -34,9 +34,9 @@ def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:
 def test_each_key_has_places_of_its_own() -> None:
     """Doubts too hold those of the key that they were submitted with."""
     b = board()
-    b.place(make_job(S.GENERATING, seq=1, key="a"), now=100.0)
-    b.place(make_job(S.SUBMITTING, seq=2, key="b"), now=100.0)
-    b.place(make_job(S.IN_DOUBT, seq=3, key="b", doubted_at=100.0), now=100.0)
+    b.place(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
+    b.place(make_job(S.SUBMITTING, seq=2, api_key_label="b"), now=100.0)
+    b.place(make_job(S.IN_DOUBT, seq=3, api_key_label="b", doubted_at=100.0), now=100.0)
     assert [b.places_taken(key, 100.0) for key in ("a", "b", "c")] == [1, 2, 0]
     assert (b.waited_for(), b.in_motion()) == (2, 3)
 
@@ -44,9 +44,9 @@ def test_each_key_has_places_of_its_own() -> None:
 def test_a_key_that_is_refused_is_waited_for_no_longer() -> None:
     """What it bought is left to the next run; what is being downloaded needs no key."""
     b = board()
-    b.place(make_job(S.GENERATING, seq=1, key="a"), now=100.0)
-    b.place(make_job(S.DOWNLOADING, seq=2, key="a"), now=100.0)
-    b.place(make_job(S.GENERATING, seq=3, key="b"), now=100.0)
+    b.place(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
+    b.place(make_job(S.DOWNLOADING, seq=2, api_key_label="a"), now=100.0)
+    b.place(make_job(S.GENERATING, seq=3, api_key_label="b"), now=100.0)
     b.forsake("a")
     assert (b.waited_for(), b.late()) == (2, 1)
 
@@ -119,7 +119,7 @@ def test_counts_never_drift(steps: list[tuple[int, JobState, float, str | None]]
     last: dict[int, tuple[JobState, str | None]] = {}
     for seq, state, now, key in steps:
         b.tick(now)
-        b.place(make_job(state, seq=seq, held=False, key=key), now=now)
+        b.place(make_job(state, seq=seq, held=False, api_key_label=key), now=now)
         last[seq] = state, key
     states = Counter(state for state, _ in last.values())
     assert b.downloads_waiting() == states[S.DOWNLOADING]

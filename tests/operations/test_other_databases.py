@@ -14,8 +14,8 @@ from batchveo.core.job_row import JobRow
 from batchveo.operations.other_databases import LEVELS, OtherDatabase, find_other_database
 from batchveo.provider.service import SANDBOX
 from batchveo.store import StagingTable, Store
+from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import APPLICATION_ID
 from tests.helpers.virtual_run import specs
 
 NOW = 1_800_000_000.0

@@ -11,7 +11,7 @@ from batchveo.sandbox import Generation
 from batchveo.storage.local_files import measure
 from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.reader import video_at
-from batchveo.store.sql import COUNTS
+from batchveo.store.queries import COUNTS
 from tests.helpers.virtual_run import Night
 from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, ending_of
 

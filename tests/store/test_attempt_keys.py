@@ -17,8 +17,8 @@ from batchveo.operations.preflight import check_keys, follow_keys
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.provider.service import Service
 from batchveo.store import Store
+from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import APPLICATION_ID
 from tests.helpers.virtual_run import specs
 
 NOW = 1_800_000_000.0

@@ -16,9 +16,8 @@ from sqlite_utils import Database
 from batchveo.core.errors import StateLocked, StateUnusable
 from batchveo.core.models import JobState
 from batchveo.store import Store, database
-from batchveo.store.database import PAGE_BYTES
+from batchveo.store.database import PAGE_BYTES, STEPS
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import STEPS
 from tests.helpers.factories import make_spec
 
 

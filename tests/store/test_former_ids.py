@@ -15,8 +15,8 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
 from batchveo.store import StagingTable, Store, foresee
+from batchveo.store.database import APPLICATION_ID, STEPS
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import APPLICATION_ID, STEPS
 
 MODEL = "google/veo-3.1-t2v"
 NFD = unicodedata.normalize("NFD", "A café")

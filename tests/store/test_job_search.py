@@ -96,9 +96,9 @@ def test_what_moved_since(store: Store) -> None:
 
 def test_no_question_needs_a_temporary_sort(store: Store) -> None:
     """Pages of all jobs and of common states come straight from the table."""
-    from batchveo.store import sql_search as sql
+    from batchveo.store import job_search
 
-    for query in (*sql.PAGE_OF_ALL, *sql.PAGE_OF_COMMON):
+    for query in (*job_search.PAGE_OF_ALL, *job_search.PAGE_OF_COMMON):
         columns = {**store.search._columns(Filter()), "after": 0, "most": 5, "clip": 9}
         plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", columns)]
         assert not any("TEMP B-TREE" in step and "ORDER" in step for step in plan)

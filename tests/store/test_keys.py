@@ -15,8 +15,8 @@ from batchveo.core.outcomes import Accepted, Outcome, Refused, SubmitUncertain
 from batchveo.core.state_machine import next_state
 from batchveo.operations.status_json import make_job_row
 from batchveo.store import MoveLost, Store
+from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import APPLICATION_ID
 from tests.helpers.factories import make_spec
 
 NOW = 5.0

@@ -32,8 +32,8 @@ from batchveo.core.outcomes import (
 )
 from batchveo.core.state_machine import next_state
 from batchveo.store import GenerationTaken, MoveLost, StagingTable, Store
+from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
-from batchveo.store.versions import APPLICATION_ID
 from tests.helpers.factories import make_spec
 
 S = JobState

@@ -162,7 +162,7 @@ class Poller:
 
     def _confirm_refusal(self, job: Job, outcome: PollOutcome) -> PollOutcome:
         """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
-        key = job.key or ""
+        key = job.api_key_label or ""
         if not isinstance(outcome, Blocked):
             self._refusals[key] = 0
             return outcome
@@ -198,5 +198,5 @@ def _hint(job: Job, trouble: PollError) -> str:
     """What a person may look at if the service knows nothing of what was bought."""
     if not trouble.unknown:
         return ""
-    key = f"key {job.key!r}" if job.key else "the key"
+    key = f"key {job.api_key_label!r}" if job.api_key_label else "the key"
     return f"; is {key} one of the account that bought it? No other can ask for it"
