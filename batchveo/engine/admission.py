@@ -10,9 +10,10 @@ import anyio.lowlevel
 from batchveo.core.events import ThrottleReason
 from batchveo.core.models import Job
 from batchveo.engine.budget import Budget
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.engine.throttle_report import ThrottleReporter
 from batchveo.store import BudgetShort
 
@@ -31,15 +32,23 @@ class Admission:
     """
 
     def __init__(
-        self, recorder: Recorder, board: InFlightTable, lines: KeyThrottles, wallet: Budget, *, backlog: int
+        self,
+        context: RunContext,
+        bus: EventBus,
+        board: InFlightTable,
+        lines: KeyThrottles,
+        wallet: Budget,
+        *,
+        backlog: int,
     ) -> None:
-        self._recorder = recorder
+        self._context = context
+        self._bus = bus
         self._board = board
         self._lines = lines
         self._wallet = wallet
         self._backlog = backlog
         self._turn = anyio.Lock()
-        self.gauge = ThrottleReporter(recorder, lines)
+        self.gauge = ThrottleReporter(bus, lines)
 
     async def claim(self, check: Callable[[], None], claimed: Callable[[Job], None], *, most: int = 1) -> Sequence[Job]:
         """The next job as soon as there may be one, and what else may leave in that moment; at most ``most``.
@@ -69,9 +78,9 @@ class Admission:
 
     def _next(self) -> Job | Hold:
         """A job, claimed; or how to wait for what holds it up."""
-        now = self._recorder.now()
-        if self._recorder.stopped is not None:
-            return self._recorder.wait
+        now = self._context.now()
+        if self._bus.stopped is not None:
+            return self._bus.wait
         self._try_refused_again(now)
         lines, brake, until = self._ready(now)
         if not lines:
@@ -87,14 +96,14 @@ class Admission:
         for line in self._lines:
             for model in line.refusals.due(now):
                 line.refusals.try_one(model)
-                self._recorder.store.take_one_back(model, run=self._recorder.run)
+                self._context.store.take_one_back(model, run=self._context.run)
 
     def _held(self, brake: ThrottleReason, until: float | None, *, said: float | None = None) -> Hold:
         """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""
 
         async def wait() -> None:
             self.gauge.tell(brake, said)
-            await self._recorder.wait(until)
+            await self._bus.wait(until)
 
         return wait
 
@@ -121,7 +130,7 @@ class Admission:
 
     def _job(self, line: KeyThrottle, now: float) -> Job | Hold:
         refused = line.refusals.models()
-        when = self._recorder.store.next_pending(self._recorder.run, now=now, refused=refused)
+        when = self._context.store.next_pending(self._context.run, now=now, refused=refused)
         if when is None:
             return self._held(ThrottleReason.NOTHING, now + LOOK_AGAIN_SECONDS)
         if when > now:

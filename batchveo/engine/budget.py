@@ -9,10 +9,11 @@ from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle
 from batchveo.engine.per_key import Label
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort
@@ -31,7 +32,8 @@ class Budget:
 
     def __init__(
         self,
-        recorder: Recorder,
+        context: RunContext,
+        bus: EventBus,
         board: InFlightTable,
         apis: Mapping[Label, ApiClient],
         prices: PriceList,
@@ -39,7 +41,8 @@ class Budget:
         *,
         key_prints: Mapping[Label, str],
     ) -> None:
-        self._recorder = recorder
+        self._context = context
+        self._bus = bus
         self._board = board
         self._apis = apis
         self._prices = prices
@@ -52,10 +55,9 @@ class Budget:
 
         ``refused``: models that the service does not make with this key.
         """
-        recorder = self._recorder
-        return recorder.store.claim(
-            run=recorder.run,
-            now=recorder.now(),
+        return self._context.store.claim(
+            run=self._context.run,
+            now=self._context.now(),
             price=self.price,
             budget=self._budget,
             key=key or None,
@@ -71,29 +73,29 @@ class Budget:
     async def await_room(self, short: BudgetShort) -> None:
         """Wait for what is in flight to turn out cheaper; stop the run where nothing is."""
         if short.usd is None:
-            self._recorder.stop(BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD"))
+            self._bus.stop(BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD"))
         elif self._board.in_motion():
-            await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
+            await self._bus.wait(self._context.now() + BALANCE_GAP_SECONDS)
         else:
-            committed, budget = money(self._recorder.store.committed()), money(self._budget or 0.0)
+            committed, budget = money(self._context.store.committed()), money(self._budget or 0.0)
             text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
-            self._recorder.stop(BudgetReached(text))
+            self._bus.stop(BudgetReached(text))
 
     async def await_credits(self, line: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
         text = f"{line.out_of_credits}; waiting for a top-up"
-        self._recorder.tell(Message(text=text, warning=True))
+        self._bus.warn(text)
         empty = await self._balance(line)
         for _ in range(LOOKS):
-            await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
+            await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(line)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Message(text=f"the balance is {money(balance)}; going on"))
+                self._bus.emit(Message(text=f"the balance is {money(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
         line.out_of_credits = None
-        self._recorder.notify()
+        self._bus.notify()
 
     async def can_pay(self, line: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
         """Whether the account of ``line`` can pay for ``job``; ``None`` if nobody knows.

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import DiskTrouble, NoVideos, StoppedEarly
-from batchveo.core.events import Event, JobStateChanged, Message, Reporter, RunStarted, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, silent
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     Accepted,
@@ -32,6 +32,7 @@ from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.broker import ClaimLost
 from batchveo.engine.budget import Budget
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottles
 from batchveo.engine.lifecycle import RunLifecycle
@@ -39,6 +40,7 @@ from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunContext
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.stages.log_lookup import left_with
 from batchveo.engine.stages.reconciler import Reconciler
@@ -70,10 +72,10 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._settings = settings = spec.settings
-        self._recorder = recorder = Recorder(
-            store=store, clock=clock, report=reporter, run=spec.run, keeps_price=settings.budget is not None
-        )
-        self._lines = KeyThrottles(recorder, spec.service.keys, settings)
+        self._context = context = RunContext(store=store, clock=clock, run=spec.run)
+        self._bus = bus = EventBus(reporter, clock)
+        self._recorder = recorder = Recorder(context, bus, keeps_price=settings.budget is not None)
+        self._lines = KeyThrottles(context, bus, spec.service.keys, settings)
         self._board = board = InFlightTable(
             begun=spec.begun,
             patience=settings.patience,
@@ -82,13 +84,14 @@ class Coordinator:
             key_of=self._lines.key_of,
         )
         prints = spec.service.key_prints(store.key_secret())
-        self._wallet = Budget(recorder, board, apis, spec.prices, settings, key_prints=prints)
-        self._refused = RefusedJobs(recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
+        self._wallet = Budget(context, bus, board, apis, spec.prices, settings, key_prints=prints)
+        self._refused = RefusedJobs(context, bus, recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
-        self._admission = Admission(recorder, board, self._lines, self._wallet, backlog=backlog)
+        self._admission = Admission(context, bus, board, self._lines, self._wallet, backlog=backlog)
         self._reconciler = Reconciler(
-            recorder,
+            context,
+            bus,
             board,
             apis,
             settings,
@@ -98,7 +101,9 @@ class Coordinator:
         )
         self._roster = Assignments(expected=workers)
         self._share = -(-settings.concurrency // workers)
-        self._ending = RunLifecycle(recorder, board, settings, begun=spec.begun, owes=self._reconciler.owes)
+        self._ending = RunLifecycle(
+            context, bus, recorder, board, settings, begun=spec.begun, owes=self._reconciler.owes
+        )
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""
@@ -117,7 +122,7 @@ class Coordinator:
 
         def claimed(job: Job) -> None:
             self._roster.give(worker, job)
-            self._board.place(job, now=self._recorder.now())
+            self._board.place(job, now=self._context.now())
 
         # it may be given up while it waits
         most = min(most, self._share)
@@ -132,7 +137,7 @@ class Coordinator:
         if self.finished.is_set():
             raise ClaimLost("the run is over")
         try:
-            self._store.mark_sent(job, now=self._recorder.now())
+            self._store.mark_sent(job, now=self._context.now())
         except MoveLost as error:
             raise ClaimLost(str(error)) from None
         await self._recorder.durable()
@@ -159,10 +164,10 @@ class Coordinator:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
         while True:
             self._roster.check(worker)  # it may be given up while it waits
-            jobs = self._roster.adopt(worker, most=most, now=self._recorder.now())
+            jobs = self._roster.adopt(worker, most=most, now=self._context.now())
             if jobs:
                 return jobs
-            await self._recorder.wait(self._roster.shared_anew_at(self._recorder.now()))
+            await self._bus.wait(self._roster.shared_anew_at(self._context.now()))
 
     def input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
@@ -171,7 +176,7 @@ class Coordinator:
 
     def tell(self, event: Event) -> None:
         """Hand an event to whoever watches."""
-        self._recorder.tell(event)
+        self._bus.emit(event)
 
     # -- the verbs of those who run the workers
 
@@ -187,10 +192,10 @@ class Coordinator:
                     self._place(job, None)
         except sqlite3.Error as error:
             self.fail(error)
-        self._recorder.notify()
+        self._bus.notify()
 
     def _cut_off(self, job: Job, why: str) -> None:
-        moved = self._store.cut_off(job, run=self._recorder.run, now=self._recorder.now(), why=why)
+        moved = self._store.cut_off(job, run=self._context.run, now=self._context.now(), why=why)
         self._place(moved, None)
         if self._tasks is not None:
             entry = Entry(job=moved, events=(JobStateChanged(job=moved, was=job.state, detail=why),))
@@ -198,11 +203,11 @@ class Coordinator:
 
     def heard(self, worker: str) -> None:
         """A call of ``worker`` has come over the wire: it is alive."""
-        self._roster.heard(worker, now=self._recorder.now())
+        self._roster.heard(worker, now=self._context.now())
 
     def silent(self, started: Collection[str] = (), *, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long; of those ``started``, since the first question."""
-        return self._roster.silent(started, seconds=seconds, now=self._recorder.now())
+        return self._roster.silent(started, seconds=seconds, now=self._context.now())
 
     def interrupt(self, received: Signals) -> None:
         """End the run: no more jobs, calls under way may end."""
@@ -210,7 +215,7 @@ class Coordinator:
 
     def stop(self, why: StoppedEarly) -> None:
         """Submit no more, for a reason that shows outside of it only."""
-        self._recorder.stop(why)
+        self._bus.stop(why)
 
     def fail(self, error: Exception) -> None:
         """End the run by ``error``."""
@@ -223,7 +228,7 @@ class Coordinator:
     async def deserted(self) -> None:
         """Wait until all workers have left, or were given up."""
         while len(self._roster):
-            await self._recorder.wait()
+            await self._bus.wait()
 
     @property
     def finished(self) -> anyio.Event:
@@ -250,7 +255,7 @@ class Coordinator:
 
     def _began(self) -> RunStarted:
         return RunStarted(
-            run=self._recorder.run,
+            run=self._context.run,
             state=self._store.path,
             output=self._settings.output,
             concurrency=self._settings.concurrency,
@@ -260,19 +265,19 @@ class Coordinator:
 
     def _take_stock(self) -> None:
         """Put on the board what earlier runs left: doubts first, then what is generating or finished."""
-        now = self._recorder.now()
-        recovered = self._store.recover(run=self._recorder.run, now=now)
+        now = self._context.now()
+        recovered = self._store.recover(run=self._context.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
             were, them = ("was", "it") if doubts == 1 else ("were", "them")
             text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
             text += f"; looking {them} up in the log"
-            self._recorder.tell(Message(text=text, warning=True))
+            self._bus.warn(text)
         self._store.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, *UNDER_WAY):
             self._place(job, None)
         budgeted = self._settings.budget is not None
-        for job in self._store.unsettled_failures(self._recorder.run, tries=self._settings.tries, reserved=budgeted):
+        for job in self._store.unsettled_failures(self._context.run, tries=self._settings.tries, reserved=budgeted):
             self._place(job, None)
 
     # -- records
@@ -299,7 +304,7 @@ class Coordinator:
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
                 text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
-                self._recorder.tell(Message(text=text, warning=True))
+                self._bus.warn(text)
             raise
         return entry.job
 
@@ -310,16 +315,16 @@ class Coordinator:
         elif job.state not in UNDER_WAY:
             self._roster.release(job)
         elif worker is None:
-            self._roster.orphan(job, now=self._recorder.now())
+            self._roster.orphan(job, now=self._context.now())
         else:
             self._roster.give(worker, job)
-        if self._board.place(job, now=self._recorder.now()):
-            self._recorder.notify()
+        if self._board.place(job, now=self._context.now()):
+            self._bus.notify()
 
     def _heed(self, job: Job, outcome: Outcome) -> None:
         """Follow if an outcome is not about its job alone. ``job`` is as it was before."""
         if isinstance(outcome, DiskRefused):
-            self._recorder.stop(DiskTrouble(outcome.reason))
+            self._bus.stop(DiskTrouble(outcome.reason))
         if isinstance(outcome, Stuck | Completed):
             self._count_fruitless(outcome)
         if not isinstance(outcome, SubmitOutcome):
@@ -336,7 +341,7 @@ class Coordinator:
             self._tasks.start_soon(self._refused.look_into, line, job, outcome)
         if isinstance(outcome, Blocked) and job.state is JobState.GENERATING:
             self._board.forsake(line.name)
-            self._recorder.notify()
+            self._bus.notify()
 
     def _count_fruitless(self, outcome: Stuck | Completed) -> None:
         """One generation without a video frees its slot for the next; a whole row of them is the service."""
@@ -345,4 +350,4 @@ class Coordinator:
             return
         self._fruitless_in_a_row += 1
         if self._fruitless_in_a_row >= max(FRUITLESS_BELIEVED, self._settings.concurrency + FRUITLESS_MORE):
-            self._recorder.stop(NoVideos(f"{self._fruitless_in_a_row} {NO_VIDEOS}: {outcome.reason}"))
+            self._bus.stop(NoVideos(f"{self._fruitless_in_a_row} {NO_VIDEOS}: {outcome.reason}"))

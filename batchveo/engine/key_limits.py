@@ -7,7 +7,7 @@ from typing import assert_never
 
 from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
-from batchveo.core.events import Message, SubmitsPaused
+from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
 from batchveo.core.outcomes import (
     Accepted,
@@ -24,9 +24,10 @@ from batchveo.core.outcomes import (
 from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.model_refusals import Refusals
 from batchveo.engine.per_key import Label, PerKey
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.provider import NamedKey
 
 PAUSE_CAP_SECONDS = 60.0
@@ -70,8 +71,9 @@ class KeyThrottle:
 class KeyThrottles:
     """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
 
-    def __init__(self, recorder: Recorder, keys: Sequence[NamedKey], settings: RunSettings) -> None:
-        self._recorder = recorder
+    def __init__(self, context: RunContext, bus: EventBus, keys: Sequence[NamedKey], settings: RunSettings) -> None:
+        self._context = context
+        self._bus = bus
         self._waits_for_credits = settings.wait_for_credits
         self.ceiling = settings.concurrency
         self.pace = RateLimit(settings.rate)
@@ -153,11 +155,11 @@ class KeyThrottles:
         return self._misplaced >= MISPLACED_BELIEVED
 
     def _answered(self, line: KeyThrottle) -> None:
-        if line.pause.clear(self._recorder.now()):
-            self._recorder.notify()  # whoever waits for the end of the pause
+        if line.pause.clear(self._context.now()):
+            self._bus.notify()  # whoever waits for the end of the pause
 
     def _throttled(self, line: KeyThrottle, job: Job, running: int) -> None:
-        now = self._recorder.now()
+        now = self._context.now()
         if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
             line.lowered_at = now
 
@@ -172,32 +174,32 @@ class KeyThrottles:
         unreachable: bool = False,
         silent: bool = False,
     ) -> None:
-        now = self._recorder.now()
+        now = self._context.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
+        wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))
         if line.pause.extend(now + wait, silent=silent):
             limit = line.limit.value
-            self._recorder.tell(
+            self._bus.emit(
                 SubmitsPaused(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
             )
-        self._recorder.notify()
+        self._bus.notify()
 
     def block(self, line: KeyThrottle, outcome: Blocked) -> None:
         """Submit nothing more with the key of ``line``; without any key left, the run submits no more."""
         if outcome.stop is Stop.CREDITS and self._waits_for_credits:
             line.out_of_credits = outcome.reason
-            self._recorder.notify()
+            self._bus.notify()
             return
         why = _STOPS[outcome.stop](outcome.reason)
         if outcome.stop in (Stop.SERVICE, Stop.CERTIFICATE):
-            self._recorder.stop(why)
+            self._bus.stop(why)
         if line.closed is None and line.name:
             text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"
-            self._recorder.tell(Message(text=text, warning=True))
+            self._bus.warn(text)
         line.closed = line.closed or why
         if all(each.closed for each in self):
-            self._recorder.stop(why)
+            self._bus.stop(why)
 
 
 def _sent_at(job: Job) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from batchveo.core.errors import KeyRejected
-from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
 from batchveo.engine.budget import Budget
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
 from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.deprecations import read_replacement
 
@@ -24,12 +25,16 @@ class RefusedJobs:
 
     def __init__(
         self,
+        context: RunContext,
+        bus: EventBus,
         recorder: Recorder,
         lines: KeyThrottles,
         wallet: Budget,
         apis: Mapping[Label, ApiClient],
         await_credits: Callable[[KeyThrottle], Awaitable[None]],
     ) -> None:
+        self._context = context
+        self._bus = bus
         self._recorder = recorder
         self._lines = lines
         self._wallet = wallet
@@ -47,7 +52,7 @@ class RefusedJobs:
             await self._out_of_credits(line, outcome.reason)
         else:
             self._put_aside(line, job, outcome.reason, whole=False)
-        self._recorder.notify()
+        self._bus.notify()
         await self._recorder.durable()
 
     async def _is_about_money(self, line: KeyThrottle, job: Job, outcome: Denied) -> bool:
@@ -71,13 +76,12 @@ class RefusedJobs:
 
     def _put_aside(self, line: KeyThrottle, job: Job, words: str, *, whole: bool) -> None:
         """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
-        recorder = self._recorder
-        refusal = line.refusals.add(job.model, words, job=job.seq, now=recorder.now(), whole=whole)
-        recorder.store.put_job_aside(job, words, run=recorder.run)
+        refusal = line.refusals.add(job.model, words, job=job.seq, now=self._context.now(), whole=whole)
+        self._context.store.put_job_aside(job, words, run=self._context.run)
         if refusal.whole and self._lines.refuse(job.model):
-            jobs = 1 + recorder.store.put_model_aside(job.model, words, run=recorder.run)
+            jobs = 1 + self._context.store.put_model_aside(job.model, words, run=self._context.run)
             if jobs > 1 and line.refusals.probe(job.model):
-                recorder.store.take_one_back(job.model, run=recorder.run)
+                self._context.store.take_one_back(job.model, run=self._context.run)
                 return
             self._say(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
         elif not refusal.whole:
@@ -85,18 +89,17 @@ class RefusedJobs:
 
     def accepted(self, line: KeyThrottle, job: Job) -> None:
         """A job of a refused model was accepted: the others of that model are submitted after all."""
-        recorder = self._recorder
-        if line.refusals.end(job.model, job=job.seq, now=recorder.now()):
+        if line.refusals.end(job.model, job=job.seq, now=self._context.now()):
             refused = line.refusals.refused(job.model)
-            recorder.store.take_model_back(job.model, run=recorder.run, but=refused)
+            self._context.store.take_model_back(job.model, run=self._context.run, but=refused)
 
     def pending_again(self, job: Job) -> None:
         """A job is pending again, of a model that may be refused meanwhile."""
         if self._lines.refuse(job.model):
             words = next(line.refusals.words_about(job.model) for line in self._lines if line.closed is None)
-            self._recorder.store.put_job_aside(job, words, run=self._recorder.run)
+            self._context.store.put_job_aside(job, words, run=self._context.run)
 
     def _say(self, text: str, once: str) -> None:
         if once not in self._said:
             self._said.add(once)
-            self._recorder.tell(Message(text=text, warning=True))
+            self._bus.warn(text)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from batchveo.core.events import ThrottleChanged, ThrottleReason
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.key_limits import KeyThrottles
-from batchveo.engine.recorder import Recorder
 
 
 class ThrottleReporter:
     """Looks at the in-flight limits of all keys together, and at what the submits wait for. Cheap to ask."""
 
-    def __init__(self, recorder: Recorder, lines: KeyThrottles) -> None:
-        self._recorder = recorder
+    def __init__(self, bus: EventBus, lines: KeyThrottles) -> None:
+        self._bus = bus
         self._lines = lines
         self._said: ThrottleChanged | None = None
 
@@ -34,4 +34,4 @@ class ThrottleReporter:
             lowered_at=max(lowered, default=None),
             until=until,
         )
-        self._recorder.tell(self._said)
+        self._bus.emit(self._said)

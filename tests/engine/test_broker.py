@@ -236,7 +236,7 @@ async def test_a_disk_that_is_full_ends_the_run_for_all(offices: Offices) -> Non
         job = await one.record(await bought(one), URL)
         assert (await one.record(job, DiskRefused(reason="no room"))).state is S.DOWNLOADING
         assert await all_of(lambda: finished(one), lambda: finished(two)) == [4.0, 4.0]
-        assert isinstance(office.head.coordinator._recorder.stopped, DiskTrouble)
+        assert isinstance(office.head.coordinator._bus.stopped, DiskTrouble)
 
 
 async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> None:
@@ -346,7 +346,7 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
         await one.leaving(job)
         office.give_up("one")
         office.head.store.resubmit(office.job(job), now=office.clock.now())
-        office.head.coordinator._recorder.notify()
+        office.head.coordinator._bus.notify()
         again = await two.claim()
         for _ in range(2):
             late = await one.record(job, generation(job))
@@ -463,7 +463,7 @@ async def test_a_budget_is_that_of_all_workers(offices: Offices) -> None:
         for desk, job in zip(desks, jobs, strict=True):
             await desk.record(await desk.record(job, Completed(url="https://x/v.mp4", cost_usd=2.0)), FETCHED)
         await all_of(*(lambda desk=desk: finished(desk) for desk in desks))
-        assert isinstance(office.head.coordinator._recorder.stopped, BudgetReached)
+        assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
         assert len(office.attempts()) == 2
 
 
@@ -509,7 +509,7 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(offices: Offices)
         for other in others:
             await desk.record(other, Blocked(stop=Stop.KEY, reason="401"))
         await finished(desk)
-        assert isinstance(office.head.coordinator._recorder.stopped, KeyRejected)
+        assert isinstance(office.head.coordinator._bus.stopped, KeyRejected)
 
 
 async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offices) -> None:
@@ -519,7 +519,7 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offic
         job = await desk.claim()
         await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
         assert {(await desk.claim()).key for _ in range(3)} == {"b" if job.key == "a" else "a"}
-        assert office.head.coordinator._recorder.stopped is None
+        assert office.head.coordinator._bus.stopped is None
 
 
 async def test_an_account_is_waited_for_while_the_others_go_on(offices: Offices) -> None:
@@ -544,7 +544,7 @@ async def test_all_accounts_empty_end_the_run(offices: Offices) -> None:
         for job in [await desk.claim(), await desk.claim()]:
             await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
         await finished(desk)
-        assert isinstance(office.head.coordinator._recorder.stopped, OutOfCredits)
+        assert isinstance(office.head.coordinator._bus.stopped, OutOfCredits)
 
 
 async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices) -> None:

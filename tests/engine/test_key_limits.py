@@ -86,12 +86,12 @@ async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None
         assert (claims(office), office.head.store.committed()) == (1, 4.0)
         waiting = office.begin(desk.claim)
         assert await waiting.waits()
-        assert office.head.coordinator._recorder.stopped is None
+        assert office.head.coordinator._bus.stopped is None
         for job in jobs:
             moved = await desk.record(job, generation(job))
             await desk.record(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
         assert await waiting.waits(100.0)
-        assert isinstance(office.head.coordinator._recorder.stopped, BudgetReached)
+        assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
 
 
 async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> None:
