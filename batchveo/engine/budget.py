@@ -70,16 +70,14 @@ class Budget:
         quoted = self._prices.quote(job.model, job.request)
         return self._assumed if quoted is None else quoted
 
-    async def await_room(self, short: BudgetShort) -> None:
-        """Wait for what is in flight to turn out cheaper; stop the run where nothing is."""
+    def find_end(self, short: BudgetShort) -> BudgetReached | None:
+        """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
-            self._bus.stop(BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD"))
-        elif self._board.in_motion():
-            await self._bus.wait(self._context.now() + BALANCE_GAP_SECONDS)
-        else:
-            committed, budget = money(self._context.store.committed()), money(self._budget or 0.0)
-            text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
-            self._bus.stop(BudgetReached(text))
+            return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
+        if self._board.in_motion():
+            return None
+        committed, budget = money(self._context.store.committed()), money(self._budget or 0.0)
+        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
 
     async def await_credits(self, line: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""

@@ -85,10 +85,11 @@ class Coordinator:
         )
         prints = spec.service.key_prints(store.key_secret())
         self._wallet = Budget(context, bus, board, apis, spec.prices, settings, key_prints=prints)
-        self._refused = RefusedJobs(context, bus, recorder, self._lines, self._wallet, apis, self._wallet.await_credits)
+        self._refused = RefusedJobs(context, bus, recorder, self._lines, self._wallet, apis)
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
-        self._admission = Admission(context, bus, board, self._lines, self._wallet, backlog=backlog)
+        self._roster = Assignments(expected=workers)
+        self._admission = Admission(context, bus, board, self._lines, self._wallet, self._roster, backlog=backlog)
         self._reconciler = Reconciler(
             context,
             bus,
@@ -99,7 +100,6 @@ class Coordinator:
             left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
             record=self._found,
         )
-        self._roster = Assignments(expected=workers)
         self._share = -(-settings.concurrency // workers)
         self._ending = RunLifecycle(
             context, bus, recorder, board, settings, begun=spec.begun, owes=self._reconciler.owes
@@ -119,14 +119,7 @@ class Coordinator:
 
         A claim is safe on disk after ``leaving``, at the latest.
         """
-
-        def claimed(job: Job) -> None:
-            self._roster.give(worker, job)
-            self._board.place(job, now=self._context.now())
-
-        # it may be given up while it waits
-        most = min(most, self._share)
-        return await self._admission.claim(lambda: self._roster.check(worker), claimed, most=most)
+        return await self._admission.claim(worker, most=min(most, self._share))
 
     async def leaving(self, worker: str, job: Job) -> None:
         """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not.
@@ -332,7 +325,7 @@ class Coordinator:
         line = self._lines.line_of(job)
         had_credits = line.out_of_credits is None
         self._lines.heed(line, job, outcome, running=self._board.generating(line.name))
-        self._admission.gauge.again()
+        self._admission.report_limit()
         if self._tasks is not None and had_credits and line.out_of_credits is not None:
             self._tasks.start_soon(self._wallet.await_credits, line)
         if isinstance(outcome, Accepted):

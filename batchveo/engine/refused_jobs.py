@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job
@@ -20,7 +20,7 @@ from batchveo.provider.deprecations import read_replacement
 class RefusedJobs:
     """Looks into refusals one by one; meanwhile no job of the same model leaves with that key.
 
-    ``apis`` are the service by the labels of the keys; ``await_credits`` waits for a top-up, if that is wanted.
+    ``apis`` are the clients of the provider by the labels of the keys.
     """
 
     def __init__(
@@ -31,7 +31,6 @@ class RefusedJobs:
         lines: KeyThrottles,
         wallet: Budget,
         apis: Mapping[Label, ApiClient],
-        await_credits: Callable[[KeyThrottle], Awaitable[None]],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -39,7 +38,6 @@ class RefusedJobs:
         self._lines = lines
         self._wallet = wallet
         self._apis = apis
-        self._await_credits = await_credits
         self._said: set[str] = set()
 
     async def look_into(self, line: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
@@ -65,7 +63,7 @@ class RefusedJobs:
         had_credits = line.out_of_credits is None
         self._lines.block(line, Blocked(stop=Stop.CREDITS, reason=reason))
         if had_credits and line.out_of_credits is not None:
-            await self._await_credits(line)
+            await self._wallet.await_credits(line)
 
     async def _with_replacement(self, line: KeyThrottle, model: str, reason: str) -> str:
         try:
