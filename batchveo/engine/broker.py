@@ -10,9 +10,6 @@ from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
 
-GRACE_SECONDS = 4.0
-"""How long calls under way may take when the run is over: the whole exit stays within five seconds."""
-
 
 class Fenced(Exception):
     """The worker was given up: others look after its jobs, and its word no longer counts."""

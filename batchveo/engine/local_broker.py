@@ -8,7 +8,7 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
-from batchveo.engine.broker import GRACE_SECONDS
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.coordinator import Coordinator
 
 
@@ -45,7 +45,7 @@ class LocalBroker:
     async def finished(self) -> float:
         """See ``Desk``."""
         await self._coordinator.finished.wait()
-        return GRACE_SECONDS
+        return ShutdownBudget.CALLS
 
     def tell(self, event: Event) -> None:
         """See ``Desk``."""

@@ -15,7 +15,8 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
-from batchveo.engine.broker import GRACE_SECONDS, Fenced, TooLate
+from batchveo.core.shutdown import ShutdownBudget
+from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb
 
@@ -120,7 +121,7 @@ class RemoteBroker:
     async def finished(self) -> float:
         """See ``Desk``."""
         await self._over.wait()
-        return FENCED_GRACE_SECONDS if self._fenced else GRACE_SECONDS
+        return FENCED_GRACE_SECONDS if self._fenced else ShutdownBudget.CALLS
 
     @property
     def is_fenced(self) -> bool:
