@@ -36,7 +36,7 @@ class Broker(Protocol):
     async def claim(self) -> Job:
         """The next job to submit, its fresh client request id recorded: waits until one may be."""
 
-    async def leaving(self, job: Job) -> None:
+    async def mark_sent(self, job: Job) -> None:
         """Record for good that the request of ``job`` is about to leave.
 
         Raises ``ClaimLost`` or ``TooLate`` where it must not.
@@ -49,7 +49,7 @@ class Broker(Protocol):
         before anything is awaited, and a cancelled caller does not take it back.
         """
 
-    async def adopt(self) -> Sequence[Job]:
+    async def take_over(self) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and this worker does from now on: waits for some."""
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:

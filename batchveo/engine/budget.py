@@ -34,7 +34,7 @@ class Budget:
         self,
         context: RunContext,
         bus: EventBus,
-        board: InFlightTable,
+        in_flight: InFlightTable,
         apis: Mapping[Label, ApiClient],
         prices: PriceList,
         settings: RunSettings,
@@ -43,7 +43,7 @@ class Budget:
     ) -> None:
         self._context = context
         self._bus = bus
-        self._board = board
+        self._in_flight = in_flight
         self._apis = apis
         self._prices = prices
         self._assumed = settings.assume_price
@@ -74,38 +74,38 @@ class Budget:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
             return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
-        if self._board.in_motion():
+        if self._in_flight.in_motion():
             return None
         committed, budget = money(self._context.store.committed()), money(self._budget or 0.0)
         return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
 
-    async def await_credits(self, line: KeyThrottle) -> None:
+    async def await_credits(self, throttle: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
-        text = f"{line.out_of_credits}; waiting for a top-up"
+        text = f"{throttle.out_of_credits}; waiting for a top-up"
         self._bus.warn(text)
-        empty = await self._balance(line)
+        empty = await self._balance(throttle)
         for _ in range(LOOKS):
             await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
-            balance = await self._balance(line)
+            balance = await self._balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
                 self._bus.emit(Message(text=f"the balance is {money(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
-        line.out_of_credits = None
+        throttle.out_of_credits = None
         self._bus.notify()
 
-    async def can_pay(self, line: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
-        """Whether the account of ``line`` can pay for ``job``; ``None`` if nobody knows.
+    async def can_pay(self, throttle: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
+        """Whether the account of ``throttle`` can pay for ``job``; ``None`` if nobody knows.
 
         ``beside``: with what is in flight, whose price the account may keep back until it is charged.
         """
-        jobs = 1 + (self._board.generating(line.name) if beside else 0)
-        balance = await self._balance(line)
+        jobs = 1 + (self._in_flight.generating(throttle.name) if beside else 0)
+        balance = await self._balance(throttle)
         return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
 
-    async def _balance(self, line: KeyThrottle) -> float | None:
+    async def _balance(self, throttle: KeyThrottle) -> float | None:
         try:
-            return await self._apis[line.name].balance()
+            return await self._apis[throttle.name].balance()
         except (ProviderError, KeyRejected):
             return None

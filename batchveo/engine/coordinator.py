@@ -75,34 +75,36 @@ class Coordinator:
         self._context = context = RunContext(store=store, clock=clock, run=spec.run)
         self._bus = bus = EventBus(reporter, clock)
         self._recorder = recorder = Recorder(context, bus, keeps_price=settings.budget is not None)
-        self._lines = KeyThrottles(context, bus, spec.service.keys, settings)
-        self._board = board = InFlightTable(
+        self._throttles = KeyThrottles(context, bus, spec.service.keys, settings)
+        self._in_flight = in_flight = InFlightTable(
             begun=spec.begun,
             patience=settings.patience,
             tries=settings.tries,
             budgeted=settings.budget is not None,
-            key_of=self._lines.key_of,
+            key_of=self._throttles.key_of,
         )
         prints = spec.service.key_prints(store.key_secret())
-        self._wallet = Budget(context, bus, board, apis, spec.prices, settings, key_prints=prints)
-        self._refused = RefusedJobs(context, bus, recorder, self._lines, self._wallet, apis)
+        self._budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints)
+        self._refused_jobs = RefusedJobs(context, bus, recorder, self._throttles, self._budget, apis)
         self._fruitless_in_a_row = 0
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
-        self._roster = Assignments(expected=workers)
-        self._admission = Admission(context, bus, board, self._lines, self._wallet, self._roster, backlog=backlog)
+        self._assignments = Assignments(expected=workers)
+        self._admission = Admission(
+            context, bus, in_flight, self._throttles, self._budget, self._assignments, backlog=backlog
+        )
         self._reconciler = Reconciler(
             context,
             bus,
-            board,
+            in_flight,
             apis,
             settings,
-            key_of=self._lines.key_of,
+            key_of=self._throttles.key_of,
             left_with=lambda job, label: left_with(store.key_print(job), prints.get(label)),
             record=self._found,
         )
         self._share = -(-settings.concurrency // workers)
-        self._ending = RunLifecycle(
-            context, bus, recorder, board, settings, begun=spec.begun, owes=self._reconciler.owes
+        self._lifecycle = RunLifecycle(
+            context, bus, recorder, in_flight, settings, begun=spec.begun, owes=self._reconciler.owes
         )
         self._tasks: TaskGroup | None = None
         self.began = anyio.Event()
@@ -112,21 +114,21 @@ class Coordinator:
 
     def join(self, worker: str) -> None:
         """Take ``worker`` on, under a name that nobody has had."""
-        self._roster.join(worker)
+        self._assignments.join(worker)
 
     async def claim(self, worker: str, *, most: int = 1) -> Sequence[Job]:
         """The next job for ``worker`` to submit, and more that may leave with it: at most so many, or its share.
 
-        A claim is safe on disk after ``leaving``, at the latest.
+        A claim is safe on disk after ``mark_sent``, at the latest.
         """
         return await self._admission.claim(worker, most=min(most, self._share))
 
-    async def leaving(self, worker: str, job: Job) -> None:
+    async def mark_sent(self, worker: str, job: Job) -> None:
         """Record for good that the request of ``job`` leaves now; raises ``ClaimLost`` where it must not.
 
         Once the run is over nothing more is bought, by those either who were given their jobs before.
         """
-        self._roster.check(worker)
+        self._assignments.check(worker)
         if self.finished.is_set():
             raise ClaimLost("the run is over")
         try:
@@ -141,30 +143,30 @@ class Coordinator:
         Of a worker that was given up only a generation id is taken: it was paid for. Between the outcome and its
         record there is no await, so no cancellation falls there; nor does one before it is safe.
         """
-        if worker not in self._roster and isinstance(outcome, Accepted):
+        if worker not in self._assignments and isinstance(outcome, Accepted):
             return await self._recorded(self._recorder.late, job, outcome)
-        self._roster.check(worker)
-        job = self._board.newest(job)
+        self._assignments.check(worker)
+        job = self._in_flight.newest(job)
         if aside:
-            self._board.set_aside(job)
+            self._in_flight.set_aside(job)
         elif isinstance(outcome, Stuck):
-            self._board.set_stuck(job)
+            self._in_flight.set_stuck(job)
         elif isinstance(outcome, StillGenerating | Completed):
-            self._board.set_free(job)
+            self._in_flight.set_free(job)
         return await self._recorded(self._recorder.enter, job, outcome, worker)
 
-    async def adopt(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
+    async def take_over(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
         while True:
-            self._roster.check(worker)  # it may be given up while it waits
-            jobs = self._roster.adopt(worker, most=most, now=self._context.now())
+            self._assignments.check(worker)  # it may be given up while it waits
+            jobs = self._assignments.take_over(worker, most=most, now=self._context.now())
             if jobs:
                 return jobs
-            await self._bus.wait(self._roster.shared_anew_at(self._context.now()))
+            await self._bus.wait(self._assignments.shared_anew_at(self._context.now()))
 
     def input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
-        self._roster.check(worker)
+        self._assignments.check(worker)
         return self._store.input_file(sha256)
 
     def tell(self, event: Event) -> None:
@@ -173,12 +175,12 @@ class Coordinator:
 
     # -- the verbs of those who run the workers
 
-    def dead(self, worker: str, why: str = "its worker was given up") -> None:
+    def remove_worker(self, worker: str, why: str = "its worker was given up") -> None:
         """Give ``worker`` up: what it was submitting is in doubt, what it looked after is for others to adopt."""
-        if worker not in self._roster:
+        if worker not in self._assignments:
             return
         try:
-            for job in map(self._store.job, self._roster.remove(worker)):
+            for job in map(self._store.job, self._assignments.remove(worker)):
                 if job.state is JobState.SUBMITTING:
                     self._cut_off(job, why)
                 else:
@@ -196,15 +198,15 @@ class Coordinator:
 
     def heard(self, worker: str) -> None:
         """A call of ``worker`` has come over the wire: it is alive."""
-        self._roster.heard(worker, now=self._context.now())
+        self._assignments.heard(worker, now=self._context.now())
 
     def silent(self, started: Collection[str] = (), *, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long; of those ``started``, since the first question."""
-        return self._roster.silent(started, seconds=seconds, now=self._context.now())
+        return self._assignments.silent(started, seconds=seconds, now=self._context.now())
 
     def interrupt(self, received: Signals) -> None:
         """End the run: no more jobs, calls under way may end."""
-        self._ending.interrupt(received)
+        self._lifecycle.interrupt(received)
 
     def stop(self, why: StoppedEarly) -> None:
         """Submit no more, for a reason that shows outside of it only."""
@@ -212,7 +214,7 @@ class Coordinator:
 
     def fail(self, error: Exception) -> None:
         """End the run by ``error``."""
-        self._ending.fail(error)
+        self._lifecycle.fail(error)
 
     async def durable(self) -> None:
         """Wait until all that was written so far is safe on disk."""
@@ -220,28 +222,28 @@ class Coordinator:
 
     async def deserted(self) -> None:
         """Wait until all workers have left, or were given up."""
-        while len(self._roster):
+        while len(self._assignments):
             await self._bus.wait()
 
     @property
     def finished(self) -> anyio.Event:
         """Set when the run is over, and workers are to end."""
-        return self._ending.over
+        return self._lifecycle.over
 
     async def execute(self, working: Callable[[], Awaitable[object]]) -> RunResult:
         """Run to the end; ``working`` returns when all workers have ended. Raises only for bugs."""
-        return await self._ending.framed(self._began(), lambda: self._executed(working))
+        return await self._lifecycle.framed(self._began(), lambda: self._executed(working))
 
     async def _executed(self, working: Callable[[], Awaitable[object]]) -> None:
         self._take_stock()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._reconciler.run)
-            tasks.start_soon(self._ending.wait)
+            tasks.start_soon(self._lifecycle.wait)
             self.began.set()
             await working()
-            for worker in self._roster.names():
-                self.dead(worker, "the run ended")
+            for worker in self._assignments.names():
+                self.remove_worker(worker, "the run ended")
             await self._recorder.durable()
             self._tasks = None
             tasks.cancel_scope.cancel()
@@ -257,7 +259,7 @@ class Coordinator:
         )
 
     def _take_stock(self) -> None:
-        """Put on the board what earlier runs left: doubts first, then what is generating or finished."""
+        """Take in what earlier runs left: doubts first, then what is generating or finished."""
         now = self._context.now()
         recovered = self._store.recover(run=self._context.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
@@ -277,7 +279,7 @@ class Coordinator:
 
     async def _found(self, job: Job, outcome: Outcome) -> None:
         """Record what the usage log or the ledger says of a doubt, or of a generation without a video."""
-        if isinstance(outcome, FailedInLog) and job.state is JobState.FAILED and not self._board.is_made_again(job):
+        if isinstance(outcome, FailedInLog) and job.state is JobState.FAILED and not self._in_flight.is_made_again(job):
             outcome = NotCharged(reason=outcome.reason)
         await self._recorded(self._recorder.enter, job, outcome)
 
@@ -286,13 +288,13 @@ class Coordinator:
     ) -> Job:
         try:
             entry = enter(job, outcome)
-            # the board follows the state at once: whoever waits may act in this very moment
+            # the table follows the database at once: whoever waits may act in this very moment
             self._place(entry.job, worker)
-            if isinstance(outcome, FailedInLog | NotCharged) and not self._board.is_made_again(entry.job):
-                self._board.leave_fruitless([entry.job])
+            if isinstance(outcome, FailedInLog | NotCharged) and not self._in_flight.is_made_again(entry.job):
+                self._in_flight.leave_fruitless([entry.job])
             self._heed(job, outcome)
             if entry.job.state is JobState.PENDING:
-                self._refused.pending_again(entry.job)
+                self._refused_jobs.pending_again(entry.job)
             await self._recorder.publish(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
@@ -302,16 +304,16 @@ class Coordinator:
         return entry.job
 
     def _place(self, job: Job, worker: str | None) -> None:
-        """Let the board and the roster follow the state; ``worker`` looks after what has to be looked after."""
+        """Let table and assignments follow the database; ``worker`` looks after what has to be looked after."""
         if job.state is JobState.SUBMITTING:
             pass  # it stays in the hands of whoever claimed it
         elif job.state not in UNDER_WAY:
-            self._roster.release(job)
+            self._assignments.release(job)
         elif worker is None:
-            self._roster.orphan(job, now=self._context.now())
+            self._assignments.orphan(job, now=self._context.now())
         else:
-            self._roster.give(worker, job)
-        if self._board.place(job, now=self._context.now()):
+            self._assignments.give(worker, job)
+        if self._in_flight.place(job, now=self._context.now()):
             self._bus.notify()
 
     def _heed(self, job: Job, outcome: Outcome) -> None:
@@ -322,18 +324,18 @@ class Coordinator:
             self._count_fruitless(outcome)
         if not isinstance(outcome, SubmitOutcome):
             return
-        line = self._lines.line_of(job)
-        had_credits = line.out_of_credits is None
-        self._lines.heed(line, job, outcome, running=self._board.generating(line.name))
+        throttle = self._throttles.find_throttle(job)
+        had_credits = throttle.out_of_credits is None
+        self._throttles.heed(throttle, job, outcome, running=self._in_flight.generating(throttle.name))
         self._admission.report_limit()
-        if self._tasks is not None and had_credits and line.out_of_credits is not None:
-            self._tasks.start_soon(self._wallet.await_credits, line)
+        if self._tasks is not None and had_credits and throttle.out_of_credits is not None:
+            self._tasks.start_soon(self._budget.await_credits, throttle)
         if isinstance(outcome, Accepted):
-            self._refused.accepted(line, job)
+            self._refused_jobs.accepted(throttle, job)
         elif isinstance(outcome, Denied | Withdrawn) and self._tasks is not None:
-            self._tasks.start_soon(self._refused.look_into, line, job, outcome)
+            self._tasks.start_soon(self._refused_jobs.look_into, throttle, job, outcome)
         if isinstance(outcome, Blocked) and job.state is JobState.GENERATING:
-            self._board.forsake(line.name)
+            self._in_flight.forsake(throttle.name)
             self._bus.notify()
 
     def _count_fruitless(self, outcome: Stuck | Completed) -> None:

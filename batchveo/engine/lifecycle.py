@@ -34,7 +34,7 @@ class RunLifecycle:
         context: RunContext,
         bus: EventBus,
         recorder: Recorder,
-        board: InFlightTable,
+        in_flight: InFlightTable,
         settings: RunSettings,
         *,
         begun: float,
@@ -43,7 +43,7 @@ class RunLifecycle:
         self._context = context
         self._bus = bus
         self._recorder = recorder
-        self._board = board
+        self._in_flight = in_flight
         self._settle = settings.settle
         self._begun = begun
         self._owes = owes
@@ -68,30 +68,30 @@ class RunLifecycle:
         """Wait for the end of the run, and say so; raises what has ended it."""
         while self._failure is None and self._interrupted is None and not self._done():
             self._say_waiting()
-            await self._bus.wait(min(self._context.now() + 60.0, self._board.patience_ends() + 0.01))
+            await self._bus.wait(min(self._context.now() + 60.0, self._in_flight.patience_ends() + 0.01))
         self.over.set()
         if self._failure is not None:
             raise self._failure
 
     def _done(self) -> bool:
-        if self._board.tick(self._context.now()):
+        if self._in_flight.tick(self._context.now()):
             self._bus.notify()  # there are places for others
         stopped = self._bus.stopped
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
             return True
-        if self._board.waited_for():
+        if self._in_flight.waited_for():
             return False
         if stopped is not None:
             return True
-        unsettled = self._board.open_doubts() or self._board.to_make_again()
+        unsettled = self._in_flight.open_doubts() or self._in_flight.to_make_again()
         return not unsettled and self._all_submitted() and not self._owes()
 
     def _all_submitted(self) -> bool:
         return self._context.store.next_pending(self._context.run, now=self._context.now()) is None
 
     def _say_waiting(self) -> None:
-        doubts, failures = self._board.open_doubts(), self._board.to_make_again()
-        waits = bool(doubts or failures) and not self._board.waited_for() and self._all_submitted()
+        doubts, failures = self._in_flight.open_doubts(), self._in_flight.to_make_again()
+        waits = bool(doubts or failures) and not self._in_flight.waited_for() and self._all_submitted()
         if waits and not self._said_waiting:
             since = [job.doubted_at or self._begun for job in doubts]
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
@@ -128,7 +128,7 @@ class RunLifecycle:
 
     def _result(self) -> RunResult:
         counts = self._context.store.counts(run=self._context.run)
-        late = self._board.late()
+        late = self._in_flight.late()
         return RunResult(
             run=self._context.run,
             counts=counts,

@@ -68,7 +68,7 @@ class Worker:
 
     async def _adopt(self) -> None:
         while True:
-            for job in await self._broker.adopt():
+            for job in await self._broker.take_over():
                 self._place(job, due=self._broker.clock.now())
 
     def _submitted(self, job: Job) -> None:

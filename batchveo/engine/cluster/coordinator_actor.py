@@ -83,9 +83,9 @@ class CoordinatorActor:
         with anyio.move_on_after(ShutdownBudget.CLEANUP):
             await coordinator.deserted()
 
-    async def dead(self, worker: str) -> None:
+    async def remove_worker(self, worker: str) -> None:
         """Give ``worker`` up, or see it off."""
-        (await self._coordinating()).dead(worker)
+        (await self._coordinating()).remove_worker(worker)
         if self._dispatcher is not None:
             self._dispatcher.forget(worker)
 

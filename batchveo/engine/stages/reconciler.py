@@ -42,7 +42,7 @@ class Reconciler:
         self,
         context: RunContext,
         bus: EventBus,
-        board: InFlightTable,
+        in_flight: InFlightTable,
         apis: Mapping[Label, ApiClient],
         settings: RunSettings,
         *,
@@ -52,7 +52,7 @@ class Reconciler:
     ) -> None:
         self._context = context
         self._bus = bus
-        self._board = board
+        self._in_flight = in_flight
         self._settle = settings.settle
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         self._lookups = {
@@ -83,7 +83,7 @@ class Reconciler:
         put aside while it is under way ends soon after, and the log names it as free only then.
         """
         now = self._context.now()
-        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._board.is_made_again(job)}
+        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._in_flight.is_made_again(job)}
         unlooked = {request: job for request, job in self._wanted().items() if request not in self._looked}
         return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
@@ -99,7 +99,7 @@ class Reconciler:
                 self._gap = SHORTEST_GAP
                 self._next = min(self._next, self._context.now() + self._gap)
                 self._known = set(wanted)
-            elif not self._board.open_doubts() and not self._open_fruitless():
+            elif not self._in_flight.open_doubts() and not self._open_fruitless():
                 await self._bus.wait()
                 continue
             if self._context.now() < self._next:
@@ -108,12 +108,12 @@ class Reconciler:
             await self._sweep()
 
     def _wanted(self) -> dict[RequestId, Job]:
-        jobs = [*self._board.doubts.values(), *self._board.fruitless.values()]
+        jobs = [*self._in_flight.doubts.values(), *self._in_flight.fruitless.values()]
         return {job.client_request_id: job for job in jobs}
 
     def _open_fruitless(self) -> list[Job]:
         """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
-        return [job for job in self._board.fruitless.values() if job.client_request_id not in self._told]
+        return [job for job in self._in_flight.fruitless.values() if job.client_request_id not in self._told]
 
     async def _sweep(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
@@ -134,13 +134,13 @@ class Reconciler:
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
         if self._wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
-        if job.seq in self._board.fruitless and isinstance(outcome, Charged | AbsentFromLog):
+        if job.seq in self._in_flight.fruitless and isinstance(outcome, Charged | AbsentFromLog):
             self._told.add(job.client_request_id)
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
         """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
-        if self._board.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
+        if self._in_flight.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
             return False
         return self._fruitless_at(job) + self._settle <= self._context.now()
 
@@ -156,11 +156,11 @@ class Reconciler:
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
             self._bus.warn(text)
-            self._board.leave_fruitless(jobs)
+            self._in_flight.leave_fruitless(jobs)
             return
         for job, outcome in outcomes:
             await self._record_if_news(job, outcome)
-        self._board.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
+        self._in_flight.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
 
     async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
@@ -187,7 +187,7 @@ class Reconciler:
         now = self._context.now()
         settles = [
             job.doubted_at + self._settle
-            for job in self._board.open_doubts()
+            for job in self._in_flight.open_doubts()
             if job.doubted_at is not None and job.doubted_at + self._settle > now
         ]
         settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
