@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
 from batchveo.engine.run_context import RunContext
 from batchveo.store import BudgetShort
+
+_log = logging.getLogger(__name__)
 
 LOOK_AT_BUDGET_SECONDS = 60.0
 """How often a run whose budget is reserved looks again, without a change."""
@@ -184,6 +187,7 @@ class Admission:
         if job is None:  # another process was faster
             return Wait(reason=None, until=now)
         self._throttles.reserve(throttle, now)
+        _log.debug("job %s: claimed as request %s with key %r", job.id, job.client_request_id, throttle.name)
         return Decision(job)
 
     def _decide_shortage(self, short: BudgetShort, now: float) -> Wait | Closed:

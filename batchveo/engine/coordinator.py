@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from signal import Signals
@@ -46,6 +47,8 @@ from batchveo.engine.stages.log_lookup import left_with
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
 from batchveo.store import MoveLost, Store
+
+_log = logging.getLogger(__name__)
 
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
 FRUITLESS_BELIEVED, FRUITLESS_MORE = 25, 10
@@ -136,6 +139,7 @@ class Coordinator:
         except MoveLost as error:
             raise ClaimLost(str(error)) from None
         await self._recorder.durable()
+        _log.debug("job %s: marked as sent, request %s", job.id, job.client_request_id)
 
     async def record(self, worker: str, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
         """Record for good what came of a step of ``job``; returns the job as it is then.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -29,6 +30,8 @@ from batchveo.engine.model_refusals import Refusals
 from batchveo.engine.per_key import Label, PerKey
 from batchveo.engine.run_context import RunContext
 from batchveo.provider import NamedKey
+
+_log = logging.getLogger(__name__)
 
 PAUSE_CAP_SECONDS = 60.0
 UNANSWERED_BELIEVED = 3
@@ -177,6 +180,7 @@ class KeyThrottles:
         episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))
+        _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)
         if throttle.pause.extend(now + wait, silent=silent):
             limit = throttle.limit.value
             self._bus.emit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from batchveo.core.events import Event, JobStateChanged, Message
@@ -13,6 +14,8 @@ from batchveo.engine.event_bus import EventBus
 from batchveo.engine.group_commit import GroupCommit
 from batchveo.engine.run_context import RunContext
 from batchveo.store import GenerationTaken, MoveLost
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,9 @@ class Recorder:
         else:
             self.failed.discard(entry.job.seq)
         for event in entry.events:
+            if isinstance(event, JobStateChanged):
+                job = event.job
+                _log.info("job %s: %s -> %s, recorded: %s", job.id, event.was, job.state, event.detail)
             self._bus.emit(event)
 
 

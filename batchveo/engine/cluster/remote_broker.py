@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Transport, Unreachable
+
+_log = logging.getLogger(__name__)
 
 CALL_SECONDS = LONG_POLL_SECONDS + 20.0
 """After which a call without an answer is repeated."""
@@ -171,6 +174,9 @@ class RemoteBroker:
                 return self._heeded(answer)
             if self.clock.now() > until:
                 break
+            _log.debug(
+                "worker %s: call %d (%s) has no answer, try %d", self._worker, call.number, call.method, troubles + 1
+            )
             await anyio.sleep(backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
         self._give_up()
         raise Fenced("the coordinator cannot be reached")
