@@ -18,26 +18,10 @@ PATH = "/v2/video/generations"
 MOST_PARAMS, MOST_DEPTH, MOST_CHOICES, MOST_NAME = 200, 8, 1_000, 200
 """Bounds against documents that would fill the memory: a document of the service stays far below them."""
 
-_CHECKED = frozenset(
-    [
-        "type",
-        "enum",
-        "default",
-        "minimum",
-        "maximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-        "items",
-        "format",
-        "nullable",
-        "properties",
-        "required",
-        "anyOf",
-        "oneOf",
-    ]
-)
+_BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
+_CHECKED = _BOUNDS | {
+    "type", "enum", "default", "items", "format", "nullable", "properties", "required", "anyOf", "oneOf",
+}  # fmt: skip
 _SILENT = {"description", "title", "example", "examples", "deprecated", "additionalProperties", "readOnly"}
 """Keywords that say nothing about which values are taken."""
 _DATA_URI = re.compile(r"base64|data[ -]ur[il]", re.IGNORECASE)
@@ -131,13 +115,13 @@ class _Reader:
     def follow_reference(self, schema: Value, path: str) -> Value:
         """The schema that a local ``$ref`` leads to; any other as it is."""
         for _ in range(MOST_DEPTH):
-            if not (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)):
+            if not (isinstance(schema, Mapping) and "$ref" in schema):
                 return schema
             target: Value = self.root
             for part in str(schema["$ref"]).removeprefix("#/").split("/"):
                 target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
             schema = target
-        self.note(path, "a reference that leads nowhere")
+        self.note(path, "references without an end")
         return None
 
     def _read_alternatives(self, schema: Mapping[str, Value], path: str, depth: int) -> tuple[Param, ...]:

@@ -1,0 +1,204 @@
+"""Any model's document: what we make of it agrees with what the document says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from batchveo.provider.catalog_file import read_param, write_param
+from batchveo.provider.openapi import DocumentError, read_document
+from batchveo.provider.parameters import Media, Param, ParamType, find_violations
+from tests.helpers.openapi_documents import OWN, list_documents, make_document, schema_of
+
+DOCUMENTS = dict(list_documents())
+each_document = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+
+
+def as_json_schema(schema: Any) -> Any:
+    """An OpenAPI 3.0 schema as one of JSON Schema: ``nullable`` is a keyword of OpenAPI only."""
+    if isinstance(schema, list):
+        return [as_json_schema(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    made = {key: as_json_schema(value) for key, value in schema.items() if key not in {"nullable", "default"}}
+    if isinstance(made.get("required"), bool):
+        del made["required"]
+    if schema.get("nullable") is True:
+        return {"anyOf": [{"type": "null"}, made]} if made else {"type": "null"}
+    return made
+
+
+def make_value(param: Param, source: random.Random) -> Any:
+    """A value that fits ``param``."""
+    if param.alternatives:
+        return make_value(source.choice(param.alternatives), source)
+    if param.choices:
+        return source.choice(param.choices)
+    match param.type:
+        case ParamType.STRING:
+            text = f"https://example.com/{source.randrange(9)}" if param.media else "x" * source.randrange(1, 30)
+            return text[: param.max_length].ljust(param.min_length or 0, "y")
+        case ParamType.INTEGER:
+            return source.randint(int(param.minimum or 0), int(9 if param.maximum is None else param.maximum))
+        case ParamType.NUMBER:
+            return source.uniform(param.minimum or 0.0, 9.0 if param.maximum is None else param.maximum)
+        case ParamType.BOOLEAN:
+            return source.random() < 0.5
+        case ParamType.ARRAY:
+            low = param.min_length or 0
+            count = source.randint(low, max(low, min(low + 2, param.max_length or low + 2)))
+            item = param.items or Param(type=ParamType.ANY)
+            return [make_value(item, source) for _ in range(count)]
+        case ParamType.OBJECT:
+            return make_request(param.fields, source)
+        case _:
+            return None
+
+
+def make_request(params: Mapping[str, Param], source: random.Random) -> dict[str, Any]:
+    """A request that fits, with some of what it need not hold."""
+    return {
+        name: make_value(param, source) for name, param in params.items() if param.required or source.random() < 0.6
+    }
+
+
+def spoil(value: Any, source: random.Random) -> Any:
+    """``value`` with one thing changed, perhaps for the worse."""
+    if isinstance(value, dict) and value and source.random() < 0.8:
+        name = source.choice(sorted(value))
+        if source.random() < 0.2:
+            return {key: each for key, each in value.items() if key != name}
+        return {**value, name: spoil(value[name], source)}
+    if isinstance(value, list) and value and source.random() < 0.7:
+        return [spoil(value[0], source), *value[1:]] if source.random() < 0.6 else value * 12
+    return source.choice([None, True, 0, -1, 7, 8.0, 2.5, 1e12, "", "8", "720P", "x" * 3_000, [], ["a"], {}, {"a": 1}])
+
+
+def requests_for(params: Mapping[str, Param], source: random.Random) -> Iterator[dict[str, Any]]:
+    """Good requests, and spoiled ones."""
+    for _ in range(12):
+        good = make_request(params, source)
+        yield good
+        for _ in range(4):
+            spoiled = spoil(good, source)
+            if isinstance(spoiled, dict):
+                yield spoiled
+
+
+@each_document
+def test_the_validator_agrees_with_the_document(document: dict[str, Any]) -> None:
+    found = read_document(document)
+    whole = Param(type=ParamType.OBJECT, fields=found.params)
+    schema = as_json_schema(schema_of(document))
+    schema["required"] = [name for name in schema.get("required", []) if name != "model"]
+    oracle = Draft202012Validator(schema)
+    source = random.Random(found.model)
+    judged = set()
+    for request in requests_for(found.params, source):
+        fits = not any(find_violations(whole, request))
+        assert fits is oracle.is_valid(request), request
+        judged.add(fits)
+    assert judged == {True, False}
+
+
+@each_document
+def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
+    problems: list[str] = []
+    for name, param in read_document(document).params.items():
+        assert read_param(write_param(param), name, problems) == param
+    assert not problems
+
+
+def test_a_default_is_of_the_parameters_type() -> None:
+    """The service's documents write ``"8"`` for 8."""
+    assert read_document(OWN["plain"]).params["duration"].default == 8
+
+
+def test_media_are_known_by_name_type_and_description() -> None:
+    properties = {
+        "image_url": {"type": "string", "format": "uri", "description": "A link or a Base64-encoded image."},
+        "audio_urls": {"type": "array", "items": {"type": "string", "format": "uri"}},
+        "static_mask": {"type": "string", "format": "uri"},
+        "character": {
+            "type": "object",
+            "properties": {"type": {"type": "string", "enum": ["video"]}, "url": {"type": "string", "format": "uri"}},
+        },
+        "source": {"type": "string", "format": "uri"},
+    }
+    params = read_document(make_document("m", properties, ())).params
+    media = {name: [(path, leaf.media) for path, leaf in param.find_media()] for name, param in params.items()}
+    assert media == {
+        "image_url": [((), Media.IMAGE)],
+        "audio_urls": [(("*",), Media.AUDIO)],
+        "static_mask": [((), Media.IMAGE)],
+        "character": [(("url",), Media.VIDEO)],
+        "source": [((), Media.FILE)],
+    }
+    assert [name for name, param in params.items() if param.data_uri] == ["image_url"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "note"),
+    [
+        ({"type": "integer", "multipleOf": 3}, "a: 'multipleOf' is not checked"),
+        ({"type": "float"}, "a: unknown type 'float'"),
+        ({"type": "integer", "minimum": 9, "maximum": 1}, "a: minimum 9 is above maximum 1; neither is checked"),
+        ({"type": "integer", "minimum": "low"}, "a: 'minimum' is no number"),
+        ({"type": "integer", "enum": [1, "x"]}, "a: some choices are not of its type"),
+        ({"type": "integer", "enum": [1, 2], "default": 3}, "a: the default '3' is not a value that it takes"),
+        ({"$ref": "#/components/schemas/none"}, "a: no schema"),
+        ({"$ref": "#/paths"}, "a: '/v2/video/generations' is not checked"),
+        ("nonsense", "a: no schema"),
+    ],
+)
+def test_what_cannot_be_read_of_a_parameter_is_noted(schema: object, note: str) -> None:
+    assert note in read_document(make_document("m", {"a": schema}, ())).notes
+
+
+def test_a_reference_within_the_document_is_followed() -> None:
+    document = make_document("m", {"a": {"$ref": "#/components/schemas/length"}}, ())
+    document["components"] = {"schemas": {"length": {"type": "integer", "maximum": 3}}}
+    assert read_document(document).params["a"].maximum == 3
+
+
+def test_references_in_a_circle_end() -> None:
+    document = make_document("m", {"a": {"$ref": "#/components/a"}}, ())
+    document["components"] = {"a": {"$ref": "#/components/b"}, "b": {"$ref": "#/components/a"}}
+    assert "a: references without an end" in read_document(document).notes
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """A schema of lists in lists."""
+    return {"type": "array", "items": nested(depth - 1)} if depth else {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"paths": {}},
+        {"paths": {"/v2/video/generations": {"post": {"requestBody": {"content": {"application/json": 1}}}}}},
+        make_document("m", {f"a{n}": {"type": "string"} for n in range(500)}, ()),
+        make_document("m", {"a": nested(50)}, ()),
+        {"paths": {"/v2/video/generations": {"post": {"requestBody": {"content": {"application/json": {"schema": {
+            "type": "object", "properties": {"prompt": {"type": "string"}}}}}}}}}},
+    ],
+)  # fmt: skip
+def test_a_document_that_describes_no_model_is_refused(document: object) -> None:
+    with pytest.raises(DocumentError):
+        read_document(document)
+
+
+def test_a_field_that_is_wrong_in_a_file_is_named() -> None:
+    problems: list[str] = []
+    read_param(
+        {"type": "text", "choices": [], "size": 3, "items": {"type": "integer", "minimum": "a"}}, "m: a", problems
+    )
+    assert [each.split(":", 2)[2].split()[0] for each in problems if "unknown" not in each and "[]" not in each]
+    assert "m: a: unknown field 'size'" in problems
+    assert "m: a[]: minimum: expected a number" in problems
