@@ -13,7 +13,7 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.provider import ApiClient
 from batchveo.provider.clients import label_errors
-from batchveo.provider.usage_log import Row, read_log, read_success
+from batchveo.provider.service_lists import Row, read_log, read_success
 from batchveo.store import GenerationTaken, Store
 
 _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")

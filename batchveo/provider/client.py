@@ -27,7 +27,7 @@ import httpx
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.outcomes import PollOutcome, SubmitOutcome
 from batchveo.provider.api_key import ApiKey
-from batchveo.provider.body import GZIP, TooLong, decompress_gzip, read_body
+from batchveo.provider.call_outcomes import interpret_submit
 from batchveo.provider.certificates import check_authorities, explain_distrust
 from batchveo.provider.http_errors import (
     UNREACHED,
@@ -36,9 +36,9 @@ from batchveo.provider.http_errors import (
     interpret_poll_error,
     interpret_submit_error,
 )
+from batchveo.provider.http_messages import GZIP, TooLong, decompress_gzip, read_body
 from batchveo.provider.poll_outcome import interpret_poll
 from batchveo.provider.responses import Response, describe_error
-from batchveo.provider.submit_outcome import interpret_submit
 from batchveo.provider.transport import (
     HEADERS,
     LOOPBACK,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import anyio
 import httpx
 
-from batchveo.provider.body import TooLong, read_body
 from batchveo.provider.http_errors import describe_exception
+from batchveo.provider.http_messages import TooLong, read_body
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.provider.video_client import VideoClient
 

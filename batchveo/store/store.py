@@ -13,8 +13,8 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
-from batchveo.store.chart_queries import ChartQueries
 from batchveo.store.connection import Connection
+from batchveo.store.display_queries import ChartQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_search import JobSearch
 from batchveo.store.manual import Manual

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.provider import usage_log
+from batchveo.provider import service_lists
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = """
@@ -74,8 +74,8 @@ def test_an_audit_that_did_not_see_the_whole_log(
     capsys.readouterr()
     assert status_of(["audit", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ok": True, "findings": [], "whole": True}
-    monkeypatch.setattr(usage_log, "PAGE", 1)
-    monkeypatch.setattr(usage_log, "MOST_PAGES", 1)
+    monkeypatch.setattr(service_lists, "PAGE", 1)
+    monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
     assert status_of(["audit", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"ok": False, "findings": [], "whole": False}
     assert status_of(["audit"]) == 1

@@ -20,7 +20,7 @@ from batchveo.core.sidecar_location import NONE, Sidecars
 from batchveo.engine.stages import video_fetcher
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector, Stalled
+from batchveo.provider.http_messages import StallDetector, Stalled
 from batchveo.storage import block_writer, local, mount_guard
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.local_files import VideoFile, sidecar_path

@@ -29,7 +29,7 @@ from batchveo.operations.preflight import check_service, start_sandbox
 from batchveo.operations.staging import ManifestSources
 from batchveo.provider.clients import open_api_clients
 from batchveo.provider.service import Service
-from batchveo.provider.usage_log import NOT_WHOLE
+from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store
 
 

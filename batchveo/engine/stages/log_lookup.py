@@ -11,7 +11,7 @@ from batchveo.core.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInL
 from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
 from batchveo.provider.responses import CREDITS_PER_USD, parse_usd, read_id
-from batchveo.provider.usage_log import Row, hours_since, read_log
+from batchveo.provider.service_lists import Row, hours_since, read_log
 
 A_DAY = 24
 """Hours."""

@@ -11,10 +11,10 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.certificates import explain_distrust
 from batchveo.provider.http_errors import describe_exception
+from batchveo.provider.http_messages import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.storage.base import DownloadFailed, Shelf, Spot, Taking
 from batchveo.storage.block_writer import Disk, in_thread

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from batchveo.store.chart_queries import RunSpan
+from batchveo.store.display_queries import RunSpan
 
 SHORT_BREAK = 600.0
 """Seconds between two runs up to which their time is drawn in one piece."""

@@ -22,7 +22,7 @@ from batchveo.core.sidecar_location import BESIDE, NONE, Sidecars
 from batchveo.engine.stages import video_fetcher as module
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector
+from batchveo.provider.http_messages import StallDetector
 from batchveo.storage import block_writer
 from batchveo.storage.block_writer import at_once
 from batchveo.storage.local_files import VideoFile, sidecar_path

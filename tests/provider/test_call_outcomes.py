@@ -20,8 +20,8 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
+from batchveo.provider.call_outcomes import VERDICTS, find_verdict, interpret_submit
 from batchveo.provider.responses import Response
-from batchveo.provider.submit_outcome import VERDICTS, find_verdict, interpret_submit
 from tests.provider.test_responses import answer, api_error
 
 PAGE = b"<html><title>Not here</title></html>"

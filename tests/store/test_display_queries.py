@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.store import Store, chart_queries
+from batchveo.store import Store, display_queries
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import EVENING, Night
 
@@ -85,7 +85,7 @@ def test_one_job_in_so_many_comes_with_all_its_moves(store: Store) -> None:
 def test_completions_are_found_by_the_index(store: Store, statement: str) -> None:
     """Not by a look at every job."""
     known = {"model": "m", "models": '["m"]', "since": 1.0, "until": 2.0, "most": 1}
-    plan = store.connection.db.execute(f"EXPLAIN QUERY PLAN {getattr(chart_queries, statement)}", known).fetchall()
+    plan = store.connection.db.execute(f"EXPLAIN QUERY PLAN {getattr(display_queries, statement)}", known).fetchall()
     told = [row["detail"] for row in plan]
     assert any("jobs_by_completion" in step for step in told)
     assert not any(step.startswith("SCAN jobs") and "INDEX" not in step for step in told)
