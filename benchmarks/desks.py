@@ -32,8 +32,8 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
 from batchveo.manifest import Manifests
-from batchveo.provider import ApiKey, clients
-from batchveo.provider.service import Service
+from batchveo.provider import ApiKey
+from batchveo.provider.service import Service, open_api_clients
 from batchveo.store import StagingTable, Store
 from benchmarks.lanes import Lane, Tally, work
 from benchmarks.workloads import csv_manifest
@@ -65,7 +65,7 @@ async def near(state: Path, run: int) -> Tally:
     clock = Clock()
     with Store(state) as store:
         await hold(store)
-        async with clients.open_api_clients(NOWHERE) as apis:
+        async with open_api_clients(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
             desk = LocalBroker(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))

@@ -14,7 +14,7 @@ from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import RunContext
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.deprecations import read_replacement
+from batchveo.provider.service_lists import read_replacement
 
 
 class RefusedJobs:

@@ -8,9 +8,8 @@ from enum import StrEnum
 
 from batchveo.core.models import Job, JobState
 from batchveo.provider import ApiClient
-from batchveo.provider.billing import read_charges
-from batchveo.provider.clients import label_errors
-from batchveo.provider.service_lists import Row, hours_since, read_log, read_success
+from batchveo.provider.service import label_errors
+from batchveo.provider.service_lists import Row, hours_since, read_charges, read_log, read_success
 from batchveo.storage.reader import size_of, video_at
 from batchveo.store import Store
 

@@ -9,7 +9,7 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.clients import label_errors
+from batchveo.provider.service import label_errors
 
 BALANCE_SECONDS = 30.0
 """How long the service may take for all of them."""

@@ -15,7 +15,7 @@ import anyio
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.operations.image_header import ImageHeader, has_pillow
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import MOST_BYTES, ImageUnavailable, read_image_start
+from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import Foreseen
 
 FIELDS = ("image_url", "last_image_url", "image_urls")
@@ -205,7 +205,7 @@ def _file(path: str) -> ImageHeader:
 def _data(uri: str) -> ImageHeader:
     """The gauge of a data URI, which was validated when the manifest was read."""
     gauge = ImageHeader()
-    start = uri.partition(",")[2][: MOST_BYTES // 3 * 4]
+    start = uri.partition(",")[2][: MOST_IMAGE_BYTES // 3 * 4]
     try:
         gauge.feed(b64decode(start))
     except (binascii.Error, ValueError):

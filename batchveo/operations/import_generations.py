@@ -12,7 +12,7 @@ from batchveo.core.filenames import safe_stem
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import label_errors
+from batchveo.provider.service import label_errors
 from batchveo.provider.service_lists import Row, read_log, read_success
 from batchveo.store import GenerationTaken, Store
 

@@ -12,8 +12,8 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.billing import read_charges
 from batchveo.provider.price_list import PriceList
+from batchveo.provider.service_lists import read_charges
 from batchveo.store import Store
 
 AT_ONCE = 50

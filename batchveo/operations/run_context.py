@@ -17,8 +17,7 @@ from batchveo.operations.approval import Approve, Consent
 from batchveo.operations.preflight import start_sandbox
 from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import any_client, open_api_clients
-from batchveo.provider.service import Service
+from batchveo.provider.service import Service, open_api_clients, pick_client
 from batchveo.store import Store
 
 
@@ -62,7 +61,7 @@ class RunContext:
     async def find_prices(self, models: Sequence[str], store: Store | None) -> KnownPrices:
         """The prices of ``models``; fetched again only if they were not live, or not of all these models."""
         if self._prices is None or self._prices.trouble or not self._priced.issuperset(models):
-            self._prices = await find_prices(any_client(await self.open_clients()), models, store)
+            self._prices = await find_prices(pick_client(await self.open_clients()), models, store)
             self._priced = frozenset(models)
         return self._prices
 

@@ -41,8 +41,8 @@ from batchveo.operations.recovery import recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions
 from batchveo.operations.staging import StagedJobs, StrPath
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.provider.clients import any_client
 from batchveo.provider.price_list import PriceList
+from batchveo.provider.service import pick_client
 from batchveo.storage.write_check import check_place, check_sidecars
 from batchveo.store import Store
 
@@ -192,7 +192,7 @@ async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
         settings=settings,
         service=context.service,
         prices=await _require_prices(context, store, models),
-        durations=await _expect_durations(any_client(apis), store, models, settings),
+        durations=await _expect_durations(pick_client(apis), store, models, settings),
     )
 
 

@@ -1,31 +1,82 @@
-"""How a body is read: chunk by chunk, with a bound, and left tidily when enough is enough."""
+"""HTTP messages: how a request is built and sent, and how the body of its response is read."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from json import JSONEncoder
 
 import anyio
 import httpx
 
+from batchveo.core.version import __version__
+
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"batchveo/{__version__}"}
+SEND_STARTED = "http11.send_request_body.started"
+"""The step of httpcore's trace before the first byte of a body leaves."""
 GZIP = ("gzip", "x-gzip")
 _GZIP_BITS = zlib.MAX_WBITS | 16
-"""zlib's way to say: with the header of gzip, no other."""
+"""zlib's flag for gzip alone."""
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def make_timeouts(*, connect: float, other: float) -> Mapping[str, float]:
+    """The ``timeout`` extension of httpx's transports, in seconds."""
+    return {"connect": connect, "read": other, "write": other, "pool": other}
+
+
+@lru_cache(maxsize=4096)
+def _parse_url(url: str) -> httpx.URL:
+    # polls ask for the same URLs again and again
+    return httpx.URL(url)
+
+
+def build_request(
+    method: str,
+    url: str | httpx.URL,
+    headers: Mapping[str, str],
+    *,
+    json: Mapping[str, object] | None = None,
+    extensions: Mapping[str, object],
+) -> httpx.Request:
+    """A request that is ready to be sent; ``json`` becomes its body.
+
+    Made by hand, since a client's own preparation of a request takes longer than all else that is done for it.
+    """
+    parsed = _parse_url(url) if isinstance(url, str) else url
+    fields = {"Host": parsed.netloc.decode("ascii"), **headers}
+    body = b""
+    if json is not None:
+        body = _encode(json).encode()
+        fields |= {"Content-Length": str(len(body)), "Content-Type": "application/json"}
+    request = httpx.Request(method, parsed, headers=fields, stream=httpx.ByteStream(body), extensions=dict(extensions))
+    request.headers.encoding = "ascii"  # httpx would guess it from all headers
+    request.read()
+    return request
+
+
+async def send_request(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """Send ``request``; returns the response with its body unread, to be closed. Raises ``httpx.HTTPError``."""
+    # not by a client: its redirects, cookies and authentication must not happen here, and take a third of the time
+    response = await transport.handle_async_request(request)
+    response.request = request
+    return response
 
 
 class TooLong(Exception):
-    """The body goes on beyond its bound."""
+    """The body is longer than its bound."""
 
 
 class Stalled(Exception):
-    """The body trickles so slowly that it might as well stand still."""
+    """The body comes too slowly."""
 
 
 class StallDetector:
-    """Notices a trickle: fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``, or a pace that would take hours.
+    """Detects a download with fewer than ``LEAST_BYTES`` in ``WINDOW_SECONDS``, or one that would take hours.
 
-    ``total``: the bytes that are announced; the pace has to bring them within ``WHOLE_SECONDS``. A body of no
-    announced length may take as long. A line that is merely slow (2 kB/s for a large video) passes.
+    ``total``: the announced bytes, which have to come within ``WHOLE_SECONDS``. A body without an announced length
+    may take that long. A slow line passes (2 kB/s for a large video).
     """
 
     LEAST_BYTES = 256
@@ -52,44 +103,41 @@ class StallDetector:
 async def read_body(
     body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], Awaitable[None]], *, most: int
 ) -> int:
-    """Hand every chunk to ``take``; returns how many bytes came.
+    """Pass every chunk to ``take``; returns the number of bytes.
 
-    Raises ``TooLong`` after ``most`` bytes, and whatever ``take`` raises. The body is always left by its own
-    end or by cancellation, never in its middle: httpx nests generators, and one that is dropped half-way keeps
-    its connection until the garbage collector comes by.
+    Raises ``TooLong`` after ``most`` bytes, and any error of ``take``.
     """
     assert isinstance(body, httpx.AsyncByteStream)  # noqa: S101 - what an async transport makes
     size = 0
     failure: Exception | None = None
+    # An error ends the iteration by cancellation, not by an exception inside the loop: httpx nests generators, and
+    # one that is abandoned half-way keeps its connection until the garbage collector finds it.
     with anyio.CancelScope() as scope:
         try:
             async for chunk in body:
                 size += len(chunk)
                 if failure is None:
-                    failure = await _took(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
+                    failure = await _call_take(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
                 if failure is not None:
                     scope.cancel()
-        except OSError as error:  # TLS errors come as they are; only ``take`` may speak of the disk
+        except OSError as error:  # TLS errors come as OSError; only those of ``take`` are about the disk
             raise httpx.ReadError(str(error)) from error
     if failure is not None:
         raise failure
     return size
 
 
-async def _took(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Exception | None:
+async def _call_take(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Exception | None:
     try:
         await take(chunk)
-    except Exception as error:  # noqa: BLE001 - raised again once the iterator has been left
+    except Exception as error:  # noqa: BLE001 - raised again after the iteration
         return error
     return None
 
 
 def decompress_gzip(body: bytes, *, most: int) -> bytes:
-    """The content of a gzip ``body``.
-
-    Raises ``TooLong`` beyond ``most`` bytes, since a small body may unfold to gigabytes, and
-    ``httpx.DecodingError`` for what is no gzip, or not all of it.
-    """
+    """The content of a gzip ``body``; raises ``TooLong`` beyond ``most`` bytes, or ``httpx.DecodingError``."""
+    # bounded while it unpacks: a small body may hold gigabytes
     stream = zlib.decompressobj(_GZIP_BITS)
     try:
         content = stream.decompress(body, most + 1)

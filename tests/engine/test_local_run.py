@@ -445,7 +445,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
 
 async def test_a_retry_after_of_zero_makes_no_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service may be wrong about itself."""
-    monkeypatch.setattr("batchveo.provider.poll_outcome.read_retry_after", lambda answer: 0.0)
+    monkeypatch.setattr("batchveo.provider.call_outcomes.read_retry_after", lambda answer: 0.0)
     n = night(tmp_path, faults={"throttle": 1.0})
     await n.killed(specs(3), after=60.0)
     assert n.service.calls["submit"] < 60

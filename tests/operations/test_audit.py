@@ -15,7 +15,7 @@ from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
 from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare_records
 from batchveo.provider import ApiClient, ApiKey, ProviderError, service_lists
-from batchveo.provider.billing import read_charges
+from batchveo.provider.service_lists import read_charges
 from batchveo.sandbox import Settings, transport
 from batchveo.store import Store
 from tests.helpers.factories import make_spec

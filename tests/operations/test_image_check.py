@@ -17,7 +17,7 @@ from batchveo.core.models import InputFile
 from batchveo.operations import image_header
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import LOOK_SECONDS, MOST_BYTES
+from batchveo.provider.video_client import IMAGE_SECONDS, MOST_IMAGE_BYTES
 from batchveo.store import Foreseen
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +132,7 @@ async def test_only_the_beginning_is_read() -> None:
     assert sent <= 65536
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=endless(b"\x00")))
     assert words(check) == ["https://a.example/1 is no image"]
-    assert sent <= MOST_BYTES + 3 * 65536
+    assert sent <= MOST_IMAGE_BYTES + 3 * 65536
 
 
 async def test_a_drip_is_given_up() -> None:
@@ -146,7 +146,7 @@ async def test_a_drip_is_given_up() -> None:
     begun = anyio.current_time()
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=drip()))
     assert "does not answer within 20 s" in words(check)[0]
-    assert anyio.current_time() - begun < 2 * LOOK_SECONDS + 5
+    assert anyio.current_time() - begun < 2 * IMAGE_SECONDS + 5
 
 
 async def test_many_images_a_few_at_a_time() -> None:

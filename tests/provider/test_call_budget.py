@@ -17,7 +17,7 @@ async def test_never_more_than_the_budget_in_any_minute() -> None:
 
     async def caller() -> None:
         for _ in range(12):
-            await budget.take()
+            await budget.wait_for_call()
             times.append(anyio.current_time())
 
     async with anyio.create_task_group() as tasks:

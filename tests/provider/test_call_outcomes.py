@@ -20,7 +20,7 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.provider.call_outcomes import VERDICTS, find_verdict, interpret_submit
+from batchveo.provider.call_outcomes import SUBMIT_RULES, find_rule, interpret_submit
 from batchveo.provider.responses import Response
 from tests.provider.test_responses import answer, api_error
 
@@ -72,14 +72,14 @@ ROWS: list[tuple[Response, type, Scope | None]] = [
 @pytest.mark.parametrize(("given_answer", "kind", "concerns"), ROWS)
 def test_each_answer_has_one_meaning(given_answer: Response, kind: type, concerns: Scope | None) -> None:
     """Only what was refused in so many words is known not to have been bought."""
-    row = find_verdict(given_answer)
+    row = find_rule(given_answer)
     assert isinstance(interpret_submit(given_answer), kind)
     assert (row.concerns if row else None) == concerns
 
 
 def test_every_row_of_the_table_is_tested() -> None:
     """And none can never be reached."""
-    assert {id(find_verdict(given_answer)) for given_answer, _, _ in ROWS} == {*map(id, VERDICTS), id(None)}
+    assert {id(find_rule(given_answer)) for given_answer, _, _ in ROWS} == {*map(id, SUBMIT_RULES), id(None)}
 
 
 @given(st.integers(100, 999), st.binary(max_size=60))

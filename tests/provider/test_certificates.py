@@ -14,7 +14,7 @@ from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
-from batchveo.provider.certificates import check_authorities, explain_distrust
+from batchveo.provider.http_errors import check_authorities, explain_distrust
 from batchveo.storage.block_writer import at_once
 from tests.helpers.certificate_authority import Authority, secure
 from tests.helpers.factories import make_job

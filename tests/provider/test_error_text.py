@@ -7,10 +7,15 @@ import json
 import pytest
 
 from batchveo.core.outcomes import GenerationFailed, PollError, SubmitUncertain
-from batchveo.provider.call_outcomes import interpret_submit
-from batchveo.provider.error_text import LONGEST_PAGE, extract_page_words, is_markup, replace_page
-from batchveo.provider.poll_outcome import interpret_poll
-from batchveo.provider.responses import Response, describe_error
+from batchveo.provider.call_outcomes import interpret_poll, interpret_submit
+from batchveo.provider.responses import (
+    LONGEST_PAGE,
+    Response,
+    describe_error,
+    extract_page_words,
+    is_markup,
+    replace_page,
+)
 
 NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>"
 PAGES = [

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from batchveo.core.outcomes import PollError, RejectedTemporarily, SubmitUncertain
-from batchveo.provider.http_errors import NEVER_SENT, interpret_poll_error, interpret_submit_error
+from batchveo.provider.call_outcomes import NEVER_SENT, interpret_poll_error, interpret_submit_error
 
 
 def leaves(kind: type[Exception]) -> list[type[Exception]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.outcomes import Completed, GenerationFailed, PollError, StillGenerating
-from batchveo.provider.poll_outcome import interpret_poll
+from batchveo.provider.call_outcomes import interpret_poll
 from batchveo.provider.responses import LONGEST_MESSAGE, Response, read_retry_after, to_one_line
 
 

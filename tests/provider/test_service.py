@@ -6,8 +6,7 @@ import pytest
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiKey, NamedKey, ProviderError
-from batchveo.provider.clients import any_client, label_errors, open_api_clients, open_clients
-from batchveo.provider.service import Service
+from batchveo.provider.service import Service, label_errors, open_api_clients, open_clients, pick_client
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +18,7 @@ async def test_a_client_for_each_key() -> None:
     async with open_clients(Service(keys=KEYS)) as (opened, _):
         assert list(opened) == ["b", "a"]
         assert [api._headers["Authorization"] for api in opened.values()] == ["Bearer sk-b", "Bearer sk-a"]
-        assert any_client(opened) is opened["b"]
+        assert pick_client(opened) is opened["b"]
 
 
 async def test_the_only_key_has_an_empty_label() -> None:

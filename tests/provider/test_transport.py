@@ -11,15 +11,8 @@ import pytest
 from batchveo.core.errors import UsageError
 from batchveo.provider import transport as lanes
 from batchveo.provider.aiohttp_transport import AiohttpTransport
-from batchveo.provider.transport import (
-    HEADERS,
-    ConnectionPerRequestTransport,
-    build_request,
-    find_proxy,
-    make_timeouts,
-    open_transport,
-    send_request,
-)
+from batchveo.provider.http_messages import HEADERS, build_request, make_timeouts, send_request
+from batchveo.provider.transport import ConnectionPerRequestTransport, find_proxy, open_transport
 
 VARIABLES = (
     "HTTP_PROXY",

@@ -27,8 +27,7 @@ from batchveo.operations.import_generations import (
 from batchveo.operations.other_databases import is_missing_database
 from batchveo.operations.preflight import check_service, start_sandbox
 from batchveo.operations.staging import ManifestSources
-from batchveo.provider.clients import open_api_clients
-from batchveo.provider.service import Service
+from batchveo.provider.service import Service, open_api_clients
 from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store
 

@@ -17,7 +17,7 @@ from batchveo.core.formatting import counted
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
 from batchveo.operations.preflight import start_sandbox
-from batchveo.provider.clients import open_api_clients
+from batchveo.provider.service import open_api_clients
 from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import Store
 

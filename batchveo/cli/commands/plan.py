@@ -27,8 +27,7 @@ from batchveo.display.plan import plan_row, plan_text
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
 from batchveo.operations.preflight import start_sandbox
-from batchveo.provider.clients import any_client, open_api_clients
-from batchveo.provider.service import Service
+from batchveo.provider.service import Service, open_api_clients, pick_client
 
 
 @click.command("plan")
@@ -68,7 +67,7 @@ def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> P
             return await plan(
                 manifests,
                 state=options["state"],
-                api=any_client(opened),
+                api=pick_client(opened),
                 has_key=using.key is not None,
                 apis=opened,
                 allow_unknown_model=options["allow_unknown_model"],

@@ -21,8 +21,8 @@ from batchveo.engine.per_key import Label
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.spec import RunSpec
-from batchveo.provider import ApiClient, clients
-from batchveo.provider.service import Service
+from batchveo.provider import ApiClient
+from batchveo.provider.service import Service, open_api_clients
 from batchveo.store import Store
 
 LOCK_SECONDS = 30.0
@@ -34,7 +34,7 @@ Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClie
 class CoordinatorActor:
     """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
 
-    def __init__(self, opening: Opening = clients.open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
+    def __init__(self, opening: Opening = open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
         self._opening = opening
         self._clock = clock
         self._news = News()

@@ -19,8 +19,8 @@ from batchveo.engine.cluster.shared_folder import Marker, check_marked
 from batchveo.engine.per_key import Label
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
-from batchveo.provider import ApiClient, VideoClient, clients
-from batchveo.provider.service import Service
+from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.service import Service, open_clients
 from batchveo.storage.block_writer import Disk, in_thread
 
 Opening = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Label, ApiClient], VideoClient]]]
@@ -37,7 +37,7 @@ class WorkerEnd:
 class WorkerActor:
     """Works for one run, under one name."""
 
-    def __init__(self, opening: Opening = clients.open_clients, disk: Disk = in_thread) -> None:
+    def __init__(self, opening: Opening = open_clients, disk: Disk = in_thread) -> None:
         self._opening = opening
         self._disk = disk
         self._fenced = anyio.Event()

@@ -9,9 +9,8 @@ from enum import StrEnum
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, FailedInLog, FoundInLog, LogOutcome
 from batchveo.provider import ApiClient
-from batchveo.provider.billing import read_charges
 from batchveo.provider.responses import CREDITS_PER_USD, parse_usd, read_id
-from batchveo.provider.service_lists import Row, hours_since, read_log
+from batchveo.provider.service_lists import Row, hours_since, read_charges, read_log
 
 A_DAY = 24
 """Hours."""

@@ -12,8 +12,7 @@ from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
 from batchveo.provider import VideoClient
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.certificates import explain_distrust
-from batchveo.provider.http_errors import describe_exception
+from batchveo.provider.http_errors import describe_exception, explain_distrust
 from batchveo.provider.http_messages import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.storage.base import DownloadFailed, Shelf, Spot, Taking
