@@ -10,9 +10,10 @@ from typing import Self
 from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
+from batchveo.provider.catalog import Media, list_parameters
 
 EXAMPLES = 3
-_FROM_IMAGES = ("image_url", "image_urls", "last_image_url")
+_FROM_IMAGES = list_parameters(Media.IMAGE)
 
 
 @dataclass(slots=True)

@@ -15,10 +15,11 @@ import anyio
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.operations.image_header import ImageHeader, has_pillow
 from batchveo.provider import VideoClient
+from batchveo.provider.catalog import Media, list_parameters
 from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import Foreseen
 
-FIELDS = ("image_url", "last_image_url", "image_urls")
+FIELDS = list_parameters(Media.IMAGE)
 LEAST_PIXELS = 720
 """The shorter side at least: an image in 720p is 1280x720 lying, and 720x1280 standing."""
 AT_ONCE = 32

@@ -61,7 +61,7 @@ class ApiKey:
         """A keyed hash, cut short: it tells keys apart for those who have ``secret``, and is of no other use."""
         return digest(secret, self._value.encode(), "sha256").hex()[:FINGERPRINT_DIGITS]
 
-    def scrub_text(self, text: bytes) -> bytes:
+    def scrub(self, text: bytes) -> bytes:
         """``text`` without the key, in upper or lower case, in case a server has put it there."""
         return re.sub(re.escape(self._value.encode()), b"***", text, flags=re.IGNORECASE)
 

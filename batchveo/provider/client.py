@@ -234,7 +234,7 @@ class ApiClient:
             raise
         self._log_call(request, received.status_code, began, about)
         if self._key and not (received.is_success and body.lstrip()[:1] == b"{"):
-            body = self._key.scrub_text(body)  # before it is cut to a message: half a key is a leak too
+            body = self._key.scrub(body)  # before it is cut to a message: half a key is a leak too
         return Response(status=received.status_code, headers=headers, body=body)
 
     def _log_call(self, request: httpx.Request, result: object, began: float, about: str) -> None:
@@ -250,7 +250,7 @@ class ApiClient:
         return outcome
 
     def _scrub(self, words: str) -> str:
-        return self._key.scrub_text(words.encode()).decode() if self._key else words
+        return self._key.scrub(words.encode()).decode() if self._key else words
 
 
 class SendNotice:

@@ -51,4 +51,4 @@ def test_it_does_not_show_itself() -> None:
     """Not in repr, str, format or a server's echo."""
     key = ApiKey("sk-secret")
     assert "secret" not in f"{key!r} {key} {[key]}"
-    assert key.scrub_text(b"invalid key SK-secret!") == b"invalid key ***!"
+    assert key.scrub(b"invalid key SK-secret!") == b"invalid key ***!"
