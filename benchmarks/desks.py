@@ -128,7 +128,7 @@ def filled(state: Path, jobs: int) -> int:
     """Make a state with so many jobs; returns the number of the run that is to do them."""
     manifest = csv_manifest(state.with_suffix(".csv"), jobs)
     with Store(state) as store, StagingTable() as scratch, Manifests([manifest]) as reading:
-        reading.read(scratch.take)
+        reading.read(scratch.add_rows)
         run = store.runs.begin_run(command="run", service=NOWHERE.name, now=time.time())
         store.imports.add_jobs(scratch, run=run, now=time.time())
     return run

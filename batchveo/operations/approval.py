@@ -10,7 +10,7 @@ from batchveo.core.errors import Declined, UsageError
 from batchveo.operations.balances import fetch_balances
 from batchveo.operations.quote import Approve, PurchaseQuote, Tally, open_if_exists
 from batchveo.operations.recovery import find_recoverable
-from batchveo.store import Store, foresee
+from batchveo.store import Store, preview_jobs
 
 if TYPE_CHECKING:
     from batchveo.operations.run_context import RunContext
@@ -70,10 +70,10 @@ async def _make_quote(context: RunContext, store: Store | None, staged: StagedJo
     tally = Tally(known.prices, settings.assume_price)
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
-        for job in foresee(staged.table, context.options.state if store else None):
+        for job in preview_jobs(staged.table, context.options.state if store else None):
             tally.add(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
-        tally.add_all(store.queries.list_pending_requests())
+        tally.add_all((model, request) for _, model, request, _ in store.queries.list_pending_requests())
     return PurchaseQuote(
         models=tally.models(),
         balance_usd=balance.usd,

@@ -17,7 +17,7 @@ from batchveo.operations.image_header import ImageHeader, has_pillow
 from batchveo.provider import VideoClient
 from batchveo.provider.catalog import Media, list_parameters
 from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
-from batchveo.store import Foreseen
+from batchveo.store import PreviewedJob
 
 FIELDS = list_parameters(Media.IMAGE)
 LEAST_PIXELS = 720
@@ -75,7 +75,7 @@ class NamedImages:
     def __iter__(self) -> Iterator[str]:
         return iter(self._first)
 
-    def add(self, job: Foreseen) -> None:
+    def add(self, job: PreviewedJob) -> None:
         """Note the images of a job; a local file goes by its path."""
         paths = {item.reference: item.path for item in job.inputs}
         named = dict.fromkeys(paths.get(value, value) for value in _values(job.request))

@@ -59,7 +59,7 @@ async def find_missing_videos(store: Store, output: Destination) -> MissingVideo
 
     What cannot be looked at counts as there: whoever writes there next will say what is wrong.
     """
-    finished = store.recovery.list_finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
+    finished = store.queries.list_finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
     files = [file for where, file in finished if file and _is_same(where, output)]
     return await anyio.to_thread.run_sync(_look_for, output, files)
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchveo.provider.service import SANDBOX
-from batchveo.store import Acquaintance, StagingTable, acquaintance
+from batchveo.store import KnownJobs, StagingTable, count_known_jobs
 
 LEVELS = 3
 """How many folders above that of a manifest are looked into."""
@@ -28,7 +28,7 @@ class OtherDatabase:
 
     state: Path
     is_new: bool
-    other: Acquaintance
+    other: KnownJobs
 
     @property
     def finding(self) -> str:
@@ -61,11 +61,11 @@ def find_other_database(
     """
     is_new = is_missing_database(state)
     if not is_new:
-        here = acquaintance(named, state, any_will_do=True)
+        here = count_known_jobs(named, state, any_will_do=True)
         if here is None or here.known or not here.named:
             return None
     for path in islice(_databases(manifests, state), MOST_DATABASES):
-        other = acquaintance(named, path)
+        other = count_known_jobs(named, path)
         if other is not None and other.known and (SANDBOX in other.services) == sandbox:
             return OtherDatabase(state=state, is_new=is_new, other=other)
     return None

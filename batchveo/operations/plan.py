@@ -23,7 +23,7 @@ from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.staging import ManifestSources, StrPath
 from batchveo.provider import ApiClient
 from batchveo.storage.local_files import taken_stems
-from batchveo.store import Foreseen, StagingTable, Store, foresee
+from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
@@ -189,7 +189,7 @@ class Survey:
 
     def add_all(self, named: StagingTable, state: Path | None) -> None:
         """Look at all of ``named``."""
-        for job in foresee(named, state):
+        for job in preview_jobs(named, state):
             is_there = job.is_due and job.id in self._found
             is_due = job.is_due and not is_there
             self.taken_in += is_there
@@ -199,7 +199,7 @@ class Survey:
             if is_due:
                 self._look_closer(job)
 
-    def _look_closer(self, job: Foreseen) -> None:
+    def _look_closer(self, job: PreviewedJob) -> None:
         by = "another job" if job.taken else "a file in the output folder" if job.stem in self._files else None
         if by is not None:
             self.colliding += 1

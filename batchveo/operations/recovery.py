@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +81,7 @@ async def recover_videos(
         stems = await sidecar_names(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
-        stems = store.recovery.list_pending_stems(LOOKED_FOR)
+        stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _found(store, output, stems, disk, sidecars)
     by_job = _matched(store, found)
     mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
@@ -139,7 +138,7 @@ async def _found(
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:
-        for file in store.recovery.list_files(whole(output)):
+        for file in store.queries.list_files_in(whole(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 
@@ -163,8 +162,8 @@ def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[
     """Give each job that has no sidecar yet one that tells of the same request; each sidecar serves one job."""
     wanted = {_alike(sidecar.request, sidecar.index) for sidecar in strangers}
     jobs: defaultdict[str, list[int]] = defaultdict(list)
-    for seq, request, index in store.recovery.list_pending_requests():
-        alike = _alike(json.loads(request), index)
+    for seq, _, request, index in store.queries.list_pending_requests():
+        alike = _alike(request, index)
         if alike in wanted and seq not in matched:
             jobs[alike].append(seq)
     for sidecar in strangers:
@@ -211,7 +210,7 @@ def _settle(
         return
     try:
         if flaw is None:
-            recovered.taken_in.append(store.recovery.record_video(job, _video(sidecar, generation), run=run, now=now))
+            recovered.taken_in.append(store.manual.adopt_video(job, _video(sidecar, generation), run=run, now=now))
             return
         key = sidecar.key if sidecar.key in labels else None
         adopted = store.manual.adopt_generation(

@@ -111,7 +111,7 @@ def _last_output(store: Store) -> str | None:
     recorded = Remembered.read(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
-    finished = store.recovery.list_finished_files(1)
+    finished = store.queries.list_finished_files(1)
     return finished[0][0] if finished else None
 
 

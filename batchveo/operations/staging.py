@@ -48,6 +48,6 @@ class ManifestSources:
                 stdin=self.stdin,
                 options=self.reading,
             ) as manifests:
-                summary = manifests.read(table.take)
+                summary = manifests.read(table.add_rows)
             table.is_partial = summary.chosen is not None
             yield StagedJobs(table=table, summary=summary)

@@ -37,7 +37,7 @@ from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from batchveo.store import Store
-from batchveo.store.connection import Connection
+from batchveo.store.database import Connection
 from tests.helpers.coordinator_at_work import FAR, LOCAL, STORMY, Face, Office, all_of, finished, key, names
 from tests.helpers.factories import make_spec
 

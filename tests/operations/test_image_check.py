@@ -18,7 +18,7 @@ from batchveo.operations import image_header
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
 from batchveo.provider.video_client import IMAGE_SECONDS, MOST_IMAGE_BYTES
-from batchveo.store import Foreseen
+from batchveo.store import PreviewedJob
 
 pytestmark = pytest.mark.anyio
 
@@ -31,8 +31,8 @@ def image(width: int, height: int, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = ()) -> Foreseen:
-    return Foreseen(
+def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = ()) -> PreviewedJob:
+    return PreviewedJob(
         id=f"{line}", name="a", stem="a", model="m", request={"image_url": urls[0], "image_urls": list(urls)},
         source="m.yaml", line=line, inputs=inputs, state=None, taken=False,
     )  # fmt: skip
@@ -42,7 +42,7 @@ async def public(host: str, port: int) -> list[str]:
     return [host] if host[0].isdigit() else ["93.184.215.14"]
 
 
-async def checked(named: list[Foreseen], answer: object) -> ImageCheck:
+async def checked(named: list[PreviewedJob], answer: object) -> ImageCheck:
     found = NamedImages()
     for one in named:
         found.add(one)

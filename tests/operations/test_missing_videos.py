@@ -30,7 +30,7 @@ def finished(folder: Path, jobs: int, *, where: str = "videos") -> Store:
                 sha256="0",
                 generation_id=f"g{job.seq}",
             )
-            store.recovery.record_video(job, video, run=1, now=NOW + job.seq)
+            store.manual.adopt_video(job, video, run=1, now=NOW + job.seq)
     return store
 
 

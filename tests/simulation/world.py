@@ -20,7 +20,7 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.faults import VIDEO
 from batchveo.storage.local_files import VideoFile
-from batchveo.store.connection import Connection
+from batchveo.store.database import Connection
 from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import KEY, Night, specs
 from tests.simulation.remote_run import Crash, Far, FarRun, far_of, only_crashes

@@ -30,7 +30,7 @@ def lived(store: Store) -> Night:
 def test_events_are_found_by_their_time(store: Store) -> None:
     """Those before it, and none of those at it."""
     lived(store)
-    newest, _ = store.charts.count_standing()
+    newest, _ = store.charts.count_states()
     assert newest == 24
     for when in (-1.0, 0.0, 0.5, 1.0, 7.0, 33.3, 59.0, 1e6):
         counted = store.connection.db.execute("SELECT count(*) FROM events WHERE at < ?", (EVENING + when,)).fetchone()[
@@ -41,7 +41,7 @@ def test_events_are_found_by_their_time(store: Store) -> None:
 
 def test_nothing_is_found_in_an_empty_history(store: Store) -> None:
     """No event, no attempt, no model."""
-    assert store.charts.count_standing() == (0, {JobState.PENDING: 0})
+    assert store.charts.count_states() == (0, {JobState.PENDING: 0})
     assert store.charts.find_event_before(1e12, newest=0) == 0
     assert store.charts.find_attempt_before(1e12, newest=store.charts.read_newest_attempt()) == 0
     assert (store.charts.list_models(), store.charts.list_run_spans(now=1.0, most=9)) == ([], [])

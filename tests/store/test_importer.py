@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
     run = store.runs.begin_run(command="run", service="s", now=now)
     with StagingTable() as scratch:
-        scratch.take(map(JobRow.of, specs))
+        scratch.add_rows(map(JobRow.of, specs))
         return store.imports.add_jobs(scratch, run=run, now=now)
 
 
@@ -85,7 +85,7 @@ def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:
         StagingTable() as scratch,
         pytest.raises(ManifestError, match=r"m\.csv:7"),
     ):
-        reading.read(scratch.take)
+        reading.read(scratch.add_rows)
     assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
 
 
@@ -94,7 +94,7 @@ def test_no_room_is_a_clear_error() -> None:
     with StagingTable() as scratch:
         scratch._db.execute("PRAGMA temp.max_page_count = 20")
         with pytest.raises(DiskTrouble, match="TMPDIR"):
-            scratch.take(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
+            scratch.add_rows(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
@@ -109,7 +109,7 @@ def test_a_large_scratch_is_a_file_that_is_deleted_already() -> None:
         assert all(link.endswith("(deleted)") for link in links)
 
     with StagingTable() as scratch:
-        scratch.take(taking())
+        scratch.add_rows(taking())
 
 
 def _link(path: Path) -> str:
@@ -124,14 +124,14 @@ def test_a_scratch_can_be_closed_twice(store: Store) -> None:
     with StagingTable() as scratch:
         scratch.close()
     with pytest.raises(sqlite3.ProgrammingError):
-        scratch.take(())
+        scratch.add_rows(())
 
 
 def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) -> None:
     """The move is whole or none; a second one finds everything as it was."""
     first, second = (store.runs.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
     with StagingTable() as scratch:
-        scratch.take([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
+        scratch.add_rows([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
         with pytest.raises(sqlite3.IntegrityError):
             store.imports.add_jobs(scratch, run=99, now=1.0)
         assert store.imports.add_jobs([make_spec("a")], run=first, now=1.0).new == 1

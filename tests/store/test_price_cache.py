@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.job_row import JobRow
 from batchveo.core.models import JobState
-from batchveo.store import Quote, StagingTable, Store, foresee
+from batchveo.store import Quote, StagingTable, Store, preview_jobs
 from tests.helpers.factories import make_spec
 
 
@@ -43,8 +43,8 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
         make_spec("a hen", id="b" * 20),
     ]
     with StagingTable() as scratch:
-        scratch.take(tuple(JobRow.of(spec)) for spec in named)
-        seen = list(foresee(scratch, store.path))
+        scratch.add_rows(tuple(JobRow.of(spec)) for spec in named)
+        seen = list(preview_jobs(scratch, store.path))
         added = store.imports.add_jobs(scratch, run=run, now=3.0)
     states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
     assert [job.state for job in seen] == states
@@ -60,8 +60,8 @@ def test_without_a_state_all_is_new() -> None:
     """Names that differ by case only are two files where the disk tells them apart."""
     with StagingTable() as scratch:
         twin = make_spec("a", id="b" * 20)
-        scratch.take(tuple(JobRow.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
-        seen = list(foresee(scratch, None))
+        scratch.add_rows(tuple(JobRow.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
+        seen = list(preview_jobs(scratch, None))
     assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
 
 
@@ -69,8 +69,8 @@ def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
     """The state can be joined again."""
     store.runs.begin_run(command="run", service="x", now=1.0)
     with StagingTable() as scratch:
-        scratch.take(tuple(JobRow.of(make_spec(name))) for name in "abc")
-        looking = foresee(scratch, store.path)
+        scratch.add_rows(tuple(JobRow.of(make_spec(name))) for name in "abc")
+        looking = preview_jobs(scratch, store.path)
         next(looking)
         looking.close()
-        assert len(list(foresee(scratch, store.path))) == 3
+        assert len(list(preview_jobs(scratch, store.path))) == 3

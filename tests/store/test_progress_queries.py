@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.store import Store, progress_queries
+from batchveo.store import Store, display_queries
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.factories import make_spec
 
@@ -49,8 +49,8 @@ def test_held_doubts_come_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sample", [10, 200, 5000])
 def test_what_is_left_by_model(sample: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact where they are few; else from a sample all over the state, which takes no longer for a million."""
-    monkeypatch.setattr(progress_queries, "SAMPLE", sample)
-    monkeypatch.setattr(progress_queries, "LEAST_OF_SAMPLE", 1)
+    monkeypatch.setattr(display_queries, "SAMPLE", sample)
+    monkeypatch.setattr(display_queries, "LEAST_OF_SAMPLE", 1)
     specs = [make_spec(f"job {n}", model="a" if n < 750 else "b") for n in range(1000)]
     with Store(tmp_path / "b.db") as store:
         run = store.runs.begin_run(command="run", service="x", now=1.0)

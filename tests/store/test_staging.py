@@ -14,7 +14,7 @@ from sqlite_utils import Database, Migrations
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
-from batchveo.store import StagingTable, Store, foresee
+from batchveo.store import StagingTable, Store, preview_jobs
 from batchveo.store.database import APPLICATION_ID, STEPS
 from batchveo.store.migrations import migrations
 
@@ -61,7 +61,7 @@ def named(path: Path, *prompts: str) -> StagingTable:
     manifest.write_text("".join(json.dumps({"model": MODEL, "prompt": prompt}) + "\n" for prompt in prompts))
     scratch = StagingTable()
     with Manifests([manifest]) as manifests:
-        manifests.read(scratch.take)
+        manifests.read(scratch.add_rows)
     return scratch
 
 
@@ -69,7 +69,7 @@ def run(path: Path, *prompts: str) -> tuple[int, int, int]:
     """Named, new and no longer named jobs when such a manifest is run; the plan has to say the same before."""
     state = path / "batchveo.db"
     with named(path, *prompts) as scratch:
-        new = sum(job.state is None for job in foresee(scratch, state))
+        new = sum(job.state is None for job in preview_jobs(scratch, state))
     with Store(state) as store, named(path, *prompts) as scratch:
         added = store.imports.add_jobs(scratch, run=1, now=0.0)
     assert added.new == new

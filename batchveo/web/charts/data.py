@@ -34,7 +34,7 @@ def charts(store: Store, *, now: float, night: str | None = None, most: int = MO
     (``[start, end]`` each), and by bucket ``flow`` and ``money``; ``durations`` (see ``spread``) and ``timeline``
     (see ``bars``). With the stated bounds it is below a megabyte for a state of any size.
     """
-    newest, standing = store.charts.count_standing()
+    newest, standing = store.charts.count_states()
     known = _with_moves(store, nights(store.charts.list_run_spans(now=now, most=MOST_RUNS)), newest)[:MOST_NIGHTS]
     chosen = _chosen(known, night)
     told: dict[str, object] = {"now": now, "nights": [_choice(one) for one in known], "night": None}
