@@ -11,7 +11,7 @@ from batchveo.store.mapping import UNSETTLED
 COUNT_BY_LABEL = f"""SELECT coalesce(key_name, '') AS key, count(*) AS jobs FROM jobs
     WHERE state IN ({UNSETTLED}) GROUP BY key ORDER BY key"""
 
-READ_SECRET = "SELECT secret FROM key_secret"
+HASH_KEY = "SELECT secret FROM key_secret"
 FINGERPRINT_OF = "SELECT key_print FROM attempts WHERE client_request_id = ?"
 # any unsettled state -> the same: the key of its attempt has another label now
 RELABEL = f"""UPDATE jobs SET key_name = :label WHERE state IN ({UNSETTLED}) AND key_name IS NOT :label
@@ -27,7 +27,7 @@ class AttemptKeys(Part):
 
     def read_secret(self) -> bytes:
         """Random bytes of this database, by which fingerprints tell keys apart."""
-        return bytes(self._db.execute(READ_SECRET).fetchone()["secret"])
+        return bytes(self._db.execute(HASH_KEY).fetchone()["secret"])
 
     def find_fingerprint(self, job: Job) -> str | None:
         """The fingerprint of the key of the latest attempt of ``job``; ``None`` if none is kept."""

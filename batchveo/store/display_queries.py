@@ -130,9 +130,6 @@ COSTS = """SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS mi
     AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until"""
 COMPLETED = """SELECT count(*) FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until"""
-SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
-    WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
-    AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
 
 Moves = Mapping[tuple[str, str], int]
 """How often jobs moved from one state to another."""
@@ -236,8 +233,3 @@ class ChartQueries(Part):
         """Videos of a model that completed in that time."""
         bounds = {"model": model, "since": since, "until": until}
         return int(self._db.execute(COMPLETED, bounds).fetchone()[0])
-
-    def list_seconds(self, model: str, since: float, until: float, *, most: int) -> list[float]:
-        """Seconds from submit to completion of the latest ``most`` videos of a model in that time."""
-        bounds = {"model": model, "since": since, "until": until, "most": most}
-        return [float(row["seconds"]) for row in self._db.execute(SECONDS, bounds)]

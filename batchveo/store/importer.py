@@ -18,7 +18,7 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
 from batchveo.store.mapping import UNFINISHED, UNSETTLED
-from batchveo.store.runs import TAKE_ON_ALL
+from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
 
 # -- adding
@@ -189,7 +189,6 @@ PREVIEW_ALONE = """SELECT id, name, stem, fold, model, request, source, line, in
     FROM temp.named ORDER BY position"""
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
 STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
-SERVICES = "SELECT DISTINCT service FROM runs"
 IDS_AT_ONCE = 500
 
 

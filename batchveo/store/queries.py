@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
     WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
 SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
-    WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
-    ORDER BY completed_at DESC LIMIT :most"""
+    WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
+    AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
@@ -165,9 +166,12 @@ class Queries(Part):
         """US dollars spent, in flight and in doubt, over the whole life of the database."""
         return int(self._db.execute(MICROS).fetchone()[0]) * MICRO
 
-    def list_generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
-        """The latest generation times of a model, newest first."""
-        rows = self._db.execute(GENERATION_SECONDS, {"model": model, "most": most})
+    def list_generation_seconds(
+        self, model: str, *, most: int = 50, since: float = 0.0, until: float = math.inf
+    ) -> list[float]:
+        """Seconds from submit to completion of the latest ``most`` videos of a model in that time, newest first."""
+        bounds = {"model": model, "since": since, "until": until, "most": most}
+        rows = self._db.execute(GENERATION_SECONDS, bounds)
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:

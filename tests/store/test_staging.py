@@ -79,7 +79,7 @@ def run(path: Path, *prompts: str) -> tuple[int, int, int]:
 def test_the_rule_of_the_earlier_version(tmp_path: Path) -> None:
     """Written out here once more; of texts in normal form the ids are the same today."""
     with named(tmp_path, "A cat", "A cat") as scratch:
-        assert [row[0] for row in scratch.alone.execute("SELECT id FROM named")] == [
+        assert [row[0] for row in scratch.connection.execute("SELECT id FROM named")] == [
             old_id("A cat"),
             old_id("A cat", 1),
         ]

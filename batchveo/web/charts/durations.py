@@ -40,7 +40,7 @@ def durations(store: Store, start: float, end: float) -> dict[str, object]:
 
 
 def _times(store: Store, model: str, start: float, end: float, most: int) -> list[float]:
-    found = store.charts.list_seconds(model, start, end, most=most)
+    found = store.queries.list_generation_seconds(model, since=start, until=end, most=most)
     return sorted(seconds for seconds in found if seconds > 0)  # a clock that was set back measures nothing
 
 

@@ -1,4 +1,4 @@
-"""Counts and sums that are kept: always those of the rows. And whose jobs a run takes."""
+"""Migrations of older databases, and the counts and sums that triggers keep."""
 
 from __future__ import annotations
 
@@ -37,19 +37,16 @@ from batchveo.store.migrations import migrations
 from tests.helpers.factories import make_spec
 
 S = JobState
-
 COUNTED = "SELECT state, held, count(*) FROM jobs GROUP BY state, held ORDER BY state, held"
 KEPT = "SELECT state, held, jobs FROM tallies WHERE jobs != 0 ORDER BY state, held"
 SUMMED = """SELECT (SELECT coalesce(sum(micros), 0) FROM attempts),
     (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
     (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)"""
 SUMS = "SELECT micros, spent, unpriced FROM money"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "b.db") as store:
-        yield store
+RUN = """INSERT INTO runs (id, command, service, version, host, pid, started_at)
+    VALUES (1, 'run', 'x', '1', 'h', 1, 1)"""
+JOB = """INSERT INTO jobs (id, name, stem, fold, state, model, request, run, created_at)
+    VALUES (?, ?, ?, ?, 'pending', 'veo2', '{}', 1, 1.0)"""
 
 
 def assert_agrees(store: Store) -> None:
@@ -80,9 +77,6 @@ def names_claimed(store: Store, run: int) -> list[str]:
 def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> Job:
     step = next_state(job, outcome, now=5.0, jitter=0.0)
     return job if step is None else store.transitions.apply_move(job, step, run=run, now=5.0)
-
-
-# -- the totals
 
 
 class Walk:
@@ -188,9 +182,6 @@ def test_an_expansion_that_fails_leaves_the_totals(store: Store) -> None:
     assert_agrees(store)
 
 
-# -- states of before
-
-
 def first_state(path: Path) -> None:
     """A state that only the first migration has made, with a job in most states."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -250,104 +241,21 @@ def test_a_fresh_schema_is_the_migrated_one(tmp_path: Path) -> None:
     assert schemas[0] == schemas[1]
 
 
-# -- whose jobs a run takes
-
-
-def test_another_manifests_run_takes_only_what_it_names(store: Store) -> None:
-    """Whatever is left of the first."""
-    begun(store, make_spec("a 1"), make_spec("a 2"))
-    b = begun(store, make_spec("b 1", manifest="b"), make_spec("b 2", manifest="b"))
-    assert store.counts(run=b).total == 2
-    assert store.queries.list_pending_models(b) == ["google/veo3"]
-    assert names_claimed(store, b) == ["b 1", "b 2"]
-    assert store.queries.find_claim_time(b, now=5.0) is None
-
-
-def test_resume_takes_everything(store: Store) -> None:
-    """The oldest run's jobs first."""
-    begun(store, make_spec("a"))
-    begun(store, make_spec("b", manifest="b"))
-    resumed = store.runs.begin_run(command="resume", service="s", now=2.0)
-    assert store.transitions.claim_job(run=resumed, now=5.0) is None
-    store.runs.take_on_all(resumed)
-    assert store.counts(run=resumed).total == 2
-    assert names_claimed(store, resumed) == ["a", "b"]
-
-
-def test_the_same_manifest_again_takes_all_by_one_row(store: Store) -> None:
-    """Where everything unfinished is named, no job is written to."""
-    specs = [make_spec(f"job {n}") for n in range(5)]
-    begun(store, *specs)
-    again = begun(store, *specs, make_spec("new"))
-    assert [row[0] for row in store.connection.db.execute("SELECT DISTINCT run FROM jobs ORDER BY run")] == [1, again]
-    assert names_claimed(store, again) == [f"job {n}" for n in range(5)] + ["new"]
-
-
-def test_a_part_that_is_named_is_taken_alone(store: Store) -> None:
-    """The rest waits for a run that names it."""
-    begun(store, make_spec("a"), make_spec("b"), make_spec("c"))
-    part = begun(store, make_spec("c"), make_spec("a"))
-    assert store.counts(run=part).total == 2
-    assert names_claimed(store, part) == ["a", "c"]
-    assert names_claimed(store, begun(store, make_spec("b"))) == ["b"]
-
-
-def test_a_failed_job_that_is_not_named_stays_out(store: Store) -> None:
-    """Retried while another manifest's run goes on, it waits; and it does not count in that run's exit status."""
-    a = begun(store, make_spec("a"))
-    job = store.transitions.claim_job(run=a, now=5.0)
-    assert job is not None
-    failed = moved(store, job, Refused(reason="no"), a)
-    b = begun(store, make_spec("b", manifest="b"))
-    assert store.counts(run=b)[S.FAILED] == 0
-    store.manual.retry_job(failed, now=1.0)
-    assert names_claimed(store, b) == ["b"]
-    assert names_claimed(store, begun(store, make_spec("a"))) == ["a"]
-
-
-def test_a_cancelled_job_that_is_retried_waits_for_a_run_that_names_it(store: Store) -> None:
-    """Also where nothing else was unfinished when another manifest's run began."""
-    begun(store, make_spec("a"))
-    withdrawn = store.manual.cancel_job(store.queries.read_job(1), now=2.0)
-    b = begun(store, make_spec("b", manifest="b"))
-    store.manual.retry_job(withdrawn, now=3.0)
-    assert names_claimed(store, b) == ["b"]
-
-
-def test_a_job_put_off_keeps_its_place(store: Store) -> None:
-    """What was refused for now is submitted before what comes after it, in this run and the next."""
-    specs = [make_spec(name) for name in "abc"]
-    run = begun(store, *specs)
-    for _ in range(2):
-        first = store.transitions.claim_job(run=run, now=5.0)
-        assert first is not None
-        moved(store, first, Throttled(reason="slow"), run)
-        run = begun(store, *specs)
-    assert names_claimed(store, run) == ["a", "b", "c"]
-
-
-def test_a_taken_on_job_that_ends_counts_for_the_run_that_ended_it(store: Store) -> None:
-    """And no longer for the one that began it."""
-    a = begun(store, make_spec("a"), make_spec("b"))
-    again = begun(store, make_spec("a"), make_spec("b"))
-    job = store.transitions.claim_job(run=again, now=5.0)
-    assert job is not None
-    steps: list[Outcome] = [
-        Accepted(generation_id="g"),
-        Completed(url="https://cdn.example/v.mp4", cost_usd=1.0),
-        Downloaded(folder="/v", file="f.mp4", bytes=1, sha256="h"),
-    ]
-    for outcome in steps:
-        job = moved(store, job, outcome, again)
-    assert dict(store.counts(run=again).by_state) == {S.PENDING: 1, S.SUCCEEDED: 1}
-    assert store.counts(run=a)[S.SUCCEEDED] == 0
-
-
-def test_an_adopted_generation_changes_no_run(store: Store) -> None:
-    """A stranger's job, made while another run goes on, is polled by it, and neither's pending jobs move."""
-    a = begun(store, make_spec("a"))
-    adopting = store.runs.begin_run(command="adopt", service="s", now=2.0)
-    store.manual.adopt_new_job(make_spec("stranger"), "g", run=adopting, now=2.0)
-    assert names_claimed(store, adopting) == []
-    assert names_claimed(store, a) == ["a"]
-    assert_agrees(store)
+def test_an_older_database_takes_names_in_another_case(tmp_path: Path) -> None:
+    """Its own jobs keep their files; a new one is no longer a namesake."""
+    path = tmp_path / "b.db"
+    with sqlite3.connect(path) as db:
+        migrations.apply(Database(db), stop_before="url_expiry")
+        db.execute(RUN)
+        for stem, fold in (("A Cat", "a cat"), ("a cat~01234567", "a cat~01234567"), ("Ärger", "ärger")):
+            db.execute(JOB, (stem, stem, stem, fold))
+        db.execute("PRAGMA application_id = 0x62766A31")
+    db.close()
+    with Store(path) as store:
+        run = store.runs.begin_run(command="run", service="x", now=2.0)
+        store.imports.add_jobs(
+            [make_spec("a cat"), make_spec("ärger"), make_spec("A Cat", id="f" * 20)], run=run, now=2.0
+        )
+        stems = [job.stem for job in store.jobs()]
+    assert stems[:5] == ["A Cat", "a cat~01234567", "Ärger", "a cat", "ärger"]
+    assert stems[5] == "A Cat~ffffffff"
