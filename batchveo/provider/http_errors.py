@@ -32,7 +32,7 @@ _ADVICE = {
     _OTHER_ADDRESS: "it is another server's: check the address; does a proxy stand in between?",
 }
 _ISSUER = (
-    "its issuer is not known to this machine: where a proxy of your network reads what is sent, name the file "
+    "its issuer is not known to this machine: if a proxy of your network reads what is sent, name the file "
     "with that network's certificate in SSL_CERT_FILE"
 )
 

@@ -295,7 +295,7 @@ def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection) -> None:
     if read_steps(connection).issuperset(STEPS):
         return
-    # only now: where pandas is installed, sqlite-utils takes half a second to import
+    # only now: with pandas installed, sqlite-utils takes half a second to import
     from sqlite_utils import Database
 
     from batchveo.store.migrations import migrations

@@ -28,8 +28,8 @@ class PriceCache(Part):
     def save_quotes(self, pricing: Mapping[str, Mapping[str, Any]], *, now: float) -> None:
         """Replace the saved pricing of each model."""
         with self._transaction():
-            for model, told in pricing.items():
-                self._db.execute(KEEP_QUOTE, {"model": model, "pricing": json.dumps(told), "at": now})
+            for model, rates in pricing.items():
+                self._db.execute(KEEP_QUOTE, {"model": model, "pricing": json.dumps(rates), "at": now})
 
     def load_quotes(self, models: Iterable[str]) -> dict[str, Quote]:
         """The saved quotes of ``models``."""
