@@ -19,11 +19,11 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.run_options import KEPT, Told
 from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
-from batchveo.display.background import BackgroundReporter
 from batchveo.display.factory import reporter_for
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notification_channels import Messengers, urls_in
 from batchveo.display.notifier import Notifier
+from batchveo.display.reporter import BackgroundReporter
 from batchveo.display.summary import account_lines, outcome_lines
 from batchveo.engine.result import RunResult
 from batchveo.provider.service import Service, service

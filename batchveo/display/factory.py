@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
-from batchveo.display.background import BackgroundReporter, View
 from batchveo.display.event_text import WRONG
-from batchveo.display.plain import LineReporter, LineView
+from batchveo.display.line_views import LineReporter, LineView
+from batchveo.display.reporter import BackgroundReporter, View
 from batchveo.display.run_view import RunView
 
 
@@ -34,7 +34,7 @@ def reporter_for(
         return BackgroundReporter(JsonView(out, RunView(), verbosity=verbosity), plainly)
     if plain or verbosity <= WRONG or not can_draw(out, environ):
         return BackgroundReporter(plainly(), plainly)
-    from batchveo.display.live import LiveView
+    from batchveo.display.live_view import LiveView
     from batchveo.display.terminal import Terminal
 
     return BackgroundReporter(LiveView(Terminal(out, environ), RunView(), verbosity=verbosity), plainly)

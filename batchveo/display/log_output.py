@@ -15,7 +15,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.events import Event, Reporter
 from batchveo.core.formatting import printable, stamp
 from batchveo.display.event_text import EVERYTHING
-from batchveo.display.plain import line_of
+from batchveo.display.line_views import line_of
 
 PACKAGE = logging.getLogger("batchveo")
 EVENTS = logging.getLogger("batchveo.events")

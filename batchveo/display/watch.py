@@ -9,8 +9,8 @@ from typing import NoReturn, TextIO
 from batchveo.core.formatting import shorten, state_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
-from batchveo.display.live import LOOK_SHARE, RECENT
 from batchveo.display.live_frame import Canvas, Recent, make_frame
+from batchveo.display.live_view import LOOK_SHARE, RECENT
 from batchveo.display.terminal import Terminal
 from batchveo.operations.status import SnapshotReader
 from batchveo.store import Store

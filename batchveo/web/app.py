@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
-from batchveo.web import actions, media, views
+from batchveo.web import actions, api, media
 from batchveo.web.assets import ICON, STYLES, text_of
 from batchveo.web.charts.data import charts
 from batchveo.web.file_presence import Presence
-from batchveo.web.html import live_page
+from batchveo.web.page import live_page
 from batchveo.web.requests import answer, reading
 from batchveo.web.scripts import modules
 from batchveo.web.security import Guard, Secrets
@@ -73,11 +73,11 @@ _HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.Error: _unu
 _ROUTES = [
     Route("/", _page),
     Route("/static/{name:path}", _static),
-    Route("/api/jobs", views.jobs),
-    Route("/api/jobs/{id}", views.job),
-    Route("/api/progress", views.progress),
-    Route("/api/failures", views.failures),
-    Route("/api/choices", views.choices),
+    Route("/api/jobs", api.jobs),
+    Route("/api/jobs/{id}", api.job),
+    Route("/api/progress", api.progress),
+    Route("/api/failures", api.failures),
+    Route("/api/choices", api.choices),
     Route("/api/charts", _charts),
     Route("/api/retry", actions.retry, methods=["POST"]),
     Route("/api/cancel", actions.cancel, methods=["POST"]),

@@ -20,7 +20,7 @@ from batchveo.store.job_search import Filter
 from batchveo.web import serializers
 from batchveo.web.charts.data import charts
 from batchveo.web.file_presence import Presence
-from batchveo.web.html import whole_page
+from batchveo.web.page import whole_page
 from batchveo.web.redaction import Labels, Redaction, is_telling_way
 from batchveo.web.thumbnails import available, make_poster
 

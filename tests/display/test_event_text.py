@@ -18,7 +18,7 @@ from batchveo.core.events import (
 )
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone, describe_event
-from batchveo.display.plain import line_of
+from batchveo.display.line_views import line_of
 from tests.helpers.factories import make_job
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace
 

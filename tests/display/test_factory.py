@@ -10,8 +10,8 @@ import pytest
 
 from batchveo.display.factory import can_draw, reporter_for, takes_colours
 from batchveo.display.json_lines import JsonView
-from batchveo.display.live import LiveView
-from batchveo.display.plain import LineView
+from batchveo.display.line_views import LineView
+from batchveo.display.live_view import LiveView
 
 AT_A_TERMINAL = {"TERM": "xterm-256color"}
 

@@ -6,7 +6,7 @@ import io
 
 from batchveo.core.events import JobStateChanged, SubmitsPaused
 from batchveo.core.models import JobState
-from batchveo.display.plain import LineReporter
+from batchveo.display.line_views import LineReporter
 from batchveo.display.repeat_counter import SAID_AGAIN_SECONDS, RepeatCounter
 from tests.helpers.factories import make_job
 from tests.helpers.snapshots import NOW

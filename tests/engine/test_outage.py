@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
-from batchveo.display.plain import line_of
+from batchveo.display.line_views import line_of
 from batchveo.sandbox import Settings
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs

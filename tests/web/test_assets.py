@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchveo.core.models import JobState
 from batchveo.web.assets import ICON, STYLES, text_of
-from batchveo.web.html import live_page
+from batchveo.web.page import live_page
 from batchveo.web.scripts import LICENSE, modules
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.dataset.index import RECORD
 from batchveo.store import Store
-from batchveo.web.html import embedded
+from batchveo.web.page import embedded
 from batchveo.web.static_report import default_output, write_report
 from tests.web.conftest import HOSTILE, Night
 

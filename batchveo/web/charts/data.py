@@ -9,7 +9,7 @@ from math import inf
 from batchveo.core.models import JobState
 from batchveo.store import Store
 from batchveo.web.charts.durations import durations
-from batchveo.web.charts.runs import Night, Stretch, all_of, buckets, nights, step_of
+from batchveo.web.charts.nights import Night, Stretch, all_of, buckets, nights, step_of
 from batchveo.web.charts.timeline import timeline
 
 MOST_MOVES = 48_000

@@ -10,7 +10,7 @@ from math import ceil
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.web.charts.runs import Night
+from batchveo.web.charts.nights import Night
 
 PHASES = ("submitting", "generating", "downloading", "in_doubt", "held")
 """Phases in which a job has a bar; ``downloading`` includes the wait for a free place to do it."""

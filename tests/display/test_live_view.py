@@ -10,7 +10,7 @@ import pytest
 
 from batchveo.core.events import JobStateChanged, Message, RunFinished
 from batchveo.core.models import JobState
-from batchveo.display.live import LiveView
+from batchveo.display.live_view import LiveView
 from batchveo.display.run_view import RunView
 from batchveo.display.terminal import Terminal
 from batchveo.store import Store

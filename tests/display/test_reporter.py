@@ -8,8 +8,8 @@ import time
 import pytest
 
 from batchveo.core.events import Event, Message
-from batchveo.display import background
-from batchveo.display.background import BackgroundReporter
+from batchveo.display import reporter as reporters
+from batchveo.display.reporter import BackgroundReporter
 
 
 class Keeping:
@@ -92,8 +92,8 @@ def test_a_second_failure_ends_the_show_not_the_run() -> None:
 
 def test_a_stuck_terminal_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls return at once, what is too much is dropped and counted, the end waits a bounded time."""
-    monkeypatch.setattr(background, "LEAVE_SECONDS", 0.05)
-    monkeypatch.setattr(background, "MOST_WAITING", 10)
+    monkeypatch.setattr(reporters, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(reporters, "MOST_WAITING", 10)
     view = Stuck()
     began = time.monotonic()
     with BackgroundReporter(view, Keeping) as reporter:
@@ -108,7 +108,7 @@ def test_a_stuck_terminal_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_was_dropped_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the terminal takes something again."""
-    monkeypatch.setattr(background, "MOST_WAITING", 10)
+    monkeypatch.setattr(reporters, "MOST_WAITING", 10)
     view = Stuck()
     with BackgroundReporter(view, Keeping) as reporter:
         for note in notes(100):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from batchveo.store.chart_queries import RunSpan
-from batchveo.web.charts.runs import BUCKETS, Night, Stretch, all_of, buckets, nights, step_of
+from batchveo.web.charts.nights import BUCKETS, Night, Stretch, all_of, buckets, nights, step_of
 
 HOUR = 3600.0
 

@@ -11,8 +11,8 @@ import pytest
 
 from batchveo.core.events import JobStateChanged, Message, RunFinished
 from batchveo.core.models import JobState
-from batchveo.display import plain
-from batchveo.display.plain import LineReporter, LineView, format_progress
+from batchveo.display import line_views
+from batchveo.display.line_views import LineReporter, LineView, format_progress
 from batchveo.display.run_view import RunView
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic time that the views live by."""
     now = [0.0]
-    monkeypatch.setattr(plain.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(line_views.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -66,14 +66,14 @@ def test_progress_every_few_minutes_and_every_twentieth(store: Store, now: list[
     view = LineView(LineReporter(out), RunView(clock=lambda: 1100.0))
     began = going(store, now=1000.0)
     view.show(began)
-    assert view.due == plain.PROGRESS_SECONDS
+    assert view.due == line_views.PROGRESS_SECONDS
     for n in range(2):
         job = moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=1000.0 + n)
         view.show(JobStateChanged(job=job, was=S.DOWNLOADING, detail=""))
-    assert view.due == plain.LEAST_GAP
+    assert view.due == line_views.LEAST_GAP
     now[0] = view.due
     view.tick()
-    assert view.due == now[0] + plain.PROGRESS_SECONDS
+    assert view.due == now[0] + line_views.PROGRESS_SECONDS
     assert [line[20:24] for line in out.getvalue().splitlines()] == ["done", "done", "2 of"]
     view.show(RunFinished(run=began.run, exit_status=0, seconds=1.0))
     view.tick()
