@@ -11,7 +11,6 @@ import pytest
 from batchveo.core.events import JobStateChanged, Message, RunFinished
 from batchveo.core.models import JobState
 from batchveo.display.live_view import LiveView
-from batchveo.display.run_view import RunView
 from batchveo.display.terminal import Terminal
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
@@ -56,7 +55,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def view_on(pipe: Pipe, *, verbosity: int = 0, **environ: str) -> LiveView:
     terminal = Terminal(pipe, {"TERM": "xterm-256color", **environ})  # type: ignore[arg-type]
-    return LiveView(terminal, RunView(clock=lambda: 1100.0), verbosity=verbosity)
+    return LiveView(terminal, verbosity=verbosity, clock=lambda: 1100.0)
 
 
 def test_figures_below_and_what_matters_above(pipe: Pipe, store: Store) -> None:
