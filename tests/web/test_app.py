@@ -185,12 +185,12 @@ def test_posters_are_pictures_and_are_kept(client: Client, night: Night) -> None
 
 def test_without_the_extra_there_are_no_posters(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is told so, and shows first frames by itself."""
-    from batchveo.web.app import app
+    from batchveo.web.app import make_app
     from batchveo.web.security import Secrets
 
-    monkeypatch.setattr("batchveo.web.app.available", lambda: False)
+    monkeypatch.setattr("batchveo.web.app.has_media_extra", lambda: False)
     keys = Secrets()
-    client = Client(app(night.path, keys=keys), keys)
+    client = Client(make_app(night.path, keys=keys), keys)
     assert '<meta name="posters" content="no">' in client.get("/").text
     assert client.get(f"/posters/{night.named('fox').id}.jpg").status_code == 404
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.web.failure_groups import NO_REASON, cause_of, causes
+from batchveo.web.serializers import NO_REASON, find_cause, group_failures
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from batchveo.web.failure_groups import NO_REASON, cause_of, causes
 )
 def test_what_varies_is_left_out(error: str | None, cause: str) -> None:
     """Ids, numbers, addresses; names and statuses stay."""
-    assert cause_of(error) == cause
+    assert find_cause(error) == cause
 
 
 def test_a_book_of_an_error_is_cut() -> None:
     """It takes no time, and is no book any more."""
-    assert len(cause_of("very long " * 100_000)) <= 500
+    assert len(find_cause("very long " * 100_000)) <= 500
 
 
 def test_the_commonest_comes_first() -> None:
@@ -39,6 +39,6 @@ def test_the_commonest_comes_first() -> None:
         {"error": "code 1", "model": "a", "jobs": 2, "example": 1},
         {"error": "code 2", "model": "b", "jobs": 1, "example": 2},
     ]
-    first, second = causes(rows)
+    first, second = group_failures(rows)
     assert (first.cause, first.jobs, first.example, first.models) == ("code N", 3, 1, ("a", "b"))
     assert (second.cause, second.jobs) == ("no", 2)

@@ -1,4 +1,4 @@
-"""Nights: the runs of a state, put together where only a short break lies between them."""
+"""Nights: groups of runs with only short breaks between them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from math import ceil
 from batchveo.store.chart_queries import RunSpan
 
 SHORT_BREAK = 600.0
-"""Seconds between two runs up to which their time is drawn in one piece."""
+"""Seconds between two runs below which they are drawn in one piece."""
 LONG_BREAK = 4 * 3600.0
-"""Seconds between two runs from which on they are different nights."""
+"""Seconds between two runs from which on they belong to different nights."""
 BUCKETS = 100
-"""Intervals into which a night is cut, about."""
+"""The approximate number of intervals of a night."""
 STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-"""Lengths of an interval that a person can name, in seconds; beyond them whole days."""
+"""Round lengths of an interval, in seconds; longer ones are whole days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """A time in which runs went on, in seconds since the epoch; ``end`` is after ``start``."""
+    """A time with runs in progress, in seconds since the epoch; ``end`` is after ``start``."""
 
     start: float
     end: float
@@ -39,21 +39,21 @@ class Night:
 
     @property
     def start(self) -> float:
-        """When it began."""
+        """The start of the first run."""
         return self.stretches[0].start
 
     @property
     def end(self) -> float:
-        """When it ended, or now."""
+        """The end of the last run, or now."""
         return self.stretches[-1].end
 
     @property
     def seconds(self) -> float:
-        """How long runs went on, breaks left out."""
+        """The length without breaks."""
         return sum(stretch.end - stretch.start for stretch in self.stretches)
 
 
-def nights(spans: Iterable[RunSpan]) -> list[Night]:
+def group_nights(spans: Iterable[RunSpan]) -> list[Night]:
     """The nights of these runs (in any order), newest first."""
     groups: list[list[RunSpan]] = []
     ended = 0.0
@@ -63,23 +63,23 @@ def nights(spans: Iterable[RunSpan]) -> list[Night]:
         else:
             groups.append([span])
         ended = max(ended, span.end)
-    return [_night(group) for group in reversed(groups)]
+    return [_make_night(group) for group in reversed(groups)]
 
 
-def _night(spans: Sequence[RunSpan]) -> Night:
+def _make_night(spans: Sequence[RunSpan]) -> Night:
     return Night(
         key=str(spans[0].id),
-        stretches=_stretches(spans),
+        stretches=_join_stretches(spans),
         runs=len(spans),
         budget=spans[-1].budget,
         live=any(span.live for span in spans),
     )
 
 
-def _stretches(spans: Sequence[RunSpan]) -> tuple[Stretch, ...]:
+def _join_stretches(spans: Sequence[RunSpan]) -> tuple[Stretch, ...]:
     stretches: list[Stretch] = []
     for span in spans:
-        end = max(span.end, span.start + 1.0)  # even a run that found nothing to do has a width
+        end = max(span.end, span.start + 1.0)  # a run that found nothing to do must have a width too
         if stretches and span.start - stretches[-1].end < SHORT_BREAK:
             stretches[-1] = Stretch(start=stretches[-1].start, end=max(stretches[-1].end, end))
         else:
@@ -87,8 +87,8 @@ def _stretches(spans: Sequence[RunSpan]) -> tuple[Stretch, ...]:
     return tuple(stretches)
 
 
-def all_of(found: Sequence[Night], *, most: int) -> Night:
-    """Several nights (newest first) as one, of their latest ``most`` stretches."""
+def join_nights(found: Sequence[Night], *, most: int) -> Night:
+    """Join nights (newest first) to one of the latest ``most`` stretches."""
     stretches = [stretch for night in reversed(found) for stretch in night.stretches]
     return Night(
         key="all",
@@ -99,15 +99,15 @@ def all_of(found: Sequence[Night], *, most: int) -> Night:
     )
 
 
-def step_of(night: Night) -> float:
-    """Seconds of an interval that cuts a night into about ``BUCKETS``."""
+def choose_step(night: Night) -> float:
+    """The length of an interval, in seconds, for about ``BUCKETS`` intervals of a night."""
     least = night.seconds / BUCKETS
     return float(next((step for step in STEPS if step >= least), ceil(least / 86400) * 86400))
 
 
-def buckets(night: Night) -> list[Stretch]:
-    """The intervals of a night, each within one of its stretches; the last of a stretch may be shorter."""
-    step = step_of(night)
+def cut_buckets(night: Night) -> list[Stretch]:
+    """Cut a night into intervals, each within one of its stretches; the last one of a stretch may be shorter."""
+    step = choose_step(night)
     cut: list[Stretch] = []
     for stretch in night.stretches:
         pieces = max(1, ceil((stretch.end - stretch.start) / step - 1e-6))
