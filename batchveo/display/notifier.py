@@ -38,6 +38,7 @@ from batchveo.core.events import (
 from batchveo.core.formatting import counted, duration, state_words
 from batchveo.core.hints import pasteable
 from batchveo.core.models import Job, JobState
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display.notification_channels import SEND_SECONDS, Messengers
 from batchveo.engine.result import RunResult
 
@@ -46,8 +47,6 @@ STUCK_GENERATIONS = 3.0
 """A run is stuck if nothing moves for this many times its slowest generation, but at least ``STUCK_SECONDS``."""
 CHECK_SECONDS = 30.0
 """Seconds between two checks whether the run is stuck."""
-EXIT_SECONDS = 4.7
-"""Seconds from a stop signal to the end: a process ends within five seconds of it, with its messages sent."""
 RESUME = "Run the same command to resume."
 
 
@@ -126,7 +125,7 @@ class Notifier:
         self._fetching: set[int] = set()
         self._stuck = False
         self._waiting: WaitingForLog | None = None
-        self._interrupted_at: float | None = None
+        self._shutdown: ShutdownBudget | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -166,7 +165,7 @@ class Notifier:
     def report_end(self, result: RunResult) -> None:
         """Post the result, unless a signal ended the run: that message is sent already."""
         self._over.set()
-        if self._interrupted_at is None:
+        if self._shutdown is None:
             self._post(describe_end(result, self._tally, state=self._state))
 
     def check_progress(self) -> None:
@@ -226,17 +225,17 @@ class Notifier:
             self._post(describe_recovery(quiet, self._tally))
 
     def _report_interruption(self, name: str) -> None:
-        if self._interrupted_at is None:
-            self._interrupted_at = self._clock()
+        if self._shutdown is None:
+            self._shutdown = ShutdownBudget(self._clock())
             self._post(describe_interruption(name, self._tally))
 
     def _post(self, message: Notification) -> None:
         self._messengers.post(message.title, f"{message.body}\n{self._footer}")
 
     def _time_left(self) -> float:
-        if self._interrupted_at is None:
+        if self._shutdown is None:
             return SEND_SECONDS
-        return max(0.0, self._interrupted_at + EXIT_SECONDS - self._clock())
+        return self._shutdown.count_seconds(ShutdownBudget.EXIT, now=self._clock())
 
     def _warn(self, failures: list[str]) -> None:
         for kind in failures:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TextIO
 
-from batchveo.core.events import Event, Message, RunStarted
+from batchveo.core.events import Event, Message, RunInterrupted, RunStarted
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display.event_text import WRONG
 from batchveo.display.line_views import JsonView, LineView
 from batchveo.display.run_view import RunView
@@ -37,6 +38,7 @@ class BackgroundReporter:
         self._failed = False
         self._start: RunStarted | None = None
         self._lost = 0
+        self._shutdown: ShutdownBudget | None = None
         self._events: queue.Queue[Event | None] = queue.Queue(MOST_WAITING)
         self._leaving = threading.Event()
         # a daemon: a terminal that accepts no output must not keep the process alive
@@ -44,6 +46,8 @@ class BackgroundReporter:
 
     def __call__(self, event: Event) -> None:
         """Queue an event."""
+        if isinstance(event, RunInterrupted) and self._shutdown is None:
+            self._shutdown = ShutdownBudget(time.monotonic())
         try:
             self._events.put_nowait(event)
         except queue.Full:
@@ -59,7 +63,10 @@ class BackgroundReporter:
         self._leaving.set()
         with contextlib.suppress(queue.Full):
             self._events.put_nowait(None)
-        self._thread.join(LEAVE_SECONDS)
+        seconds = LEAVE_SECONDS
+        if self._shutdown is not None:  # after a stop signal the process must end in time
+            seconds = min(seconds, self._shutdown.count_seconds(ShutdownBudget.EXIT, now=time.monotonic()))
+        self._thread.join(seconds)
 
     @property
     def is_stuck(self) -> bool:
