@@ -81,6 +81,7 @@ class VideoPresence:
                 awaited[key] = answer
             elif answer is not None:
                 found[key] = answer
+        # one wait for all: a slow bucket delays a page of cards once, and answers later than that serve the next page
         wait(awaited.values(), timeout=self._patience)
         answered = {key: future.result() for key, future in awaited.items() if future.done()}
         return found | {key: problem for key, problem in answered.items() if problem is not None}
@@ -101,7 +102,7 @@ class VideoPresence:
         if known is not None and not anew and known.is_fresh(now):
             return known.future
         if len(self._answers) >= MOST_REMEMBERED:
-            self._answers.clear()
+            self._answers.clear()  # simpler than an order of use, and seldom: it costs one request a video
         future = self._pool.submit(find_problem, video, size)
         self._answers[key] = _Answer(future, now)
         return future

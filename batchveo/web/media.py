@@ -106,6 +106,7 @@ def _stream_object(request: Request, video: BucketVideo, headers: dict[str, str]
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
     """Start and end of the requested range, which may be empty; ``None`` for all, also if it is no single range."""
     match = _RANGE.fullmatch(request.headers.get("range", ""))
+    # a changed object (If-Range) is sent whole: a range of it would not fit what the browser has
     if match is None or match.groups() == ("", "") or request.headers.get("if-range", etag) != etag:
         return None
     first, last = match.groups()

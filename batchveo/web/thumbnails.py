@@ -63,7 +63,7 @@ class Posters:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as part:
             part.write(picture)
-        Path(part.name).replace(path)
+        Path(part.name).replace(path)  # two requests may make the same poster: readers see a whole one
         if self._made % PRUNE_STEP == 0:
             self._prune()
         self._made += 1

@@ -98,6 +98,7 @@ def _make_flow(
 ) -> tuple[dict[str, object], int]:
     """For each interval: videos finished, jobs failed, submits rejected, jobs in progress at its end and their peak."""
     counted = [store.charts.count_moves(after, upto) for after, upto in pairwise(edges)]
+    # the database has only the numbers of now: the moves since then lead back to those of the night
     later = store.charts.count_moves(edges[-1], newest)
     levels = {
         state: _trace_levels(counted, standing.get(state, 0) - _count_net(later, state), state)
@@ -139,7 +140,7 @@ def _count_net(moves: Mapping[tuple[str, str], int], state: JobState) -> int:
 def _trace_levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, state: JobState) -> list[int]:
     """Jobs in ``state`` before the first interval and at the end of each, computed back from the ``last`` number."""
     levels = [last]
-    for moves in reversed(counted):
+    for moves in reversed(counted):  # what entered in an interval was not there before it
         levels.append(levels[-1] - _count_net(moves, state))
     return levels[::-1]
 
@@ -212,8 +213,8 @@ def _make_duration_row(model: str, videos: int, times: Sequence[float], edges: S
         if seconds < edges[-1]:
             bins[bisect_right(edges, seconds) - 1] += 1
     tenths = _cut_tenths(times)
-    told = {"p10": tenths[0], "median": tenths[4], "p90": tenths[8], "least": times[0], "most": times[-1]}
-    rounded = {name: round(value, 2) for name, value in told.items()}
+    figures = {"p10": tenths[0], "median": tenths[4], "p90": tenths[8], "least": times[0], "most": times[-1]}
+    rounded = {name: round(value, 2) for name, value in figures.items()}
     counted = {"videos": videos, "measured": len(times), "beyond": len(times) - sum(bins)}
     return {"model": shorten_name(model, LONGEST_NAME), **counted, **rounded, "bins": bins}
 
