@@ -135,7 +135,8 @@ class EntryMerger:
         columns = merged.columns
         matrix = self._read_matrix(entry, params.pop("matrix", None))
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
-        meta = self._merge_meta(entry, params.pop("meta", None))
+        params.pop("meta", None)
+        meta = self._read_meta(entry)
         varies = not self.cells and bool(matrix or prompts_file or is_set)
         merged = merged._replace(
             name=self._take_key(entry, params, "name", partial(read_name, columns=columns), None),
@@ -161,6 +162,13 @@ class EntryMerger:
             place = label if fault.line is None else f"{label}:{fault.line}"
             right = fault.suggestion or "the path is relative to the manifest's folder"
             raise Fault(f"{place}: {fault.message}", right) from None
+
+    def _read_meta(self, entry: Entry) -> dict[str, object]:
+        try:
+            return self.merge_meta(entry.fields)
+        except Fault as fault:
+            self.report(entry, "meta", fault)
+            return {}
 
     def _meta_blanks(self, entry: Entry, meta: dict[str, object], columns: frozenset[str]) -> dict[str, NestedBlank]:
         blanks = {}
@@ -204,18 +212,16 @@ class EntryMerger:
     def _read_whole(self, value: object, most: int) -> int:
         return whole_number(value, most, in_cell=self.cells or isinstance(value, Cell))
 
-    def _merge_meta(self, entry: Entry, own: object) -> dict[str, object]:
-        default = self.defaults.fields.get("meta")
-        if own is None and default is None:
+    def merge_meta(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """What is carried along with an entry: its own values over those of the defaults. Raises ``Fault``."""
+        default, own = self.defaults.fields.get("meta"), fields.get("meta")
+        if default is None and own is None:
             return {}
-        unset = own is None and "meta" in entry.fields
-        try:
-            tables = [read_mapping(table) for table in (default, own) if table is not None]
-            merged = {} if unset else {key: value for table in tables for key, value in table.items()}
-            return {key: plain(value, 1) for key, value in merged.items() if value is not None}
-        except Fault as fault:
-            self.report(entry, "meta", fault)
+        tables = [read_mapping(table) for table in (default, own) if table is not None]
+        if own is None and "meta" in fields:  # null unsets the default
             return {}
+        merged = {key: value for table in tables for key, value in table.items()}
+        return {key: plain(value, 1) for key, value in merged.items() if value is not None}
 
     def _read_matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
         if value is None:

@@ -12,8 +12,8 @@ from batchveo.manifest.formats import prompt_lines
 from batchveo.manifest.formats.prompt_checks import check_format
 from batchveo.manifest.formats.prompt_lines import PromptLine
 from batchveo.manifest.formats.row_files import TableRow
+from batchveo.manifest.job_register import Place
 from batchveo.manifest.merged_entry import MergedEntry
-from batchveo.manifest.names import Place
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.request_template import RequestTemplate, names_in, names_used
 from batchveo.manifest.sources import Source, opened

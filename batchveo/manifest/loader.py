@@ -10,16 +10,13 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from batchveo.core.errors import ManifestError
-from batchveo.core.job_row import JobRow, Row, canonical_json
+from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
-from batchveo.core.normalization import normal_key
 from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.reader import ManifestReader
 from batchveo.manifest.selection import Selection
 from batchveo.manifest.sources import Opener, Source, source_of
-from batchveo.manifest.uniqueness import JobRegister, Shared
 
 _SAMPLE = 5
 
@@ -114,19 +111,19 @@ class Manifests:
         jobs = selection.choose_jobs(reader.read_jobs())
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
-        self._raise_problems(reader)
+        reader.problems.raise_if_any()
         selection.check()
         chooses = self._options.chooses
         return Summary(
             by_model=reader.register.by_model,
             repeated=selection.repeated if chooses else reader.register.repeated,
-            first_repeated=None if chooses else self._describe_repeated(reader.register),
+            first_repeated=None if chooses else reader.register.first_repeated,
             sample=tuple(JobRow(*job).spec() for job in first),
             budget=sum(reader.budgets) if reader.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
             shared=reader.register.shared,
-            first_shared=self._describe_shared(reader.register.first_shared),
+            first_shared=reader.register.first_shared,
         )
 
     def check(self) -> Summary:
@@ -141,47 +138,17 @@ class Manifests:
         reader = self._new_reader()
         for job in reader.read_jobs():
             yield JobRow(*job).spec()
-        self._raise_problems(reader)
+        reader.problems.raise_if_any()
 
-    def _new_reader(self, wanted: frozenset[str] = frozenset()) -> ManifestReader:
-        register = JobRegister(wanted, several=len(self._sources) > 1)
+    def _new_reader(self) -> ManifestReader:
         return ManifestReader(
             self._sources,
             self._opener,
             self._inputs,
-            register,
             self._options,
             any_model=self._any_model,
             strict_provenance=self._strict,
         )
-
-    def _raise_problems(self, reader: ManifestReader) -> None:
-        """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""
-        if reader.register.clashes:
-            second = self._new_reader(reader.register.clashing)
-            _exhaust_jobs(second.read_jobs())
-            reader.register.report_clashes(reader.problems, second.register)
-        if reader.problems.total:
-            raise ManifestError(reader.problems.list_problems(), reader.problems.total)
-
-    def _describe_repeated(self, register: JobRegister) -> str | None:
-        if register.first_repeat is None:
-            return None
-        first_id, place = register.first_repeat
-        first = next(job for job in self.specs() if job.id == first_id)
-        return f"{place} repeats {first.source}:{first.line}"
-
-    def _describe_shared(self, shared: Shared | None) -> str | None:
-        if shared is None:
-            return None
-        first = next(job for job in self.specs() if _is_same(job, shared))
-        return f"{shared.place} is the same as {first.source}:{first.line}"
-
-
-def _is_same(job: JobSpec, shared: Shared) -> bool:
-    # a name that was made ends with the id, or its beginning
-    named_so = job.name.endswith((job.id, job.id[:8])) if shared.name is None else job.name == shared.name
-    return named_so and normal_key(canonical_json(job.request), job.index) == shared.key
 
 
 def _exhaust_jobs(jobs: Iterable[Row]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from batchveo.core.errors import Problem
+from batchveo.core.errors import ManifestError, Problem
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""
@@ -115,17 +115,15 @@ class Problems:
             like_it.listed.append((self.total, _make_problem(file, line, field, message, suggestion)))
             self._kept += 1
 
-    def add_more(self, file: str, field: str | None, kind: str, count: int) -> None:
-        """Count problems of a kind of which nothing else is known."""
-        self.noticed += count
-        self.total += count
-        if like_it := self._kinds.get((file, field, kind)):
-            like_it.more += count
-
     def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""
         line, field = fault.line or line, fault.field or field
         self.add(file, line, field, fault.message, fault.suggestion, once=once)
+
+    def raise_if_any(self) -> None:
+        """Raise ``ManifestError`` with those that are kept, if there is one."""
+        if self.total:
+            raise ManifestError(self.list_problems(), self.total)
 
     def list_problems(self) -> list[Problem]:
         """Those that are kept, by file and line; those of one line in the order of their reports."""

@@ -15,12 +15,12 @@ from batchveo.manifest.expansion import Expander
 from batchveo.manifest.formats import csv_format, json_advice, json_rows, jsonl_format, yaml_format
 from batchveo.manifest.formats.csv_columns import ColumnMapper
 from batchveo.manifest.formats.object_keys import KeyMapper
+from batchveo.manifest.job_register import JobRegister
 from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
 from batchveo.manifest.sources import Format, Opener, Source
-from batchveo.manifest.uniqueness import JobRegister
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)
@@ -34,14 +34,13 @@ class ManifestReader:
         sources: Sequence[Source],
         opener: Opener,
         inputs: LocalFiles,
-        register: JobRegister,
         options: ReadOptions,
         *,
         any_model: bool,
         strict_provenance: bool = False,
     ) -> None:
         self.problems = Problems(source.label for source in sources)
-        self.register = register
+        self.register = JobRegister(self.problems, several=len(sources) > 1)
         self.budgets: list[float] = []
         self._sources = sources
         self._opener = opener

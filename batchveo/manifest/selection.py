@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from batchveo.core.errors import UsageError
 from batchveo.core.job_row import Row
+from batchveo.manifest.job_register import JobRegister
 from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.uniqueness import JobRegister
 
 _ID, _NAME = 0, 1
 

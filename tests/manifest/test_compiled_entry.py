@@ -47,7 +47,7 @@ def _outcome(path: Path, content: str, *, short: bool) -> tuple[list[JobSpec], s
     path.write_text(content, encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
         if not short:
-            patch.setattr(CompiledEntries, "read_compiled", lambda self, entry: None)
+            patch.setattr(CompiledEntries, "read_entry", lambda self, entry: None)
         with Manifests([path]) as manifests:
             found = []
             try:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchveo.core.errors import ManifestError
 from batchveo.core.job_row import canonical_json
 from batchveo.manifest import Manifests
-from batchveo.manifest.job_id import Identities
+from batchveo.manifest.job_register import JobIds, Place
 from tests.helpers.manifests import T2V, jobs, problems
 
 WORDS = st.text(st.characters(categories=["L", "N", "Zs"]), min_size=1, max_size=8).filter(str.strip)
@@ -199,9 +199,9 @@ def test_ids_are_pinned() -> None:
     request = canonical_json({"prompt": "A café", "model": "google/veo3", "seed": 1})
     canonical = rb'{"index":2,"request":{"model":"google/veo3","prompt":"A caf\u00e9","seed":1}}'
     again = canonical.replace(b'"request"', b'"occurrence":1,"request"')
-    ids = Identities()
-    assert ids.assign_id(request, 2, None)[0] == hashlib.sha256(canonical).hexdigest()[:20]
-    assert ids.assign_id(request, 2, None)[0] == hashlib.sha256(again).hexdigest()[:20]
+    ids, first = JobIds(), Place("a.csv", 2)
+    assert ids.assign_id(request, 2, None, first) == (hashlib.sha256(canonical).hexdigest()[:20], None)
+    assert ids.assign_id(request, 2, None, Place("b.csv", 7)) == (hashlib.sha256(again).hexdigest()[:20], first)
 
 
 def test_identity(tmp_path: Path) -> None:
