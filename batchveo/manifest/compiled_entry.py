@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 from batchveo.core.job_row import canonical_json, meta_json
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry
+from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import JobParts
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate
-from batchveo.manifest.validation import Rule, is_plain
+from batchveo.manifest.rules import Rule, is_plain
 
 _SHAPES = 1024
 _VALUES = 1024

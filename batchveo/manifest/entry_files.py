@@ -7,10 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from batchveo.manifest.defaults import EntryMerger
-from batchveo.manifest.formats import prompt_lines
-from batchveo.manifest.formats.prompt_checks import check_format
-from batchveo.manifest.formats.prompt_lines import PromptLine
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.formats import prompts
+from batchveo.manifest.formats.prompts import PromptLine, check_format
 from batchveo.manifest.formats.row_files import TableRow
 from batchveo.manifest.job_register import Place
 from batchveo.manifest.merged_entry import MergedEntry
@@ -128,11 +127,11 @@ class EntryFiles:
 
     def _open_lines(self, merged: MergedEntry, file: str) -> Iterator[PromptLine | Fault]:
         if self._own:
-            return prompt_lines.read_prompts(self._own(), raw=merged.raw)
+            return prompts.read_prompts(self._own(), raw=merged.raw)
         path = self._source.folder / file
         if not merged.raw:
             check_format(path)
-        return prompt_lines.read_prompts(opened(path), raw=merged.raw)
+        return prompts.read_prompts(opened(path), raw=merged.raw)
 
     def _fill_row(
         self,
@@ -188,7 +187,7 @@ class _Names:
     def _read_names(self, path: Path) -> Iterator[tuple[int, str]]:
         try:
             with opened(path) as stream:
-                yield from prompt_lines.number_lines(stream)
+                yield from prompts.number_lines(stream)
         except Fault as fault:
             place = path if fault.line is None else f"{path}:{fault.line}"
             raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None

@@ -10,17 +10,16 @@ from typing import NamedTuple
 from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
 from batchveo.core.models import InputFile
 from batchveo.manifest.compiled_entry import CompiledEntries
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
-from batchveo.manifest.job_keys import REPEAT_LIMIT, whole_number
+from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
-from batchveo.manifest.merged_entry import MergedEntry
+from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
+from batchveo.manifest.rules import accept_words, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, to_text
-from batchveo.manifest.validation import accept_words, text
 
 
 class _Problem(Exception):

@@ -5,7 +5,7 @@ It tells what can be told of one file without reading others; ``batchveo plan`` 
 
 from __future__ import annotations
 
-from batchveo.manifest.job_keys import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
+from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from batchveo.core.models import InputFile
 from batchveo.core.suggestions import suggest_closest
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Cell
-from batchveo.manifest.local_files import LocalFiles
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.provenance import find_floating, make_strict
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict, text
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (
     Blank,
@@ -25,7 +25,6 @@ from batchveo.manifest.templates import (
     has_braces,
     parse_template,
 )
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, Rules, text
 from batchveo.provider.catalog import MODELS
 
 BLANK = (Template, TemplateList)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import meant_by
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 STDIN = "-"
 SECTIONS = ("defaults", "jobs", "budget")

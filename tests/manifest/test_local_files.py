@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.models import InputFile
-from batchveo.manifest import local_files
-from batchveo.manifest.local_files import media_type
+from batchveo.manifest import media
+from batchveo.manifest.media import media_type
 from tests.helpers.manifests import PNG, jobs, problems
 
 I2V = "google/veo-3.0-i2v"
@@ -20,8 +20,8 @@ def test_a_local_image_is_sent_by_its_content(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "copy.png").write_bytes(PNG)
     read = []
-    look = local_files._inspect_file
-    monkeypatch.setattr(local_files, "_inspect_file", lambda path, major: read.append(path) or look(path, major))
+    look = media._inspect_file
+    monkeypatch.setattr(media, "_inspect_file", lambda path, major: read.append(path) or look(path, major))
     url = (tmp_path / "cat.png").as_uri()
     rows = "".join(f"{I2V},A,{image}\n" for image in ["cat.png"] * 50 + ["copy.png", url])
     found = jobs(tmp_path, f"model,prompt,image_url\n{rows}", "a.csv")
@@ -81,7 +81,7 @@ def test_addresses_that_go_through(url: str, tmp_path: Path) -> None:
 
 def test_a_file_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is looked at before the content."""
-    monkeypatch.setitem(local_files.SIZE_LIMITS, "image", 4)
+    monkeypatch.setitem(media.SIZE_LIMITS, "image", 4)
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "a.yaml").write_text(f"- {{model: {I2V}, prompt: A, image_url: cat.png}}")
     [problem] = problems(tmp_path / "a.yaml")

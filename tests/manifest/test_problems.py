@@ -9,8 +9,8 @@ import pytest
 from batchveo.core.errors import ManifestError, Problem
 from batchveo.manifest import Manifests
 from batchveo.manifest.problems import FEW, Problems, cut, shown
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint, suggest_key
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 from tests.helpers.manifests import T2V, problems
 
 KNOWN = [*PARAMETERS, *JOB_KEYS]

@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
-from batchveo.manifest.provenance import find_floating
+from batchveo.manifest.rules import find_floating
 from batchveo.provider.catalog import MODELS
 
 FIXED = "auto_fix: false, enhance_prompt: false, provider: google"

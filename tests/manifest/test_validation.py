@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.manifest.hosts import check_host
-from batchveo.manifest.missing_values import is_no_text
-from batchveo.manifest.numbers import EXACT
+from batchveo.manifest.media import check_host
 from batchveo.manifest.problems import Fault
+from batchveo.manifest.scalars import EXACT, is_no_text
 from tests.helpers.manifests import T2V, jobs, problems
 
 I2V = "google/veo-3.1-i2v"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchveo.core.normalization import ENDS
 from batchveo.manifest.entries import Entry
-from batchveo.manifest.formats import csv_format, json_rows, jsonl_format, parquet_format
-from batchveo.manifest.missing_values import check_text
+from batchveo.manifest.formats import csv_format, json_format
 from batchveo.manifest.problems import Fault
+from batchveo.manifest.scalars import check_text
 from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, opened
 
+_ROWS_AT_ONCE = 1024
 ROW = "row."
 """What may stand before the name of a column, where the name alone means something else."""
 
@@ -22,6 +25,65 @@ NUMBER = "row_number"
 
 _NESTED = 8
 """How deep in an object a column may be."""
+
+
+def read_columns(path: Path) -> list[str]:
+    """The names of the columns. Raises ``Fault`` where the file cannot be read, or pyarrow is not here."""
+    with _open_parquet(path) as file:
+        return [str(name) for name in file.schema_arrow.names]
+
+
+def read_parquet(path: Path, used: Collection[str]) -> Iterator[Entry | Fault]:
+    """The rows, with these columns alone; the line of a row is its number, from 1."""
+    number = 0
+    try:
+        with _open_parquet(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=sorted(used)):
+                for row in batch.to_pylist() or [{}] * batch.num_rows:
+                    number += 1
+                    yield _make_entry(row, number)
+    except Fault as fault:
+        yield fault
+    except Exception as error:  # noqa: BLE001 - pyarrow's own tree of errors is deep
+        yield Fault(f"cannot be read: {error}", "is the file whole?", line=number + 1)
+
+
+def _make_entry(row: dict[str, object], number: int) -> Entry | Fault:
+    try:
+        return Entry(number, {name: _convert_value(name, value) for name, value in row.items()})
+    except Fault as fault:
+        fault.line = number
+        return fault
+
+
+def _convert_value(column: str, value: object) -> object:
+    """The value in the types of JSON. Raises ``Fault`` for what has no place in a request."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case list():
+            return [_convert_value(column, item) for item in value]
+        case dict():
+            return {str(key): _convert_value(f"{column}.{key}", item) for key, item in value.items()}
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Decimal():
+            return int(value) if value == int(value) else float(value)
+        case _:
+            raise Fault(f"the column {column} holds {type(value).__name__}, which is no text", "use another column")
+
+
+def _open_parquet(path: Path) -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise Fault("is Parquet, which needs pyarrow", "pip install 'batchveo[parquet]'") from None
+    if not path.exists():
+        raise Fault("no such file")
+    try:
+        return parquet.ParquetFile(path)
+    except Exception as error:  # noqa: BLE001 - pyarrow's own tree of errors is deep
+        raise Fault(f"cannot be read as Parquet: {error}", "is the file whole?") from None
 
 
 class TableRow(NamedTuple):
@@ -75,9 +137,7 @@ def row_file(path: Path, label: str) -> RowFile:
     if suffix in {".csv", ".tsv"}:
         return _open_csv(path, label, "\t" if suffix == ".tsv" else None)
     if suffix == ".parquet":
-        return _name_columns(
-            label, parquet_format.read_columns(path), lambda used: parquet_format.read_parquet(path, used)
-        )
+        return _name_columns(label, read_columns(path), lambda used: read_parquet(path, used))
     if suffix == ".json" or suffix in JSON_LINES_SUFFIXES:
         return _open_json(path, label, suffix)
     instead = "a list of prompts is named by prompts_file" if suffix == ".txt" else "save it as CSV"
@@ -122,7 +182,7 @@ def _open_json(path: Path, label: str, suffix: str) -> RowFile:
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:  # noqa: ARG001 - whole rows, of any columns
         with opened(path) as stream:
-            read = jsonl_format.read_jsonl_values if lines else json_rows.read_json_rows
+            read = json_format.read_jsonl_values if lines else json_format.read_json_rows
             for record in read(stream):
                 yield record if isinstance(record, Fault) else _flatten_record(record)
 

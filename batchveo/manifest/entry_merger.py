@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
 from batchveo.manifest.formats.row_files import RowFile, row_file
-from batchveo.manifest.job_keys import (
+from batchveo.manifest.merged_entry import (
     NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
     TRIES_LIMIT,
+    MergedEntry,
     is_raw,
     read_choices,
     read_id,
@@ -21,9 +22,9 @@ from batchveo.manifest.job_keys import (
     uses_variable,
     whole_number,
 )
-from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import META
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import (
@@ -33,7 +34,6 @@ from batchveo.manifest.templates import (
     parse_nested_blank,
     parse_template,
 )
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, text
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
