@@ -34,8 +34,8 @@ _NO_META: dict[str, object] = {}
 class _Shape(NamedTuple):
     """What entries with the same keys for the same model have in common.
 
-    ``request`` is a template of canonical JSON, in which each of ``varying`` stands for one ``%s``: a key, with
-    what turns the value written there into JSON, or raises ``Fault``.
+    ``request`` is a template of canonical JSON, with one ``%s`` for each of ``varying``: a key, with the
+    function that turns its value into JSON, or raises ``Fault``.
     """
 
     model: str
@@ -132,7 +132,7 @@ def _make_encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
 
     if rule.is_text:
         return encode_text
-    # not where 1, 1.0 and true may stand, which are one key
+    # not if 1, 1.0 and true are possible, which are one key of a dict
     return _Remembered(encode).__getitem__ if cells and not rule.varied else encode
 
 

@@ -22,10 +22,10 @@ _NOWHERE = "the path is relative to the manifest's folder"
 
 
 class FileRow(NamedTuple):
-    """One line or row: where it stands, and what it fills placeholders with.
+    """One line or row: its place, and the values for placeholders.
 
-    ``prompt`` is what a line comes to, ``None`` where a ``prompt:`` takes it in. ``name`` is its line of a names
-    file. ``copy`` counts equal lines without names of their own.
+    ``prompt`` is the accepted prompt or template of a line, ``None`` if ``prompt:`` uses the line. ``name`` is its
+    line of a names file. ``copy`` counts equal lines without names of their own.
     """
 
     place: Place
@@ -154,9 +154,9 @@ class EntryFiles:
 
     def _hint_raw(self, fault: Fault) -> Fault:
         if self._own:
-            fault.suggestion = "take it out; or with --set prompts_format=raw every line is a prompt as it stands"
+            fault.suggestion = "take it out; or with --set prompts_format=raw every line is a prompt as it is"
         else:
-            fault.suggestion = "take it out; or with prompts_format: raw every line is a prompt as it stands"
+            fault.suggestion = "take it out; or with prompts_format: raw every line is a prompt as it is"
         return fault
 
     def _find_names(self, merged: MergedEntry) -> Path | None:
@@ -168,7 +168,7 @@ class _NamesFault(Fault):
 
 
 class _Names:
-    """The lines of a names file, one by one; nothing where there is none."""
+    """The lines of a names file, one by one; nothing if there is no file."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -193,7 +193,7 @@ class _Names:
             raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
 
     def next(self) -> str | None:
-        """The name of the next prompt; ``None`` where none is given, or there is none left."""
+        """The name of the next prompt; ``None`` if none is given, or there is none left."""
         if self._read_lines is None:
             return None
         _, name = next(self._read_lines, (0, ""))
@@ -201,7 +201,7 @@ class _Names:
         return name.strip() or None
 
     def check_end(self, prompts: int) -> None:
-        """Raise ``Fault`` where there were more or fewer names than prompts."""
+        """Raise ``Fault`` if there were more or fewer names than prompts."""
         if self._read_lines is None:
             return
         names = self._taken + sum(1 for _ in self._read_lines)

@@ -27,13 +27,7 @@ from batchveo.manifest.read_options import META
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
-from batchveo.manifest.templates import (
-    NestedBlank,
-    Template,
-    has_braces,
-    parse_nested_blank,
-    parse_template,
-)
+from batchveo.manifest.templates import NestedBlank, Template, has_braces, parse_nested_blank, parse_template
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
@@ -45,7 +39,7 @@ _RARE = frozenset(
 )
 _PROMPT_FILES = ("names_file", "prompts_format")
 SET = "--set "
-"""What stands before a field in problems where ``--set`` gave it."""
+"""The prefix, in problems, of a field that ``--set`` gives."""
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -54,7 +48,7 @@ D = TypeVar("D")
 class EntryMerger:
     """Merges the entries of one file with its defaults; the file is ``source``.
 
-    ``cells`` tells that values are text, ``sets`` gives fields to jobs that do not have them.
+    ``cells``: values are text, as in CSV; ``sets`` gives fields to jobs that do not have them.
     """
 
     def __init__(
@@ -100,7 +94,7 @@ class EntryMerger:
         self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
     def merge(self, entry: Entry) -> MergedEntry:
-        """The entry with the defaults in it. What is wrong is reported, and something harmless stands in for it."""
+        """The entry with the defaults in it. What is wrong is reported and replaced by something harmless."""
         params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
         model = params.pop("model", None)
         if _RARE.isdisjoint(params):
@@ -183,12 +177,12 @@ class EntryMerger:
     def _check_together(self, merged: MergedEntry) -> None:
         entry = merged.entry
         if merged.prompts_file is not None and (merged.rows or merged.rows_broken):
-            self.report(entry, "rows_file", Fault("stands beside prompts_file", "use one of the two"))
+            self.report(entry, "rows_file", Fault("cannot be combined with prompts_file", "use one of the two"))
         for key in _PROMPT_FILES:
             if entry.fields.get(key) is not None and merged.prompts_file is None:
-                self.report(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
+                self.report(entry, key, Fault("needs prompts_file, which is absent", "take it out"))
         if merged.names_file is not None and merged.name is not None and not uses_variable(merged.name, "name_line"):
-            self.report(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
+            self.report(entry, "name", Fault("does not use the lines of names_file", "write {name_line} in it"))
         if merged.matrix:
             self._check_matrix(merged)
 
@@ -241,10 +235,10 @@ class EntryMerger:
 
     def _check_matrix(self, merged: MergedEntry) -> None:
         for name in merged.matrix.keys() & merged.entry.fields.keys():
-            fault = Fault("stands beside the matrix as well", "keep one of the two")
+            fault = Fault("is set by the matrix as well", "keep one of the two")
             self.report(merged.entry, name, fault)
         if "prompt" in merged.matrix and merged.prompts_file is not None:
-            fault = Fault("stands beside prompts_file", "use one of the two")
+            fault = Fault("cannot be combined with prompts_file", "use one of the two")
             self.report(merged.entry, "matrix.prompt", fault)
         repeat = merged.repeat if isinstance(merged.repeat, int) else 1
         size = repeat * math.prod(map(len, merged.matrix.values()))

@@ -98,7 +98,7 @@ class Expander:
         if merged.prompts_file is not None and merged.rows is None and templates:
             for _ in self._files.read_for(merged, next(iter(templates.values()))):
                 pass
-        # with several manifests the same job may stand in two of them by one name
+        # with several manifests the same job may be in two of them by one name
         if isinstance(merged.name, str) and not merged.is_family and not self._register.several:
             self._register.take_name(merged.name, place)
 
@@ -274,7 +274,7 @@ class Expander:
 
 
 def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
-    """Whether a line or row, rather than the entry, is where something went wrong."""
+    """Whether a line or row, rather than the entry, is the place of a problem."""
     if field == "prompt" and merged.rows is None:
         return True
     if field == "name" and merged.name is None:

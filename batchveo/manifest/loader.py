@@ -99,7 +99,7 @@ class ManifestReader:
 
     def _read_items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
         if self._options.renames and form in (Format.YAML, Format.TEXT):
-            yield Fault(f"is {form.value}, where --map renames nothing", "--map is for CSV, TSV and JSON")
+            yield Fault(f"is {form.value}, in which --map renames nothing", "--map is for CSV, TSV and JSON")
         match form:
             case Format.TEXT:
                 yield Entry(1, {"prompts_file": source.label})
@@ -127,7 +127,7 @@ class ManifestReader:
             yield json_keys.advise(stream, self._options.sets)
 
     def _read_objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
-        """Objects as entries; where nothing is renamed, what to add if they look as if they should be."""
+        """Objects as entries; if nothing is renamed but should be, one fault that names the options to add."""
         if self._options.renames:
             return self._rename_keys(items)
         return json_keys.check_first_entry(self._rename_keys(items), self._options.sets)
@@ -145,7 +145,7 @@ class ManifestReader:
             yield from objects.find_absent()
 
     def _drop_unset(self, items: Iterator[Entry | Fault]) -> Iterator[Entry | Fault]:
-        """Without the nulls in fields that ``--set`` gives: programs write them where a CSV has an empty cell."""
+        """The entries without nulls in fields that ``--set`` gives: programs write null for an empty cell."""
         sets = self._options.sets
         for item in items:
             if sets and isinstance(item, Entry) and None in item.fields.values():
@@ -179,10 +179,10 @@ def _model_hint(source: Source, form: Format) -> str:
 class Summary:
     """What manifests ask for.
 
-    ``repeated`` counts the jobs whose request stands word for word earlier (each is still a job of its own);
-    ``first_repeated`` names the first of them and what it repeats. ``shared`` counts what stands in an earlier
-    manifest too, by the same name, and is made once; ``first_shared`` names the first of those, both places.
-    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` where nobody
+    ``repeated`` counts the jobs whose request an earlier job has word for word (each is a job of its own);
+    ``first_repeated`` names the first of them and what it repeats. ``shared`` counts the jobs that an earlier
+    manifest has too, by the same name, and that are made once; ``first_shared`` names the first of those, both places.
+    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` if nobody
     chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all manifests that
     set one.
     """
@@ -204,10 +204,10 @@ class Summary:
 
     @property
     def shared_note(self) -> str | None:
-        """What a person should know of jobs that stand in several manifests; ``None`` where none does."""
+        """A notice about jobs that several manifests have; ``None`` if there are none."""
         if not self.shared:
             return None
-        stand = "1 job stands" if self.shared == 1 else f"{self.shared:,} jobs stand"
+        stand = "1 job is" if self.shared == 1 else f"{self.shared:,} jobs are"
         return (
             f"{stand} in more than one manifest by one name ({self.first_shared}): made once, with the meta of "
             "the first; a name of its own makes it a job of its own"

@@ -18,19 +18,7 @@ from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.provider.catalog import MODELS
 
 PRIVATE_TOPS = frozenset(
-    (
-        "local",
-        "localhost",
-        "localdomain",
-        "internal",
-        "lan",
-        "home",
-        "intranet",
-        "corp",
-        "private",
-        "invalid",
-        "arpa",
-    )
+    ("local", "localhost", "localdomain", "internal", "lan", "home", "intranet", "corp", "private", "invalid", "arpa")
 )
 """Last labels of host names that mean something in one network only (RFC 2606, RFC 6762, and usage)."""
 
@@ -130,7 +118,7 @@ def models_taking_files(field: str) -> list[str]:
 
 
 def media_type(start: bytes) -> str | None:
-    """The media type that the first bytes of a file tell; ``None`` for one we do not know."""
+    """The media type of a file by its first bytes; ``None`` for one we do not know."""
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if start.startswith(b"\xff\xd8\xff"):
@@ -180,7 +168,7 @@ def _read_file(path: Path, major: str) -> InputFile:
 
 
 class Address(Enum):
-    """The kinds of values that may stand for an image or a video."""
+    """The kinds of values that may name an image or a video."""
 
     WEB = auto()
     DATA = auto()

@@ -56,11 +56,11 @@ def uses_variable(name: str | Template, variable: str) -> bool:
 
 
 def is_raw(value: object) -> bool:
-    """Whether ``prompts_format`` takes every line as it stands. Raises ``Fault``."""
+    """Whether ``prompts_format`` takes every line as it is. Raises ``Fault``."""
     try:
         return _RAW[str(value).strip().lower()]
     except KeyError:
-        right = "lines refuses what hardly is a prompt, raw takes every line as it stands"
+        right = "lines refuses what hardly is a prompt, raw takes every line as it is"
         raise Fault(f"{shown(value)} is neither lines nor raw", right) from None
 
 

@@ -23,18 +23,13 @@ _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{[^{}]*\}|[0-9]+"
 
 
 class Fault(Exception):
-    """One thing wrong with one value, raised where the place in the file is not known.
+    """One thing wrong with one value, raised by code that does not know the place in the file.
 
-    ``line`` and ``field`` are set where the raiser knows them better than the catcher.
+    ``line`` and ``field`` are set if the raiser knows them better than the catcher.
     """
 
     def __init__(
-        self,
-        message: str,
-        suggestion: str | None = None,
-        *,
-        line: int | None = None,
-        field: str | None = None,
+        self, message: str, suggestion: str | None = None, *, line: int | None = None, field: str | None = None
     ) -> None:
         self.message = message
         self.suggestion = suggestion
@@ -61,7 +56,7 @@ class _Kind:
             self.more_lines.append(line)
 
     def problems(self) -> Iterable[tuple[int, Problem]]:
-        """Those that are listed; the last of them tells of the others."""
+        """Those that are listed; the last of them counts the others."""
         if not self.more:
             return self.listed
         *first, (number, last) = self.listed
@@ -71,7 +66,7 @@ class _Kind:
 class Problems:
     """Collects problems; ``noticed`` counts every report, repeated ones too.
 
-    Of one kind a few are kept, so that a thousand of it hide nothing else. ``files`` are told about in this order.
+    Of one kind a few are kept, so that a thousand of it hide nothing else. They are listed in the order of ``files``.
     """
 
     def __init__(self, files: Iterable[str] = ()) -> None:
@@ -133,7 +128,7 @@ class Problems:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as it is quoted in a message: on one line, and cut in its middle where it is long."""
+    """A value as it is quoted in a message: on one line, and cut in its middle if it is long."""
     return cut(repr(value), limit)
 
 

@@ -139,13 +139,10 @@ class Selection:
 
     @property
     def note(self) -> str | None:
-        """What a person should know of the choice; ``None`` where nobody chose."""
+        """The choice in words; ``None`` if nobody chose."""
         if not self._options.chooses:
             return None
-        ways = [
-            *(["--only"] if self._options.only else []),
-            *(["--limit"] if self._options.limit is not None else []),
-        ]
+        ways = [*(["--only"] if self._options.only else []), *(["--limit"] if self._options.limit is not None else [])]
         return f"{self.chosen:,} of {self.named:,} chosen by {' and '.join(ways)}"
 
     def _is_wanted(self, job: Row) -> bool:

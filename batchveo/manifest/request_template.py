@@ -73,7 +73,7 @@ class RequestTemplates:
     def make_all(self, merged: MergedEntry) -> dict[object, RequestTemplate]:
         """A request template for each model of the entry. It is whole only if nothing was reported meanwhile.
 
-        There is none yet where a template names the model.
+        There is none yet if a template names the model.
         """
         if isinstance(merged.model, Template):
             self._check_names(merged, "model", [merged.model])
@@ -95,12 +95,12 @@ class RequestTemplates:
         return templates
 
     def make_for_model(self, merged: MergedEntry, name: object) -> RequestTemplate:
-        """The request template for a model that a template named. Raises ``Fault`` where there is no such model."""
+        """The request template for a model that a template named. Raises ``Fault`` if there is no such model."""
         known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
         return self._make_template(merged, self._load_rules(known))
 
     def _find_rules(self, merged: MergedEntry, name: object, field: str) -> Rules | None:
-        """The rules of a model; ``None`` where what is wrong with its name was reported."""
+        """The rules of a model; ``None`` if what is wrong with its name was reported."""
         rules = self._rules.get(name) if isinstance(name, str) else None
         if rules is None:
             try:
@@ -150,7 +150,7 @@ class RequestTemplates:
         return template
 
     def _accept_value(self, merged: MergedEntry, rules: Rules, field: str, key: str, value: object) -> object:
-        """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
+        """What a written value comes to: an accepted one or a blank; ``None`` if it was reported."""
         try:
             rule = rules.get(key)
             if rule is None or value is None:
@@ -184,7 +184,7 @@ class RequestTemplates:
             self._check_given(merged, name, fault, template.rules.takes)
         prompt = template.blanks.get("prompt", template.fixed.get("prompt"))
         if merged.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
-            fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
+            fault = Fault("does not use the lines of prompts_file", "write {line} in it, or leave it out")
             self._report(merged.entry, "prompt", fault)
 
     def _check_given(self, merged: MergedEntry, name: str, fault: Fault, known: Collection[str]) -> None:
@@ -256,7 +256,7 @@ def used_by(merged: MergedEntry, templates: Collection[RequestTemplate]) -> set[
 
 
 def names_used(merged: MergedEntry) -> set[str]:
-    """The placeholders that stand in the templates of an entry."""
+    """The placeholders in the templates of an entry."""
     used: set[str] = set()
     for setting in (merged.name, merged.given_id, merged.model, merged.repeat, *merged.meta_blanks.values()):
         used.update(names_in(setting))
@@ -280,7 +280,7 @@ def names_in(setting: object) -> tuple[str, ...]:
 
 
 def attached(value: object, inputs: list[InputFile]) -> object:
-    """The value as it stands in a request; the files in it go to ``inputs``."""
+    """The value as a request holds it; the files in it are added to ``inputs``."""
     if isinstance(value, InputFile):
         inputs.append(value)
         return value.reference

@@ -79,7 +79,7 @@ class Rule:
         return self.accept(value)
 
     def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
-        """The template that a text with braces is; ``None`` where it is none to be filled as a whole."""
+        """The template that a text with braces is; ``None`` if it is none to be filled as a whole."""
         if self.takes_json and _JSON.match(value):
             return None
         if not self.is_list:
@@ -90,7 +90,7 @@ class Rule:
         return whole if len(whole.parts) == len(whole.names) == 1 else None
 
     def read_filled(self, blank: Blank, values: Mapping[str, object]) -> object:
-        """The accepted value that a blank makes with these values; ``None`` where nothing fills it.
+        """The accepted value that a blank makes with these values; ``None`` if nothing fills it.
 
         Raises ``Fault``.
         """
@@ -103,7 +103,7 @@ class Rule:
 
 
 class Rules:
-    """The rules of one model; of a model that is not in the catalogue where ``model`` is ``None``."""
+    """The rules of one model; if ``model`` is ``None``, of a model that is not in the catalogue."""
 
     def __init__(self, name: str, model: Model | None, folder: Path, inputs: LocalFiles) -> None:
         self.name = name
@@ -118,7 +118,7 @@ class Rules:
         return self.model.params if self.model else ()
 
     def get(self, name: str) -> Rule | None:
-        """The rule of a parameter; ``None`` where the model has no such one."""
+        """The rule of a parameter; ``None`` if the model has no such one."""
         rule = self._by_name.get(name)
         if rule is None and self.model is None:
             rule = self._by_name[name] = _make_free_rule(name)
@@ -303,7 +303,7 @@ def make_strict(name: str, rule: Rule) -> Rule:
 
 
 def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
-    """What a request to this model leaves open where it does not say it, with the fault of each parameter."""
+    """The parameters that a request to this model must give, to leave nothing open, with the fault of their absence."""
     if model is None:
         yield (
             "model",

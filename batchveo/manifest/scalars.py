@@ -129,7 +129,7 @@ def _find_reason(value: str) -> str | None:
     if len(value) <= LONGEST_MARK and not value.strip("-–—"):
         return "a mark for an empty cell"
     if value.casefold() in _NOTHING:
-        return "what a program writes where nothing is"
+        return "what a program writes for a missing value"
     if _ERROR.fullmatch(value.upper()) and (value.isupper() or not value.startswith("#") or not value.strip("#")):
         return "a spreadsheet's error"
     return None

@@ -173,11 +173,11 @@ def _format_by_name(path: Path) -> Format:
         if path.suffix.lower() == ".parquet":
             raise Fault("is Parquet, which is no manifest", f"name it in YAML: rows_file: {path.name}") from None
         known = " ".join(_BY_EXTENSION)
-        raise Fault("the format cannot be told from the extension", f"one of {known}") from None
+        raise Fault("the extension names no format", f"one of {known}") from None
 
 
 def _format_by_content(stream: BinaryIO) -> Format:
-    """What standard input holds, told by its first line that is not blank.
+    """The format of standard input, by its first line that is not blank.
 
     ``{`` and ``[`` begin JSON or JSON Lines, column names are the header of a CSV, what no YAML manifest begins
     with is a list of prompts; all else is YAML.

@@ -25,10 +25,10 @@ _NOT_IN_CELLS = {
 }
 _NAMED = 12
 NameCheck = Callable[[str], tuple[str, ...] | Fault]
-"""The fields that a column's name stands for (none: it is ignored), or what is wrong with the name."""
+"""Maps the name of a column to the fields it fills (none: it is ignored), or to what is wrong with it."""
 _DELIMITERS = ",;\t"
 _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECASE)
-"""The first line by which a spreadsheet tells another what separates the cells."""
+"""The first line in which a spreadsheet names the separator of cells."""
 
 
 class ColumnMapper:
@@ -42,7 +42,7 @@ class ColumnMapper:
             self._fields_of.setdefault(column.strip(), []).append(name)
 
     def fields_of(self, column: str) -> tuple[str, ...] | Fault:
-        """The fields that a column fills; none where it is to be ignored."""
+        """The fields that a column fills; none if it is to be ignored."""
         if column in self._fields_of:
             return tuple(self._fields_of[column])
         if is_meta(column):
@@ -130,7 +130,7 @@ class Header:
                 )
 
     def check_unnamed(self, row: list[str], line: int) -> Iterator[Fault]:
-        """A fault for a column without a name whose cells say something; it is told once.
+        """A fault for a column without a name whose cells are not empty, once a column.
 
         The first column may count the rows, as a data frame's index does.
         """
@@ -178,11 +178,11 @@ def header_of(names: Sequence[str], check: NameCheck, line: int) -> Header:
 
 
 def _add_column(header: Header, column: int, found: str | Fault, first: dict[str, int]) -> Fault | None:
-    """Let a column fill a field; what is wrong where it cannot."""
+    """Let a column fill a field; the fault if it cannot."""
     if isinstance(found, Fault):
         return found
     if found in first:
-        where = f"stands twice, in column {first[found] + 1} and in column {column + 1}"
+        where = f"appears twice, in column {first[found] + 1} and in column {column + 1}"
         return Fault(f"the column {where}", "take one of them out")
     first[found] = column
     if found.startswith(META):
@@ -197,17 +197,13 @@ def _suggest_column(name: str) -> str:
 
 
 def read_csv(
-    stream: BinaryIO,
-    columns: ColumnMapper,
-    *,
-    required: Sequence[Sequence[str]] = (),
-    delimiter: str | None = None,
+    stream: BinaryIO, columns: ColumnMapper, *, required: Sequence[Sequence[str]] = (), delimiter: str | None = None
 ) -> Iterator[Entry | Fault]:
-    """An entry for each row that is not blank; a ``Fault`` stands for what cannot be read.
+    """An entry for each row that is not blank; a ``Fault`` for what cannot be read.
 
-    Without a ``delimiter`` the one that stands most often in the header is taken. A column that is wrong is
-    reported once and left out of every row. Where all of a ``required`` group are absent something stands in, so
-    that the rest can be checked; but without a model, on which the others depend, no row is read.
+    Without a ``delimiter`` the most frequent one of the header is taken. A column that is wrong is reported once
+    and left out of every row. If all of a ``required`` group are absent, a text replaces them, so that the rest can
+    be checked; but without a model, on which the others depend, no row is read.
     """
     try:
         rows = numbered_rows(stream, delimiter)
@@ -246,7 +242,7 @@ def _read_entries(
 
 
 def without_edge(row: list[str], width: int) -> bool:
-    """Cut off the empty cells that a spreadsheet writes beyond its last column; false where one is not empty."""
+    """Cut off the empty cells that a spreadsheet writes beyond its last column; false if one is not empty."""
     if len(row) < width or any(cell.strip() for cell in row[width:]):
         return False
     del row[width:]
@@ -260,7 +256,7 @@ def wrong_width(row: list[str], width: int, line: int) -> Fault:
 
 
 def numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not blank, with the line it begins on; raises ``Fault`` where it is not CSV."""
+    """Every row that is not blank, with the line it begins on; raises ``Fault`` if it is not CSV."""
     csv.field_size_limit(text.LINE_LIMIT)  # of the whole process: the module knows no other way
     lines = text.read_lines(stream)
     skipped, first = _skip_blank(lines, 0)

@@ -27,7 +27,7 @@ KEY, VALUE = DocumentColumn("key"), DocumentColumn("value")
 
 
 def read_json_rows(stream: BinaryIO) -> Iterator[Entry | Fault]:
-    """The rows in their order, streamed; a ``Fault`` stands for what cannot be read."""
+    """The rows in their order, streamed; a ``Fault`` for what cannot be read."""
     with open_composer(stream, json=True) as (nodes, text):
         try:
             yield from _read_rows(nodes, text)
@@ -82,7 +82,7 @@ def _read_row(
 
 
 def read_jsonl(stream: BinaryIO) -> Iterator[Entry | Fault]:
-    """An entry for each line that is not blank; a ``Fault`` stands for a line that cannot be read."""
+    """An entry for each line that is not blank; a ``Fault`` for a line that cannot be read."""
     return _read_lines(stream, _parse_entry)
 
 
@@ -121,7 +121,7 @@ def _parse_row(line: str, number: int) -> Entry | Fault:
 
 
 def _parse_value(line: str, number: int) -> object:
-    """What stands in a line; a ``Fault`` where it cannot be read."""
+    """The value of a line; a ``Fault`` if it cannot be read."""
     try:
         fields = _decode(line)
         if "\\u" in line:
@@ -146,7 +146,7 @@ def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(fields) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Fault("stands twice in one object", "keep one of them", field=twice)
+        raise Fault("appears twice in one object", "keep one of them", field=twice)
     return fields
 
 

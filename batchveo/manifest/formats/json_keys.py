@@ -45,7 +45,7 @@ class KeyMapper:
         self._seen: dict[str, None] = {}
 
     def map_entry(self, entry: Entry) -> Entry | Fault:
-        """The entry with its fields; a ``Fault`` where a key is not to be had or not to be left out."""
+        """The entry with its fields; a ``Fault`` if a key is not to be had or not to be left out."""
         rest: dict[str, object] = dict(entry.fields)
         if len(self._seen) < _SEEN:
             self._seen |= dict.fromkeys(entry.fields)
@@ -76,7 +76,7 @@ class KeyMapper:
     def _place_value(
         self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]
     ) -> None:
-        """Put what stands under a key where it belongs."""
+        """Put the value of a key into the fields, into ``meta``, or nowhere."""
         whole = entry.fields.get(key) == value
         is_field = key in _KNOWN or self._keeps_unknown
         if (whole and key not in self._renames and is_field) or (value is None and self._as_written):
@@ -114,7 +114,7 @@ def _get_at(value: object, path: _Path) -> object:
 
 
 def _remove_path(table: dict[str, object], path: _Path) -> dict[str, object]:
-    """The table without what stands at the path, nor what is empty then; it may be gone already."""
+    """The table without the value at the path, and without what is empty then; the value may be gone already."""
     head, rest = path[0], path[1:]
     left = {key: value for key, value in table.items() if key != head}
     if rest and head in table and (kept := _remove_inside(table[head], rest)):
@@ -140,9 +140,9 @@ def _join_meta(fields: dict[str, object], meta: dict[str, object]) -> dict[str, 
     if own is None:
         return {**fields, "meta": meta}
     if not isinstance(own, dict):
-        return fields  # complained of where meta is read
+        return fields  # reported when meta is read
     if twice := next((key for key in meta if key in own), None):
-        raise Fault(f"{twice} stands in meta and beside it", "rename one of them", field=twice)
+        raise Fault(f"{twice} is in meta and beside it", "rename one of them", field=twice)
     return {**fields, "meta": {**own, **meta}}
 
 
@@ -200,7 +200,7 @@ def advise(stream: BinaryIO, given: Collection[str]) -> Fault:
 
 
 def _advise_list(row: Mapping[str, object], given: Collection[str], line: int) -> Fault:
-    """What to add where many rows stand in a list under one key: that key names none of them."""
+    """What to add if many rows are in a list under one key: that key names none of them."""
     where = f"holds a list under {shown_bare(str(row[KEY]), 30)}, no jobs"
     if VALUE in row:
         return _make_advice(where, f"--map prompt={VALUE} --extra meta", given, line)

@@ -70,7 +70,7 @@ def check_format(path: Path) -> None:
 
 
 def check_first(line: str) -> None:
-    """Raise ``Fault`` where the first line shows that the file is something else than a list of prompts."""
+    """Raise ``Fault`` if the first line shows that the file is something else than a list of prompts."""
     if _JSON.match(line):
         raise Fault(
             "looks like JSON, not like a list of prompts", "call it .json or .jsonl, and name it as the manifest"
@@ -103,7 +103,7 @@ def _find_reasons(line: str) -> Iterator[str]:
         yield "is only the name of a column"
     text = line.strip()
     if any(_is_within(text, *quotes) for quotes in _QUOTES):
-        yield "stands in quotes"
+        yield "is in quotes"
 
 
 def _is_within(text: str, left: str, right: str) -> bool:
@@ -122,7 +122,7 @@ def _is_field(key: str) -> bool:
 
 
 class PromptLine(NamedTuple):
-    """One prompt of a file; ``copy`` is 1, and n for the nth time that the same line stands there."""
+    """One prompt of a file; ``copy`` is 1, and n for the nth line of the same text."""
 
     number: int
     text: str
@@ -130,9 +130,9 @@ class PromptLine(NamedTuple):
 
 
 def read_prompts(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Iterator[PromptLine | Fault]:
-    """The lines that are not blank; a ``Fault`` stands for one that is hardly meant as a prompt.
+    """The lines that are not blank; a ``Fault`` for one that is hardly meant as a prompt.
 
-    ``raw`` lines are prompts whatever they look like. Raises ``Fault`` where the file cannot be read, with the
+    ``raw`` lines are prompts whatever they look like. Raises ``Fault`` if the file cannot be read, with the
     line if that is known. Keeps a hash of each line, to count the copies.
     """
     seen: set[int] = set()

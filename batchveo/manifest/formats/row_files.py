@@ -18,7 +18,7 @@ from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, ope
 
 _ROWS_AT_ONCE = 1024
 ROW = "row."
-"""What may stand before the name of a column, where the name alone means something else."""
+"""A prefix for the name of a column, for names that mean something else by themselves."""
 
 NUMBER = "row_number"
 """Counts the rows from 1."""
@@ -28,7 +28,7 @@ _NESTED = 8
 
 
 def read_columns(path: Path) -> list[str]:
-    """The names of the columns. Raises ``Fault`` where the file cannot be read, or pyarrow is not here."""
+    """The names of the columns. Raises ``Fault`` if the file cannot be read, or pyarrow is not here."""
     with _open_parquet(path) as file:
         return [str(name) for name in file.schema_arrow.names]
 
@@ -87,7 +87,7 @@ def _open_parquet(path: Path) -> Any:
 
 
 class TableRow(NamedTuple):
-    """One row: its line (its number where the file has no lines), and what fills the placeholders."""
+    """One row: its line (its number if the file has no lines), and the values for placeholders."""
 
     line: int
     values: Mapping[str, object]
@@ -108,7 +108,7 @@ class RowFile:
         return [name for name, column in self.columns.items() if name == column]
 
     def check(self, names: Collection[str]) -> None:
-        """Raise ``Fault`` for a placeholder whose column stands twice."""
+        """Raise ``Fault`` for a placeholder whose column the file has twice."""
         for name in names:
             if self.columns.get(name) in self._twice:
                 raise Fault(f"{self.label} has two columns {self.columns[name]}", "rename one of them", line=1)
@@ -132,7 +132,7 @@ class RowFile:
 
 
 def row_file(path: Path, label: str) -> RowFile:
-    """The table in a file; its name tells the format. Raises ``Fault`` where it cannot be read."""
+    """The table in a file; its name gives the format. Raises ``Fault`` if it cannot be read."""
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
         return _open_csv(path, label, "\t" if suffix == ".tsv" else None)
@@ -204,7 +204,7 @@ def _name_columns(
 
 
 def _flatten_record(record: Entry) -> Entry:
-    """The record with a column ``a.b`` for what stands under ``b`` in the object ``a``."""
+    """The record with a column ``a.b`` for the value of ``b`` in the object ``a``."""
     if not any(isinstance(value, dict) for value in record.fields.values()):
         return record
     return record._replace(fields=dict(_list_leaves(record.fields, "")))

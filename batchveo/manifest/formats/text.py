@@ -64,7 +64,7 @@ def _decode_block(block: bytes, first: int) -> tuple[str, Fault | None]:
 
 
 class Comment(NamedTuple):
-    """A comment, and how it stands to the last character before it.
+    """A comment, and its distance from the last character before it.
 
     ``lines`` counts the line breaks between the two, ``gap`` the blanks if there is no break; ``column`` is
     that of the ``#`` if there is one, from 0.
@@ -86,7 +86,7 @@ class Comments:
         self._found: deque[tuple[int, Comment]] = deque()
         self._at = 0
         self._ink = 0  # after the last character that is not white
-        self._line = 0  # where the current line begins
+        self._line = 0  # the place at which the current line begins
         self._breaks = 0  # line breaks since the ink
 
     def feed(self, text: str) -> None:
@@ -149,7 +149,7 @@ class YamlText:
     """A stream for the YAML parser: text checked on the way, and bounded between two ``item_done``.
 
     With ``json``, surrogate pairs written as two escapes, which YAML does not know, become the
-    character they stand for.
+    character that they mean.
     """
 
     def __init__(self, stream: BinaryIO, *, json: bool = False) -> None:
@@ -181,7 +181,7 @@ class YamlText:
         return raw
 
     def _commented(self, text: str, size: int) -> str:
-        """The text, with its comments noted, and more of it where it ends before a comment tells what it is."""
+        """The text with its comments noted, and more of it if it ends just after a ``#``."""
         while text.endswith((" #", "\t#")) and (raw := self._read_piece(size)):
             text += self._decode_block(raw)
         self.comments.feed(text)
@@ -203,7 +203,7 @@ class YamlText:
         return text
 
     def _whole_escapes(self, text: str) -> str:
-        """The text up to an escape that may go on in the next piece, with surrogate pairs joined."""
+        """The text up to an escape that the next piece may continue, with surrogate pairs joined."""
         if not self._json:
             return text
         text = self._held + text

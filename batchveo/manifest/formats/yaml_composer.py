@@ -18,7 +18,7 @@ NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
 
 ANCHORED_LIMIT = 1_000_000
-"""How many values may stand under anchors in one file; those are kept."""
+"""How many values one file may have under anchors; those are kept."""
 
 _DASH = 2
 """The columns that the dash of a list's item takes."""
@@ -44,8 +44,8 @@ _BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")
 class Composer:
     """Takes events one by one and builds values from them; no objects, only the core schema's values.
 
-    With the ``comments`` of the file, texts that one of them cuts short are told; ``faults`` has what is wrong in
-    the value that is being built.
+    With the ``comments`` of the file, texts that one of them cuts short are reported; ``faults`` has what is wrong
+    in the value that is being built.
     """
 
     def __init__(self, events: Iterator[yaml.Event], comments: Comments | None = None) -> None:
@@ -72,7 +72,7 @@ class Composer:
     def value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
         """The value that begins with this event, and what is wrong in it.
 
-        After a fault that breaks it off the rest of the value is skipped, and the fault stands for it.
+        After a fault that breaks it off the rest of the value is skipped, and the fault takes its place.
         """
         outside = self._depth - isinstance(start, yaml.CollectionStartEvent)
         self._nodes = 0
@@ -148,7 +148,7 @@ class Composer:
             key, line = self.key(event), line_of(event)
             start = self.next()
             if in_braces and _is_lone(event, start):
-                if previous or not lone:  # what a comma cuts once is told once
+                if previous or not lone:  # what a comma cuts once is reported once
                     self.faults.append(_refuse_lone(key, previous, line))
                 previous, lone = "", True
                 continue
@@ -163,7 +163,7 @@ class Composer:
         for other in merged:
             for key in other.keys() - table.keys():
                 table[key], table.lines[key] = other[key], other.lines[key]
-        # {animal} without quotes: a text stands in, so that nobody complains of a mapping in its place
+        # {animal} without quotes: a text replaces it, so that no mapping is reported in its place
         return "…" if lone and depth and not table else table
 
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
@@ -196,7 +196,7 @@ class Composer:
     def _keep_anchor(self, anchor: str, event: yaml.Event, value: object, size: int) -> None:
         self._anchored += size
         if self._anchored > ANCHORED_LIMIT:
-            raise Fault(f"more than {ANCHORED_LIMIT:,} values stand under anchors", line=line_of(event))
+            raise Fault(f"more than {ANCHORED_LIMIT:,} values are under anchors", line=line_of(event))
         self._anchors[anchor] = (value, size)
         if isinstance(event, yaml.ScalarEvent) and not event.style and (" " in event.value or not event.value):
             self._lonely_anchors[anchor] = (line_of(event), event.value)
@@ -208,8 +208,8 @@ class Composer:
 
 
 def twice(key: str, first: int, line: int) -> Fault:
-    """What to say of a key that stands twice in one mapping."""
-    where = f"stands twice, in line {first} and in line {line}"
+    """The fault of a key that one mapping has twice."""
+    where = f"appears twice, in line {first} and in line {line}"
     return Fault(where, "keep one of them", line=line, field=key)
 
 
@@ -232,7 +232,7 @@ def _resolve_scalar(event: yaml.ScalarEvent) -> object:
 
 
 def _is_lone(key: yaml.Event, value: yaml.Event) -> bool:
-    """Whether a key in braces stands without a colon: its empty value has no place of its own."""
+    """Whether a key in braces has no colon: its empty value has no place of its own."""
     if not isinstance(value, yaml.ScalarEvent) or value.value or value.anchor or not value.implicit[0]:
         return False
     return _start_of(value) == _end_of(key) or " " in getattr(key, "value", "")
@@ -284,10 +284,10 @@ def _column_of(event: yaml.Event) -> int:
 
 
 def _start_of(event: yaml.Event) -> int:
-    """How many characters of the file stand before an event."""
+    """How many characters of the file precede an event."""
     return event.start_mark.index if event.start_mark else 0
 
 
 def _end_of(event: yaml.Event) -> int:
-    """How many characters of the file stand before the end of an event."""
+    """How many characters of the file precede the end of an event."""
     return event.end_mark.index if event.end_mark else 0

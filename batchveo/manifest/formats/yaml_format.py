@@ -23,9 +23,9 @@ _PIECE = 1024 * 1024
 
 
 def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]:
-    """The defaults of a manifest, wherever they stand, and its other items in their order.
+    """The defaults of a manifest first, wherever they are in it, then its other items in their order.
 
-    A ``Fault`` stands for something that cannot be read. What follows a fault of one job is still read; after
+    A ``Fault`` comes in place of what cannot be read. What follows a fault of one job is still read; after
     a fault of the syntax there is nothing more.
     """
     defaults = _find_defaults(stream, json=json)
@@ -37,7 +37,7 @@ def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]
 
 
 def _find_defaults(stream: BinaryIO, *, json: bool) -> Defaults | None:
-    """The defaults, looked for in a reading of its own only where the word stands in the file at all."""
+    """The defaults; a reading of its own looks for them only if the file holds the word at all."""
     found = None
     if _mentions_word(stream, b"defaults"):
         with closing(_read_items(stream, json=json)) as items:
@@ -85,7 +85,7 @@ class _Document:
         self._text = text
 
     def items(self) -> Iterator[Item | Fault]:
-        """Everything the document holds; raises ``Fault`` where reading cannot go on."""
+        """Everything that the document holds. Raises ``Fault`` if it cannot be read further."""
         self._nodes.next()  # the start of the stream
         if isinstance(self._nodes.next(), yaml.StreamEndEvent):
             return
@@ -151,7 +151,7 @@ class _Document:
 def _hint_section(key: str) -> str:
     if key in {"prompt", "model", "name", "id", "matrix"}:
         return "a job goes below jobs:, with a dash before it"
-    return key_hint(key, SECTIONS) or f"at the top stand {', '.join(SECTIONS)}"
+    return key_hint(key, SECTIONS) or f"the top-level keys are {', '.join(SECTIONS)}"
 
 
 def syntax_fault(error: yaml.YAMLError, *, json: bool = False) -> Fault:
