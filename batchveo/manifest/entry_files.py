@@ -13,9 +13,9 @@ from batchveo.manifest.formats.prompts import PromptLine, check_format
 from batchveo.manifest.formats.row_files import TableRow
 from batchveo.manifest.job_register import Place
 from batchveo.manifest.merged_entry import MergedEntry
-from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate, names_in, names_used
-from batchveo.manifest.sources import Source, opened
+from batchveo.manifest.sources import opened
 from batchveo.manifest.templates import check_names
 
 _NOWHERE = "the path is relative to the manifest's folder"
@@ -43,14 +43,12 @@ class EntryFiles:
 
     def __init__(
         self,
-        source: Source,
         merger: EntryMerger,
-        problems: Problems,
         own: Callable[[], AbstractContextManager[BinaryIO]] | None = None,
     ) -> None:
-        self._source = source
+        self._source = merger.source
         self._merger = merger
-        self._problems = problems
+        self._problems = merger.problems
         self._own = own
 
     def read_for(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow | None]:
@@ -104,15 +102,18 @@ class EntryFiles:
     def _read_lines(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow]:
         file = str(merged.prompts_file)
         label = self._source.label if self._own else self._source.beside(file)
-        found = 0
+        names = None if merged.names_file is None else _read_names(self._source.folder / merged.names_file)
+        found = named = 0
         try:
-            with _Names(self._find_names(merged)) as names:
-                for line in self._open_lines(merged, file):
-                    found += 1
-                    name = names.next()
-                    if given := self._fill_row(merged, template, line, label, name):
-                        yield given
-                names.check_end(found)
+            for line in self._open_lines(merged, file):
+                found += 1
+                name = next(names, None) if names else None
+                named += name is not None
+                if given := self._fill_row(merged, template, line, label, name):
+                    yield given
+            if names and (named := named + sum(1 for _ in names)) != found:
+                message = f"{self._source.folder / str(merged.names_file)} holds {named:,} names for {found:,} prompts"
+                raise _NamesFault(message, "one name a line, in the order of the prompts")  # noqa: TRY301
         except _NamesFault as fault:
             self._merger.report(merged.entry, "names_file", fault)
         except Fault as fault:
@@ -153,61 +154,24 @@ class EntryFiles:
         return FileRow(Place(label, line.number), values, prompt, name, line.copy if name is None else 1)
 
     def _hint_raw(self, fault: Fault) -> Fault:
-        if self._own:
-            fault.suggestion = "take it out; or with --set prompts_format=raw every line is a prompt as it is"
-        else:
-            fault.suggestion = "take it out; or with prompts_format: raw every line is a prompt as it is"
+        option = "--set prompts_format=raw" if self._own else "prompts_format: raw"
+        fault.suggestion = f"take it out; or with {option} every line is a prompt as it is"
         return fault
-
-    def _find_names(self, merged: MergedEntry) -> Path | None:
-        return None if merged.names_file is None else self._source.folder / merged.names_file
 
 
 class _NamesFault(Fault):
     """Something is wrong with the list of names."""
 
 
-class _Names:
-    """The lines of a names file, one by one; nothing if there is no file."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._taken = 0
-        self._read_lines: Iterator[tuple[int, str]] | None = None
-
-    def __enter__(self) -> _Names:
-        if self._path is not None:
-            self._read_lines = self._read_names(self._path)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._read_lines is not None:
-            self._read_lines.close()  # type: ignore[attr-defined]  # a generator
-
-    def _read_names(self, path: Path) -> Iterator[tuple[int, str]]:
-        try:
-            with opened(path) as stream:
-                yield from prompts.number_lines(stream)
-        except Fault as fault:
-            place = path if fault.line is None else f"{path}:{fault.line}"
-            raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
-
-    def next(self) -> str | None:
-        """The name of the next prompt; ``None`` if none is given, or there is none left."""
-        if self._read_lines is None:
-            return None
-        _, name = next(self._read_lines, (0, ""))
-        self._taken += bool(name)
-        return name.strip() or None
-
-    def check_end(self, prompts: int) -> None:
-        """Raise ``Fault`` if there were more or fewer names than prompts."""
-        if self._read_lines is None:
-            return
-        names = self._taken + sum(1 for _ in self._read_lines)
-        if names != prompts:
-            message = f"{self._path} holds {names:,} names for {prompts:,} prompts"
-            raise _NamesFault(message, "one name a line, in the order of the prompts")
+def _read_names(path: Path) -> Iterator[str]:
+    """The lines of a names file. Raises ``_NamesFault`` if it cannot be read."""
+    try:
+        with opened(path) as stream:
+            for _, name in prompts.number_lines(stream):
+                yield name.strip()
+    except Fault as fault:
+        place = path if fault.line is None else f"{path}:{fault.line}"
+        raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
 
 
 def _read_prompt(merged: MergedEntry, template: RequestTemplate | None, line: PromptLine) -> object:

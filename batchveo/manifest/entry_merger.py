@@ -54,9 +54,8 @@ class EntryMerger:
     def __init__(
         self, source: Source, problems: Problems, *, cells: bool = False, sets: Mapping[str, str] | None = None
     ) -> None:
-        self._source = source
-        self._label = source.label
-        self._problems = problems
+        self.source = source
+        self.problems = problems
         self.cells = cells
         self._sets = _fields_of_sets(sets or {})
         self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
@@ -64,13 +63,13 @@ class EntryMerger:
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
-            self._problems.add_fault(self._label, None, f"{SET}{field}", fault, once=True)
+            self.problems.add_fault(self.source.label, None, f"{SET}{field}", fault, once=True)
         elif self.is_default(entry, field):
             line = _find_line(self.defaults, field)
-            self._problems.add_fault(self._label, line, f"defaults.{field}", fault, once=True)
+            self.problems.add_fault(self.source.label, line, f"defaults.{field}", fault, once=True)
         else:
             once = "matrix" in entry.fields  # several models there may have the same to say
-            self._problems.add_fault(self._label, _find_line(entry, field), field, fault, once=once)
+            self.problems.add_fault(self.source.label, _find_line(entry, field), field, fault, once=once)
 
     def is_default(self, entry: Entry, field: str) -> bool:
         """Whether a field of the entry comes from the defaults."""
@@ -149,9 +148,9 @@ class EntryMerger:
 
     def _open_rows(self, value: object) -> RowFile:
         path = text(value)
-        label = self._source.beside(path)
+        label = self.source.beside(path)
         try:
-            return row_file(self._source.folder / path, label)
+            return row_file(self.source.folder / path, label)
         except Fault as fault:
             place = label if fault.line is None else f"{label}:{fault.line}"
             right = fault.suggestion or "the path is relative to the manifest's folder"

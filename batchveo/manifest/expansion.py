@@ -15,10 +15,9 @@ from batchveo.manifest.entry_files import EntryFiles, FileRow
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
-from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
 from batchveo.manifest.rules import accept_words, text
-from batchveo.manifest.sources import Source
 from batchveo.manifest.templates import Template, to_text
 
 
@@ -44,19 +43,17 @@ class Expander:
 
     def __init__(
         self,
-        source: Source,
         merger: EntryMerger,
         templates: RequestTemplates,
         register: JobRegister,
-        problems: Problems,
         files: EntryFiles,
     ) -> None:
-        self._label = source.label
+        self._label = merger.source.label
         self._files = files
         self._merger = merger
         self._templates = templates
         self._register = register
-        self._problems = problems
+        self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}

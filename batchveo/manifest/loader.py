@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -73,17 +73,14 @@ class ManifestReader:
             merger = EntryMerger(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
             templates = RequestTemplates(
                 merger,
-                source.folder,
                 self._inputs,
-                cells=form in _CELLS,
                 any_model=self._any_model,
                 strict_provenance=self._strict,
                 renamable=form in _OBJECTS,
                 model_hint=_model_hint(source, form),
             )
             own = partial(self._opener.reopen, source) if form is Format.TEXT else None
-            files = EntryFiles(source, merger, self.problems, own)
-            expander = Expander(source, merger, templates, self.register, self.problems, files)
+            expander = Expander(merger, templates, self.register, EntryFiles(merger, own))
             for item in self._read_items(stream, form, source):
                 if isinstance(item, Entry):
                     entries += 1
@@ -108,8 +105,8 @@ class ManifestReader:
             case Format.JSON:
                 yield from self._read_document(stream)
             case Format.JSON_LINES:
-                read = json_format.read_jsonl_values if self._options.renames else json_format.read_jsonl
-                yield from self._read_objects(self._drop_unset(read(stream)))
+                entries = json_format.read_jsonl(stream, any_value=bool(self._options.renames))
+                yield from self._read_objects(self._drop_unset(entries))
             case Format.CSV | Format.TSV:
                 delimiter = "\t" if form is Format.TSV else None
                 columns = ColumnMapper(self._options, any_model=self._any_model)
@@ -236,11 +233,16 @@ class Manifests:
         named: dict[str, Source] = {}
         for source in map(source_of, sources):
             named.setdefault(source.identity, source)
-        self._sources: list[Source] = [*named.values()]
         self._opener = Opener(stdin)
-        self._inputs = LocalFiles()
-        self._any_model = allow_unknown_model
-        self._strict = strict_provenance
+        self._new_reader = partial(
+            ManifestReader,
+            [*named.values()],
+            self._opener,
+            LocalFiles(),
+            self._options,
+            any_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +284,7 @@ class Manifests:
 
     def check(self) -> Summary:
         """Read everything, for its problems alone. Raises ``ManifestError``."""
-        return self.read(_exhaust_jobs)
+        return self.read(partial(deque, maxlen=0))
 
     def specs(self) -> Iterator[JobSpec]:
         """All jobs, chosen or not, streaming, anew at each call.
@@ -293,17 +295,3 @@ class Manifests:
         for job in reader.read_jobs():
             yield JobRow(*job).spec()
         reader.problems.raise_if_any()
-
-    def _new_reader(self) -> ManifestReader:
-        return ManifestReader(
-            self._sources,
-            self._opener,
-            self._inputs,
-            self._options,
-            any_model=self._any_model,
-            strict_provenance=self._strict,
-        )
-
-
-def _exhaust_jobs(jobs: Iterable[Row]) -> None:
-    deque(jobs, maxlen=0)

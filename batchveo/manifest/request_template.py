@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from batchveo.core.models import InputFile
@@ -50,10 +49,8 @@ class RequestTemplates:
     def __init__(
         self,
         merger: EntryMerger,
-        folder: Path,
         inputs: LocalFiles,
         *,
-        cells: bool,
         any_model: bool,
         strict_provenance: bool = False,
         renamable: bool = False,
@@ -61,9 +58,7 @@ class RequestTemplates:
     ) -> None:
         self._merger = merger
         self._report = merger.report
-        self._folder = folder
         self._inputs = inputs
-        self._cells = cells
         self._any_model = any_model
         self._strict = strict_provenance
         self._renamable = renamable
@@ -114,7 +109,7 @@ class RequestTemplates:
     def _load_rules(self, known: str) -> Rules:
         rules = self._rules.get(known)
         if rules is None:
-            rules = self._rules[known] = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            rules = self._rules[known] = Rules(known, MODELS.get(known), self._merger.source.folder, self._inputs)
             if self._strict:
                 rules.tighten(make_strict)
         return rules
@@ -155,7 +150,7 @@ class RequestTemplates:
             rule = rules.get(key)
             if rule is None or value is None:
                 raise self._refuse_key(merged, rules, key)
-            in_cell = self._cells or isinstance(value, Cell)
+            in_cell = self._merger.cells or isinstance(value, Cell)
             return rule.read_written(value, in_cell=in_cell, columns=merged.columns)
         except Fault as fault:
             self._report(merged.entry, field, fault)

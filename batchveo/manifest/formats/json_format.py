@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import yaml
@@ -12,7 +12,7 @@ from batchveo.manifest.entries import Entry, Table
 from batchveo.manifest.formats import text
 from batchveo.manifest.formats.text import YamlText
 from batchveo.manifest.formats.yaml_composer import Composer, line_of
-from batchveo.manifest.formats.yaml_format import open_composer, syntax_fault
+from batchveo.manifest.formats.yaml_format import read_document
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import parse_whole
 
@@ -28,13 +28,7 @@ KEY, VALUE = DocumentColumn("key"), DocumentColumn("value")
 
 def read_json_rows(stream: BinaryIO) -> Iterator[Entry | Fault]:
     """The rows in their order, streamed; a ``Fault`` for what cannot be read."""
-    with open_composer(stream, json=True) as (nodes, text):
-        try:
-            yield from _read_rows(nodes, text)
-        except Fault as fault:
-            yield fault
-        except yaml.YAMLError as error:
-            yield from nodes.faults or [syntax_fault(error, json=True)]
+    return read_document(stream, _read_rows, json=True)
 
 
 def make_row(value: object, key: str | None = None) -> dict[str, object]:
@@ -81,17 +75,11 @@ def _read_row(
         yield Entry(line, make_row(value, key), value.lines if isinstance(value, Table) else {})
 
 
-def read_jsonl(stream: BinaryIO) -> Iterator[Entry | Fault]:
-    """An entry for each line that is not blank; a ``Fault`` for a line that cannot be read."""
-    return _read_lines(stream, _parse_entry)
+def read_jsonl(stream: BinaryIO, *, any_value: bool = False) -> Iterator[Entry | Fault]:
+    """An entry for each line that is not blank; a ``Fault`` for a line that cannot be read.
 
-
-def read_jsonl_values(stream: BinaryIO) -> Iterator[Entry | Fault]:
-    """The same for lines that may be texts or lists as well, as rows (``json_rows``)."""
-    return _read_lines(stream, _parse_row)
-
-
-def _read_lines(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]) -> Iterator[Entry | Fault]:
+    With ``any_value`` the lines may be texts or lists as well, which become rows as those of a document do.
+    """
     number = 0
     try:
         for number, line in enumerate(text.read_lines(stream), 1):
@@ -100,24 +88,19 @@ def _read_lines(stream: BinaryIO, read_line: Callable[[str, int], Entry | Fault]
                 yield Fault("not valid JSON Lines: the object does not end", hint, line=number)
                 return
             if not line.isspace():
-                yield read_line(line, number)
+                value = _parse_value(line, number)
+                yield value if isinstance(value, Fault) else _make_entry(value, number, any_value=any_value)
     except Fault as fault:
         yield fault
 
 
-def _parse_entry(line: str, number: int) -> Entry | Fault:
-    value = _parse_value(line, number)
+def _make_entry(value: object, number: int, *, any_value: bool) -> Entry | Fault:
+    if any_value:
+        return Entry(number, make_row(value))
     if isinstance(value, dict):
         return Entry(number, value)
-    if isinstance(value, Fault):
-        return value
     right = "--map prompt=value takes each text for a prompt" if isinstance(value, str) else None
     return Fault(f"a line must be a JSON object, not {shown(value)}", right, line=number)
-
-
-def _parse_row(line: str, number: int) -> Entry | Fault:
-    value = _parse_value(line, number)
-    return value if isinstance(value, Fault) else Entry(number, make_row(value))
 
 
 def _parse_value(line: str, number: int) -> object:

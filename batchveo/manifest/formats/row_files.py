@@ -182,8 +182,8 @@ def _open_json(path: Path, label: str, suffix: str) -> RowFile:
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:  # noqa: ARG001 - whole rows, of any columns
         with opened(path) as stream:
-            read = json_format.read_jsonl_values if lines else json_format.read_json_rows
-            for record in read(stream):
+            found = json_format.read_jsonl(stream, any_value=True) if lines else json_format.read_json_rows(stream)
+            for record in found:
                 yield record if isinstance(record, Fault) else _flatten_record(record)
 
     columns: dict[str, None] = {}

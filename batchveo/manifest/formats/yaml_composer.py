@@ -134,7 +134,7 @@ class Composer:
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
             values.append(value := self._compose_node(event, depth + 1, key))
             if self._comments:
-                self._check_comment(event, value, key, _column_of(event) - _DASH)
+                self._check_comment(event, value, key, _mark_start(event).column - _DASH)
         return values
 
     def _compose_table(self, depth: int, *, in_braces: bool) -> Table | str:
@@ -154,7 +154,7 @@ class Composer:
                 continue
             value = self._compose_node(start, depth + 1, key)
             if self._comments:
-                self._check_comment(start, value, key, _column_of(event))
+                self._check_comment(start, value, key, _mark_start(event).column)
             if key in table:
                 self.faults.append(twice(key, table.lines[key], line))
             else:
@@ -169,11 +169,11 @@ class Composer:
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
         if self._comments is None or not isinstance(event, yaml.ScalarEvent):
             return
-        comment = self._comments.after(_end_of(event))
+        comment = self._comments.after(_mark_end(event).index)
         if comment is None or event.style or not isinstance(value, str):
             return
         if fault := _refuse_cut(value, key, column, comment):
-            fault.line, fault.field = _last_line_of(event) + comment.lines, key
+            fault.line, fault.field = _mark_end(event).line + 1 + comment.lines, key
             self.faults.append(fault)
 
     def _merge_tables(self, event: yaml.Event, depth: int) -> list[Table]:
@@ -235,7 +235,7 @@ def _is_lone(key: yaml.Event, value: yaml.Event) -> bool:
     """Whether a key in braces has no colon: its empty value has no place of its own."""
     if not isinstance(value, yaml.ScalarEvent) or value.value or value.anchor or not value.implicit[0]:
         return False
-    return _start_of(value) == _end_of(key) or " " in getattr(key, "value", "")
+    return _mark_start(value).index == _mark_end(key).index or " " in getattr(key, "value", "")
 
 
 def _refuse_lone(key: str, previous: str, line: int) -> Fault:
@@ -269,25 +269,13 @@ def _may_go_on(key: str, column: int, comment: Comment) -> bool:
 
 
 def line_of(event: yaml.Event) -> int:
-    """The line an event begins on, from 1."""
-    return event.start_mark.line + 1 if event.start_mark else 1
+    """The line that an event begins on, from 1."""
+    return _mark_start(event).line + 1
 
 
-def _last_line_of(event: yaml.Event) -> int:
-    """The line an event ends on, from 1."""
-    return event.end_mark.line + 1 if event.end_mark else 1
+def _mark_start(event: yaml.Event) -> yaml.Mark:
+    return cast("yaml.Mark", event.start_mark)  # the parser marks every event
 
 
-def _column_of(event: yaml.Event) -> int:
-    """The column an event begins in, from 0."""
-    return event.start_mark.column if event.start_mark else 0
-
-
-def _start_of(event: yaml.Event) -> int:
-    """How many characters of the file precede an event."""
-    return event.start_mark.index if event.start_mark else 0
-
-
-def _end_of(event: yaml.Event) -> int:
-    """How many characters of the file precede the end of an event."""
-    return event.end_mark.index if event.end_mark else 0
+def _mark_end(event: yaml.Event) -> yaml.Mark:
+    return cast("yaml.Mark", event.end_mark)

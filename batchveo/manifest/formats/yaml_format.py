@@ -5,9 +5,9 @@ Of PyYAML only the parser is used: no objects are constructed, and memory does n
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any, BinaryIO, TypeVar, cast
 
 import yaml
 
@@ -21,6 +21,8 @@ from batchveo.manifest.synonyms import key_hint
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024
 
+T = TypeVar("T")
+
 
 def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]:
     """The defaults of a manifest first, wherever they are in it, then its other items in their order.
@@ -31,7 +33,7 @@ def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]
     defaults = _find_defaults(stream, json=json)
     if defaults is not None:
         yield defaults
-    for item in _read_items(stream, json=json):
+    for item in read_document(stream, _read_items, json=json):
         if not isinstance(item, Defaults):
             yield item
 
@@ -40,7 +42,7 @@ def _find_defaults(stream: BinaryIO, *, json: bool) -> Defaults | None:
     """The defaults; a reading of its own looks for them only if the file holds the word at all."""
     found = None
     if _mentions_word(stream, b"defaults"):
-        with closing(_read_items(stream, json=json)) as items:
+        with closing(read_document(stream, _read_items, json=json)) as items:
             found = next((item for item in items if isinstance(item, Defaults)), None)
     stream.seek(0)
     return found
@@ -56,25 +58,26 @@ def _mentions_word(stream: BinaryIO, word: bytes) -> bool:
     return found
 
 
-@contextmanager
-def open_composer(stream: BinaryIO, *, json: bool) -> Iterator[tuple[Composer, YamlText]]:
-    """The values of a YAML or JSON document, to be taken one by one, and the text they are read from."""
+def read_document(
+    stream: BinaryIO, read: Callable[[Composer, YamlText], Iterator[T]], *, json: bool
+) -> Generator[T | Fault, None, None]:
+    """What ``read`` takes from the values of a YAML or JSON document; a ``Fault`` for what breaks it off."""
     text = YamlText(stream, json=json)
     events = cast("Generator[yaml.Event, None, None]", yaml.parse(cast("Any", text), Loader=_LOADER))
     with closing(events):
-        yield Composer(events, text.comments), text
-
-
-def _read_items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, None]:
-    with open_composer(stream, json=json) as (nodes, text):
+        nodes = Composer(events, text.comments)
         try:
-            yield from _Document(nodes, text).items()
+            yield from read(nodes, text)
             yield from nodes.unused_anchors()
         except Fault as fault:
             yield fault
         except yaml.YAMLError as error:
             # what was noticed before in the same value is the cause more often than not
-            yield from nodes.faults or [syntax_fault(error, json=json)]
+            yield from nodes.faults or [_describe_syntax(error, json=json)]
+
+
+def _read_items(nodes: Composer, text: YamlText) -> Iterator[Item | Fault]:
+    return _Document(nodes, text).items()
 
 
 class _Document:
@@ -154,7 +157,7 @@ def _hint_section(key: str) -> str:
     return key_hint(key, SECTIONS) or f"the top-level keys are {', '.join(SECTIONS)}"
 
 
-def syntax_fault(error: yaml.YAMLError, *, json: bool = False) -> Fault:
+def _describe_syntax(error: yaml.YAMLError, *, json: bool) -> Fault:
     """What the parser finds wrong, with its line and a way out."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
