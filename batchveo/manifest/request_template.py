@@ -73,53 +73,32 @@ class RequestTemplates:
         if isinstance(merged.model, Template):
             self._check_names(merged, "model", [merged.model])
             return {}
-        if not merged.matrix:
-            rules = self._find_rules(merged, merged.model, "model")
-            if rules is not None:
-                return {merged.model: self._make_template(merged, rules)}
-            self._check_keys(merged)
-            return {}
         templates = {}
         field = "matrix.model" if "model" in merged.matrix else "model"
         for model in merged.matrix.get("model", [merged.model]):
-            rules = self._find_rules(merged, model, field)
-            if rules is not None:
-                templates[model] = self._make_template(merged, rules)
+            try:
+                templates[model] = self.make_for_model(merged, model)
+            except Fault as fault:
+                self._report(merged.entry, field, fault)
         if not templates:
             self._check_keys(merged)
         return templates
 
     def make_for_model(self, merged: MergedEntry, name: object) -> RequestTemplate:
-        """The request template for a model that a template named. Raises ``Fault`` if there is no such model."""
+        """The request template for a model. Raises ``Fault`` if there is no such model."""
         known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
-        return self._make_template(merged, self._load_rules(known))
-
-    def _find_rules(self, merged: MergedEntry, name: object, field: str) -> Rules | None:
-        """The rules of a model; ``None`` if what is wrong with its name was reported."""
-        rules = self._rules.get(name) if isinstance(name, str) else None
-        if rules is None:
-            try:
-                known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
-            except Fault as fault:
-                self._report(merged.entry, field, fault)
-                return None
-            rules = self._load_rules(known)
-        return rules
-
-    def _load_rules(self, known: str) -> Rules:
         rules = self._rules.get(known)
         if rules is None:
             rules = self._rules[known] = Rules(known, MODELS.get(known), self._merger.source.folder, self._inputs)
             if self._strict:
                 rules.tighten(make_strict)
-        return rules
+        return self._make_template(merged, rules)
 
     def _check_keys(self, merged: MergedEntry) -> None:
         """What can be said of a job whose model is not known: what no model takes, and what each needs."""
         for key in [key for key in merged.params if key not in PARAMETERS]:
             right = suggest_key(key, [*PARAMETERS, *JOB_KEYS], renamable=self._renamable)
-            fault = Fault("no model takes such a parameter", right)
-            self._report(merged.entry, key, fault)
+            self._report(merged.entry, key, Fault("no model takes such a parameter", right))
         if not self._any_model:
             self._check_given(merged, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
 
