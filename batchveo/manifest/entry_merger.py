@@ -27,16 +27,21 @@ from batchveo.manifest.read_options import META
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
-from batchveo.manifest.templates import NestedBlank, Template, has_braces, parse_nested_blank, parse_template
+from batchveo.manifest.templates import (
+    ANY_NAME,
+    NO_NAMES,
+    NestedBlank,
+    Template,
+    has_braces,
+    parse_nested_blank,
+    parse_template,
+)
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOWHERE = Entry(0, {})
-_RARE = frozenset(
-    ("id", "repeat", "tries", "matrix", "prompts_file", "prompts_format", "names_file", "rows_file", "meta")
-)
 _PROMPT_FILES = ("names_file", "prompts_format")
 SET = "--set "
 """The prefix, in problems, of a field that ``--set`` gives."""
@@ -94,44 +99,21 @@ class EntryMerger:
 
     def merge(self, entry: Entry) -> MergedEntry:
         """The entry with the defaults in it. What is wrong is reported and replaced by something harmless."""
-        params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
+        params = {**self.defaults.fields, **entry.fields}
         model = params.pop("model", None)
-        if _RARE.isdisjoint(params):
-            name = self._take_key(entry, params, "name", read_name, None)
-            merged = MergedEntry(entry, params, model, name, None, 1, {}, None, {})
-        else:
-            merged = self._merge_rare(entry, params, model)
-        if isinstance(model, str) and has_braces(model):
-            merged = merged._replace(model=self._read_model(merged, model))
-        if None in params.values():
-            merged = merged._replace(params=self._without_unset(params))
-        return merged
-
-    def _read_model(self, merged: MergedEntry, model: str) -> object:
-        try:
-            return parse_template(model, merged.columns)
-        except Fault as fault:
-            self.report(merged.entry, "model", fault)
-            return model
-
-    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
-        """The parameters without what ``null`` unsets; a key that nobody knows stays, to be complained of."""
-        known = PARAMETERS | self.defaults.fields.keys()
-        return {key: value for key, value in params.items() if value is not None or key not in known}
-
-    def _merge_rare(self, entry: Entry, params: dict[str, object], model: object) -> MergedEntry:
-        is_set = params.get("rows_file") is not None
+        names_rows = params.get("rows_file") is not None
         rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
-        merged = MergedEntry(
-            entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows
-        )
-        columns = merged.columns
+        columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
         matrix = self._read_matrix(entry, params.pop("matrix", None))
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
         params.pop("meta", None)
         meta = self._read_meta(entry)
-        varies = not self.cells and bool(matrix or prompts_file or is_set)
-        merged = merged._replace(
+        varies = not self.cells and bool(matrix or prompts_file or names_rows)
+        merged = MergedEntry(
+            entry=entry,
+            params=params,
+            columns=columns,
+            model=self._read_model(entry, model, columns),
             name=self._take_key(entry, params, "name", partial(read_name, columns=columns), None),
             given_id=self._take_key(entry, params, "id", partial(read_id, columns=columns), None),
             repeat=self._take_key(entry, params, "repeat", partial(self._read_repeat, columns=columns), 1),
@@ -140,11 +122,24 @@ class EntryMerger:
             prompts_file=prompts_file,
             names_file=self._take_key(entry, params, "names_file", text, None),
             raw=self._take_key(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
+            rows=rows,
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
         )
         self._check_together(merged)
-        return merged
+        return merged._replace(params=self._without_unset(params)) if None in params.values() else merged
+
+    def _read_model(self, entry: Entry, model: object, columns: frozenset[str]) -> object:
+        try:
+            return parse_template(model, columns) if isinstance(model, str) and has_braces(model) else model
+        except Fault as fault:
+            self.report(entry, "model", fault)
+            return model
+
+    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
+        """The parameters without those that ``null`` unsets; an unknown key stays, to be reported."""
+        known = PARAMETERS | self.defaults.fields.keys()
+        return {key: value for key, value in params.items() if value is not None or key not in known}
 
     def _open_rows(self, value: object) -> RowFile:
         path = text(value)
@@ -175,7 +170,7 @@ class EntryMerger:
 
     def _check_together(self, merged: MergedEntry) -> None:
         entry = merged.entry
-        if merged.prompts_file is not None and (merged.rows or merged.rows_broken):
+        if merged.prompts_file is not None and (merged.rows or merged.columns):
             self.report(entry, "rows_file", Fault("cannot be combined with prompts_file", "use one of the two"))
         for key in _PROMPT_FILES:
             if entry.fields.get(key) is not None and merged.prompts_file is None:

@@ -11,7 +11,7 @@ from batchveo.manifest.formats.row_files import NUMBER, RowFile
 from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.rules import JOB_KEYS, accept_words, text
 from batchveo.manifest.scalars import resolve_scalar, whole_of
-from batchveo.manifest.templates import ANY_NAME, NO_NAMES, NestedBlank, Template, has_braces, parse_template
+from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
 
 REPEAT_LIMIT = 100_000
 """The most times that one job may be repeated."""
@@ -95,19 +95,20 @@ class MergedEntry(NamedTuple):
 
     entry: Entry
     params: dict[str, object]
+    columns: frozenset[str]
+    """The names of any form that placeholders may have; every name if the table could not be read."""
     model: object
     name: str | Template | None
     given_id: str | Template | None
     repeat: int | Template
+    tries: int | None
     matrix: dict[str, list[object]]
     prompts_file: str | None
+    names_file: str | None
+    raw: bool
+    rows: RowFile | None
     meta: dict[str, object]
-    tries: int | None = None
-    meta_blanks: dict[str, NestedBlank] = {}  # noqa: RUF012 - never changed
-    names_file: str | None = None
-    raw: bool = False
-    rows: RowFile | None = None
-    rows_broken: bool = False
+    meta_blanks: dict[str, NestedBlank]
 
     @property
     def is_family(self) -> bool:
@@ -124,13 +125,6 @@ class MergedEntry(NamedTuple):
     def is_repeated(self) -> bool:
         """Whether each line or row may make more than one job."""
         return self.repeat != 1 or bool(self.matrix)
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Names of any form that placeholders may have."""
-        if self.rows_broken:
-            return ANY_NAME
-        return frozenset(self.rows.columns) if self.rows else NO_NAMES
 
     def constants(self, meta: Mapping[str, object] | None = None) -> dict[str, object]:
         """What ``meta`` fills placeholders with, that of the entry unless another is given."""

@@ -16,6 +16,7 @@ from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict, text
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (
+    ANY_NAME,
     Blank,
     NestedBlank,
     Template,
@@ -186,7 +187,7 @@ class RequestTemplates:
             self._check_names(merged, "name", [merged.name], ["prompt", *request])
 
     def _check_names(self, merged: MergedEntry, field: str, settings: list[object], more: Sequence[str] = ()) -> None:
-        if merged.rows_broken:
+        if merged.columns is ANY_NAME:
             return
         known = [*dict.fromkeys([*merged.variables(), *more])]
         for setting in settings:
