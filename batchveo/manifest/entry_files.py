@@ -15,7 +15,7 @@ from batchveo.manifest.job_register import Place
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate, names_in, names_used
-from batchveo.manifest.sources import opened
+from batchveo.manifest.sources import open_text
 from batchveo.manifest.templates import check_names
 
 _NOWHERE = "the path is relative to the manifest's folder"
@@ -117,6 +117,7 @@ class EntryFiles:
         except _NamesFault as fault:
             self._merger.report(merged.entry, "names_file", fault)
         except Fault as fault:
+            # with a line it is of the file that is read, without one of the key that names the file
             if fault.line is not None:
                 self._problems.add_fault(label, fault.line, None, fault)
                 return
@@ -130,9 +131,10 @@ class EntryFiles:
         if self._own:
             return prompts.read_prompts(self._own(), raw=merged.raw)
         path = self._source.folder / file
+        # a table or a document read as lines would become prompts that are paid for
         if not merged.raw:
             check_format(path)
-        return prompts.read_prompts(opened(path), raw=merged.raw)
+        return prompts.read_prompts(open_text(path), raw=merged.raw)
 
     def _fill_row(
         self,
@@ -166,7 +168,7 @@ class _NamesFault(Fault):
 def _read_names(path: Path) -> Iterator[str]:
     """The lines of a names file. Raises ``_NamesFault`` if it cannot be read."""
     try:
-        with opened(path) as stream:
+        with open_text(path) as stream:
             for _, name in prompts.number_lines(stream):
                 yield name.strip()
     except Fault as fault:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
-from batchveo.manifest.formats.row_files import RowFile, row_file
+from batchveo.manifest.formats.row_files import RowFile, open_table
 from batchveo.manifest.merged_entry import (
     NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
@@ -68,6 +68,7 @@ class EntryMerger:
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
+            # no line: it is in the command, not in the file
             self.problems.add_fault(self.source.label, None, f"{SET}{field}", fault, once=True)
         elif self.is_default(entry, field):
             line = _find_line(self.defaults, field)
@@ -102,12 +103,14 @@ class EntryMerger:
         params = {**self.defaults.fields, **entry.fields}
         model = params.pop("model", None)
         names_rows = params.get("rows_file") is not None
+        # first, because its columns decide what is a placeholder in all other keys
         rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
         columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
         matrix = self._read_matrix(entry, params.pop("matrix", None))
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
         params.pop("meta", None)
         meta = self._read_meta(entry)
+        # in a table braces are text of the person's own: only what varies is filled
         varies = not self.cells and bool(matrix or prompts_file or names_rows)
         merged = MergedEntry(
             entry=entry,
@@ -145,7 +148,7 @@ class EntryMerger:
         path = text(value)
         label = self.source.beside(path)
         try:
-            return row_file(self.source.folder / path, label)
+            return open_table(self.source.folder / path, label)
         except Fault as fault:
             place = label if fault.line is None else f"{label}:{fault.line}"
             right = fault.suggestion or "the path is relative to the manifest's folder"

@@ -16,7 +16,7 @@ from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
+from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attach_files, names_in, used_by
 from batchveo.manifest.rules import accept_words, text
 from batchveo.manifest.templates import Template, to_text
 
@@ -61,6 +61,7 @@ class Expander:
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
+        # most entries of a large file have the shape of an earlier one; merging each takes five times as long
         parts = self._compiled.read_entry(entry)
         if parts is None:
             return self._expand_merged(entry)
@@ -73,6 +74,7 @@ class Expander:
         merged = self._merger.merge(entry)
         place = Place(self._label, entry.line)
         templates = self._templates.make_all(merged)
+        # asked before the id is taken: an id that clashes must not hide what is wrong with the jobs
         is_good = self._problems.noticed == noticed
         if isinstance(merged.given_id, str):
             self._register.take_own_id(merged.given_id, place, "give each job an id of its own")
@@ -93,6 +95,7 @@ class Expander:
     def _check_rest(self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place) -> None:
         """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
         if merged.prompts_file is not None and merged.rows is None and templates:
+            # read for its problems alone: all of them are reported together
             for _ in self._files.read_for(merged, next(iter(templates.values()))):
                 pass
         # with several manifests the same job may be in two of them by one name
@@ -144,6 +147,7 @@ class Expander:
         name: object = None
         try:
             name = merged.model.value(values)
+            # a broken model is kept as None, so that its faults are reported for the first row only
             if not isinstance(name, str | None) or name not in self._by_row:
                 template = self._templates.make_for_model(merged, name)
                 self._by_row[name] = template if self._problems.noticed == noticed else None
@@ -192,6 +196,7 @@ class Expander:
     ) -> Row | None:
         """One job; ``settings`` are what the matrix sets, ``values`` fill the placeholders."""
         merged, given = case.merged, case.given
+        # the matrix wins over the entry, and a line of a prompts file over both
         settings = {**template.blanks, **settings}
         if given is not None and given.prompt is not None:
             settings["prompt"] = given.prompt
@@ -204,6 +209,7 @@ class Expander:
                 values = {**values, **merged.constants(meta)}
             request, inputs = self._fill_request(case, template, settings, values)
             field, setting = "duration", template.blanks.get("duration")
+            # only now: values may come from templates and variables
             template.rules.check_together(request)
             field, setting = "name", merged.name
             parts = JobParts(
@@ -241,7 +247,7 @@ class Expander:
             try:
                 value = _fill_setting(template, field, setting, values)
                 if value is not None:
-                    request[field] = attached(value, inputs)
+                    request[field] = attach_files(value, inputs)
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
@@ -256,6 +262,7 @@ class Expander:
         merged, given = case.merged, case.given
         used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
         line = given.place.line if given is not None and _is_of_line(given, field, used, merged) else 0
+        # the same template fails in the same way in every job of the entry
         if (field, line) in self._said:
             return
         self._said.add((field, line))

@@ -98,6 +98,7 @@ class JobIds:
         first = self._first.take_key(key, place)
         if first is None:
             return digest.hex(), None
+        # counted instead of drawn at random: the next reading has to give the same ids
         self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
         return _hash_text(f'{{{own}"index":{index},"occurrence":{occurrence},"request":{request}}}').hex(), first
 
@@ -177,7 +178,7 @@ class JobRegister:
         name = start + job_id[:_ID_SHOWN]
         if self._names.take_key(_hash_word(name), place) is None:
             return name
-        name = start + job_id
+        name = start + job_id  # unique because ids are
         self._names.take_key(_hash_word(name), place)
         return name
 
@@ -185,6 +186,7 @@ class JobRegister:
         """Whether an earlier manifest has this job already; to be asked once a job."""
         own, request = _id_parts(parts.request, parts.own_id)
         key = hash((own, request, parts.repetition, parts.name))
+        # pairs the nth job of this manifest with the nth of an earlier one; what is left over is a job of its own
         counted = self._counted.get(key) or _Counted(manifest, place)
         if counted.manifest != manifest:
             counted = _Counted(manifest, counted.first, max(counted.before, counted.asked))

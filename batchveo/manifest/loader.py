@@ -26,7 +26,7 @@ from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import ReadOptions, Selection
 from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
-from batchveo.manifest.sources import Format, Opener, Source, source_of
+from batchveo.manifest.sources import Format, Opener, Source, find_source
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)
@@ -79,6 +79,7 @@ class ManifestReader:
                 renamable=form in _OBJECTS,
                 model_hint=_model_hint(source, form),
             )
+            # a list of prompts is an entry whose prompts_file is the manifest itself
             own = partial(self._opener.reopen, source) if form is Format.TEXT else None
             expander = Expander(merger, templates, self.register, EntryFiles(merger, own))
             for item in self._read_items(stream, form, source):
@@ -91,6 +92,7 @@ class ManifestReader:
                     merger.set_defaults(item, any_parameter=self._any_model)
                 elif isinstance(item, Budget):
                     self._add_budget(source, item)
+        # a file that is broken before its first entry has a problem already
         if not entries and self.problems.noticed == noticed:
             self.problems.add(source.label, None, None, "holds no jobs")
 
@@ -121,7 +123,7 @@ class ManifestReader:
         elif self._options.renames:
             yield from self._rename_keys(json_format.read_json_rows(stream))
         else:
-            yield json_keys.advise(stream, self._options.sets)
+            yield json_keys.suggest_options(stream, self._options.sets)
 
     def _read_objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
         """Objects as entries; if nothing is renamed but should be, one fault that names the options to add."""
@@ -231,7 +233,7 @@ class Manifests:
         self._options = options or ReadOptions()
         self._options.check(any_parameter=allow_unknown_model)
         named: dict[str, Source] = {}
-        for source in map(source_of, sources):
+        for source in map(find_source, sources):
             named.setdefault(source.identity, source)
         self._opener = Opener(stdin)
         self._new_reader = partial(
@@ -262,9 +264,11 @@ class Manifests:
         ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first few of
         each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names no job.
         """
+        # a reader anew for each call: names and ids are unique within one reading
         reader = self._new_reader()
         selection = Selection(self._options, reader.register)
         jobs = selection.choose_jobs(reader.read_jobs())
+        # the sample is taken off the stream, which can be read only once
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
         reader.problems.raise_if_any()

@@ -92,6 +92,7 @@ class Problems:
 
         Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
         """
+        # dropped problems count too: callers compare it to know whether an entry is good
         self.noticed += 1
         if once:
             said = (file, line, field, message)

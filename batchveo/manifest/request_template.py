@@ -114,7 +114,7 @@ class RequestTemplates:
             elif isinstance(setting, BLANK):
                 template.blanks[key] = setting
             else:
-                template.fixed[key] = attached(setting, template.inputs)
+                template.fixed[key] = attach_files(setting, template.inputs)
         if merged.matrix:
             self._add_axes(merged, template)
         self._check_required(merged, template)
@@ -154,6 +154,7 @@ class RequestTemplates:
                 template.axes[name] = settings
 
     def _check_required(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        # a key that was mistyped is reported as such; that it is missing too would be the same mistake twice
         for name in template.rules.required:
             fault = Fault(f"is missing; {template.rules.name} needs it", _suggest_column(merged, name))
             self._check_given(merged, name, fault, template.rules.takes)
@@ -254,11 +255,11 @@ def names_in(setting: object) -> tuple[str, ...]:
     return setting.names if isinstance(setting, NAMING) else ()
 
 
-def attached(value: object, inputs: list[InputFile]) -> object:
+def attach_files(value: object, inputs: list[InputFile]) -> object:
     """The value as a request holds it; the files in it are added to ``inputs``."""
     if isinstance(value, InputFile):
         inputs.append(value)
         return value.reference
     if isinstance(value, list):
-        return [attached(item, inputs) for item in value]
+        return [attach_files(item, inputs) for item in value]
     return value

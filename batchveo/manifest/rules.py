@@ -80,6 +80,7 @@ class Rule:
 
     def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
         """The template that a text with braces is; ``None`` if it is none to be filled as a whole."""
+        # braces of JSON are no placeholders; only unknown models may take it
         if self.takes_json and _JSON.match(value):
             return None
         if not self.is_list:

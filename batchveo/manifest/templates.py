@@ -194,6 +194,7 @@ def parse_template(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
 
 
 def _parse_hole(inside: str, columns: frozenset[str]) -> _Hole:
+    # columns first: their names may hold blanks, dots and colons
     name = inside.strip()
     if name in columns:
         return _Hole(name, "")

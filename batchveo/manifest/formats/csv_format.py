@@ -76,7 +76,7 @@ class ColumnMapper:
         """A fault for each column that ``--map`` names and the file has not."""
         for column in self._fields_of:
             if column not in names:
-                yield no_such_column(column, self._fields_of[column][0], names, line)
+                yield refuse_column(column, self._fields_of[column][0], names, line)
 
 
 def is_meta(column: str) -> bool:
@@ -84,7 +84,7 @@ def is_meta(column: str) -> bool:
     return column[: len(META)].lower() == META and bool(column[len(META) :].strip())
 
 
-def no_such_column(column: str, field: str, names: Iterable[str], line: int | None) -> Fault:
+def refuse_column(column: str, field: str, names: Iterable[str], line: int | None) -> Fault:
     """What to say of a column that ``--map`` names and that is not there."""
     there = [shown_bare(name, 40) for name in names if name]
     more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
@@ -160,7 +160,7 @@ class Header:
         return [group for group in required if not known & {*group}]
 
 
-def header_of(names: Sequence[str], check: NameCheck, line: int) -> Header:
+def read_header(names: Sequence[str], check: NameCheck, line: int) -> Header:
     """The header that these cells are."""
     header = Header(line=line, width=len(names), names=[name.strip(ENDS) for name in names])
     first: dict[str, int] = {}
@@ -208,7 +208,7 @@ def read_csv(
     try:
         rows = numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
-        header = header_of(names, columns.fields_of, line)
+        header = read_header(names, columns.fields_of, line)
         header.faults += columns.find_absent(header.names, line) if names else ()
         yield from header.faults
         if names:

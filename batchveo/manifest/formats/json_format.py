@@ -44,16 +44,16 @@ def make_row(value: object, key: str | None = None) -> dict[str, object]:
 
 
 def _read_rows(nodes: Composer, text: YamlText) -> Iterator[Entry | Fault]:
-    nodes.next()  # the start of the stream
-    if isinstance(nodes.next(), yaml.StreamEndEvent):
+    nodes.next_event()  # the start of the stream
+    if isinstance(nodes.next_event(), yaml.StreamEndEvent):
         return
-    top = nodes.next()
+    top = nodes.next_event()
     if isinstance(top, yaml.SequenceStartEvent):
         yield from _read_list(nodes, text, None)
     elif isinstance(top, yaml.MappingStartEvent):
-        while not isinstance(event := nodes.next(), yaml.MappingEndEvent):
-            key = nodes.key(event)
-            start = nodes.next()
+        while not isinstance(event := nodes.next_event(), yaml.MappingEndEvent):
+            key = nodes.read_key(event)
+            start = nodes.next_event()
             if isinstance(start, yaml.SequenceStartEvent):
                 yield from _read_list(nodes, text, key)
             else:
@@ -61,14 +61,14 @@ def _read_rows(nodes: Composer, text: YamlText) -> Iterator[Entry | Fault]:
 
 
 def _read_list(nodes: Composer, text: YamlText, key: str | None) -> Iterator[Entry | Fault]:
-    while not isinstance(event := nodes.next(), yaml.SequenceEndEvent):
+    while not isinstance(event := nodes.next_event(), yaml.SequenceEndEvent):
         yield from _read_row(nodes, text, event, key, line_of(event))
 
 
 def _read_row(
     nodes: Composer, text: YamlText, start: yaml.Event, key: str | None, line: int
 ) -> Iterator[Entry | Fault]:
-    value, faults = nodes.value(start)
+    value, faults = nodes.read_value(start)
     text.item_done()
     yield from faults
     if not isinstance(value, Fault):

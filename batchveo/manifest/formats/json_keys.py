@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from batchveo.manifest.entries import Entry, Item
 from batchveo.manifest.formats import json_format
-from batchveo.manifest.formats.csv_format import no_such_column
+from batchveo.manifest.formats.csv_format import refuse_column
 from batchveo.manifest.formats.json_format import KEY, VALUE, DocumentColumn
 from batchveo.manifest.problems import Fault, shown_bare
 from batchveo.manifest.read_options import META, Extra, ReadOptions
@@ -94,7 +94,7 @@ class KeyMapper:
         """A fault for each key that ``--map`` names and no object of the file has; to be asked at the end."""
         for field, column in self._renames.items():
             if column not in self._found:
-                yield no_such_column(column, field, self._seen, None)
+                yield refuse_column(column, field, self._seen, None)
 
 
 def _find_path(fields: dict[str, object], column: str) -> _Path:
@@ -173,7 +173,7 @@ def is_manifest(stream: BinaryIO) -> bool:
 _PEEK = 64 * 1024
 
 
-def advise(stream: BinaryIO, given: Collection[str]) -> Fault:
+def suggest_options(stream: BinaryIO, given: Collection[str]) -> Fault:
     """What to add so that a JSON document of another shape can be read; ``given`` has a field already."""
     first, second = (next(rows, None) for rows in [json_format.read_json_rows(stream)] for _ in range(2))
     stream.seek(0)

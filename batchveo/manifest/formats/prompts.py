@@ -146,6 +146,7 @@ def read_prompts(opening: AbstractContextManager[BinaryIO], *, raw: bool = False
                     fault.line = number
                     yield fault
                     continue
+            # texts are kept only of lines that repeat
             key = hash(prompt)
             if key in seen:
                 copies[prompt] = copies.get(prompt, 1) + 1

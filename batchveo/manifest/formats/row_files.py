@@ -14,7 +14,7 @@ from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import csv_format, json_format
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.scalars import check_text
-from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, opened
+from batchveo.manifest.sources import JSON_LINES_SUFFIXES, holds_json_lines, open_text
 
 _ROWS_AT_ONCE = 1024
 ROW = "row."
@@ -42,8 +42,8 @@ def read_parquet(path: Path, used: Collection[str]) -> Iterator[Entry | Fault]:
                 for row in batch.to_pylist() or [{}] * batch.num_rows:
                     number += 1
                     yield _make_entry(row, number)
-    except Fault as fault:
-        yield fault
+    except Fault:
+        raise
     except Exception as error:  # noqa: BLE001 - pyarrow's own tree of errors is deep
         yield Fault(f"cannot be read: {error}", "is the file whole?", line=number + 1)
 
@@ -117,21 +117,15 @@ class RowFile:
         """The rows that are not empty, with what fills these placeholders; a ``Fault`` for each that is broken."""
         used = {name: self.columns[name] for name in names if name in self.columns}
         number = 0
-        for record in self._records(frozenset(used.values())):
-            if isinstance(record, Fault):
-                yield record
-                continue
-            number += 1
-            try:
-                cells = {column: _read_cell(record, column) for column in set(used.values())}
-            except Fault as fault:
-                yield fault
-                continue
-            values: dict[str, object] = {name: cells[column] for name, column in used.items()}
-            yield TableRow(record.line, {NUMBER: number, **values})
+        try:
+            for record in self._records(frozenset(used.values())):
+                number += not isinstance(record, Fault)
+                yield record if isinstance(record, Fault) else _fill_row(record, used, number)
+        except Fault as fault:  # caught here because it is of this file, not of the manifest
+            yield fault
 
 
-def row_file(path: Path, label: str) -> RowFile:
+def open_table(path: Path, label: str) -> RowFile:
     """The table in a file; its name gives the format. Raises ``Fault`` if it cannot be read."""
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
@@ -145,7 +139,7 @@ def row_file(path: Path, label: str) -> RowFile:
 
 
 def _open_csv(path: Path, label: str, delimiter: str | None) -> RowFile:
-    with opened(path) as stream:
+    with open_text(path) as stream:
         _, cells = next(csv_format.numbered_rows(stream, delimiter), (1, []))
     names = [cell.strip(ENDS) for cell in cells]
     if not any(names):
@@ -157,14 +151,8 @@ def _open_csv(path: Path, label: str, delimiter: str | None) -> RowFile:
     twice = frozenset(name for name in at if names.count(name) > 1)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:
-        try:
-            yield from rows_of(used)
-        except Fault as fault:  # of this file, not of the manifest
-            yield fault
-
-    def rows_of(used: Collection[str]) -> Iterator[Entry | Fault]:
         wanted = [(name, at[name]) for name in used]
-        with opened(path) as stream:
+        with open_text(path) as stream:
             rows = csv_format.numbered_rows(stream, delimiter)
             next(rows, None)
             for line, row in rows:
@@ -177,11 +165,11 @@ def _open_csv(path: Path, label: str, delimiter: str | None) -> RowFile:
 
 
 def _open_json(path: Path, label: str, suffix: str) -> RowFile:
-    with opened(path) as stream:
+    with open_text(path) as stream:
         lines = suffix in JSON_LINES_SUFFIXES or holds_json_lines(stream)
 
     def records(used: Collection[str]) -> Iterator[Entry | Fault]:  # noqa: ARG001 - whole rows, of any columns
-        with opened(path) as stream:
+        with open_text(path) as stream:
             found = json_format.read_jsonl(stream, any_value=True) if lines else json_format.read_json_rows(stream)
             for record in found:
                 yield record if isinstance(record, Fault) else _flatten_record(record)
@@ -215,6 +203,14 @@ def _list_leaves(table: Mapping[str, object], prefix: str, depth: int = 0) -> It
         yield f"{prefix}{key}", value
         if isinstance(value, dict) and depth < _NESTED:
             yield from _list_leaves(value, f"{prefix}{key}.", depth + 1)
+
+
+def _fill_row(record: Entry, used: Mapping[str, str], number: int) -> TableRow | Fault:
+    try:
+        values = {name: _read_cell(record, column) for name, column in used.items()}
+    except Fault as fault:
+        return fault
+    return TableRow(record.line, {NUMBER: number, **values})
 
 
 def _read_cell(record: Entry, column: str) -> object:

@@ -58,7 +58,7 @@ class Composer:
         self._lonely_anchors: dict[str, tuple[int, str]] = {}
         self.faults: list[Fault] = []
 
-    def next(self) -> yaml.Event:
+    def next_event(self) -> yaml.Event:
         """The next event, counted for the depth."""
         event = next(self._events)
         if isinstance(event, yaml.CollectionStartEvent):
@@ -69,7 +69,7 @@ class Composer:
             self._depth -= 1
         return event
 
-    def value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
+    def read_value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
         """The value that begins with this event, and what is wrong in it.
 
         After a fault that breaks it off the rest of the value is skipped, and the fault takes its place.
@@ -86,7 +86,7 @@ class Composer:
             value = fault
             self.faults.append(fault)
         while self._depth > outside:
-            self.next()
+            self.next_event()
         faults, self.faults = self.faults, []
         return value, faults
 
@@ -96,7 +96,7 @@ class Composer:
             right = f"put the text in quotes: {shown(f'&{anchor} {text}')}"
             yield Fault(f"&{shown_bare(anchor)} is an anchor here that nothing refers to", right, line=line)
 
-    def key(self, event: yaml.Event) -> str:
+    def read_key(self, event: yaml.Event) -> str:
         """The key of a mapping, always text. Raises ``Fault``."""
         self._count_nodes(1, event)
         if isinstance(event, yaml.AliasEvent):
@@ -131,7 +131,7 @@ class Composer:
 
     def _compose_list(self, depth: int, key: str) -> list[object]:
         values = []
-        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self.next_event(), yaml.SequenceEndEvent):
             values.append(value := self._compose_node(event, depth + 1, key))
             if self._comments:
                 self._check_comment(event, value, key, _mark_start(event).column - _DASH)
@@ -141,12 +141,12 @@ class Composer:
         table = Table()
         merged: list[Table] = []
         previous, lone = "", False
-        while not isinstance(event := self.next(), yaml.MappingEndEvent):
+        while not isinstance(event := self.next_event(), yaml.MappingEndEvent):
             if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
                 merged += self._merge_tables(event, depth)
                 continue
-            key, line = self.key(event), line_of(event)
-            start = self.next()
+            key, line = self.read_key(event), line_of(event)
+            start = self.next_event()
             if in_braces and _is_lone(event, start):
                 if previous or not lone:  # what a comma cuts once is reported once
                     self.faults.append(_refuse_lone(key, previous, line))
@@ -156,7 +156,7 @@ class Composer:
             if self._comments:
                 self._check_comment(start, value, key, _mark_start(event).column)
             if key in table:
-                self.faults.append(twice(key, table.lines[key], line))
+                self.faults.append(refuse_twice(key, table.lines[key], line))
             else:
                 table[key], table.lines[key] = value, line
             previous = key
@@ -169,7 +169,7 @@ class Composer:
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
         if self._comments is None or not isinstance(event, yaml.ScalarEvent):
             return
-        comment = self._comments.after(_mark_end(event).index)
+        comment = self._comments.find_after(_mark_end(event).index)
         if comment is None or event.style or not isinstance(value, str):
             return
         if fault := _refuse_cut(value, key, column, comment):
@@ -177,7 +177,7 @@ class Composer:
             self.faults.append(fault)
 
     def _merge_tables(self, event: yaml.Event, depth: int) -> list[Table]:
-        value = self._compose_node(self.next(), depth + 1)
+        value = self._compose_node(self.next_event(), depth + 1)
         values = value if isinstance(value, list) else [value]
         tables = [table for table in values if isinstance(table, Table)]
         if len(tables) != len(values):
@@ -207,7 +207,7 @@ class Composer:
             raise Fault(f"one job holds more than {NODE_LIMIT:,} values, aliases expanded", line=line_of(event))
 
 
-def twice(key: str, first: int, line: int) -> Fault:
+def refuse_twice(key: str, first: int, line: int) -> Fault:
     """The fault of a key that one mapping has twice."""
     where = f"appears twice, in line {first} and in line {line}"
     return Fault(where, "keep one of them", line=line, field=key)

@@ -13,7 +13,7 @@ import yaml
 
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table
 from batchveo.manifest.formats.text import YamlText
-from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, twice
+from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, refuse_twice
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint
@@ -89,10 +89,10 @@ class _Document:
 
     def items(self) -> Iterator[Item | Fault]:
         """Everything that the document holds. Raises ``Fault`` if it cannot be read further."""
-        self._nodes.next()  # the start of the stream
-        if isinstance(self._nodes.next(), yaml.StreamEndEvent):
+        self._nodes.next_event()  # the start of the stream
+        if isinstance(self._nodes.next_event(), yaml.StreamEndEvent):
             return
-        top = self._nodes.next()
+        top = self._nodes.next_event()
         if isinstance(top, yaml.SequenceStartEvent):
             refuse_tag(top, "seq")
             yield from self._read_jobs()
@@ -101,18 +101,18 @@ class _Document:
             yield from self._read_sections()
         elif not (isinstance(top, yaml.ScalarEvent) and not top.value):
             raise Fault("holds no mapping with jobs", "write jobs: and a list below it", line=line_of(top))
-        self._nodes.next()  # the end of the document
-        if not isinstance(more := self._nodes.next(), yaml.StreamEndEvent):
+        self._nodes.next_event()  # the end of the document
+        if not isinstance(more := self._nodes.next_event(), yaml.StreamEndEvent):
             raise Fault("holds a second document", "one manifest a file, without ---", line=line_of(more))
 
     def _read_sections(self) -> Iterator[Item | Fault]:
         seen: dict[str, int] = {}
-        while not isinstance(event := self._nodes.next(), yaml.MappingEndEvent):
-            key, line = self._nodes.key(event), line_of(event)
+        while not isinstance(event := self._nodes.next_event(), yaml.MappingEndEvent):
+            key, line = self._nodes.read_key(event), line_of(event)
             if key in seen:
-                raise twice(key, seen[key], line)
+                raise refuse_twice(key, seen[key], line)
             seen[key] = line
-            start = self._nodes.next()
+            start = self._nodes.next_event()
             if key == "jobs" and isinstance(start, yaml.SequenceStartEvent):
                 refuse_tag(start, "seq")
                 yield from self._read_jobs()
@@ -135,7 +135,7 @@ class _Document:
             yield Fault(f"must be a {noun}, not {shown(value)}", line=line, field=key)
 
     def _read_jobs(self) -> Iterator[Item | Fault]:
-        while not isinstance(event := self._nodes.next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self._nodes.next_event(), yaml.SequenceEndEvent):
             line = line_of(event)
             value, faults = self._compose_value(event)
             yield from faults
@@ -146,7 +146,7 @@ class _Document:
                 yield Fault(message, "write prompt: before it", line=line)
 
     def _compose_value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
-        built = self._nodes.value(start)
+        built = self._nodes.read_value(start)
         self._text.item_done()
         return built
 
