@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests, ReadOptions
-from batchveo.manifest.formats.prompt_checks import find_doubt
+from batchveo.manifest.formats.prompts import find_doubt
 from tests.helpers.manifests import T2V, jobs, read, told
 
 GIVEN = ReadOptions(sets={"model": T2V})

@@ -1,17 +1,20 @@
-"""Several manifests of one call: what stands in two of them."""
+"""The manifests of one call: what stands in several of them, and large ones."""
 
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from batchveo.core.errors import ManifestError
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, Summary
-from tests.helpers.manifests import T2V
+from tests.helpers.manifests import T2V, jobs
 
 FOX = {"model": T2V, "prompt": "A fox"}
+MIB = 1024 * 1024
 
 
 def read(folder: Path, *files: list[dict[str, object]]) -> tuple[Summary, list[JobSpec]]:
@@ -100,3 +103,84 @@ def test_blanks_do_not_tell_two_files_apart(tmp_path: Path) -> None:
     """A request is the same if only a blank at the end of a text differs."""
     summary, [job] = read(tmp_path, [{"prompt": "A fox "}], [{"prompt": "A fox"}])
     assert (job.request["prompt"], summary.shared) == ("A fox ", 1)
+
+
+def _peak(path: Path) -> int:
+    tracemalloc.start()
+    try:
+        with Manifests([path]) as manifests:
+            for _ in manifests.specs():
+                pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _csv(path: Path, rows: int) -> Path:
+    lines = (f'{T2V},"A cat, number {row}, {"walks " * 20}",cat-{row}\n' for row in range(rows))
+    path.write_text("model,prompt,name\n" + "".join(lines))
+    return path
+
+
+def _yaml(path: Path, jobs: int) -> Path:
+    lines = (f"- prompt: A cat, number {job}, {'walks ' * 20}\n" for job in range(jobs))
+    path.write_text(f"jobs:\n{''.join(lines)}defaults: {{model: {T2V}}}\n")
+    return path
+
+
+@pytest.mark.parametrize(("make", "name", "few", "many"), [(_csv, "a.csv", 2500, 25_000), (_yaml, "a.yaml", 500, 5000)])
+def test_memory(make, name: str, few: int, many: int, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Ten times the jobs add less than 300 bytes each, a good deal less than the jobs themselves."""
+    small = _peak(make(tmp_path / f"few-{name}", few))
+    large = _peak(make(tmp_path / f"many-{name}", many))
+    assert large - small < 300 * (many - few)
+    assert large < 12 * MIB
+
+
+def test_first_jobs_come_before_the_end_is_read(tmp_path: Path) -> None:
+    """A large family is not made before it is asked for."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"- {{model: {T2V}, prompt: 'A {{index}}', repeat: 100000}}\n" * 9)
+    with Manifests([path]) as manifests:
+        specs = manifests.specs()
+        assert next(specs).request["prompt"] == "A 0"
+
+
+def test_budgets_add_up(tmp_path: Path) -> None:
+    """Each manifest brings its own."""
+    for name, budget in (("a.yaml", "2.5"), ("b.yaml", "4")):
+        (tmp_path / name).write_text(f"budget: {budget}\njobs: [{{model: {T2V}, prompt: {name}}}]")
+    with Manifests([tmp_path / "a.yaml", tmp_path / "b.yaml"]) as manifests:
+        assert manifests.check().budget == 6.5
+
+
+def test_unknown_models_on_request(tmp_path: Path) -> None:
+    """With the switch anything else goes through as it is."""
+    [job] = jobs(
+        tmp_path,
+        "model,image_urls,motion,loop,n,note\nkling/v2,https://a.b/1|x,0.5,true,3,1e\n",
+        "a.csv",
+        any_model=True,
+    )
+    assert job.request == {
+        "model": "kling/v2",
+        "image_urls": ["https://a.b/1", "x"],
+        "motion": 0.5,
+        "loop": True,
+        "n": 3,
+        "note": "1e",
+    }
+
+
+def test_a_manifest_that_goes_wrong_later(tmp_path: Path) -> None:
+    """What changes between check and use is noticed at the end."""
+    path = tmp_path / "a.jsonl"
+    good = f'{{"model": "{T2V}", "prompt": "A"}}\n'
+    path.write_text(good)
+    with Manifests([path]) as manifests:
+        manifests.check()
+        path.write_text(good + "{}\n")
+        found = manifests.specs()
+        assert next(found).request["prompt"] == "A"
+        with pytest.raises(ManifestError):
+            next(found)

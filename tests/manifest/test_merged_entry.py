@@ -1,4 +1,4 @@
-"""``tries``: how often a job is made that fails for free."""
+"""The keys of a job that are not sent: ``tries``, how often a job is made that fails for free."""
 
 from __future__ import annotations
 

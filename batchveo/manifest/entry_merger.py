@@ -8,11 +8,12 @@ from functools import partial
 from typing import TypeVar
 
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
-from batchveo.manifest.formats.row_files import RowFile, row_file
-from batchveo.manifest.job_keys import (
+from batchveo.manifest.formats.row_files import RowFile, open_table
+from batchveo.manifest.merged_entry import (
     NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
     TRIES_LIMIT,
+    MergedEntry,
     is_raw,
     read_choices,
     read_id,
@@ -21,31 +22,29 @@ from batchveo.manifest.job_keys import (
     uses_variable,
     whole_number,
 )
-from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import META
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import (
+    ANY_NAME,
+    NO_NAMES,
     NestedBlank,
     Template,
     has_braces,
     parse_nested_blank,
     parse_template,
 )
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, text
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOWHERE = Entry(0, {})
-_RARE = frozenset(
-    ("id", "repeat", "tries", "matrix", "prompts_file", "prompts_format", "names_file", "rows_file", "meta")
-)
 _PROMPT_FILES = ("names_file", "prompts_format")
 SET = "--set "
-"""What stands before a field in problems where ``--set`` gave it."""
+"""The prefix, in problems, of a field that ``--set`` gives."""
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -54,15 +53,14 @@ D = TypeVar("D")
 class EntryMerger:
     """Merges the entries of one file with its defaults; the file is ``source``.
 
-    ``cells`` tells that values are text, ``sets`` gives fields to jobs that do not have them.
+    ``cells``: values are text, as in CSV; ``sets`` gives fields to jobs that do not have them.
     """
 
     def __init__(
         self, source: Source, problems: Problems, *, cells: bool = False, sets: Mapping[str, str] | None = None
     ) -> None:
-        self._source = source
-        self._label = source.label
-        self._problems = problems
+        self.source = source
+        self.problems = problems
         self.cells = cells
         self._sets = _fields_of_sets(sets or {})
         self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
@@ -70,13 +68,14 @@ class EntryMerger:
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
-            self._problems.add_fault(self._label, None, f"{SET}{field}", fault, once=True)
+            # no line: it is in the command, not in the file
+            self.problems.add_fault(self.source.label, None, f"{SET}{field}", fault, once=True)
         elif self.is_default(entry, field):
             line = _find_line(self.defaults, field)
-            self._problems.add_fault(self._label, line, f"defaults.{field}", fault, once=True)
+            self.problems.add_fault(self.source.label, line, f"defaults.{field}", fault, once=True)
         else:
             once = "matrix" in entry.fields  # several models there may have the same to say
-            self._problems.add_fault(self._label, _find_line(entry, field), field, fault, once=once)
+            self.problems.add_fault(self.source.label, _find_line(entry, field), field, fault, once=once)
 
     def is_default(self, entry: Entry, field: str) -> bool:
         """Whether a field of the entry comes from the defaults."""
@@ -100,44 +99,24 @@ class EntryMerger:
         self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
     def merge(self, entry: Entry) -> MergedEntry:
-        """The entry with the defaults in it. What is wrong is reported, and something harmless stands in for it."""
-        params = {**self.defaults.fields, **entry.fields} if self.defaults.fields else entry.fields.copy()
+        """The entry with the defaults in it. What is wrong is reported and replaced by something harmless."""
+        params = {**self.defaults.fields, **entry.fields}
         model = params.pop("model", None)
-        if _RARE.isdisjoint(params):
-            name = self._take_key(entry, params, "name", read_name, None)
-            merged = MergedEntry(entry, params, model, name, None, 1, {}, None, {})
-        else:
-            merged = self._merge_rare(entry, params, model)
-        if isinstance(model, str) and has_braces(model):
-            merged = merged._replace(model=self._read_model(merged, model))
-        if None in params.values():
-            merged = merged._replace(params=self._without_unset(params))
-        return merged
-
-    def _read_model(self, merged: MergedEntry, model: str) -> object:
-        try:
-            return parse_template(model, merged.columns)
-        except Fault as fault:
-            self.report(merged.entry, "model", fault)
-            return model
-
-    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
-        """The parameters without what ``null`` unsets; a key that nobody knows stays, to be complained of."""
-        known = PARAMETERS | self.defaults.fields.keys()
-        return {key: value for key, value in params.items() if value is not None or key not in known}
-
-    def _merge_rare(self, entry: Entry, params: dict[str, object], model: object) -> MergedEntry:
-        is_set = params.get("rows_file") is not None
+        names_rows = params.get("rows_file") is not None
+        # first, because its columns decide what is a placeholder in all other keys
         rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
-        merged = MergedEntry(
-            entry, params, model, None, None, 1, {}, None, {}, rows=rows, rows_broken=is_set and not rows
-        )
-        columns = merged.columns
+        columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
         matrix = self._read_matrix(entry, params.pop("matrix", None))
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
-        meta = self._merge_meta(entry, params.pop("meta", None))
-        varies = not self.cells and bool(matrix or prompts_file or is_set)
-        merged = merged._replace(
+        params.pop("meta", None)
+        meta = self._read_meta(entry)
+        # in a table braces are text of the person's own: only what varies is filled
+        varies = not self.cells and bool(matrix or prompts_file or names_rows)
+        merged = MergedEntry(
+            entry=entry,
+            params=params,
+            columns=columns,
+            model=self._read_model(entry, model, columns),
             name=self._take_key(entry, params, "name", partial(read_name, columns=columns), None),
             given_id=self._take_key(entry, params, "id", partial(read_id, columns=columns), None),
             repeat=self._take_key(entry, params, "repeat", partial(self._read_repeat, columns=columns), 1),
@@ -146,21 +125,41 @@ class EntryMerger:
             prompts_file=prompts_file,
             names_file=self._take_key(entry, params, "names_file", text, None),
             raw=self._take_key(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
+            rows=rows,
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
         )
         self._check_together(merged)
-        return merged
+        return merged._replace(params=self._without_unset(params)) if None in params.values() else merged
+
+    def _read_model(self, entry: Entry, model: object, columns: frozenset[str]) -> object:
+        try:
+            return parse_template(model, columns) if isinstance(model, str) and has_braces(model) else model
+        except Fault as fault:
+            self.report(entry, "model", fault)
+            return model
+
+    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
+        """The parameters without those that ``null`` unsets; an unknown key stays, to be reported."""
+        known = PARAMETERS | self.defaults.fields.keys()
+        return {key: value for key, value in params.items() if value is not None or key not in known}
 
     def _open_rows(self, value: object) -> RowFile:
         path = text(value)
-        label = self._source.beside(path)
+        label = self.source.beside(path)
         try:
-            return row_file(self._source.folder / path, label)
+            return open_table(self.source.folder / path, label)
         except Fault as fault:
             place = label if fault.line is None else f"{label}:{fault.line}"
             right = fault.suggestion or "the path is relative to the manifest's folder"
             raise Fault(f"{place}: {fault.message}", right) from None
+
+    def _read_meta(self, entry: Entry) -> dict[str, object]:
+        try:
+            return self.merge_meta(entry.fields)
+        except Fault as fault:
+            self.report(entry, "meta", fault)
+            return {}
 
     def _meta_blanks(self, entry: Entry, meta: dict[str, object], columns: frozenset[str]) -> dict[str, NestedBlank]:
         blanks = {}
@@ -174,13 +173,13 @@ class EntryMerger:
 
     def _check_together(self, merged: MergedEntry) -> None:
         entry = merged.entry
-        if merged.prompts_file is not None and (merged.rows or merged.rows_broken):
-            self.report(entry, "rows_file", Fault("stands beside prompts_file", "use one of the two"))
+        if merged.prompts_file is not None and (merged.rows or merged.columns):
+            self.report(entry, "rows_file", Fault("cannot be combined with prompts_file", "use one of the two"))
         for key in _PROMPT_FILES:
             if entry.fields.get(key) is not None and merged.prompts_file is None:
-                self.report(entry, key, Fault("is for the lines of prompts_file, which is not there", "take it out"))
+                self.report(entry, key, Fault("needs prompts_file, which is absent", "take it out"))
         if merged.names_file is not None and merged.name is not None and not uses_variable(merged.name, "name_line"):
-            self.report(entry, "name", Fault("says nothing of the lines of names_file", "write {name_line} in it"))
+            self.report(entry, "name", Fault("does not use the lines of names_file", "write {name_line} in it"))
         if merged.matrix:
             self._check_matrix(merged)
 
@@ -204,18 +203,16 @@ class EntryMerger:
     def _read_whole(self, value: object, most: int) -> int:
         return whole_number(value, most, in_cell=self.cells or isinstance(value, Cell))
 
-    def _merge_meta(self, entry: Entry, own: object) -> dict[str, object]:
-        default = self.defaults.fields.get("meta")
-        if own is None and default is None:
+    def merge_meta(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """What is carried along with an entry: its own values over those of the defaults. Raises ``Fault``."""
+        default, own = self.defaults.fields.get("meta"), fields.get("meta")
+        if default is None and own is None:
             return {}
-        unset = own is None and "meta" in entry.fields
-        try:
-            tables = [read_mapping(table) for table in (default, own) if table is not None]
-            merged = {} if unset else {key: value for table in tables for key, value in table.items()}
-            return {key: plain(value, 1) for key, value in merged.items() if value is not None}
-        except Fault as fault:
-            self.report(entry, "meta", fault)
+        tables = [read_mapping(table) for table in (default, own) if table is not None]
+        if own is None and "meta" in fields:  # null unsets the default
             return {}
+        merged = {key: value for table in tables for key, value in table.items()}
+        return {key: plain(value, 1) for key, value in merged.items() if value is not None}
 
     def _read_matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
         if value is None:
@@ -235,10 +232,10 @@ class EntryMerger:
 
     def _check_matrix(self, merged: MergedEntry) -> None:
         for name in merged.matrix.keys() & merged.entry.fields.keys():
-            fault = Fault("stands beside the matrix as well", "keep one of the two")
+            fault = Fault("is set by the matrix as well", "keep one of the two")
             self.report(merged.entry, name, fault)
         if "prompt" in merged.matrix and merged.prompts_file is not None:
-            fault = Fault("stands beside prompts_file", "use one of the two")
+            fault = Fault("cannot be combined with prompts_file", "use one of the two")
             self.report(merged.entry, "matrix.prompt", fault)
         repeat = merged.repeat if isinstance(merged.repeat, int) else 1
         size = repeat * math.prod(map(len, merged.matrix.values()))

@@ -1,14 +1,17 @@
-"""What in a list of prompts is hardly meant to be one: comments, numbers, bullets, another file's format."""
+"""The lines of a list of prompts, and what in them is hardly meant to be one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
+from batchveo.manifest.formats import text
 from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import fold_key, means_any
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 _TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"))
 _MANIFESTS = frozenset((".yaml", ".yml"))
@@ -67,7 +70,7 @@ def check_format(path: Path) -> None:
 
 
 def check_first(line: str) -> None:
-    """Raise ``Fault`` where the first line shows that the file is something else than a list of prompts."""
+    """Raise ``Fault`` if the first line shows that the file is something else than a list of prompts."""
     if _JSON.match(line):
         raise Fault(
             "looks like JSON, not like a list of prompts", "call it .json or .jsonl, and name it as the manifest"
@@ -100,7 +103,7 @@ def _find_reasons(line: str) -> Iterator[str]:
         yield "is only the name of a column"
     text = line.strip()
     if any(_is_within(text, *quotes) for quotes in _QUOTES):
-        yield "stands in quotes"
+        yield "is in quotes"
 
 
 def _is_within(text: str, left: str, right: str) -> bool:
@@ -116,3 +119,44 @@ def _is_column(word: str) -> bool:
 def _is_field(key: str) -> bool:
     word = fold_key(key)
     return word in _FIELDS or means_any(word)
+
+
+class PromptLine(NamedTuple):
+    """One prompt of a file; ``copy`` is 1, and n for the nth line of the same text."""
+
+    number: int
+    text: str
+    copy: int
+
+
+def read_prompts(opening: AbstractContextManager[BinaryIO], *, raw: bool = False) -> Iterator[PromptLine | Fault]:
+    """The lines that are not blank; a ``Fault`` for one that is hardly meant as a prompt.
+
+    ``raw`` lines are prompts whatever they look like. Raises ``Fault`` if the file cannot be read, with the
+    line if that is known. Keeps a hash of each line, to count the copies.
+    """
+    seen: set[int] = set()
+    copies: dict[str, int] = {}
+    with opening as stream:
+        for number, prompt in number_lines(stream):
+            if not raw:
+                if not seen:
+                    check_first(prompt)
+                if fault := find_doubt(prompt):
+                    fault.line = number
+                    yield fault
+                    continue
+            # texts are kept only of lines that repeat
+            key = hash(prompt)
+            if key in seen:
+                copies[prompt] = copies.get(prompt, 1) + 1
+            seen.add(key)
+            yield PromptLine(number, prompt, copies.get(prompt, 1))
+
+
+def number_lines(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, without their ends, each with its number from 1."""
+    for number, line in enumerate(text.read_lines(stream), 1):
+        prompt = line.removesuffix("\n")
+        if prompt and not prompt.isspace():
+            yield number, prompt

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
 from batchveo.core.normalization import ENDS
 from batchveo.core.suggestions import suggest_closest
-from batchveo.manifest import urls
+from batchveo.manifest import media
 from batchveo.manifest.entries import plain
-from batchveo.manifest.local_files import LocalFiles, models_taking_files
-from batchveo.manifest.missing_values import LONGEST, check_text, is_no_text
-from batchveo.manifest.numbers import check_exact, read_whole, whole_of
+from batchveo.manifest.media import LocalFiles, models_taking_files
 from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.manifest.scalars import resolve_scalar
+from batchveo.manifest.scalars import LONGEST, check_exact, check_text, is_no_text, read_whole, resolve_scalar, whole_of
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
@@ -45,6 +43,12 @@ _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIGITS = re.compile(r"[-+]?[0-9]{1,100}")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_FLOATING: Mapping[str, tuple[object, str, str]] = {
+    "auto_fix": (True, "lets the service rewrite the prompt", "write auto_fix: false"),
+    "enhance_prompt": (True, "lets the service rewrite the prompt", "write enhance_prompt: false"),
+    "provider": ("auto", "leaves open who makes the video", "write provider: google, or provider: fal"),
+}
+"""For each parameter: the value that leaves something open, what that does, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,8 @@ class Rule:
         return self.accept(value)
 
     def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
-        """The template that a text with braces is; ``None`` where it is none to be filled as a whole."""
+        """The template that a text with braces is; ``None`` if it is none to be filled as a whole."""
+        # braces of JSON are no placeholders; only unknown models may take it
         if self.takes_json and _JSON.match(value):
             return None
         if not self.is_list:
@@ -86,7 +91,7 @@ class Rule:
         return whole if len(whole.parts) == len(whole.names) == 1 else None
 
     def read_filled(self, blank: Blank, values: Mapping[str, object]) -> object:
-        """The accepted value that a blank makes with these values; ``None`` where nothing fills it.
+        """The accepted value that a blank makes with these values; ``None`` if nothing fills it.
 
         Raises ``Fault``.
         """
@@ -99,7 +104,7 @@ class Rule:
 
 
 class Rules:
-    """The rules of one model; of a model that is not in the catalogue where ``model`` is ``None``."""
+    """The rules of one model; if ``model`` is ``None``, of a model that is not in the catalogue."""
 
     def __init__(self, name: str, model: Model | None, folder: Path, inputs: LocalFiles) -> None:
         self.name = name
@@ -114,7 +119,7 @@ class Rules:
         return self.model.params if self.model else ()
 
     def get(self, name: str) -> Rule | None:
-        """The rule of a parameter; ``None`` where the model has no such one."""
+        """The rule of a parameter; ``None`` if the model has no such one."""
         rule = self._by_name.get(name)
         if rule is None and self.model is None:
             rule = self._by_name[name] = _make_free_rule(name)
@@ -217,7 +222,7 @@ def _accept_free(value: object) -> object:
 def _accept_free_urls(value: object) -> object:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str):
-            urls.check_reachable(item.strip())
+            media.check_reachable(item.strip())
     return _accept_free(value)
 
 
@@ -256,19 +261,19 @@ def _accept_address(name: str, param: Param, folder: Path, inputs: LocalFiles, v
         raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
     value = value.strip() or value
     check_text(value)
-    kind = urls.kind_of(value)
-    if kind is urls.Address.WEB:
+    kind = media.kind_of(value)
+    if kind is media.Address.WEB:
         return value
     if param.data_uri is None:
         raise _refuse_files(name, value, kind)
-    if kind is urls.Address.PATH:
+    if kind is media.Address.PATH:
         return inputs.read_input(value, folder, param.data_uri)
-    urls.check_data(value, param.data_uri)
+    media.check_data(value, param.data_uri)
     return value
 
 
-def _refuse_files(name: str, value: str, kind: urls.Address) -> Fault:
-    what = "a data URI" if kind is urls.Address.DATA else "a local file"
+def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
+    what = "a data URI" if kind is media.Address.DATA else "a local file"
     others = models_taking_files(name)
     instead = f", or a model that takes {what} here: {', '.join(others)}" if others else ""
     return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
@@ -291,3 +296,40 @@ def _read_boolean(cell: str) -> bool:
 
 def _read_list(cell: str) -> list[str]:
     return [part.strip() for part in cell.split("|") if part.strip()]
+
+
+def make_strict(name: str, rule: Rule) -> Rule:
+    """The rule, but refusing a value that leaves open what makes the video."""
+    return replace(rule, accept=_refuse_floating(name, rule.accept)) if name in _FLOATING else rule
+
+
+def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
+    """The parameters that a request to this model must give, to leave nothing open, with the fault of their absence."""
+    if model is None:
+        yield (
+            "model",
+            Fault(
+                "is not in the catalogue: nobody knows what it does to a prompt",
+                "name a model that batchveo models lists",
+            ),
+        )
+        return
+    for name, (value, harm, instead) in _FLOATING.items():
+        if name in model.params and model.params[name].default == value:
+            yield name, Fault(f"is absent, and its default {_write_value(value)} {harm}", instead)
+
+
+def _refuse_floating(name: str, accept: Callable[[object], object]) -> Callable[[object], object]:
+    value, harm, instead = _FLOATING[name]
+
+    def accept_fixed(written: object) -> object:
+        accepted = accept(written)
+        if accepted == value:
+            raise Fault(f"{_write_value(value)} {harm}", instead)
+        return accepted
+
+    return accept_fixed
+
+
+def _write_value(value: object) -> str:
+    return str(value).lower()

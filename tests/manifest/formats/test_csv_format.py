@@ -1,4 +1,4 @@
-"""The header of a CSV, as spreadsheets and data frames write it."""
+"""CSV as spreadsheets and data frames write it."""
 
 from __future__ import annotations
 
@@ -138,3 +138,29 @@ def test_a_row_of_ignored_columns_alone_is_a_row(tmp_path: Path) -> None:
         manifests.check()
     [problem] = raised.value.problems
     assert (problem.line, problem.field) == (3, "prompt")
+
+
+def test_csv_cells_are_typed_by_their_parameter(tmp_path: Path) -> None:
+    """Numbers, booleans, lists, templates and carried columns; an empty cell is unset."""
+    [job] = jobs(
+        tmp_path,
+        "model,prompt,generate_audio,image_urls,duration,seed,meta.split,meta.n,name\n"
+        "google/veo-3.1-reference-to-video,12,No,https://a.b/1|https://a.b/2 ,8,,train,1,"
+        "{meta.split}-{duration}\n",
+        "a.csv",
+    )
+    assert job.request == {
+        "model": "google/veo-3.1-reference-to-video",
+        "prompt": "12",
+        "generate_audio": False,
+        "image_urls": ["https://a.b/1", "https://a.b/2"],
+        "duration": 8,
+    }
+    assert job.meta == {"split": "train", "n": "1"}
+    assert job.name == "train-8"
+
+
+def test_csv_lines_are_counted_over_quoted_breaks(tmp_path: Path) -> None:
+    """A row stands on the line it begins on."""
+    found = jobs(tmp_path, f'\nmodel,prompt\n{T2V},"a\nb\n\nc"\n\n{T2V},d\n', "a.csv")
+    assert [(job.line, job.request["prompt"]) for job in found] == [(3, "a\nb\n\nc"), (8, "d")]
