@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.dataset.columns import Row
-from batchveo.storage.local_files import SUFFIX, rename
+from batchveo.storage.file_system import rename_file
 
 CAPTION_SUFFIX = ".txt"
 
@@ -26,7 +27,7 @@ def write_captions(folder: Path, rows: Iterable[Row]) -> int:
 
 def _write(folder: Path, row: Row) -> bool:
     """Whether the file holds the caption now."""
-    path = folder / f"{str(row['file_name']).removesuffix(SUFFIX)}{CAPTION_SUFFIX}"
+    path = folder / f"{str(row['file_name']).removesuffix(VIDEO_SUFFIX)}{CAPTION_SUFFIX}"
     content = caption_of(row).encode("utf-8", "replace")
     try:
         there = path.read_bytes()
@@ -38,5 +39,5 @@ def _write(folder: Path, row: Row) -> bool:
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     part.write_bytes(content)
-    rename(part, path)
+    rename_file(part, path)
     return True

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from batchveo.core.models import Job
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.dataset.columns import MEASURED, Row, measured_by, row_of
 from batchveo.dataset.fetch import Fetching, settle
 from batchveo.dataset.index import Entry, Record
 from batchveo.dataset.place_file import How, arrive
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import Clip, Shards
-from batchveo.storage.local_files import SUFFIX, measure, sync
-from batchveo.storage.probe import Unreadable, can_probe, probe
-from batchveo.storage.reader import BucketVideo, video_at
+from batchveo.storage.file_system import measure_file, sync_path
+from batchveo.storage.probe import UnreadableVideo, can_probe, probe_video
+from batchveo.storage.stored_video import BucketVideo, video_at
 from batchveo.store import MoveLost, Store
 
 
@@ -63,7 +64,7 @@ class Clips:
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             missing = isinstance(error, FileNotFoundError)
             self._trouble(job, "missing" if missing else f"cannot be read: {error.strerror}")
-        except (_Unfit, Unreadable) as error:
+        except (_Unfit, UnreadableVideo) as error:
             self._trouble(job, str(error))
 
     def is_there(self, entry: Entry) -> bool:
@@ -125,7 +126,7 @@ class Clips:
         only_one = self._settings.files is Files.MOVE and source != path
         if only_one and path.is_symlink():
             return False
-        return not (only_one or self._settings.verify) or measure(path)[1] == entry.sha256
+        return not (only_one or self._settings.verify) or measure_file(path)[1] == entry.sha256
 
     def _row(self, job: Job, source: Path, entry: Entry | None, known: Row | None) -> Row:
         split = self._settings.splitting.part_of(job)
@@ -135,15 +136,15 @@ class Clips:
         measured: Mapping[str, object] = known or {}
         if can_probe() and measured.get(MEASURED[0]) is None:
             there = self._folder / entry.file_name if entry and not source.exists() else source
-            measured = measured_by(probe(there))
-        name = entry.file_name if entry else f"{split}/{job.stem}{SUFFIX}"
+            measured = measured_by(probe_video(there))
+        name = entry.file_name if entry else f"{split}/{job.stem}{VIDEO_SUFFIX}"
         return row_of(job, split=split, file_name=name, measured=measured)
 
     def _place(self, source: Path, target: Path, job: Job) -> None:
         if target.exists() and source.samefile(target) and not target.is_symlink():
             return
         how = arrive(source, target, self._settings.files)
-        if how is How.COPIED and measure(target)[1] != job.sha256:
+        if how is How.COPIED and measure_file(target)[1] != job.sha256:
             raise _Unfit(f"the copy at {target} is not like it: is the disk sound?")
         if self._settings.files is not Files.MOVE:
             self.placed[how] += 1
@@ -153,7 +154,7 @@ class Clips:
         source = self._fetching.path(video_at(job), job)
         if source != target:
             for folder in (target.parent, self._folder, self._folder.parent):
-                sync(folder)
+                sync_path(folder)
             try:
                 self._store.transitions.record_place(job, target, now=now)
             except MoveLost as error:
@@ -166,13 +167,13 @@ class Clips:
 
 def _refuse_stranger(target: Path, job: Job) -> None:
     """Raise ``_Unfit`` where another file has the place: only what is the same to the last byte is taken over."""
-    if target.is_symlink() or (target.exists() and measure(target) != (job.bytes, job.sha256)):
+    if target.is_symlink() or (target.exists() and measure_file(target) != (job.bytes, job.sha256)):
         raise _Unfit(f"another file stands at {target}; it was left alone")
 
 
 def _check(source: Path, job: Job) -> None:
     """Raise ``_Unfit`` unless the video is as the state recorded it."""
-    size, digest = measure(source)
+    size, digest = measure_file(source)
     if size != job.bytes:
         raise _Unfit(f"{size} bytes, recorded were {job.bytes}")
     if digest != job.sha256:
@@ -185,4 +186,4 @@ def _is_copy(old: Path, target: Path, job: Job) -> bool:
         return False
     if target.is_symlink() or (target.parent.samefile(old.parent) and target.name == old.name):
         return False
-    return old.samefile(target) or measure(target)[1] == measure(old)[1] == job.sha256
+    return old.samefile(target) or measure_file(target)[1] == measure_file(old)[1] == job.sha256

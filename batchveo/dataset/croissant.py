@@ -16,7 +16,7 @@ from batchveo.dataset.index import Record
 from batchveo.dataset.settings import Format
 from batchveo.dataset.statistics import Tally
 from batchveo.dataset.videofolder import Described
-from batchveo.storage.local_files import measure
+from batchveo.storage.file_system import measure_file
 
 CROISSANT = "croissant.json"
 
@@ -95,7 +95,7 @@ class Croissant:
 
     def _table(self, form: Format) -> Node:
         name = f"clips.{form.value}"
-        size, digest = measure(self.folder / name)
+        size, digest = measure_file(self.folder / name)
         return _file(name, _ENCODINGS[form.value], size, digest, "All clips, a row for each.")
 
     def _metadata(self, described: Described) -> Node:
@@ -108,7 +108,7 @@ class Croissant:
     def _shard(self, name: str) -> Node:
         shard = self.record.shards[name]
         if shard.sha256 is None:  # an earlier version wrote it
-            shard = shard._replace(sha256=measure(self.folder / name)[1])
+            shard = shard._replace(sha256=measure_file(self.folder / name)[1])
             self.record.add_shard(name, shard)
         return _file(name, "application/x-tar", shard.bytes, str(shard.sha256), "A WebDataset shard.")
 

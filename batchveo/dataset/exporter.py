@@ -25,10 +25,10 @@ from batchveo.dataset.statistics import Tally
 from batchveo.dataset.tables import arrow_modules
 from batchveo.dataset.videofolder import Described
 from batchveo.dataset.webdataset import Shards
-from batchveo.storage.local_files import sync
-from batchveo.storage.objects import Faint, Refused
+from batchveo.storage.file_system import sync_path
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.storage.probe import can_probe
-from batchveo.storage.reader import BucketVideo, video_at
+from batchveo.storage.stored_video import BucketVideo, video_at
 from batchveo.store import Store
 
 _FAREWELL = {
@@ -70,7 +70,7 @@ def export(
             record.use([form.value for form in settings.formats])
             record.use_captions(settings.captions)
             return _Export(store, into, settings, record).run(seen)
-    except (Faint, Refused) as error:
+    except (StoreUnavailable, StoreRefused) as error:
         text = f"{error.filename} cannot be read: {error.strerror}; the same command goes on"
         raise DiskTrouble(text) from None
     except OSError as error:
@@ -165,7 +165,7 @@ class _Export:
     def _sync(self, splits: list[str]) -> None:
         for folder in (self._folder, *(self._folder / split for split in splits)):
             if folder.is_dir():
-                sync(folder)
+                sync_path(folder)
 
     def _describe(self, files: DatasetFiles, described: Described | None) -> None:
         """Write the descriptions of all that, for people and for catalogues."""

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from batchveo.core.models import Job
-from batchveo.storage.local_files import SUFFIX, rename, sync
-from batchveo.storage.reader import BucketVideo, StoredVideo, fetch
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
+from batchveo.storage.file_system import rename_file, sync_path
+from batchveo.storage.stored_video import BucketVideo, StoredVideo
 
 ASIDE = ".fetching"
 """The folder in the dataset that holds what is on its way; empty between two clips, gone at the end."""
@@ -22,14 +23,14 @@ class Fetching:
 
     def path(self, video: StoredVideo, job: Job) -> Path:
         """Where the video is, or will be once it was fetched."""
-        return self._aside / f"{job.id}{SUFFIX}" if isinstance(video, BucketVideo) else video.absolute()
+        return self._aside / f"{job.id}{VIDEO_SUFFIX}" if isinstance(video, BucketVideo) else video.absolute()
 
     def bring(self, video: StoredVideo, path: Path) -> None:
         """Fetch the video of a bucket; raises ``OSError``."""
         if isinstance(video, BucketVideo):
             self._aside.mkdir(exist_ok=True)
             path.unlink(missing_ok=True)
-            fetch(video, video.head(), path)
+            video.copy_to(path, video.read_head())
 
     def close(self) -> None:
         """Take away what is left."""
@@ -39,5 +40,5 @@ class Fetching:
 def settle(path: Path, target: Path) -> None:
     """Give a fetched file its place in the dataset, on disk for good."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    sync(path)
-    rename(path, target)
+    sync_path(path)
+    rename_file(path, target)

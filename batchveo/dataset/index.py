@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from batchveo.core.errors import UsageError
 from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import Splitting, is_name
-from batchveo.storage.local_files import sync
+from batchveo.storage.file_system import sync_path
 
 RECORD = ".batchveo-export.jsonl"
 LOCK = ".batchveo-export.lock"
@@ -141,7 +141,7 @@ class Record:
     def sync(self) -> None:
         """Wait until the disk has all of it."""
         self._file.flush()
-        sync(self._path)
+        sync_path(self._path)
 
     def _take(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchveo.dataset.settings import Files
-from batchveo.storage.local_files import rename, sync
+from batchveo.storage.file_system import rename_file, sync_path
 
 _CHUNK = 1 << 30
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -35,7 +35,7 @@ def arrive(source: Path, target: Path, files: Files) -> How:
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     how = _bring(source.resolve(strict=True), part, files)
-    rename(part, target)
+    rename_file(part, target)
     part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
     return how
 
@@ -50,9 +50,9 @@ def written(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync(part)
-    rename(part, path)
-    sync(path.parent)
+    sync_path(part)
+    rename_file(part, path)
+    sync_path(path.parent)
 
 
 def _bring(source: Path, part: Path, files: Files) -> How:
@@ -86,4 +86,4 @@ def _copy(source: Path, part: Path) -> None:
             new.truncate(0)
             new.seek(0)
             shutil.copyfileobj(old, new, 1 << 20)
-    sync(part)
+    sync_path(part)

@@ -10,7 +10,7 @@ from pathlib import Path
 from batchveo.core.errors import UsageError
 from batchveo.core.models import Job
 from batchveo.dataset.splits import Splitting
-from batchveo.storage.reader import StoredVideo
+from batchveo.storage.stored_video import StoredVideo
 
 
 class Format(StrEnum):

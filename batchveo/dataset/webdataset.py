@@ -12,7 +12,7 @@ from batchveo.dataset.columns import Row
 from batchveo.dataset.index import Record, Shard
 from batchveo.dataset.place_file import written
 from batchveo.dataset.tables import json_line
-from batchveo.storage.local_files import measure
+from batchveo.storage.file_system import measure_file
 
 _NUMBER = re.compile(r"-(\d{6,})\.tar$")
 _MODE = 0o644
@@ -63,7 +63,7 @@ class Shards:
             with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for clip in clips:
                     _add(tar, clip)
-            size, digest = measure(part)
+            size, digest = measure_file(part)
             self._record.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
         self.new.append(name)
         for clip in clips:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from batchveo.core.destination import Destination, parse_destination
 from batchveo.core.errors import UsageError
-from batchveo.storage.local_files import SUFFIX
-from batchveo.storage.reader import BucketVideo, StoredVideo, kept, size_of
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video, size_of
 
 ADVICE = (
     "`batchveo verify` checks every video; `batchveo verify --refetch` lets the next run fetch this one again, "
@@ -90,10 +90,12 @@ class Presence:
 
     def _look(self, row: Mapping[str, object], *, anew: bool) -> Problem | Future[Problem | None] | None:
         name, size = str(row["file"]), row["bytes"]
-        if not name.endswith(SUFFIX) or Path(name).name != name:
+        if not name.endswith(VIDEO_SUFFIX) or Path(name).name != name:
             return Problem(word="Not on disk", says="The database names no file that a run writes.", gone=True)
         try:
-            video = kept(parse_destination(str(row["folder"] or "")) if self._videos is None else self._videos, name)
+            video = locate_video(
+                parse_destination(str(row["folder"] or "")) if self._videos is None else self._videos, name
+            )
         except UsageError as error:
             return Problem(word="Cannot be read", says=f"Its place cannot be used: {error}.")
         return problem_of(video, size) if isinstance(video, Path) else self._ask(video, size, anew=anew)

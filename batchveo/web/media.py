@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from batchveo.core.models import Job, JobState
-from batchveo.storage.local_files import SUFFIX, sidecar_path, sidecar_text
-from batchveo.storage.reader import BucketVideo, StoredVideo, video_at
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
+from batchveo.storage.sidecar import sidecar_path, sidecar_text
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 from batchveo.web.object_stream import streamed
 from batchveo.web.requests import job_asked_for, reading
 
@@ -61,7 +62,7 @@ def sidecar(request: Request) -> Response:
 
 def _sidecar_in_bucket(job: Job, video: BucketVideo) -> Response:
     try:
-        content = video.sidecar()
+        content = video.read_sidecar()
     except OSError as error:
         raise HTTPException(502, f"the bucket does not give it: {error.strerror}") from None
     return _sidecar_from(job) if content is None else Response(content, media_type="application/json")
@@ -78,7 +79,7 @@ def _video_of(request: Request) -> tuple[Job, StoredVideo]:
     if job.state is not JobState.SUCCEEDED or job.file is None:
         raise HTTPException(404, "this job has no video")
     path = video_at(job, request.app.state.videos)
-    is_name = job.file.endswith(SUFFIX) and Path(job.file).name == job.file
+    is_name = job.file.endswith(VIDEO_SUFFIX) and Path(job.file).name == job.file
     if not is_name or (isinstance(path, Path) and not _is_plain(path)):
         raise HTTPException(404, "the video is not where it was put; `batchveo verify` tells more")
     return job, path

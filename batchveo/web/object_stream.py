@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from batchveo.storage.reader import BucketVideo
+from batchveo.storage.stored_video import BucketVideo
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -16,7 +16,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 def streamed(request: Request, video: BucketVideo, headers: dict[str, str]) -> Response:
     """The bytes that were asked for, piece by piece; 404 and 502 where the bucket does not give them."""
     try:
-        head = video.head()
+        head = video.read_head()
     except FileNotFoundError:
         raise HTTPException(404, "the video is not where it was put; `batchveo verify` tells more") from None
     except OSError as error:
@@ -30,7 +30,7 @@ def streamed(request: Request, video: BucketVideo, headers: dict[str, str]) -> R
     headers["content-length"] = str(end - start)
     if asked is not None:
         headers["content-range"] = f"bytes {start}-{end - 1}/{head.size}"
-    body = iter(()) if request.method == "HEAD" else video.pieces(head, start, end)
+    body = iter(()) if request.method == "HEAD" else video.iter_pieces(head, start, end)
     status = 200 if asked is None else 206
     return StreamingResponse(body, status, headers, media_type="video/mp4")
 

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from batchveo.core.destination import BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job, JobState
 from batchveo.dataset.index import RECORD
-from batchveo.storage.local_files import sidecar_path
-from batchveo.storage.reader import video_at
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import Filter
 from batchveo.web import serializers

@@ -18,7 +18,7 @@ from batchveo.dataset import Files, Format, Metadata, place_file
 from batchveo.dataset.index import RECORD, Record
 from batchveo.dataset.splits import Splitting
 from batchveo.operations.verify import verify
-from batchveo.storage.reader import video_at
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.transitions import Transitions
 from tests.helpers.finished_jobs import HOSTILE, Morning

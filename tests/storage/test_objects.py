@@ -18,9 +18,10 @@ import pytest
 from batchveo.core.destination import BucketUrl
 from batchveo.core.errors import DiskTrouble
 from batchveo.core.outcomes import Downloaded
-from batchveo.storage.objects import Faint, Objects, Refused, connection
-from batchveo.storage.objects import client as module
-from batchveo.storage.write_check import check_bucket
+from batchveo.storage import objects as module
+from batchveo.storage.destination_check import check_bucket
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
+from batchveo.storage.objects import Objects
 from tests.storage.conftest import Bucket, use
 from tests.storage.test_bucket import fetch
 
@@ -45,7 +46,7 @@ async def test_of_two_who_create_one_wins(bucket: Bucket) -> None:
     async with anyio.create_task_group() as group:
         for number in range(8):
             group.start_soon(create, b"%d" % number)
-    found = await there.small("ü %41~#.json")
+    found = await there.read_small("ü %41~#.json")
     assert found is not None
     assert wins == [found.content]
     assert bucket.keys() == ["my night/ü %41~#.json"]
@@ -55,11 +56,11 @@ async def test_what_was_changed_meanwhile_is_not_replaced(bucket: Bucket) -> Non
     """By its version."""
     there = Objects(bucket.url)
     await there.create("s.json", b"1")
-    first = await there.small("s.json")
+    first = await there.read_small("s.json")
     assert first is not None
     assert await there.replace("s.json", b"2", first.version)
     assert not await there.replace("s.json", b"3", first.version)
-    second = await there.small("s.json")
+    second = await there.read_small("s.json")
     assert second is not None
     assert second.content == b"2"
 
@@ -68,20 +69,20 @@ async def test_a_large_object_in_parts(bucket: Bucket) -> None:
     """Nothing is seen before the end; then all of it, in pieces, and any range of it."""
     there = Objects(bucket.url)
     content = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(20 * MEBI // 32))
-    upload = there.upload("v.mp4")
+    upload = there.open_upload("v.mp4")
     for start in range(0, len(content), MEBI):
         await upload.write(content[start : start + MEBI])
-    assert await there.head("v.mp4") is None
+    assert await there.find_head("v.mp4") is None
     assert bucket.uploads() == 1
     await upload.complete()
     await upload.abort()  # there is nothing left to give up
-    head = await there.head("v.mp4")
+    head = await there.find_head("v.mp4")
     assert head is not None
     assert head.size == len(content)
-    pieces = [piece async for piece in there.pieces("v.mp4", head)]
+    pieces = [piece async for piece in there.read_pieces("v.mp4", head)]
     assert b"".join(pieces) == content
     assert max(map(len, pieces)) == module.READ_BYTES
-    now = await anyio.to_thread.run_sync(lambda: b"".join(there.pieces_now("v.mp4", head, 5 * MEBI - 3, 9 * MEBI)))
+    now = await anyio.to_thread.run_sync(lambda: b"".join(there.iter_pieces("v.mp4", head, 5 * MEBI - 3, 9 * MEBI)))
     assert now == content[5 * MEBI - 3 : 9 * MEBI]
     assert bucket.uploads() == 0
 
@@ -90,7 +91,7 @@ async def test_a_large_object_in_parts(bucket: Bucket) -> None:
 async def test_what_is_given_up_leaves_nothing(bucket: Bucket, size: int) -> None:
     """Neither an object nor parts."""
     there = Objects(bucket.url)
-    upload = there.upload("v.mp4")
+    upload = there.open_upload("v.mp4")
     for _ in range(size // MEBI):
         await upload.write(bytes(MEBI))
     await upload.abort()
@@ -101,13 +102,13 @@ async def test_what_is_replaced_while_it_is_read_is_not_mixed(bucket: Bucket) ->
     """Half of one and half of another video is neither."""
     there = Objects(bucket.url)
     await there.create("v.mp4", b"old")
-    head = await there.head("v.mp4")
+    head = await there.find_head("v.mp4")
     assert head is not None
-    upload = there.upload("v.mp4")
+    upload = there.open_upload("v.mp4")
     await upload.write(b"new")
     await upload.complete()
-    with pytest.raises(Faint, match="replaced meanwhile"):
-        [piece async for piece in there.pieces("v.mp4", head)]
+    with pytest.raises(StoreUnavailable, match="replaced meanwhile"):
+        [piece async for piece in there.read_pieces("v.mp4", head)]
 
 
 async def test_the_place_is_tried_before_anything_is_bought(bucket: Bucket) -> None:
@@ -156,27 +157,27 @@ def error(code: str) -> str:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "words"),
     [
-        (403, "AccessDenied", Refused, "the bucket refuses it: HTTP 403 Forbidden (AccessDenied)"),
-        (401, "Unauthorized", Refused, "the bucket refuses it: HTTP 401 Unauthorized (Unauthorized)"),
-        (400, "ExpiredToken", Refused, "HTTP 400 Bad Request (ExpiredToken)"),
-        (507, "QuotaExceeded", Refused, "HTTP 507 Insufficient Storage (QuotaExceeded)"),
-        (503, "SlowDown", Faint, "HTTP 503 Service Unavailable (SlowDown)"),
-        (500, "InternalError", Faint, "HTTP 500 Internal Server Error (InternalError)"),
-        (429, "TooManyRequests", Faint, "HTTP 429 Too Many Requests (TooManyRequests)"),
+        (403, "AccessDenied", StoreRefused, "the bucket refuses it: HTTP 403 Forbidden (AccessDenied)"),
+        (401, "Unauthorized", StoreRefused, "the bucket refuses it: HTTP 401 Unauthorized (Unauthorized)"),
+        (400, "ExpiredToken", StoreRefused, "HTTP 400 Bad Request (ExpiredToken)"),
+        (507, "QuotaExceeded", StoreRefused, "HTTP 507 Insufficient Storage (QuotaExceeded)"),
+        (503, "SlowDown", StoreUnavailable, "HTTP 503 Service Unavailable (SlowDown)"),
+        (500, "InternalError", StoreUnavailable, "HTTP 500 Internal Server Error (InternalError)"),
+        (429, "TooManyRequests", StoreUnavailable, "HTTP 429 Too Many Requests (TooManyRequests)"),
     ],
 )
 async def test_refusals_and_passing_faults(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type, words: str
 ) -> None:
     """In a line, without the store's prose; at the start of a run each is the place's trouble."""
-    monkeypatch.setattr(connection, "RETRIES", 0)
+    monkeypatch.setattr(module, "RETRIES", 0)
     with answering(status, error(code)) as endpoint:
         use(endpoint, monkeypatch)
         there = Objects(BucketUrl("s3://bucket/x"))
         with pytest.raises(OSError) as raised:
             await there.create("k", b"")
         assert (type(raised.value), raised.value.strerror) == (kind, words)
-        upload = there.upload("v.mp4")
+        upload = there.open_upload("v.mp4")
         await upload.write(b"short enough for one request")
         with pytest.raises(kind):
             await upload.complete()
@@ -199,9 +200,9 @@ async def test_a_store_that_overwrites_what_is_to_be_created_only_is_refused(
 
 async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A passing fault, without the address, which might carry a signature."""
-    monkeypatch.setattr(connection, "RETRIES", 0)
+    monkeypatch.setattr(module, "RETRIES", 0)
     use("http://127.0.0.1:9", monkeypatch)
-    with pytest.raises(Faint) as raised:
+    with pytest.raises(StoreUnavailable) as raised:
         await Objects(BucketUrl("s3://bucket/x")).create("k", b"")
     assert raised.value.errno == errno.EIO
     assert "127.0.0.1" not in str(raised.value.strerror)
@@ -212,7 +213,7 @@ async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_http_is_for_this_machine_unless_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for the service."""
     use("http://192.0.2.1:9", monkeypatch)
-    with pytest.raises(Refused, match="AWS_ALLOW_HTTP"):
+    with pytest.raises(StoreRefused, match="AWS_ALLOW_HTTP"):
         await Objects(BucketUrl("s3://bucket/x")).create("k", b"")
 
 
@@ -229,20 +230,20 @@ async def test_each_kind_of_store_has_its_own_variables(
     url: str, endpoint: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For an endpoint on this machine, and for leave to do without TLS elsewhere; nobody answers there."""
-    monkeypatch.setattr(connection, "RETRIES", 0)
+    monkeypatch.setattr(module, "RETRIES", 0)
     use("http://192.0.2.1:9", monkeypatch)
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "somebody")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "aHVzaA==")
     monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
     monkeypatch.setenv(endpoint, "http://127.0.0.1:9")
-    with pytest.raises(Faint, match="gives no answer"):
-        await Objects(BucketUrl(url)).small("k")
+    with pytest.raises(StoreUnavailable, match="gives no answer"):
+        await Objects(BucketUrl(url)).read_small("k")
     monkeypatch.setenv(endpoint, "http://127.0.0.2:9")
-    with pytest.raises(Refused, match=f"{family}_ALLOW_HTTP=true"):
-        await Objects(BucketUrl(url)).small("k")
+    with pytest.raises(StoreRefused, match=f"{family}_ALLOW_HTTP=true"):
+        await Objects(BucketUrl(url)).read_small("k")
     monkeypatch.setenv(f"{family}_ALLOW_HTTP", "true")
-    with pytest.raises(Faint, match="gives no answer"):
-        await Objects(BucketUrl(url)).small("k")
+    with pytest.raises(StoreUnavailable, match="gives no answer"):
+        await Objects(BucketUrl(url)).read_small("k")
 
 
 MEMORY = """
@@ -265,7 +266,7 @@ async def main():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
     async with VideoClient(transport=transport, resolve=public) as videos:
         downloader = VideoFetcher(videos, BucketUrl(sys.argv[1]))
-        await downloader._shelf.plan(make_job(JobState.DOWNLOADING))
+        await downloader._storage.choose_target(make_job(JobState.DOWNLOADING))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         outcome = await downloader.fetch(make_job(JobState.DOWNLOADING, request={"duration": 60}))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -335,7 +336,7 @@ async def main():
     there = Objects(BucketUrl(sys.argv[1]))
     async with anyio.create_task_group() as group:
         for number in range(20):
-            group.start_soon(there.head, f"{number}")
+            group.start_soon(there.find_head, f"{number}")
             group.start_soon(there.create, f"{number}.json", b"x" * 9999)
 anyio.run(main)
 """

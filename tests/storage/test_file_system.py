@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from batchveo.core.outcomes import Scope
-from batchveo.storage.disk_errors import CONCERNS, scope_of
+from batchveo.storage.file_system import CONCERNS, scope_of
 
 DISK = ["ENOSPC", "EDQUOT", "EROFS", "EIO", "ENODEV", "ENXIO", "ENOTCONN", "EMFILE", "ENFILE"]
 JOB = ["ENAMETOOLONG", "EILSEQ", "EINVAL", "EEXIST", "EISDIR", "ELOOP", "EFBIG", "ETXTBSY"]
