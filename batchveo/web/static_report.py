@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from batchveo.core.destination import BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job, JobState
-from batchveo.dataset.index import RECORD
+from batchveo.dataset.index import INDEX_FILE
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
@@ -52,7 +52,7 @@ def default_output(store: Store, videos: Destination | None = None) -> Path:
     folder = videos or parse_destination(store.search.find_usual_folder() or ".")
     if isinstance(folder, BucketUrl):
         return Path("report.html")
-    published = any((place / RECORD).exists() for place in (folder, *folder.parents))
+    published = any((place / INDEX_FILE).exists() for place in (folder, *folder.parents))
     return Path("report.html") if published else folder / "report.html"
 
 

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.errors import StateLocked, UsageError
+from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
-from batchveo.dataset import Files, Format, Metadata, place_file
-from batchveo.dataset.index import RECORD, Record
+from batchveo.dataset import Files, Format, Metadata, clips
+from batchveo.dataset.index import INDEX_FILE, ExportIndex
 from batchveo.dataset.splits import Splitting
 from batchveo.operations.verify import verify
-from batchveo.storage.stored_video import video_at
-from batchveo.store import Store
-from batchveo.store.transitions import Transitions
 from tests.helpers.finished_jobs import HOSTILE, Morning
 
 ALL = tuple(Format)
@@ -28,7 +25,7 @@ ALL = tuple(Format)
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of the folder but the record, with what is in it."""
-    hidden = {RECORD, ".batchveo-export.lock"}
+    hidden = {INDEX_FILE, ".batchveo-export.lock"}
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in hidden]
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}
 
@@ -206,7 +203,7 @@ def test_metadata_that_somebody_wrote_beside_a_table(morning: Morning) -> None:
     morning.export(Format.FOLDER)
     mine = morning.dataset / "train" / "metadata.csv"
     mine.write_text("file_name,text\na.mp4,my words\n")
-    record = morning.dataset / RECORD
+    record = morning.dataset / INDEX_FILE
     record.write_text(record.read_text().replace('["folder"]', '["csv"]'))
     for _ in range(2):
         result = morning.export(Format.CSV)
@@ -223,7 +220,7 @@ def test_two_exports_into_one_folder(morning: Morning) -> None:
     """The second is told."""
     morning.make("a")
     morning.dataset.mkdir()
-    with Record(morning.dataset, Splitting()), pytest.raises(UsageError, match="another export writes"):
+    with ExportIndex(morning.dataset, Splitting()), pytest.raises(UsageError, match="another export writes"):
         morning.export()
 
 
@@ -253,23 +250,18 @@ def test_a_dry_run_writes_nothing(morning: Morning) -> None:
 
 
 def test_links_across_file_systems(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Symbolic ones, and that is said; a move copies, and checks the copy before anything goes."""
+    """Symbolic ones, and that is said."""
 
     def no_link(source: object, target: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     morning.make("a")
-    monkeypatch.setattr(place_file.os, "link", no_link)
+    monkeypatch.setattr(clips.os, "link", no_link)
     result = morning.export()
     target = morning.dataset / "train" / "a.mp4"
     assert dict(result.placed) == {"symlinked": 1}
     assert any("symbolic links" in note for note in result.notes)
     assert target.is_symlink()
-    moved = morning.export(files=Files.MOVE)
-    assert dict(moved.placed) == {"moved": 1}
-    assert not target.is_symlink()
-    assert not (morning.videos / "a.mp4").exists()
-    assert video_at(morning.job("a")) == target
 
 
 def test_a_hard_link_shares_the_bytes_and_a_copy_does_not(morning: Morning) -> None:
@@ -284,44 +276,12 @@ def test_a_hard_link_shares_the_bytes_and_a_copy_does_not(morning: Morning) -> N
     assert target.read_bytes() == (morning.videos / "a.mp4").read_bytes()
 
 
-def test_a_move_is_known_to_the_state(morning: Morning) -> None:
-    """verify finds the videos; another export, into another folder, starts from there."""
-    morning.make("a")
-    morning.make("b")
-    assert dict(morning.export(files=Files.MOVE).placed) == {"moved": 2}
-    assert not list(morning.videos.glob("*.mp4"))
-    with morning.store(writing=False) as store:
-        assert [verdict.problem for verdict in verify(store)] == [None, None]
-    assert morning.export(files=Files.MOVE).added == 0
-    other = Morning(morning.folder / "other")
-    other.folder.mkdir()
-    shutil.copy(morning.state, other.state)
-    assert other.export().clips == 2
-
-
-def test_a_move_meets_a_run(morning: Morning) -> None:
-    """It is refused, and nothing is touched; links do not mind."""
-    morning.make("a")
-    with Store(morning.state) as run:
-        run.runs.acquire_lock()
-        with pytest.raises(StateLocked):
-            morning.export(files=Files.MOVE)
-        assert not morning.dataset.exists()
-        assert morning.export().clips == 1
-
-
-def test_shards_alone_cannot_be_moved_to(morning: Morning) -> None:
-    """There is nothing that could be."""
-    with pytest.raises(UsageError, match="nothing to move"):
-        morning.export(Format.WEBDATASET, files=Files.MOVE)
-
-
 class Died(BaseException):
     """The process is gone."""
 
 
 @pytest.mark.parametrize("formats", [(Format.VIDEOFOLDER,), (Format.CSV, Format.WEBDATASET, Format.VIDEOFOLDER)])
-@pytest.mark.parametrize("files", [Files.LINK, Files.COPY, Files.MOVE])
+@pytest.mark.parametrize("files", [Files.LINK, Files.COPY])
 def test_a_death_at_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files, formats: tuple[Format, ...]
 ) -> None:
@@ -343,7 +303,7 @@ def test_a_death_at_any_step(
         assert (result.clips, list(result.troubles)) == (3, [])
         with morning.store(writing=False) as store:
             assert [verdict.problem for verdict in verify(store)] == [None] * 3
-        assert len(list(morning.videos.glob("*.mp4"))) == (0 if files is Files.MOVE else 3)
+        assert len(list(morning.videos.glob("*.mp4"))) == 3
         left = {n: c for n, c in contents(morning.dataset).items() if n.endswith((".mp4", ".part"))}
         whole = whole or left
         assert left == whole
@@ -384,8 +344,7 @@ def dies_at(
         patch.setattr(os, "copy_file_range", mortal(os.copy_file_range))
         for name in ("replace", "unlink"):
             patch.setattr(Path, name, mortal(getattr(Path, name)))
-        patch.setattr(Transitions, "record_place", mortal(Transitions.record_place))
-        patch.setattr(Record, "_append", mortal(Record._append))
+        patch.setattr(ExportIndex, "_write_line", mortal(ExportIndex._write_line))
         try:
             morning.export(*formats, files=files, shard_clips=1)
         except Died:
@@ -398,7 +357,7 @@ def test_a_torn_record_is_mended(morning: Morning) -> None:
     morning.make("a")
     morning.make("b")
     morning.export()
-    record = morning.dataset / RECORD
+    record = morning.dataset / INDEX_FILE
     for lost in (3, len(record.read_bytes()) // 2):
         record.write_bytes(record.read_bytes()[:-lost])
         assert morning.export().clips == 2
@@ -425,7 +384,7 @@ def test_a_record_that_leads_out_of_the_folder(morning: Morning, split: str, fil
     """It may be somebody else's work: nothing is written where it says."""
     morning.make("a")
     morning.export()
-    record = morning.dataset / RECORD
+    record = morning.dataset / INDEX_FILE
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     for line in lines:
         line.get("clip", {}).update(split=split, file_name=file_name)
@@ -442,13 +401,13 @@ def test_a_link_that_lies_where_a_part_goes(morning: Morning, name: str) -> None
     morning.make("a")
     (morning.folder / "mine").write_text("precious")
     (morning.dataset / "train").mkdir(parents=True)
-    (morning.dataset / RECORD).touch()
+    (morning.dataset / INDEX_FILE).touch()
     (morning.dataset / name).symlink_to(morning.folder / "mine")
     assert morning.export(*Format).clips == 1
     assert (morning.folder / "mine").read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", [RECORD, "train"])
+@pytest.mark.parametrize("name", [INDEX_FILE, "train"])
 def test_links_out_of_the_folder_are_refused(morning: Morning, name: str) -> None:
     """A record or a split that is elsewhere: the folder may be somebody else's work."""
     morning.make("a")

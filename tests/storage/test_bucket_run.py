@@ -171,5 +171,3 @@ def test_a_dataset_from_a_bucket(night: Bucket, form: str, capsys: pytest.Captur
     capsys.readouterr()
     assert status_of(["export", "more", "--format", form]) == 1
     assert "recorded were" in capsys.readouterr().err
-    assert status_of(["export", "moved", "--files", "move"]) == 2
-    assert "are not moved" in capsys.readouterr().err
