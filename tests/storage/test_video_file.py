@@ -10,7 +10,6 @@ import pytest
 
 from batchveo.core.filenames import safe_stem
 from batchveo.core.models import JobState
-from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.storage.video_file import VideoFile, find_own_video
 from tests.helpers.factories import make_job
@@ -82,10 +81,3 @@ def test_parts_of_two_jobs_never_meet(tmp_path: Path) -> None:
     two = VideoFile.choose(tmp_path, make_job(id="b" * 20))
     assert one.path == two.path
     assert one.part != two.part
-
-
-def test_measure(tmp_path: Path) -> None:
-    """Size and hash in one read."""
-    path = tmp_path / "x"
-    path.write_bytes(b"abc")
-    assert measure_file(path) == (3, hashlib.sha256(b"abc").hexdigest())
