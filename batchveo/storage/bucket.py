@@ -24,6 +24,7 @@ import anyio
 
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
+from batchveo.core.shutdown import CLEANUP_SECONDS
 from batchveo.core.sidecar_location import SIDECAR_SUFFIX, VIDEO_SUFFIX
 from batchveo.storage.base import Disk, DownloadFailed
 from batchveo.storage.mp4 import PassingMp4
@@ -41,8 +42,6 @@ BLOCK_BYTES = 1024 * 1024
 """Bytes that are gathered before they are hashed and uploaded."""
 ROUNDS = 4
 """How often two writers may conflict before this one leaves the video to its next try."""
-ABORT_SECONDS = 0.5
-"""Seconds to abort an upload: the shutdown of a run has five in all, and most of them are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,7 @@ class BucketWriter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        with anyio.move_on_after(ABORT_SECONDS, shield=True):
+        with anyio.move_on_after(CLEANUP_SECONDS, shield=True):
             await self._upload.abort()
 
     async def write(self, piece: bytes) -> None:
