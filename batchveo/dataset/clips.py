@@ -106,7 +106,7 @@ class ClipExporter:
             _check_source(source, job)
         row = self._build_row(job, source, clip, known)
         target = self._folder / str(row["file_name"])
-        if clip is None and needs_file:
+        if clip is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
         if row != known:  # before the file: after a death the export knows it as its own
             self._index.add_clip(row)
@@ -164,6 +164,7 @@ class ClipExporter:
         if target.exists() and source.samefile(target) and not target.is_symlink():
             return
         how = place_file(source, target, self._settings.files)
+        # A link has the bytes that were checked; a copy may differ on a bad disk.
         if how is How.COPIED and measure_file(target)[1] != job.sha256:
             raise _Unfit(f"the copy at {target} is not like it: is the disk sound?")
         self.placed[how] += 1
@@ -173,6 +174,7 @@ def place_file(source: Path, target: Path, files: Files) -> How:
     """Link or copy the file at ``source`` to ``target``, in place of what is there."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
+    # resolve: a link to a link breaks if the one between goes
     how = _make_part(source.resolve(strict=True), part, files)
     rename_file(part, target)
     part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
@@ -204,7 +206,7 @@ def _copy_file(source: Path, part: Path) -> None:
         try:
             while os.copy_file_range(old.fileno(), new.fileno(), _CHUNK):
                 pass
-        except (AttributeError, OSError):
+        except (AttributeError, OSError):  # not on this system, or not between these file systems
             old.seek(0)
             new.truncate(0)
             new.seek(0)
@@ -215,7 +217,7 @@ def _copy_file(source: Path, part: Path) -> None:
 def _refuse_stranger(target: Path, job: Job) -> None:
     """Raise ``_Unfit`` if another file has the name; only a file with the same bytes is taken over."""
     if target.is_symlink() or (target.exists() and measure_file(target) != (job.bytes, job.sha256)):
-        raise _Unfit(f"another file stands at {target}; it was left alone")
+        raise _Unfit(f"another file is at {target}; it was left alone")
 
 
 def _check_source(source: Path, job: Job) -> None:

@@ -95,6 +95,7 @@ MEASURED = tuple(COLUMNS)[tuple(COLUMNS).index("width") :]
 
 def build_row(job: Job, *, split: str, file_name: str, measured: Mapping[str, object]) -> Row:
     """The row of a succeeded job; ``measured`` has the values of ``MEASURED``, or is empty."""
+    # The defaults belong to the request: a later default of the service would change what the row means.
     request, defaulted = _add_defaults(job)
     row: Row = {
         "file_name": file_name,
@@ -199,6 +200,7 @@ class TypeSurvey:
             if value is not None:
                 self._add_value(name, value)
         shown = {name for name in self._unseen if row[name] is not None}
+        # A row inside the sample is seen by the loader anyway; later ones must lead the table.
         if shown and self._rows >= SAMPLE:
             self._leaders.add(str(row["job_id"]))
         self._unseen -= shown
@@ -215,13 +217,14 @@ class TypeSurvey:
     def _add_value(self, name: str, value: object) -> None:
         if type(value) is int:
             self._largest[name] = max(self._largest.get(name, 0), abs(value))
+        # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
         if type(value) is not COLUMNS[name].value:
             self._found.setdefault(name, {COLUMNS[name]}).add(_kind_of(value))
 
     def _find_type(self, name: str, usual: Kind) -> Kind:
         kinds = self._found.get(name, {usual})
         largest = self._largest.get(name, 0)
-        if kinds == {Kind.INTEGER, Kind.NUMBER}:
+        if kinds == {Kind.INTEGER, Kind.NUMBER}:  # a float must hold every whole number exactly
             return Kind.NUMBER if largest <= _EXACT else Kind.TEXT
         (kind,) = kinds if len(kinds) == 1 else (Kind.TEXT,)
         return Kind.TEXT if kind is Kind.INTEGER and largest >= _INT64 else kind

@@ -72,7 +72,7 @@ class DatasetFiles:
         kind = _choose_metadata(self._formats, asked)
         if kind is None or self._has_other_metadata(splits):
             return None
-        self._index.use_metadata()
+        self._index.use_metadata()  # before the file: after a death the next export knows it as its own
         metadata = write_metadata(self._folder, self.iter_rows, splits, kind, self.types)
         if metadata.lost:
             text = f"metadata.jsonl has no {', '.join(metadata.lost)}: a split without such a value would not load"
@@ -151,6 +151,7 @@ def write_description(folder: Path, index: ExportIndex, name: str, text: str) ->
         new = path.with_suffix(f".new{path.suffix}")
         _write_bytes(new, content)
         return f"{name} was edited and is left alone; {new.name} has what it would say now"
+    # In the index before the file: after a death between the two it is not taken for an edited one.
     index.add_card(hashlib.sha256(content).hexdigest())
     _write_bytes(path, content)
     return None

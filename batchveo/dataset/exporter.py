@@ -71,7 +71,7 @@ def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
         made = store.counts()[JobState.SUCCEEDED]
         why = f"none of {made:,} videos is chosen by the filters" if made else "no video has succeeded yet"
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
-    if settings.splitting.how == "auto":
+    if settings.splitting.how == "auto":  # the only way that can fail for one job
         for job in filter(settings.wants, store.queries.iter_succeeded()):
             settings.splitting.part_of(job)
 
@@ -120,6 +120,7 @@ class _Export:
         """Export the clips, then write the files that describe them, which so name no missing clip."""
         with closing(self._clips):
             self._export_clips(seen)
+        # Clips of earlier exports whose files are gone are in the index, but not in the dataset.
         present = [job_id for job_id, clip in self._index.clips.items() if self._clips.has_file(clip)]
         files = DatasetFiles(self._folder, self._index, present)
         self._sync_folders(files.tally.parts)

@@ -69,7 +69,7 @@ class ExportIndex:
         try:
             self._read_lines(folder, writing=writing)
             self._check_header(splitting, writing=writing)
-        except BaseException:
+        except BaseException:  # the lock is held already
             self.close()
             raise
 
@@ -152,6 +152,7 @@ class ExportIndex:
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UsageError(f"{self._path}:{number} cannot be read; export into another folder") from None
             offset += len(raw)
+        # The clips of a shard that is missing or cut go into a new one.
         for name, shard in self._shards.items():
             if (folder / name).exists() and (folder / name).stat().st_size == shard.bytes:
                 self._count_shard(name)
@@ -167,7 +168,7 @@ class ExportIndex:
         was = json.loads(first)
         if was.get("batchveo_export") != VERSION:
             raise UsageError(f"{self._path} is of another version of batchveo; export into another folder")
-        if was != header:
+        if was != header:  # another way of splitting would put one clip into two splits
             now = f"--split {was['split']} --split-by {was['split_by']}"
             raise UsageError(f"the dataset was split by {now}; give the same, or another folder")
 
@@ -198,7 +199,7 @@ class ExportIndex:
 
     def _write_line(self, line: Mapping[str, object]) -> int:
         """Append a line; returns its offset in bytes."""
-        self._file.seek(0, os.SEEK_END)
+        self._file.seek(0, os.SEEK_END)  # read_row moves the position
         offset = self._file.tell()
         self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
@@ -227,4 +228,4 @@ def _refuse_other_content(folder: Path) -> None:
     if not folder.exists() or (folder / INDEX_FILE).exists():
         return
     if {path.name for path in folder.iterdir()} - {LOCK_FILE}:
-        raise UsageError(f"{folder} holds other things; an export wants a new folder, an empty one, or its own")
+        raise UsageError(f"{folder} holds other things; export into a new folder, an empty one, or an earlier export")

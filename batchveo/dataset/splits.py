@@ -61,7 +61,7 @@ class Splitting:
         own = job.meta.get("split") if self.how == "auto" else None
         if own is None:
             return TRAIN
-        name = str(own).strip().lower()
+        name = str(own).strip().lower()  # Train and train would be one folder on macOS and Windows
         if not is_split_name(name):
             raise UsageError(
                 f"meta.split of {job.name!r} is {own!r}: a split's name has letters, digits and _ only, and is "
@@ -86,7 +86,8 @@ def is_split_name(name: str) -> bool:
 
 def _draw_part(group: str, shares: tuple[float, ...]) -> str:
     digest = hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()
-    at = int.from_bytes(digest[:8], "big") / _SPACE
+    at = int.from_bytes(digest[:8], "big") / _SPACE  # the same point between 0 and 1 on every machine
     bounds = accumulate(shares)
     chosen = next((part for part, bound in zip(PARTS, bounds, strict=False) if at < bound), None)
+    # The sum of shares may be a little below 1, and the point above it: then the last split with a share.
     return chosen or PARTS[max(index for index, share in enumerate(shares) if share)]

@@ -120,6 +120,7 @@ def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata, 
             write_parquet(path, _name_inside(rows(split), split), types)
         else:
             write_jsonl(path, survey.iter_rows(rows, split))
+        # After the new file is on the disk: a death between the two leaves both, and the next export removes one.
         _remove_other_metadata(folder / split, kind)
     if kind is Metadata.PARQUET:
         return WrittenMetadata(kind=kind, columns=tuple(COLUMNS))
@@ -163,6 +164,7 @@ class _JsonSurvey:
     def _shows_type(self, name: str, value: object) -> bool:
         if self._kinds[name] is not Kind.TEXT:
             return value is not None
+        # None is written as an empty text, which shows that the column is text.
         return value is None or not _DATE.fullmatch(str(value))
 
     @property
@@ -179,6 +181,7 @@ class _JsonSurvey:
 
     def iter_rows(self, rows: Rows, split: str) -> Iterator[Row]:
         """The rows of a split without null texts; those that show the types of all columns come first."""
+        # The loader reads only some megabytes before it decides on types.
         first = {str(job_id) for job_id in self._firsts[split].values()}
         left_out = set(self.left_out)
         others = (row for row in rows(split) if row["job_id"] not in first)

@@ -55,13 +55,14 @@ class ShardWriter:
             self._write_shard(split)
 
     def _write_shard(self, split: str) -> None:
-        clips = sorted(self._waiting.pop(split))
+        clips = sorted(self._waiting.pop(split))  # by id, so that the same clips make the same bytes
         del self._bytes[split]
         name = f"{split}-{_next_number(self._folder, split):06}.tar"
         with replace_file(self._folder / name) as part:
             with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for clip in clips:
                     _add_members(tar, clip)
+            # In the index before the rename: a shard that is not in the index would be written twice.
             size, digest = measure_file(part)
             self._index.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
         self.new.append(name)
@@ -91,6 +92,7 @@ def _make_member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _next_number(folder: Path, split: str) -> int:
+    # From the names in the folder, not from the index: a shard of somebody else keeps its name too.
     numbers = [
         int(found[1])
         for path in folder.glob(f"{split}-*.tar")

@@ -54,7 +54,7 @@ class VideoWriter(Protocol):
 
 
 class VideoTarget(Protocol):
-    """Where the video of one job goes."""
+    """The name that the video of one job gets in a storage."""
 
     async def find_video(self) -> Downloaded | None:
         """The video, if an earlier run left it whole."""

@@ -83,6 +83,14 @@ def is_possible_name(path: Path) -> bool:
     return True
 
 
+def list_names(folder: Path) -> list[str]:
+    """The names in a folder; none if it cannot be read."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - a million names, and no paths
+    except OSError:
+        return []
+
+
 def nearest_folder(folder: Path) -> Path:
     """``folder``, or the first of its parents that exists."""
     return next((path for path in (folder, *folder.parents) if path.exists()), folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import Job
 from batchveo.core.sidecar_location import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
 from batchveo.core.version import __version__
+from batchveo.storage.file_system import list_names
 from batchveo.storage.objects import LARGEST_SMALL, open_objects
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video
 
@@ -144,15 +144,8 @@ async def list_sidecars(place: Destination, sidecars: Sidecars = BESIDE) -> set[
         if len(names) >= MOST_IN_A_BUCKET:
             raise OSError(errno.EFBIG, f"more than {MOST_IN_A_BUCKET:,} objects are there")
     else:
-        names = _list_folder(place if sidecars.folder is None else sidecars.folder) if sidecars.written else []
+        names = list_names(sidecars.folder or place) if sidecars.written else []
     return {name.removesuffix(SIDECAR_SUFFIX) for name in names if name.endswith(SIDECAR_SUFFIX)}
-
-
-def _list_folder(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder.absolute())  # noqa: PTH208 - a million names, and no paths
-    except OSError:
-        return []
 
 
 def read_sidecars(place: Destination, stems: Collection[str], sidecars: Sidecars = BESIDE) -> Iterator[Sidecar]:

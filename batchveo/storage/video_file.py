@@ -18,6 +18,7 @@ from batchveo.core.sidecar_location import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX,
 from batchveo.storage.file_system import (
     LONGEST_NAME,
     is_possible_name,
+    list_names,
     longest_name,
     measure_file,
     rename_file,
@@ -32,9 +33,9 @@ ENDINGS_ROOM = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile:
-    """Where the video of one job goes. The part is named after the generation: no two runs ever share one.
+    """The paths of one job's video. The part is named after the generation: no two runs ever share one.
 
-    ``sidecar``: where its sidecar goes; ``None`` if none is written. ``own``: a file that has the name already
+    ``sidecar``: the path of its sidecar; ``None`` if none is written. ``own``: a file that has the name already
     is this job's, and may be replaced. ``writer`` names the process if another one that was given up may still be
     writing the same video: no two share a part.
     """
@@ -100,7 +101,7 @@ class VideoFile:
     def publish_part(self, job: Job, *, size: int, sha256: str) -> tuple[str, ...]:
         """Make the part the video: sync it, write its sidecar, then give it its name.
 
-        The sidecar comes first, so that any video with a name can be told from a stranger's. Returns notes on the
+        The sidecar comes first, so that a video with a name is never taken for a stranger's. Returns notes on the
         disk for a person. Raises ``FileExistsError`` if another file took the name meanwhile.
         """
         notes = [sync_path(self.part)]
@@ -180,11 +181,7 @@ def remove_parts(folder: Path, writers: str) -> None:
 
 def taken_stems(folder: Path) -> set[str]:
     """The names, without their endings, that a new video in ``folder`` cannot have."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-    except OSError:
-        return set()
+    names = list_names(folder)
     return {name.removesuffix(end) for name in names for end in (VIDEO_SUFFIX, SIDECAR_SUFFIX) if name.endswith(end)}
 
 

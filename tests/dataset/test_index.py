@@ -33,7 +33,7 @@ def test_a_folder_with_other_things_is_refused(morning: Morning) -> None:
     (morning.dataset / "train" / "b.mp4").write_text("a stranger's")
     morning.make("b")
     result = morning.export()
-    assert ["another file stands at" in trouble.problem for trouble in result.troubles] == [True]
+    assert ["another file is at" in trouble.problem for trouble in result.troubles] == [True]
     assert (morning.dataset / "notes.txt").read_text() == "dear"
     assert (morning.dataset / "train" / "b.mp4").read_text() == "a stranger's"
 
