@@ -32,12 +32,16 @@ _ENDED_WITHOUT_VIDEO = {
 _RESUME = "run the same command to resume"
 
 
+def _ignore_progress(jobs: int) -> None:
+    pass
+
+
 def export(
     store: Store,
     folder: str | os.PathLike[str],
     settings: ExportSettings | None = None,
     *,
-    seen: Callable[[int], None] | None = None,
+    seen: Callable[[int], None] = _ignore_progress,
 ) -> Exported:
     """Make a dataset in ``folder`` from the succeeded jobs, or add new ones to it.
 
@@ -116,7 +120,7 @@ class _Export:
         self._left_out = 0
         self._notes: list[str] = []
 
-    def run(self, seen: Callable[[int], None] | None) -> Exported:
+    def run(self, seen: Callable[[int], None]) -> Exported:
         """Export the clips, then write the files that describe them, which so name no missing clip."""
         with closing(self._clips):
             self._export_clips(seen)
@@ -130,10 +134,9 @@ class _Export:
         self._index.sync_file()
         return self._build_result(files.tally)
 
-    def _export_clips(self, seen: Callable[[int], None] | None) -> None:
+    def _export_clips(self, seen: Callable[[int], None]) -> None:
         for number, job in enumerate(self._store.queries.iter_succeeded(), 1):
-            if seen is not None:
-                seen(number)
+            seen(number)
             if self._settings.wants(job):
                 self._clips.export_job(job)
             else:
@@ -197,5 +200,5 @@ class _Export:
             yield "the folder is on another file system: symbolic links, which break if the videos are moved"
         if tally.formulas and Format.CSV in self._formats:
             yield f"{tally.formulas} captions look like formulas to a spreadsheet: import clips.csv as text"
-        if set(tally.splits) == {TRAIN} and self._settings.splitting.parse_shares() not in (None, (1.0,)):
+        if set(tally.splits) == {TRAIN} and self._settings.splitting.shares() not in (None, (1.0,)):
             yield f"everything fell into {TRAIN}: by {self._settings.splitting.by}, there are few groups"

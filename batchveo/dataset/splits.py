@@ -37,9 +37,9 @@ class Splitting:
     def __post_init__(self) -> None:
         if self.by not in ("prompt", "job") and not _META.fullmatch(self.by):
             raise UsageError(f"--split-by {self.by!r}: write prompt, job or meta.KEY")
-        self.parse_shares()
+        self.shares()
 
-    def parse_shares(self) -> tuple[float, ...] | None:
+    def shares(self) -> tuple[float, ...] | None:
         """The shares of ``PARTS``, or ``None`` if ``how`` is no shares. Raises ``UsageError``."""
         if self.how in ("auto", "none"):
             return None
@@ -55,9 +55,9 @@ class Splitting:
 
     def part_of(self, job: Job) -> str:
         """The name of the split, safe as a folder. Raises ``UsageError`` if ``meta.split`` is no such name."""
-        shares = self.parse_shares()
+        shares = self.shares()
         if shares is not None:
-            return _draw_part(self.group_of(job), shares)
+            return _draw_part(self.group(job), shares)
         own = job.meta.get("split") if self.how == "auto" else None
         if own is None:
             return TRAIN
@@ -70,7 +70,7 @@ class Splitting:
             )
         return name
 
-    def group_of(self, job: Job) -> str:
+    def group(self, job: Job) -> str:
         """Clips of one group are in one split."""
         if self.by == "job":
             return job.id
