@@ -10,7 +10,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.provider import ApiClient
 from batchveo.provider.service import label_errors
 from batchveo.provider.service_lists import Row, hours_since, read_charges, read_log, read_success
-from batchveo.storage.reader import size_of, video_at
+from batchveo.storage.stored_video import size_of, video_at
 from batchveo.store import Store
 
 SAME_USD = 0.005
