@@ -46,7 +46,7 @@ def _files(context: click.Context, parameter: click.Parameter, word: str) -> lis
 def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Check the address before anything else: the word after ``--ray`` may be a manifest by mistake."""
     if value is not None:
-        from batchveo.core.cluster_settings import check_address
+        from batchveo.core.settings import check_address
 
         check_address(value)
     return value

@@ -14,11 +14,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batchveo.core.cluster_settings import Cluster
+from batchveo.core.destination import Sidecars
 from batchveo.core.errors import BatchveoError, UsageError
-from batchveo.core.run_options import KEPT, Told
-from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
-from batchveo.core.sidecar_location import Sidecars
+from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.background import BackgroundReporter
 from batchveo.display.factory import reporter_for
 from batchveo.display.log_output import log_events, open_log
@@ -26,6 +24,7 @@ from batchveo.display.notification_channels import Messengers, urls_in
 from batchveo.display.notifier import Notifier
 from batchveo.display.summary import account_lines, outcome_lines
 from batchveo.engine.result import RunResult
+from batchveo.operations.saved_settings import KEPT, Told
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -46,3 +47,19 @@ def address_options(services: Iterable[str]) -> list[str]:
 def key_of(name: str, job_id: str) -> str:
     """What names a job on any command line: its name, or its id if a shell might split or expand the name."""
     return name if _PLAIN.fullmatch(name) else job_id
+
+
+_LONGEST = 400
+"""Characters of a word that are compared."""
+
+
+def suggest_closest(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean …`` for a word that is close to known ones; ``None`` if none is."""
+    by_fold = {name.casefold(): name for name in known}
+    # a model is easily called without its maker
+    by_fold = {name.rpartition("/")[2]: whole for name, whole in by_fold.items()} | by_fold
+    matches = difflib.get_close_matches(word.casefold()[:_LONGEST], by_fold, n=3, cutoff=0.6)
+    if not matches:
+        return None
+    meant = dict.fromkeys(by_fold[match] for match in matches)
+    return "did you mean " + " or ".join(meant) + "?"

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
-from batchveo.core.amounts import money
-from batchveo.core.backoff import backoff
+from batchveo.core.formatting import money
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     AbsentFromLog,
@@ -35,6 +34,7 @@ from batchveo.core.outcomes import (
     UrlExpired,
     Withdrawn,
 )
+from batchveo.core.rate_limit import backoff
 from batchveo.core.url_expiry import expires_at
 
 S = JobState

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from batchveo.core.amounts import money
+from batchveo.core.formatting import money
 from batchveo.core.version import __version__
 from batchveo.dataset.columns import MEASURED
 from batchveo.dataset.loader_config import Loading

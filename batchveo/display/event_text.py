@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from batchveo.core.amounts import money
 from batchveo.core.events import (
     Event,
     JobStateChanged,
@@ -18,7 +17,7 @@ from batchveo.core.events import (
     ThrottleReason,
     WaitingForLog,
 )
-from batchveo.core.formatting import clock_time, counted, printable, shorten, span, state_words
+from batchveo.core.formatting import clock_time, counted, money, printable, shorten, span, state_words
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1

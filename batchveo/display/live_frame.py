@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from batchveo.core.amounts import money
 from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import (
     clock_time,
     counted,
     day_and_time,
     elapsed,
+    money,
     shorten,
     spread,
     state_words,

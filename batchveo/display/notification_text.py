@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.amounts import money
 from batchveo.core.errors import (
     BudgetReached,
     ClusterTrouble,
@@ -23,7 +22,7 @@ from batchveo.core.errors import (
     StoppedEarly,
     UsageError,
 )
-from batchveo.core.formatting import counted, duration
+from batchveo.core.formatting import counted, duration, money
 from batchveo.core.hints import pasteable
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult

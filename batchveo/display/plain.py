@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from batchveo.core.amounts import money
 from batchveo.core.events import Event, JobStateChanged, RunStarted
-from batchveo.core.formatting import spread, stamp, state_words, waiting_words
+from batchveo.core.formatting import money, spread, stamp, state_words, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import USUAL, Tone, describe_event
 from batchveo.display.repeat_counter import RepeatCounter

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, minute, span
+from batchveo.core.formatting import counted, minute, money, span
 from batchveo.core.hints import pasteable
 from batchveo.core.models import JobSpec, JobState
 from batchveo.display.columns import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad

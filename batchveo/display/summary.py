@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
-from batchveo.core.formatting import counted, duration, shorten, state_words
+from batchveo.core.formatting import counted, duration, money, shorten, state_words
 from batchveo.core.hints import key_of, pasteable
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult

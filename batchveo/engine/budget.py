@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchveo.core.amounts import money
 from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
+from batchveo.core.formatting import money
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import Message, SubmitsPaused
 from batchveo.core.models import Job
@@ -21,7 +20,7 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
 from batchveo.engine.model_refusals import Refusals

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import JobRow, Row, canonical_json, inputs_json, meta_json
+from batchveo.core.job_row import JobRow, Row, canonical_json, inputs_json, meta_json, normal_key
 from batchveo.core.models import InputFile
-from batchveo.core.normalization import normal_key
 from batchveo.manifest.compiled_entry import Plain
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.entry_files import FileRow

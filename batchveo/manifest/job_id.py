@@ -6,7 +6,7 @@ import json
 import re
 from hashlib import sha256
 
-from batchveo.core.normalization import normal_request
+from batchveo.core.job_row import normal_request
 
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""

@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from batchveo.core.errors import ManifestError
-from batchveo.core.job_row import JobRow, Row, canonical_json
+from batchveo.core.job_row import JobRow, Row, canonical_json, normal_key
 from batchveo.core.models import JobSpec
-from batchveo.core.normalization import normal_key
 from batchveo.manifest.local_files import LocalFiles
 from batchveo.manifest.read_options import ReadOptions
 from batchveo.manifest.reader import ManifestReader

@@ -7,8 +7,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from batchveo.core.hints import suggest_closest
 from batchveo.core.models import InputFile
-from batchveo.core.suggestions import suggest_closest
 from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Cell
 from batchveo.manifest.local_files import LocalFiles

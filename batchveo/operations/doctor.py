@@ -13,9 +13,9 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.core.formatting import money
 from batchveo.operations.preflight import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.run_options import whole
+from batchveo.operations.saved_settings import whole
 from batchveo.storage.reader import kept, size_of
 from batchveo.store import Store
 

@@ -11,12 +11,10 @@ from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.job_row import canonical_json
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.core.normalization import normal_key
-from batchveo.core.run_options import whole
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.operations.saved_settings import whole
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.block_writer import Disk, in_thread
 from batchveo.storage.reader import examine, size_of

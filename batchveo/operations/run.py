@@ -10,10 +10,8 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.events import Reporter, silent
-from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.approval import Approve, Consent, ask_approval
@@ -34,6 +32,7 @@ from batchveo.operations.run_steps import (
     run_engine,
     start_backend,
 )
+from batchveo.operations.saved_settings import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
 from batchveo.provider.service import Service, service
 from batchveo.store import Store

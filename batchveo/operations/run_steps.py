@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.durations import Durations
 from batchveo.core.errors import KnownElsewhere, PricesUnknown, UsageError, VideosMissing
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.run_options import Remembered, whole, written
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.backend import ActorBackend
 from batchveo.engine.cluster.shared_folder import clear
@@ -39,6 +37,7 @@ from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.recovery import recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions
+from batchveo.operations.saved_settings import Remembered, whole, written
 from batchveo.operations.staging import StagedJobs, StrPath
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client

@@ -7,9 +7,8 @@ from pathlib import Path
 from time import perf_counter
 
 from batchveo.core.durations import Durations
-from batchveo.core.eta import eta
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
-from batchveo.core.forecast import Forecast, forecast
+from batchveo.core.forecast import Forecast, eta, forecast
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import Job, JobState
 from batchveo.store import Counts, Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from batchveo.core import asgi_server
+from batchveo.sandbox import asgi_server
 from batchveo.sandbox.asgi import app
 from batchveo.sandbox.service import Service
 

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
-from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.storage.base import DownloadFailed
 from batchveo.storage.block_writer import Blocks, Disk
 from batchveo.storage.disk_errors import NAME_ERRORS, scope_of

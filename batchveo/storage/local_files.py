@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.filenames import SUFFIX_ROOM, distinct_stem
 from batchveo.core.models import Job
-from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.core.version import __version__
 from batchveo.storage.disk_errors import NAME_ERRORS, NO_FOLDER_SYNC, NO_SYNC
 

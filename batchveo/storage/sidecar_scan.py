@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
 from batchveo.storage.local_files import SUFFIX, read_file, read_sidecar, sidecar_stems
 from batchveo.storage.objects import objects
 from batchveo.storage.reader import BucketVideo, StoredVideo

@@ -7,9 +7,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.destination import BucketUrl, Destination, Sidecars
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.sidecar_location import Sidecars
 from batchveo.storage.objects import objects
 from batchveo.storage.objects.errors import Unreachable
 

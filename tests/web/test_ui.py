@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.core.asgi_server import listening
+from batchveo.sandbox.asgi_server import listening
 from tests.web.conftest import Night
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.core.amounts import money
-from batchveo.core.asgi_server import running
+from batchveo.core.formatting import money
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import app
 from batchveo.web.security import Secrets

@@ -11,9 +11,8 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.selection import in_states, selected
-from batchveo.core.amounts import money
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted, printable, state_words
+from batchveo.core.formatting import counted, money, printable, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
 from batchveo.store import Store

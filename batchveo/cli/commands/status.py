@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, shorten, waiting_words
+from batchveo.core.formatting import counted, money, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
 from batchveo.operations.status import SnapshotReader

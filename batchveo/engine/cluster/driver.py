@@ -10,10 +10,9 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster.backend import ActorBackend, ActorLost
 from batchveo.engine.cluster.coordinator_client import CoordinatorClient
 from batchveo.engine.cluster.process_spec import ProcessSpec

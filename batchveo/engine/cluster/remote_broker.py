@@ -10,11 +10,11 @@ from typing import cast
 
 import anyio
 
-from batchveo.core.backoff import backoff
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
+from batchveo.core.rate_limit import backoff
 from batchveo.engine.broker import GRACE_SECONDS, Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchveo.core.backoff import backoff
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, PollError
+from batchveo.core.rate_limit import backoff
 
 SAME_ANSWERS = 4
 """The same useless answer so often in a row is what the service has to say."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from batchveo.core.normalization import ENDS
+from batchveo.core.job_row import ENDS
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.read_options import META
 from batchveo.manifest.synonyms import means

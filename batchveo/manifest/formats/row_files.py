@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from batchveo.core.normalization import ENDS
+from batchveo.core.job_row import ENDS
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import csv_format, json_rows, jsonl_format, parquet_format
 from batchveo.manifest.missing_values import check_text

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from batchveo.core.destination import Destination
+from batchveo.core.destination import Destination, Sidecars
 from batchveo.core.settings import Doubt, RunSettings
-from batchveo.core.sidecar_location import Sidecars
 
 KEPT = frozenset(item.name for item in fields(RunSettings)) - {"budget"}
 """The settings that are kept; the budget has a column of its own."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.run_options import (
+from batchveo.core.settings import Doubt, RunSettings
+from batchveo.operations.saved_settings import (
     ALL_TOLD,
     KEPT,
     NOTHING_TOLD,
@@ -17,7 +18,6 @@ from batchveo.core.run_options import (
     differences,
     written,
 )
-from batchveo.core.settings import Doubt, RunSettings
 
 THEN = RunSettings(
     output=Path("/then"),

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.job_row import canonical_json
-from batchveo.core.normalization import normal_key, normal_request, normal_text
+from batchveo.core.job_row import canonical_json, normal_key, normal_request, normal_text
 
 CAFE = "Café"
 
