@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.core.destination import Destination, at_home, parse_destination
+from batchveo.core.destination import Destination, expand_home, parse_destination
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -57,7 +57,7 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that was named."""
-        return super().convert(at_home(value) if isinstance(value, str | Path) else value, param, ctx)
+        return super().convert(expand_home(value) if isinstance(value, str | Path) else value, param, ctx)
 
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from batchveo.display.notification_channels import Messengers, urls_in
 from batchveo.display.notifier import Notifier
 from batchveo.display.summary import account_lines, outcome_lines
 from batchveo.engine.result import RunResult
-from batchveo.operations.saved_settings import KEPT, Told
+from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 
@@ -70,10 +70,10 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
     )
 
 
-def told_of(context: click.Context) -> Told:
+def told_of(context: click.Context) -> ChosenSettings:
     """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
-    source = {name: context.get_parameter_source(name) for name in KEPT & context.params.keys()}
-    return Told(
+    source = {name: context.get_parameter_source(name) for name in SAVED_NAMES & context.params.keys()}
+    return ChosenSettings(
         firmly=frozenset(name for name, where in source.items() if where is ParameterSource.COMMANDLINE),
         otherwise=frozenset(name for name, where in source.items() if where in _STANDING),
     )

@@ -68,7 +68,7 @@ def parse_destination(value: str | os.PathLike[str]) -> Destination:
         if _SLIP.match(text):  # also what a Path makes of a URL
             hint = "s3://bucket/prefix, as text, file:///folder, or ./ before the name of a folder"
             raise UsageError(f"{text!r} is neither a folder nor a URL: write {hint}")
-        return at_home(value)
+        return expand_home(value)
     scheme = match[1].lower()
     if scheme == "file":
         return _local(text)
@@ -81,7 +81,7 @@ def parse_destination(value: str | os.PathLike[str]) -> Destination:
     return _bucket(BUCKET_SCHEMES[scheme], match[2])
 
 
-def at_home(path: str | os.PathLike[str]) -> Path:
+def expand_home(path: str | os.PathLike[str]) -> Path:
     """``path`` with a home folder in place of its ``~``, which shells expand in few places, settings files never.
 
     Raises ``UsageError`` where there is no such home: no folder named ``~`` is ever made. ``./~`` names one.

@@ -64,7 +64,7 @@ class Durations:
 
     def learn(self, model: str, *, after: float, by: float) -> None:
         """A generation took more than ``after`` and at most ``by`` seconds, as two polls have told."""
-        belief = learned(self._beliefs.get(model), after=after, by=by)
+        belief = update_belief(self._beliefs.get(model), after=after, by=by)
         if belief is not None:
             self._beliefs[model] = belief
 
@@ -74,7 +74,7 @@ class Durations:
             self.learn(model, after=seconds, by=seconds)
 
 
-def learned(belief: Belief | None, *, after: float, by: float) -> Belief | None:
+def update_belief(belief: Belief | None, *, after: float, by: float) -> Belief | None:
     """``belief`` with one more generation, which took between ``after`` and ``by`` seconds.
 
     One that was finished at the first poll (``after`` is 0) teaches nothing to those who know nothing.
@@ -116,7 +116,7 @@ def _moment(z: float) -> float:
     return 0.0 if z == -inf else z * _density(z)
 
 
-def from_percentiles(p50: float, p75: float, p90: float, p99: float) -> Expectation | None:
+def fit_percentiles(p50: float, p75: float, p90: float, p99: float) -> Expectation | None:
     """The log-normal with these percentiles (seconds), or ``None`` where they cannot be those of anything.
 
     Each upper percentile tells a sigma; the middle one of the three counts.

@@ -154,5 +154,5 @@ class Reporter(Protocol):
         """Show or keep one event."""
 
 
-def silent(event: Event, /) -> None:
+def ignore_event(event: Event, /) -> None:
     """The reporter of those who do not watch."""

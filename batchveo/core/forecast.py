@@ -46,7 +46,7 @@ class Starts(NamedTuple):
     jobs: int
 
 
-def forecast(
+def forecast_run(
     left: Mapping[str, int],
     expected: Mapping[str, Expectation],
     *,
@@ -160,7 +160,7 @@ OWN_DOUBT = 0.1
 SHARPEST = 0.02
 
 
-def eta(believed: Forecast | None, *, left: int, made: int, seconds: float) -> Forecast | None:
+def estimate_remaining(believed: Forecast | None, *, left: int, made: int, seconds: float) -> Forecast | None:
     """Seconds until ``left`` jobs are done, given that ``made`` were in the last ``seconds``.
 
     Both sources are taken as log-normal and mixed by how sure they are; where they disagree, the range says so.

@@ -18,7 +18,7 @@ PLAY_SERVICE = "sandbox"
 _PLAIN = re.compile(r"[\w.]+(-[\w.]+)*", re.ASCII)
 
 
-def pasteable(command: str, *words: str, state: Path | None = None, service: Sequence[str] = ()) -> str:
+def format_command(command: str, *words: str, state: Path | None = None, service: Sequence[str] = ()) -> str:
     """``batchveo COMMAND WORDS… --state DB``, quoted for a shell.
 
     ``--state`` is added if the default is another database. ``service``: options that name the service, from
@@ -44,7 +44,7 @@ def address_options(services: Iterable[str]) -> list[str]:
     return ["--base-url", others[-1]] if others and REAL_SERVICE not in names else []
 
 
-def key_of(name: str, job_id: str) -> str:
+def job_argument(name: str, job_id: str) -> str:
     """What names a job on any command line: its name, or its id if a shell might split or expand the name."""
     return name if _PLAIN.fullmatch(name) else job_id
 

@@ -107,7 +107,7 @@ CAP = 120.0
 """Seconds that no wait exceeds."""
 
 
-def backoff(troubles: int, jitter: float, *, base: float = BASE, cap: float = CAP) -> float:
+def compute_backoff(troubles: int, jitter: float, *, base: float = BASE, cap: float = CAP) -> float:
     """Seconds to wait after ``troubles`` failures in a row (1 or more).
 
     Doubles from ``base`` up to ``cap``; ``jitter`` in [0, 1) takes away up to half, so that jobs that failed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
-from batchveo.core.formatting import money
+from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     AbsentFromLog,
@@ -34,7 +34,7 @@ from batchveo.core.outcomes import (
     UrlExpired,
     Withdrawn,
 )
-from batchveo.core.rate_limit import backoff
+from batchveo.core.rate_limit import compute_backoff
 from batchveo.core.url_expiry import expires_at
 
 S = JobState
@@ -183,7 +183,7 @@ def _charged(job: Job, usd: float) -> Move | None:
     """Paid for, and no video: the money counts, and the job stays what it is for a person to see."""
     if job.cost_usd is not None and job.error and CHARGED_WORDS in job.error:
         return None
-    words = f"{job.error or 'no video came'}; {CHARGED_WORDS} {money(usd)}"
+    words = f"{job.error or 'no video came'}; {CHARGED_WORDS} {format_usd(usd)}"
     return Move(to=job.state, detail=words, set={"error": words, "cost_usd": usd})
 
 
@@ -201,8 +201,8 @@ def _turned_away(job: Job, outcome: RejectedTemporarily, now: float, jitter: flo
 def _wait(troubles: int, retry_after: float | None, jitter: float) -> float:
     """Seconds until the next try: as the service asks, but never so short that a wrong answer makes a storm."""
     if retry_after is None:
-        return backoff(troubles, jitter)
-    return max(retry_after, backoff(troubles, jitter, cap=LEAST_WAIT_CAP))
+        return compute_backoff(troubles, jitter)
+    return max(retry_after, compute_backoff(troubles, jitter, cap=LEAST_WAIT_CAP))
 
 
 def _downloading(job: Job, outcome: Completed, now: float) -> Move:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from batchveo.core.formatting import printable
+from batchveo.core.formatting import blank_unprintable
 
 NARROWEST, WIDEST = 40, 110
 """Columns that text is laid out for, whatever the terminal says."""
@@ -34,7 +34,7 @@ def cells(text: str) -> int:
 
 def line_of(text: str) -> str:
     """``text`` on one line without anything that could steer a terminal."""
-    return " ".join(printable(text).split())
+    return " ".join(blank_unprintable(text).split())
 
 
 def fit(text: str, width: int) -> str:

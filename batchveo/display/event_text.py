@@ -17,7 +17,15 @@ from batchveo.core.events import (
     ThrottleReason,
     WaitingForLog,
 )
-from batchveo.core.formatting import clock_time, counted, money, printable, shorten, span, state_words
+from batchveo.core.formatting import (
+    blank_unprintable,
+    format_count,
+    format_span,
+    format_time,
+    format_usd,
+    shorten_text,
+    state_words,
+)
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
@@ -52,18 +60,18 @@ def describe_event(event: Event) -> EventText | None:
     """The line for ``event``; ``None`` if it is for machines only."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
-            return _describe_move(job, was, shorten(detail, LONGEST))
+            return _describe_move(job, was, shorten_text(detail, LONGEST))
         case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
-            text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
+            text = f"{shorten_text(reason, LONGEST)}, next try in {format_span(wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
         case SubmitsPaused(reason=reason, limit=limit):
-            text = f"retrying after {shorten(reason, LONGEST)}; limit {limit}"
+            text = f"retrying after {shorten_text(reason, LONGEST)}; limit {limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
             return _describe_limit(event)
         case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
-            return EventText(text=printable(text), tone=tone, rank=rank)
+            return EventText(text=blank_unprintable(text), tone=tone, rank=rank)
         case WaitingForLog():
             return _describe_waiting(event)
         case RunStarted() | RunFinished():
@@ -74,11 +82,11 @@ def describe_event(event: Event) -> EventText | None:
 
 def _describe_waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
-    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
-    until = clock_time(event.until)
-    most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
+    submits = " and ".join(format_count(number, noun) for number, noun in kinds if number)
+    until = format_time(event.until)
+    most = "" if event.since is None else f"{format_span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
-    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` continues"
+    text = f"{what}; Ctrl-C is safe, `{blank_unprintable(event.resume)}` continues"
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
@@ -91,10 +99,10 @@ def _describe_limit(paced: ThrottleChanged) -> EventText | None:
 
 
 def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
-    name = shorten(job.name)
+    name = shorten_text(job.name)
     if job.state is JobState.SUCCEEDED:
-        cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
-        return EventText(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
+        cost = "" if job.cost_usd is None else f" ({format_usd(job.cost_usd)})"
+        return EventText(text=f"done: {shorten_text(str(job.file))}{cost}", tone=Tone.GOOD)
     if job.state is JobState.FAILED:
         return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:
@@ -111,7 +119,7 @@ def explain_limit(paced: ThrottleChanged) -> tuple[str, ...]:
     if paced.limit >= paced.ceiling:
         return ("your own limit",)
     why = f"lowered from {paced.ceiling:,} by a 429"
-    when = "" if paced.lowered_at is None else f" at {clock_time(paced.lowered_at)}"
+    when = "" if paced.lowered_at is None else f" at {format_time(paced.lowered_at)}"
     return f"{why}{when}, climbing again", why, "lowered by a 429"
 
 
@@ -139,4 +147,4 @@ def explain_brake(paced: ThrottleChanged) -> str | None:
 
 
 def _until_words(paced: ThrottleChanged) -> str:
-    return "" if paced.until is None else f" until {clock_time(paced.until)}"
+    return "" if paced.until is None else f" until {format_time(paced.until)}"

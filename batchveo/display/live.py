@@ -8,7 +8,7 @@ from collections import deque
 from rich.text import Text
 
 from batchveo.core.events import Event, RunFinished, RunStarted
-from batchveo.core.formatting import clock_time
+from batchveo.core.formatting import format_time
 from batchveo.display.event_text import EVERYTHING, EventText, Tone
 from batchveo.display.live_frame import TONES, Canvas, Recent, make_frame
 from batchveo.display.repeat_counter import RepeatCounter
@@ -93,6 +93,6 @@ class LiveView:
 
 
 def _kept(at: float, news: EventText) -> Text:
-    line = Text().append(f"{clock_time(at)}  ", style="dim")
+    line = Text().append(f"{format_time(at)}  ", style="dim")
     word, colon, rest = news.text.partition(": ")
     return line.append(word, style=TONES.get(news.tone, "")).append(colon + rest)

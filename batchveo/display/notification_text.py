@@ -22,8 +22,8 @@ from batchveo.core.errors import (
     StoppedEarly,
     UsageError,
 )
-from batchveo.core.formatting import counted, duration, money
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, format_duration, format_usd
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
 
@@ -48,11 +48,11 @@ class Tally:
     unpriced: int = 0
 
     def __str__(self) -> str:
-        parts = [f"{counted(self.made, 'video')} made"]
+        parts = [f"{format_count(self.made, 'video')} made"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.made > self.unpriced:
-            parts.append(f"{money(self.usd)} charged")
+            parts.append(f"{format_usd(self.usd)} charged")
         if self.unpriced:
             parts.append(f"{self.unpriced} of unknown price")
         return ", ".join(parts)
@@ -67,14 +67,17 @@ def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) 
     """The run came to its own end, or stopped early."""
     counts = result.counts
     left = [f"{counts[state]} {state.value.replace('_', ' ')}" for state in JobState if counts[state]]
-    lines = [f"{tally} in {duration(result.seconds)}.", f"Jobs: {', '.join(left) or 'none'}."]
+    lines = [f"{tally} in {format_duration(result.seconds)}.", f"Jobs: {', '.join(left) or 'none'}."]
     if result.stopped is not None:
         lines.append(f"{_advice(result.stopped)} {AGAIN}")
     if counts[JobState.FAILED]:
-        listing, again = pasteable("jobs", "--state-is", "failed", state=state), pasteable("retry", state=state)
+        listing, again = (
+            format_command("jobs", "--state-is", "failed", state=state),
+            format_command("retry", state=state),
+        )
         lines.append(f"`{listing}` shows why; `{again}` sets them to pending again.")
     if counts.held:
-        listing = pasteable("status", state=state)
+        listing = format_command("status", state=state)
         lines.append(
             f"{counts.held} held in doubt: `{listing}` lists them; `batchveo resolve --help` shows what to do."
         )
@@ -107,7 +110,7 @@ def describe_interruption(name: str, tally: Tally) -> Notification:
 
 def suggest_look(state: Path | None) -> str:
     """Where to look for more."""
-    return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` show more."
+    return f"`{format_command('status', state=state)}` and `{format_command('jobs', state=state)}` show more."
 
 
 def describe_error(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
@@ -128,7 +131,7 @@ def describe_stall(
     quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
 ) -> Notification:
     """Nothing has moved for ``quiet`` seconds; with ``doubts``, since only the usage log is waited for."""
-    title = f"batchveo: no progress for {duration(quiet)}"
+    title = f"batchveo: no progress for {format_duration(quiet)}"
     if doubts:
         when = time.strftime("%H:%M", time.localtime(until))
         waits = f"Only {doubts} in doubt left; waiting for the usage log until {when} at the latest."
@@ -138,7 +141,7 @@ def describe_stall(
 
 def describe_recovery(quiet: float, tally: Tally) -> Notification:
     """The end of such a time."""
-    return Notification(title="batchveo makes progress again", body=f"After {duration(quiet)}. {tally} so far.")
+    return Notification(title="batchveo makes progress again", body=f"After {format_duration(quiet)}. {tally} so far.")
 
 
 TEST = Notification(title="batchveo: a test", body="Messages about runs will arrive here.")

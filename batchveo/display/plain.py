@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from batchveo.core.events import Event, JobStateChanged, RunStarted
-from batchveo.core.formatting import money, spread, stamp, state_words, waiting_words
+from batchveo.core.formatting import describe_wait, format_forecast, format_timestamp, format_usd, state_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import USUAL, Tone, describe_event
 from batchveo.display.repeat_counter import RepeatCounter
@@ -54,7 +54,7 @@ class LineReporter:
         if self._colours and tone in _COLOURS:
             text = f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m"
         with contextlib.suppress(OSError, ValueError):  # whoever read along has gone; the run goes on
-            self._out.write(f"{stamp(self._clock())} {text}\n")
+            self._out.write(f"{format_timestamp(self._clock())} {text}\n")
             self._out.flush()
 
 
@@ -112,16 +112,16 @@ def format_progress(shot: Snapshot) -> str:
     counts = shot.counts
     settled = counts.total - shot.left
     states = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
-    spent = f"spent {money(shot.spent)}" + (f" of {money(shot.budget)}" if shot.budget is not None else "")
+    spent = f"spent {format_usd(shot.spent)}" + (f" of {format_usd(shot.budget)}" if shot.budget is not None else "")
     parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.waits_since is not None:
         parts.append(_waiting(shot, shot.waits_since))
     if shot.ahead is not None:
-        parts.append(f"{spread(shot.ahead)} left")
+        parts.append(f"{format_forecast(shot.ahead)} left")
     return "; ".join(parts)
 
 
 def _waiting(shot: Snapshot, since: float) -> str:
-    return waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
+    return describe_wait(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)

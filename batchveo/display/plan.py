@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from batchveo.core.formatting import counted, minute, money, span
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, format_minute, format_span, format_usd
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
 from batchveo.display.columns import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad
 from batchveo.operations.estimates import RunEstimate
@@ -97,16 +97,16 @@ _HEADS = ("jobs", "to make", "price")
 def _money(offer: PurchaseQuote, width: int) -> Iterator[str]:
     """The price in words, and whether balance and budget suffice for it."""
     least = "at least " if offer.unpriced else ""
-    price = "not known" if offer.unpriced and not offer.usd else f"{least}{money(offer.usd)}"
+    price = "not known" if offer.unpriced and not offer.usd else f"{least}{format_usd(offer.usd)}"
     yield labelled("price", price + _unquotable(offer), width)
     if offer.prices_since is not None:
         yield labelled(
-            "prices", f"the last known, of {minute(offer.prices_since)}: the service sends no prices now", width
+            "prices", f"the last known, of {format_minute(offer.prices_since)}: the service sends no prices now", width
         )
     yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
-    yield from (_indented(f"{label} {money(usd)}", width) for label, usd in offer.balances.items())
+    yield from (_indented(f"{label} {format_usd(usd)}", width) for label, usd in offer.balances.items())
     if offer.budget_usd is not None:
-        spent = f" ({money(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
+        spent = f" ({format_usd(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
         enough = _enough(offer.budget_usd, offer.over_usd, offer.unpriced, spent)
         stops = "; a run stops when the budget is used" if offer.over_usd else ""
         yield labelled("budget", enough + stops, width)
@@ -115,24 +115,24 @@ def _money(offer: PurchaseQuote, width: int) -> Iterator[str]:
 def _enough(usd: float | None, lacking: float | None, unpriced: int, aside: str = "") -> str:
     if usd is None or lacking is None:
         return "not known"
-    verdict = f"NOT enough, {money(lacking)} short" if lacking > 0 else "enough"
-    return f"{money(usd)}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
+    verdict = f"NOT enough, {format_usd(lacking)} short" if lacking > 0 else "enough"
+    return f"{format_usd(usd)}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
 
 
 def _unquotable(offer: PurchaseQuote) -> str:
     words = [f"{m.unpriced:,} of {m.model}" for m in offer.models if m.unpriced]
     told = (
-        f"; no price for {counted(offer.unpriced, 'job')} ({', '.join(words)}): --assume-price gives one"
+        f"; no price for {format_count(offer.unpriced, 'job')} ({', '.join(words)}): --assume-price gives one"
         if words
         else ""
     )
-    return told + (f"; {counted(offer.assumed, 'job')} at the assumed price" if offer.assumed else "")
+    return told + (f"; {format_count(offer.assumed, 'job')} at the assumed price" if offer.assumed else "")
 
 
 def _price(row: ModelPlan) -> str:
     if row.new and row.unpriced == row.new:
         return "not known"
-    return f"{money(row.usd)}" + ("+" if row.unpriced else "")
+    return f"{format_usd(row.usd)}" + ("+" if row.unpriced else "")
 
 
 def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
@@ -142,9 +142,9 @@ def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
         of = ", ".join(night.unknown) if night.sources else "these models"
         yield labelled("time", f"not known: no generation times of {of} yet", width)
         return
-    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in 8 runs of 10"
+    between = f"{format_span(night.forecast.low)} to {format_span(night.forecast.high)} in 8 runs of 10"
     known = f" (from {' and '.join(night.sources)})"
-    yield labelled("time", f"about {span(night.forecast.likely)}, {between}{known}", width)
+    yield labelled("time", f"about {format_span(night.forecast.likely)}, {between}{known}", width)
 
 
 def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
@@ -157,12 +157,14 @@ def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
     parts += [f"{under_way:,} in progress"] if under_way else []
     parts += [f"{pending:,} pending"] if pending else []
     skipped = [f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n]
-    back = pasteable("retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state)
+    back = format_command(
+        "retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state
+    )
     parts += [f"{' and '.join(skipped)} (skipped; `{back}` sets them to pending)"] if skipped else []
     if parts:
         yield labelled("so far", ", ".join(parts), width)
     if made.repeated:
-        repeats = f"{counted(made.repeated, 'job')} repeat an earlier request and will be charged separately"
+        repeats = f"{format_count(made.repeated, 'job')} repeat an earlier request and will be charged separately"
         yield labelled("repeats", repeats, width)
 
 
@@ -187,7 +189,7 @@ def _images(check: ImageCheck, width: int) -> Iterator[str]:
     sizes = "" if check.sizes else "; sizes not checked, which needs pip install 'batchveo[media]'"
     yield labelled("images", f"{check.checked:,} checked: {verdict}{sizes}", width)
     for problem in check.problems[:SHOWN_PROBLEMS]:
-        others = f" ({counted(problem.jobs, 'job')})" if problem.jobs > 1 else ""
+        others = f" ({format_count(problem.jobs, 'job')})" if problem.jobs > 1 else ""
         # whole, not cut: whoever mends it wants to copy it
         yield line_of(f"{problem.place}: {_image(problem.image)} {problem.problem}{others}")
     if len(check.problems) > SHOWN_PROBLEMS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchveo.core.events import Event, JobStateChanged, SubmitsPaused
-from batchveo.core.formatting import counted, shorten, span
+from batchveo.core.formatting import format_count, format_span, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.event_text import EVERYTHING, LONGEST, USUAL, WRONG, EventText, Tone, describe_event
 
@@ -36,7 +36,7 @@ class RepeatCounter:
         if cause is None or not _answers(event, cause):
             return []
         self._cause = None
-        for_long = f"after {counted(self._count, 'try').replace('trys', 'tries')}"
+        for_long = f"after {format_count(self._count, 'try').replace('trys', 'tries')}"
         if cause.unreachable:
             return [EventText(text=f"the service is reachable again, {for_long}", tone=Tone.WARNING, rank=WRONG)]
         if self._count >= WORTH_AN_END and isinstance(event, JobStateChanged):
@@ -57,10 +57,10 @@ class RepeatCounter:
         loud = at - self._said_at >= SAID_AGAIN_SECONDS
         if loud:
             self._said_at = at
-        tries = f"{self._count:,} tries in {span(at - self._since)}"
-        reason = shorten(event.reason, LONGEST)
+        tries = f"{self._count:,} tries in {format_span(at - self._since)}"
+        reason = shorten_text(event.reason, LONGEST)
         begun = reason if event.unreachable else f"retrying after {reason}"
-        text = f"{begun}: {tries}, next try in {span(event.wait)}"
+        text = f"{begun}: {tries}, next try in {format_span(event.wait)}"
         rank = (WRONG if event.unreachable else USUAL) if loud else EVERYTHING
         return EventText(text=text, tone=Tone.DOUBT, rank=rank, again=begun)
 

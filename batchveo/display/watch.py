@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import NoReturn, TextIO
 
-from batchveo.core.formatting import shorten, state_words
+from batchveo.core.formatting import shorten_text, state_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
 from batchveo.display.live import LOOK_SHARE, RECENT
@@ -33,7 +33,9 @@ def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
     shot = lookout.look(time.time())
     size = terminal.size
     canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)
-    title = f"{shorten(str(store.path), 200)} · {'a run is in progress' if shot.going else 'no run is in progress'}"
+    title = (
+        f"{shorten_text(str(store.path), 200)} · {'a run is in progress' if shot.going else 'no run is in progress'}"
+    )
     terminal.draw(make_frame(shot, read_recent_moves(store), canvas, title=title))
 
 
@@ -46,8 +48,8 @@ def read_recent_moves(store: Store) -> list[Recent]:
 
 def _words(row: sqlite3.Row) -> str:
     if row["to_state"] == JobState.SUCCEEDED:
-        return f"done: {shorten(row['detail'], 100)}"
-    return f"{state_words(JobState(row['to_state']))}: {shorten(row['name'])}: {shorten(row['detail'], 200)}"
+        return f"done: {shorten_text(row['detail'], 100)}"
+    return f"{state_words(JobState(row['to_state']))}: {shorten_text(row['name'])}: {shorten_text(row['detail'], 200)}"
 
 
 def _tone(state: str) -> Tone:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
-from batchveo.core.formatting import money
+from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
@@ -75,8 +75,11 @@ class Budget:
         elif self._board.in_motion():
             await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
         else:
-            committed, budget = money(self._recorder.store.queries.read_committed()), money(self._budget or 0.0)
-            text = f"{committed} of {budget} are spent, the next video costs {money(short.usd)}"
+            committed, budget = (
+                format_usd(self._recorder.store.queries.read_committed()),
+                format_usd(self._budget or 0.0),
+            )
+            text = f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}"
             self._recorder.stop(BudgetReached(text))
 
     async def await_credits(self, line: KeyThrottle) -> None:
@@ -88,7 +91,7 @@ class Budget:
             await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(line)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Message(text=f"the balance is {money(balance)}; going on"))
+                self._recorder.tell(Message(text=f"the balance is {format_usd(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them

@@ -20,7 +20,7 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, backoff
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
 from batchveo.engine.model_refusals import Refusals
@@ -174,7 +174,7 @@ class KeyThrottles:
         now = self._recorder.now()
         episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, backoff(episodes, self._recorder.jitter(), cap=cap))
+        wait = max(retry_after or 0.0, compute_backoff(episodes, self._recorder.jitter(), cap=cap))
         if line.pause.extend(now + wait, silent=silent):
             limit = line.limit.value
             self._recorder.tell(

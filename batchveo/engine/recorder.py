@@ -12,7 +12,7 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import Event, JobStateChanged, Message, Reporter
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
 from batchveo.core.state_machine import Move, next_state
@@ -96,7 +96,7 @@ class Recorder:
         if not self.store.transitions.record_stray(job, generation, run=self.run, now=self.now()):
             return Entry(job=current)
         service = address_options(self.store.runs.list_services())
-        audit = pasteable("audit", state=self.store.path, service=service)
+        audit = format_command("audit", state=self.store.path, service=service)
         words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
         return Entry(job=current, events=(_warning(job, words),))
 

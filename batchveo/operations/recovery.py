@@ -14,7 +14,7 @@ import anyio
 from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
 from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.operations.saved_settings import whole
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.block_writer import Disk, in_thread
 from batchveo.storage.reader import examine, size_of
@@ -137,7 +137,7 @@ async def _found(
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:
-        for file in store.recovery.list_files(whole(output)):
+        for file in store.recovery.list_files(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 

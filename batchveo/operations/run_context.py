@@ -14,7 +14,7 @@ from batchveo.core.settings import Cluster, RunSettings
 from batchveo.operations.approval import Approve, Consent
 from batchveo.operations.preflight import start_sandbox
 from batchveo.operations.prices import KnownPrices, find_prices
-from batchveo.operations.saved_settings import Told
+from batchveo.operations.saved_settings import ChosenSettings
 from batchveo.provider import ApiClient
 from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
@@ -28,7 +28,7 @@ class RunOptions:
     command: Literal["run", "resume"]
     state: Path
     settings: RunSettings
-    told: Told
+    told: ChosenSettings
     service: Service
     reporter: Reporter
     approve: Approve | None

@@ -37,7 +37,7 @@ from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.recovery import recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions
-from batchveo.operations.saved_settings import Remembered, whole, written
+from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.staging import StagedJobs, StrPath
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client
@@ -107,7 +107,7 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = Remembered.read(store.runs.read_last_options()).output
+    recorded = SavedSettings.read(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
     finished = store.recovery.list_finished_files(1)
@@ -131,7 +131,7 @@ def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
     run = store.runs.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
-    store.runs.set_options(run, written(options.settings, options.told))
+    store.runs.set_options(run, serialize_settings(options.settings, options.told))
     return run
 
 
@@ -153,7 +153,7 @@ def report_findings(context: RunContext, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
     options = context.options
     report_other_keys(options.reporter, findings.strangers)
-    output = whole(options.settings.output)
+    output = absolute_text(options.settings.output)
     report_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from batchveo.core.destination import Destination, Sidecars
 from batchveo.core.settings import Doubt, RunSettings
 
-KEPT = frozenset(item.name for item in fields(RunSettings)) - {"budget"}
+SAVED_NAMES = frozenset(item.name for item in fields(RunSettings)) - {"budget"}
 """The settings that are kept; the budget has a column of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ChosenSettings:
     """Which settings somebody chose for a run, by their names in ``RunSettings``; the others have their defaults.
 
     ``firmly``: on the command line, for this very run. ``otherwise``: by the environment or a config file, which
@@ -33,28 +33,30 @@ class Told:
         return self.firmly | self.otherwise
 
 
-def chosen_in(settings: RunSettings) -> Told:
+def find_chosen(settings: RunSettings) -> ChosenSettings:
     """Those that are not the defaults, as somebody's choice."""
     usual = RunSettings()
-    return Told(firmly=frozenset(name for name in KEPT if getattr(settings, name) != getattr(usual, name)))
+    return ChosenSettings(
+        firmly=frozenset(name for name in SAVED_NAMES if getattr(settings, name) != getattr(usual, name))
+    )
 
 
-ALL_TOLD = Told(firmly=KEPT)
-NOTHING_TOLD = Told()
+ALL_CHOSEN = ChosenSettings(firmly=SAVED_NAMES)
+NONE_CHOSEN = ChosenSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class SavedSettings:
     """What an earlier run was told. ``output`` is kept whether somebody chose it or not."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     firmly: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, text: str | None) -> Remembered:
-        """What ``written`` wrote; names that this version does not know are passed over."""
+    def read(cls, text: str | None) -> SavedSettings:
+        """What ``serialize_settings`` wrote; names that this version does not know are passed over."""
         content = {} if text is None else json.loads(text)
-        values = {name: value for name, value in content.get("settings", {}).items() if name in KEPT}
+        values = {name: value for name, value in content.get("settings", {}).items() if name in SAVED_NAMES}
         return cls(values=values, firmly=frozenset(content.get("firmly", ())))
 
     @property
@@ -62,7 +64,7 @@ class Remembered:
         """Where the videos of that run went: an absolute path, or the URL of a bucket."""
         return self.values.get("output")
 
-    def resumed(self, settings: RunSettings, told: Told) -> tuple[RunSettings, Told]:
+    def resumed(self, settings: RunSettings, told: ChosenSettings) -> tuple[RunSettings, ChosenSettings]:
         """``settings`` for a run that goes on, of which ``told`` were chosen now; the rest is as it was then.
 
         What the command line said then outlasts the environment and the config files, for it did so then.
@@ -74,24 +76,24 @@ class Remembered:
         if "sidecars" in again:
             again["sidecars"] = Sidecars.named(again["sidecars"] or None)
         firmly = told.firmly | (self.firmly & again.keys())
-        return replace(settings, **again), Told(firmly=firmly, otherwise=(told.names | again.keys()) - firmly)
+        return replace(settings, **again), ChosenSettings(firmly=firmly, otherwise=(told.names | again.keys()) - firmly)
 
 
-def differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, object]:
+def list_differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, object]:
     """What a resumed run does otherwise than it would by itself, by option; where videos go is told elsewhere."""
-    names = sorted(KEPT - {"output"})
+    names = sorted(SAVED_NAMES - {"output"})
     changed = {name: getattr(resumed, name) for name in names if getattr(resumed, name) != getattr(given, name)}
     return {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
 
 
-def written(settings: RunSettings, told: Told) -> str:
+def serialize_settings(settings: RunSettings, told: ChosenSettings) -> str:
     """The settings that were ``told``, as JSON, with the place of the videos in any case."""
-    names = sorted((told.names & KEPT) | {"output"})
+    names = sorted((told.names & SAVED_NAMES) | {"output"})
     values = {name: _plain(getattr(settings, name)) for name in names}
-    return json.dumps({"settings": values, "firmly": sorted(told.firmly & KEPT)})
+    return json.dumps({"settings": values, "firmly": sorted(told.firmly & SAVED_NAMES)})
 
 
-def whole(output: Destination) -> str:
+def absolute_text(output: Destination) -> str:
     """Where videos go, in words that mean the same in every working folder."""
     return str(_plain_path(output)) if isinstance(output, Path) else str(output)
 
@@ -106,4 +108,4 @@ def _plain_path(path: Path) -> Path:
 def _plain(value: object) -> object:
     if isinstance(value, Sidecars):
         return str(value) if value.folder is None else str(value.folder.absolute())
-    return whole(value) if isinstance(value, Path) else value
+    return absolute_text(value) if isinstance(value, Path) else value

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.core.destination import BESIDE, NONE, BucketUrl, Sidecars, at_home, parse_destination
+from batchveo.core.destination import BESIDE, NONE, BucketUrl, Sidecars, expand_home, parse_destination
 from batchveo.core.errors import UsageError
 from batchveo.core.settings import RunSettings
 from batchveo.store import Store
@@ -99,9 +99,9 @@ def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert parse_destination("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
-    assert at_home("~") == tmp_path
-    assert at_home("./~/x") == Path("~/x")
-    assert at_home("a/~/x") == Path("a/~/x")
+    assert expand_home("~") == tmp_path
+    assert expand_home("./~/x") == Path("~/x")
+    assert expand_home("a/~/x") == Path("a/~/x")
     with pytest.raises(UsageError, match=r"no home folder ~nobody-here; \./~nobody-here names"):
         parse_destination("~nobody-here/x")
     with Store("~/new/b.db") as store:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.durations import SHARPEST, WIDEST, Belief, Durations, Expectation, from_percentiles, learned
+from batchveo.core.durations import SHARPEST, WIDEST, Belief, Durations, Expectation, fit_percentiles, update_belief
 
 
 def takes(median: float, sigma: float = 0.3, seed: int = 0) -> Iterator[float]:
@@ -105,7 +105,7 @@ def test_models_are_learned_apart() -> None:
 )
 def test_any_notice_leaves_a_usable_expectation(belief: Belief | None, after: float, by: float) -> None:
     """Clocks that jump and numbers out of a foreign state included."""
-    after_it = learned(belief, after=after, by=by)
+    after_it = update_belief(belief, after=after, by=by)
     if after_it is not None:
         assert isfinite(after_it.mean)
         assert SHARPEST <= after_it.expectation.sigma <= WIDEST
@@ -114,7 +114,7 @@ def test_any_notice_leaves_a_usable_expectation(belief: Belief | None, after: fl
 
 def test_percentiles_of_a_log_normal_are_recognised() -> None:
     """Those of a median of 90 s and a sigma of 0.3."""
-    expected = from_percentiles(90.0, 110.2, 132.2, 180.9)
+    expected = fit_percentiles(90.0, 110.2, 132.2, 180.9)
     assert expected is not None
     assert expected.median == 90.0
     assert expected.sigma == pytest.approx(0.3, rel=0.01)
@@ -125,7 +125,7 @@ def test_percentiles_of_a_log_normal_are_recognised() -> None:
     [(0, 1, 2, 3), (-1, 1, 2, 3), (3, 2, 1, 0.5), (1, 2, 3, float("inf")), (float("nan"), 1, 2, 3)],
 )
 def test_what_cannot_be_percentiles_is_none(percentiles: tuple[float, float, float, float]) -> None:
-    assert from_percentiles(*percentiles) is None
+    assert fit_percentiles(*percentiles) is None
 
 
 def test_earlier_generations_are_recalled_oldest_first() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.formatting import cents, counted, money, span
+from batchveo.core.formatting import format_count, format_span, format_usd, round_to_cents
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from batchveo.core.formatting import cents, counted, money, span
 )
 def test_times_in_words(seconds: float, words: str) -> None:
     """Of a length that people say."""
-    assert span(seconds) == words
+    assert format_span(seconds) == words
 
 
 def test_counting() -> None:
     """One is one, and thousands are parted."""
-    assert [counted(n, "job") for n in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
+    assert [format_count(n, "job") for n in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_counting() -> None:
 )
 def test_half_a_cent_goes_up_whatever_the_binary_fraction(usd: float, words: str) -> None:
     """As a person rounds the decimal number."""
-    assert money(usd) == words
+    assert format_usd(usd) == words
 
 
 @given(st.integers(min_value=0, max_value=10**13))
 def test_whole_millionths_round_as_decimals_do(micros: int) -> None:
     """Prices and charges are kept in them."""
     exact = (Decimal(micros) / 10_000).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    assert cents(micros / 1_000_000) == int(exact)
+    assert round_to_cents(micros / 1_000_000) == int(exact)

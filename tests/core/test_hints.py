@@ -15,7 +15,7 @@ import batchveo
 from batchveo.cli import COMMANDS, status_of
 from batchveo.cli import batchveo as program
 from batchveo.core import hints
-from batchveo.core.hints import address_options, key_of, pasteable
+from batchveo.core.hints import address_options, format_command, job_argument
 from batchveo.operations.run import DEFAULT_STATE
 from batchveo.provider.client import BASE_URL
 from batchveo.provider.service import SANDBOX
@@ -42,7 +42,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
     """Each place of the code that makes a command to paste."""
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "pasteable":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "format_command":
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
@@ -58,7 +58,7 @@ def test_every_hint_is_a_command_that_click_takes(
     texts = [node.value for star in starred for node in ast.walk(star) if isinstance(node, ast.Constant)]
     command = next(word for word in words if word in COMMANDS)
     rest = [word for word in words if word != command] + [str(text) for text in texts if isinstance(text, str)]
-    parsed(pasteable(command, *rest, state=Path(STATE), service=["--sandbox"] if _takes_service(call) else []))
+    parsed(format_command(command, *rest, state=Path(STATE), service=["--sandbox"] if _takes_service(call) else []))
     assert any(keyword.arg == "state" for keyword in call.keywords), place
 
 
@@ -82,12 +82,12 @@ def test_no_hint_is_written_by_hand() -> None:
 
 def test_the_state_is_named_where_it_is_not_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or where the environment names another."""
-    assert pasteable("retry", state=DEFAULT_STATE) == "batchveo retry"
-    assert pasteable("retry", state=Path("night.db")) == "batchveo retry --state night.db"
-    assert pasteable("retry", state=Path(STATE)) == "batchveo retry --state 'my night'\"'\"'s.db'"
+    assert format_command("retry", state=DEFAULT_STATE) == "batchveo retry"
+    assert format_command("retry", state=Path("night.db")) == "batchveo retry --state night.db"
+    assert format_command("retry", state=Path(STATE)) == "batchveo retry --state 'my night'\"'\"'s.db'"
     monkeypatch.setenv("BATCHVEO_STATE", "night.db")
-    assert pasteable("retry", state=Path("night.db")) == "batchveo retry"
-    assert pasteable("retry", state=DEFAULT_STATE) == "batchveo retry --state state/batchveo.db"
+    assert format_command("retry", state=Path("night.db")) == "batchveo retry"
+    assert format_command("retry", state=DEFAULT_STATE) == "batchveo retry --state state/batchveo.db"
 
 
 def test_the_service_is_named_where_it_is_not_the_usual_one() -> None:
@@ -101,8 +101,8 @@ def test_the_service_is_named_where_it_is_not_the_usual_one() -> None:
 @pytest.mark.parametrize("name", ["--fail", "-y", "a b", "狐", "", "x;rm", "a\nb"])
 def test_names_that_a_command_line_might_mistake_become_ids(name: str) -> None:
     """Others stay names."""
-    assert key_of(name, "0123abcd") == "0123abcd"
-    assert key_of("shot-bottle-2", "0123abcd") == "shot-bottle-2"
+    assert job_argument(name, "0123abcd") == "0123abcd"
+    assert job_argument("shot-bottle-2", "0123abcd") == "shot-bottle-2"
 
 
 def test_the_hints_at_the_end_of_a_run_work(

@@ -11,7 +11,7 @@ import pytest
 
 from batchveo.core import state_machine
 from batchveo.core.clock import Clock
-from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, ignore_event
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine import key_limits, local_broker, worker
@@ -58,7 +58,7 @@ def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciler, "SHORTEST_GAP", 0.05)
 
 
-def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent, **settings: Any) -> RunResult:
+def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = ignore_event, **settings: Any) -> RunResult:
     chosen = RunSettings(output=folder / "videos", **{"poll_interval": 0.05, "concurrency": 10, **settings})
 
     async def call() -> RunResult:

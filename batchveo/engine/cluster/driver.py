@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
-from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
+from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, ignore_event
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster.backend import ActorBackend, ActorLost
 from batchveo.engine.cluster.coordinator_client import CoordinatorClient
@@ -57,7 +57,7 @@ class ClusterRun:
         engine: ActorBackend,
         cluster: Cluster,
         *,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
     ) -> None:
         self._store = store
         self._engine = engine

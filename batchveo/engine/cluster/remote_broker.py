@@ -14,7 +14,7 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
-from batchveo.core.rate_limit import backoff
+from batchveo.core.rate_limit import compute_backoff
 from batchveo.engine.broker import GRACE_SECONDS, Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb
@@ -170,7 +170,7 @@ class RemoteBroker:
                 return self._heeded(answer)
             if self.clock.now() > until:
                 break
-            await anyio.sleep(backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
+            await anyio.sleep(compute_backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
         self._give_up()
         raise Fenced("the coordinator cannot be reached")
 
