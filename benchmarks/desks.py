@@ -99,7 +99,7 @@ async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Ta
         tally = cast("Tally", await working(name, head))
         whole.calls += tally.calls
         whole.messages += tally.messages
-        await head.ask("dead", name)
+        await head.ask("remove_worker", name)
 
     async with anyio.create_task_group() as tasks:
         for number in range(assignment.workers):

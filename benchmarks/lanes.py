@@ -43,7 +43,7 @@ async def _claim(desk: Broker, tasks: TaskGroup) -> None:
 
 
 async def _steps(desk: Broker, job: Job) -> None:
-    await desk.leaving(job)
+    await desk.mark_sent(job)
     job = await desk.record(job, Accepted(generation_id=f"g-{job.seq}"))
     job = await desk.record(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
     video = Downloaded(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from batchveo.core.events import Event, Message, RunStarted
+from batchveo.core.events import Event, Message, RunInterrupted, RunStarted
+from batchveo.core.shutdown import ShutdownBudget
 
 MOST_WAITING = 10_000
 """Events kept for a slow view; later ones are dropped, and the view shows how many."""
@@ -48,6 +49,7 @@ class BackgroundReporter:
         self._failed = False
         self._began: RunStarted | None = None
         self._lost = 0
+        self._shutdown: ShutdownBudget | None = None
         self._events: queue.Queue[Event | None] = queue.Queue(MOST_WAITING)
         self._leaving = threading.Event()
         # a daemon: a terminal that takes nothing any more must not keep the process
@@ -55,6 +57,8 @@ class BackgroundReporter:
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
+        if isinstance(event, RunInterrupted) and self._shutdown is None:
+            self._shutdown = ShutdownBudget(time.monotonic())
         try:
             self._events.put_nowait(event)
         except queue.Full:
@@ -70,7 +74,10 @@ class BackgroundReporter:
         self._leaving.set()
         with contextlib.suppress(queue.Full):
             self._events.put_nowait(None)
-        self._thread.join(LEAVE_SECONDS)
+        left = LEAVE_SECONDS
+        if self._shutdown is not None:
+            left = min(left, self._shutdown.count_seconds(ShutdownBudget.EXIT, now=time.monotonic()))
+        self._thread.join(left)
 
     @property
     def stuck(self) -> bool:

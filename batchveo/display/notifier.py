@@ -22,6 +22,7 @@ from batchveo.core.events import (
     WaitingForLog,
 )
 from batchveo.core.models import Job, JobState
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import SEND_SECONDS, Messengers
 from batchveo.display.notification_text import Notification, Tally
@@ -31,8 +32,6 @@ STUCK_SECONDS = 15 * 60.0
 STUCK_GENERATIONS = 3.0
 """A run is stuck when nothing has moved for this many times its slowest generation, but at least the above."""
 LOOK_SECONDS = 30.0
-EXIT_SECONDS = 4.7
-"""After a stop signal everything ends within five seconds, the messages too."""
 
 _ACCEPTED_FROM = {JobState.SUBMITTING, JobState.IN_DOUBT}
 
@@ -63,7 +62,7 @@ class Notifier:
         self._fetching: set[int] = set()
         self._stuck = False
         self._waiting: WaitingForLog | None = None
-        self._interrupted_at: float | None = None
+        self._shutdown: ShutdownBudget | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -103,7 +102,7 @@ class Notifier:
     def ended(self, result: RunResult) -> None:
         """The run is over; one that a signal ended has been told of already."""
         self._over.set()
-        if self._interrupted_at is None:
+        if self._shutdown is None:
             self._post(notification_text.describe_end(result, self._tally, state=self._state))
 
     def look(self) -> None:
@@ -163,17 +162,17 @@ class Notifier:
             self._post(notification_text.describe_recovery(quiet, self._tally))
 
     def _interrupted(self, name: str) -> None:
-        if self._interrupted_at is None:
-            self._interrupted_at = self._clock()
+        if self._shutdown is None:
+            self._shutdown = ShutdownBudget(self._clock())
             self._post(notification_text.describe_interruption(name, self._tally))
 
     def _post(self, message: Notification) -> None:
         self._messengers.post(message.title, f"{message.body}\n{self._place}")
 
     def _time_left(self) -> float:
-        if self._interrupted_at is None:
+        if self._shutdown is None:
             return SEND_SECONDS
-        return max(0.0, self._interrupted_at + EXIT_SECONDS - self._clock())
+        return self._shutdown.count_seconds(ShutdownBudget.EXIT, now=self._clock())
 
     def _warn(self, failures: list[str]) -> None:
         for kind in failures:

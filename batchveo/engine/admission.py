@@ -1,26 +1,57 @@
-"""Gives out the next job as soon as one may be submitted: a place first, then the pace, then a claim."""
+"""Gives out the next job as soon as one may be submitted: a slot first, then the pace, then a claim."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
 
-from batchveo.core.events import ThrottleReason
+from batchveo.core.errors import StoppedEarly
+from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.models import Job
+from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
-from batchveo.engine.recorder import Recorder
-from batchveo.engine.throttle_report import ThrottleReporter
+from batchveo.engine.run_context import RunContext
 from batchveo.store import BudgetShort
 
-Hold = Callable[[], Awaitable[None]]
-"""Waits for what keeps the next job from being submitted."""
+_log = logging.getLogger(__name__)
 
+LOOK_AT_BUDGET_SECONDS = 60.0
+"""How often a run whose budget is reserved looks again, without a change."""
 LOOK_AGAIN_SECONDS = 5.0
-"""How often an idle run looks whether another process has made work (``retry``, say)."""
+"""How often an idle run looks for work that another process has made (``retry``, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``job`` is claimed: it may be submitted now."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """No job may be submitted before something changes, or before ``until`` (seconds since the epoch).
+
+    ``reason`` goes to whoever watches, with the time ``shown``; ``None`` if there is nothing to show.
+    """
+
+    reason: ThrottleReason | None
+    until: float | None
+    shown: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The run submits no more jobs, because of ``why``."""
+
+    why: StoppedEarly
 
 
 class Admission:
@@ -31,116 +62,159 @@ class Admission:
     """
 
     def __init__(
-        self, recorder: Recorder, board: InFlightTable, lines: KeyThrottles, wallet: Budget, *, backlog: int
+        self,
+        context: RunContext,
+        bus: EventBus,
+        in_flight: InFlightTable,
+        throttles: KeyThrottles,
+        budget: Budget,
+        assignments: Assignments,
+        *,
+        backlog: int,
     ) -> None:
-        self._recorder = recorder
-        self._board = board
-        self._lines = lines
-        self._wallet = wallet
+        self._context = context
+        self._bus = bus
+        self._in_flight = in_flight
+        self._throttles = throttles
+        self._budget = budget
+        self._assignments = assignments
         self._backlog = backlog
         self._turn = anyio.Lock()
-        self.gauge = ThrottleReporter(recorder, lines)
+        self._shown: ThrottleChanged | None = None
 
-    async def claim(self, check: Callable[[], None], claimed: Callable[[Job], None], *, most: int = 1) -> Sequence[Job]:
-        """The next job as soon as there may be one, and what else may leave in that moment; at most ``most``.
+    async def claim(self, worker: str, *, most: int = 1) -> Sequence[Job]:
+        """Wait for the next job for ``worker``; returns it with those that may leave at once, at most ``most``.
 
-        There is no await between ``check``, the claims and ``claimed``, which is called for each. ``check`` raises
-        where whoever waits is not to have one any more.
+        Raises ``Fenced`` if the worker is given up while it waits.
         """
         async with self._turn:
             while True:
-                await anyio.lowlevel.checkpoint()  # others act between two claims, none between look and claim
-                check()
-                found = self._several(claimed, most)
-                if isinstance(found, list):
-                    return found
-                await found()
+                # others act here, and nowhere between the check of the worker and the assignment of its jobs
+                await anyio.lowlevel.checkpoint()
+                self._assignments.check(worker)
+                jobs, obstacle = self._claim_now(worker, most)
+                if jobs:
+                    return jobs
+                await self._bus.wait(self._report_obstacle(obstacle))
 
-    def _several(self, claimed: Callable[[Job], None], most: int) -> list[Job] | Hold:
-        """The jobs that may leave now, claimed; where there are none, how to wait for what holds them up."""
+    def _claim_now(self, worker: str, most: int) -> tuple[list[Job], Wait | Closed | None]:
+        """The jobs that may leave now, given to ``worker``, with what keeps the one after them."""
         jobs: list[Job] = []
         while len(jobs) < most:
-            found = self._next()
-            if not isinstance(found, Job):
-                return jobs or found
-            claimed(found)
-            jobs.append(found)
-        return jobs
+            now = self._context.now()
+            decision = self.decide(now)
+            if not isinstance(decision, Decision):
+                return jobs, decision
+            # the next decision counts this job's slot
+            self._assignments.give(worker, decision.job)
+            self._in_flight.place(decision.job, now=now)
+            jobs.append(decision.job)
+        return jobs, None
 
-    def _next(self) -> Job | Hold:
-        """A job, claimed; or how to wait for what holds it up."""
-        now = self._recorder.now()
-        if self._recorder.stopped is not None:
-            return self._recorder.wait
-        self._try_refused_again(now)
-        lines, brake, until = self._ready(now)
-        if not lines:
-            return self._held(brake, until, said=until if brake is ThrottleReason.PAUSE else None)
-        for line in lines[:-1]:
-            found = self._job(line, now)
-            if isinstance(found, Job) or not line.refusals.models():  # another key would find no more than this
-                return found
-        return self._job(lines[-1], now)
+    def _report_obstacle(self, obstacle: Wait | Closed | None) -> float | None:
+        """Show what keeps the next job; returns when to decide again, at the latest."""
+        if isinstance(obstacle, Wait):
+            if obstacle.reason is not None:
+                self._report(obstacle.reason, obstacle.shown)
+            return obstacle.until
+        if obstacle is not None and self._bus.stopped is None:
+            self._report(ThrottleReason.BUDGET)
+            self._bus.stop(obstacle.why)
+        return None
 
-    def _try_refused_again(self, now: float) -> None:
-        """Let one job of each model that was refused long enough ago see whether it still is."""
-        for line in self._lines:
-            for model in line.refusals.due(now):
-                line.refusals.try_one(model)
-                self._recorder.store.skipped.release_one(model, run=self._recorder.run)
+    # -- decisions: no await, and no effect but the claim itself
 
-    def _held(self, brake: ThrottleReason, until: float | None, *, said: float | None = None) -> Hold:
-        """Wait for a change, at the longest until ``until``; ``said`` is what a person is told of that."""
+    def decide(self, now: float) -> Decision | Wait | Closed:
+        """Claim the next job if one may be submitted at ``now``; else what keeps it."""
+        if self._bus.stopped is not None:
+            return Closed(self._bus.stopped)
+        self._take_refused_back(now)
+        found = self._find_ready_keys(now)
+        if isinstance(found, Wait):
+            return found
+        for throttle in found[:-1]:
+            decision = self._decide_for_key(throttle, now)
+            # without a refused model another key would find no more than this one
+            if isinstance(decision, Decision) or not throttle.refusals.models():
+                return decision
+        return self._decide_for_key(found[-1], now)
 
-        async def wait() -> None:
-            self.gauge.tell(brake, said)
-            await self._recorder.wait(until)
+    def _take_refused_back(self, now: float) -> None:
+        """Let one job of each model that was refused long enough ago find out whether it still is."""
+        for throttle in self._throttles:
+            for model in throttle.refusals.due(now):
+                throttle.refusals.try_one(model)
+                self._context.store.skipped.release_one(model, run=self._context.run)
 
-        return wait
-
-    def _ready(self, now: float) -> tuple[list[KeyThrottle], ThrottleReason, float | None]:
-        """The keys to submit with, the soonest first; else what keeps them all, and until when."""
-        if self._board.downloads_waiting() >= self._backlog:
-            return [], ThrottleReason.DOWNLOADS, self._board.place_frees_at(now)
-        free = self._with_places(now)
+    def _find_ready_keys(self, now: float) -> list[KeyThrottle] | Wait:
+        """The keys to submit with, the soonest first; else what keeps them all."""
+        if self._in_flight.downloads_waiting() >= self._backlog:
+            return Wait(reason=ThrottleReason.DOWNLOADS, until=self._in_flight.place_frees_at(now))
+        free = self._find_free_keys(now)
         if not free:
-            return [], ThrottleReason.PLACES, self._board.place_frees_at(now)
-        able = [line for line in free if line.out_of_credits is None]
+            return Wait(reason=ThrottleReason.PLACES, until=self._in_flight.place_frees_at(now))
+        able = [throttle for throttle in free if throttle.out_of_credits is None]
         if not able:
-            return [], ThrottleReason.CREDITS, None
-        able.sort(key=lambda line: max(line.pause.until, self._lines.free_at(line, now)))
-        ready = [line for line in able if line.pause.until <= now]
-        return (ready, ThrottleReason.NOTHING, None) if ready else ([], ThrottleReason.PAUSE, able[0].pause.until)
+            return Wait(reason=ThrottleReason.CREDITS, until=None)
+        able.sort(key=lambda throttle: max(throttle.pause.until, self._throttles.free_at(throttle, now)))
+        ready = [throttle for throttle in able if throttle.pause.until <= now]
+        until = able[0].pause.until
+        return ready or Wait(reason=ThrottleReason.PAUSE, until=until, shown=until)
 
-    def _with_places(self, now: float) -> list[KeyThrottle]:
+    def _find_free_keys(self, now: float) -> list[KeyThrottle]:
         """The keys that may have one more in flight; none if the run may not."""
-        taken = {line: self._board.places_taken(line.name, now) for line in self._lines}
-        if sum(taken.values()) >= self._lines.ceiling or (self._lines.probing and self._board.submitting()):
+        taken = {throttle: self._in_flight.places_taken(throttle.name, now) for throttle in self._throttles}
+        # a service that answers no submit gets one at a time: each unanswered one may have to be settled by hand
+        probed = self._throttles.probing and self._in_flight.submitting()
+        if probed or sum(taken.values()) >= self._throttles.ceiling:
             return []
-        return [line for line in self._lines if line.closed is None and taken[line] < line.limit.value]
+        return [each for each in self._throttles if each.closed is None and taken[each] < each.limit.value]
 
-    def _job(self, line: KeyThrottle, now: float) -> Job | Hold:
-        refused = line.refusals.models()
-        when = self._recorder.store.queries.find_claim_time(self._recorder.run, now=now, refused=refused)
-        if when is None:
-            return self._held(ThrottleReason.NOTHING, now + LOOK_AGAIN_SECONDS)
-        if when > now:
-            return self._held(ThrottleReason.LATER, when, said=when)
-        turn = self._lines.free_at(line, now)
+    def _decide_for_key(self, throttle: KeyThrottle, now: float) -> Decision | Wait | Closed:
+        refused = throttle.refusals.models()
+        due = self._context.store.queries.find_claim_time(self._context.run, now=now, refused=refused)
+        if due is None:
+            return Wait(reason=ThrottleReason.NOTHING, until=now + LOOK_AGAIN_SECONDS)
+        if due > now:
+            return Wait(reason=ThrottleReason.LATER, until=due, shown=due)
+        turn = self._throttles.free_at(throttle, now)
         if turn > now:
-            return self._held(ThrottleReason.RATE, turn)
+            return Wait(reason=ThrottleReason.RATE, until=turn)
         try:
-            job = self._wallet.claim(line.name, refused)
+            job = self._budget.claim(throttle.name, refused)
         except BudgetShort as short:
-            return self._short(short)
+            return self._decide_shortage(short, now)
         if job is None:  # another process was faster
-            return anyio.lowlevel.checkpoint
-        self._lines.reserve(line, now)
-        return job
+            return Wait(reason=None, until=now)
+        self._throttles.reserve(throttle, now)
+        _log.debug("job %s: claimed as request %s with key %r", job.id, job.client_request_id, throttle.name)
+        return Decision(job)
 
-    def _short(self, short: BudgetShort) -> Hold:
-        async def wait() -> None:
-            self.gauge.tell(ThrottleReason.BUDGET)
-            await self._wallet.await_room(short)
+    def _decide_shortage(self, short: BudgetShort, now: float) -> Wait | Closed:
+        """Wait as long as something in flight may turn out cheaper than reserved."""
+        why = self._budget.find_end(short)
+        return Closed(why) if why else Wait(reason=ThrottleReason.BUDGET, until=now + LOOK_AT_BUDGET_SECONDS)
 
-        return wait
+    # -- what whoever watches sees of it
+
+    def report_limit(self) -> None:
+        """Emit the limit of submits in flight if it has changed."""
+        if self._shown is not None:
+            self._report(self._shown.brake, self._shown.until)
+
+    def _report(self, reason: ThrottleReason, until: float | None = None) -> None:
+        """Emit that ``reason`` keeps the submits, at the longest until ``until``, unless that was the last word."""
+        keys, shown = list(self._throttles), self._shown
+        limit = min(self._throttles.ceiling, sum(throttle.limit.value for throttle in keys))
+        if shown is not None and (reason, limit, until) == (shown.brake, shown.limit, shown.until):
+            return
+        lowered = [throttle.lowered_at for throttle in keys if throttle.is_low and throttle.lowered_at is not None]
+        self._shown = ThrottleChanged(
+            brake=reason,
+            limit=limit,
+            was=shown.limit if shown else limit,
+            ceiling=min(self._throttles.ceiling, sum(throttle.limit.ceiling for throttle in keys)),
+            lowered_at=max(lowered, default=None),
+            until=until,
+        )
+        self._bus.emit(self._shown)

@@ -87,7 +87,7 @@ class Assignments:
             return since + LATECOMERS_SECONDS if since + LATECOMERS_SECONDS > now else None
         return None
 
-    def adopt(self, worker: str, *, most: int, now: float) -> list[Job]:
+    def take_over(self, worker: str, *, most: int, now: float) -> list[Job]:
         """Orphans, at most so many, that ``worker`` looks after from now on: up to its fair share of all jobs."""
         waits_for_more = self.shared_anew_at(now) is not None
         sharers = max(self._expected, len(self._held)) if waits_for_more else len(self._held)

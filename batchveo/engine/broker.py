@@ -10,9 +10,6 @@ from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
 
-GRACE_SECONDS = 4.0
-"""How long calls under way may take when the run is over: the whole exit stays within five seconds."""
-
 
 class Fenced(Exception):
     """The worker was given up: others look after its jobs, and its word no longer counts."""
@@ -39,7 +36,7 @@ class Broker(Protocol):
     async def claim(self) -> Job:
         """The next job to submit, its fresh client request id recorded: waits until one may be."""
 
-    async def leaving(self, job: Job) -> None:
+    async def mark_sent(self, job: Job) -> None:
         """Record for good that the request of ``job`` is about to leave.
 
         Raises ``ClaimLost`` or ``TooLate`` where it must not.
@@ -52,7 +49,7 @@ class Broker(Protocol):
         before anything is awaited, and a cancelled caller does not take it back.
         """
 
-    async def adopt(self) -> Sequence[Job]:
+    async def take_over(self) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and this worker does from now on: waits for some."""
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:

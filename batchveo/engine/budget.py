@@ -9,10 +9,11 @@ from batchveo.core.events import Message
 from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle
 from batchveo.engine.per_key import Label
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort
@@ -31,16 +32,18 @@ class Budget:
 
     def __init__(
         self,
-        recorder: Recorder,
-        board: InFlightTable,
+        context: RunContext,
+        bus: EventBus,
+        in_flight: InFlightTable,
         apis: Mapping[Label, ApiClient],
         prices: PriceList,
         settings: RunSettings,
         *,
         key_prints: Mapping[Label, str],
     ) -> None:
-        self._recorder = recorder
-        self._board = board
+        self._context = context
+        self._bus = bus
+        self._in_flight = in_flight
         self._apis = apis
         self._prices = prices
         self._assumed = settings.assume_price
@@ -52,10 +55,9 @@ class Budget:
 
         ``refused``: models that the service does not make with this key.
         """
-        recorder = self._recorder
-        return recorder.store.transitions.claim_job(
-            run=recorder.run,
-            now=recorder.now(),
+        return self._context.store.transitions.claim_job(
+            run=self._context.run,
+            now=self._context.now(),
             price=self.price,
             budget=self._budget,
             key=key or None,
@@ -68,47 +70,42 @@ class Budget:
         quoted = self._prices.quote(job.model, job.request)
         return self._assumed if quoted is None else quoted
 
-    async def await_room(self, short: BudgetShort) -> None:
-        """Wait for what is in flight to turn out cheaper; stop the run where nothing is."""
+    def find_end(self, short: BudgetShort) -> BudgetReached | None:
+        """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
-            self._recorder.stop(BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD"))
-        elif self._board.in_motion():
-            await self._recorder.wait(self._recorder.now() + BALANCE_GAP_SECONDS)
-        else:
-            committed, budget = (
-                format_usd(self._recorder.store.queries.read_committed()),
-                format_usd(self._budget or 0.0),
-            )
-            text = f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}"
-            self._recorder.stop(BudgetReached(text))
+            return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
+        if self._in_flight.in_motion():
+            return None
+        committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
+        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}")
 
-    async def await_credits(self, line: KeyThrottle) -> None:
+    async def await_credits(self, throttle: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
-        text = f"{line.out_of_credits}; waiting for a top-up"
-        self._recorder.tell(Message(text=text, warning=True))
-        empty = await self._balance(line)
+        text = f"{throttle.out_of_credits}; waiting for a top-up"
+        self._bus.warn(text)
+        empty = await self._balance(throttle)
         for _ in range(LOOKS):
-            await self._recorder.clock.sleep_until(self._recorder.now() + BALANCE_GAP_SECONDS)
-            balance = await self._balance(line)
+            await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
+            balance = await self._balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._recorder.tell(Message(text=f"the balance is {format_usd(balance)}; going on"))
+                self._bus.emit(Message(text=f"the balance is {format_usd(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
-        line.out_of_credits = None
-        self._recorder.notify()
+        throttle.out_of_credits = None
+        self._bus.notify()
 
-    async def can_pay(self, line: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
-        """Whether the account of ``line`` can pay for ``job``; ``None`` if nobody knows.
+    async def can_pay(self, throttle: KeyThrottle, job: Job, *, beside: bool) -> bool | None:
+        """Whether the account of ``throttle`` can pay for ``job``; ``None`` if nobody knows.
 
         ``beside``: with what is in flight, whose price the account may keep back until it is charged.
         """
-        jobs = 1 + (self._board.generating(line.name) if beside else 0)
-        balance = await self._balance(line)
+        jobs = 1 + (self._in_flight.generating(throttle.name) if beside else 0)
+        balance = await self._balance(throttle)
         return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
 
-    async def _balance(self, line: KeyThrottle) -> float | None:
+    async def _balance(self, throttle: KeyThrottle) -> float | None:
         try:
-            return await self._apis[line.name].fetch_balance()
+            return await self._apis[throttle.name].fetch_balance()
         except (ProviderError, KeyRejected):
             return None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import anyio
 import anyio.lowlevel
 
 from batchveo.store import Store
+
+_log = logging.getLogger(__name__)
 
 MOMENT = 12
 """Turns of the event loop for which a group stays open: a tenth of a millisecond where little happens, and some
@@ -52,6 +56,7 @@ class GroupCommit:
                 for _ in range(MOMENT):
                     await anyio.lowlevel.checkpoint()
             self._store.connection.flush()
+            _log.debug("the writes of one moment are committed")
         except BaseException as error:
             group.error = error
             raise

@@ -1,12 +1,13 @@
-"""One line of submits for each API key: how many at once, how fast, and when to pause."""
+"""Throttles the submits of each API key: how many at once, how fast, and when to pause."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
-from batchveo.core.events import Message, SubmitsPaused
+from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
 from batchveo.core.outcomes import (
     Accepted,
@@ -23,10 +24,13 @@ from batchveo.core.outcomes import (
 from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.model_refusals import Refusals
 from batchveo.engine.per_key import Label, PerKey
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.provider import NamedKey
+
+_log = logging.getLogger(__name__)
 
 PAUSE_CAP_SECONDS = 60.0
 UNANSWERED_BELIEVED = 3
@@ -69,21 +73,21 @@ class KeyThrottle:
 class KeyThrottles:
     """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
 
-    def __init__(self, recorder: Recorder, keys: Sequence[NamedKey], settings: RunSettings) -> None:
-        self._recorder = recorder
+    def __init__(self, context: RunContext, bus: EventBus, keys: Sequence[NamedKey], settings: RunSettings) -> None:
+        self._context = context
+        self._bus = bus
         self._waits_for_credits = settings.wait_for_credits
         self.ceiling = settings.concurrency
         self.pace = RateLimit(settings.rate)
-        self._lines = [KeyThrottle(key.name, key.concurrency or settings.concurrency, key.rate) for key in keys] or [
-            KeyThrottle("", settings.concurrency, None)
-        ]
-        self._by_key = PerKey({line.name: line for line in self._lines})
+        own = [KeyThrottle(key.name, key.concurrency or settings.concurrency, key.rate) for key in keys]
+        self._throttles = own or [KeyThrottle("", settings.concurrency, None)]
+        self._by_key = PerKey({throttle.name: throttle for throttle in self._throttles})
         self._unanswered = 0
         self._misplaced = 0
         self._accepted_any = False
 
     def __iter__(self) -> Iterator[KeyThrottle]:
-        return iter(self._lines)
+        return iter(self._throttles)
 
     @property
     def probing(self) -> bool:
@@ -92,49 +96,49 @@ class KeyThrottles:
 
     def refuse(self, model: str) -> bool:
         """Whether the service refuses ``model`` with every key that is still in use."""
-        in_use = [line for line in self if line.closed is None]
-        return bool(in_use) and all(line.refusals.refuses(model) for line in in_use)
+        in_use = [throttle for throttle in self if throttle.closed is None]
+        return bool(in_use) and all(throttle.refusals.refuses(model) for throttle in in_use)
 
-    def free_at(self, line: KeyThrottle, now: float) -> float:
-        """When the rates allow the next submit with the key of ``line``."""
-        return max(self.pace.free_at(now), line.pace.free_at(now))
+    def free_at(self, throttle: KeyThrottle, now: float) -> float:
+        """When the rates allow the next submit with the key of ``throttle``."""
+        return max(self.pace.free_at(now), throttle.pace.free_at(now))
 
-    def reserve(self, line: KeyThrottle, now: float) -> None:
-        """Count a submit with the key of ``line``."""
+    def reserve(self, throttle: KeyThrottle, now: float) -> None:
+        """Count a submit with the key of ``throttle``."""
         self.pace.reserve(now)
-        line.pace.reserve(now)
+        throttle.pace.reserve(now)
 
-    def line_of(self, job: Job) -> KeyThrottle:
-        """The line of the key that serves ``job``."""
+    def find_throttle(self, job: Job) -> KeyThrottle:
+        """The throttle of the key that serves ``job``."""
         return self._by_key.of(job)
 
     def key_of(self, job: Job) -> Label:
         """The label of the key that serves ``job``."""
-        return self.line_of(job).name
+        return self.find_throttle(job).name
 
-    def heed(self, line: KeyThrottle, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
-        """Learn how fast ``line`` may go on, with ``running`` generations in flight, from what came of ``job``."""
+    def heed(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
+        """Learn how fast ``throttle`` may go on, with ``running`` generations in flight, from what came of ``job``."""
         self._count(outcome)
         match outcome:
             case Accepted():
-                line.limit.accepted()
-                self._answered(line)
+                throttle.limit.accepted()
+                self._answered(throttle)
             case Refused():
-                self._answered(line)
+                self._answered(throttle)
             case Throttled(reason=reason, retry_after=wait):
-                self._throttled(line, job, running)
-                self._slow(line, job, reason, wait)
+                self._throttled(throttle, job, running)
+                self._slow(throttle, job, reason, wait)
             case RejectedTemporarily(reason=reason, retry_after=wait, unreachable=unreachable):
-                self._slow(line, job, reason, wait, unreachable=unreachable, silent=unreachable)
+                self._slow(throttle, job, reason, wait, unreachable=unreachable, silent=unreachable)
             case SubmitUncertain(reason=reason):
                 cap = PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS
-                self._slow(line, job, reason, None, cap=cap, silent=True)
+                self._slow(throttle, job, reason, None, cap=cap, silent=True)
             case Denied() | Withdrawn():
-                line.refusals.ask(job.model)
+                throttle.refusals.ask(job.model)
             case Blocked(stop=Stop.SERVICE, reason=reason) if self._accepted_any and not self._is_misplaced():
-                self._slow(line, job, reason, None)
+                self._slow(throttle, job, reason, None)
             case Blocked():
-                self.block(line, outcome)
+                self.block(throttle, outcome)
             case _:
                 assert_never(outcome)
 
@@ -151,18 +155,18 @@ class KeyThrottles:
     def _is_misplaced(self) -> bool:
         return self._misplaced >= MISPLACED_BELIEVED
 
-    def _answered(self, line: KeyThrottle) -> None:
-        if line.pause.clear(self._recorder.now()):
-            self._recorder.notify()  # whoever waits for the end of the pause
+    def _answered(self, throttle: KeyThrottle) -> None:
+        if throttle.pause.clear(self._context.now()):
+            self._bus.notify()  # whoever waits for the end of the pause
 
-    def _throttled(self, line: KeyThrottle, job: Job, running: int) -> None:
-        now = self._recorder.now()
-        if line.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
-            line.lowered_at = now
+    def _throttled(self, throttle: KeyThrottle, job: Job, running: int) -> None:
+        now = self._context.now()
+        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+            throttle.lowered_at = now
 
     def _slow(
         self,
-        line: KeyThrottle,
+        throttle: KeyThrottle,
         job: Job,
         reason: str,
         retry_after: float | None,
@@ -171,32 +175,33 @@ class KeyThrottles:
         unreachable: bool = False,
         silent: bool = False,
     ) -> None:
-        now = self._recorder.now()
-        episodes = line.pause.episode(sent_at=_sent_at(job), now=now)
+        now = self._context.now()
+        episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, compute_backoff(episodes, self._recorder.jitter(), cap=cap))
-        if line.pause.extend(now + wait, silent=silent):
-            limit = line.limit.value
-            self._recorder.tell(
+        wait = max(retry_after or 0.0, compute_backoff(episodes, self._context.jitter(), cap=cap))
+        _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)
+        if throttle.pause.extend(now + wait, silent=silent):
+            limit = throttle.limit.value
+            self._bus.emit(
                 SubmitsPaused(reason=reason, until=now + wait, limit=limit, wait=wait, unreachable=unreachable)
             )
-        self._recorder.notify()
+        self._bus.notify()
 
-    def block(self, line: KeyThrottle, outcome: Blocked) -> None:
-        """Submit nothing more with the key of ``line``; without any key left, the run submits no more."""
+    def block(self, throttle: KeyThrottle, outcome: Blocked) -> None:
+        """Submit nothing more with the key of ``throttle``; without any key left, the run submits no more."""
         if outcome.stop is Stop.CREDITS and self._waits_for_credits:
-            line.out_of_credits = outcome.reason
-            self._recorder.notify()
+            throttle.out_of_credits = outcome.reason
+            self._bus.notify()
             return
         why = _STOPS[outcome.stop](outcome.reason)
         if outcome.stop in (Stop.SERVICE, Stop.CERTIFICATE):
-            self._recorder.stop(why)
-        if line.closed is None and line.name:
-            text = f"no more jobs are submitted with key {line.name!r}: {outcome.reason}"
-            self._recorder.tell(Message(text=text, warning=True))
-        line.closed = line.closed or why
+            self._bus.stop(why)
+        if throttle.closed is None and throttle.name:
+            text = f"no more jobs are submitted with key {throttle.name!r}: {outcome.reason}"
+            self._bus.warn(text)
+        throttle.closed = throttle.closed or why
         if all(each.closed for each in self):
-            self._recorder.stop(why)
+            self._bus.stop(why)
 
 
 def _sent_at(job: Job) -> float:

@@ -14,9 +14,11 @@ from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, Waitin
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunContext
 from batchveo.store import Counts
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
@@ -28,15 +30,19 @@ class RunLifecycle:
 
     def __init__(
         self,
+        context: RunContext,
+        bus: EventBus,
         recorder: Recorder,
-        board: InFlightTable,
+        in_flight: InFlightTable,
         settings: RunSettings,
         *,
         begun: float,
         owes: Callable[[], bool],
     ) -> None:
+        self._context = context
+        self._bus = bus
         self._recorder = recorder
-        self._board = board
+        self._in_flight = in_flight
         self._settle = settings.settle
         self._begun = begun
         self._owes = owes
@@ -49,95 +55,95 @@ class RunLifecycle:
         """A signal tells the run to end."""
         self._interrupted = received
         text = f"{received.name}: taking no more jobs; calls under way may end (again: stop at once)"
-        self._recorder.tell(RunInterrupted(signal=received.name, text=text, warning=True))
-        self._recorder.notify()
+        self._bus.emit(RunInterrupted(signal=received.name, text=text, warning=True))
+        self._bus.notify()
 
     def fail(self, error: Exception) -> None:
         """Something has gone wrong that ends the run."""
         self._failure = self._failure or error
-        self._recorder.notify()
+        self._bus.notify()
 
     async def wait(self) -> None:
         """Wait for the end of the run, and say so; raises what has ended it."""
         while self._failure is None and self._interrupted is None and not self._done():
             self._say_waiting()
-            await self._recorder.wait(min(self._recorder.now() + 60.0, self._board.patience_ends() + 0.01))
+            await self._bus.wait(min(self._context.now() + 60.0, self._in_flight.patience_ends() + 0.01))
         self.over.set()
         if self._failure is not None:
             raise self._failure
 
     def _done(self) -> bool:
-        if self._board.tick(self._recorder.now()):
-            self._recorder.notify()  # there are places for others
-        stopped = self._recorder.stopped
+        if self._in_flight.tick(self._context.now()):
+            self._bus.notify()  # there are places for others
+        stopped = self._bus.stopped
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
             return True
-        if self._board.waited_for():
+        if self._in_flight.waited_for():
             return False
         if stopped is not None:
             return True
-        unsettled = self._board.open_doubts() or self._board.to_make_again()
+        unsettled = self._in_flight.open_doubts() or self._in_flight.to_make_again()
         return not unsettled and self._all_submitted() and not self._owes()
 
     def _all_submitted(self) -> bool:
-        return self._recorder.store.queries.find_claim_time(self._recorder.run, now=self._recorder.now()) is None
+        return self._context.store.queries.find_claim_time(self._context.run, now=self._context.now()) is None
 
     def _say_waiting(self) -> None:
-        doubts, failures = self._board.open_doubts(), self._board.to_make_again()
-        waits = bool(doubts or failures) and not self._board.waited_for() and self._all_submitted()
+        doubts, failures = self._in_flight.open_doubts(), self._in_flight.to_make_again()
+        waits = bool(doubts or failures) and not self._in_flight.waited_for() and self._all_submitted()
         if waits and not self._said_waiting:
             since = [job.doubted_at or self._begun for job in doubts]
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
-            self._recorder.tell(self._waiting(len(doubts), len(failures), max(since)))
+            self._bus.emit(self._waiting(len(doubts), len(failures), max(since)))
         self._said_waiting = waits
 
     def _waiting(self, doubts: int, failures: int, since: float) -> WaitingForLog:
-        store = self._recorder.store
+        store = self._context.store
         resume = format_command("resume", state=store.path, service=address_options(store.runs.list_services()))
         until = since + self._settle
         return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
     async def framed(self, began: RunStarted, work: Callable[[], Awaitable[None]]) -> RunResult:
         """Do the run's ``work`` between its first and its last event; raises only for bugs."""
-        store = self._recorder.store
+        store = self._context.store
         try:
             with store.connection.sharing(), single_error():
-                self._recorder.tell(began)
+                self._bus.emit(began)
                 await work()
         except StoppedEarly as error:
-            self._recorder.stop(error)
+            self._bus.stop(error)
         except sqlite3.DatabaseError as error:
             if isinstance(error, BUGS):
                 raise
-            self._recorder.stop(DiskTrouble(f"the state {store.path} cannot be written: {error}"))
+            self._bus.stop(DiskTrouble(f"the state {store.path} cannot be written: {error}"))
         finally:
             self.over.set()
         result = self._result()
         stopped = None if result.stopped is None else str(result.stopped)
-        self._recorder.tell(
+        self._bus.emit(
             RunFinished(run=result.run, exit_status=result.exit_status, seconds=result.seconds, stopped=stopped)
         )
         return result
 
     def _result(self) -> RunResult:
-        counts = self._recorder.store.counts(run=self._recorder.run)
-        late = self._board.late()
+        counts = self._context.store.counts(run=self._context.run)
+        late = self._in_flight.late()
         return RunResult(
-            run=self._recorder.run,
+            run=self._context.run,
             counts=counts,
             exit_status=self._exit_status(counts, late),
-            stopped=self._recorder.stopped,
+            stopped=self._bus.stopped,
             interrupted=self._interrupted,
             late=late,
-            put_aside=self._recorder.store.skipped.count_by_reason(),
-            seconds=self._recorder.now() - self._begun,
+            put_aside=self._context.store.skipped.count_by_reason(),
+            seconds=self._context.now() - self._begun,
         )
 
     def _exit_status(self, counts: Counts, late: int) -> int:
         if self._interrupted is not None:
             return 128 + self._interrupted
-        if self._recorder.stopped is not None:
-            return self._recorder.stopped.exit_status
+        if self._bus.stopped is not None:
+            return self._bus.stopped.exit_status
         if counts[JobState.FAILED] or counts.held or self._recorder.failed:
             return 1
         unfinished = late or any(counts[state] for state in JobState if not state.is_complete)

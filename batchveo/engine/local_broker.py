@@ -8,12 +8,12 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
-from batchveo.engine.broker import GRACE_SECONDS
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.coordinator import Coordinator
 
 
 class LocalBroker:
-    """A ``Desk`` without a wire: calls are never lost."""
+    """A ``Broker`` without a wire: calls are never lost."""
 
     def __init__(self, coordinator: Coordinator, worker: str, clock: Clock) -> None:
         self._coordinator = coordinator
@@ -22,31 +22,31 @@ class LocalBroker:
         coordinator.join(worker)
 
     async def claim(self) -> Job:
-        """See ``Desk``."""
+        """See ``Broker``."""
         (job,) = await self._coordinator.claim(self._worker)
         return job
 
-    async def leaving(self, job: Job) -> None:
-        """See ``Desk``."""
-        await self._coordinator.leaving(self._worker, job)
+    async def mark_sent(self, job: Job) -> None:
+        """See ``Broker``."""
+        await self._coordinator.mark_sent(self._worker, job)
 
     async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
-        """See ``Desk``."""
+        """See ``Broker``."""
         return await self._coordinator.record(self._worker, job, outcome, aside=aside)
 
-    async def adopt(self) -> Sequence[Job]:
-        """See ``Desk``."""
-        return await self._coordinator.adopt(self._worker)
+    async def take_over(self) -> Sequence[Job]:
+        """See ``Broker``."""
+        return await self._coordinator.take_over(self._worker)
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:
-        """See ``Desk``."""
+        """See ``Broker``."""
         return self._coordinator.input_file(self._worker, sha256)
 
     async def finished(self) -> float:
-        """See ``Desk``."""
+        """See ``Broker``."""
         await self._coordinator.finished.wait()
-        return GRACE_SECONDS
+        return ShutdownBudget.CALLS
 
     def tell(self, event: Event) -> None:
-        """See ``Desk``."""
+        """See ``Broker``."""
         self._coordinator.tell(event)

@@ -37,8 +37,8 @@ class Run:
         disk: Disk = in_thread,
     ) -> None:
         self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)
-        desk = LocalBroker(self._coordinator, "local", clock)
-        self._worker = Worker(desk, apis, videos, spec.settings, durations=spec.durations, disk=disk)
+        broker = LocalBroker(self._coordinator, "local", clock)
+        self._worker = Worker(broker, apis, videos, spec.settings, durations=spec.durations, disk=disk)
 
     async def execute(self) -> RunResult:
         """Run to the end; raises only for bugs."""

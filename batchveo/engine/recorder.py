@@ -1,23 +1,21 @@
-"""Where every outcome is recorded, and where all who wait learn that something has changed."""
+"""Records every outcome, and emits it once it is safe on disk."""
 
 from __future__ import annotations
 
-import contextlib
-import random
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import logging
+from dataclasses import dataclass, replace
 
-import anyio
-
-from batchveo.core.clock import Clock
-from batchveo.core.errors import StoppedEarly
-from batchveo.core.events import Event, JobStateChanged, Message, Reporter
+from batchveo.core.events import Event, JobStateChanged, Message
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
 from batchveo.core.state_machine import Move, next_state
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.group_commit import GroupCommit
-from batchveo.store import GenerationTaken, MoveLost, Store
+from batchveo.engine.run_context import RunContext
+from batchveo.store import GenerationTaken, MoveLost
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,40 +26,30 @@ class Entry:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(slots=True)
 class Recorder:
-    """The state of one run, written by one coordinator."""
+    """Writes what happens to jobs, and emits it once that is safe on disk.
 
-    store: Store
-    clock: Clock
-    report: Reporter
-    run: int
-    jitter: Callable[[], float] = random.random
-    stopped: StoppedEarly | None = None
-    keeps_price: bool = False
-    """Whether a failed generation counts against the budget until it is shown that it was not charged."""
-    failed: set[int] = field(default_factory=set)
-    """The jobs, by number, that failed in this run and were not made again."""
-    _changed: anyio.Event = field(default_factory=anyio.Event)
-    _groups: GroupCommit = field(init=False)
+    ``keeps_price``: whether a failed generation counts against the budget until it is shown that it was free.
+    """
 
-    def __post_init__(self) -> None:
-        self._groups = GroupCommit(self.store)
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self.clock.now()
+    def __init__(self, context: RunContext, bus: EventBus, *, keeps_price: bool = False) -> None:
+        self._context = context
+        self._bus = bus
+        self._keeps_price = keeps_price
+        self._groups = GroupCommit(context.store)
+        self.failed: set[int] = set()
+        """The jobs, by number, that failed in this run and were not made again."""
 
     def enter(self, job: Job, outcome: Outcome) -> Entry:
         """Write what came of a step of ``job``, as it was then; on disk for good after the next ``durable``.
 
         Where somebody else moved the job in the meantime, only a generation id still counts: it was paid for.
         """
-        now = self.now()
-        move = next_state(job, outcome, now=now, jitter=self.jitter())
+        now = self._context.now()
+        move = next_state(job, outcome, now=now, jitter=self._context.jitter())
         if move is None:
             return Entry(job=job)
-        if self.keeps_price and isinstance(outcome, GenerationFailed):
+        if self._keeps_price and isinstance(outcome, GenerationFailed):
             move = replace(move, released=False)
         try:
             return self._moved(job, move, now)
@@ -72,7 +60,7 @@ class Recorder:
 
     def late(self, job: Job, outcome: Outcome) -> Entry:
         """What came of a step of ``job`` after the job was moved by others; said twice, it is known already."""
-        current = self.store.queries.read_job(job.seq)
+        current = self._context.store.queries.read_job(job.seq)
         if not isinstance(outcome, Accepted) or current.generation_id == outcome.generation_id:
             return Entry(job=current)
         try:
@@ -85,25 +73,27 @@ class Recorder:
     def _accepted_late(self, job: Job, current: Job, generation: str) -> Entry:
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
-        adopted = self.store.manual.adopt_generation(
-            current, generation, now=self.now(), client_request_id=job.client_request_id
+        adopted = self._context.store.manual.adopt_generation(
+            current, generation, now=self._context.now(), client_request_id=job.client_request_id
         )
         return Entry(
             job=adopted, events=(JobStateChanged(job=adopted, was=current.state, detail="accepted after all"),)
         )
 
     def _stray(self, job: Job, current: Job, generation: str) -> Entry:
-        if not self.store.transitions.record_stray(job, generation, run=self.run, now=self.now()):
+        if not self._context.store.transitions.record_stray(
+            job, generation, run=self._context.run, now=self._context.now()
+        ):
             return Entry(job=current)
-        service = address_options(self.store.runs.list_services())
-        audit = format_command("audit", state=self.store.path, service=service)
+        service = address_options(self._context.store.runs.list_services())
+        audit = format_command("audit", state=self._context.store.path, service=service)
         words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
         return Entry(job=current, events=(_warning(job, words),))
 
     def _moved(self, job: Job, move: Move, now: float) -> Entry:
-        moved = self.store.transitions.apply_move(job, move, run=self.run, now=now)
+        moved = self._context.store.transitions.apply_move(job, move, run=self._context.run, now=now)
         events: list[Event] = [JobStateChanged(job=moved, was=job.state, detail=move.detail)]
-        twin = self.store.queries.find_same_video(moved) if moved.state is JobState.SUCCEEDED else None
+        twin = self._context.store.queries.find_same_video(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
             events.append(_warning(moved, f"byte for byte the same video as {twin.name}"))
         return Entry(job=moved, events=tuple(events))
@@ -130,33 +120,10 @@ class Recorder:
         else:
             self.failed.discard(entry.job.seq)
         for event in entry.events:
-            self.tell(event)
-
-    def stop(self, why: StoppedEarly) -> None:
-        """Take no more jobs; the first reason stands."""
-        if self.stopped is None:
-            self.stopped = why
-            self.tell(Message(text=f"no more jobs are submitted: {why}", warning=True))
-        self.notify()
-
-    def tell(self, event: Event) -> None:
-        """Hand an event to whoever watches; their troubles are theirs, and never the run's."""
-        with contextlib.suppress(Exception):
-            self.report(event)
-
-    def notify(self) -> None:
-        """Wake everyone who waits for a change."""
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    async def wait(self, until: float | None = None) -> None:
-        """Wait for a change, at the longest until ``until`` (seconds since the epoch)."""
-        changed = self._changed
-        if until is None:
-            await changed.wait()
-            return
-        with anyio.move_on_after(max(0.0, until - self.now())):
-            await changed.wait()
+            if isinstance(event, JobStateChanged):
+                job = event.job
+                _log.info("job %s: %s -> %s, recorded: %s", job.id, event.was, job.state, event.detail)
+            self._bus.emit(event)
 
 
 def _warning(job: Job, words: str) -> Message:

@@ -9,7 +9,8 @@ import anyio
 from batchveo.core.durations import Durations
 from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.broker import GRACE_SECONDS, Broker
+from batchveo.core.shutdown import ShutdownBudget
+from batchveo.engine.broker import Broker
 from batchveo.engine.per_key import Label, PerKey
 from batchveo.engine.stages.downloader import Downloader
 from batchveo.engine.stages.poller import Poller
@@ -57,8 +58,9 @@ class Worker:
                 grace = await self._broker.finished()
                 loops.cancel_scope.cancel()
             # a call cut off here heals at the next start
-            submits.cancel_scope.deadline = anyio.current_time() + grace
-            calls.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
+            shutdown = ShutdownBudget(anyio.current_time())
+            submits.cancel_scope.deadline = shutdown.find_deadline(grace)
+            calls.cancel_scope.deadline = shutdown.find_deadline(shutdown.CALLS)
 
     def cancel(self) -> None:
         """End at once."""
@@ -66,7 +68,7 @@ class Worker:
 
     async def _adopt(self) -> None:
         while True:
-            for job in await self._broker.adopt():
+            for job in await self._broker.take_over():
                 self._place(job, due=self._broker.clock.now())
 
     def _submitted(self, job: Job) -> None:

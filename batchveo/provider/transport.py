@@ -21,10 +21,10 @@ import httpx
 from sniffio import current_async_library
 
 from batchveo.core.errors import UsageError
+from batchveo.core.shutdown import CLEANUP_SECONDS
 from batchveo.core.version import __version__
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-CLOSING_SECONDS = 2.0
 _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 SEND_STARTED = "http11.send_request_body.started"
 """The step of httpcore's trace before the first byte of a body leaves."""
@@ -75,7 +75,7 @@ class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSING_SECONDS):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLEANUP_SECONDS):
             await self.aclose()
 
 

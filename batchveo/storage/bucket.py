@@ -24,6 +24,7 @@ import anyio
 
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
+from batchveo.core.shutdown import CLEANUP_SECONDS
 from batchveo.storage.base import DownloadFailed
 from batchveo.storage.block_writer import Disk
 from batchveo.storage.local_files import SUFFIX, is_sidecar_of, read_sidecar, sidecar_text, stems_of
@@ -39,8 +40,6 @@ BLOCK_BYTES = 1024 * 1024
 """How much is gathered before it is hashed and handed to the upload."""
 ROUNDS = 4
 """How often two writers may get into each other's way before this one leaves it to its next try."""
-ABORT_SECONDS = 0.5
-"""How long an upload is given up for: a run that is told to stop has five seconds, and most of them are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +198,7 @@ class BucketTaking:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        with anyio.move_on_after(ABORT_SECONDS, shield=True):
+        with anyio.move_on_after(CLEANUP_SECONDS, shield=True):
             await self._upload.abort()
 
     async def add(self, piece: bytes) -> None:

@@ -126,7 +126,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "mark-not-flushed":
             around(Transitions, "mark_sent", before=None, after=die)
         case "after-mark":
-            around_async(Coordinator, "leaving", after=die)
+            around_async(Coordinator, "mark_sent", after=die)
         case "after-post":
             around_async(ApiClient, "submit", after=die)
         case "before-id-commit":

@@ -29,9 +29,10 @@ from batchveo.core.errors import (
 )
 from batchveo.core.events import Event, JobStateChanged, Message, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.models import Job, JobState
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import Messengers
-from batchveo.display.notifier import EXIT_SECONDS, Notifier
+from batchveo.display.notifier import Notifier
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts
@@ -183,7 +184,7 @@ def test_a_signal_is_told_at_once_and_holds_nothing_up() -> None:
         notifier.ended(result(interrupted=signal.SIGTERM))
     assert [title for title, _ in night.out.posted] == ["batchveo was interrupted (SIGTERM)"]
     assert "1 video made, $1.00 charged" in night.out.posted[0][1]
-    assert night.out.waits == [pytest.approx(EXIT_SECONDS - 3.0)]
+    assert night.out.waits == [pytest.approx(ShutdownBudget.EXIT - 3.0)]
 
 
 def test_a_stuck_run_is_told_of_once_and_once_more_when_it_moves() -> None:

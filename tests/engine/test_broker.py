@@ -70,7 +70,7 @@ def generation(job: Job) -> Accepted:
 async def bought(desk: Broker) -> Job:
     """The next job, claimed, sent, accepted."""
     job = await desk.claim()
-    await desk.leaving(job)
+    await desk.mark_sent(job)
     return await desk.record(job, generation(job))
 
 
@@ -90,7 +90,7 @@ async def test_a_job_goes_its_way(offices: Offices) -> None:
         desk = await office.desk()
         job = await desk.claim()
         assert (job.state, job.attempts) == (S.SUBMITTING, 1)
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         assert office.on_disk(job).client_request_id == job.client_request_id
         steps = [(generation(job), S.GENERATING), (URL, S.DOWNLOADING), (FETCHED, S.SUCCEEDED)]
         for outcome, state in steps:
@@ -127,7 +127,7 @@ async def test_what_is_recorded_twice_is_known_already(offices: Offices) -> None
     async with offices() as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         first = await desk.record(job, generation(job))
         again = await desk.record(job, generation(job))
         assert first == again == office.job(job)
@@ -182,7 +182,7 @@ async def test_an_interrupt_ends_the_claims_and_lets_records_in(offices: Offices
     async with offices() as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         office.head.coordinator.interrupt(SIGTERM)
         assert (await desk.record(job, generation(job))).state is S.GENERATING
         assert await finished(desk) == 4.0
@@ -195,11 +195,11 @@ async def test_nothing_more_leaves_after_an_interrupt(offices: Offices) -> None:
     async with offices(2) as office:
         desk = await office.desk()
         sent, unsent = await desk.claim(), await desk.claim()
-        await desk.leaving(sent)
+        await desk.mark_sent(sent)
         office.head.coordinator.interrupt(SIGTERM)
         await finished(desk)
         with pytest.raises(ClaimLost):
-            await desk.leaving(unsent)
+            await desk.mark_sent(unsent)
         office.give_up("a")
         assert [office.job(job).state for job in (sent, unsent)] == [S.IN_DOUBT, S.PENDING]
 
@@ -237,7 +237,7 @@ async def test_a_disk_that_is_full_ends_the_run_for_all(offices: Offices) -> Non
         job = await one.record(await bought(one), URL)
         assert (await one.record(job, DiskRefused(reason="no room"))).state is S.DOWNLOADING
         assert await all_of(lambda: finished(one), lambda: finished(two)) == [4.0, 4.0]
-        assert isinstance(office.head.coordinator._recorder.stopped, DiskTrouble)
+        assert isinstance(office.head.coordinator._bus.stopped, DiskTrouble)
 
 
 async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> None:
@@ -271,7 +271,7 @@ async def test_a_worker_that_was_given_up_is_told_so(offices: Offices) -> None:
         job = await desk.claim()
         office.give_up("a")
         office.give_up("a")
-        for call in (lambda: desk.leaving(job), lambda: desk.record(job, Refused(reason="no"))):
+        for call in (lambda: desk.mark_sent(job), lambda: desk.record(job, Refused(reason="no"))):
             with pytest.raises(Fenced):
                 await call()
         assert await is_fenced(desk, office)
@@ -286,7 +286,7 @@ async def test_a_job_whose_request_did_not_leave_is_free_at_once(offices: Office
         again = await two.claim()
         assert (again.seq, again.attempts) == (job.seq, 2)
         with pytest.raises((ClaimLost, Fenced)):
-            await one.leaving(job)
+            await one.mark_sent(job)
 
 
 async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) -> None:
@@ -297,7 +297,7 @@ async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) ->
         moved = office.head.store.transitions.recover_job(job, run=office.plans.spec.run, now=office.clock.now())
         assert moved.state is S.PENDING
         with pytest.raises(ClaimLost):
-            await desk.leaving(job)
+            await desk.mark_sent(job)
 
 
 async def test_a_job_whose_request_may_have_left_is_in_doubt(offices: Offices) -> None:
@@ -305,7 +305,7 @@ async def test_a_job_whose_request_may_have_left_is_in_doubt(offices: Offices) -
     async with offices(1, settle=600.0) as office:
         one, two = await office.desk("one"), await office.desk("two")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         office.give_up("one")
         assert office.job(job).state is S.IN_DOUBT
         assert await office.begin(two.claim).waits()
@@ -316,12 +316,12 @@ async def test_the_generation_of_a_worker_given_up_still_counts(offices: Offices
     async with offices(1, settle=600.0, workers=2) as office:
         one, two = await office.desk("one"), await office.desk("two")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         office.give_up("one")
         late = await one.record(job, generation(job))
         assert (late.state, late.generation_id) == (S.GENERATING, "g-1-1")
         assert await one.record(job, generation(job)) == late
-        assert names(await two.adopt()) == [job.name]
+        assert names(await two.take_over()) == [job.name]
         assert office.job(job) == late
         assert office.despair == []
 
@@ -331,7 +331,7 @@ async def test_a_late_generation_takes_a_job_that_waits_again(offices: Offices) 
     async with offices(1, settle=600.0) as office:
         one = await office.desk("one")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         office.give_up("one")
         office.head.store.manual.resubmit_job(office.job(job), now=office.clock.now() + 3600)
         late = await one.record(job, generation(job))
@@ -344,10 +344,10 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
     async with offices(1, settle=600.0, workers=2) as office:
         one, two = await office.desk("one"), await office.desk("two")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         office.give_up("one")
         office.head.store.manual.resubmit_job(office.job(job), now=office.clock.now())
-        office.head.coordinator._recorder.notify()
+        office.head.coordinator._bus.notify()
         again = await two.claim()
         for _ in range(2):
             late = await one.record(job, generation(job))
@@ -365,7 +365,7 @@ async def test_a_late_generation_that_is_another_jobs_serves_no_second(offices: 
     async with offices(2, settle=600.0) as office:
         one, two = await office.desk("one"), await office.desk("two")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         office.give_up("one")
         other = await bought(two)
         late = await one.record(job, Accepted(generation_id=str(other.generation_id)))
@@ -381,7 +381,7 @@ async def test_a_generation_that_is_another_jobs_is_a_doubt(offices: Offices) ->
         desk = await office.desk()
         first = await bought(desk)
         job = await desk.claim()
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         moved = await desk.record(job, Accepted(generation_id=str(first.generation_id)))
         assert moved.state is S.IN_DOUBT
 
@@ -408,11 +408,11 @@ async def test_what_a_dead_worker_looked_after_is_adopted(offices: Offices) -> N
         one, two = await office.desk("one"), await office.desk("two")
         jobs = [await bought(one) for _ in range(4)]
         jobs[0] = await one.record(jobs[0], URL)
-        adopting = office.begin(two.adopt)
+        adopting = office.begin(two.take_over)
         assert await adopting.waits()
         office.give_up("one")
         assert names(await adopting.ended()) == names(jobs)
-        assert await office.begin(two.adopt).waits()
+        assert await office.begin(two.take_over).waits()
 
 
 async def test_orphans_are_shared_fairly(offices: Offices) -> None:
@@ -423,10 +423,10 @@ async def test_orphans_are_shared_fairly(offices: Offices) -> None:
             await bought(dead)
         office.give_up("dead")
         one, two = await office.desk("one"), await office.desk("two")
-        got = [len(await one.adopt()), len(await two.adopt())]
+        got = [len(await one.take_over()), len(await two.take_over())]
         assert got == [7, 7]
         begun = office.clock.now()
-        rest = await all_of(one.adopt, two.adopt)
+        rest = await all_of(one.take_over, two.take_over)
         assert [len(jobs) for jobs in rest] == [3, 3]
         assert office.clock.now() - begun > LATECOMERS_SECONDS - 10
 
@@ -464,7 +464,7 @@ async def test_a_budget_is_that_of_all_workers(offices: Offices) -> None:
         for desk, job in zip(desks, jobs, strict=True):
             await desk.record(await desk.record(job, Completed(url="https://x/v.mp4", cost_usd=2.0)), FETCHED)
         await all_of(*(lambda desk=desk: finished(desk) for desk in desks))
-        assert isinstance(office.head.coordinator._recorder.stopped, BudgetReached)
+        assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
         assert len(office.attempts()) == 2
 
 
@@ -503,14 +503,14 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(offices: Offices)
     async with offices(2, keys=[key("a"), key("b")]) as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         await desk.record(job, Blocked(stop=Stop.KEY, reason="401"))
         others = [await desk.claim(), await desk.claim()]
         assert {other.key for other in others} == {"b" if job.key == "a" else "a"}
         for other in others:
             await desk.record(other, Blocked(stop=Stop.KEY, reason="401"))
         await finished(desk)
-        assert isinstance(office.head.coordinator._recorder.stopped, KeyRejected)
+        assert isinstance(office.head.coordinator._bus.stopped, KeyRejected)
 
 
 async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offices) -> None:
@@ -520,7 +520,7 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offic
         job = await desk.claim()
         await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
         assert {(await desk.claim()).key for _ in range(3)} == {"b" if job.key == "a" else "a"}
-        assert office.head.coordinator._recorder.stopped is None
+        assert office.head.coordinator._bus.stopped is None
 
 
 async def test_an_account_is_waited_for_while_the_others_go_on(offices: Offices) -> None:
@@ -545,7 +545,7 @@ async def test_all_accounts_empty_end_the_run(offices: Offices) -> None:
         for job in [await desk.claim(), await desk.claim()]:
             await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
         await finished(desk)
-        assert isinstance(office.head.coordinator._recorder.stopped, OutOfCredits)
+        assert isinstance(office.head.coordinator._bus.stopped, OutOfCredits)
 
 
 async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices) -> None:
@@ -555,7 +555,7 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices)
         jobs = {job.key: job for job in [await bought(desk), await bought(desk)]}
         assert jobs.keys() == {"a", "b"}
         await desk.record(jobs["a"], Blocked(stop=Stop.KEY, reason="401"))
-        assert await office.begin(desk.adopt).waits()
+        assert await office.begin(desk.take_over).waits()
         assert not office.head.coordinator.finished.is_set()
         await desk.record(await desk.record(jobs["b"], URL), FETCHED)
         assert await finished(desk) == 4.0
@@ -570,7 +570,7 @@ async def test_a_429_slows_one_key_for_all_workers(offices: Offices) -> None:
         throttled = [job for job in jobs if job.key == "a"][:2]
         for job in throttled:
             await desks[0].record(job, Throttled(reason="429"))
-        limits = {line.name: line.limit.value for line in office.head.coordinator._lines}
+        limits = {throttle.name: throttle.limit.value for throttle in office.head.coordinator._throttles}
         assert limits["a"] < 4
         assert limits["b"] == 4
 
@@ -583,7 +583,7 @@ async def test_a_state_that_cannot_be_written_ends_the_run_for_all(offices: Offi
     async with offices(3, workers=2) as office:
         one, two = await office.desk("one"), await office.desk("two")
         job = await one.claim()
-        await one.leaving(job)
+        await one.mark_sent(job)
         full = sqlite3.OperationalError("database or disk is full")
         with mock.patch.object(Connection, "flush", side_effect=full):
             with pytest.raises((Fenced, sqlite3.OperationalError)):
@@ -601,12 +601,12 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(offices: Offices) -> None
     async with offices(1, service=Settings(log_lag=5.0), settle=600.0) as office:
         desk, other = await office.desk("one"), await office.desk("two")
         job = await desk.claim()
-        await desk.leaving(job)
+        await desk.mark_sent(job)
         api = office.plans.apis[""]
         sold = await api.submit(job.request, client_request_id=str(job.client_request_id))
         assert isinstance(sold, Accepted)
         assert (await desk.record(job, SubmitUncertain(reason="reset"))).state is S.IN_DOUBT
-        found = await other.adopt()
+        found = await other.take_over()
         assert [each.generation_id for each in found] == [sold.generation_id]
 
 

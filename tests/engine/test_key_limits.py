@@ -15,7 +15,7 @@ from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Completed, Refused, Throttled
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.protocol import Verb
+from batchveo.engine.cluster.protocol import Method
 from batchveo.store.transitions import Transitions
 from tests.engine.cluster.test_remote_broker import generation, joined, sent
 from tests.helpers.coordinator_at_work import FAR, STORMY, Face, Office, finished, key
@@ -31,7 +31,7 @@ def office_of(folder: Path, jobs: int, face: Face = FAR, **options: Any) -> Offi
 
 def claims(office: Office) -> int:
     """How many calls asked for jobs."""
-    return sum(call.verb is Verb.CLAIM for call in office.wire.calls)
+    return sum(call.method is Method.CLAIM for call in office.wire.calls)
 
 
 async def test_what_may_leave_comes_in_one_answer(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None
         assert (claims(office), office.head.store.queries.read_committed()) == (1, 4.0)
         waiting = office.begin(desk.claim)
         assert await waiting.waits()
-        assert office.head.coordinator._recorder.stopped is None
+        assert office.head.coordinator._bus.stopped is None
         for job in jobs:
             moved = await desk.record(job, generation(job))
             await desk.record(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
         assert await waiting.waits(100.0)
-        assert isinstance(office.head.coordinator._recorder.stopped, BudgetReached)
+        assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
 
 
 async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_worker_that_was_given_up_is_given_nothing_of_what_it_has(tmp_pa
         job = await desk.claim()
         office.give_up("a")
         with pytest.raises(Fenced):
-            await desk.leaving(job)
+            await desk.mark_sent(job)
         assert await office.begin(desk.claim).waits()
         assert [job.state for job in office.jobs()] == [S.PENDING] * 3
 

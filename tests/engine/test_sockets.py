@@ -14,7 +14,8 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, ignore_event
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine import key_limits, local_broker, worker
+from batchveo.core.shutdown import ShutdownBudget
+from batchveo.engine import key_limits
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.spec import RunSpec
@@ -110,8 +111,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_no_long_pauses")
 def test_the_second_signal_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls under way are cut, however long they had; what they may have bought stands there, and is looked up."""
-    for module in (local_broker, worker):
-        monkeypatch.setattr(module, "GRACE_SECONDS", 3600.0)
+    monkeypatch.setattr(ShutdownBudget, "CALLS", 3600.0)
     settings = Settings(generation_median=0.2, log_lag=0.1, faults={"late-answer": 1.0}, late_by=3600.0)
     service = Signalling(settings, signal.SIGINT, submit=2)
 

@@ -246,7 +246,7 @@ async def finished(desk: Broker) -> float:
 async def _ask_on(desk: Broker) -> None:
     with suppress(Fenced):
         while True:
-            await desk.adopt()
+            await desk.take_over()
 
 
 def names(jobs: Iterable[Job]) -> list[str]:

@@ -72,5 +72,5 @@ class Head:
 
     def give_up(self, worker: str) -> None:
         """Do what whoever runs the workers does about one that is dead, or taken for dead."""
-        self.coordinator.dead(worker)
+        self.coordinator.remove_worker(worker)
         self.dispatcher.forget(worker)

@@ -19,7 +19,7 @@ from batchveo.core.models import JobSpec
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
-from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
+from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
@@ -54,7 +54,7 @@ class Mishap(Enum):
 class Fate:
     """``what`` happens to the worker in ``slot``, for ``seconds``, ``at`` so many seconds into the run.
 
-    Or so many after call number ``nth`` of the kind ``verb`` was carried out, to the worker whose call it was: the
+    Or so many after call number ``nth`` of the kind ``method`` was carried out, to the worker whose call it was: the
     moments that matter are short.
     """
 
@@ -62,7 +62,7 @@ class Fate:
     what: Mishap
     slot: int
     seconds: float
-    verb: Verb | None = None
+    method: Method | None = None
     nth: int = 0
 
 
@@ -108,7 +108,7 @@ def _fate_of(rng: random.Random, workers: int) -> Fate:
         what=rng.choice(list(Mishap)),
         slot=rng.randrange(workers),
         seconds=rng.choice([0.0, 1.0, 10.0, 90.0, LONGEST_FREEZE]),
-        verb=rng.choice([Verb.CLAIM, Verb.LEAVING, Verb.LEAVING, Verb.RECORD]) if aimed else None,
+        method=rng.choice([Method.CLAIM, Method.MARK_SENT, Method.MARK_SENT, Method.RECORD]) if aimed else None,
         nth=rng.randint(1, 6),
     )
 
@@ -132,7 +132,7 @@ class FarRun:
         self._dispatcher: _Guarded | None = None
         self._at_work = far.workers
         self._all_ended = anyio.Event()
-        self._carried_out: Counted[Verb] = Counted()
+        self._carried_out: Counted[Method] = Counted()
 
     async def live(self, jobs: Sequence[JobSpec], *, kill_after: float | None = None) -> None:
         """Run to the end, or until everything dies at once."""
@@ -148,7 +148,7 @@ class FarRun:
                 if not self._calm:
                     self._wire.watch = self._watched
                     for fate in self._far.fates:
-                        if fate.verb is None:
+                        if fate.method is None:
                             tasks.start_soon(self._befall, fate, fate.slot)
                 tasks.start_soon(self._watch)
                 await self._heads(plans)
@@ -258,9 +258,9 @@ class FarRun:
                     self._give_up(name)
 
     def _watched(self, call: Call) -> None:
-        self._carried_out[call.verb] += 1
+        self._carried_out[call.method] += 1
         for fate in self._far.fates:
-            if (fate.verb, fate.nth) == (call.verb, self._carried_out[call.verb]):
+            if (fate.method, fate.nth) == (call.method, self._carried_out[call.method]):
                 self._tasks.start_soon(self._befall, fate, int(call.worker.split(".")[0]))
 
     async def _befall(self, fate: Fate, slot: int) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from batchveo.engine.cluster.backend import ActorLost
-from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
+from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import CALL_SECONDS
 
-ALONE = frozenset({Verb.CLAIM, Verb.ADOPT, Verb.INPUT_FILE})
+ALONE = frozenset({Method.CLAIM, Method.TAKE_OVER, Method.INPUT_FILE})
 """Calls that may be kept long, or have large answers, and so go by themselves."""
 MOST = 256
 """Calls in one message."""
@@ -39,7 +39,7 @@ class CallBatcher:
     async def __call__(self, call: Call) -> Answer:
         """The answer to ``call``; raises ``Unreachable``."""
         parcel = _Parcel(call)
-        if call.verb in ALONE:
+        if call.method in ALONE:
             await self._deliver([parcel])
         else:
             self._parcels.append(parcel)

@@ -13,7 +13,7 @@ from batchveo.core.clock import Clock
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
 from batchveo.engine.broker import ClaimLost, Fenced
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Verb
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import single_error
 
@@ -76,7 +76,7 @@ class CallServer:
         pending = calls.get(call.number)
         if pending is None:
             pending = _Pending()
-            if call.verb is not Verb.INPUT_FILE:
+            if call.method is not Method.INPUT_FILE:
                 calls[call.number] = pending
             with anyio.CancelScope(shield=True):
                 await self._carry_out(call, pending)
@@ -107,22 +107,22 @@ class CallServer:
     async def _value(self, call: Call) -> object:
         coordinator = self._coordinator
         worker = call.worker if self._sessions.get(call.worker) == call.session else ""
-        match call.verb:
-            case Verb.JOIN:
+        match call.method:
+            case Method.JOIN:
                 coordinator.join(call.worker)
                 coordinator.heard(call.worker)
                 self._sessions[call.worker] = secrets.token_hex(8)
                 return self._sessions[call.worker]
-            case Verb.CLAIM:
+            case Method.CLAIM:
                 return await self._claim(worker)
-            case Verb.LEAVING:
-                await coordinator.leaving(worker, cast("Job", call.arguments[0]))
-            case Verb.RECORD:
+            case Method.MARK_SENT:
+                await coordinator.mark_sent(worker, cast("Job", call.arguments[0]))
+            case Method.RECORD:
                 job, outcome, aside = cast("tuple[Job, Outcome, bool]", call.arguments)
                 return await coordinator.record(worker, job, outcome, aside=aside)
-            case Verb.ADOPT:
-                return await self._waiting(lambda: coordinator.adopt(worker, most=MOST_ADOPTED)) or ()
-            case Verb.INPUT_FILE:
+            case Method.TAKE_OVER:
+                return await self._waiting(lambda: coordinator.take_over(worker, most=MOST_ADOPTED)) or ()
+            case Method.INPUT_FILE:
                 return coordinator.input_file(worker, cast("str", call.arguments[0]))
         return None
 

@@ -10,6 +10,7 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.event_buffer import EventBuffer, News
@@ -26,8 +27,6 @@ from batchveo.store import Store
 
 LOCK_SECONDS = 30.0
 """How long the process before this one may take to let go of the state."""
-LAST_SECONDS = 4.5
-"""How long workers may take to end when the run is over."""
 
 Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClient]]]
 
@@ -81,12 +80,12 @@ class CoordinatorActor:
         self._ready.set()
         coordinator = await self._coordinating()
         await coordinator.finished.wait()
-        with anyio.move_on_after(LAST_SECONDS):
+        with anyio.move_on_after(ShutdownBudget.CLEANUP):
             await coordinator.deserted()
 
-    async def dead(self, worker: str) -> None:
+    async def remove_worker(self, worker: str) -> None:
         """Give ``worker`` up, or see it off."""
-        (await self._coordinating()).dead(worker)
+        (await self._coordinating()).remove_worker(worker)
         if self._dispatcher is not None:
             self._dispatcher.forget(worker)
 

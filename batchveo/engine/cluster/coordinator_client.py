@@ -35,9 +35,9 @@ class CoordinatorClient:
         """See ``News.since``; asked for until it is there."""
         return cast("EventBuffer", await self._insist("news", edition, number))
 
-    async def dead(self, worker: str) -> None:
+    async def remove_worker(self, worker: str) -> None:
         """Give ``worker`` up, or see it off; a coordinator that started anew does not know it anyway."""
-        await self._insist("dead", worker)
+        await self._insist("remove_worker", worker)
 
     async def stop(self, why: StoppedEarly) -> None:
         """End the run for a reason that only the driver sees."""

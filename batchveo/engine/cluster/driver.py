@@ -13,6 +13,7 @@ import anyio
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, ignore_event
 from batchveo.core.settings import Cluster, RunSettings
+from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.cluster.backend import ActorBackend, ActorLost
 from batchveo.engine.cluster.coordinator_client import CoordinatorClient
 from batchveo.engine.cluster.process_spec import ProcessSpec
@@ -27,8 +28,6 @@ from batchveo.engine.spec import RunSpec
 from batchveo.storage.local_files import sweep
 from batchveo.store import Store
 
-EXIT_SECONDS = 4.7
-"""How long a run may take to end after the first stop signal."""
 AGAIN_SECONDS = 1.0
 """After which a coordinator that was lost is asked again."""
 LOSSES_BORNE = 10
@@ -78,6 +77,7 @@ class ClusterRun:
         self._interrupted: signal.Signals | None = None
         self._lost: ClusterTrouble | None = None
         self._working = anyio.CancelScope()
+        self._shutdown: ShutdownBudget | None = None
 
     async def execute(self) -> RunResult:
         """Run to the end; raises for bugs, ``StateLocked``, and ``StoppedEarly`` where nothing could begin."""
@@ -86,7 +86,7 @@ class ClusterRun:
         with stop_signals() as signals, single_error():
             result = await self._executed(signals, tag)
         with suppress(StateLocked):  # else there is a run already that does the rest
-            await hold(self._store, patience=RELEASE_SECONDS)
+            await hold(self._store, patience=self._release_seconds())
             if self._output is not None:
                 sweep(self._output, f"{tag}-")
         return result
@@ -165,8 +165,19 @@ class ClusterRun:
     async def _mind(self, coordinator: CoordinatorClient) -> None:
         """End the run where the engine is lost; that would end this process by and by, without a word of ours."""
         self._lost = ClusterTrouble(await self._engine.gone())
-        self._working.deadline = min(self._working.deadline, anyio.current_time() + EXIT_SECONDS)
+        self._begin_shutdown()
         await coordinator.stop(self._lost)  # the coordinator may be there yet
+
+    def _begin_shutdown(self) -> None:
+        """Give the run until the end of the shutdown that begins now, unless it had less already."""
+        shutdown = self._shutdown = self._shutdown or ShutdownBudget(anyio.current_time())
+        self._working.deadline = min(self._working.deadline, shutdown.find_deadline(shutdown.EXIT))
+
+    def _release_seconds(self) -> float:
+        """How long to wait for the lock; after a stop signal no longer than is left."""
+        if self._interrupted is None or self._shutdown is None:
+            return RELEASE_SECONDS
+        return min(RELEASE_SECONDS, self._shutdown.count_seconds(ShutdownBudget.ALL, now=anyio.current_time()))
 
     def _cut_off(self, why: StoppedEarly | None) -> RunResult:
         """How a run stands whose coordinator can tell nothing more; its state holds all that counts."""
@@ -195,7 +206,7 @@ class ClusterRun:
                     self._working.cancel()
                     return
                 self._interrupted = received
-                self._working.deadline = anyio.current_time() + EXIT_SECONDS
+                self._begin_shutdown()
                 tasks.start_soon(coordinator.interrupt, received)
 
     async def _relay(self, coordinator: CoordinatorClient) -> None:

@@ -13,17 +13,17 @@ from enum import StrEnum
 from batchveo.core.events import Event
 
 
-class Verb(StrEnum):
-    """What a worker can ask for; ``desk.Desk`` tells of each.
+class Method(StrEnum):
+    """What a worker can ask for; ``broker.Broker`` tells of each.
 
     ``INPUT_FILE`` changes nothing, and its answer may be large: that is not kept, a repeated call reads anew.
     """
 
     JOIN = "join"
     CLAIM = "claim"
-    LEAVING = "leaving"
+    MARK_SENT = "mark_sent"
     RECORD = "record"
-    ADOPT = "adopt"
+    TAKE_OVER = "take_over"
     INPUT_FILE = "input_file"
 
 
@@ -39,7 +39,7 @@ class Call:
     session: str
     number: int
     settled: int
-    verb: Verb
+    method: Method
     arguments: tuple[object, ...] = ()
     told: tuple[Event, ...] = ()
 

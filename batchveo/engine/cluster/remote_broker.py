@@ -1,7 +1,8 @@
-"""The desk of a worker in another process: calls over a wire that may lose, repeat or delay them."""
+"""The broker of a worker in another process: calls over a transport that may lose, repeat or delay them."""
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,9 +16,12 @@ from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.core.rate_limit import compute_backoff
-from batchveo.engine.broker import GRACE_SECONDS, Fenced, TooLate
+from batchveo.core.shutdown import ShutdownBudget
+from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Transport, Unreachable, Verb
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Transport, Unreachable
+
+_log = logging.getLogger(__name__)
 
 CALL_SECONDS = LONG_POLL_SECONDS + 20.0
 """After which a call without an answer is repeated."""
@@ -33,7 +37,7 @@ LONGEST_GAP = 5.0
 
 
 class RemoteBroker:
-    """A ``Desk`` over ``transport``, for the worker called ``worker``: a name that nobody had before.
+    """A ``Broker`` over ``transport``, for the worker called ``worker``: a name that nobody had before.
 
     ``despair`` gets the words that hold the last trace of a purchase, where the coordinator cannot be reached.
     """
@@ -54,24 +58,24 @@ class RemoteBroker:
 
     async def join(self) -> None:
         """Be taken on; from then on the coordinator's time counts."""
-        answer = await self._call(Verb.JOIN)
+        answer = await self._call(Method.JOIN)
         self._session = cast("str", answer.value)
         self.clock = Clock(wall=lambda: answer.now)
 
     async def claim(self) -> Job:
-        """See ``Desk``; a worker that was given up waits for ever."""
+        """See ``Broker``; a worker that was given up waits for ever."""
         if not self._claimed or self._fenced:
-            self._claimed.extend(cast("Sequence[Job]", await self._something(Verb.CLAIM)))
+            self._claimed.extend(cast("Sequence[Job]", await self._something(Method.CLAIM)))
         return self._claimed.popleft()
 
-    async def adopt(self) -> Sequence[Job]:
-        """See ``Desk``; a worker that was given up waits for ever."""
-        return cast("Sequence[Job]", await self._something(Verb.ADOPT))
+    async def take_over(self) -> Sequence[Job]:
+        """See ``Broker``; a worker that was given up waits for ever."""
+        return cast("Sequence[Job]", await self._something(Method.TAKE_OVER))
 
-    async def _something(self, verb: Verb) -> object:
+    async def _something(self, method: Method) -> object:
         try:
             while True:
-                answer = await self._call(verb)
+                answer = await self._call(method)
                 if answer.value:
                     return answer.value
                 if answer.over:
@@ -81,18 +85,18 @@ class RemoteBroker:
         await anyio.sleep_forever()
         raise AssertionError("unreachable")
 
-    async def leaving(self, job: Job) -> None:
-        """See ``Desk``."""
+    async def mark_sent(self, job: Job) -> None:
+        """See ``Broker``."""
         asked = self.clock.now()
-        await self._call(Verb.LEAVING, job)
+        await self._call(Method.MARK_SENT, job)
         if self.clock.now() - asked > LEAVE_SECONDS:
             raise TooLate("leave to send it came too late; it was not sent")
 
     async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
-        """See ``Desk``. A generation id is handed in whatever has become of the worker."""
+        """See ``Broker``. A generation id is handed in whatever has become of the worker."""
         with anyio.CancelScope(shield=True):
             try:
-                answer = await self._call(Verb.RECORD, job, outcome, aside)
+                answer = await self._call(Method.RECORD, job, outcome, aside)
             except Fenced:
                 if not isinstance(outcome, Accepted):
                     raise
@@ -100,7 +104,7 @@ class RemoteBroker:
         return cast("Job", answer.value)
 
     async def _last_words(self, job: Job, outcome: Accepted) -> Answer:
-        call = self._numbered(Verb.RECORD, job, outcome, False)  # noqa: FBT003 - the arguments of record
+        call = self._numbered(Method.RECORD, job, outcome, False)  # noqa: FBT003 - the arguments of record
         try:
             return await self._answered(call, patience=LAST_WORDS_SECONDS)
         except Fenced:
@@ -111,16 +115,16 @@ class RemoteBroker:
             raise
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:
-        """See ``Desk``."""
+        """See ``Broker``."""
         return await self._inputs(sha256)
 
     async def _input_file(self, sha256: str) -> tuple[str, bytes]:
-        return cast("tuple[str, bytes]", (await self._call(Verb.INPUT_FILE, sha256)).value)
+        return cast("tuple[str, bytes]", (await self._call(Method.INPUT_FILE, sha256)).value)
 
     async def finished(self) -> float:
-        """See ``Desk``."""
+        """See ``Broker``."""
         await self._over.wait()
-        return FENCED_GRACE_SECONDS if self._fenced else GRACE_SECONDS
+        return FENCED_GRACE_SECONDS if self._fenced else ShutdownBudget.CALLS
 
     @property
     def is_fenced(self) -> bool:
@@ -128,28 +132,28 @@ class RemoteBroker:
         return self._fenced
 
     def tell(self, event: Event) -> None:
-        """See ``Desk``; it goes along with the next call."""
+        """See ``Broker``; it goes along with the next call."""
         self._told.append(event)
 
-    async def _call(self, verb: Verb, *arguments: object) -> Answer:
+    async def _call(self, method: Method, *arguments: object) -> Answer:
         if self._fenced:
             raise Fenced(self._worker)
-        answer = await self._answered(self._numbered(verb, *arguments), patience=PATIENCE_SECONDS)
+        answer = await self._answered(self._numbered(method, *arguments), patience=PATIENCE_SECONDS)
         if answer.over:
             self._over.set()
         return answer
 
-    def _numbered(self, verb: Verb, *arguments: object) -> Call:
+    def _numbered(self, method: Method, *arguments: object) -> Call:
         number = next(self._numbers)
         told: tuple[Event, ...] = ()
-        if verb is not Verb.INPUT_FILE:  # which the coordinator does not know again
+        if method is not Method.INPUT_FILE:  # which the coordinator does not know again
             told, self._told = tuple(self._told), []
         return Call(
             worker=self._worker,
             session=self._session,
             number=number,
             settled=min(self._open, default=number),
-            verb=verb,
+            method=method,
             arguments=arguments,
             told=told,
         )
@@ -170,6 +174,9 @@ class RemoteBroker:
                 return self._heeded(answer)
             if self.clock.now() > until:
                 break
+            _log.debug(
+                "worker %s: call %d (%s) has no answer, try %d", self._worker, call.number, call.method, troubles + 1
+            )
             await anyio.sleep(compute_backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
         self._give_up()
         raise Fenced("the coordinator cannot be reached")

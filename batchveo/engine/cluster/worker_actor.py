@@ -62,20 +62,20 @@ class WorkerActor:
         async with self._opening(brief.service) as (apis, videos), anyio.create_task_group() as tasks:
             batches = CallBatcher(send)
             tasks.start_soon(batches.run)
-            desk = RemoteBroker(name, batches, despair=self._despair)
-            tasks.start_soon(self._watch, desk)
+            broker = RemoteBroker(name, batches, despair=self._despair)
+            tasks.start_soon(self._watch, broker)
             with suppress(Fenced):
-                await desk.join()
+                await broker.join()
                 worker = Worker(
-                    desk, apis, videos, brief.settings, durations=brief.durations, disk=self._disk, writer=name
+                    broker, apis, videos, brief.settings, durations=brief.durations, disk=self._disk, writer=name
                 )
                 await worker.run()
             tasks.cancel_scope.cancel()
-        return WorkerEnd(over=not desk.is_fenced, words=tuple(self._words))
+        return WorkerEnd(over=not broker.is_fenced, words=tuple(self._words))
 
-    async def _watch(self, desk: RemoteBroker) -> None:
-        await desk.finished()
-        if desk.is_fenced:
+    async def _watch(self, broker: RemoteBroker) -> None:
+        await broker.finished()
+        if broker.is_fenced:
             self._fenced.set()
 
     def _despair(self, words: str) -> None:

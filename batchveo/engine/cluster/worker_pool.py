@@ -91,7 +91,7 @@ class WorkerPool:
         if worker is not None:
             self._say(f"worker {name} is silent; its jobs go to others")
             self._kill(worker)
-        await self._coordinator.dead(name)
+        await self._coordinator.remove_worker(name)
 
     def kill_all(self) -> None:
         """End them at once."""
@@ -111,7 +111,7 @@ class WorkerPool:
         self._at_work[name] = worker
         over = await self._worked(name, worker, lingering)
         self._at_work.pop(name, None)
-        await self._coordinator.dead(name)
+        await self._coordinator.remove_worker(name)
         return over
 
     async def _worked(self, name: str, worker: Actor, lingering: TaskGroup) -> bool:

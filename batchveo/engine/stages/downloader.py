@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -16,6 +17,8 @@ from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.engine.stages.video_fetcher import VideoFetcher
+
+_log = logging.getLogger(__name__)
 
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
@@ -60,6 +63,13 @@ class Downloader:
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
             self._broker.tell(Message(text=text, warning=True))
+        if isinstance(outcome, DownloadError):
+            _log.debug(
+                "job %s: download failed, %s: %s",
+                job.id,
+                "left to the next run" if aside else "tried again",
+                outcome.reason,
+            )
         moved = await self._broker.record(job, outcome, aside=aside)
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from batchveo.engine.stages.outage import Outage
 from batchveo.engine.stages.poll_schedule import PollSchedule
 from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.provider import ApiClient
+
+_log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Polls under way at the same time, at most."""
@@ -119,6 +122,9 @@ class Poller:
         due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
         if not (streak.aside or trouble.final):
             due = max(due, self._schedule.unknown(job, now))
+        _log.debug(
+            "job %s: poll %d in a row failed, again in %.1f s: %s", job.id, streak.count, due - now, trouble.reason
+        )
         self.queue.put(job, due)
 
     async def _handle_unknown_status(self, job: Job, outcome: StillGenerating, now: float) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from batchveo.core.errors import KeyRejected
-from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.core.settings import Doubt, RunSettings
+from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.per_key import Label
-from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import RunContext
 from batchveo.engine.stages.log_lookup import LogKey, LogLookup
 from batchveo.engine.stages.unexpected import UNEXPECTED
 from batchveo.provider import ApiClient, ProviderError
@@ -40,8 +40,9 @@ class Reconciler:
 
     def __init__(
         self,
-        recorder: Recorder,
-        board: InFlightTable,
+        context: RunContext,
+        bus: EventBus,
+        in_flight: InFlightTable,
         apis: Mapping[Label, ApiClient],
         settings: RunSettings,
         *,
@@ -49,8 +50,9 @@ class Reconciler:
         left_with: Callable[[Job, Label], LogKey],
         record: Callable[[Job, LogOutcome], Awaitable[None]],
     ) -> None:
-        self._recorder = recorder
-        self._board = board
+        self._context = context
+        self._bus = bus
+        self._in_flight = in_flight
         self._settle = settings.settle
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         self._lookups = {
@@ -58,7 +60,7 @@ class Reconciler:
                 api,
                 settle=settings.settle,
                 resubmit=resubmit,
-                now=recorder.now,
+                now=context.now,
                 left_with=partial(_with_label, left_with, key),
             )
             for key, api in apis.items()
@@ -80,14 +82,14 @@ class Reconciler:
         It waits for the first look about each, and for an answer about what has tries left: a generation that is
         put aside while it is under way ends soon after, and the log names it as free only then.
         """
-        now = self._recorder.now()
-        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._board.is_made_again(job)}
+        now = self._context.now()
+        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._in_flight.is_made_again(job)}
         unlooked = {request: job for request, job in self._wanted().items() if request not in self._looked}
         return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
     def _seen(self, job: Job) -> float:
         """When this run first saw that ``job`` has to be looked up."""
-        return self._seen_at.setdefault(job.client_request_id, self._recorder.now())
+        return self._seen_at.setdefault(job.client_request_id, self._context.now())
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -95,23 +97,23 @@ class Reconciler:
             wanted = self._wanted()
             if wanted.keys() - self._known:
                 self._gap = SHORTEST_GAP
-                self._next = min(self._next, self._recorder.now() + self._gap)
+                self._next = min(self._next, self._context.now() + self._gap)
                 self._known = set(wanted)
-            elif not self._board.open_doubts() and not self._open_fruitless():
-                await self._recorder.wait()
+            elif not self._in_flight.open_doubts() and not self._open_fruitless():
+                await self._bus.wait()
                 continue
-            if self._recorder.now() < self._next:
-                await self._recorder.wait(self._next)
+            if self._context.now() < self._next:
+                await self._bus.wait(self._next)
                 continue
             await self._sweep()
 
     def _wanted(self) -> dict[RequestId, Job]:
-        jobs = [*self._board.doubts.values(), *self._board.fruitless.values()]
+        jobs = [*self._in_flight.doubts.values(), *self._in_flight.fruitless.values()]
         return {job.client_request_id: job for job in jobs}
 
     def _open_fruitless(self) -> list[Job]:
         """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
-        return [job for job in self._board.fruitless.values() if job.client_request_id not in self._told]
+        return [job for job in self._in_flight.fruitless.values() if job.client_request_id not in self._told]
 
     async def _sweep(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
@@ -125,22 +127,22 @@ class Reconciler:
             await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
         self._known = set(self._wanted())
         self._looked.update(job.client_request_id for jobs in by_key.values() for job in jobs)
-        self._recorder.notify()
+        self._bus.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()
 
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
         if self._wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
-        if job.seq in self._board.fruitless and isinstance(outcome, Charged | AbsentFromLog):
+        if job.seq in self._in_flight.fruitless and isinstance(outcome, Charged | AbsentFromLog):
             self._told.add(job.client_request_id)
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
         """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
-        if self._board.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
+        if self._in_flight.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
             return False
-        return self._fruitless_at(job) + self._settle <= self._recorder.now()
+        return self._fruitless_at(job) + self._settle <= self._context.now()
 
     def _fruitless_at(self, job: Job) -> float:
         return self._seen(job) if job.finished_at is None else job.finished_at
@@ -153,12 +155,12 @@ class Reconciler:
             outcomes = await self._lookups[key].charges(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
-            self._recorder.tell(Message(text=text, warning=True))
-            self._board.leave_fruitless(jobs)
+            self._bus.warn(text)
+            self._in_flight.leave_fruitless(jobs)
             return
         for job, outcome in outcomes:
             await self._record_if_news(job, outcome)
-        self._board.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
+        self._in_flight.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
 
     async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
@@ -172,20 +174,20 @@ class Reconciler:
         """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
-            self._recorder.tell(Message(text=f"the usage log cannot be read yet: {error}", warning=True))
+            self._bus.warn(f"the usage log cannot be read yet: {error}")
         if self._failures[key] < FAILURES_BELIEVED:
             return []
-        since = self._recorder.now() - self._settle
+        since = self._context.now() - self._settle
         unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
         doubts = [job for job in jobs if job.state is JobState.IN_DOUBT]
         return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
 
     def _next_sweep(self) -> float:
         """After the gap, yet not later than the moment at which the first silence counts."""
-        now = self._recorder.now()
+        now = self._context.now()
         settles = [
             job.doubted_at + self._settle
-            for job in self._board.open_doubts()
+            for job in self._in_flight.open_doubts()
             if job.doubted_at is not None and job.doubted_at + self._settle > now
         ]
         settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]

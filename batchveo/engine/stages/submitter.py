@@ -43,7 +43,7 @@ class Submitter:
         async with self._attachments.filled(job.request) as request:
             # the mark is on disk before the first byte leaves: from then on the request may have arrived
             return await self._apis.of(job).submit(
-                request, client_request_id=job.client_request_id, before_send=lambda: self._broker.leaving(job)
+                request, client_request_id=job.client_request_id, before_send=lambda: self._broker.mark_sent(job)
             )
 
     async def _submit(self, job: Job) -> None:

@@ -145,7 +145,7 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
                 await anyio.sleep_forever()
             return await real(method, *arguments)
 
-        mute = next(iter(head.object._coordinator._roster._held))
+        mute = next(iter(head.object._coordinator._assignments._held))
         head.ask = ask  # type: ignore[method-assign]
         assert worker is not None
 
@@ -159,7 +159,7 @@ async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Ca
     n = night()
 
     def strike(engine: FakeEngine) -> None:
-        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._roster._held)
+        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._assignments._held)
         real = head.ask
 
         async def ask(method: str, *arguments: Any) -> object:

@@ -26,7 +26,7 @@ from batchveo.core.settings import Cluster
 from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.call_batcher import ALONE, CallBatcher
 from batchveo.engine.cluster.event_buffer import MOST, News
-from batchveo.engine.cluster.protocol import Answer, Call, Unreachable, Verb
+from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.ray_bootstrap import started
 from batchveo.engine.cluster.shared_folder import check_marked, clear, marked
 from batchveo.engine.cluster.temp_dir import PREFIX, scratch
@@ -220,8 +220,8 @@ def test_the_key_shows_in_no_repr_of_what_travels() -> None:
 # -- batches
 
 
-def call_of(number: int, verb: Verb = Verb.RECORD) -> Call:
-    return Call(worker="w", session="s", number=number, settled=0, verb=verb)
+def call_of(number: int, method: Method = Method.RECORD) -> Call:
+    return Call(worker="w", session="s", number=number, settled=0, method=method)
 
 
 class Post:
@@ -269,8 +269,8 @@ async def test_long_polls_and_large_answers_go_by_themselves() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
         async with anyio.create_task_group() as calls:
-            for number, verb in enumerate([Verb.RECORD, *ALONE, Verb.RECORD]):
-                calls.start_soon(batches, call_of(number, verb))
+            for number, method in enumerate([Method.RECORD, *ALONE, Method.RECORD]):
+                calls.start_soon(batches, call_of(number, method))
         tasks.cancel_scope.cancel()
     assert sorted(map(len, post.messages)) == [1, 1, 1, 2]
 
@@ -282,11 +282,11 @@ async def test_a_lost_message_is_told() -> None:
     batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
-        assert (await batches(call_of(1, Verb.CLAIM))).value == 1
+        assert (await batches(call_of(1, Method.CLAIM))).value == 1
         post.lost = True
-        for verb in (Verb.CLAIM, Verb.RECORD):
+        for method in (Method.CLAIM, Method.RECORD):
             with pytest.raises(Unreachable):
-                await batches(call_of(2, verb))
+                await batches(call_of(2, method))
         post.lost = False
         assert (await batches(call_of(3))).value == 3
         tasks.cancel_scope.cancel()

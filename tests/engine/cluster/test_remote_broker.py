@@ -18,7 +18,7 @@ from batchveo.core.events import JobStateChanged, Message
 from batchveo.core.models import InputFile, Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Refused, RejectedTemporarily
 from batchveo.engine.broker import Fenced, TooLate
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Unreachable, Verb
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteBroker
 from batchveo.store.transitions import Transitions
 from tests.helpers.coordinator_at_work import LOCAL, Office, all_of, names
@@ -37,7 +37,7 @@ def generation(job: Job) -> Accepted:
 async def sent(desk: RemoteBroker) -> Job:
     """The next job, its request about to leave."""
     job = await desk.claim()
-    await desk.leaving(job)
+    await desk.mark_sent(job)
     return job
 
 
@@ -63,14 +63,14 @@ async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generatio
             S.GENERATING,
         ]
         with pytest.raises(Fenced):
-            await old.leaving(claimed)
+            await old.mark_sent(claimed)
         late = await old.record(doubtful, generation(doubtful))
         assert (late.state, office.on_disk(late).generation_id) == (S.GENERATING, "g-2-1")
         with pytest.raises(Fenced):
             await old.record(running, Completed(url="https://x/v.mp4"))
         assert await old.finished() == 90.0
         new = await joined(office, "new")
-        assert names(await new.adopt()) == names([doubtful, running])
+        assert names(await new.take_over()) == names([doubtful, running])
         assert (await new.claim()).seq == claimed.seq
         assert office.despair == []
 
@@ -92,12 +92,12 @@ async def test_a_coordinator_that_dies_before_its_words_are_safe(tmp_path: Path,
             if step != "claim_job":
                 job = await desk.claim()
             if step == "apply_move" and job is not None:
-                await desk.leaving(job)
+                await desk.mark_sent(job)
             with mock.patch.object(Transitions, step, dying):
                 if job is None:
                     waiting = office.begin(desk.claim)
                 elif step == "mark_sent":
-                    waiting = office.begin(lambda: desk.leaving(job))
+                    waiting = office.begin(lambda: desk.mark_sent(job))
                 else:
                     waiting = office.begin(lambda: desk.record(job, generation(job)))
                 await anyio.sleep(0.05)
@@ -120,7 +120,7 @@ async def test_a_join_that_straggles_to_the_next_coordinator_is_not_the_worker(t
         old = await joined(office, "old")
         await office.restart()
         join = office.wire.calls[0]
-        assert join.verb is Verb.JOIN
+        assert join.method is Method.JOIN
         await office.head.dispatcher.answer(join)
         with pytest.raises(Fenced):
             await old.input_file("x")
@@ -150,7 +150,7 @@ async def test_leave_that_comes_too_late_is_not_used(tmp_path: Path) -> None:
         job = await desk.claim()
         office.tasks.start_soon(_frozen_for, office, LEAVE_SECONDS + 1)
         with pytest.raises(TooLate) as late:
-            await desk.leaving(job)
+            await desk.mark_sent(job)
         moved = await desk.record(job, RejectedTemporarily(reason=str(late.value)))
         assert (moved.state, office.head.store.queries.read_committed()) == (S.PENDING, 0.0)
 
@@ -167,8 +167,8 @@ async def test_leave_within_its_time_is_used(tmp_path: Path) -> None:
         desk = await joined(office)
         job = await desk.claim()
         office.tasks.start_soon(_frozen_for, office, LEAVE_SECONDS - 1)
-        await desk.leaving(job)
-        assert [call.verb for call in office.wire.calls] == [Verb.JOIN, Verb.CLAIM, Verb.LEAVING]
+        await desk.mark_sent(job)
+        assert [call.method for call in office.wire.calls] == [Method.JOIN, Method.CLAIM, Method.MARK_SENT]
 
 
 async def test_a_coordinator_that_is_gone_for_ever(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path
         dispatcher = office.head.dispatcher
         session = str((await dispatcher.answer(office.wire.calls[0])).value)
         for moment in range(25):
-            call = Call(worker="a", session=session, number=5 + moment, settled=0, verb=Verb.CLAIM)
+            call = Call(worker="a", session=session, number=5 + moment, settled=0, method=Method.CLAIM)
             async with anyio.create_task_group() as first:
                 first.start_soon(dispatcher.answer, call)
                 for _ in range(moment):
@@ -259,7 +259,7 @@ async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> N
         assert await asking.waits(3.0)
         office.wire.weather = Weather()
         assert (await asking.ended()) == ("image/png", content)
-        assert [call.verb for call in office.wire.calls].count(Verb.INPUT_FILE) > 1
+        assert [call.method for call in office.wire.calls].count(Method.INPUT_FILE) > 1
         kept = [pending.value for calls in office.head.dispatcher._calls.values() for pending in calls.values()]
         assert not any(isinstance(value, tuple) and content in value for value in kept)
         asked = len(office.wire.calls)
@@ -287,8 +287,8 @@ async def test_a_long_poll_ends_with_nothing_and_is_asked_again(tmp_path: Path) 
     async with Office(tmp_path, jobs=1) as office:
         desk = await joined(office)
         await desk.claim()
-        assert await office.begin(desk.adopt).waits(5 * LONG_POLL_SECONDS + 1)
-        adopts = [call.number for call in office.wire.calls if call.verb is Verb.ADOPT]
+        assert await office.begin(desk.take_over).waits(5 * LONG_POLL_SECONDS + 1)
+        adopts = [call.number for call in office.wire.calls if call.method is Method.TAKE_OVER]
         assert len(set(adopts)) == len(adopts) == 6
 
 

@@ -23,7 +23,7 @@ class NoFiles:
     def __init__(self) -> None:
         self.marked: list[Job] = []
 
-    async def leaving(self, job: Job) -> None:
+    async def mark_sent(self, job: Job) -> None:
         self.marked.append(job)
 
     async def input_file(self, sha256: str) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""A run tells what sets its pace."""
+"""What keeps the next job from being submitted, as data and as events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import JobStateChanged, RunFinished, RunStarted, ThrottleChanged, ThrottleReason
+from batchveo.core.settings import RunSettings
+from batchveo.engine.admission import Admission, Closed, Decision, Wait
+from batchveo.engine.assignments import Assignments
+from batchveo.engine.budget import Budget
+from batchveo.engine.event_bus import EventBus
+from batchveo.engine.in_flight import InFlightTable
+from batchveo.engine.key_limits import KeyThrottles
+from batchveo.engine.run_context import RunContext
+from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.virtual_run import Night, specs
 
@@ -76,3 +86,28 @@ async def test_every_event_of_a_run_comes_between_both_ends(tmp_path: Path) -> N
     assert isinstance(ended, RunFinished)
     assert ended.stopped is not None
     assert any(isinstance(event, JobStateChanged) for event in night.events)
+
+
+async def test_a_decision_is_data(tmp_path: Path) -> None:
+    """A claimed job, what to wait for and until when, or the end: nothing is awaited to know it."""
+    night = Night(tmp_path)
+    settings = RunSettings(output=tmp_path, concurrency=1)
+    with night.store() as store:
+        context = RunContext(
+            store=store, clock=night.clock, run=store.runs.begin_run(command="run", service="x", now=0.0)
+        )
+        bus = EventBus(night.events.append, night.clock)
+        throttles = KeyThrottles(context, bus, (), settings)
+        in_flight = InFlightTable(begun=0.0, patience=60.0)
+        budget = Budget(context, bus, in_flight, {}, PriceList({}), settings, key_prints={})
+        admission = Admission(context, bus, in_flight, throttles, budget, Assignments(), backlog=9)
+        now = night.clock.now()
+        assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)
+        store.imports.add_jobs(specs(2), run=context.run, now=now)
+        decision = admission.decide(now)
+        assert isinstance(decision, Decision)
+        in_flight.place(decision.job, now=now)
+        assert admission.decide(now) == Wait(reason=ThrottleReason.PLACES, until=None)
+        why = StoppedEarly("enough")
+        bus.stop(why)
+        assert admission.decide(now) == Closed(why)
