@@ -49,13 +49,13 @@ class Signalling(Service):
 @pytest.fixture
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run would wait for seconds for, since a service that stumbles wants time, it waits a twentieth."""
-    pause = state_machine.backoff
+    pause = state_machine.compute_backoff
 
     def shorter(*args: Any, **settings: Any) -> float:
         return pause(*args, **settings) / 20
 
     for module in (state_machine, key_limits, failure_streaks):
-        monkeypatch.setattr(module, "backoff", shorter)
+        monkeypatch.setattr(module, "compute_backoff", shorter)
     monkeypatch.setattr(reconciler, "SHORTEST_GAP", 0.05)
 
 
