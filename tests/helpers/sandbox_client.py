@@ -14,13 +14,13 @@ OPENED = 1_790_000_000.0
 AUTH = {"authorization": "Bearer key"}
 
 
-def order(**changes: object) -> dict[str, object]:
+def make_body(**changes: object) -> dict[str, object]:
     """A valid request body, changed; a change to None removes the field."""
     body = {"model": "google/veo-3.1-t2v-fast", "prompt": "A cat", "duration": 4, **changes}
     return {name: value for name, value in body.items() if value is not None}
 
 
-class Desk:
+class SandboxClient:
     """A client without HTTP."""
 
     def __init__(self, journal: Path | None = None, *, now: float = OPENED, **settings: Any) -> None:
@@ -31,7 +31,7 @@ class Desk:
     def post(
         self, body: object = None, *, path: str = PATH, headers: dict[str, str] | None = None, **changes: object
     ) -> Response:
-        content = body if isinstance(body, bytes) else json.dumps(body or order(**changes)).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body or make_body(**changes)).encode()
         return self.service.handle(Request(method="POST", path=path, headers={**AUTH, **(headers or {})}, body=content))
 
     def get(
@@ -47,7 +47,7 @@ class Desk:
         )
 
     def submit(self, **changes: object) -> str:
-        """Submit a valid order; returns the generation's id."""
+        """Submit a valid request; returns the generation's id."""
         answer = self.post(**changes)
         assert answer.status == 201, answer
         return str(answer.json()["id"])

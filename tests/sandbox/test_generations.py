@@ -5,9 +5,9 @@ import json
 import pytest
 
 from batchveo.provider.catalog import MODELS, Model, ParamType
-from batchveo.sandbox.errors import Refused
-from batchveo.sandbox.validate import named_model, read_order
-from tests.helpers.manual_sandbox import order
+from batchveo.sandbox.calls import Refused
+from batchveo.sandbox.generations import read_generation_request, read_model_name
+from tests.helpers.sandbox_client import make_body
 
 WEB = "https://example.org/a.png"
 IMAGE = "data:image/png;base64,AAAA"
@@ -18,7 +18,7 @@ REFERENCE = {"model": "google/veo-3.1-reference-to-video", "duration": 8}
 
 
 def read(**changes):
-    return read_order(json.dumps(order(**changes)).encode())
+    return read_generation_request(json.dumps(make_body(**changes)).encode())
 
 
 def refusal(**changes) -> str:
@@ -37,7 +37,7 @@ def minimal(model: Model) -> dict[str, object]:
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
 def test_every_model_takes_its_minimal_request(model):
     """What a model requires is enough."""
-    assert read_order(json.dumps(minimal(model)).encode()).model is model
+    assert read_generation_request(json.dumps(minimal(model)).encode()).model is model
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
@@ -45,13 +45,13 @@ def test_every_model_takes_all_its_choices(model):
     """Each listed value of each parameter is accepted as it is spelt."""
     for name, param in model.params.items():
         for choice in param.choices:
-            read_order(json.dumps({**minimal(model), name: choice}).encode())
+            read_generation_request(json.dumps({**minimal(model), name: choice}).encode())
 
 
 def test_an_alias_names_its_model():
     """A model can be asked for by another name, which stays on record."""
     found = read(model="google/veo-3.0", resolution="720P")
-    assert (found.model.id, found.named) == ("google/veo3", "google/veo-3.0")
+    assert (found.model.id, found.model_name) == ("google/veo3", "google/veo-3.0")
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_all_problems_are_named_at_once():
 def test_bodies_that_are_no_object(body):
     """What is not a JSON object is refused, and names no model."""
     with pytest.raises(Refused):
-        read_order(body)
-    assert named_model(body) == ""
+        read_generation_request(body)
+    assert read_model_name(body) == ""
 
 
-def test_the_order_knows_the_shape_of_its_video():
+def test_the_request_knows_the_shape_of_its_video():
     """Length and shape follow from the request and the model's defaults."""
     assert (read(aspect_ratio="9:16", duration=6).portrait, read(duration=None).seconds) == (True, 8)
     assert read(model="veo2", duration=None).seconds == 5
