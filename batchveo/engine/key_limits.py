@@ -121,7 +121,7 @@ class KeyThrottles:
         self._count(outcome)
         match outcome:
             case Accepted():
-                throttle.limit.accepted()
+                throttle.limit.increase()
                 self._answered(throttle)
             case Refused():
                 self._answered(throttle)
@@ -161,7 +161,7 @@ class KeyThrottles:
 
     def _throttled(self, throttle: KeyThrottle, job: Job, running: int) -> None:
         now = self._context.now()
-        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+        if throttle.limit.decrease(sent_at=_sent_at(job), now=now, in_flight=running):
             throttle.lowered_at = now
 
     def _slow(
@@ -176,7 +176,7 @@ class KeyThrottles:
         silent: bool = False,
     ) -> None:
         now = self._context.now()
-        episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
+        episodes = throttle.pause.count_episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, compute_backoff(episodes, self._context.jitter(), cap=cap))
         _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)

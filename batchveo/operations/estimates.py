@@ -43,7 +43,7 @@ async def estimate_night(
     metrics = await fetch_durations(api, models)
     seen = {model: store.queries.list_generation_seconds(model) if store else [] for model in models}
     durations = expect_durations(seen, metrics)
-    expected = {model: known for model in models if (known := durations.expected(model)) is not None}
+    expected = {model: known for model in models if (known := durations.find_expected(model)) is not None}
     used = {METRICS: any(model in metrics for model in expected), HISTORY: any(seen[model] for model in expected)}
     return RunEstimate(
         forecast=forecast_run(left, expected, places=places, per_minute=per_minute),
@@ -62,8 +62,8 @@ def expect_durations(seen: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     durations = Durations()
     for model, seconds in seen.items():
         if model in metrics:
-            durations.guess(model, metrics[model])
-        durations.recall(model, seconds)
+            durations.set_guess(model, metrics[model])
+        durations.learn_all(model, seconds)
     return durations
 
 

@@ -152,8 +152,8 @@ class SnapshotReader:
         left = self.store.progress.count_left_by_model()
         durations = Durations()
         for model in left:
-            durations.recall(model, self.store.queries.list_generation_seconds(model))
-        expected = {model: known for model in left if (known := durations.expected(model)) is not None}
+            durations.learn_all(model, self.store.queries.list_generation_seconds(model))
+        expected = {model: known for model in left if (known := durations.find_expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
         ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
         # the forecast takes what is in flight as begun this moment

@@ -101,7 +101,7 @@ def test_a_night_is_foretold_from_what_a_few_generations_have_taught() -> None:
         for _ in range(8):
             seconds = 120 * exp(0.4 * rng.gauss(0, 1))
             durations.learn("m", after=seconds - 1, by=seconds + 1)
-        expected = durations.expected("m")
+        expected = durations.find_expected("m")
         assert expected is not None
         made = forecast_run({"m": 80}, {"m": expected}, places=10)
         assert made is not None
