@@ -63,7 +63,7 @@ class Durations:
         self._beliefs[model] = Belief(mean=mean, variance=variance, weight=PRIOR_WEIGHT)
 
     def learn(self, model: str, *, after: float, by: float) -> None:
-        """Learn that a generation took more than ``after`` and at most ``by`` seconds: its end fell between two polls."""
+        """Learn that a generation took more than ``after`` and at most ``by`` seconds: it ended between two polls."""
         belief = update_belief(self._beliefs.get(model), after=after, by=by)
         if belief is not None:
             self._beliefs[model] = belief

@@ -1,4 +1,7 @@
-"""Numbers, times and texts in the words that every display uses."""
+"""Money, numbers, times and texts in the form that every display uses.
+
+``web/static/money.js`` is the same as ``format_usd`` in JavaScript, and rounds in the same way.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ from batchveo.core.models import JobState
 
 
 def shorten_text(text: str, width: int = 60, *, squeeze: bool = True) -> str:
-    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one blank of several."""
+    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one space of several."""
     line = blank_unprintable(text)
     line = " ".join(line.split()) if squeeze else line
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def blank_unprintable(text: str) -> str:
-    """``text`` with a blank for every character that would move a cursor, change a colour or turn a line round."""
+    """``text`` with a space for every character that moves a cursor, changes a colour or reverses a line."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def state_words(state: JobState) -> str:
-    """The state's name as it is spoken."""
+    """The name of the state in words."""
     return state.value.replace("_", " ")
 
 
@@ -44,7 +47,7 @@ def describe_wait(doubts: int, since: float, until: float | None, now: float, *,
 
 
 def format_span(seconds: float) -> str:
-    """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs it."""
+    """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -66,21 +69,21 @@ def format_duration(seconds: float) -> str:
 
 
 def format_elapsed(seconds: float) -> str:
-    """``0:07``, ``12:40``, ``2:14:09``: a clock that ticks."""
+    """``0:07``, ``12:40``, ``2:14:09``: for a running clock."""
     minutes, rest = divmod(int(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def format_forecast(ahead: Forecast) -> str:
-    """``about 3 h 10 min (2 h 50 min – 3 h 40 min)``; no range where both ends would read the same."""
-    low, high = format_span(_coarse(ahead.low)), format_span(_coarse(ahead.high))
-    about = f"about {format_span(_coarse(ahead.likely))}"
+    """``about 3 h 10 min (2 h 50 min – 3 h 40 min)``; no range if both ends read the same."""
+    low, high = format_span(_round_coarsely(ahead.low)), format_span(_round_coarsely(ahead.high))
+    about = f"about {format_span(_round_coarsely(ahead.likely))}"
     return about if low == high else f"{about} ({low} – {high})"
 
 
-def _coarse(seconds: float) -> float:
-    """No more digits than a forecast has: whole minutes under half an hour, steps of five above, ten from 5 h."""
+def _round_coarsely(seconds: float) -> float:
+    """Seconds, as exact as a forecast is: steps of 5 s, 1 min from 1 min, 5 min from 30 min, 10 min from 5 h."""
     step = 5.0 if seconds < 60 else 60.0 if seconds < 1800 else 300.0 if seconds < 18000 else 600.0
     return round(seconds / step) * step or step
 
@@ -91,7 +94,7 @@ def format_time(at: float) -> str:
 
 
 def format_day_and_time(at: float, now: float) -> str:
-    """The local time to the minute, with its weekday where that is not today."""
+    """The local time to the minute, with its weekday if that is not today."""
     here, there = time.localtime(now), time.localtime(at)
     same_day = here[:3] == there[:3]
     return time.strftime("%H:%M" if same_day else "%a %H:%M", there)
@@ -103,21 +106,18 @@ def format_minute(at: float) -> str:
 
 
 def format_timestamp(at: float) -> str:
-    """Local date and time: nights pass midnight."""
+    """Local date and time to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 MICROS = 1_000_000
-"""Parts of a dollar that prices and charges are kept in."""
+"""Prices and charges are stored in millionths of a dollar."""
 _OF_A_CENT = MICROS // 100
 
 
 def round_to_cents(usd: float) -> int:
-    """The nearest whole number of cents of ``usd`` dollars; half a cent goes away from zero.
-
-    It is rounded to whole millionths first: a sum such as 471.835 is no binary fraction, and would fall to
-    either side by chance.
-    """
+    """The nearest number of cents to ``usd`` dollars; half a cent is rounded away from zero."""
+    # to millionths first: a sum such as 471.835 is no binary fraction, and would be rounded up or down by chance
     micros = floor(abs(usd) * MICROS + 0.5)
     found = (micros + _OF_A_CENT // 2) // _OF_A_CENT
     return -found if usd < 0 else found

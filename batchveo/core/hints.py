@@ -1,4 +1,4 @@
-"""Complete commands for messages, which can be pasted into a shell."""
+"""Hints in messages: complete commands that can be pasted into a shell, and words that were probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USUAL_STATE = Path("state/batchveo.db")
 """The default of ``--state``."""
 REAL_SERVICE = "https://api.aimlapi.com"
 PLAY_SERVICE = "sandbox"
-"""The names that runs record as their service. Copies, since core imports nothing; a test compares them."""
+"""The names that runs record as their service: copies, since core imports nothing; a test compares them."""
 
 _PLAIN = re.compile(r"[\w.]+(-[\w.]+)*", re.ASCII)
 
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w.]+(-[\w.]+)*", re.ASCII)
 def format_command(command: str, *words: str, state: Path | None = None, service: Sequence[str] = ()) -> str:
     """``batchveo COMMAND WORDS… --state DB``, quoted for a shell.
 
-    ``--state`` is added if the default is another database. ``service``: options that name the service, from
+    ``--state`` is added if the default is another database. ``service``: the options that select the service, from
     ``address_options``. A word in capitals is a placeholder.
     """
     return shlex.join(["batchveo", command, *words, *service, *state_options(state)])
@@ -36,7 +36,7 @@ def state_options(state: Path | None) -> list[str]:
 
 
 def address_options(services: Iterable[str]) -> list[str]:
-    """The options that select the service of a database, from the names that its runs recorded."""
+    """The options that select the service of a database, by the names that its runs recorded."""
     names = [name for name in services if name]
     if PLAY_SERVICE in names:
         return ["--sandbox"]
@@ -45,7 +45,7 @@ def address_options(services: Iterable[str]) -> list[str]:
 
 
 def job_argument(name: str, job_id: str) -> str:
-    """What names a job on any command line: its name, or its id if a shell might split or expand the name."""
+    """The argument that selects a job: its name, or its id if a shell might split or expand the name."""
     return name if _PLAIN.fullmatch(name) else job_id
 
 
@@ -56,7 +56,7 @@ _LONGEST = 400
 def suggest_closest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean …`` for a word that is close to known ones; ``None`` if none is."""
     by_fold = {name.casefold(): name for name in known}
-    # a model is easily called without its maker
+    # people write the name of a model without its maker
     by_fold = {name.rpartition("/")[2]: whole for name, whole in by_fold.items()} | by_fold
     matches = difflib.get_close_matches(word.casefold()[:_LONGEST], by_fold, n=3, cutoff=0.6)
     if not matches:

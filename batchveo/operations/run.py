@@ -142,11 +142,11 @@ async def resume_async(
     check_cluster(cluster)
     with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
         remembered, last_budget = (
-            SavedSettings.read(store.runs.read_last_options()),
+            SavedSettings.parse(store.runs.read_last_options()),
             store.runs.read_last_budget(LATEST),
         )
     given = settings or RunSettings()
-    resumed, told = remembered.resumed(given, told or (NONE_CHOSEN if settings is None else ALL_CHOSEN))
+    resumed, told = remembered.restore_settings(given, told or (NONE_CHOSEN if settings is None else ALL_CHOSEN))
     report_remembered(reporter, list_differences(given, resumed))
     options = RunOptions(
         command="resume",

@@ -107,7 +107,7 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = SavedSettings.read(store.runs.read_last_options()).output
+    recorded = SavedSettings.parse(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
     finished = store.recovery.list_finished_files(1)

@@ -1,4 +1,4 @@
-"""What a run was told, as the database keeps it for ``resume``."""
+"""The settings of a run in the database, from which ``resume`` restores them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from batchveo.core.destination import Destination, Sidecars
 from batchveo.core.settings import Doubt, RunSettings
 
 SAVED_NAMES = frozenset(item.name for item in fields(RunSettings)) - {"budget"}
-"""The settings that are kept; the budget has a column of its own."""
+"""The settings that are saved here; the budget has its own column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenSettings:
-    """Which settings somebody chose for a run, by their names in ``RunSettings``; the others have their defaults.
+    """The names of the settings that were chosen for a run; the others have their defaults.
 
-    ``firmly``: on the command line, for this very run. ``otherwise``: by the environment or a config file, which
-    are there for every run.
+    ``firmly``: on the command line, for this run. ``otherwise``: by the environment or a config file, for all runs.
     """
 
     firmly: frozenset[str] = frozenset()
@@ -29,12 +28,12 @@ class ChosenSettings:
 
     @property
     def names(self) -> frozenset[str]:
-        """All of them."""
+        """The names of both."""
         return self.firmly | self.otherwise
 
 
 def find_chosen(settings: RunSettings) -> ChosenSettings:
-    """Those that are not the defaults, as somebody's choice."""
+    """The settings that differ from the defaults, as chosen for this run."""
     usual = RunSettings()
     return ChosenSettings(
         firmly=frozenset(name for name in SAVED_NAMES if getattr(settings, name) != getattr(usual, name))
@@ -47,28 +46,26 @@ NONE_CHOSEN = ChosenSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSettings:
-    """What an earlier run was told. ``output`` is kept whether somebody chose it or not."""
+    """The chosen settings of an earlier run, and its ``output`` in any case."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     firmly: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, text: str | None) -> SavedSettings:
-        """What ``serialize_settings`` wrote; names that this version does not know are passed over."""
+    def parse(cls, text: str | None) -> SavedSettings:
+        """Parse the JSON of ``serialize_settings``; names that this version does not know are ignored."""
         content = {} if text is None else json.loads(text)
         values = {name: value for name, value in content.get("settings", {}).items() if name in SAVED_NAMES}
         return cls(values=values, firmly=frozenset(content.get("firmly", ())))
 
     @property
     def output(self) -> str | None:
-        """Where the videos of that run went: an absolute path, or the URL of a bucket."""
+        """The destination of that run: an absolute path, or the URL of a bucket."""
         return self.values.get("output")
 
-    def resumed(self, settings: RunSettings, told: ChosenSettings) -> tuple[RunSettings, ChosenSettings]:
-        """``settings`` for a run that goes on, of which ``told`` were chosen now; the rest is as it was then.
-
-        What the command line said then outlasts the environment and the config files, for it did so then.
-        """
+    def restore_settings(self, settings: RunSettings, told: ChosenSettings) -> tuple[RunSettings, ChosenSettings]:
+        """The settings of a resumed run: of ``settings`` those that ``told`` names, the others as they were then."""
+        # the command line of then outranks the environment and the config files of now, as it did then
         outlasting = told.firmly | (told.otherwise - self.firmly)
         again = {name: value for name, value in self.values.items() if name not in outlasting}
         if "when_in_doubt" in again:
@@ -80,32 +77,32 @@ class SavedSettings:
 
 
 def list_differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, object]:
-    """What a resumed run does otherwise than it would by itself, by option; where videos go is told elsewhere."""
+    """The restored settings that differ from the given ones, by option; the destination is reported elsewhere."""
     names = sorted(SAVED_NAMES - {"output"})
     changed = {name: getattr(resumed, name) for name in names if getattr(resumed, name) != getattr(given, name)}
     return {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
 
 
 def serialize_settings(settings: RunSettings, told: ChosenSettings) -> str:
-    """The settings that were ``told``, as JSON, with the place of the videos in any case."""
+    """The chosen settings as JSON, with the destination in any case."""
     names = sorted((told.names & SAVED_NAMES) | {"output"})
-    values = {name: _plain(getattr(settings, name)) for name in names}
+    values = {name: _to_json(getattr(settings, name)) for name in names}
     return json.dumps({"settings": values, "firmly": sorted(told.firmly & SAVED_NAMES)})
 
 
 def absolute_text(output: Destination) -> str:
-    """Where videos go, in words that mean the same in every working folder."""
-    return str(_plain_path(output)) if isinstance(output, Path) else str(output)
+    """The destination as text that means the same in every working folder."""
+    return str(_make_absolute(output)) if isinstance(output, Path) else str(output)
 
 
-def _plain_path(path: Path) -> Path:
-    """``path`` from the root on and without ``..``, unless a link on the way makes that another place."""
+def _make_absolute(path: Path) -> Path:
+    """``path`` from the root on, and without ``..`` unless a link on the way makes that another folder."""
     path = path.absolute()
     plain = os.path.normpath(path)
     return Path(plain) if os.path.realpath(plain) == os.path.realpath(path) else path
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, Sidecars):
         return str(value) if value.folder is None else str(value.folder.absolute())
     return absolute_text(value) if isinstance(value, Path) else value

@@ -20,9 +20,9 @@ _LOOK_EVERY = 0.005
 
 @contextmanager
 def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve in a thread for as long as the block lasts; yields the base URL. Port 0 takes a free one."""
+    """Serve in a thread until the block ends; yields the base URL. Port 0 takes a free one."""
     with listening(host, port) as listener:
-        server = uvicorn.Server(_config(app))
+        server = uvicorn.Server(_make_config(app))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="batchveo-server", daemon=True
         )
@@ -36,13 +36,13 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
 
 def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``on_ready`` gets the base URL once connections are taken."""
+    """Serve until SIGINT or SIGTERM; ``on_ready`` gets the base URL once connections are accepted."""
     with listening(host, port) as listener:
-        _Server(_config(app), lambda: on_ready(url_of(listener))).run(sockets=[listener])
+        _Server(_make_config(app), lambda: on_ready(url_of(listener))).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and ends on a signal without raising it again as uvicorn does."""
+    """Calls ``on_ready``, and ends on a signal without raising it again as uvicorn does."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -57,11 +57,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _make_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="h11",
-        loop="asyncio",  # another loop, where one happens to be installed, breaks connections off in its own way
+        loop="asyncio",  # another loop, if one is installed, aborts connections in its own way
         ws="none",
         lifespan="off",
         log_config=None,
@@ -73,12 +73,12 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that takes connections at ``host`` and ``port``; ``OSError`` where it cannot."""
+    """A socket that accepts connections at ``host`` and ``port``; raises ``OSError`` if it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio sets TCP_NODELAY only where it is: 40 ms an answer.
+    # The protocol is named because asyncio sets TCP_NODELAY only then: without it an answer takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name != "nt":  # Windows would let two listen on one port
+        if os.name != "nt":  # on Windows two processes could listen on one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)

@@ -33,7 +33,7 @@ FIRMLY = ChosenSettings(
 
 
 def again(now: RunSettings, told: ChosenSettings, *, then: ChosenSettings = FIRMLY) -> RunSettings:
-    return SavedSettings.read(serialize_settings(THEN, then)).resumed(now, told)[0]
+    return SavedSettings.parse(serialize_settings(THEN, then)).restore_settings(now, told)[0]
 
 
 def test_everything_that_was_told_is_kept() -> None:
@@ -66,20 +66,22 @@ def test_a_chain_of_resumed_runs_forgets_nothing() -> None:
     """Each writes down what it kept to."""
     settings, told = THEN, FIRMLY
     for _ in range(3):
-        settings, told = SavedSettings.read(serialize_settings(settings, told)).resumed(RunSettings(), NONE_CHOSEN)
+        settings, told = SavedSettings.parse(serialize_settings(settings, told)).restore_settings(
+            RunSettings(), NONE_CHOSEN
+        )
     assert (settings, told.firmly) == (THEN, FIRMLY.firmly)
 
 
 def test_a_relative_folder_means_the_same_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is written down whole."""
     monkeypatch.chdir(tmp_path)
-    assert SavedSettings.read(serialize_settings(RunSettings(), NONE_CHOSEN)).output == str(tmp_path / "videos")
+    assert SavedSettings.parse(serialize_settings(RunSettings(), NONE_CHOSEN)).output == str(tmp_path / "videos")
 
 
 @pytest.mark.parametrize("text", [None, "{}", '{"settings": {"from_the_future": 1}, "firmly": ["from_the_future"]}'])
 def test_what_is_not_known_is_passed_over(text: str | None) -> None:
     """A database of before has nothing, one of a later version too much."""
-    assert SavedSettings.read(text).resumed(RunSettings(), NONE_CHOSEN)[0] == RunSettings()
+    assert SavedSettings.parse(text).restore_settings(RunSettings(), NONE_CHOSEN)[0] == RunSettings()
 
 
 def test_a_library_call_chooses_what_is_no_default() -> None:
