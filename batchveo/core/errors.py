@@ -6,7 +6,8 @@
     ├── UsageError                2   the command line or the environment is wrong
     │   ├── ManifestError         2   one or more problems in the manifests, reported together
     │   ├── KnownElsewhere        2   another database has the jobs that are about to be bought
-    │   └── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
+    │   ├── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
+    │   └── StateUnusable         2   corrupt, newer than this program, or not our database
     ├── StoppedEarly              3   the run cannot continue; no job is marked failed
     │   ├── KeyRejected               401, or no key at all
     │   ├── OutOfCredits              402 or 403, and the account is empty
@@ -17,8 +18,7 @@
     │   ├── DiskTrouble               the output folder or the database cannot be written
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person declined to buy
-    ├── StateLocked               4   another run uses the database
-    └── StateUnusable             2   corrupt, newer than this program, or not our database
+    └── StateLocked               4   another run uses the database
 """
 
 from __future__ import annotations

@@ -77,3 +77,7 @@ class SandboxClient:
         answer = self.get("/v2/billing/transactions", *query)
         assert answer.status == 200, answer
         return answer.json()
+
+    def list_models(self, *query: tuple[str, object]) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = self.get("/v1/models", *query, headers={}).json()["data"]  # type: ignore[assignment]
+        return models

@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-
 import httpx
 import pytest
 
@@ -43,14 +38,6 @@ def test_the_whole_way(http, capfd):
         assert http.get("/v1/models", headers={"if-none-match": etag}).status_code == 304
         assert sandbox.leaks == ()
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_stopped_sandbox_is_gone(http):
-    """After the block nobody listens any more."""
-    with running(service()) as url:
-        assert http.get(f"{url}/v1/models").status_code == 200
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/v1/models")
 
 
 @pytest.mark.parametrize(
@@ -106,23 +93,3 @@ async def test_elsewhere_the_application_works_without_hanging_up():
         with pytest.raises(TypeError, match="uvicorn"):
             await client.post(PATH, json=make_body())
     assert len(application.state.service.generations) == 1
-
-
-_SCRIPT = """
-from batchveo.sandbox import Service, serve
-serve(Service(), host="127.0.0.1", port=0, on_ready=lambda url: print(url, flush=True))
-print("done", flush=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_cleanly_on_a_signal(number):
-    """The blocking call returns after a signal, with nothing on stderr."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        url = process.stdout.readline().strip()
-        assert httpx.get(f"{url}/v1/models").status_code == 200
-        os.kill(process.pid, number)
-        assert process.communicate(timeout=60) == ("done\n", "")
-    assert process.returncode == 0
