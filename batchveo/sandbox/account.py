@@ -154,7 +154,7 @@ class Account:
         generation = entry.generation
         if generation is None:
             return
-        self._settle(generation.submitted_at)
+        self._settle(generation.submitted_at)  # or what ended before would count in the peak
         self.generations[generation.id] = generation
         self.files[generation.file] = generation
         heappush(self._in_flight, (generation.ready_at, generation.ordinal, generation))
@@ -188,6 +188,7 @@ class Account:
         while self._in_flight and self._in_flight[0][0] <= now:
             generation = heappop(self._in_flight)[-1]
             self._reserved -= generation.credits
+            # a failed generation is free: only its reservation ends
             if generation.is_charged:
                 self._charge(generation)
 

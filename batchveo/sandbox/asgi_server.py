@@ -21,7 +21,7 @@ _LOOK_EVERY = 0.005
 @contextmanager
 def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve in a thread until the block ends; yields the base URL. Port 0 takes a free one."""
-    with listening(host, port) as listener:
+    with open_listener(host, port) as listener:
         server = uvicorn.Server(_make_config(app))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="batchveo-server", daemon=True
@@ -37,7 +37,7 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
 def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``on_ready`` gets the base URL once connections are accepted."""
-    with listening(host, port) as listener:
+    with open_listener(host, port) as listener:
         _Server(_make_config(app), lambda: on_ready(url_of(listener))).run(sockets=[listener])
 
 
@@ -72,7 +72,7 @@ def _make_config(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A socket that accepts connections at ``host`` and ``port``; raises ``OSError`` if it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only then: without it an answer takes 40 ms.

@@ -204,7 +204,7 @@ def _refuse_body(*problems: str) -> Refused:
 
 def _find_problems(model: Model, request: Mapping[str, object]) -> Iterator[str]:
     for name, value in request.items():
-        if name == "model":
+        if name == "model":  # checked by the caller, who needs it to find the parameters
             continue
         if name not in model.params:
             yield f"Unrecognized key in object: '{name}'"
@@ -219,6 +219,7 @@ def _find_problems(model: Model, request: Mapping[str, object]) -> Iterator[str]
 
 
 def _check_value(param: Param, value: object) -> str | None:
+    # in Python True is an int as well
     if not isinstance(value, _TYPES[param.json_type]) or isinstance(value, bool) != (param.json_type == "boolean"):
         return f"Expected {param.json_type}, received {_name_type(value)}"
     if param.type is ParamType.URL_LIST and isinstance(value, list):

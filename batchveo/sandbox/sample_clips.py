@@ -52,5 +52,5 @@ def _cut_clip(name: str, seconds: int) -> bytes:
     while seconds:
         length, kind = _BOX.unpack_from(content, end)
         end += length
-        seconds -= kind == b"mdat"
+        seconds -= kind == b"mdat"  # the boxes before the first fragment count nothing
     return content[:end]

@@ -62,7 +62,7 @@ async def _send_response(response: Response, send: Send) -> None:
     delivery = response.delivery
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    last = b""
+    last = b""  # one piece is held back, since the message of the last one must say that none follows
     for number, piece in enumerate(delivery.split(response.body)):
         await anyio.sleep(delivery.pause)
         if number:

@@ -135,6 +135,8 @@ class Service:
 
     def _make_call(self, endpoint: _Endpoint, request: Request) -> Call:
         state, name = self._state, endpoint.name
+        # every call counts, also a refused one: what happens to the n-th submit follows from the seed and n alone;
+        # the submits of earlier processes count too, or a restarted sandbox would give out their ids again
         ordinal = state.calls[name] + (state.earlier_submits if endpoint is _SUBMIT else 0)
         state.calls[name] += 1
         return Call(
@@ -155,6 +157,7 @@ class Service:
             raise Refused(401, _WRONG_KEY)
 
     def _complete_answer(self, answer: Response) -> Response:
+        # an answer without its length must stay without: the fault endless-body relies on it
         announced = {} if "transfer-encoding" in answer.headers else {"content-length": str(len(answer.body))}
         headers = {**announced, **answer.headers}
         delay = answer.delivery.delay + self.settings.latency

@@ -63,6 +63,7 @@ def submit_generation(state: ServiceState, call: Call) -> Response:
     except Refused:
         _log_request(state, call, None)
         raise
+    # before any answer is chosen: whatever happens to the answer, the generation is bought
     _log_request(state, call, generation)
     return _answer_submit(state, call, generation, state.faults.pick_fault(AFTER_ACCEPTING, call.name, call.ordinal))
 
@@ -173,6 +174,7 @@ def _find_generation(state: ServiceState, call: Call) -> Generation:
     if not wanted:
         raise refuse_query("generation_id: Required")
     generation = state.open_account(call.owner).generations.get(wanted)
+    # on this account alone: another key, with per_key, must not find the generation
     if generation is None or call.now < generation.known_at:
         raise Refused(404, "Generation not found")
     return generation

@@ -79,12 +79,13 @@ def _serve_file(state: ServiceState, call: Call, generation: Generation, fault: 
 def _read_range(call: Call, etag: str, size: int) -> range | None:
     """The bytes that are asked for, empty if the file has none of them; ``None`` for the complete file."""
     match = _RANGE.fullmatch(call.request.headers.get("range", ""))
+    # a range of another encoding does not fit what the client has, so it gets the complete file
     if match is None or call.request.headers.get("if-range", etag) != etag:
         return None
     first, last = match.groups()
     if not first:
         return range(max(0, size - int(last)), size) if last else None
-    if last and int(last) < int(first):
+    if last and int(last) < int(first):  # an invalid range, which RFC 9110 allows to ignore
         return None
     return range(int(first), min(size, int(last) + 1) if last else size)
 
