@@ -1,7 +1,8 @@
-"""The loaders that people use really load what is exported."""
+"""Tables, and the metadata of a VideoFolder."""
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from batchveo.dataset import Format, Metadata
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("loaders")]
 LOAD = """
 import json
 from datasets import load_dataset, Video
@@ -20,16 +20,8 @@ for arguments in (("videofolder", {"data_dir": "dataset"}), ("./dataset", {})):
                               for row in rows] for split, rows in loaded.items()}))
 """
 
-SHARDS = """
-import glob, json
-import webdataset
-samples = webdataset.WebDataset(sorted(glob.glob("dataset/train-*.tar")), shardshuffle=False).decode()
-rows = [[s["__key__"], len(s["mp4"]), s["txt"], s["json"]["text"], s["json"]["job_id"]] for s in samples]
-print(json.dumps(rows))
-"""
 
-
-def hostile(morning: Morning) -> None:
+def make_hostile(morning: Morning) -> None:
     for number, prompt in enumerate(HOSTILE):
         split = ("train", "train", "train", "val", "test", "train")[number]
         changes = {"request": {"seed": number}} if number in (2, 4) else {}
@@ -38,10 +30,12 @@ def hostile(morning: Morning) -> None:
     morning.make("a date", prompt="2024-01-01", meta={"split": "val"})
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("loaders")
 @pytest.mark.parametrize("metadata", Metadata)
 def test_datasets_loads_a_videofolder(morning: Morning, metadata: Metadata) -> None:
     """By ``videofolder`` and by the card, every clip with its caption; whatever else is in the folder."""
-    hostile(morning)
+    make_hostile(morning)
     morning.export(*Format, metadata=metadata)
     by_folder, by_card = map(json.loads, python(LOAD, morning.folder).splitlines())
     assert by_folder == by_card
@@ -55,12 +49,27 @@ def test_datasets_loads_a_videofolder(morning: Morning, metadata: Metadata) -> N
     )
 
 
-def test_webdataset_loads_the_shards(morning: Morning) -> None:
-    """Keys are whole ids, although names hold dots; captions are theirs."""
-    hostile(morning)
-    morning.export(Format.WEBDATASET, split="none", shard_clips=3)
-    assert sorted(path.name for path in morning.dataset.glob("*.tar")) == [f"train-{n:06}.tar" for n in range(3)]
-    samples = json.loads(python(SHARDS, morning.folder))
-    assert {(key, text) for key, _, text, _, _ in samples} == {(job.id, job.prompt) for job in morning.jobs()}
-    assert all(text == row_text and key == row_id for key, _, text, row_text, row_id in samples)
-    assert sum(size for _, size, _, _, _ in samples) == sum(job.bytes or 0 for job in morning.jobs())
+def test_hostile_captions_survive_in_every_table(morning: Morning) -> None:
+    """Character by character, in JSON Lines, CSV and Parquet; formulas are warned of."""
+    from pyarrow import parquet
+
+    for number, prompt in enumerate(HOSTILE):
+        morning.make(f"c{number}", prompt=prompt)
+    result = morning.export(Format.JSONL, Format.CSV, Format.PARQUET)
+    text = (morning.dataset / "clips.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line)["text"] for line in text.splitlines()] == HOSTILE
+    with (morning.dataset / "clips.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == HOSTILE
+    table = parquet.read_table(morning.dataset / "clips.parquet")
+    assert table["text"].to_pylist() == HOSTILE
+    assert str(table.schema.field("seed").type) == "int64"
+    assert any("formulas" in note for note in result.notes)
+
+
+def test_what_the_metadata_lose_is_said(morning: Morning) -> None:
+    """A column that only one split has; not one that nobody has, and nothing in Parquet."""
+    morning.make("a", request={"seed": 3}, meta={"split": "train"})
+    morning.make("b", meta={"split": "val"})
+    assert any("has no seed:" in note for note in morning.export().notes)
+    assert not any("metadata" in note for note in morning.export(metadata=Metadata.PARQUET).notes)
+    assert not (morning.dataset / "train" / "metadata.jsonl").exists()

@@ -11,9 +11,9 @@ from batchveo.core.destination import BucketUrl
 from batchveo.core.events import Message
 from batchveo.operations.notices import report_recovered
 from batchveo.operations.recovery import recover_videos
-from batchveo.storage import sidecar_scan
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.sidecar_scan import sidecar_names
+from batchveo.storage import sidecar
+from batchveo.storage.base import at_once
+from batchveo.storage.sidecar import list_sidecars
 from batchveo.store import Store
 from tests.helpers.virtual_run import Night, specs
 from tests.storage.conftest import Bucket
@@ -28,9 +28,9 @@ async def test_what_cannot_be_listed_is_looked_for_by_name(bucket: Bucket, tmp_p
     night = Night(tmp_path)
     await _put(bucket, night)
     told: list[object] = []
-    with mock.patch.object(sidecar_scan, "MOST_IN_A_BUCKET", 2), Store(tmp_path / "new.db") as store:
+    with mock.patch.object(sidecar, "MOST_IN_A_BUCKET", 2), Store(tmp_path / "new.db") as store:
         with pytest.raises(OSError, match="more than 2 objects"):
-            await sidecar_names(bucket.url)
+            await list_sidecars(bucket.url)
         run = store.runs.begin_run(command="run", service="x", now=NOW)
         store.imports.add_jobs(specs(3), run=run, now=NOW)
         found = await recover_videos(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)

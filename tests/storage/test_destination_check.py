@@ -11,7 +11,8 @@ import pytest
 
 from batchveo.cli import status_of
 from batchveo.operations.doctor import check_setup
-from batchveo.storage.folder_limits import FolderLimits, nearest
+from batchveo.storage.destination_check import FolderLimits
+from batchveo.storage.file_system import nearest_folder
 
 
 def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
@@ -35,8 +36,8 @@ def found_by_doctor(folder: Path) -> tuple[bool, str]:
 
 def test_a_usual_folder_needs_no_words(tmp_path: Path) -> None:
     """Nor one that is not made yet."""
-    assert FolderLimits.of(tmp_path).notes == []
-    assert nearest(tmp_path / "not" / "yet") == tmp_path
+    assert FolderLimits.read(tmp_path).notes == []
+    assert nearest_folder(tmp_path / "not" / "yet") == tmp_path
     assert "synced" not in found_by_doctor(tmp_path / "not" / "yet")[1]
     assert not (tmp_path / "not").exists()
 

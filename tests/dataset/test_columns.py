@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from batchveo.dataset import Format, Metadata, column_types
-from batchveo.dataset.column_types import SAMPLE, TypeSurvey
-from batchveo.dataset.columns import COLUMNS, Kind, Row
+from batchveo.dataset import Format, Metadata, columns
+from batchveo.dataset.columns import COLUMNS, SAMPLE, Kind, Row, TypeSurvey
 from tests.helpers.finished_jobs import Morning, python
 
 LOAD = """
@@ -48,8 +47,8 @@ def row(**values: object) -> Row:
 def kinds(column: str, *values: object) -> Kind:
     survey = TypeSurvey()
     for value in values:
-        survey.add(row(**{column: value}))
-    return survey.types().kinds[column]
+        survey.add_row(row(**{column: value}))
+    return survey.find_types().kinds[column]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +77,8 @@ def test_values_take_the_type_of_their_column() -> None:
     """None stays None; what becomes text is as JSON has it."""
     survey = TypeSurvey()
     for value in (True, 3, "a"):
-        survey.add(row(seed=value, cost_usd=2))
-    fitted = [survey.types().fit(row(seed=value, cost_usd=2)) for value in (True, 3, "a", None)]
+        survey.add_row(row(seed=value, cost_usd=2))
+    fitted = [survey.find_types().fit_row(row(seed=value, cost_usd=2)) for value in (True, 3, "a", None)]
     assert [line["seed"] for line in fitted] == ["true", "3", "a", None]
     assert [type(line["cost_usd"]) for line in fitted] == [float] * 4
 
@@ -90,8 +89,8 @@ def test_rows_that_show_a_type_late_lead() -> None:
     for number in range(SAMPLE + 50):
         late = {"seed": number} if number > SAMPLE else {}
         early = {"line": number} if number > 1 else {}
-        survey.add(row(**late, **early, job_id=f"j{number}"))
-    assert survey.leaders() == {f"j{SAMPLE + 1}"}
+        survey.add_row(row(**late, **early, job_id=f"j{number}"))
+    assert survey.find_leaders() == {f"j{SAMPLE + 1}"}
 
 
 def differing(morning: Morning) -> None:
@@ -164,7 +163,7 @@ def test_names_that_are_dates(morning: Morning) -> None:
 
 def test_a_table_begins_with_rows_that_show_its_types(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """If they would come later than a loader looks; the others stay in their order."""
-    monkeypatch.setattr(column_types, "SAMPLE", 2)
+    monkeypatch.setattr(columns, "SAMPLE", 2)
     for name in "abc":
         morning.make(name)
     morning.make("d", request={"seed": 3})

@@ -1,13 +1,15 @@
-"""Whom an error of the file system concerns, row by row."""
+"""Calls to the file system; and whom each of its errors concerns, row by row."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+from pathlib import Path
 
 import pytest
 
 from batchveo.core.outcomes import Scope
-from batchveo.storage.disk_errors import CONCERNS, scope_of
+from batchveo.storage.file_system import CONCERNS, measure_file, scope_of
 
 DISK = ["ENOSPC", "EDQUOT", "EROFS", "EIO", "ENODEV", "ENXIO", "ENOTCONN", "EMFILE", "ENFILE"]
 JOB = ["ENAMETOOLONG", "EILSEQ", "EINVAL", "EEXIST", "EISDIR", "ELOOP", "EFBIG", "ETXTBSY"]
@@ -44,3 +46,10 @@ def test_what_says_neither_is_found_out(code: int | None) -> None:
         raise PermissionError(errno.EACCES, "no")
 
     assert scope_of(error, refuse) is Scope.DISK
+
+
+def test_measure(tmp_path: Path) -> None:
+    """Size and hash in one read."""
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    assert measure_file(path) == (3, hashlib.sha256(b"abc").hexdigest())

@@ -21,9 +21,10 @@ from batchveo.engine.stages import video_fetcher
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
 from batchveo.provider.body import StallDetector, Stalled
-from batchveo.storage import block_writer, local, mount_guard
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.local_files import VideoFile, sidecar_path
+from batchveo.storage import local
+from batchveo.storage.base import at_once
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.video_file import VideoFile
 from tests.engine.stages.test_video_fetcher import Cut, Handler, fetch, public, video
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE
@@ -80,7 +81,7 @@ async def test_a_drive_that_is_gone_stops_the_run(tmp_path: Path, monkeypatch: p
 
     _, second = await both(folder, unmount)
     assert isinstance(second, DiskRefused)
-    assert mount_guard.ANOTHER_DRIVE in second.reason
+    assert local.ANOTHER_DRIVE in second.reason
     assert list(folder.iterdir()) == []
 
 
@@ -138,7 +139,7 @@ async def test_a_folder_in_place_of_the_video(tmp_path: Path) -> None:
 
 async def test_a_folder_in_place_of_the_part(tmp_path: Path) -> None:
     """The video is had under a plain name."""
-    VideoFile.plan(tmp_path, ONE).part.mkdir()
+    VideoFile.choose(tmp_path, ONE).part.mkdir()
     outcome = await fetch(video, tmp_path, ONE)
     assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
@@ -224,9 +225,9 @@ async def test_another_worker_that_was_quicker_by_a_moment(tmp_path: Path, monke
 
     def quicker(part: Path) -> None:
         monkeypatch.setattr(local, "check_mp4", check)
-        theirs = VideoFile.plan(tmp_path, ONE, writer="2")
+        theirs = VideoFile.choose(tmp_path, ONE, writer="2")
         theirs.part.write_bytes(other)
-        theirs.finish(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())
+        theirs.publish_part(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())
 
     monkeypatch.setattr(local, "check_mp4", quicker)
     async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
@@ -273,13 +274,13 @@ async def test_sidecars_whose_folder_cannot_be_written_stop_the_run(
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 async def test_a_full_disk_gets_its_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """Nothing of a video that did not fit stays."""
-    write = block_writer.Blocks.write
+    write = local.FolderWriter.write_block
 
-    def full(self: block_writer.Blocks) -> None:
+    def full(self: local.FolderWriter) -> None:
         write(self)
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(block_writer.Blocks, "write", full)
+    monkeypatch.setattr(local.FolderWriter, "write_block", full)
     assert isinstance(await fetch(video, tmp_path), DiskRefused)
     assert list(tmp_path.iterdir()) == []
 
@@ -308,7 +309,7 @@ async def test_what_came_before_a_break_stays(tmp_path: Path) -> None:
 
 async def test_an_endless_page_is_left_in_its_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long before the bound: it does not begin as a video does."""
-    monkeypatch.setattr(block_writer, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(local, "BLOCK_BYTES", 1000)
     sent = 0
 
     class Endless(httpx.AsyncByteStream):

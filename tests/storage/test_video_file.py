@@ -10,16 +10,17 @@ import pytest
 
 from batchveo.core.filenames import safe_stem
 from batchveo.core.models import JobState
-from batchveo.storage.local_files import VideoFile, is_ours, measure, sidecar_path
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.video_file import VideoFile, find_own_video
 from tests.helpers.factories import make_job
 
 
 def finished(folder: Path, content: bytes = b"video", **changes: object) -> VideoFile:
     job = make_job(JobState.DOWNLOADING, **changes)
-    file = VideoFile.plan(folder, job)
+    file = VideoFile.choose(folder, job)
     with VideoFile.open_part(file.part) as out:
         out.write(content)
-    file.finish(job, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    file.publish_part(job, size=len(content), sha256=hashlib.sha256(content).hexdigest())
     return file
 
 
@@ -27,19 +28,19 @@ def test_own_files_are_known_by_their_sidecar(tmp_path: Path) -> None:
     """Generation and hash must both fit."""
     job = make_job(JobState.DOWNLOADING)
     file = finished(tmp_path)
-    assert is_ours(file.path, job) == (5, hashlib.sha256(b"video").hexdigest())
-    assert is_ours(file.path, make_job(JobState.DOWNLOADING, generation_id="g-2")) is None
+    assert find_own_video(file.path, job) == (5, hashlib.sha256(b"video").hexdigest())
+    assert find_own_video(file.path, make_job(JobState.DOWNLOADING, generation_id="g-2")) is None
     file.path.write_bytes(b"vide0")
-    assert is_ours(file.path, job) is None
+    assert find_own_video(file.path, job) is None
     file.path.unlink()
-    assert is_ours(file.path, job) is None
+    assert find_own_video(file.path, job) is None
 
 
 def test_an_unreadable_sidecar_is_a_strangers(tmp_path: Path) -> None:
     """The safe side: its file is left alone."""
     file = finished(tmp_path)
     sidecar_path(file.path).write_text("[]")
-    assert VideoFile.plan(tmp_path, make_job(JobState.DOWNLOADING)).path != file.path
+    assert VideoFile.choose(tmp_path, make_job(JobState.DOWNLOADING)).path != file.path
 
 
 def test_the_same_job_of_another_state_is_a_stranger(tmp_path: Path) -> None:
@@ -56,15 +57,15 @@ def test_when_every_name_is_taken_nothing_is_overwritten(tmp_path: Path) -> None
         finished(tmp_path, generation_id=generation)
     job = make_job(JobState.DOWNLOADING, generation_id="g-4")
     for _ in range(2):
-        VideoFile.plan(tmp_path, job).path.write_text("precious")
+        VideoFile.choose(tmp_path, job).path.write_text("precious")
     with pytest.raises(FileExistsError):
-        VideoFile.plan(tmp_path, job)
+        VideoFile.choose(tmp_path, job)
 
 
 def test_a_sidecar_that_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
     """A FIFO would hold the run for ever."""
     os.mkfifo(tmp_path / "a cat.json")
-    assert VideoFile.plan(tmp_path, make_job(JobState.DOWNLOADING)).path.name != "a cat.mp4"
+    assert VideoFile.choose(tmp_path, make_job(JobState.DOWNLOADING)).path.name != "a cat.mp4"
 
 
 def test_the_longest_stem_leaves_room_for_every_suffix(tmp_path: Path) -> None:
@@ -76,14 +77,7 @@ def test_the_longest_stem_leaves_room_for_every_suffix(tmp_path: Path) -> None:
 
 def test_parts_of_two_jobs_never_meet(tmp_path: Path) -> None:
     """Two states may share a folder and a name."""
-    one = VideoFile.plan(tmp_path, make_job(id="a" * 20))
-    two = VideoFile.plan(tmp_path, make_job(id="b" * 20))
+    one = VideoFile.choose(tmp_path, make_job(id="a" * 20))
+    two = VideoFile.choose(tmp_path, make_job(id="b" * 20))
     assert one.path == two.path
     assert one.part != two.part
-
-
-def test_measure(tmp_path: Path) -> None:
-    """Size and hash in one read."""
-    path = tmp_path / "x"
-    path.write_bytes(b"abc")
-    assert measure(path) == (3, hashlib.sha256(b"abc").hexdigest())

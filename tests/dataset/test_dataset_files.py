@@ -1,4 +1,4 @@
-"""Loose captions beside the videos."""
+"""The files beside the clips: metadata, captions, descriptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.dataset import Captions, Format
+from batchveo.dataset import Captions, Format, dataset_files
+from batchveo.dataset.index import INDEX_FILE
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
 LOAD = """
@@ -97,3 +98,45 @@ def test_from_the_command_line(morning: Morning) -> None:
     morning.make("a")
     assert status_of(["export", str(morning.dataset), "--state", str(morning.state), "--captions", "txt"]) == 0
     assert texts(morning.dataset) == {"train/a.txt": "a"}
+
+
+def test_metadata_that_somebody_wrote_beside_a_table(morning: Morning) -> None:
+    """Earlier versions wrote none there: they are left alone, in the next export too."""
+    morning.make("a")
+    morning.export(Format.FOLDER)
+    mine = morning.dataset / "train" / "metadata.csv"
+    mine.write_text("file_name,text\na.mp4,my words\n")
+    record = morning.dataset / INDEX_FILE
+    record.write_text(record.read_text().replace('["folder"]', '["csv"]'))
+    for _ in range(2):
+        result = morning.export(Format.CSV)
+        assert any(note.startswith("train/metadata.csv is not of this export") for note in result.notes)
+        assert sorted(path.name for path in (morning.dataset / "train").iterdir()) == ["a.mp4", "metadata.csv"]
+    mine.unlink()
+    morning.export(Format.CSV)
+    morning.make("b")
+    morning.export(Format.CSV)
+    assert sorted(path.suffix for path in (morning.dataset / "train").iterdir()) == [".mp4", ".mp4", ".parquet"]
+
+
+def test_an_edited_card_is_left_alone(morning: Morning) -> None:
+    """The licence that somebody wrote into it stays; the new text stands beside it."""
+    morning.make("a")
+    morning.export()
+    card = morning.dataset / "README.md"
+    card.write_text("license: cc0-1.0")
+    result = morning.export()
+    assert card.read_text() == "license: cc0-1.0"
+    assert any("README.new.md" in note for note in result.notes)
+    assert "1 clips" in (morning.dataset / "README.new.md").read_text()
+
+
+def test_a_table_alone_has_captions_without_pyarrow(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In JSON Lines beside the videos; with pyarrow, typed."""
+    monkeypatch.setattr(dataset_files, "has_arrow", lambda: False)
+    morning.make("a")
+    morning.export(Format.CSV)
+    assert [row["text"] for row in morning.metadata()] == ["a"]
+    monkeypatch.undo()
+    morning.export(Format.CSV)
+    assert sorted(path.name for path in (morning.dataset / "train").iterdir()) == ["a.mp4", "metadata.parquet"]
