@@ -10,12 +10,10 @@ from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.job_row import canonical_json
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.core.normalization import normal_key
-from batchveo.core.run_options import whole
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.base import Disk, in_thread
 from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
@@ -138,7 +136,7 @@ async def _found(
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:
-        for file in store.queries.list_files_in(whole(output)):
+        for file in store.queries.list_files_in(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 

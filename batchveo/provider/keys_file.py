@@ -16,7 +16,7 @@ from typing import cast
 import yaml
 
 from batchveo.core.errors import Problem, UsageError
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
 from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file, read_small_text, strip_key
 
 LARGEST_BYTES = 1024 * 1024

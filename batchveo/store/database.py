@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from batchveo.core.destination import at_home
+from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.store import file_locks
 from batchveo.store.file_locks import RunLock
 
@@ -53,7 +53,7 @@ class Connection:
     """An open database; one connection, one thread. Writes go through ``transaction``."""
 
     def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
-        self.path = at_home(path)
+        self.path = expand_home(path)
         self.lock = RunLock(self.path)
         self._sharing = False
         self._lost: BaseException | None = None
@@ -193,7 +193,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist."""
     if not path.is_file():
-        make = pasteable("run", "MANIFEST", state=path)
+        make = format_command("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
         connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)

@@ -107,7 +107,7 @@ class Importer(Part):
                 return _add_named(db, stamp, partial=named.is_partial)
         with self._transaction():
             make_tables(self._db)
-            self._db.executemany(ADD_ROW, map(JobRow.of, named))
+            self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
             return _add_named(self._db, stamp)
 
     def read_input_file(self, sha256: str) -> tuple[str, bytes]:

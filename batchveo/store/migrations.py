@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from sqlite_utils import Database, Migrations
 
-from batchveo.core.normalization import normal_key, normal_request
+from batchveo.core.job_row import normal_key, normal_request
 
 migrations = Migrations("batchveo")
 

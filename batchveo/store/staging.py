@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.job_row import Row
-from batchveo.core.normalization import normal_key
+from batchveo.core.job_row import Row, normal_key
 from batchveo.store.database import BUSY_SECONDS
 
 PREPARE = (

@@ -23,7 +23,7 @@ S = JobState
 def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
     run = store.runs.begin_run(command="run", service="s", now=now)
     with StagingTable() as scratch:
-        scratch.add_rows(map(JobRow.of, specs))
+        scratch.add_rows(map(JobRow.from_spec, specs))
         return store.imports.add_jobs(scratch, run=run, now=now)
 
 
@@ -70,7 +70,7 @@ def test_a_row_holds_the_whole_record() -> None:
     """What goes into a row comes out of it."""
     item = InputFile(sha256="0" * 64, media_type="image/png", path="/é.png")
     spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None)
-    assert JobRow.of(spec).spec() == spec
+    assert JobRow.from_spec(spec).to_spec() == spec
 
 
 def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_no_room_is_a_clear_error() -> None:
     with StagingTable() as scratch:
         scratch._db.execute("PRAGMA temp.max_page_count = 20")
         with pytest.raises(DiskTrouble, match="TMPDIR"):
-            scratch.add_rows(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
+            scratch.add_rows(JobRow.from_spec(make_spec(f"job {number}")) for number in range(5000))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
@@ -100,7 +100,7 @@ def test_a_large_scratch_is_a_file_that_is_deleted_already() -> None:
 
     def taking() -> Iterator[JobRow]:
         for number in range(20_000):
-            yield JobRow.of(make_spec(f"job {number}", request={"prompt": "x" * 500}))
+            yield JobRow.from_spec(make_spec(f"job {number}", request={"prompt": "x" * 500}))
         links = [link for link in map(_link, Path("/proc/self/fd").iterdir()) if "etilqs" in link]
         assert links
         assert all(link.endswith("(deleted)") for link in links)
@@ -128,7 +128,7 @@ def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) ->
     """The move is whole or none; a second one finds everything as it was."""
     first, second = (store.runs.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
     with StagingTable() as scratch:
-        scratch.add_rows([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
+        scratch.add_rows([JobRow.from_spec(make_spec("a")), JobRow.from_spec(make_spec("b"))])
         with pytest.raises(sqlite3.IntegrityError):
             store.imports.add_jobs(scratch, run=99, now=1.0)
         assert store.imports.add_jobs([make_spec("a")], run=first, now=1.0).new == 1
@@ -224,7 +224,7 @@ def test_an_input_file_that_changed_is_an_error(store: Store, run: int, tmp_path
 def take(store: Store, *names: str, partial: bool) -> tuple[int, Added]:
     run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
     with StagingTable() as scratch:
-        scratch.add_rows(JobRow.of(make_spec(name)) for name in names)
+        scratch.add_rows(JobRow.from_spec(make_spec(name)) for name in names)
         scratch.is_partial = partial
         return run, store.imports.add_jobs(scratch, run=run, now=1.0)
 
@@ -271,7 +271,7 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
         make_spec("a hen", id="b" * 20),
     ]
     with StagingTable() as scratch:
-        scratch.add_rows(tuple(JobRow.of(spec)) for spec in named)
+        scratch.add_rows(tuple(JobRow.from_spec(spec)) for spec in named)
         seen = list(preview_jobs(scratch, store.path))
         added = store.imports.add_jobs(scratch, run=run, now=3.0)
     states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
@@ -288,7 +288,7 @@ def test_without_a_state_all_is_new() -> None:
     """Names that differ by case only are two files where the disk tells them apart."""
     with StagingTable() as scratch:
         twin = make_spec("a", id="b" * 20)
-        scratch.add_rows(tuple(JobRow.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
+        scratch.add_rows(tuple(JobRow.from_spec(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
         seen = list(preview_jobs(scratch, None))
     assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
 
@@ -297,7 +297,7 @@ def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
     """The state can be joined again."""
     store.runs.begin_run(command="run", service="x", now=1.0)
     with StagingTable() as scratch:
-        scratch.add_rows(tuple(JobRow.of(make_spec(name))) for name in "abc")
+        scratch.add_rows(tuple(JobRow.from_spec(make_spec(name))) for name in "abc")
         looking = preview_jobs(scratch, store.path)
         next(looking)
         looking.close()
