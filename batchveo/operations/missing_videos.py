@@ -11,7 +11,7 @@ import anyio
 
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.run_options import whole
-from batchveo.storage.reader import kept, size_of
+from batchveo.storage.stored_video import locate_video, size_of
 from batchveo.store import Store
 
 LOOKED_AT, LOOKED_AT_IN_A_BUCKET = 100, 10
@@ -78,7 +78,7 @@ def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
 
 def _is_gone(place: Destination, file: str) -> bool:
     try:
-        size_of(kept(place, file))
+        size_of(locate_video(place, file))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

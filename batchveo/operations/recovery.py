@@ -18,9 +18,9 @@ from batchveo.core.normalization import normal_key
 from batchveo.core.run_options import whole
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.provider.service import SANDBOX
-from batchveo.storage.block_writer import Disk, in_thread
-from batchveo.storage.reader import examine, size_of
-from batchveo.storage.sidecar_scan import Sidecar, read_sidecars, sidecar_names
+from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
+from batchveo.storage.stored_video import find_flaw, size_of
 from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
@@ -79,7 +79,7 @@ async def recover_videos(
     if not store.queries.has_pending():
         return recovered
     try:
-        stems = await sidecar_names(output, sidecars)
+        stems = await list_sidecars(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
         stems = store.recovery.list_pending_stems(LOOKED_FOR)
@@ -122,7 +122,7 @@ async def find_recoverable(
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    stems = await sidecar_names(output, sidecars)
+    stems = await list_sidecars(output, sidecars)
     found = await _found(store, output, stems, in_thread, sidecars)
     return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
 
@@ -187,7 +187,7 @@ async def _best(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str |
     """The first whose video is whole; else the first that names a generation, with what is wrong."""
     flaws = []
     for sidecar in sidecars:
-        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        flaw = await disk(partial(find_flaw, sidecar.video, sidecar.bytes, sidecar.sha256))
         if flaw is None and sidecar.generation_id is not None:
             return sidecar, None
         flaws.append((sidecar, flaw or "no generation in its sidecar"))

@@ -10,7 +10,7 @@ from batchveo.core.forecast import Forecast
 from batchveo.core.formatting import spread
 from batchveo.core.models import Job, JobState
 from batchveo.operations.status import Snapshot, SnapshotReader
-from batchveo.storage.reader import video_at
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 
 
