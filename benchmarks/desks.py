@@ -22,15 +22,12 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.settings import RunSettings
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.process_spec import ProcessSpec
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, ProcessSpec
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.local_broker import LocalBroker
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.lifecycle import hold
+from batchveo.engine.local_run import LocalBroker
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.manifest import Manifests
 from batchveo.provider import ApiKey, clients
 from batchveo.provider.service import Service

@@ -12,10 +12,8 @@ from anyio.abc import TaskGroup
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.engine.broker import Broker
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.call_batcher import CallBatcher
-from batchveo.engine.cluster.protocol import Answer, Call
-from batchveo.engine.cluster.remote_broker import RemoteBroker
+from batchveo.engine.cluster.protocol import Actor, Answer, Call
+from batchveo.engine.cluster.remote_broker import CallBatcher, RemoteBroker
 
 MOVES = 5
 """What is recorded of a job: its claim, that its request leaves, and what came of the three steps."""

@@ -14,10 +14,9 @@ from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.models import Job
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.store import BudgetShort
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,9 @@ from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.key_limits import KeyThrottle
-from batchveo.engine.per_key import Label
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.key_limits import KeyThrottle, Label
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort

@@ -33,16 +33,12 @@ from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.broker import ClaimLost
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.key_limits import KeyThrottles
+from batchveo.engine.key_limits import KeyThrottles, Label
 from batchveo.engine.lifecycle import RunLifecycle
-from batchveo.engine.per_key import Label
 from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_context import RunContext
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import EventBus, RunContext, RunResult, RunSpec
 from batchveo.engine.stages.log_lookup import left_with
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from batchveo.core.models import Job, JobState
-from batchveo.engine.per_key import Label
+from batchveo.engine.key_limits import Label
 
 DOUBT_HOLDS_A_PLACE = 300.0
 """Seconds for which a submit in doubt counts as in flight: it may well be generating."""

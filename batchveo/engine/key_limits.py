@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, TypeVar, assert_never
 
 from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
@@ -25,11 +25,27 @@ from batchveo.core.outcomes import (
 from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.model_refusals import Refusals
-from batchveo.engine.per_key import Label, PerKey
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import NamedKey
+
+T = TypeVar("T")
+
+Label = str
+"""What an API key is called; empty where there is but one, which needs no name."""
+
+
+class PerKey(Generic[T]):
+    """One ``T`` for each key; what was bought with a key that has no label here is served by the first."""
+
+    def __init__(self, items: Mapping[Label, T]) -> None:
+        self._items = dict(items)
+        self._first = next(iter(self._items.values()))
+
+    def of(self, job: Job) -> T:
+        """The one for the key that ``job`` was submitted with."""
+        return self._items.get(job.api_key_label or "", self._first)
+
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""When a run is over, and how it ended."""
+"""How a run begins, when it is over, and how it ended."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from signal import Signals
 
 import anyio
 
-from batchveo.core.errors import ClusterTrouble, DiskTrouble, StoppedEarly
+from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_context import RunContext
-from batchveo.store import Counts
+from batchveo.engine.run_context import EventBus, RunContext, RunResult
+from batchveo.store import Counts, Store
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that no disk is to blame for."""
@@ -170,3 +168,19 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _leaves(error)
         else:
             yield error
+
+
+GAP_SECONDS = 0.2
+
+
+async def hold(store: Store, *, patience: float = 0.0) -> None:
+    """Make this the one run of the state, waiting so many seconds for another to end; raises ``StateLocked``."""
+    with anyio.move_on_after(patience):
+        while True:
+            try:
+                store.runs.acquire_lock()
+            except StateLocked:
+                await anyio.sleep(GAP_SECONDS)
+            else:
+                return
+    store.runs.acquire_lock()

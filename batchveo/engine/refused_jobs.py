@@ -8,11 +8,9 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
-from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
-from batchveo.engine.per_key import Label
+from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.deprecations import read_replacement
 

@@ -1,13 +1,24 @@
-"""What every part of a run works with."""
+"""What the parts of a run share: its specification, its context, its events and its result."""
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.store import Store
+from batchveo.core.destination import Destination
+from batchveo.core.durations import Durations
+from batchveo.core.errors import StoppedEarly
+from batchveo.core.events import Event, Message, Reporter
+from batchveo.core.settings import RunSettings
+from batchveo.provider.price_list import PriceList
+from batchveo.provider.service import Service
+from batchveo.store import Counts, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +33,79 @@ class RunContext:
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.clock.now()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Run number ``run`` of a state, which began at ``begun`` (seconds since the epoch).
+
+    It holds API keys: to other processes it travels as an argument of calls or an answer, which an engine forgets,
+    never to a constructor, whose arguments one keeps. ``durations`` is what the worker of this process learns on.
+    """
+
+    run: int
+    begun: float
+    settings: RunSettings
+    service: Service = field(default_factory=Service)
+    prices: PriceList = field(default_factory=lambda: PriceList({}))
+    durations: Durations = field(default_factory=Durations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
+
+    ``put_aside``: how many unfinished jobs it left to the next run, by the service's words about them.
+    ``output``: where the videos went.
+    """
+
+    run: int
+    counts: Counts
+    exit_status: int
+    stopped: StoppedEarly | None = None
+    interrupted: signal.Signals | None = None
+    late: int = 0
+    put_aside: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    output: Destination | None = None
+
+
+class EventBus:
+    """Hands events to ``report``, wakes who waits for a change, and keeps why the run stopped, if it did."""
+
+    def __init__(self, report: Reporter, clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._changed = anyio.Event()
+        self.stopped: StoppedEarly | None = None
+        """Why no more jobs are submitted; ``None`` while they are."""
+
+    def emit(self, event: Event) -> None:
+        """Hand ``event`` to whoever watches; an error there never reaches the run."""
+        with contextlib.suppress(Exception):
+            self._report(event)
+
+    def warn(self, text: str) -> None:
+        """Emit ``text`` as a warning."""
+        self.emit(Message(text=text, warning=True))
+
+    def stop(self, why: StoppedEarly) -> None:
+        """Submit no more jobs; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = why
+            self.warn(f"no more jobs are submitted: {why}")
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake everyone who waits for a change."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def wait(self, until: float | None = None) -> None:
+        """Wait for a change, at the longest until ``until`` (seconds since the epoch)."""
+        changed = self._changed
+        if until is None:
+            await changed.wait()
+            return
+        with anyio.move_on_after(max(0.0, until - self._clock.now())):
+            await changed.wait()

@@ -11,7 +11,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Broker
-from batchveo.engine.per_key import Label, PerKey
+from batchveo.engine.key_limits import Label, PerKey
 from batchveo.engine.stages.downloader import Downloader
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter

@@ -17,13 +17,12 @@ from batchveo.core.models import JobState
 from batchveo.core.run_options import Remembered, whole, written
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.backend import ActorBackend
+from batchveo.engine.cluster.protocol import ActorBackend
 from batchveo.engine.cluster.shared_folder import clear
 from batchveo.engine.cluster.worker_pool import tag_of
+from batchveo.engine.lifecycle import hold
 from batchveo.engine.local_run import Run
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.operations.estimates import fetch_durations, known_durations
 from batchveo.operations.import_notices import report_import
 from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos

@@ -13,10 +13,9 @@ from batchveo.core.settings import RunSettings
 from batchveo.engine.admission import Admission, Closed, Decision, Wait
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottles
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.virtual_run import Night, specs

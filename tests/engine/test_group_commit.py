@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from batchveo.core.models import Job, JobState
-from batchveo.engine.group_commit import GroupCommit
+from batchveo.engine.recorder import GroupCommit
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 

@@ -18,9 +18,8 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.cluster.remote_broker import RemoteBroker
-from batchveo.engine.local_broker import LocalBroker
-from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.local_run import LocalBroker
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.provider import ApiClient, ApiKey, NamedKey
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList

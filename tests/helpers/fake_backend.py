@@ -11,8 +11,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
-from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.protocol import ActorLost
 from batchveo.engine.cluster.worker_actor import WorkerActor
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.service import Service

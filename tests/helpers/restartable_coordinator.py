@@ -12,8 +12,7 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.engine.cluster.call_server import MOST_CLAIMED, CallServer
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.provider import ApiClient
 from batchveo.store import Store
 

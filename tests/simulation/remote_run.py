@@ -21,7 +21,7 @@ from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import RemoteBroker
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.operations.prices import fetch_prices
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient

@@ -1,29 +1,90 @@
-"""The coordinator in a process of its own, as the driver and the workers see it."""
+"""The coordinator in a process of its own, and the client with which its driver asks it."""
 
 from __future__ import annotations
 
+import secrets
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+from typing import cast
 
 import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
+from batchveo.core.events import Event
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
-from batchveo.engine.cluster.event_buffer import EventBuffer, News
-from batchveo.engine.cluster.process_spec import ProcessSpec
-from batchveo.engine.cluster.protocol import Answer, Call
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor, ActorLost, Answer, Call
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.per_key import Label
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.key_limits import Label
+from batchveo.engine.lifecycle import hold
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.provider import ApiClient, clients
 from batchveo.provider.service import Service
 from batchveo.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """For the coordinator: a run over ``state``, to be done by ``workers`` workers, who are told ``brief`` each.
+
+    ``hold``: how long (seconds) a call that waits for something is kept.
+    """
+
+    state: Path
+    spec: RunSpec
+    brief: RunSpec
+    workers: int
+    hold: float
+
+
+MOST = 10_000
+"""Events that are kept; older ones are dropped, since a run does not wait for those who watch."""
+AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBuffer:
+    """Events from number ``first`` on, of ``edition``: a coordinator that starts anew counts anew."""
+
+    edition: str
+    first: int
+    events: tuple[Event, ...] = ()
+
+
+class News:
+    """A reporter that others can read."""
+
+    def __init__(self) -> None:
+        self._edition = secrets.token_hex(4)
+        self._events: deque[Event] = deque(maxlen=MOST)
+        self._count = 0
+        self._more = anyio.Event()
+
+    def __call__(self, event: Event) -> None:
+        """Keep ``event``."""
+        self._events.append(event)
+        self._count += 1
+        self._more.set()
+
+    async def since(self, edition: str, number: int) -> EventBuffer:
+        """The events from ``number`` on, which a reader of ``edition`` has not seen: waits for some, not long."""
+        number = number if edition == self._edition else 0
+        if number >= self._count:
+            self._more = anyio.Event()
+            with anyio.move_on_after(LONG_POLL_SECONDS):
+                await self._more.wait()
+        first = max(number, self._count - len(self._events))
+        skip = first - (self._count - len(self._events))
+        events = tuple(self._events)[skip : skip + AT_ONCE]
+        return EventBuffer(edition=self._edition, first=first, events=events)
+
 
 LOCK_SECONDS = 30.0
 """How long the process before this one may take to let go of the state."""
@@ -139,3 +200,44 @@ class CoordinatorActor:
         if self._coordinator is None:
             raise RuntimeError("there is no run")
         return self._coordinator
+
+
+GAP_SECONDS = 0.5
+
+
+class CoordinatorClient:
+    """Typed calls of a ``CoordinatorActor``."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+
+    async def run(self, assignment: ProcessSpec) -> RunResult:
+        """Raises ``ActorLost``, and whatever ends a run without a result."""
+        return cast("RunResult", await self.actor.ask("run", assignment))
+
+    async def silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
+        """The workers of whom nothing was heard for so long, of those too who were started; raises ``ActorLost``."""
+        return cast("Sequence[str]", await self.actor.ask("silent", started, seconds))
+
+    async def news(self, edition: str, number: int) -> EventBuffer:
+        """See ``News.since``; asked for until it is there."""
+        return cast("EventBuffer", await self._insist("news", edition, number))
+
+    async def remove_worker(self, worker: str) -> None:
+        """Give ``worker`` up, or see it off; a coordinator that started anew does not know it anyway."""
+        await self._insist("remove_worker", worker)
+
+    async def stop(self, why: StoppedEarly) -> None:
+        """End the run for a reason that only the driver sees."""
+        await self._insist("stop", why)
+
+    async def interrupt(self, received: Signals) -> None:
+        """End the run, as a signal demands."""
+        await self._insist("interrupt", received.name)
+
+    async def _insist(self, method: str, *arguments: object) -> object:
+        while True:
+            try:
+                return await self.actor.ask(method, *arguments)
+            except ActorLost:
+                await anyio.sleep(GAP_SECONDS)

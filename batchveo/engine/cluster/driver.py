@@ -15,17 +15,13 @@ from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
-from batchveo.engine.cluster.backend import ActorBackend, ActorLost
-from batchveo.engine.cluster.coordinator_client import CoordinatorClient
-from batchveo.engine.cluster.process_spec import ProcessSpec
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.engine.cluster.coordinator_actor import CoordinatorClient, ProcessSpec
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, ActorBackend, ActorLost
 from batchveo.engine.cluster.shared_folder import marked
 from batchveo.engine.cluster.worker_pool import WorkerPool, tag_of
-from batchveo.engine.lifecycle import single_error
-from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
+from batchveo.engine.lifecycle import hold, single_error
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.engine.signals import stop_signals
-from batchveo.engine.spec import RunSpec
 from batchveo.storage.local_files import sweep
 from batchveo.store import Store
 

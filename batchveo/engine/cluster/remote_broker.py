@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import cast
 
@@ -18,8 +18,8 @@ from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Fenced, TooLate
-from batchveo.engine.cluster.file_cache import FileCache
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Transport, Unreachable
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, ActorLost, Answer, Call, Method, Transport, Unreachable
+from batchveo.engine.input_files import FileCache
 
 _log = logging.getLogger(__name__)
 
@@ -199,3 +199,63 @@ class RemoteBroker:
     def _give_up(self) -> None:
         self._fenced = True
         self._over.set()
+
+
+ALONE = frozenset({Method.CLAIM, Method.TAKE_OVER, Method.INPUT_FILE})
+"""Calls that may be kept long, or have large answers, and so go by themselves."""
+MOST = 256
+"""Calls in one message."""
+
+Send = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
+"""Carries calls to the coordinator; raises ``ActorLost``."""
+
+
+class _Parcel:
+    """A call on its way."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.answer: Answer | None = None
+        self.arrived = anyio.Event()
+
+
+class CallBatcher:
+    """A ``wire.Transport``. While one message is under way, what comes gathers for the next."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._parcels: list[_Parcel] = []
+        self._some = anyio.Event()
+
+    async def __call__(self, call: Call) -> Answer:
+        """The answer to ``call``; raises ``Unreachable``."""
+        parcel = _Parcel(call)
+        if call.method in ALONE:
+            await self._deliver([parcel])
+        else:
+            self._parcels.append(parcel)
+            self._some.set()
+            await parcel.arrived.wait()
+        if parcel.answer is None:
+            raise Unreachable
+        return parcel.answer
+
+    async def run(self) -> None:
+        """Send what gathers, until cancelled."""
+        while True:
+            await self._some.wait()
+            parcels, self._parcels = self._parcels[:MOST], self._parcels[MOST:]
+            if not self._parcels:
+                self._some = anyio.Event()
+            with anyio.move_on_after(CALL_SECONDS):
+                await self._deliver(parcels)
+            for parcel in parcels:
+                parcel.arrived.set()
+
+    async def _deliver(self, parcels: Sequence[_Parcel]) -> None:
+        try:
+            answers = await self._send([parcel.call for parcel in parcels])
+        except ActorLost:
+            return
+        for parcel, answer in zip(parcels, answers, strict=True):
+            parcel.answer = answer

@@ -11,13 +11,11 @@ from typing import cast
 import anyio
 
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.call_batcher import CallBatcher
-from batchveo.engine.cluster.protocol import Answer, Call
-from batchveo.engine.cluster.remote_broker import RemoteBroker
+from batchveo.engine.cluster.protocol import Actor, Answer, Call
+from batchveo.engine.cluster.remote_broker import CallBatcher, RemoteBroker
 from batchveo.engine.cluster.shared_folder import Marker, check_marked
-from batchveo.engine.per_key import Label
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.key_limits import Label
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient, clients
 from batchveo.provider.service import Service

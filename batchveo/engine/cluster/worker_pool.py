@@ -14,8 +14,8 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble
 from batchveo.core.events import Event, Message
-from batchveo.engine.cluster.backend import Actor, ActorBackend, ActorLost
-from batchveo.engine.cluster.coordinator_client import CoordinatorClient
+from batchveo.engine.cluster.coordinator_actor import CoordinatorClient
+from batchveo.engine.cluster.protocol import Actor, ActorBackend, ActorLost
 from batchveo.engine.cluster.shared_folder import Marker
 from batchveo.engine.cluster.worker_actor import WorkerEnd
 

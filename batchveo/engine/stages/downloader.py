@@ -15,7 +15,7 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.engine.stages.failures import UNEXPECTED, unexpected
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 
 _log = logging.getLogger(__name__)

@@ -18,12 +18,10 @@ from batchveo.core.outcomes import Blocked, Completed, PollError, PollOutcome, S
 from batchveo.core.rate_limit import RateLimit
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
-from batchveo.engine.per_key import Label, PerKey
+from batchveo.engine.key_limits import Label, PerKey
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.failure_streaks import Streak, Streaks
-from batchveo.engine.stages.outage import Outage
+from batchveo.engine.stages.failures import UNEXPECTED, Outage, Streak, Streaks, unexpected
 from batchveo.engine.stages.poll_schedule import PollSchedule
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.provider import ApiClient
 
 _log = logging.getLogger(__name__)

@@ -10,12 +10,11 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.core.settings import Doubt, RunSettings
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.per_key import Label
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.key_limits import Label
+from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.failures import UNEXPECTED
 from batchveo.engine.stages.log_lookup import LogKey, LogLookup
-from batchveo.engine.stages.unexpected import UNEXPECTED
 from batchveo.provider import ApiClient, ProviderError
 
 FAILURES_BELIEVED = 5

@@ -10,9 +10,9 @@ from anyio.abc import TaskGroup
 from batchveo.core.models import Job
 from batchveo.core.outcomes import RejectedTemporarily, SubmitOutcome, SubmitUncertain
 from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
-from batchveo.engine.per_key import PerKey
-from batchveo.engine.stages.attachments import Attachments
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.engine.input_files import Attachments
+from batchveo.engine.key_limits import PerKey
+from batchveo.engine.stages.failures import UNEXPECTED, unexpected
 from batchveo.provider import ApiClient
 
 

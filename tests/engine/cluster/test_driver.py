@@ -18,11 +18,9 @@ from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStart
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.event_buffer import EventBuffer
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, EventBuffer
 from batchveo.engine.cluster.shared_folder import check_marked
-from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service
 from batchveo.sandbox import Settings

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from batchveo.engine.broker import Fenced
-from batchveo.engine.cluster.file_cache import File, FileCache
+from batchveo.engine.input_files import File, FileCache
 
 pytestmark = pytest.mark.anyio
 

@@ -23,13 +23,11 @@ from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.engine.cluster.backend import ActorLost
-from batchveo.engine.cluster.call_batcher import ALONE, CallBatcher
-from batchveo.engine.cluster.event_buffer import MOST, News
-from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
-from batchveo.engine.cluster.ray_bootstrap import started
+from batchveo.engine.cluster.coordinator_actor import MOST, News
+from batchveo.engine.cluster.protocol import ActorLost, Answer, Call, Method, Unreachable
+from batchveo.engine.cluster.ray_bootstrap import PREFIX, scratch, started
+from batchveo.engine.cluster.remote_broker import ALONE, CallBatcher
 from batchveo.engine.cluster.shared_folder import check_marked, clear, marked
-from batchveo.engine.cluster.temp_dir import PREFIX, scratch
 from batchveo.engine.cluster.worker_pool import tag_of
 from batchveo.storage.local_files import VideoFile, sweep
 from tests.helpers.factories import make_job
@@ -161,7 +159,7 @@ def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
 
 def test_the_folder_that_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
     """The lock on it went with its process."""
-    code = "import os, sys; from pathlib import Path; from batchveo.engine.cluster.temp_dir import scratch\n"
+    code = "import os, sys; from pathlib import Path; from batchveo.engine.cluster.ray_bootstrap import scratch\n"
     code += "with scratch(Path(sys.argv[1])) as folder: (folder / 'log').touch(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     (left,) = tmp_path.iterdir()

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.engine.stages.attachments import Attachments
+from batchveo.engine.input_files import Attachments
 
 pytestmark = pytest.mark.anyio
 

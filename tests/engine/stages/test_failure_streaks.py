@@ -6,7 +6,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import PollError
-from batchveo.engine.stages.failure_streaks import SELDOM_CAP_SECONDS, Streaks
+from batchveo.engine.stages.failures import SELDOM_CAP_SECONDS, Streaks
 from tests.helpers.factories import make_job
 
 JOB = make_job(JobState.GENERATING)

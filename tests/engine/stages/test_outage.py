@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchveo.core.outcomes import PollError, StillGenerating
-from batchveo.engine.stages.outage import POLLS_SAID, Outage
+from batchveo.engine.stages.failures import POLLS_SAID, Outage
 
 AWAY = PollError(reason="cannot reach https://x (Connection refused)", unreachable=True)
 

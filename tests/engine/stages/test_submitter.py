@@ -11,7 +11,7 @@ import pytest
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted
 from batchveo.engine.broker import Broker
-from batchveo.engine.per_key import PerKey
+from batchveo.engine.key_limits import PerKey
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.factories import make_job

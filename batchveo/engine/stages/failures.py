@@ -1,4 +1,4 @@
-"""Failed polls in a row, generation by generation: which of them is a last word, and when to ask again."""
+"""Failures that the stages meet: unexpected errors, a service that cannot be reached, polls that keep failing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchveo.core.backoff import backoff
+from batchveo.core.events import Message
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Blocked, PollError
+from batchveo.core.outcomes import Blocked, PollError, PollOutcome
+from batchveo.provider.http_errors import describe_exception
+
+UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, OSError, MemoryError)
+"""One job's trouble, never the end of a night. Errors of the state are not among them; those end the run."""
+
+
+def unexpected(job: Job, error: Exception) -> tuple[str, Message]:
+    """The reason in words, with what to tell a person."""
+    reason = f"unexpected {describe_exception(error)}"
+    return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)
+
+
+POLLS_SAID = 5
+"""Polls in a row, of all generations together, after which a person is told."""
+
+
+class Outage:
+    """Counts the polls that did not reach the service, from one answer to the next."""
+
+    def __init__(self) -> None:
+        self._polls = 0
+
+    def heed(self, outcome: PollOutcome) -> str | None:
+        """What to tell a person after this poll, if anything."""
+        if isinstance(outcome, PollError) and outcome.unreachable:
+            self._polls += 1
+            return f"{outcome.reason}: polls go on trying" if self._polls == POLLS_SAID else None
+        polls, self._polls = self._polls, 0
+        return f"polls reach the service again, after {polls:,} in vain" if polls >= POLLS_SAID else None
+
 
 SAME_ANSWERS = 4
 """The same useless answer so often in a row is what the service has to say."""
