@@ -90,7 +90,7 @@ class Admission:
             while True:
                 # others act here, and nowhere between the check of the worker and the assignment of its jobs
                 await anyio.lowlevel.checkpoint()
-                self._assignments.check(worker)
+                self._assignments.check_worker(worker)
                 jobs, obstacle = self._claim_now(worker, most)
                 if jobs:
                     return jobs
@@ -105,8 +105,8 @@ class Admission:
             if not isinstance(decision, Decision):
                 return jobs, decision
             # the next decision counts this job's slot
-            self._assignments.give(worker, decision.job)
-            self._in_flight.place(decision.job, now=now)
+            self._assignments.assign_job(worker, decision.job)
+            self._in_flight.place_job(decision.job, now=now)
             jobs.append(decision.job)
         return jobs, None
 
@@ -114,10 +114,10 @@ class Admission:
         """Show what keeps the next job; returns when to decide again, at the latest."""
         if isinstance(obstacle, Wait):
             if obstacle.reason is not None:
-                self._report(obstacle.reason, obstacle.shown)
+                self._report_throttle(obstacle.reason, obstacle.shown)
             return obstacle.until
         if obstacle is not None and self._bus.stopped is None:
-            self._report(ThrottleReason.BUDGET)
+            self._report_throttle(ThrottleReason.BUDGET)
             self._bus.stop(obstacle.why)
         return None
 
@@ -134,58 +134,58 @@ class Admission:
         for throttle in found[:-1]:
             decision = self._decide_for_key(throttle, now)
             # without a refused model another key would find no more than this one
-            if isinstance(decision, Decision) or not throttle.refusals.models():
+            if isinstance(decision, Decision) or not throttle.refusals.list_models():
                 return decision
         return self._decide_for_key(found[-1], now)
 
     def _take_refused_back(self, now: float) -> None:
         """Let one job of each model that was refused long enough ago find out whether it still is."""
         for throttle in self._throttles:
-            for model in throttle.refusals.due(now):
-                throttle.refusals.try_one(model)
+            for model in throttle.refusals.list_due(now):
+                throttle.refusals.begin_trial(model)
                 self._context.store.skipped.release_one(model, run=self._context.run)
 
     def _find_ready_keys(self, now: float) -> list[KeyThrottle] | Wait:
         """The keys to submit with, the soonest first; else what keeps them all."""
-        if self._in_flight.downloads_waiting() >= self._backlog:
-            return Wait(reason=ThrottleReason.DOWNLOADS, until=self._in_flight.place_frees_at(now))
+        if self._in_flight.count_downloads() >= self._backlog:
+            return Wait(reason=ThrottleReason.DOWNLOADS, until=self._in_flight.find_slot_release(now))
         free = self._find_free_keys(now)
         if not free:
-            return Wait(reason=ThrottleReason.PLACES, until=self._in_flight.place_frees_at(now))
+            return Wait(reason=ThrottleReason.PLACES, until=self._in_flight.find_slot_release(now))
         able = [throttle for throttle in free if throttle.out_of_credits is None]
         if not able:
             return Wait(reason=ThrottleReason.CREDITS, until=None)
-        able.sort(key=lambda throttle: max(throttle.pause.until, self._throttles.free_at(throttle, now)))
+        able.sort(key=lambda throttle: max(throttle.pause.until, self._throttles.find_turn(throttle, now)))
         ready = [throttle for throttle in able if throttle.pause.until <= now]
         until = able[0].pause.until
         return ready or Wait(reason=ThrottleReason.PAUSE, until=until, shown=until)
 
     def _find_free_keys(self, now: float) -> list[KeyThrottle]:
         """The keys that may have one more in flight; none if the run may not."""
-        taken = {throttle: self._in_flight.places_taken(throttle.name, now) for throttle in self._throttles}
+        taken = {throttle: self._in_flight.count_slots(throttle.name, now) for throttle in self._throttles}
         # a service that answers no submit gets one at a time: each unanswered one may have to be settled by hand
-        probed = self._throttles.probing and self._in_flight.submitting()
+        probed = self._throttles.is_probing and self._in_flight.count_submitting()
         if probed or sum(taken.values()) >= self._throttles.ceiling:
             return []
         return [each for each in self._throttles if each.closed is None and taken[each] < each.limit.value]
 
     def _decide_for_key(self, throttle: KeyThrottle, now: float) -> Decision | Wait | Closed:
-        refused = throttle.refusals.models()
+        refused = throttle.refusals.list_models()
         due = self._context.store.queries.find_claim_time(self._context.run, now=now, refused=refused)
         if due is None:
             return Wait(reason=ThrottleReason.NOTHING, until=now + LOOK_AGAIN_SECONDS)
         if due > now:
             return Wait(reason=ThrottleReason.LATER, until=due, shown=due)
-        turn = self._throttles.free_at(throttle, now)
+        turn = self._throttles.find_turn(throttle, now)
         if turn > now:
             return Wait(reason=ThrottleReason.RATE, until=turn)
         try:
-            job = self._budget.claim(throttle.name, refused)
+            job = self._budget.claim_job(throttle.name, refused)
         except BudgetShort as short:
             return self._decide_shortage(short, now)
         if job is None:  # another process was faster
             return Wait(reason=None, until=now)
-        self._throttles.reserve(throttle, now)
+        self._throttles.reserve_turn(throttle, now)
         _log.debug("job %s: claimed as request %s with key %r", job.id, job.client_request_id, throttle.name)
         return Decision(job)
 
@@ -199,9 +199,9 @@ class Admission:
     def report_limit(self) -> None:
         """Emit the limit of submits in flight if it has changed."""
         if self._shown is not None:
-            self._report(self._shown.brake, self._shown.until)
+            self._report_throttle(self._shown.brake, self._shown.until)
 
-    def _report(self, reason: ThrottleReason, until: float | None = None) -> None:
+    def _report_throttle(self, reason: ThrottleReason, until: float | None = None) -> None:
         """Emit that ``reason`` keeps the submits, at the longest until ``until``, unless that was the last word."""
         keys, shown = list(self._throttles), self._shown
         limit = min(self._throttles.ceiling, sum(throttle.limit.value for throttle in keys))

@@ -32,27 +32,27 @@ class Assignments:
     def __len__(self) -> int:
         return len(self._held)
 
-    def names(self) -> Sequence[str]:
+    def list_workers(self) -> Sequence[str]:
         """Of the workers that are here."""
         return tuple(self._held)
 
-    def join(self, worker: str) -> None:
+    def add_worker(self, worker: str) -> None:
         """Take a worker on; raises ``Fenced`` where the name is not a new one."""
         if worker in self._gone or worker in self._held:
             raise Fenced(worker)
         self._held[worker] = set()
 
-    def check(self, worker: str) -> None:
+    def check_worker(self, worker: str) -> None:
         """Raise ``Fenced`` where ``worker`` is none, or none any more."""
         if worker not in self._held:
             raise Fenced(worker)
 
-    def heard(self, worker: str, *, now: float) -> None:
+    def mark_heard(self, worker: str, *, now: float) -> None:
         """A call of ``worker`` has come over the wire."""
         if worker in self._held:
             self._heard[worker] = now
 
-    def silent(self, started: Collection[str], *, seconds: float, now: float) -> list[str]:
+    def find_silent(self, started: Collection[str], *, seconds: float, now: float) -> list[str]:
         """The workers of whom nothing was heard for so long: those who joined, and those who were ``started``.
 
         Of a worker that is not known, and may be frozen since before it was, the silence begins with the first
@@ -61,27 +61,27 @@ class Assignments:
         self._awaited = {name: self._awaited.get(name, now) for name in started if name not in self._heard}
         return [worker for worker, when in {**self._heard, **self._awaited}.items() if when < now - seconds]
 
-    def give(self, worker: str, job: Job) -> None:
+    def assign_job(self, worker: str, job: Job) -> None:
         """``job`` is in the hands of ``worker``, unless somebody else has it already."""
         if job.seq not in self._holder:
             self._orphans.pop(job.seq, None)
             self._held[worker].add(job.seq)
             self._holder[job.seq] = worker
 
-    def release(self, job: Job) -> None:
+    def release_job(self, job: Job) -> None:
         """Nobody needs to look after ``job``."""
         worker = self._holder.pop(job.seq, None)
         if worker is not None:
             self._held[worker].discard(job.seq)
         self._orphans.pop(job.seq, None)
 
-    def orphan(self, job: Job, *, now: float) -> None:
+    def orphan_job(self, job: Job, *, now: float) -> None:
         """Somebody has to look after ``job``, unless somebody does already."""
         if job.seq not in self._holder:
             _, since = self._orphans.get(job.seq, (job, now))
             self._orphans[job.seq] = job, since
 
-    def shared_anew_at(self, now: float) -> float | None:
+    def find_sharing_time(self, now: float) -> float | None:
         """When orphans that are left for workers to come are left for them no longer; ``None`` where none are."""
         for _, since in self._orphans.values():
             return since + LATECOMERS_SECONDS if since + LATECOMERS_SECONDS > now else None
@@ -89,16 +89,16 @@ class Assignments:
 
     def take_over(self, worker: str, *, most: int, now: float) -> list[Job]:
         """Orphans, at most so many, that ``worker`` looks after from now on: up to its fair share of all jobs."""
-        waits_for_more = self.shared_anew_at(now) is not None
+        waits_for_more = self.find_sharing_time(now) is not None
         sharers = max(self._expected, len(self._held)) if waits_for_more else len(self._held)
         fair = -(-(len(self._orphans) + len(self._holder)) // sharers)
         room = max(0, fair - len(self._held[worker]))
         jobs = [job for job, _ in islice(self._orphans.values(), min(most, room))]
         for job in jobs:
-            self.give(worker, job)
+            self.assign_job(worker, job)
         return jobs
 
-    def remove(self, worker: str) -> Sequence[int]:
+    def remove_worker(self, worker: str) -> Sequence[int]:
         """Give ``worker`` up; returns the numbers of the jobs that it had in hand."""
         self._heard.pop(worker, None)
         self._gone.add(worker)

@@ -42,7 +42,7 @@ class Broker(Protocol):
         Raises ``ClaimLost`` or ``TooLate`` where it must not.
         """
 
-    async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+    async def record_outcome(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
         """Record for good what came of a step; returns the job as it is then.
 
         ``aside``: this run is done with the job, the next one tries again. The outcome is on its way to its record
@@ -52,14 +52,14 @@ class Broker(Protocol):
     async def take_over(self) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and this worker does from now on: waits for some."""
 
-    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+    async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
 
-    async def finished(self) -> float:
+    async def wait_finished(self) -> float:
         """Wait until the run is over, or the worker fenced.
 
         Returns how long (seconds) the submits under way may still take: their answers may be generation ids.
         """
 
-    def tell(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:
         """Hand an event to whoever watches the run."""

@@ -48,7 +48,7 @@ class Budget:
         self._budget = settings.budget
         self._key_prints = key_prints
 
-    def claim(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
+    def claim_job(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
         """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
 
         ``refused``: models that the service does not make with this key.
@@ -56,14 +56,14 @@ class Budget:
         return self._context.store.transitions.claim_job(
             run=self._context.run,
             now=self._context.now(),
-            price=self.price,
+            price=self.find_price,
             budget=self._budget,
             key=key or None,
             refused=refused,
             key_print=self._key_prints.get(key),
         )
 
-    def price(self, job: Job) -> float | None:
+    def find_price(self, job: Job) -> float | None:
         """What ``job`` will cost: by the list, or else as the user assumes."""
         quoted = self._prices.quote(job.model, job.request)
         return self._assumed if quoted is None else quoted
@@ -72,7 +72,7 @@ class Budget:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
             return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
-        if self._in_flight.in_motion():
+        if self._in_flight.count_unsettled():
             return None
         committed, budget = money(self._context.store.queries.read_committed()), money(self._budget or 0.0)
         return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
@@ -81,10 +81,10 @@ class Budget:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
         text = f"{throttle.out_of_credits}; waiting for a top-up"
         self._bus.warn(text)
-        empty = await self._balance(throttle)
+        empty = await self._read_balance(throttle)
         for _ in range(LOOKS):
             await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
-            balance = await self._balance(throttle)
+            balance = await self._read_balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
                 self._bus.emit(Message(text=f"the balance is {money(balance)}; going on"))
                 break
@@ -98,11 +98,11 @@ class Budget:
 
         ``beside``: with what is in flight, whose price the account may keep back until it is charged.
         """
-        jobs = 1 + (self._in_flight.generating(throttle.name) if beside else 0)
-        balance = await self._balance(throttle)
-        return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
+        jobs = 1 + (self._in_flight.count_generating(throttle.name) if beside else 0)
+        balance = await self._read_balance(throttle)
+        return None if balance is None else balance >= max(jobs * (self.find_price(job) or 0.0), TOP_UP_USD)
 
-    async def _balance(self, throttle: KeyThrottle) -> float | None:
+    async def _read_balance(self, throttle: KeyThrottle) -> float | None:
         try:
             return await self._apis[throttle.name].fetch_balance()
         except (ProviderError, KeyRejected):

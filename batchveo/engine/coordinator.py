@@ -39,7 +39,7 @@ from batchveo.engine.lifecycle import RunLifecycle
 from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.run_context import EventBus, RunContext, RunResult, RunSpec
-from batchveo.engine.stages.log_lookup import left_with
+from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
 from batchveo.store import MoveLost, Store
@@ -79,7 +79,7 @@ class Coordinator:
             patience=settings.patience,
             tries=settings.tries,
             budgeted=settings.budget is not None,
-            key_of=self._throttles.key_of,
+            key_of=self._throttles.find_label,
         )
         prints = spec.service.key_prints(store.keys.read_secret())
         self._budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints)
@@ -96,23 +96,23 @@ class Coordinator:
             in_flight,
             apis,
             settings,
-            key_of=self._throttles.key_of,
-            left_with=lambda job, label: left_with(store.keys.find_fingerprint(job), prints.get(label)),
-            record=self._found,
+            key_of=self._throttles.find_label,
+            compare_key=lambda job, label: compare_keys(store.keys.find_fingerprint(job), prints.get(label)),
+            record=self._record_log_outcome,
         )
         self._share = -(-settings.concurrency // workers)
         self._lifecycle = RunLifecycle(
-            context, bus, recorder, in_flight, settings, begun=spec.begun, owes=self._reconciler.owes
+            context, bus, recorder, in_flight, settings, begun=spec.begun, owes=self._reconciler.is_awaited
         )
         self._tasks: TaskGroup | None = None
-        self.began = anyio.Event()
+        self.ready = anyio.Event()
         """Set when stock is taken of what earlier runs left; no worker is heard before that."""
 
     # -- the verbs of workers
 
-    def join(self, worker: str) -> None:
+    def add_worker(self, worker: str) -> None:
         """Take ``worker`` on, under a name that nobody has had."""
-        self._assignments.join(worker)
+        self._assignments.add_worker(worker)
 
     async def claim(self, worker: str, *, most: int = 1) -> Sequence[Job]:
         """The next job for ``worker`` to submit, and more that may leave with it: at most so many, or its share.
@@ -126,49 +126,49 @@ class Coordinator:
 
         Once the run is over nothing more is bought, by those either who were given their jobs before.
         """
-        self._assignments.check(worker)
+        self._assignments.check_worker(worker)
         if self.finished.is_set():
             raise ClaimLost("the run is over")
         try:
             self._store.transitions.mark_sent(job, now=self._context.now())
         except MoveLost as error:
             raise ClaimLost(str(error)) from None
-        await self._recorder.durable()
+        await self._recorder.wait_durable()
         _log.debug("job %s: marked as sent, request %s", job.id, job.client_request_id)
 
-    async def record(self, worker: str, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+    async def record_outcome(self, worker: str, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
         """Record for good what came of a step of ``job``; returns the job as it is then.
 
         Of a worker that was given up only a generation id is taken: it was paid for. Between the outcome and its
         record there is no await, so no cancellation falls there; nor does one before it is safe.
         """
         if worker not in self._assignments and isinstance(outcome, Accepted):
-            return await self._recorded(self._recorder.late, job, outcome)
-        self._assignments.check(worker)
-        job = self._in_flight.newest(job)
+            return await self._record(self._recorder.write_late_outcome, job, outcome)
+        self._assignments.check_worker(worker)
+        job = self._in_flight.find_newest(job)
         if aside:
-            self._in_flight.set_aside(job)
+            self._in_flight.mark_put_aside(job)
         elif isinstance(outcome, Stuck):
-            self._in_flight.set_stuck(job)
+            self._in_flight.mark_stuck(job)
         elif isinstance(outcome, StillGenerating | Completed):
-            self._in_flight.set_free(job)
-        return await self._recorded(self._recorder.enter, job, outcome, worker)
+            self._in_flight.mark_awaited(job)
+        return await self._record(self._recorder.write_outcome, job, outcome, worker)
 
     async def take_over(self, worker: str, *, most: int = 1_000_000) -> Sequence[Job]:
         """Generations and downloads that nobody looks after, and ``worker`` does from now on: waits for some."""
         while True:
-            self._assignments.check(worker)  # it may be given up while it waits
+            self._assignments.check_worker(worker)  # it may be given up while it waits
             jobs = self._assignments.take_over(worker, most=most, now=self._context.now())
             if jobs:
                 return jobs
-            await self._bus.wait(self._assignments.shared_anew_at(self._context.now()))
+            await self._bus.wait(self._assignments.find_sharing_time(self._context.now()))
 
-    def input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
+    def read_input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
-        self._assignments.check(worker)
+        self._assignments.check_worker(worker)
         return self._store.imports.read_input_file(sha256)
 
-    def tell(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:
         """Hand an event to whoever watches."""
         self._bus.emit(event)
 
@@ -179,29 +179,29 @@ class Coordinator:
         if worker not in self._assignments:
             return
         try:
-            for job in map(self._store.queries.read_job, self._assignments.remove(worker)):
+            for job in map(self._store.queries.read_job, self._assignments.remove_worker(worker)):
                 if job.state is JobState.SUBMITTING:
-                    self._cut_off(job, why)
+                    self._recover_submit(job, why)
                 else:
-                    self._place(job, None)
+                    self._place_job(job, None)
         except sqlite3.Error as error:
             self.fail(error)
         self._bus.notify()
 
-    def _cut_off(self, job: Job, why: str) -> None:
+    def _recover_submit(self, job: Job, why: str) -> None:
         moved = self._store.transitions.recover_job(job, run=self._context.run, now=self._context.now(), why=why)
-        self._place(moved, None)
+        self._place_job(moved, None)
         if self._tasks is not None:
             entry = Entry(job=moved, events=(JobStateChanged(job=moved, was=job.state, detail=why),))
-            self._tasks.start_soon(self._recorder.publish, entry)
+            self._tasks.start_soon(self._recorder.publish_entry, entry)
 
-    def heard(self, worker: str) -> None:
+    def mark_heard(self, worker: str) -> None:
         """A call of ``worker`` has come over the wire: it is alive."""
-        self._assignments.heard(worker, now=self._context.now())
+        self._assignments.mark_heard(worker, now=self._context.now())
 
-    def silent(self, started: Collection[str] = (), *, seconds: float) -> list[str]:
+    def find_silent(self, started: Collection[str] = (), *, seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long; of those ``started``, since the first question."""
-        return self._assignments.silent(started, seconds=seconds, now=self._context.now())
+        return self._assignments.find_silent(started, seconds=seconds, now=self._context.now())
 
     def interrupt(self, received: Signals) -> None:
         """End the run: no more jobs, calls under way may end."""
@@ -215,11 +215,11 @@ class Coordinator:
         """End the run by ``error``."""
         self._lifecycle.fail(error)
 
-    async def durable(self) -> None:
+    async def wait_durable(self) -> None:
         """Wait until all that was written so far is safe on disk."""
-        await self._recorder.durable()
+        await self._recorder.wait_durable()
 
-    async def deserted(self) -> None:
+    async def wait_without_workers(self) -> None:
         """Wait until all workers have left, or were given up."""
         while len(self._assignments):
             await self._bus.wait()
@@ -231,23 +231,23 @@ class Coordinator:
 
     async def execute(self, working: Callable[[], Awaitable[object]]) -> RunResult:
         """Run to the end; ``working`` returns when all workers have ended. Raises only for bugs."""
-        return await self._lifecycle.framed(self._began(), lambda: self._executed(working))
+        return await self._lifecycle.run_framed(self._make_started(), lambda: self._run_parts(working))
 
-    async def _executed(self, working: Callable[[], Awaitable[object]]) -> None:
-        self._take_stock()
+    async def _run_parts(self, working: Callable[[], Awaitable[object]]) -> None:
+        self._load_unfinished()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._reconciler.run)
-            tasks.start_soon(self._lifecycle.wait)
-            self.began.set()
+            tasks.start_soon(self._lifecycle.wait_end)
+            self.ready.set()
             await working()
-            for worker in self._assignments.names():
+            for worker in self._assignments.list_workers():
                 self.remove_worker(worker, "the run ended")
-            await self._recorder.durable()
+            await self._recorder.wait_durable()
             self._tasks = None
             tasks.cancel_scope.cancel()
 
-    def _began(self) -> RunStarted:
+    def _make_started(self) -> RunStarted:
         return RunStarted(
             run=self._context.run,
             state=self._store.path,
@@ -257,7 +257,7 @@ class Coordinator:
             budget=self._settings.budget,
         )
 
-    def _take_stock(self) -> None:
+    def _load_unfinished(self) -> None:
         """Take in what earlier runs left: doubts first, then what is generating or finished."""
         now = self._context.now()
         recovered = self._store.transitions.recover_jobs(run=self._context.run, now=now)
@@ -269,34 +269,34 @@ class Coordinator:
             self._bus.warn(text)
         self._store.connection.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
-            self._place(job, None)
+            self._place_job(job, None)
         budgeted = self._settings.budget is not None
         for job in self._store.queries.list_unsettled_failures(
             self._context.run, tries=self._settings.tries, reserved=budgeted
         ):
-            self._place(job, None)
+            self._place_job(job, None)
 
     # -- records
 
-    async def _found(self, job: Job, outcome: Outcome) -> None:
+    async def _record_log_outcome(self, job: Job, outcome: Outcome) -> None:
         """Record what the usage log or the ledger says of a doubt, or of a generation without a video."""
-        if isinstance(outcome, FailedInLog) and job.state is JobState.FAILED and not self._in_flight.is_made_again(job):
+        if isinstance(outcome, FailedInLog) and job.state is JobState.FAILED and not self._in_flight.is_retryable(job):
             outcome = NotCharged(reason=outcome.reason)
-        await self._recorded(self._recorder.enter, job, outcome)
+        await self._record(self._recorder.write_outcome, job, outcome)
 
-    async def _recorded(
+    async def _record(
         self, enter: Callable[[Job, Outcome], Entry], job: Job, outcome: Outcome, worker: str | None = None
     ) -> Job:
         try:
             entry = enter(job, outcome)
             # the table follows the database at once: whoever waits may act in this very moment
-            self._place(entry.job, worker)
-            if isinstance(outcome, FailedInLog | NotCharged) and not self._in_flight.is_made_again(entry.job):
-                self._in_flight.leave_fruitless([entry.job])
-            self._heed(job, outcome)
+            self._place_job(entry.job, worker)
+            if isinstance(outcome, FailedInLog | NotCharged) and not self._in_flight.is_retryable(entry.job):
+                self._in_flight.forget_fruitless([entry.job])
+            self._apply_outcome(job, outcome)
             if entry.job.state is JobState.PENDING:
-                self._refused_jobs.pending_again(entry.job)
-            await self._recorder.publish(entry)
+                self._refused_jobs.skip_if_refused(entry.job)
+            await self._recorder.publish_entry(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase, should the log lose it
                 text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
@@ -304,20 +304,20 @@ class Coordinator:
             raise
         return entry.job
 
-    def _place(self, job: Job, worker: str | None) -> None:
+    def _place_job(self, job: Job, worker: str | None) -> None:
         """Let table and assignments follow the database; ``worker`` looks after what has to be looked after."""
         if job.state is JobState.SUBMITTING:
             pass  # it stays in the hands of whoever claimed it
         elif not job.state.is_accepted:
-            self._assignments.release(job)
+            self._assignments.release_job(job)
         elif worker is None:
-            self._assignments.orphan(job, now=self._context.now())
+            self._assignments.orphan_job(job, now=self._context.now())
         else:
-            self._assignments.give(worker, job)
-        if self._in_flight.place(job, now=self._context.now()):
+            self._assignments.assign_job(worker, job)
+        if self._in_flight.place_job(job, now=self._context.now()):
             self._bus.notify()
 
-    def _heed(self, job: Job, outcome: Outcome) -> None:
+    def _apply_outcome(self, job: Job, outcome: Outcome) -> None:
         """Follow if an outcome is not about its job alone. ``job`` is as it was before."""
         if isinstance(outcome, DiskRefused):
             self._bus.stop(DiskTrouble(outcome.reason))
@@ -327,16 +327,16 @@ class Coordinator:
             return
         throttle = self._throttles.find_throttle(job)
         had_credits = throttle.out_of_credits is None
-        self._throttles.heed(throttle, job, outcome, running=self._in_flight.generating(throttle.name))
+        self._throttles.apply_outcome(throttle, job, outcome, running=self._in_flight.count_generating(throttle.name))
         self._admission.report_limit()
         if self._tasks is not None and had_credits and throttle.out_of_credits is not None:
             self._tasks.start_soon(self._budget.await_credits, throttle)
         if isinstance(outcome, Accepted):
-            self._refused_jobs.accepted(throttle, job)
+            self._refused_jobs.release_model(throttle, job)
         elif isinstance(outcome, Denied | Withdrawn) and self._tasks is not None:
-            self._tasks.start_soon(self._refused_jobs.look_into, throttle, job, outcome)
+            self._tasks.start_soon(self._refused_jobs.examine_refusal, throttle, job, outcome)
         if isinstance(outcome, Blocked) and job.state is JobState.GENERATING:
-            self._in_flight.forsake(throttle.name)
+            self._in_flight.stop_waiting_for(throttle.name)
             self._bus.notify()
 
     def _count_fruitless(self, outcome: Stuck | Completed) -> None:

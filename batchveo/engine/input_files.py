@@ -10,12 +10,12 @@ import anyio
 
 from batchveo.core.models import INPUT_PREFIX
 
-MOST_BYTES = 64 * 1024 * 1024
+SENDING_BYTES = 64 * 1024 * 1024
 """Of files in requests that are under way; each takes some three times its size while it is sent."""
 
 InputFile = tuple[str, bytes]
 """Media type and content."""
-InputFiles = Callable[[str], Awaitable[InputFile]]
+InputFileReader = Callable[[str], Awaitable[InputFile]]
 """From the SHA-256 of an input file to the file."""
 
 
@@ -25,7 +25,7 @@ class Attachments:
     Requests take their turn: a large one is not passed by for ever. Those without files do not wait.
     """
 
-    def __init__(self, input_file: InputFiles, *, most: int = MOST_BYTES) -> None:
+    def __init__(self, input_file: InputFileReader, *, most: int = SENDING_BYTES) -> None:
         self._input_file = input_file
         self._most = most
         self._under_way = 0
@@ -33,9 +33,9 @@ class Attachments:
         self._freed = anyio.Event()
 
     @asynccontextmanager
-    async def filled(self, request: Mapping[str, object]) -> AsyncIterator[Mapping[str, object]]:
+    async def fill_request(self, request: Mapping[str, object]) -> AsyncIterator[Mapping[str, object]]:
         """``request`` with every reference to a file replaced by its data URI, to be sent within the block."""
-        names = set(_references(list(request.values())))
+        names = set(_find_references(list(request.values())))
         if not names:
             yield request
             return
@@ -46,48 +46,45 @@ class Attachments:
                 await self._freed.wait()
             self._under_way += size
         try:
-            yield {field: _filled(value, files) for field, value in request.items()}
+            yield {field: _fill_value(value, files) for field, value in request.items()}
         finally:
             self._under_way -= size
             self._freed.set()
             self._freed = anyio.Event()
 
 
-def _references(value: object) -> Iterator[str]:
+def _find_references(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
-            yield from _references(item)
+            yield from _find_references(item)
     elif isinstance(value, str) and value.startswith(INPUT_PREFIX):
         yield value.removeprefix(INPUT_PREFIX)
 
 
-def _filled(value: object, files: Mapping[str, InputFile]) -> object:
+def _fill_value(value: object, files: Mapping[str, InputFile]) -> object:
     if isinstance(value, list):
-        return [_filled(item, files) for item in value]
+        return [_fill_value(item, files) for item in value]
     if isinstance(value, str) and value.startswith(INPUT_PREFIX):
         media_type, content = files[value.removeprefix(INPUT_PREFIX)]
         return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
     return value
 
 
-ROOM_BYTES = 64 * 1024 * 1024
+CACHE_BYTES = 64 * 1024 * 1024
 """Of files that are kept; the one that was used last is kept whatever its size."""
-
-File = tuple[str, bytes]
-"""Media type and content."""
 
 
 class FileCache:
     """Files by their SHA-256. What is not at hand is asked of ``fetch``, one at a time; the last used are kept."""
 
-    def __init__(self, fetch: Callable[[str], Awaitable[File]], *, room: int = ROOM_BYTES) -> None:
+    def __init__(self, fetch: Callable[[str], Awaitable[InputFile]], *, room: int = CACHE_BYTES) -> None:
         self._fetch = fetch
         self._room = room
-        self._files: dict[str, File] = {}
+        self._files: dict[str, InputFile] = {}
         """The one that was used last comes last."""
         self._turn = anyio.Lock()
 
-    async def __call__(self, sha256: str) -> File:
+    async def __call__(self, sha256: str) -> InputFile:
         """The file, fetched once for all who need it at the same time."""
         async with self._turn:
             file = self._files.pop(sha256, None) or await self._fetch(sha256)

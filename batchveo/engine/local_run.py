@@ -30,7 +30,7 @@ class LocalBroker:
         self._coordinator = coordinator
         self._worker = worker
         self.clock = clock
-        coordinator.join(worker)
+        coordinator.add_worker(worker)
 
     async def claim(self) -> Job:
         """See ``Broker``."""
@@ -41,26 +41,26 @@ class LocalBroker:
         """See ``Broker``."""
         await self._coordinator.mark_sent(self._worker, job)
 
-    async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+    async def record_outcome(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
         """See ``Broker``."""
-        return await self._coordinator.record(self._worker, job, outcome, aside=aside)
+        return await self._coordinator.record_outcome(self._worker, job, outcome, aside=aside)
 
     async def take_over(self) -> Sequence[Job]:
         """See ``Broker``."""
         return await self._coordinator.take_over(self._worker)
 
-    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+    async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """See ``Broker``."""
-        return self._coordinator.input_file(self._worker, sha256)
+        return self._coordinator.read_input_file(self._worker, sha256)
 
-    async def finished(self) -> float:
+    async def wait_finished(self) -> float:
         """See ``Broker``."""
         await self._coordinator.finished.wait()
         return ShutdownBudget.CALLS
 
-    def tell(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:
         """See ``Broker``."""
-        self._coordinator.tell(event)
+        self._coordinator.send_event(event)
 
 
 class Run:
@@ -86,12 +86,12 @@ class Run:
         with stop_signals() as signals, single_error():
             async with anyio.create_task_group() as watch:
                 if signals is not None:
-                    watch.start_soon(self._listen, signals)
+                    watch.start_soon(self._handle_signals, signals)
                 result = await self._coordinator.execute(self._worker.run)
                 watch.cancel_scope.cancel()
         return result
 
-    async def _listen(self, signals: AsyncIterator[signal.Signals]) -> None:
+    async def _handle_signals(self, signals: AsyncIterator[signal.Signals]) -> None:
         interrupted = False
         async for received in signals:
             if interrupted:

@@ -21,9 +21,9 @@ class Refusal:
     taken after a long time. ``jobs``: the numbers of those that were refused themselves.
     """
 
-    words: str = ""
+    reason: str = ""
     in_a_row: int = 0
-    asking: bool = False
+    examining: bool = False
     whole: bool = False
     was_whole: bool = False
     look_at: float = float("inf")
@@ -39,21 +39,21 @@ class Refusals:
     def __init__(self) -> None:
         self._by_model: dict[str, Refusal] = {}
 
-    def ask(self, model: str) -> None:
+    def pause_model(self, model: str) -> None:
         """Submit no job of ``model`` until it is known what its refusal is about."""
-        self._of(model).asking = True
+        self._get_refusal(model).examining = True
 
-    def drop(self, model: str) -> None:
+    def resume_model(self, model: str) -> None:
         """The refusal was not about ``model``."""
-        self._of(model).asking = False
+        self._get_refusal(model).examining = False
 
-    def add(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
+    def add_refusal(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
         """Count a refusal that is about ``model`` or one of its jobs; ``whole``: about the model for certain.
 
         The same job refused again shows nothing new.
         """
-        refusal = self._of(model)
-        refusal.words, refusal.asking = words, False
+        refusal = self._get_refusal(model)
+        refusal.reason, refusal.examining = words, False
         refusal.in_a_row += job not in refusal.jobs
         refusal.jobs.add(job)
         refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED
@@ -62,16 +62,16 @@ class Refusals:
         refusal.gap = min(2 * refusal.gap, LOOK_AGAIN_CAP_SECONDS)
         return refusal
 
-    def probe(self, model: str) -> bool:
+    def take_probe(self, model: str) -> bool:
         """Whether another job of ``model``, thought to be refused, is tried at once; counts it."""
-        refusal = self._of(model)
+        refusal = self._get_refusal(model)
         if not refusal.whole or not refusal.probes:
             return False
         refusal.probes -= 1
         refusal.whole = False
         return True
 
-    def end(self, model: str, *, job: int, now: float) -> bool:
+    def end_refusal(self, model: str, *, job: int, now: float) -> bool:
         """A job of ``model`` was accepted; tells whether the whole model had been refused before.
 
         What was refused as a single job waits for its own next try.
@@ -91,32 +91,32 @@ class Refusals:
             refusal.look_at = now + refusal.gap if refusal.jobs else float("inf")
         return was_whole
 
-    def refused(self, model: str) -> list[int]:
+    def list_refused_jobs(self, model: str) -> list[int]:
         """The numbers of the jobs of ``model`` that were refused themselves, and not accepted since."""
-        return sorted(self._of(model).jobs)
+        return sorted(self._get_refusal(model).jobs)
 
-    def models(self) -> tuple[str, ...]:
+    def list_models(self) -> tuple[str, ...]:
         """The models of which no job is submitted now."""
-        return tuple(model for model, refusal in self._by_model.items() if refusal.asking or refusal.whole)
+        return tuple(model for model, refusal in self._by_model.items() if refusal.examining or refusal.whole)
 
-    def refuses(self, model: str) -> bool:
+    def is_refused(self, model: str) -> bool:
         """Whether the whole model is refused."""
         return model in self._by_model and self._by_model[model].whole
 
-    def words_about(self, model: str) -> str:
+    def find_reason(self, model: str) -> str:
         """What the service said of ``model`` last."""
-        return self._of(model).words
+        return self._get_refusal(model).reason
 
-    def due(self, now: float) -> list[str]:
+    def list_due(self, now: float) -> list[str]:
         """The models of which one job may be tried again now."""
         return [model for model, refusal in self._by_model.items() if refusal.look_at <= now]
 
-    def try_one(self, model: str) -> None:
+    def begin_trial(self, model: str) -> None:
         """One job of ``model`` is tried: what comes of it counts for all."""
-        refusal = self._of(model)
+        refusal = self._get_refusal(model)
         refusal.look_at = float("inf")
         refusal.whole = False
         refusal.looked = True
 
-    def _of(self, model: str) -> Refusal:
+    def _get_refusal(self, model: str) -> Refusal:
         return self._by_model.setdefault(model, Refusal())

@@ -18,7 +18,7 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 
 _log = logging.getLogger(__name__)
 
-MOMENT = 12
+GROUP_TURNS = 12
 """Turns of the event loop for which a group stays open: a tenth of a millisecond where little happens, and some
 dozens of answers where much does."""
 
@@ -40,7 +40,7 @@ class GroupCommit:
         self._store = store
         self._open: _Group | None = None
 
-    async def durable(self) -> None:
+    async def wait_durable(self) -> None:
         """Return when all that was written before this call is on disk, cancelled or not.
 
         Raises ``sqlite3.Error`` where it cannot be put there, or where anything before it could not: then nothing
@@ -49,18 +49,18 @@ class GroupCommit:
         group = self._open
         if group is None:
             if self._store.connection.unflushed:
-                await self._lead()
+                await self._lead_group()
             return
         with anyio.CancelScope(shield=True):
             await group.ended.wait()
         if group.error is not None:
             raise group.error
 
-    async def _lead(self) -> None:
+    async def _lead_group(self) -> None:
         group = self._open = _Group()
         try:
             with anyio.CancelScope(shield=True):  # once around all turns: a scope costs more than a turn
-                for _ in range(MOMENT):
+                for _ in range(GROUP_TURNS):
                     await anyio.lowlevel.checkpoint()
             self._store.connection.flush()
             _log.debug("the writes of one moment are committed")
@@ -94,7 +94,7 @@ class Recorder:
         self.failed: set[int] = set()
         """The jobs, by number, that failed in this run and were not made again."""
 
-    def enter(self, job: Job, outcome: Outcome) -> Entry:
+    def write_outcome(self, job: Job, outcome: Outcome) -> Entry:
         """Write what came of a step of ``job``, as it was then; on disk for good after the next ``durable``.
 
         Where somebody else moved the job in the meantime, only a generation id still counts: it was paid for.
@@ -106,25 +106,25 @@ class Recorder:
         if self._keeps_price and isinstance(outcome, GenerationFailed):
             move = replace(move, released=False)
         try:
-            return self._moved(job, move, now)
+            return self._write_move(job, move, now)
         except MoveLost:
-            return self.late(job, outcome)
+            return self.write_late_outcome(job, outcome)
         except GenerationTaken as taken:
-            return self._taken(job, outcome, str(taken), now)
+            return self._write_taken(job, outcome, str(taken), now)
 
-    def late(self, job: Job, outcome: Outcome) -> Entry:
+    def write_late_outcome(self, job: Job, outcome: Outcome) -> Entry:
         """What came of a step of ``job`` after the job was moved by others; said twice, it is known already."""
         current = self._context.store.queries.read_job(job.seq)
         if not isinstance(outcome, Accepted) or current.generation_id == outcome.generation_id:
             return Entry(job=current)
         try:
-            return self._accepted_late(job, current, outcome.generation_id)
+            return self._adopt_late(job, current, outcome.generation_id)
         except (MoveLost, ValueError):
-            return self._stray(job, current, outcome.generation_id)
+            return self._write_stray(job, current, outcome.generation_id)
         except GenerationTaken as taken:
-            return Entry(job=current, events=(_warning(job, _taken_words(str(taken))),))
+            return Entry(job=current, events=(_make_warning(job, _describe_taken(str(taken))),))
 
-    def _accepted_late(self, job: Job, current: Job, generation: str) -> Entry:
+    def _adopt_late(self, job: Job, current: Job, generation: str) -> Entry:
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
         adopted = self._context.store.manual.adopt_generation(
@@ -134,7 +134,7 @@ class Recorder:
             job=adopted, events=(JobStateChanged(job=adopted, was=current.state, detail="accepted after all"),)
         )
 
-    def _stray(self, job: Job, current: Job, generation: str) -> Entry:
+    def _write_stray(self, job: Job, current: Job, generation: str) -> Entry:
         if not self._context.store.transitions.record_stray(
             job, generation, run=self._context.run, now=self._context.now()
         ):
@@ -142,33 +142,33 @@ class Recorder:
         service = address_options(self._context.store.runs.list_services())
         audit = pasteable("audit", state=self._context.store.path, service=service)
         words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
-        return Entry(job=current, events=(_warning(job, words),))
+        return Entry(job=current, events=(_make_warning(job, words),))
 
-    def _moved(self, job: Job, move: Move, now: float) -> Entry:
+    def _write_move(self, job: Job, move: Move, now: float) -> Entry:
         moved = self._context.store.transitions.apply_move(job, move, run=self._context.run, now=now)
         events: list[Event] = [JobStateChanged(job=moved, was=job.state, detail=move.detail)]
         twin = self._context.store.queries.find_same_video(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
-            events.append(_warning(moved, f"byte for byte the same video as {twin.name}"))
+            events.append(_make_warning(moved, f"byte for byte the same video as {twin.name}"))
         return Entry(job=moved, events=tuple(events))
 
-    def _taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
+    def _write_taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
         """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
-        reason = _taken_words(generation)
+        reason = _describe_taken(generation)
         if not isinstance(outcome, FoundInLog):
-            return self.enter(job, SubmitUncertain(reason=reason))
+            return self.write_outcome(job, SubmitUncertain(reason=reason))
         if job.held:
             return Entry(job=job)
         hold = Move(to=JobState.IN_DOUBT, detail=reason, set={"held": True, "error": reason})
-        return self._moved(job, hold, now)
+        return self._write_move(job, hold, now)
 
-    async def durable(self) -> None:
+    async def wait_durable(self) -> None:
         """Wait until all that was entered so far is safe on disk; each call to the service begins with this."""
-        await self._groups.durable()
+        await self._groups.wait_durable()
 
-    async def publish(self, entry: Entry) -> None:
+    async def publish_entry(self, entry: Entry) -> None:
         """Wait until ``entry`` is safe on disk, and tell of it."""
-        await self.durable()
+        await self.wait_durable()
         if entry.job.state is JobState.FAILED:
             self.failed.add(entry.job.seq)
         else:
@@ -180,9 +180,9 @@ class Recorder:
             self._bus.emit(event)
 
 
-def _warning(job: Job, words: str) -> Message:
+def _make_warning(job: Job, words: str) -> Message:
     return Message(text=f"{job.name}: {words}", warning=True)
 
 
-def _taken_words(generation: str) -> str:
+def _describe_taken(generation: str) -> str:
     return f"the service names generation {generation}, which is another job's"

@@ -19,14 +19,14 @@ def stop_signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
     if threading.current_thread() is not threading.main_thread():
         yield None
     elif sys.platform == "win32" and sniffio.current_async_library() == "asyncio":
-        with _by_handlers() as received:
+        with _receive_by_handlers() as received:
             yield received
     else:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup()) as received:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup_signals()) as received:
             yield received
 
 
-def hangup() -> tuple[signal.Signals, ...]:
+def hangup_signals() -> tuple[signal.Signals, ...]:
     """SIGHUP, which a terminal sends that is closed; none where there is no such signal, or it is ignored.
 
     Who starts a run under ``nohup`` has asked for it to outlive the terminal.
@@ -38,7 +38,7 @@ def hangup() -> tuple[signal.Signals, ...]:
 
 
 @contextmanager
-def _by_handlers() -> Iterator[AsyncIterator[signal.Signals]]:
+def _receive_by_handlers() -> Iterator[AsyncIterator[signal.Signals]]:
     """For event loops without signal handlers, as asyncio's on Windows are: Python's own, which wake the loop."""
     import asyncio
 

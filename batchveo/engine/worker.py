@@ -40,10 +40,10 @@ class Worker:
     ) -> None:
         self._broker = broker
         by_key = PerKey(apis)
-        self._polls = Poller(broker, by_key, settings, durations, place=self._place)
+        self._polls = Poller(broker, by_key, settings, durations, place=self._queue_job)
         fetcher = VideoFetcher(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
-        self._fetches = Downloader(broker, fetcher, settings, place=self._place)
-        self._submits = Submitter(broker, by_key, place=self._submitted)
+        self._fetches = Downloader(broker, fetcher, settings, place=self._queue_job)
+        self._submits = Submitter(broker, by_key, place=self._queue_accepted)
         self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
@@ -54,8 +54,8 @@ class Worker:
                 loops.start_soon(self._submits.run, submits)
                 loops.start_soon(self._polls.run, calls)
                 loops.start_soon(self._fetches.run, calls)
-                loops.start_soon(self._adopt)
-                grace = await self._broker.finished()
+                loops.start_soon(self._take_over_jobs)
+                grace = await self._broker.wait_finished()
                 loops.cancel_scope.cancel()
             # a call cut off here heals at the next start
             shutdown = ShutdownBudget(anyio.current_time())
@@ -66,16 +66,16 @@ class Worker:
         """End at once."""
         self._scope.cancel()
 
-    async def _adopt(self) -> None:
+    async def _take_over_jobs(self) -> None:
         while True:
             for job in await self._broker.take_over():
-                self._place(job, due=self._broker.clock.now())
+                self._queue_job(job, due=self._broker.clock.now())
 
-    def _submitted(self, job: Job) -> None:
+    def _queue_accepted(self, job: Job) -> None:
         if job.state is JobState.GENERATING:
-            self._polls.accepted(job)
+            self._polls.add_accepted(job)
 
-    def _place(self, job: Job, *, due: float | None = None) -> None:
+    def _queue_job(self, job: Job, *, due: float | None = None) -> None:
         """Queue ``job`` where its state says, to be worked on at ``due``; without one, at its ``not_before``."""
         due = job.not_before if due is None else due
         if job.state is JobState.GENERATING:

@@ -105,7 +105,7 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         store.imports.add_jobs(specs(2), run=context.run, now=now)
         decision = admission.decide(now)
         assert isinstance(decision, Decision)
-        in_flight.place(decision.job, now=now)
+        in_flight.place_job(decision.job, now=now)
         assert admission.decide(now) == Wait(reason=ThrottleReason.PLACES, until=None)
         why = StoppedEarly("enough")
         bus.stop(why)

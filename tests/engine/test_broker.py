@@ -71,13 +71,13 @@ async def bought(desk: Broker) -> Job:
     """The next job, claimed, sent, accepted."""
     job = await desk.claim()
     await desk.mark_sent(job)
-    return await desk.record(job, generation(job))
+    return await desk.record_outcome(job, generation(job))
 
 
 async def is_fenced(desk: Broker, office: Office) -> bool:
     """Whether nothing is given to it any more."""
     with pytest.raises(Fenced):
-        await desk.input_file("none")
+        await desk.read_input_file("none")
     return not isinstance(desk, RemoteBroker) or desk.is_fenced
 
 
@@ -94,7 +94,7 @@ async def test_a_job_goes_its_way(offices: Offices) -> None:
         assert office.on_disk(job).client_request_id == job.client_request_id
         steps = [(generation(job), S.GENERATING), (URL, S.DOWNLOADING), (FETCHED, S.SUCCEEDED)]
         for outcome, state in steps:
-            job = await desk.record(job, outcome)
+            job = await desk.record_outcome(job, outcome)
             assert (job.state, office.on_disk(job).state) == (state, state)
         assert job == office.job(job)
 
@@ -128,8 +128,8 @@ async def test_what_is_recorded_twice_is_known_already(offices: Offices) -> None
         desk = await office.desk()
         job = await desk.claim()
         await desk.mark_sent(job)
-        first = await desk.record(job, generation(job))
-        again = await desk.record(job, generation(job))
+        first = await desk.record_outcome(job, generation(job))
+        again = await desk.record_outcome(job, generation(job))
         assert first == again == office.job(job)
         assert len(office.head.store.queries.list_moves(job)) == 2
         assert office.notes() == []
@@ -142,7 +142,7 @@ async def test_what_a_person_did_in_the_meantime_stands(offices: Offices) -> Non
         job = await bought(desk)
         with Store(office.plans.path) as other:
             other.transitions.apply_move(job, _failed(job), run=None, now=office.clock.now())
-        assert (await desk.record(job, URL)).state is S.FAILED
+        assert (await desk.record_outcome(job, URL)).state is S.FAILED
 
 
 def _failed(job: Job) -> Any:
@@ -156,7 +156,7 @@ async def test_a_claim_waits_for_its_time(offices: Offices) -> None:
     async with offices(1) as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.record(job, RejectedTemporarily(reason="503", retry_after=60.0))
+        await desk.record_outcome(job, RejectedTemporarily(reason="503", retry_after=60.0))
         begun = office.clock.now()
         again = await desk.claim()
         assert again.attempts == 2
@@ -170,7 +170,7 @@ async def test_a_claim_waits_for_ever_where_nothing_is_left(offices: Offices) ->
         job = await bought(desk)
         claim = office.begin(desk.claim)
         assert await claim.waits()
-        job = await desk.record(await desk.record(job, URL), FETCHED)
+        job = await desk.record_outcome(await desk.record_outcome(job, URL), FETCHED)
         assert await finished(desk) == 4.0
         assert await claim.waits()
 
@@ -184,7 +184,7 @@ async def test_an_interrupt_ends_the_claims_and_lets_records_in(offices: Offices
         job = await desk.claim()
         await desk.mark_sent(job)
         office.head.coordinator.interrupt(SIGTERM)
-        assert (await desk.record(job, generation(job))).state is S.GENERATING
+        assert (await desk.record_outcome(job, generation(job))).state is S.GENERATING
         assert await finished(desk) == 4.0
 
 
@@ -214,7 +214,7 @@ async def test_an_input_file_comes_whole(offices: Offices, tmp_path: Path) -> No
     image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
     async with offices([make_spec(inputs=(image,))]) as office:
         desk = await office.desk()
-        assert await desk.input_file(sha256) == ("image/png", content)
+        assert await desk.read_input_file(sha256) == ("image/png", content)
 
 
 async def test_what_is_told_arrives_once(offices: Offices) -> None:
@@ -222,9 +222,9 @@ async def test_what_is_told_arrives_once(offices: Offices) -> None:
     async with offices(1) as office:
         desk = await office.desk()
         for number in range(3):
-            desk.tell(Message(text=f"<b>{number}\x1b[31m\n\u202e"))
+            desk.send_event(Message(text=f"<b>{number}\x1b[31m\n\u202e"))
         await desk.claim()
-        desk.tell(Message(text="last"))
+        desk.send_event(Message(text="last"))
         office.begin(desk.claim)
         await anyio.sleep(200)
         assert office.notes() == [*(f"<b>{number}\x1b[31m\n\u202e" for number in range(3)), "last"]
@@ -234,8 +234,8 @@ async def test_a_disk_that_is_full_ends_the_run_for_all(offices: Offices) -> Non
     """Exit status 3; the video is fetched by the next run."""
     async with offices() as office:
         one, two = await office.desk("one"), await office.desk("two")
-        job = await one.record(await bought(one), URL)
-        assert (await one.record(job, DiskRefused(reason="no room"))).state is S.DOWNLOADING
+        job = await one.record_outcome(await bought(one), URL)
+        assert (await one.record_outcome(job, DiskRefused(reason="no room"))).state is S.DOWNLOADING
         assert await all_of(lambda: finished(one), lambda: finished(two)) == [4.0, 4.0]
         assert isinstance(office.head.coordinator._bus.stopped, DiskTrouble)
 
@@ -244,8 +244,8 @@ async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> No
     """This run does not wait for it."""
     async with offices(1) as office:
         desk = await office.desk()
-        job = await desk.record(await bought(desk), URL)
-        await desk.record(job, DownloadError(reason="no video", tries=1), aside=True)
+        job = await desk.record_outcome(await bought(desk), URL)
+        await desk.record_outcome(job, DownloadError(reason="no video", tries=1), aside=True)
         assert await finished(desk) == 4.0
 
 
@@ -271,7 +271,7 @@ async def test_a_worker_that_was_given_up_is_told_so(offices: Offices) -> None:
         job = await desk.claim()
         office.give_up("a")
         office.give_up("a")
-        for call in (lambda: desk.mark_sent(job), lambda: desk.record(job, Refused(reason="no"))):
+        for call in (lambda: desk.mark_sent(job), lambda: desk.record_outcome(job, Refused(reason="no"))):
             with pytest.raises(Fenced):
                 await call()
         assert await is_fenced(desk, office)
@@ -318,9 +318,9 @@ async def test_the_generation_of_a_worker_given_up_still_counts(offices: Offices
         job = await one.claim()
         await one.mark_sent(job)
         office.give_up("one")
-        late = await one.record(job, generation(job))
+        late = await one.record_outcome(job, generation(job))
         assert (late.state, late.generation_id) == (S.GENERATING, "g-1-1")
-        assert await one.record(job, generation(job)) == late
+        assert await one.record_outcome(job, generation(job)) == late
         assert names(await two.take_over()) == [job.name]
         assert office.job(job) == late
         assert office.despair == []
@@ -334,7 +334,7 @@ async def test_a_late_generation_takes_a_job_that_waits_again(offices: Offices) 
         await one.mark_sent(job)
         office.give_up("one")
         office.head.store.manual.resubmit_job(office.job(job), now=office.clock.now() + 3600)
-        late = await one.record(job, generation(job))
+        late = await one.record_outcome(job, generation(job))
         assert (late.state, late.attempts) == (S.GENERATING, 1)
         assert office.attempts() == [(job.client_request_id, "g-1-1")]
 
@@ -350,7 +350,7 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
         office.head.coordinator._bus.notify()
         again = await two.claim()
         for _ in range(2):
-            late = await one.record(job, generation(job))
+            late = await one.record_outcome(job, generation(job))
             assert (late.state, late.client_request_id) == (S.SUBMITTING, again.client_request_id)
         assert office.attempts() == [(job.client_request_id, "g-1-1"), (again.client_request_id, None)]
         (note,) = [note for note in office.notes() if "g-1-1" in note]
@@ -368,7 +368,7 @@ async def test_a_late_generation_that_is_another_jobs_serves_no_second(offices: 
         await one.mark_sent(job)
         office.give_up("one")
         other = await bought(two)
-        late = await one.record(job, Accepted(generation_id=str(other.generation_id)))
+        late = await one.record_outcome(job, Accepted(generation_id=str(other.generation_id)))
         assert late.state is S.IN_DOUBT
         assert [note for note in office.notes() if str(other.generation_id) in note] == [
             f"job 0: the service names generation {other.generation_id}, which is another job's"
@@ -382,7 +382,7 @@ async def test_a_generation_that_is_another_jobs_is_a_doubt(offices: Offices) ->
         first = await bought(desk)
         job = await desk.claim()
         await desk.mark_sent(job)
-        moved = await desk.record(job, Accepted(generation_id=str(first.generation_id)))
+        moved = await desk.record_outcome(job, Accepted(generation_id=str(first.generation_id)))
         assert moved.state is S.IN_DOUBT
 
 
@@ -394,7 +394,7 @@ async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(offices:
         waiting = office.begin(two.claim)
         assert await waiting.waits(35)
         office.give_up("two")
-        await one.record(job, URL)
+        await one.record_outcome(job, URL)
         again = await one.claim()
         assert (again.name, waiting.value) == ("job 1", None)
         assert [j.state for j in office.jobs()] == [S.DOWNLOADING, S.SUBMITTING]
@@ -407,7 +407,7 @@ async def test_what_a_dead_worker_looked_after_is_adopted(offices: Offices) -> N
     async with offices(4) as office:
         one, two = await office.desk("one"), await office.desk("two")
         jobs = [await bought(one) for _ in range(4)]
-        jobs[0] = await one.record(jobs[0], URL)
+        jobs[0] = await one.record_outcome(jobs[0], URL)
         adopting = office.begin(two.take_over)
         assert await adopting.waits()
         office.give_up("one")
@@ -441,7 +441,7 @@ async def test_places_are_those_of_all_workers(offices: Offices) -> None:
         jobs = await all_of(*(lambda desk=desk: bought(desk) for desk in [*desks, desks[0]]))
         claim = office.begin(desks[1].claim)
         assert await claim.waits()
-        await desks[0].record(await desks[0].record(jobs[0], URL), FETCHED)
+        await desks[0].record_outcome(await desks[0].record_outcome(jobs[0], URL), FETCHED)
         assert (await claim.ended()).state is S.SUBMITTING
 
 
@@ -462,7 +462,9 @@ async def test_a_budget_is_that_of_all_workers(offices: Offices) -> None:
         jobs = await all_of(*(lambda desk=desk: bought(desk) for desk in desks))
         assert await office.begin(desks[0].claim).waits()
         for desk, job in zip(desks, jobs, strict=True):
-            await desk.record(await desk.record(job, Completed(url="https://x/v.mp4", cost_usd=2.0)), FETCHED)
+            await desk.record_outcome(
+                await desk.record_outcome(job, Completed(url="https://x/v.mp4", cost_usd=2.0)), FETCHED
+            )
         await all_of(*(lambda desk=desk: finished(desk) for desk in desks))
         assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
         assert len(office.attempts()) == 2
@@ -504,11 +506,11 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(offices: Offices)
         desk = await office.desk()
         job = await desk.claim()
         await desk.mark_sent(job)
-        await desk.record(job, Blocked(stop=Stop.KEY, reason="401"))
+        await desk.record_outcome(job, Blocked(stop=Stop.KEY, reason="401"))
         others = [await desk.claim(), await desk.claim()]
         assert {other.key for other in others} == {"b" if job.key == "a" else "a"}
         for other in others:
-            await desk.record(other, Blocked(stop=Stop.KEY, reason="401"))
+            await desk.record_outcome(other, Blocked(stop=Stop.KEY, reason="401"))
         await finished(desk)
         assert isinstance(office.head.coordinator._bus.stopped, KeyRejected)
 
@@ -518,7 +520,7 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offic
     async with offices(3, keys=[key("a"), key("b")]) as office:
         desk = await office.desk()
         job = await desk.claim()
-        await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
+        await desk.record_outcome(job, Blocked(stop=Stop.CREDITS, reason="403"))
         assert {(await desk.claim()).key for _ in range(3)} == {"b" if job.key == "a" else "a"}
         assert office.head.coordinator._bus.stopped is None
 
@@ -530,7 +532,7 @@ async def test_an_account_is_waited_for_while_the_others_go_on(offices: Offices)
         desk = await office.desk()
         job = await desk.claim()
         empty = job.key
-        await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
+        await desk.record_outcome(job, Blocked(stop=Stop.CREDITS, reason="403"))
         other = await bought(desk)
         assert other.key != empty
         begun = office.clock.now()
@@ -543,7 +545,7 @@ async def test_all_accounts_empty_end_the_run(offices: Offices) -> None:
     async with offices(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as office:
         desk = await office.desk()
         for job in [await desk.claim(), await desk.claim()]:
-            await desk.record(job, Blocked(stop=Stop.CREDITS, reason="403"))
+            await desk.record_outcome(job, Blocked(stop=Stop.CREDITS, reason="403"))
         await finished(desk)
         assert isinstance(office.head.coordinator._bus.stopped, OutOfCredits)
 
@@ -554,10 +556,10 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices)
         desk = await office.desk()
         jobs = {job.key: job for job in [await bought(desk), await bought(desk)]}
         assert jobs.keys() == {"a", "b"}
-        await desk.record(jobs["a"], Blocked(stop=Stop.KEY, reason="401"))
+        await desk.record_outcome(jobs["a"], Blocked(stop=Stop.KEY, reason="401"))
         assert await office.begin(desk.take_over).waits()
         assert not office.head.coordinator.finished.is_set()
-        await desk.record(await desk.record(jobs["b"], URL), FETCHED)
+        await desk.record_outcome(await desk.record_outcome(jobs["b"], URL), FETCHED)
         assert await finished(desk) == 4.0
         assert office.job(jobs["a"]).state is S.GENERATING
 
@@ -569,7 +571,7 @@ async def test_a_429_slows_one_key_for_all_workers(offices: Offices) -> None:
         jobs = await all_of(*(desk.claim for desk in desks * 4))
         throttled = [job for job in jobs if job.key == "a"][:2]
         for job in throttled:
-            await desks[0].record(job, Throttled(reason="429"))
+            await desks[0].record_outcome(job, Throttled(reason="429"))
         limits = {throttle.name: throttle.limit.value for throttle in office.head.coordinator._throttles}
         assert limits["a"] < 4
         assert limits["b"] == 4
@@ -587,7 +589,7 @@ async def test_a_state_that_cannot_be_written_ends_the_run_for_all(offices: Offi
         full = sqlite3.OperationalError("database or disk is full")
         with mock.patch.object(Connection, "flush", side_effect=full):
             with pytest.raises((Fenced, sqlite3.OperationalError)):
-                await one.record(job, generation(job))
+                await one.record_outcome(job, generation(job))
             if office.face.is_far:
                 assert any("g-1-1" in words for words in office.despair)
                 result = await office.result()
@@ -605,7 +607,7 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(offices: Offices) -> None
         api = office.plans.apis[""]
         sold = await api.submit(job.request, client_request_id=str(job.client_request_id))
         assert isinstance(sold, Accepted)
-        assert (await desk.record(job, SubmitUncertain(reason="reset"))).state is S.IN_DOUBT
+        assert (await desk.record_outcome(job, SubmitUncertain(reason="reset"))).state is S.IN_DOUBT
         found = await other.take_over()
         assert [each.generation_id for each in found] == [sold.generation_id]
 

@@ -44,7 +44,7 @@ async def test_what_may_leave_comes_in_one_answer(tmp_path: Path) -> None:
         assert [job.state for job in map(office.on_disk, jobs)] == [S.SUBMITTING] * 3
         more = office.begin(desk.claim)
         assert await more.waits()
-        await desk.record(jobs[0], Refused(reason="no"))
+        await desk.record_outcome(jobs[0], Refused(reason="no"))
         assert (await more.ended()).seq == 4
         assert len(office.attempts()) == 4
 
@@ -88,8 +88,8 @@ async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None
         assert await waiting.waits()
         assert office.head.coordinator._bus.stopped is None
         for job in jobs:
-            moved = await desk.record(job, generation(job))
-            await desk.record(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
+            moved = await desk.record_outcome(job, generation(job))
+            await desk.record_outcome(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
         assert await waiting.waits(100.0)
         assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
 
@@ -101,7 +101,7 @@ async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> Non
         jobs = [await sent(desk) for _ in range(4)]
         begun = office.clock.now()
         for job in jobs:
-            await desk.record(job, Throttled(reason="429", retry_after=30.0))
+            await desk.record_outcome(job, Throttled(reason="429", retry_after=30.0))
         assert float((await desk.claim()).submitted_at or 0) - begun >= 30.0
         assert len(office.jobs(S.SUBMITTING)) == 1
 
@@ -152,7 +152,7 @@ async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, face: Face) -
         desk = await joined(office)
         for _ in range(12):
             job = await sent(desk)
-            await desk.record(job, Refused(reason="no"))
+            await desk.record_outcome(job, Refused(reason="no"))
         await finished(desk)
         assert len(office.attempts()) == 12
 

@@ -171,7 +171,7 @@ class Office:
         if not self.face.is_far:
             return LocalBroker(self.head.coordinator, worker, self.clock)
         desk = self.far(worker)
-        await desk.join()
+        await desk.join_run()
         return desk
 
     def far(self, worker: str) -> RemoteBroker:
@@ -237,7 +237,7 @@ async def finished(desk: Broker) -> float:
     """As a worker waits for it: with a call under way, whose answer tells of it."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_ask_on, desk)
-        grace = await desk.finished()
+        grace = await desk.wait_finished()
         tasks.cancel_scope.cancel()
     return grace
 

@@ -148,7 +148,7 @@ class Wire:
         dispatcher = self._dispatcher()
         try:
             if dispatcher is not None:
-                answer = await dispatcher.answer(call)
+                answer = await dispatcher.answer_call(call)
                 self.watch(call)
                 if dispatcher is self._dispatcher():  # else it is the answer of a dead one
                     reply.packed = pickle.dumps(answer)

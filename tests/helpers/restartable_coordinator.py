@@ -72,4 +72,4 @@ class Head:
     def give_up(self, worker: str) -> None:
         """Do what whoever runs the workers does about one that is dead, or taken for dead."""
         self.coordinator.remove_worker(worker)
-        self.dispatcher.forget(worker)
+        self.dispatcher.forget_worker(worker)

@@ -229,7 +229,7 @@ class FarRun:
         kept = _Kept(life, transport(self._night.service))
         try:
             with life.scope:
-                await desk.join()
+                await desk.join_run()
                 async with self._apis(kept) as apis, VideoClient(loopback=True, transport=kept) as videos:
                     worker = Worker(desk, apis, videos, self._settings, durations=Durations(), disk=at_once)
                     await worker.run()
@@ -254,7 +254,7 @@ class FarRun:
         while True:
             await anyio.sleep(SILENT_SECONDS / 3)
             if self._head is not None and not self._head.dead:
-                for name in self._head.coordinator.silent(seconds=SILENT_SECONDS):
+                for name in self._head.coordinator.find_silent(seconds=SILENT_SECONDS):
                     self._give_up(name)
 
     def _watched(self, call: Call) -> None:
@@ -288,7 +288,7 @@ class _Guarded(CallServer):
 
     async def answer(self, call: Call) -> Answer:
         try:
-            return await self._head.dispatcher.answer(call)
+            return await self._head.dispatcher.answer_call(call)
         except BaseException as error:
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 raise

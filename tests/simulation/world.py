@@ -15,7 +15,7 @@ import anyio
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.core.state_machine import Move
-from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
+from batchveo.engine.cluster.remote_broker import PERMISSION_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.faults import VIDEO
@@ -121,7 +121,7 @@ def _with_far(plan: Plan, far: Far) -> Plan:
     log's silence must not count before. And a URL that dies within seconds would be dead whenever it has come
     over a slow wire.
     """
-    settle = plan.run["settle"] + LEAVE_SECONDS + far.longest_freeze
+    settle = plan.run["settle"] + PERMISSION_SECONDS + far.longest_freeze
     url_ttl = None if plan.service.url_ttl is None else URL_TTL_ELSEWHERE
     service = replace(plan.service, per_key=True, url_ttl=url_ttl, latency=far.latency)
     return replace(plan, run={**plan.run, "settle": settle}, service=service, far=far)

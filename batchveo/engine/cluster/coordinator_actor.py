@@ -23,7 +23,7 @@ from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor, ActorLost, Answer, Call
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.key_limits import Label
-from batchveo.engine.lifecycle import hold
+from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.run_context import RunResult, RunSpec
 from batchveo.provider import ApiClient, clients
 from batchveo.provider.service import Service
@@ -39,18 +39,18 @@ class ProcessSpec:
 
     state: Path
     spec: RunSpec
-    brief: RunSpec
+    worker_spec: RunSpec
     workers: int
     hold: float
 
 
-MOST = 10_000
+MOST_EVENTS = 10_000
 """Events that are kept; older ones are dropped, since a run does not wait for those who watch."""
-AT_ONCE = 1_000
+MOST_EVENTS_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventBuffer:
+class EventBatch:
     """Events from number ``first`` on, of ``edition``: a coordinator that starts anew counts anew."""
 
     edition: str
@@ -58,12 +58,12 @@ class EventBuffer:
     events: tuple[Event, ...] = ()
 
 
-class News:
+class EventBuffer:
     """A reporter that others can read."""
 
     def __init__(self) -> None:
         self._edition = secrets.token_hex(4)
-        self._events: deque[Event] = deque(maxlen=MOST)
+        self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._count = 0
         self._more = anyio.Event()
 
@@ -73,7 +73,7 @@ class News:
         self._count += 1
         self._more.set()
 
-    async def since(self, edition: str, number: int) -> EventBuffer:
+    async def read_since(self, edition: str, number: int) -> EventBatch:
         """The events from ``number`` on, which a reader of ``edition`` has not seen: waits for some, not long."""
         number = number if edition == self._edition else 0
         if number >= self._count:
@@ -82,28 +82,28 @@ class News:
                 await self._more.wait()
         first = max(number, self._count - len(self._events))
         skip = first - (self._count - len(self._events))
-        events = tuple(self._events)[skip : skip + AT_ONCE]
-        return EventBuffer(edition=self._edition, first=first, events=events)
+        events = tuple(self._events)[skip : skip + MOST_EVENTS_READ]
+        return EventBatch(edition=self._edition, first=first, events=events)
 
 
 LOCK_SECONDS = 30.0
 """How long the process before this one may take to let go of the state."""
 
-Opening = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClient]]]
+ApiOpener = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClient]]]
 
 
 class CoordinatorActor:
     """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
 
-    def __init__(self, opening: Opening = clients.open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
+    def __init__(self, opening: ApiOpener = clients.open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
         self._opening = opening
         self._clock = clock
-        self._news = News()
+        self._events = EventBuffer()
         self._ready = anyio.Event()
         self._ended = anyio.Event()
-        self._brief: RunSpec | None = None
+        self._worker_spec: RunSpec | None = None
         self._coordinator: Coordinator | None = None
-        self._dispatcher: CallServer | None = None
+        self._server: CallServer | None = None
         self._result: RunResult | None = None
         self._error: BaseException | None = None
 
@@ -111,10 +111,10 @@ class CoordinatorActor:
 
     async def run(self, assignment: ProcessSpec) -> RunResult:
         """Run to the end, once: who asks again, since the first answer was lost, waits for the same."""
-        if self._brief is None:
-            self._brief = assignment.brief
+        if self._worker_spec is None:
+            self._worker_spec = assignment.worker_spec
             try:
-                self._result = await self._run(assignment)
+                self._result = await self._run_coordinator(assignment)
             except BaseException as error:
                 self._error = error
                 raise
@@ -125,84 +125,84 @@ class CoordinatorActor:
             raise self._error or RuntimeError("the run has no result")
         return self._result
 
-    async def _run(self, assignment: ProcessSpec) -> RunResult:
+    async def _run_coordinator(self, assignment: ProcessSpec) -> RunResult:
         with Store(assignment.state) as store:
-            await hold(store, patience=LOCK_SECONDS)
+            await acquire_lock(store, patience=LOCK_SECONDS)
             async with self._opening(assignment.spec.service) as apis:
                 clock = self._clock()
                 self._coordinator = Coordinator(
-                    store, assignment.spec, apis, clock=clock, reporter=self._news, workers=assignment.workers
+                    store, assignment.spec, apis, clock=clock, reporter=self._events, workers=assignment.workers
                 )
-                self._dispatcher = CallServer(self._coordinator, clock, hold=assignment.hold)
-                return await self._coordinator.execute(self._working)
+                self._server = CallServer(self._coordinator, clock, hold=assignment.hold)
+                return await self._coordinator.execute(self._wait_for_workers)
 
-    async def _working(self) -> None:
+    async def _wait_for_workers(self) -> None:
         """Let workers in, now that stock is taken, until all of them have ended."""
         self._ready.set()
-        coordinator = await self._coordinating()
+        coordinator = await self._wait_ready()
         await coordinator.finished.wait()
         with anyio.move_on_after(ShutdownBudget.CLEANUP):
-            await coordinator.deserted()
+            await coordinator.wait_without_workers()
 
     async def remove_worker(self, worker: str) -> None:
         """Give ``worker`` up, or see it off."""
-        (await self._coordinating()).remove_worker(worker)
-        if self._dispatcher is not None:
-            self._dispatcher.forget(worker)
+        (await self._wait_ready()).remove_worker(worker)
+        if self._server is not None:
+            self._server.forget_worker(worker)
 
-    async def silent(self, started: Sequence[str], seconds: float) -> list[str]:
+    async def find_silent(self, started: Sequence[str], seconds: float) -> list[str]:
         """The workers of whom nothing was heard for so long, those included that were started and never came."""
         if not self._ready.is_set():
             return []
-        return (await self._coordinating()).silent(started, seconds=seconds)
+        return (await self._wait_ready()).find_silent(started, seconds=seconds)
 
     async def interrupt(self, name: str) -> None:
         """End the run, as the signal of that name demands."""
-        (await self._coordinating()).interrupt(signal.Signals[name])
+        (await self._wait_ready()).interrupt(signal.Signals[name])
 
     async def stop(self, why: StoppedEarly) -> None:
         """End the run for a reason that only the driver sees."""
-        (await self._coordinating()).stop(why)
+        (await self._wait_ready()).stop(why)
 
-    async def news(self, edition: str, number: int) -> EventBuffer:
-        """See ``News.since``."""
-        return await self._news.since(edition, number)
+    async def read_events(self, edition: str, number: int) -> EventBatch:
+        """See ``EventBuffer.read_since``."""
+        return await self._events.read_since(edition, number)
 
     # -- for workers
 
-    async def brief(self) -> RunSpec:
+    async def read_worker_spec(self) -> RunSpec:
         """What a worker has to know."""
         await self._ready.wait()
-        if self._brief is None:
+        if self._worker_spec is None:
             raise RuntimeError("there is no run")
-        return self._brief
+        return self._worker_spec
 
-    async def answer(self, calls: Sequence[Call]) -> list[Answer]:
+    async def answer_calls(self, calls: Sequence[Call]) -> list[Answer]:
         """Carry out calls that came together."""
         await self._ready.wait()
         answers: dict[int, Answer] = {}
 
         async def one(place: int, call: Call) -> None:
-            answers[place] = await self._answer(call)
+            answers[place] = await self._answer_call(call)
 
         async with anyio.create_task_group() as tasks:
             for place, call in enumerate(calls):
                 tasks.start_soon(one, place, call)
         return [answers[place] for place in range(len(calls))]
 
-    async def _answer(self, call: Call) -> Answer:
-        if self._dispatcher is None or self._ended.is_set():
+    async def _answer_call(self, call: Call) -> Answer:
+        if self._server is None or self._ended.is_set():
             return Answer(error=Fenced("the run is over"), over=True, now=0.0)
-        return await self._dispatcher.answer(call)
+        return await self._server.answer_call(call)
 
-    async def _coordinating(self) -> Coordinator:
+    async def _wait_ready(self) -> Coordinator:
         await self._ready.wait()
         if self._coordinator is None:
             raise RuntimeError("there is no run")
         return self._coordinator
 
 
-GAP_SECONDS = 0.5
+ASK_GAP_SECONDS = 0.5
 
 
 class CoordinatorClient:
@@ -213,31 +213,31 @@ class CoordinatorClient:
 
     async def run(self, assignment: ProcessSpec) -> RunResult:
         """Raises ``ActorLost``, and whatever ends a run without a result."""
-        return cast("RunResult", await self.actor.ask("run", assignment))
+        return cast("RunResult", await self.actor.call_method("run", assignment))
 
-    async def silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
+    async def find_silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
         """The workers of whom nothing was heard for so long, of those too who were started; raises ``ActorLost``."""
-        return cast("Sequence[str]", await self.actor.ask("silent", started, seconds))
+        return cast("Sequence[str]", await self.actor.call_method("find_silent", started, seconds))
 
-    async def news(self, edition: str, number: int) -> EventBuffer:
-        """See ``News.since``; asked for until it is there."""
-        return cast("EventBuffer", await self._insist("news", edition, number))
+    async def read_events(self, edition: str, number: int) -> EventBatch:
+        """See ``EventBuffer.read_since``; asked for until it is there."""
+        return cast("EventBatch", await self._ask_until_answered("read_events", edition, number))
 
     async def remove_worker(self, worker: str) -> None:
         """Give ``worker`` up, or see it off; a coordinator that started anew does not know it anyway."""
-        await self._insist("remove_worker", worker)
+        await self._ask_until_answered("remove_worker", worker)
 
     async def stop(self, why: StoppedEarly) -> None:
         """End the run for a reason that only the driver sees."""
-        await self._insist("stop", why)
+        await self._ask_until_answered("stop", why)
 
     async def interrupt(self, received: Signals) -> None:
         """End the run, as a signal demands."""
-        await self._insist("interrupt", received.name)
+        await self._ask_until_answered("interrupt", received.name)
 
-    async def _insist(self, method: str, *arguments: object) -> object:
+    async def _ask_until_answered(self, method: str, *arguments: object) -> object:
         while True:
             try:
-                return await self.actor.ask(method, *arguments)
+                return await self.actor.call_method(method, *arguments)
             except ActorLost:
-                await anyio.sleep(GAP_SECONDS)
+                await anyio.sleep(ASK_GAP_SECONDS)

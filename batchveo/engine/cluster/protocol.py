@@ -21,7 +21,7 @@ class ActorLost(Exception):
 class Actor(Protocol):
     """An object in another process, whose methods are asked for by name."""
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         """What the method returns or raises; raises ``ActorLost`` where nothing came back."""
 
     def kill(self, *, again: bool = False) -> None:
@@ -35,13 +35,13 @@ class ActorBackend(Protocol):
     def nodes(self) -> int:
         """How many machines there are."""
 
-    async def coordinator(self) -> Actor:
+    async def start_coordinator(self) -> Actor:
         """A ``CoordinatorActor`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
 
-    def worker(self) -> Actor:
+    def start_worker(self) -> Actor:
         """A new ``WorkerActor``, on any machine; it ends when it dies. Raises ``ActorLost`` where none is left."""
 
-    async def gone(self) -> str:
+    async def wait_lost(self) -> str:
         """Wait until the engine itself is lost, and nothing can be started or ended any more; tells of it."""
 
 
@@ -73,7 +73,7 @@ class Call:
     settled: int
     method: Method
     arguments: tuple[object, ...] = ()
-    told: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

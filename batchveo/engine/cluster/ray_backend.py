@@ -18,13 +18,13 @@ from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.protocol import Actor, ActorLost
 from batchveo.engine.cluster.worker_actor import WorkerActor
 
-KNOCK_SECONDS = 10.0
+CHECK_SECONDS = 10.0
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS_FRAME = 4
 _NO_SETTINGS = bytes([0, 0, 0, _SETTINGS_FRAME, 0, 0, 0, 0, 0])
 
 
-def knock(address: str, patience: float = KNOCK_SECONDS) -> None:
+def check_address(address: str, patience: float = CHECK_SECONDS) -> None:
     """Raise ``ClusterTrouble`` where no Ray listens at ``address``, or none does within ``patience`` seconds.
 
     Ray's head speaks HTTP/2, whose servers answer the first bytes with a frame of settings (RFC 9113, 3.4).
@@ -67,23 +67,23 @@ class RayBackend:
     @property
     def nodes(self) -> int:
         """See ``Engine``."""
-        return len(self._alive())
+        return len(self._list_nodes())
 
-    def _alive(self) -> list[str]:
+    def _list_nodes(self) -> list[str]:
         return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
-    async def coordinator(self) -> Actor:
+    async def start_coordinator(self) -> Actor:
         """See ``Engine``. One for each state, known to the whole cluster by its name."""
         name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
         with anyio.move_on_after(NAME_SECONDS):
             while True:
                 try:
-                    return self._coordinator(name)
+                    return self._start_named(name)
                 except self._ray.exceptions.ActorAlreadyExistsError:
                     await anyio.sleep(0.2)
         raise StateLocked(f"another run on this cluster holds {self._state}")
 
-    def _coordinator(self, name: str) -> Actor:
+    def _start_named(self, name: str) -> Actor:
         here = str(self._ray.get_runtime_context().get_node_id())
         options = {
             "name": name,
@@ -92,13 +92,13 @@ class RayBackend:
             "max_restarts": -1,
             "max_task_retries": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": _on(here),
+            "scheduling_strategy": _pin_to_node(here),
         }
         return RayActor(self._ray.remote(CoordinatorActor).options(**options).remote())
 
-    def worker(self) -> Actor:
+    def start_worker(self) -> Actor:
         """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
-        node = min(self._alive(), key=lambda node: self._starts[node], default=None)
+        node = min(self._list_nodes(), key=lambda node: self._starts[node], default=None)
         if node is None:
             raise ActorLost("no machine of the cluster is left")
         self._starts[node] += 1
@@ -106,18 +106,18 @@ class RayBackend:
             "num_cpus": 0,
             "max_restarts": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": _on(node),
+            "scheduling_strategy": _pin_to_node(node),
         }
         return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
 
-    async def gone(self) -> str:
+    async def wait_lost(self) -> str:
         """See ``Engine``."""
         address = str(self._ray.get_runtime_context().gcs_address)
         misses = 0
         while misses < MISSES:
             await anyio.sleep(LOOK_SECONDS)
             try:
-                await anyio.to_thread.run_sync(knock, address, LOOK_SECONDS, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(check_address, address, LOOK_SECONDS, abandon_on_cancel=True)
             except ClusterTrouble:
                 misses += 1
             else:
@@ -131,7 +131,7 @@ class RayActor:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         """See ``Actor``."""
         from ray.exceptions import RayError, RayTaskError
 
@@ -141,7 +141,7 @@ class RayActor:
             cause: BaseException = error.cause
             raise cause from None
         except RayError as error:
-            raise ActorLost(_loss(error)) from None
+            raise ActorLost(_describe_loss(error)) from None
 
     def kill(self, *, again: bool = False) -> None:
         """See ``Actor``."""
@@ -150,13 +150,13 @@ class RayActor:
         ray.kill(self._handle, no_restart=not again)
 
 
-def _on(node: str) -> object:
+def _pin_to_node(node: str) -> object:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
-def _loss(error: BaseException) -> str:
+def _describe_loss(error: BaseException) -> str:
     """What became of an actor, in a user's words where Ray's are about itself."""
     from ray.exceptions import ActorUnavailableError
 

@@ -21,22 +21,22 @@ import sniffio
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, UsageError
 from batchveo.engine.cluster.protocol import ActorBackend
-from batchveo.engine.cluster.ray_backend import NAMESPACE, RayBackend, first_line, knock
-from batchveo.engine.signals import hangup
+from batchveo.engine.cluster.ray_backend import NAMESPACE, RayBackend, check_address, first_line
+from batchveo.engine.signals import hangup_signals
 from batchveo.provider.api_key import VARIABLES
 
-PREFIX = "bvray-"
+TEMP_PREFIX = "bvray-"
 
 
 @contextmanager
-def scratch(place: Path | None = None) -> Iterator[Path]:
+def make_temp_dir(place: Path | None = None) -> Iterator[Path]:
     """A new folder in ``place``, where the folders that killed processes of ours left are taken away first.
 
     Its process holds a lock on the folder itself, which the operating system frees when that dies.
     """
-    place = place or _place()
-    _sweep(place)
-    folder, lock = _locked(place)
+    place = place or _find_short_folder()
+    _remove_leftovers(place)
+    folder, lock = _make_locked_dir(place)
     try:
         yield folder
     finally:
@@ -45,32 +45,32 @@ def scratch(place: Path | None = None) -> Iterator[Path]:
             os.close(lock)
 
 
-def _place() -> Path:
+def _find_short_folder() -> Path:
     """Ray takes no longer path than this for its sockets."""
     short = Path("/tmp")  # noqa: S108
     return short if short.is_dir() else Path(tempfile.gettempdir())
 
 
-def _locked(place: Path) -> tuple[Path, int | None]:
+def _make_locked_dir(place: Path) -> tuple[Path, int | None]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        lock = _lock(folder, wait=True)
+        folder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=place))
+        lock = _lock_dir(folder, wait=True)
         if folder.is_dir():  # else somebody took it for a leftover, just before it was locked
             return folder, lock
 
 
-def _sweep(place: Path) -> None:
-    for folder in place.glob(f"{PREFIX}*"):
+def _remove_leftovers(place: Path) -> None:
+    for folder in place.glob(f"{TEMP_PREFIX}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
                 continue
-            lock = _lock(folder, wait=False)
+            lock = _lock_dir(folder, wait=False)
             if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
 
 
-def _lock(folder: Path, *, wait: bool) -> int | None:
+def _lock_dir(folder: Path, *, wait: bool) -> int | None:
     """A descriptor that holds the lock; ``None`` where another process does, or the system knows no such lock."""
     if sys.platform == "win32":
         return None
@@ -116,20 +116,20 @@ def check_ray() -> None:
 
 
 @contextmanager
-def started(cluster: Cluster, state: Path) -> Iterator[ActorBackend]:
+def start_ray(cluster: Cluster, state: Path) -> Iterator[ActorBackend]:
     """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
     if cluster.address is not None and ":" in cluster.address:
-        knock(cluster.address)
+        check_address(cluster.address)
     with ExitStack() as stack:
-        ray = _ray(local=cluster.is_local)
+        ray = _import_ray(local=cluster.is_local)
         if not ray.is_initialized():
             _keep_signals(stack)
             stack.callback(ray.shutdown)
-            _connect(ray, cluster, stack)
+            _connect_ray(ray, cluster, stack)
         yield RayBackend(ray, state)
 
 
-def _ray(*, local: bool) -> ModuleType:
+def _import_ray(*, local: bool) -> ModuleType:
     """The library, told to stay silent before it is imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if local and "ray" not in sys.modules:
@@ -144,7 +144,7 @@ def _ray(*, local: bool) -> ModuleType:
     return module
 
 
-def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
+def _connect_ray(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     quiet: dict[str, Any] = {
         "namespace": NAMESPACE,
         "log_to_driver": False,
@@ -152,7 +152,7 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         "configure_logging": False,
     }
     if cluster.is_local:
-        folder = stack.enter_context(scratch())
+        folder = stack.enter_context(make_temp_dir())
         stack.callback(ray.shutdown)  # before its folder goes
         quiet |= {
             "address": "local",
@@ -167,9 +167,9 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         with _without_secrets() if cluster.is_local else ExitStack():
             ray.init(**quiet)
     except SystemExit as ending:
-        if ending.code in [128 + number for number in hangup()]:
+        if ending.code in [128 + number for number in hangup_signals()]:
             raise
-        _end(signal.SIGTERM)  # so says Ray's own handler, with another status
+        _exit_by_signal(signal.SIGTERM)  # so says Ray's own handler, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         if "Could not find any running Ray" in str(error):
             raise ClusterTrouble(_NO_RAY) from None
@@ -178,20 +178,20 @@ def _connect(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
         raise ClusterTrouble(f"Ray {where} cannot be used: {first_line(error)}{hint}") from None
     finally:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, *hangup()):
-                signal.signal(number, _end)
+            for number in (signal.SIGTERM, *hangup_signals()):
+                signal.signal(number, _exit_by_signal)
 
 
 def _keep_signals(stack: ExitStack) -> None:
     """Ray puts a handler of its own in place of SIGTERM's, and would be left behind by SIGHUP."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, *hangup()):
+        for number in (signal.SIGTERM, *hangup_signals()):
             stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
-        for number in hangup():
-            signal.signal(number, _end)
+        for number in hangup_signals():
+            signal.signal(number, _exit_by_signal)
 
 
-def _end(number: int, _: object = None) -> NoReturn:
+def _exit_by_signal(number: int, _: object = None) -> NoReturn:
     """End this process as the signal demands, and what it has started before it."""
     sys.exit(128 + number)
 

@@ -23,12 +23,12 @@ class Marker:
 
 
 @contextmanager
-def marked(folder: Path, name: str) -> Iterator[Marker]:
+def place_marker(folder: Path, name: str) -> Iterator[Marker]:
     """A file in ``folder``, which whoever sees the same folder sees too; gone afterwards.
 
     ``name`` is the same for each run over a state: what a killed one leaves is the next one's.
     """
-    marker = Marker(file=_marker(folder, name), token=secrets.token_hex(16))
+    marker = Marker(file=_find_marker(folder, name), token=secrets.token_hex(16))
     try:
         marker.file.write_text(marker.token)
     except OSError as error:
@@ -40,20 +40,20 @@ def marked(folder: Path, name: str) -> Iterator[Marker]:
             marker.file.unlink()
 
 
-def clear(folder: Path, name: str) -> None:
+def remove_leftovers(folder: Path, name: str) -> None:
     """Take away what a run on a cluster left in ``folder`` when it was killed, where one was."""
-    marker = _marker(folder, name)
+    marker = _find_marker(folder, name)
     if marker.exists():
         sweep(folder, f"{name}-")
         with contextlib.suppress(OSError):
             marker.unlink()
 
 
-def _marker(folder: Path, name: str) -> Path:
+def _find_marker(folder: Path, name: str) -> Path:
     return folder / f".batchveo-{name}"
 
 
-def check_marked(marker: Marker) -> None:
+def check_marker(marker: Marker) -> None:
     """Raise ``DiskTrouble`` unless this machine sees ``marker``."""
     with contextlib.suppress(OSError, ValueError):
         if marker.file.read_text() == marker.token:

@@ -15,7 +15,7 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.failures import UNEXPECTED, unexpected
+from batchveo.engine.stages.failures import UNEXPECTED, describe_unexpected
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 
 _log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ class Downloader:
     async def _run_download(self, job: Job) -> None:
         try:
             with suppress(Fenced):
-                await self._download(job)
+                await self._download_video(job)
         finally:
             self._slots.release()
 
-    async def _download(self, job: Job) -> None:
+    async def _download_video(self, job: Job) -> None:
         outcome = UrlExpired() if self._has_expired(job) else self._confirm_refusal(await self._find_outcome(job))
         if isinstance(outcome, Downloaded):
             self._report_once(outcome.notes)
@@ -62,7 +62,7 @@ class Downloader:
         if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
-            self._broker.tell(Message(text=text, warning=True))
+            self._broker.send_event(Message(text=text, warning=True))
         if isinstance(outcome, DownloadError):
             _log.debug(
                 "job %s: download failed, %s: %s",
@@ -70,7 +70,7 @@ class Downloader:
                 "left to the next run" if aside else "tried again",
                 outcome.reason,
             )
-        moved = await self._broker.record(job, outcome, aside=aside)
+        moved = await self._broker.record_outcome(job, outcome, aside=aside)
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):
             self._place(moved)
@@ -84,7 +84,7 @@ class Downloader:
         for text in notes:
             if text not in self._noted:
                 self._noted.add(text)
-                self._broker.tell(Message(text=text, warning=True))
+                self._broker.send_event(Message(text=text, warning=True))
 
     def _confirm_refusal(self, outcome: FetchOutcome) -> FetchOutcome:
         """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
@@ -100,8 +100,8 @@ class Downloader:
         try:
             return await self._fetcher.fetch(job)
         except UNEXPECTED as error:
-            reason, note = unexpected(job, error)
-            self._broker.tell(note)
+            reason, note = describe_unexpected(job, error)
+            self._broker.send_event(note)
             return DownloadError(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
 
 

@@ -15,7 +15,7 @@ UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError,
 """One job's trouble, never the end of a night. Errors of the state are not among them; those end the run."""
 
 
-def unexpected(job: Job, error: Exception) -> tuple[str, Message]:
+def describe_unexpected(job: Job, error: Exception) -> tuple[str, Message]:
     """The reason in words, with what to tell a person."""
     reason = f"unexpected {describe_exception(error)}"
     return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)
@@ -31,7 +31,7 @@ class Outage:
     def __init__(self) -> None:
         self._polls = 0
 
-    def heed(self, outcome: PollOutcome) -> str | None:
+    def follow_outcome(self, outcome: PollOutcome) -> str | None:
         """What to tell a person after this poll, if anything."""
         if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
@@ -54,46 +54,46 @@ SELDOM_SECONDS, SELDOM_CAP_SECONDS = 60.0, 600.0
 
 
 @dataclass(slots=True)
-class Streak:
+class FailureStreak:
     """Failed polls of one generation: how many in a row, and since when in these words (seconds, epoch)."""
 
-    words: str
+    reason: str
     since: float
     count: int = 0
     same: int = 0
     aside: bool = False
 
 
-class Streaks:
+class FailureStreaks:
     """All of them, by the number of their job. A useful answer ends the streak of its generation."""
 
     def __init__(self, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
-        self._streaks: dict[int, Streak] = {}
+        self._streaks: dict[int, FailureStreak] = {}
         self._useful_at = float("-inf")
         self._freed_at = float("-inf")
 
-    def end(self, job: Job, now: float) -> bool:
+    def end_streak(self, job: Job, now: float) -> bool:
         """A poll of ``job`` was answered usefully; tells whether it had been put aside."""
         self._useful_at = now
         streak = self._streaks.pop(job.seq, None)
         return streak is not None and streak.aside
 
-    def add(self, job: Job, trouble: PollError | Blocked, now: float) -> Streak:
+    def add_failure(self, job: Job, trouble: PollError | Blocked, now: float) -> FailureStreak:
         """Count a failed poll; returns the streak that it belongs to."""
-        streak = self._streaks.setdefault(job.seq, Streak(words=trouble.reason, since=now))
-        if streak.words != trouble.reason:
-            streak.words, streak.since, streak.same, streak.aside = trouble.reason, now, 0, False
+        streak = self._streaks.setdefault(job.seq, FailureStreak(reason=trouble.reason, since=now))
+        if streak.reason != trouble.reason:
+            streak.reason, streak.since, streak.same, streak.aside = trouble.reason, now, 0, False
         streak.count += 1
         streak.same += 1
         return streak
 
-    def is_odd_too_long(self, streak: Streak, now: float) -> bool:
+    def is_odd_too_long(self, streak: FailureStreak, now: float) -> bool:
         """Whether an undocumented status has lasted too long; it was an answer all the same."""
         self._useful_at = now
         return not streak.aside and now - streak.since >= ODD_SECONDS
 
-    def is_last_word(self, job: Job, trouble: PollError, streak: Streak, now: float) -> bool:
+    def is_last_word(self, job: Job, trouble: PollError, streak: FailureStreak, now: float) -> bool:
         """Whether asking again and again has shown that nothing else comes, for this generation alone."""
         if trouble.throttled or streak.aside:
             return False
@@ -116,12 +116,12 @@ class Streaks:
         self._freed_at = now
         return True
 
-    def put_aside(self, streak: Streak) -> None:
+    def put_aside(self, streak: FailureStreak) -> None:
         """Poll this generation seldom from now on; ``same`` counts anew, so that the first gap is the shortest."""
         streak.aside = True
         streak.same = 0
 
-    def gap(self, streak: Streak) -> float:
+    def find_gap(self, streak: FailureStreak) -> float:
         """Seconds until the next poll."""
         if streak.aside:
             return backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)

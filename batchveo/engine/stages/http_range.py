@@ -34,7 +34,7 @@ class Partial:
     size: int
     digest: _Hash
 
-    def headers(self) -> dict[str, str]:
+    def make_headers(self) -> dict[str, str]:
         """Ask for the rest, or for the whole where the file has changed."""
         return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
 
@@ -55,11 +55,11 @@ def read_head(response: httpx.Response, partial: Partial | None) -> Body:
     if encoding != "identity":
         raise DownloadFailed(DownloadError(reason=f"the video came {encoding}-encoded though it must not"))
     if response.status_code == 200:
-        total = _length(response.headers.get("content-length", ""))
+        total = _parse_length(response.headers.get("content-length", ""))
         return Body(start=0, total=total, etag=_strong_etag(response), digest=hashlib.sha256())
     if response.status_code == 206 and partial is not None:
-        return _rest(response, partial)
-    raise DownloadFailed(_refusal(response))
+        return _read_rest(response, partial)
+    raise DownloadFailed(_read_refusal(response))
 
 
 def check_length(size: int, body: Body) -> None:
@@ -68,7 +68,7 @@ def check_length(size: int, body: Body) -> None:
         raise DownloadFailed(DownloadError(reason=f"{size} bytes came of {body.total}"))
 
 
-def _rest(response: httpx.Response, partial: Partial) -> Body:
+def _read_rest(response: httpx.Response, partial: Partial) -> Body:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     etag = response.headers.get("etag", partial.etag)
     if match is None or int(match[1]) != partial.size or etag != partial.etag:
@@ -76,7 +76,7 @@ def _rest(response: httpx.Response, partial: Partial) -> Body:
     return Body(start=partial.size, total=int(match[3]), etag=partial.etag, digest=partial.digest)
 
 
-def _refusal(response: httpx.Response) -> DownloadError:
+def _read_refusal(response: httpx.Response) -> DownloadError:
     status = response.status_code
     headers = {name.lower(): value for name, value in response.headers.items()}
     wait = read_retry_after(Response(status=status, headers=headers, body=b""))
@@ -91,5 +91,5 @@ def _strong_etag(response: httpx.Response) -> str | None:
     return etag if etag.startswith('"') and etag.isascii() else None
 
 
-def _length(text: str) -> int | None:
+def _parse_length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None

@@ -56,13 +56,13 @@ class Curve(NamedTuple):
     speed: float
     """What ``L`` grows a second, on average over all lives."""
 
-    def at(self, age: float) -> float:
+    def find_grown(self, age: float) -> float:
         """``L`` at an age."""
-        return _interpolated(age, self.ages, self.grown)
+        return _interpolate(age, self.ages, self.grown)
 
-    def age(self, grown: float) -> float:
+    def find_age(self, grown: float) -> float:
         """The age at which ``L`` has grown to this."""
-        return _interpolated(grown, self.grown, self.ages)
+        return _interpolate(grown, self.grown, self.ages)
 
 
 class PollSchedule:
@@ -81,53 +81,53 @@ class PollSchedule:
         self._share: Share | None = None
         """Of those in flight, and of what is known of them; ``None`` since either has changed."""
 
-    def accepted(self, job: Job, now: float) -> float:
+    def add_accepted(self, job: Job, now: float) -> float:
         """When to poll a generation that was accepted this moment."""
-        self._enter(job, 0.0)
-        return now + self._gap(job, 0.0)
+        self._see_unfinished(job, 0.0)
+        return now + self._find_gap(job, 0.0)
 
-    def unfinished(self, job: Job, now: float) -> float:
+    def plan_after_answer(self, job: Job, now: float) -> float:
         """When to poll again, after an answer that it is still under way."""
-        age = _age(job, now)
-        self._enter(job, age)
-        return now + self._gap(job, age)
+        age = _find_age(job, now)
+        self._see_unfinished(job, age)
+        return now + self._find_gap(job, age)
 
-    def unknown(self, job: Job, now: float) -> float:
+    def plan_after_error(self, job: Job, now: float) -> float:
         """When to poll again, after no answer."""
-        self._enter(job, self._seen.get(job.seq, 0.0))
-        return now + self._gap(job, _age(job, now))
+        self._see_unfinished(job, self._seen.get(job.seq, 0.0))
+        return now + self._find_gap(job, _find_age(job, now))
 
-    def completed(self, job: Job, now: float) -> None:
+    def learn_duration(self, job: Job, now: float) -> None:
         """Learn from a generation that a poll found finished."""
-        self._durations.learn(job.model, after=self._seen.get(job.seq, 0.0), by=_age(job, now))
+        self._durations.learn(job.model, after=self._seen.get(job.seq, 0.0), by=_find_age(job, now))
         self._share = None
 
-    def ended(self, job: Job) -> None:
+    def remove_job(self, job: Job) -> None:
         """No more polls of this one."""
         if self._seen.pop(job.seq, None) is not None:
             self._in_flight[job.model] -= 1
             self._share = None
 
-    def _enter(self, job: Job, age: float) -> None:
+    def _see_unfinished(self, job: Job, age: float) -> None:
         if job.seq not in self._seen:
             self._in_flight[job.model] += 1
             self._share = None
         self._seen[job.seq] = age
 
-    def _gap(self, job: Job, age: float) -> float:
+    def _find_gap(self, job: Job, age: float) -> float:
         if self._fixed is not None:
             return self._fixed
         if self._share is None:
             kinds = ((self._durations.expected(model), count) for model, count in self._in_flight.items())
-            self._share = share(kinds, self._rate)
-        return gap(age, self._durations.expected(job.model), self._share)
+            self._share = share_rate(kinds, self._rate)
+        return find_gap(age, self._durations.expected(job.model), self._share)
 
 
-def _age(job: Job, now: float) -> float:
+def _find_age(job: Job, now: float) -> float:
     return 0.0 if job.submitted_at is None else max(0.0, now - job.submitted_at)
 
 
-def share(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:
+def share_rate(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:
     """How ``rate`` polls a second are shared by so many generations of each kind."""
     number = known = 0
     demand = 0.0
@@ -135,40 +135,40 @@ def share(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> S
         number += count
         if expected is not None:
             known += count
-            demand += count * curve(expected.sigma).speed / sqrt(expected.median)
+            demand += count * find_curve(expected.sigma).speed / sqrt(expected.median)
     return Share(fair_gap=number / rate, step=demand * number / (known * rate) if known else 0.0)
 
 
-def gap(age: float, expected: Expectation | None, of: Share) -> float:
+def find_gap(age: float, expected: Expectation | None, of: Share) -> float:
     """Seconds until the next poll of a generation that is ``age`` seconds old."""
     if expected is None:
         return max(min(age * UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP), of.fair_gap, SHORTEST_GAP)
-    median, plan = expected.median, curve(expected.sigma)
+    median, plan = expected.median, find_curve(expected.sigma)
     step = max(of.step / sqrt(median), plan.life / MOST_POLLS)
-    planned = median * plan.age(plan.at(age / median) + step) - age
+    planned = median * plan.find_age(plan.find_grown(age / median) + step) - age
     longest = LONGEST_EARLY_GAP if age < median else LONGEST_GAP
     return min(max(planned, SHORTEST_GAP), max(longest, of.fair_gap))
 
 
-def curve(sigma: float) -> Curve:
+def find_curve(sigma: float) -> Curve:
     """The curve of a log-normal with this sigma (to a hundredth), strays included."""
-    return _curve(round(100 * sigma))
+    return _make_curve(round(100 * sigma))
 
 
 @lru_cache(maxsize=256)
-def _curve(hundredths: int) -> Curve:
+def _make_curve(hundredths: int) -> Curve:
     sigma = hundredths / 100
     ages = (0.0, *_AGES)
     finishing = (0.0, *(_density(age, sigma) for age in _AGES))
     unfinished = (1.0, *(_survival(age, sigma) for age in _AGES))
-    roots = [sqrt(_hazard(*at)) for at in zip(ages, finishing, unfinished, strict=True)]
+    roots = [sqrt(_find_hazard(*at)) for at in zip(ages, finishing, unfinished, strict=True)]
     lasting = [root * still for root, still in zip(roots, unfinished, strict=True)]
-    life = sum(_areas(ages, lasting))
-    grown = tuple(accumulate(_areas(ages, roots), initial=0.0))
+    life = sum(_list_areas(ages, lasting))
+    grown = tuple(accumulate(_list_areas(ages, roots), initial=0.0))
     return Curve(ages=ages, grown=grown, life=life, speed=life / exp(sigma * sigma / 2))
 
 
-def _hazard(age: float, finishing: float, unfinished: float) -> float:
+def _find_hazard(age: float, finishing: float, unfinished: float) -> float:
     """The hazard of log-normal generations mixed with strays, whose times follow 1 / (1 + age)."""
     stray = STRAYS / (1 + age)
     rest = 1 - STRAYS
@@ -183,7 +183,7 @@ def _survival(age: float, sigma: float) -> float:
     return erfc(log(age) / (sigma * sqrt(2))) / 2
 
 
-def _areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
+def _list_areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
     """The area under each piece of a line, by trapezes."""
     return (
         (right - left) * (low + high) / 2
@@ -191,7 +191,7 @@ def _areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
     )
 
 
-def _interpolated(at: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
+def _interpolate(at: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
     """The line through the points, its last piece drawn on."""
     n = min(bisect_right(xs, at), len(xs) - 1)
     left, low = xs[n - 1], ys[n - 1]

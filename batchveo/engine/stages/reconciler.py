@@ -34,7 +34,7 @@ class Reconciler:
     them. They cause no sweeps beyond the first. So are generations that no video came of, to learn whether they
     were charged; if the log does not tell, the ledger is read once the log has had its time. ``record`` takes what
     log and ledger say; ``apis`` are the service by the labels of the keys; ``key_of`` names the key whose log is
-    read for a job, and ``left_with`` tells whether the job left with that one.
+    read for a job, and ``compare_key`` tells whether the job left with that one.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Reconciler:
         settings: RunSettings,
         *,
         key_of: Callable[[Job], Label],
-        left_with: Callable[[Job, Label], LogKey],
+        compare_key: Callable[[Job, Label], LogKey],
         record: Callable[[Job, LogOutcome], Awaitable[None]],
     ) -> None:
         self._context = context
@@ -60,7 +60,7 @@ class Reconciler:
                 settle=settings.settle,
                 resubmit=resubmit,
                 now=context.now,
-                left_with=partial(_with_label, left_with, key),
+                compare_key=partial(_with_label, compare_key, key),
             )
             for key, api in apis.items()
         }
@@ -75,38 +75,38 @@ class Reconciler:
         self._next = 0.0
         self._failures: Counter[Label] = Counter()
 
-    def owes(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether the run waits for the log: each job has ``FIRST_LOOK_SECONDS`` for that, and no longer.
 
         It waits for the first look about each, and for an answer about what has tries left: a generation that is
         put aside while it is under way ends soon after, and the log names it as free only then.
         """
         now = self._context.now()
-        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._in_flight.is_made_again(job)}
-        unlooked = {request: job for request, job in self._wanted().items() if request not in self._looked}
-        return any(now < self._seen(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
+        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._in_flight.is_retryable(job)}
+        unlooked = {request: job for request, job in self._list_wanted().items() if request not in self._looked}
+        return any(now < self._find_first_sight(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
-    def _seen(self, job: Job) -> float:
+    def _find_first_sight(self, job: Job) -> float:
         """When this run first saw that ``job`` has to be looked up."""
         return self._seen_at.setdefault(job.client_request_id, self._context.now())
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
-            wanted = self._wanted()
+            wanted = self._list_wanted()
             if wanted.keys() - self._known:
                 self._gap = SHORTEST_GAP
                 self._next = min(self._next, self._context.now() + self._gap)
                 self._known = set(wanted)
-            elif not self._in_flight.open_doubts() and not self._open_fruitless():
+            elif not self._in_flight.list_open_doubts() and not self._open_fruitless():
                 await self._bus.wait()
                 continue
             if self._context.now() < self._next:
                 await self._bus.wait(self._next)
                 continue
-            await self._sweep()
+            await self._sweep_logs()
 
-    def _wanted(self) -> dict[RequestId, Job]:
+    def _list_wanted(self) -> dict[RequestId, Job]:
         jobs = [*self._in_flight.doubts.values(), *self._in_flight.fruitless.values()]
         return {job.client_request_id: job for job in jobs}
 
@@ -114,24 +114,24 @@ class Reconciler:
         """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
         return [job for job in self._in_flight.fruitless.values() if job.client_request_id not in self._told]
 
-    async def _sweep(self) -> None:
+    async def _sweep_logs(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
-        for job in self._wanted().values():
+        for job in self._list_wanted().values():
             by_key[self._key_of(job)].append(job)
         if not by_key:
             return
         for key, jobs in by_key.items():
-            for job, outcome in await self._looked_up(key, jobs):
+            for job, outcome in await self._look_up_jobs(key, jobs):
                 await self._record_if_news(job, outcome)
             await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
-        self._known = set(self._wanted())
+        self._known = set(self._list_wanted())
         self._looked.update(job.client_request_id for jobs in by_key.values() for job in jobs)
         self._bus.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
         self._next = self._next_sweep()
 
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
-        if self._wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
+        if self._list_wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
         if job.seq in self._in_flight.fruitless and isinstance(outcome, Charged | AbsentFromLog):
             self._told.add(job.client_request_id)
@@ -144,32 +144,32 @@ class Reconciler:
         return self._fruitless_at(job) + self._settle <= self._context.now()
 
     def _fruitless_at(self, job: Job) -> float:
-        return self._seen(job) if job.finished_at is None else job.finished_at
+        return self._find_first_sight(job) if job.finished_at is None else job.finished_at
 
     async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
         """Read the ledger for ``jobs``; what it cannot tell either is left as it is, for a person to see."""
         if not jobs:
             return
         try:
-            outcomes = await self._lookups[key].charges(jobs)
+            outcomes = await self._lookups[key].look_up_charges(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
             self._bus.warn(text)
-            self._in_flight.leave_fruitless(jobs)
+            self._in_flight.forget_fruitless(jobs)
             return
         for job, outcome in outcomes:
             await self._record_if_news(job, outcome)
-        self._in_flight.leave_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
+        self._in_flight.forget_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
 
-    async def _looked_up(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
+    async def _look_up_jobs(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
-            outcomes = await self._lookups[key].sweep(jobs)
+            outcomes = await self._lookups[key].sweep_log(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
-            return self._unread(key, jobs, error)
+            return self._handle_unread_log(key, jobs, error)
         self._failures[key] = 0
         return outcomes
 
-    def _unread(self, key: Label, jobs: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
+    def _handle_unread_log(self, key: Label, jobs: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
         """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
@@ -186,15 +186,15 @@ class Reconciler:
         now = self._context.now()
         settles = [
             job.doubted_at + self._settle
-            for job in self._in_flight.open_doubts()
+            for job in self._in_flight.list_open_doubts()
             if job.doubted_at is not None and job.doubted_at + self._settle > now
         ]
         settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
         return min([now + self._gap, *(when + 0.01 for when in settles if when > now)])
 
 
-def _with_label(left_with: Callable[[Job, Label], LogKey], label: Label, job: Job) -> LogKey:
-    return left_with(job, label)
+def _with_label(compare_key: Callable[[Job, Label], LogKey], label: Label, job: Job) -> LogKey:
+    return compare_key(job, label)
 
 
 def _says_nothing(outcome: LogOutcome) -> bool:

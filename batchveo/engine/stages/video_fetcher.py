@@ -95,7 +95,7 @@ class VideoFetcher:
         """
         try:
             spot = await self._shelf.plan(job)
-            return await spot.found() or await self._download(job, spot)
+            return await spot.found() or await self._download_to(job, spot)
         except DownloadFailed as failed:
             return failed.trouble
         except Untrusted as error:
@@ -112,9 +112,9 @@ class VideoFetcher:
                 return await self.fetch(job)
             return DownloadError(reason=reason, tries=ONE_FILE_TRIES)
 
-    async def _download(self, job: Job, spot: Spot) -> Downloaded:
+    async def _download_to(self, job: Job, spot: Spot) -> Downloaded:
         try:
-            return await self._stream(job, spot)
+            return await self._stream_body(job, spot)
         except UrlRefused as error:
             raise DownloadFailed(DownloadError(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
@@ -126,24 +126,24 @@ class VideoFetcher:
                 raise Untrusted(describe_exception(error)) from None
             raise DownloadFailed(DownloadError(reason=describe_exception(error))) from None
 
-    async def _stream(self, job: Job, spot: Spot) -> Downloaded:
+    async def _stream_body(self, job: Job, spot: Spot) -> Downloaded:
         """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
         rest = self._partial.pop(job.seq, None)
         if rest is not None and not await spot.holds(rest.size, rest.digest):
             rest = None
-        async with self._videos.open(job.video_url or "", rest.headers() if rest else None) as response:
+        async with self._videos.open(job.video_url or "", rest.make_headers() if rest else None) as response:
             body = read_head(response, rest)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
             async with spot.taking(body.start, body.digest) as taking:
                 try:
-                    await self._gather(job, response, body, taking)
+                    await self._write_body(job, response, body, taking)
                     return await taking.finish()
                 except (TooLong, NotAnMp4, DownloadFailed, OSError):
                     await taking.discard()  # a full disk has need of the room
                     raise
 
-    async def _gather(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
+    async def _write_body(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
         """Take the body. What came before a connection broke is kept for the next try."""
         flow = StallDetector(anyio.current_time(), total=body.total)
         most = LARGEST_VIDEO if body.total is not None else largest_body(job)
@@ -159,9 +159,9 @@ class VideoFetcher:
             raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None
         except (httpx.HTTPError, Stalled):
             await taking.keep()
-            self._remember(job, body, taking.size)
+            self._remember_partial(job, body, taking.size)
             raise
 
-    def _remember(self, job: Job, body: Body, size: int) -> None:
+    def _remember_partial(self, job: Job, body: Body, size: int) -> None:
         if body.etag is not None and size:
             self._partial[job.seq] = Partial(etag=body.etag, size=size, digest=body.digest)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from batchveo.engine.broker import Fenced
-from batchveo.engine.input_files import File, FileCache
+from batchveo.engine.input_files import FileCache, InputFile
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ class Archive:
         self.at_once = self.peak = 0
         self.fenced = False
 
-    async def __call__(self, sha256: str) -> File:
+    async def __call__(self, sha256: str) -> InputFile:
         self.asked.append(sha256)
         self.at_once += 1
         self.peak = max(self.peak, self.at_once)

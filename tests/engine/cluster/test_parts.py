@@ -23,12 +23,12 @@ from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.engine.cluster.coordinator_actor import MOST, News
+from batchveo.engine.cluster.coordinator_actor import MOST_EVENTS, EventBuffer
 from batchveo.engine.cluster.protocol import ActorLost, Answer, Call, Method, Unreachable
-from batchveo.engine.cluster.ray_bootstrap import PREFIX, scratch, started
-from batchveo.engine.cluster.remote_broker import ALONE, CallBatcher
-from batchveo.engine.cluster.shared_folder import check_marked, clear, marked
-from batchveo.engine.cluster.worker_pool import tag_of
+from batchveo.engine.cluster.ray_bootstrap import TEMP_PREFIX, make_temp_dir, start_ray
+from batchveo.engine.cluster.remote_broker import SENT_ALONE, CallBatcher
+from batchveo.engine.cluster.shared_folder import check_marker, place_marker, remove_leftovers
+from batchveo.engine.cluster.worker_pool import make_tag
 from batchveo.storage.local_files import VideoFile, sweep
 from tests.helpers.factories import make_job
 
@@ -91,7 +91,7 @@ def test_workers_without_a_cluster_are_refused(capsys: pytest.CaptureFixture[str
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, port: int) -> None:
     """Ray is not even imported for it."""
     cluster = Cluster(address=f"127.0.0.1:{port}")
-    with pytest.raises(ClusterTrouble, match="no Ray answers"), started(cluster, tmp_path / "b.db"):
+    with pytest.raises(ClusterTrouble, match="no Ray answers"), start_ray(cluster, tmp_path / "b.db"):
         pass
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_ray_is_told_at_once(tmp_path: Path, answer: bytes) -> None:
     with (
         answering(answer) as address,
         pytest.raises(ClusterTrouble, match="but something else"),
-        started(Cluster(address=address), tmp_path / "b.db"),
+        start_ray(Cluster(address=address), tmp_path / "b.db"),
     ):
         pass
 
@@ -136,9 +136,9 @@ def test_sigterm_and_sighup_end_what_has_not_begun(
             signal.raise_signal(number)
 
     ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("Ray"))
-    monkeypatch.setattr("batchveo.engine.cluster.ray_bootstrap._ray", lambda *, local: ray)
+    monkeypatch.setattr("batchveo.engine.cluster.ray_bootstrap._import_ray", lambda *, local: ray)
     before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as exit_, started(Cluster(address="auto"), tmp_path / "b.db"):
+    with pytest.raises(SystemExit) as exit_, start_ray(Cluster(address="auto"), tmp_path / "b.db"):
         signal.raise_signal(number)
     assert exit_.value.code == 128 + number
     assert ended == ["Ray"]
@@ -148,9 +148,9 @@ def test_sigterm_and_sighup_end_what_has_not_begun(
 def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
     """What stands in it too; another that is in use stays, and so does whatever is not ours."""
     (tmp_path / "bvtheirs").mkdir()
-    with scratch(tmp_path) as one:
+    with make_temp_dir(tmp_path) as one:
         (one / "session").mkdir()
-        with scratch(tmp_path) as two:
+        with make_temp_dir(tmp_path) as two:
             assert one.is_dir()
             assert two.is_dir()
             assert one != two
@@ -159,13 +159,13 @@ def test_the_folder_of_a_local_ray_goes_with_its_run(tmp_path: Path) -> None:
 
 def test_the_folder_that_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
     """The lock on it went with its process."""
-    code = "import os, sys; from pathlib import Path; from batchveo.engine.cluster.ray_bootstrap import scratch\n"
-    code += "with scratch(Path(sys.argv[1])) as folder: (folder / 'log').touch(); os._exit(9)"
+    code = "import os, sys; from pathlib import Path; from batchveo.engine.cluster.ray_bootstrap import make_temp_dir\n"
+    code += "with make_temp_dir(Path(sys.argv[1])) as folder: (folder / 'log').touch(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     (left,) = tmp_path.iterdir()
-    (tmp_path / f"{PREFIX}link").symlink_to(left)
-    with scratch(tmp_path) as folder:
-        assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{PREFIX}link"}
+    (tmp_path / f"{TEMP_PREFIX}link").symlink_to(left)
+    with make_temp_dir(tmp_path) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{TEMP_PREFIX}link"}
 
 
 WITHOUT_RAY = """
@@ -267,7 +267,7 @@ async def test_long_polls_and_large_answers_go_by_themselves() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(batches.run)
         async with anyio.create_task_group() as calls:
-            for number, method in enumerate([Method.RECORD, *ALONE, Method.RECORD]):
+            for number, method in enumerate([Method.RECORD, *SENT_ALONE, Method.RECORD]):
                 calls.start_soon(batches, call_of(number, method))
         tasks.cancel_scope.cancel()
     assert sorted(map(len, post.messages)) == [1, 1, 1, 2]
@@ -310,17 +310,17 @@ async def test_a_caller_that_gives_up_does_not_hold_the_others() -> None:
 @pytest.mark.anyio
 async def test_news_come_in_order_and_once() -> None:
     """Of another edition from its beginning; what was dropped can be told by the numbers."""
-    news = News()
-    first = await news.since("", 0)
+    news = EventBuffer()
+    first = await news.read_since("", 0)
     assert first.events == ()
-    for number in range(MOST + 5):
+    for number in range(MOST_EVENTS + 5):
         news(Message(text=str(number)))
-    some = await news.since(first.edition, 0)
+    some = await news.read_since(first.edition, 0)
     assert some.first == 5
     assert some.events[0] == Message(text="5")
-    rest = await news.since(first.edition, some.first + len(some.events))
+    rest = await news.read_since(first.edition, some.first + len(some.events))
     assert rest.first == some.first + len(some.events)
-    assert (await news.since("another", MOST)).first == 5
+    assert (await news.read_since("another", MOST_EVENTS)).first == 5
 
 
 # -- the folder
@@ -328,21 +328,21 @@ async def test_news_come_in_order_and_once() -> None:
 
 def test_a_folder_that_is_not_the_same_is_told(tmp_path: Path) -> None:
     """Missing, or with the marker of another run; afterwards nothing is left."""
-    with marked(tmp_path, "x") as marker:
-        check_marked(marker)
+    with place_marker(tmp_path, "x") as marker:
+        check_marker(marker)
         marker.file.write_text("another")
         with pytest.raises(DiskTrouble, match="share"):
-            check_marked(marker)
+            check_marker(marker)
         marker.file.unlink()
         with pytest.raises(DiskTrouble, match="share"):
-            check_marked(marker)
+            check_marker(marker)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Path) -> None:
     """One that was given up may still be writing; strangers' files stay."""
     job = make_job(JobState.DOWNLOADING, stem="x" * 231)
-    tag = tag_of(tmp_path / "b.db")
+    tag = make_tag(tmp_path / "b.db")
     one, two = (VideoFile.plan(tmp_path, job, writer=f"{tag}-{n}") for n in "ab")
     assert one.path == two.path
     assert one.part != two.part
@@ -361,7 +361,7 @@ def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Pat
 def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
     """A part of a run of one process, where a worker finishes the video; those of workers, before the next run."""
     job, other = make_job(JobState.DOWNLOADING), make_job(JobState.DOWNLOADING, id="another", stem="another")
-    tag = tag_of(tmp_path / "b.db")
+    tag = make_tag(tmp_path / "b.db")
     for left in (job, other):
         VideoFile.plan(tmp_path, left).part.touch()
     file = VideoFile.plan(tmp_path, job, writer=f"{tag}-a")
@@ -371,9 +371,9 @@ def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
     assert kept == VideoFile.plan(tmp_path, other).part
 
     VideoFile.plan(tmp_path, other, writer=f"{tag}-a").part.touch()
-    clear(tmp_path, tag)
+    remove_leftovers(tmp_path, tag)
     assert len(list(tmp_path.glob("*.part"))) == 2
-    with marked(tmp_path, tag) as marker:
-        clear(tmp_path, tag)
+    with place_marker(tmp_path, tag) as marker:
+        remove_leftovers(tmp_path, tag)
     assert not marker.file.exists()
     assert list(tmp_path.glob("*.part")) == [kept]

@@ -19,7 +19,12 @@ from batchveo.core.models import InputFile, Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Refused, RejectedTemporarily
 from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Unreachable
-from batchveo.engine.cluster.remote_broker import LAST_WORDS_SECONDS, LEAVE_SECONDS, PATIENCE_SECONDS, RemoteBroker
+from batchveo.engine.cluster.remote_broker import (
+    FENCED_RECORD_SECONDS,
+    PATIENCE_SECONDS,
+    PERMISSION_SECONDS,
+    RemoteBroker,
+)
 from batchveo.store.transitions import Transitions
 from tests.helpers.coordinator_at_work import LOCAL, Office, all_of, names
 from tests.helpers.factories import make_spec
@@ -43,7 +48,7 @@ async def sent(desk: RemoteBroker) -> Job:
 
 async def joined(office: Office, worker: str = "a") -> RemoteBroker:
     desk = office.far(worker)
-    await desk.join()
+    await desk.join_run()
     return desk
 
 
@@ -55,7 +60,7 @@ async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generatio
     async with Office(tmp_path, jobs=3, settle=600.0) as office:
         old = await joined(office, "old")
         claimed, doubtful, running = await old.claim(), await sent(old), await sent(old)
-        running = await old.record(running, generation(running))
+        running = await old.record_outcome(running, generation(running))
         await office.restart()
         assert [office.job(job).state for job in (claimed, doubtful, running)] == [
             S.PENDING,
@@ -64,11 +69,11 @@ async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generatio
         ]
         with pytest.raises(Fenced):
             await old.mark_sent(claimed)
-        late = await old.record(doubtful, generation(doubtful))
+        late = await old.record_outcome(doubtful, generation(doubtful))
         assert (late.state, office.on_disk(late).generation_id) == (S.GENERATING, "g-2-1")
         with pytest.raises(Fenced):
-            await old.record(running, Completed(url="https://x/v.mp4"))
-        assert await old.finished() == 90.0
+            await old.record_outcome(running, Completed(url="https://x/v.mp4"))
+        assert await old.wait_finished() == 90.0
         new = await joined(office, "new")
         assert names(await new.take_over()) == names([doubtful, running])
         assert (await new.claim()).seq == claimed.seq
@@ -99,7 +104,7 @@ async def test_a_coordinator_that_dies_before_its_words_are_safe(tmp_path: Path,
                 elif step == "mark_sent":
                     waiting = office.begin(lambda: desk.mark_sent(job))
                 else:
-                    waiting = office.begin(lambda: desk.record(job, generation(job)))
+                    waiting = office.begin(lambda: desk.record_outcome(job, generation(job)))
                 await anyio.sleep(0.05)
                 assert office.head.dead
         finally:
@@ -121,9 +126,9 @@ async def test_a_join_that_straggles_to_the_next_coordinator_is_not_the_worker(t
         await office.restart()
         join = office.wire.calls[0]
         assert join.method is Method.JOIN
-        await office.head.dispatcher.answer(join)
+        await office.head.dispatcher.answer_call(join)
         with pytest.raises(Fenced):
-            await old.input_file("x")
+            await old.read_input_file("x")
 
 
 async def test_no_call_is_heard_before_stock_is_taken(tmp_path: Path) -> None:
@@ -133,7 +138,7 @@ async def test_no_call_is_heard_before_stock_is_taken(tmp_path: Path) -> None:
         job = await sent(old)
         office.head.kill()
         office.head = Head(office.plans)
-        waiting = office.begin(lambda: old.record(job, generation(job)))
+        waiting = office.begin(lambda: old.record_outcome(job, generation(job)))
         assert await waiting.waits(1)
         office.tasks.start_soon(office.head.live, anyio.sleep_forever)
         assert (await waiting.ended()).state is S.GENERATING
@@ -148,10 +153,10 @@ async def test_leave_that_comes_too_late_is_not_used(tmp_path: Path) -> None:
     async with Office(tmp_path, jobs=1) as office:
         desk = await joined(office)
         job = await desk.claim()
-        office.tasks.start_soon(_frozen_for, office, LEAVE_SECONDS + 1)
+        office.tasks.start_soon(_frozen_for, office, PERMISSION_SECONDS + 1)
         with pytest.raises(TooLate) as late:
             await desk.mark_sent(job)
-        moved = await desk.record(job, RejectedTemporarily(reason=str(late.value)))
+        moved = await desk.record_outcome(job, RejectedTemporarily(reason=str(late.value)))
         assert (moved.state, office.head.store.queries.read_committed()) == (S.PENDING, 0.0)
 
 
@@ -166,7 +171,7 @@ async def test_leave_within_its_time_is_used(tmp_path: Path) -> None:
     async with Office(tmp_path, jobs=1) as office:
         desk = await joined(office)
         job = await desk.claim()
-        office.tasks.start_soon(_frozen_for, office, LEAVE_SECONDS - 1)
+        office.tasks.start_soon(_frozen_for, office, PERMISSION_SECONDS - 1)
         await desk.mark_sent(job)
         assert [call.method for call in office.wire.calls] == [Method.JOIN, Method.CLAIM, Method.MARK_SENT]
 
@@ -181,15 +186,15 @@ async def test_a_coordinator_that_is_gone_for_ever(tmp_path: Path) -> None:
         begun = anyio.current_time()
         waiting = office.begin(desk.claim)
         with pytest.raises(Fenced):
-            await desk.record(other, Refused(reason="no"))
+            await desk.record_outcome(other, Refused(reason="no"))
         assert PATIENCE_SECONDS <= anyio.current_time() - begun < PATIENCE_SECONDS + 30
-        assert await desk.finished() == 90.0
+        assert await desk.wait_finished() == 90.0
         assert desk.is_fenced
         assert await waiting.waits()
         begun = anyio.current_time()
         with pytest.raises(Fenced):
-            await desk.record(job, generation(job))
-        assert LAST_WORDS_SECONDS <= anyio.current_time() - begun < LAST_WORDS_SECONDS + 30
+            await desk.record_outcome(job, generation(job))
+        assert FENCED_RECORD_SECONDS <= anyio.current_time() - begun < FENCED_RECORD_SECONDS + 30
         (words,) = office.despair
         assert f"generation g-1-1 was accepted (request {job.client_request_id})" in words
 
@@ -200,7 +205,7 @@ async def test_a_generation_is_handed_in_to_whoever_comes_in_time(tmp_path: Path
         desk = await joined(office)
         job = await sent(desk)
         office.head.kill()
-        waiting = office.begin(lambda: desk.record(job, generation(job)))
+        waiting = office.begin(lambda: desk.record_outcome(job, generation(job)))
         assert await waiting.waits(PATIENCE_SECONDS + 300)
         await office.open()
         assert (await waiting.ended()).generation_id == "g-1-1"
@@ -213,12 +218,12 @@ async def test_last_words_do_not_settle_each_other(tmp_path: Path) -> None:
         jobs = [await sent(desk), await sent(desk)]
         office.give_up("a")
         with pytest.raises(Fenced):
-            await desk.input_file("x")
+            await desk.read_input_file("x")
         office.wire.weather = Weather(lose_call=1.0)
-        first = office.begin(lambda: desk.record(jobs[0], generation(jobs[0])))
+        first = office.begin(lambda: desk.record_outcome(jobs[0], generation(jobs[0])))
         await anyio.sleep(0.01)
         office.wire.weather = Weather()
-        second = office.begin(lambda: desk.record(jobs[1], generation(jobs[1])))
+        second = office.begin(lambda: desk.record_outcome(jobs[1], generation(jobs[1])))
         moved = [await first.ended(), await second.ended()]
         assert [job.generation_id for job in moved] == ["g-1-1", "g-2-1"]
 
@@ -231,15 +236,15 @@ async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path
     async with Office(tmp_path, jobs=25, concurrency=25) as office:
         await joined(office)
         dispatcher = office.head.dispatcher
-        session = str((await dispatcher.answer(office.wire.calls[0])).value)
+        session = str((await dispatcher.answer_call(office.wire.calls[0])).value)
         for moment in range(25):
             call = Call(worker="a", session=session, number=5 + moment, settled=0, method=Method.CLAIM)
             async with anyio.create_task_group() as first:
-                first.start_soon(dispatcher.answer, call)
+                first.start_soon(dispatcher.answer_call, call)
                 for _ in range(moment):
                     await anyio.lowlevel.checkpoint()
                 first.cancel_scope.cancel()
-            answer = await dispatcher.answer(call)
+            answer = await dispatcher.answer_call(call)
             jobs = cast("Sequence[Job]", answer.value)
             assert ([job.seq for job in jobs], answer.error) == ([moment + 1], None)
         assert len(office.attempts()) == 25
@@ -253,9 +258,9 @@ async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> N
     image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
     async with Office(tmp_path, jobs=[make_spec(inputs=(image,))]) as office:
         desk = await joined(office)
-        desk.tell(Message(text="once"))
+        desk.send_event(Message(text="once"))
         office.wire.weather = Weather(lose_answer=1.0)
-        asking = office.begin(lambda: desk.input_file(sha256))
+        asking = office.begin(lambda: desk.read_input_file(sha256))
         assert await asking.waits(3.0)
         office.wire.weather = Weather()
         assert (await asking.ended()) == ("image/png", content)
@@ -263,7 +268,7 @@ async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> N
         kept = [pending.value for calls in office.head.dispatcher._calls.values() for pending in calls.values()]
         assert not any(isinstance(value, tuple) and content in value for value in kept)
         asked = len(office.wire.calls)
-        assert await desk.input_file(sha256) == ("image/png", content)
+        assert await desk.read_input_file(sha256) == ("image/png", content)
         assert len(office.wire.calls) == asked, "it is at hand"
         await desk.claim()
         assert office.notes().count("once") == 1
@@ -277,7 +282,7 @@ async def test_a_straggler_is_not_carried_out(tmp_path: Path) -> None:
         straggler = office.wire.calls[-1]
         await desk.claim()
         await desk.claim()
-        answer = await office.head.dispatcher.answer(pickle.loads(pickle.dumps(straggler)))
+        answer = await office.head.dispatcher.answer_call(pickle.loads(pickle.dumps(straggler)))
         assert (answer.value, answer.error) == (None, None)
         assert len(office.attempts()) == 3
 
@@ -300,15 +305,15 @@ async def test_silence_is_seen(tmp_path: Path) -> None:
         await awake.claim()
         office.begin(awake.claim)
         await anyio.sleep(40)
-        assert office.head.coordinator.silent(seconds=2 * LONG_POLL_SECONDS) == ["frozen"]
+        assert office.head.coordinator.find_silent(seconds=2 * LONG_POLL_SECONDS) == ["frozen"]
         office.give_up("frozen")
-        assert office.head.coordinator.silent(seconds=2 * LONG_POLL_SECONDS) == []
+        assert office.head.coordinator.find_silent(seconds=2 * LONG_POLL_SECONDS) == []
 
 
 async def test_the_silence_of_a_worker_that_never_came_is_seen(tmp_path: Path) -> None:
     """It begins with the first question after it; one that has ended is asked after no more."""
     async with Office(tmp_path, jobs=1) as office:
-        silent = office.head.coordinator.silent
+        silent = office.head.coordinator.find_silent
         await joined(office, "here")
         assert silent(["here", "ended", "lost"], seconds=30) == []
         await anyio.sleep(20)
@@ -340,7 +345,7 @@ async def test_a_bug_at_the_coordinator_ends_the_run_and_is_raised_there(tmp_pat
             desk = await joined(office)
             job = await sent(desk)
             with pytest.raises(Fenced):
-                await desk.record(job, Completed(url="https://x/v.mp4"))
+                await desk.record_outcome(job, Completed(url="https://x/v.mp4"))
             await office.head.ended.wait()
 
     with pytest.raises(BaseExceptionGroup) as raised:
@@ -355,7 +360,7 @@ async def test_a_foul_wire_carries_what_is_hostile(tmp_path: Path) -> None:
     async with Office(tmp_path, jobs=1) as office:
         desk = await joined(office)
         job = await sent(desk)
-        failed = await desk.record(job, Refused(reason=words))
+        failed = await desk.record_outcome(job, Refused(reason=words))
         assert (failed.error, office.job(job).error) == (words, words)
 
 
@@ -378,7 +383,7 @@ async def test_an_unreachable_coordinator_is_asked_again_with_growing_gaps() -> 
 
     desk = RemoteBroker("a", nobody, despair=lambda words: None)
     with pytest.raises(Fenced):
-        await desk.join()
+        await desk.join_run()
     gaps = [round(later - earlier, 6) for earlier, later in itertools.pairwise(times)]
     assert gaps == sorted(gaps)
     assert 20 < len(times) < 40

@@ -25,7 +25,7 @@ def naming(*names: str) -> dict[str, object]:
 async def test_input_files_become_data_uris() -> None:
     """Also inside lists; everything else goes as it is."""
     request = {"a": INPUT_PREFIX + "12", "b": [INPUT_PREFIX + "34", "https://x"], "c": 8}
-    async with Attachments(named_bytes).filled(request) as filled:
+    async with Attachments(named_bytes).fill_request(request) as filled:
         assert filled == {
             "a": "data:image/png;base64,MTI=",
             "b": ["data:image/png;base64,MzQ=", "https://x"],
@@ -42,7 +42,7 @@ class Wharf:
         self.together: list[Sequence[str]] = []
 
     async def send(self, *names: str) -> None:
-        async with self._attachments.filled(naming(*names) if names else {"prompt": "A fox"}):
+        async with self._attachments.fill_request(naming(*names) if names else {"prompt": "A fox"}):
             self._there.append("+".join(names))
             self.together.append(tuple(self._there))
             await anyio.sleep(1.0)

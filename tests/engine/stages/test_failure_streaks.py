@@ -6,7 +6,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import PollError
-from batchveo.engine.stages.failures import SELDOM_CAP_SECONDS, Streaks
+from batchveo.engine.stages.failures import SELDOM_CAP_SECONDS, FailureStreaks
 from tests.helpers.factories import make_job
 
 JOB = make_job(JobState.GENERATING)
@@ -15,16 +15,16 @@ FINAL = PollError(reason="HTTP 403: moderated", final=True)
 PASSING = PollError(reason="HTTP 500")
 
 
-def until_last_word(streaks: Streaks, trouble: PollError, *, others_answer: bool, most: float = 7200.0) -> float:
+def until_last_word(streaks: FailureStreaks, trouble: PollError, *, others_answer: bool, most: float = 7200.0) -> float:
     """Seconds of polls with this answer until it is a last word; infinity if it never is."""
     now = 0.0
     while now < most:
         if others_answer:
-            streaks.end(OTHER, now)
-        streak = streaks.add(JOB, trouble, now)
+            streaks.end_streak(OTHER, now)
+        streak = streaks.add_failure(JOB, trouble, now)
         if streaks.is_last_word(JOB, trouble, streak, now):
             return now
-        now += streaks.gap(streak)
+        now += streaks.find_gap(streak)
     return float("inf")
 
 
@@ -32,50 +32,50 @@ def until_last_word(streaks: Streaks, trouble: PollError, *, others_answer: bool
 @pytest.mark.parametrize("jitter", [0.0, 0.99])
 def test_a_final_answer_is_a_last_word_within_a_minute(jitter: float, others_answer: bool) -> None:
     """It is about this generation alone."""
-    assert 30 <= until_last_word(Streaks(lambda: jitter), FINAL, others_answer=others_answer) < 60
+    assert 30 <= until_last_word(FailureStreaks(lambda: jitter), FINAL, others_answer=others_answer) < 60
 
 
 def test_a_trouble_of_the_service_is_one_only_if_others_are_answered() -> None:
     """While all polls fail, none of them says anything of its generation; one slot finds out."""
-    streaks = Streaks(lambda: 0.5)
+    streaks = FailureStreaks(lambda: 0.5)
     assert until_last_word(streaks, PASSING, others_answer=False) >= 600
-    streak = streaks.add(OTHER, PASSING, 0.0)
+    streak = streaks.add_failure(OTHER, PASSING, 0.0)
     streak.same = 100
     assert not streaks.is_last_word(OTHER, PASSING, streak, 700.0)
     assert streaks.is_last_word(OTHER, PASSING, streak, 1300.0)
-    assert 600 <= until_last_word(Streaks(lambda: 0.5), PASSING, others_answer=True) < 900
+    assert 600 <= until_last_word(FailureStreaks(lambda: 0.5), PASSING, others_answer=True) < 900
 
 
 def test_a_429_is_never_a_last_word() -> None:
     """It is about the pace."""
     slow = PollError(reason="HTTP 429", throttled=True)
-    assert until_last_word(Streaks(lambda: 0.5), slow, others_answer=True) == float("inf")
+    assert until_last_word(FailureStreaks(lambda: 0.5), slow, others_answer=True) == float("inf")
 
 
 def test_other_words_begin_anew() -> None:
     """Only the same answer again and again is the last."""
-    streaks = Streaks(lambda: 0.0)
+    streaks = FailureStreaks(lambda: 0.0)
     for number in range(20):
         trouble = PollError(reason=f"HTTP 403: {number}", final=True)
-        assert not streaks.is_last_word(JOB, trouble, streaks.add(JOB, trouble, number * 20.0), number * 20.0)
+        assert not streaks.is_last_word(JOB, trouble, streaks.add_failure(JOB, trouble, number * 20.0), number * 20.0)
 
 
 def test_what_an_earlier_run_has_put_aside_is_known_at_once() -> None:
     """With all that the log has added to the words."""
     job = make_job(JobState.GENERATING, error="HTTP 403: moderated; the service charged $1.00")
-    streaks = Streaks(lambda: 0.0)
-    assert streaks.is_last_word(job, FINAL, streaks.add(job, FINAL, 0.0), 0.0)
+    streaks = FailureStreaks(lambda: 0.0)
+    assert streaks.is_last_word(job, FINAL, streaks.add_failure(job, FINAL, 0.0), 0.0)
 
 
 def test_what_is_put_aside_is_asked_for_seldom() -> None:
     """After a minute at first, however many polls came before, every ten minutes in the end; an answer ends that."""
-    streaks = Streaks(lambda: 0.0)
+    streaks = FailureStreaks(lambda: 0.0)
     for number in range(20):
-        streak = streaks.add(JOB, FINAL, number * 2.0)
+        streak = streaks.add_failure(JOB, FINAL, number * 2.0)
     streaks.put_aside(streak)
-    gaps = [streaks.gap(streak)]
-    gaps += [streaks.gap(streaks.add(JOB, FINAL, 100.0 + number)) for number in range(12)]
+    gaps = [streaks.find_gap(streak)]
+    gaps += [streaks.find_gap(streaks.add_failure(JOB, FINAL, 100.0 + number)) for number in range(12)]
     assert gaps[:4] == [60.0, 120.0, 240.0, 480.0]
     assert gaps[-1] == SELDOM_CAP_SECONDS
-    assert streaks.end(JOB, 2000.0)
-    assert not streaks.end(JOB, 2000.0)
+    assert streaks.end_streak(JOB, 2000.0)
+    assert not streaks.end_streak(JOB, 2000.0)

@@ -9,7 +9,7 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import AbsentFromLog, FailedInLog, FoundInLog, LogOutcome
-from batchveo.engine.stages.log_lookup import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, LogLookup, left_with
+from batchveo.engine.stages.log_lookup import ANOTHER_KEY, KEY_NOT_KNOWN, NAMES_NONE, LogKey, LogLookup, compare_keys
 from batchveo.provider import ApiClient, ApiKey, ProviderError
 from tests.helpers.factories import make_job
 
@@ -58,10 +58,10 @@ async def sweep(
             settle=settle,
             resubmit=resubmit,
             now=lambda: now,
-            left_with=lambda job: whose,
+            compare_key=lambda job: whose,
             wall=lambda: 0.0,
         )
-        found: list[LogOutcome] = [outcome for _, outcome in await reconciler.sweep(doubts)]
+        found: list[LogOutcome] = [outcome for _, outcome in await reconciler.sweep_log(doubts)]
         return found
 
 
@@ -203,7 +203,7 @@ async def test_a_success_outweighs_a_failure_of_the_same_request() -> None:
 )
 def test_two_fingerprints_tell_whose_log_it_is(attempt: str | None, key: str | None, verdict: LogKey) -> None:
     """Where one is not known, nothing is."""
-    assert left_with(attempt, key) is verdict
+    assert compare_keys(attempt, key) is verdict
 
 
 @pytest.mark.parametrize(

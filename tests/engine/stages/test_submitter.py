@@ -26,7 +26,7 @@ class NoFiles:
     async def mark_sent(self, job: Job) -> None:
         self.marked.append(job)
 
-    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+    async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         raise LookupError(sha256)
 
 
