@@ -53,7 +53,7 @@ class InFlightTable:
         self._stuck: set[int] = set()
         self._unawaited_keys: set[Label] = set()
         self.doubts: dict[int, Job] = {}
-        self.fruitless: dict[int, Job] = {}
+        self.charge_unknown: dict[int, Job] = {}
         """Generations that no video came of, while it is not known whether they were charged."""
 
     def place_job(self, job: Job, *, now: float) -> bool:
@@ -61,7 +61,7 @@ class InFlightTable:
         was = self._positions.get(job.seq)
         self._remove_job(job)
         self._put_job(job, now)
-        return self._positions.get(job.seq) != was or job.state is JobState.IN_DOUBT or job.seq in self.fruitless
+        return self._positions.get(job.seq) != was or job.state is JobState.IN_DOUBT or job.seq in self.charge_unknown
 
     def _put_job(self, job: Job, now: float) -> None:
         match job.state:
@@ -70,11 +70,11 @@ class InFlightTable:
             case JobState.GENERATING:
                 self._wait_for(job, job.submitted_at, now)
                 if job.seq in self._stuck:
-                    self.fruitless[job.seq] = job
+                    self.charge_unknown[job.seq] = job
             case JobState.DOWNLOADING:
                 self._wait_for(job, job.completed_at, now)
             case JobState.FAILED if self._is_looked_up(job):
-                self.fruitless[job.seq] = job
+                self.charge_unknown[job.seq] = job
             case JobState.IN_DOUBT:
                 self._set_position(job, late=False)
                 self._add_doubt(job, now)
@@ -153,7 +153,7 @@ class InFlightTable:
             self._counts[was] -= 1
         self.doubts.pop(job.seq, None)
         self._doubt_slots.pop(job.seq, None)
-        self.fruitless.pop(job.seq, None)
+        self.charge_unknown.pop(job.seq, None)
 
     def _count_states(self, *states: JobState, late: bool = False) -> int:
         """How many jobs are in ``states``; ``late`` counts those too that are no longer waited for."""
@@ -181,19 +181,19 @@ class InFlightTable:
         """The doubts that may still settle by themselves."""
         return [job for job in self.doubts.values() if not job.held]
 
-    def forget_fruitless(self, jobs: Iterable[Job]) -> None:
+    def settle_charges(self, jobs: Iterable[Job]) -> None:
         """Look no longer for what ``jobs`` were charged."""
         for job in jobs:
-            self.fruitless.pop(job.seq, None)
+            self.charge_unknown.pop(job.seq, None)
 
     def find_newest(self, job: Job) -> Job:
         """``job`` with what the log has told of this attempt since a worker got it."""
-        newer = self.fruitless.get(job.seq, job)
+        newer = self.charge_unknown.get(job.seq, job)
         return newer if newer.client_request_id == job.client_request_id else job
 
     def list_retryable(self) -> list[Job]:
         """The failed generations that are made again as soon as it is known that they were not charged."""
-        return [job for job in self.fruitless.values() if job.state is JobState.FAILED and self.is_retryable(job)]
+        return [job for job in self.charge_unknown.values() if job.state is JobState.FAILED and self.is_retryable(job)]
 
     def count_submitting(self) -> int:
         """How many requests are on their way, over all keys."""
@@ -206,7 +206,7 @@ class InFlightTable:
 
     def count_unsettled(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""
-        failed = sum(job.state is JobState.FAILED for job in self.fruitless.values())
+        failed = sum(job.state is JobState.FAILED for job in self.charge_unknown.values())
         return self._count_states(JobState.SUBMITTING, JobState.GENERATING) + len(self.list_open_doubts()) + failed
 
     def count_late(self) -> int:

@@ -133,8 +133,8 @@ class KeyThrottles:
         """The label of the key that serves ``job``."""
         return self.find_throttle(job).name
 
-    def apply_outcome(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
-        """Learn how fast ``throttle`` may go on, with ``running`` generations in flight, from what came of ``job``."""
+    def apply_outcome(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, in_flight: int) -> None:
+        """Learn how fast ``throttle`` may go on, with ``in_flight`` generations, from what came of ``job``."""
         self._count_answers(outcome)
         match outcome:
             case Accepted():
@@ -143,7 +143,7 @@ class KeyThrottles:
             case Refused():
                 self._end_pause(throttle)
             case Throttled(reason=reason, retry_after=wait):
-                self._lower_limit(throttle, job, running)
+                self._lower_limit(throttle, job, in_flight)
                 self._pause_submits(throttle, job, reason, wait)
             case RejectedTemporarily(reason=reason, retry_after=wait, unreachable=unreachable):
                 self._pause_submits(throttle, job, reason, wait, unreachable=unreachable, silent=unreachable)
@@ -176,9 +176,9 @@ class KeyThrottles:
         if throttle.pause.clear(self._context.now()):
             self._bus.notify()  # whoever waits for the end of the pause
 
-    def _lower_limit(self, throttle: KeyThrottle, job: Job, running: int) -> None:
+    def _lower_limit(self, throttle: KeyThrottle, job: Job, in_flight: int) -> None:
         now = self._context.now()
-        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=in_flight):
             throttle.lowered_at = now
 
     def _pause_submits(

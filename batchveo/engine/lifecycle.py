@@ -35,7 +35,7 @@ class RunLifecycle:
         settings: RunSettings,
         *,
         begun: float,
-        owes: Callable[[], bool],
+        awaits_log: Callable[[], bool],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -43,7 +43,7 @@ class RunLifecycle:
         self._in_flight = in_flight
         self._settle = settings.settle
         self._begun = begun
-        self._awaits_log = owes
+        self._awaits_log = awaits_log
         self._interrupted: Signals | None = None
         self._waiting_reported = False
         self._failure: Exception | None = None

@@ -82,7 +82,9 @@ class Reconciler:
         put aside while it is under way ends soon after, and the log names it as free only then.
         """
         now = self._context.now()
-        open_now = {job.client_request_id: job for job in self._open_fruitless() if self._in_flight.is_retryable(job)}
+        open_now = {
+            job.client_request_id: job for job in self._list_open_charges() if self._in_flight.is_retryable(job)
+        }
         unlooked = {request: job for request, job in self._list_wanted().items() if request not in self._looked}
         return any(now < self._find_first_sight(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
@@ -98,7 +100,7 @@ class Reconciler:
                 self._gap = SHORTEST_GAP
                 self._next = min(self._next, self._context.now() + self._gap)
                 self._known = set(wanted)
-            elif not self._in_flight.list_open_doubts() and not self._open_fruitless():
+            elif not self._in_flight.list_open_doubts() and not self._list_open_charges():
                 await self._bus.wait()
                 continue
             if self._context.now() < self._next:
@@ -107,12 +109,12 @@ class Reconciler:
             await self._sweep_logs()
 
     def _list_wanted(self) -> dict[RequestId, Job]:
-        jobs = [*self._in_flight.doubts.values(), *self._in_flight.fruitless.values()]
+        jobs = [*self._in_flight.doubts.values(), *self._in_flight.charge_unknown.values()]
         return {job.client_request_id: job for job in jobs}
 
-    def _open_fruitless(self) -> list[Job]:
+    def _list_open_charges(self) -> list[Job]:
         """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
-        return [job for job in self._in_flight.fruitless.values() if job.client_request_id not in self._told]
+        return [job for job in self._in_flight.charge_unknown.values() if job.client_request_id not in self._told]
 
     async def _sweep_logs(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
@@ -133,17 +135,17 @@ class Reconciler:
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
         if self._list_wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
-        if job.seq in self._in_flight.fruitless and isinstance(outcome, Charged | AbsentFromLog):
+        if job.seq in self._in_flight.charge_unknown and isinstance(outcome, Charged | AbsentFromLog):
             self._told.add(job.client_request_id)
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
         """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
-        if self._in_flight.fruitless.get(job.seq) is not job or job.client_request_id in self._told:
+        if self._in_flight.charge_unknown.get(job.seq) is not job or job.client_request_id in self._told:
             return False
-        return self._fruitless_at(job) + self._settle <= self._context.now()
+        return self._find_end(job) + self._settle <= self._context.now()
 
-    def _fruitless_at(self, job: Job) -> float:
+    def _find_end(self, job: Job) -> float:
         return self._find_first_sight(job) if job.finished_at is None else job.finished_at
 
     async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
@@ -155,11 +157,11 @@ class Reconciler:
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
             text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
             self._bus.warn(text)
-            self._in_flight.forget_fruitless(jobs)
+            self._in_flight.settle_charges(jobs)
             return
         for job, outcome in outcomes:
             await self._record_if_news(job, outcome)
-        self._in_flight.forget_fruitless(job for job, outcome in outcomes if _says_nothing(outcome))
+        self._in_flight.settle_charges(job for job, outcome in outcomes if _says_nothing(outcome))
 
     async def _look_up_jobs(self, key: Label, jobs: Sequence[Job]) -> Sequence[tuple[Job, LogOutcome]]:
         try:
@@ -189,7 +191,7 @@ class Reconciler:
             for job in self._in_flight.list_open_doubts()
             if job.doubted_at is not None and job.doubted_at + self._settle > now
         ]
-        settles += [self._fruitless_at(job) + self._settle for job in self._open_fruitless()]
+        settles += [self._find_end(job) + self._settle for job in self._list_open_charges()]
         return min([now + self._gap, *(when + 0.01 for when in settles if when > now)])
 
 
