@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from batchveo.core.models import Job, JobSpec, JobState
     from batchveo.core.settings import Doubt, RunSettings
     from batchveo.dataset import Exported, ExportSettings, Splitting, export
-    from batchveo.engine.run_context import RunResult
+    from batchveo.engine.result import RunResult
     from batchveo.manifest import Extra, Manifests, ReadOptions
     from batchveo.manifest.json_schema import manifest_schema
     from batchveo.operations.plan import Plan, plan

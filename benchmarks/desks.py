@@ -27,7 +27,8 @@ from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import LocalBroker
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Manifests
 from batchveo.provider import ApiKey, clients
 from batchveo.provider.service import Service

@@ -25,7 +25,7 @@ from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notification_channels import Messengers, urls_in
 from batchveo.display.notifier import Notifier
 from batchveo.display.summary import account_lines, outcome_lines
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 

@@ -26,7 +26,7 @@ from batchveo.core.errors import (
 from batchveo.core.formatting import counted, duration
 from batchveo.core.hints import pasteable
 from batchveo.core.models import JobState
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 
 AGAIN = "Run the same command to resume."
 

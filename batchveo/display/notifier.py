@@ -26,7 +26,7 @@ from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import SEND_SECONDS, Messengers
 from batchveo.display.notification_text import Notification, Tally
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 
 STUCK_SECONDS = 15 * 60.0
 STUCK_GENERATIONS = 3.0

@@ -10,7 +10,7 @@ from batchveo.core.errors import BudgetReached
 from batchveo.core.formatting import counted, duration, shorten, state_words
 from batchveo.core.hints import key_of, pasteable
 from batchveo.core.models import JobState
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.store import Store
 
 REASONS_SHOWN = 5

@@ -24,7 +24,8 @@ from batchveo.engine.lifecycle import RunLifecycle
 from batchveo.engine.outcome_handler import OutcomeHandler
 from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
-from batchveo.engine.run_context import EventBus, RunContext, RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import EventBus, RunContext, RunSpec
 from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient

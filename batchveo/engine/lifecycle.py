@@ -16,7 +16,8 @@ from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
-from batchveo.engine.run_context import EventBus, RunContext, RunResult
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.store import Counts, Store
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)

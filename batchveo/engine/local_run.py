@@ -15,7 +15,8 @@ from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.key_limits import Label
 from batchveo.engine.lifecycle import single_error
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.signals import stop_signals
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient

@@ -1,24 +1,22 @@
-"""What the parts of a run share: its specification, its context, its events and its result."""
+"""What the parts of a run share: its specification, its context and its events."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.destination import Destination
 from batchveo.core.durations import Durations
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import Event, Message, Reporter
 from batchveo.core.settings import RunSettings
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import Service
-from batchveo.store import Counts, Store
+from batchveo.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,25 +47,6 @@ class RunSpec:
     service: Service = field(default_factory=Service)
     prices: PriceList = field(default_factory=lambda: PriceList({}))
     durations: Durations = field(default_factory=Durations)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
-
-    ``put_aside``: how many unfinished jobs it left to the next run, by the service's words about them.
-    ``output``: where the videos went.
-    """
-
-    run: int
-    counts: Counts
-    exit_status: int
-    stopped: StoppedEarly | None = None
-    interrupted: signal.Signals | None = None
-    late: int = 0
-    put_aside: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    output: Destination | None = None
 
 
 class EventBus:

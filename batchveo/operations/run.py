@@ -14,7 +14,7 @@ from batchveo.core.cluster_settings import Cluster
 from batchveo.core.events import Reporter, silent
 from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.core.settings import RunSettings
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.approval import Approve, Consent, ask_approval
 from batchveo.operations.notices import report_remembered

@@ -22,7 +22,8 @@ from batchveo.engine.cluster.shared_folder import remove_leftovers
 from batchveo.engine.cluster.worker_pool import make_tag
 from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import Run
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.operations.estimates import fetch_durations, known_durations
 from batchveo.operations.import_notices import report_import
 from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos

@@ -24,7 +24,7 @@ from batchveo.cli import status_of
 from batchveo.cli.shared import conclude
 from batchveo.core.models import JobState
 from batchveo.display.factory import reporter_for
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts, Store
 from tests.helpers.terminal_screen import Screen

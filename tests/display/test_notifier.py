@@ -33,7 +33,7 @@ from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display import notification_text
 from batchveo.display.notification_channels import Messengers
 from batchveo.display.notifier import Notifier
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts
 from tests.display.test_notification_channels import listening

@@ -8,7 +8,7 @@ from pathlib import Path
 from batchveo.core.errors import BudgetReached
 from batchveo.core.models import JobState
 from batchveo.display.summary import account_lines, outcome_lines
-from batchveo.engine.run_context import RunResult
+from batchveo.engine.result import RunResult
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
 

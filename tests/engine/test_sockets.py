@@ -17,7 +17,8 @@ from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine import key_limits
 from batchveo.engine.local_run import Run
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.stages import failures, reconciler
 from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.sandbox import Request, Response, Service, Settings, running

@@ -15,7 +15,8 @@ from batchveo.core.events import Event
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.local_run import Run
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.operations import preflight
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices

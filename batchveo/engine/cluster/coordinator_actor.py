@@ -24,7 +24,8 @@ from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor, ActorLost
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.key_limits import Label
 from batchveo.engine.lifecycle import acquire_lock
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiClient, clients
 from batchveo.provider.service import Service
 from batchveo.store import Store

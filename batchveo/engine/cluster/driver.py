@@ -20,7 +20,8 @@ from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, ActorBackend, Ac
 from batchveo.engine.cluster.shared_folder import place_marker
 from batchveo.engine.cluster.worker_pool import WorkerPool, make_tag
 from batchveo.engine.lifecycle import acquire_lock, single_error
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.signals import stop_signals
 from batchveo.storage.local_files import sweep
 from batchveo.store import Store

@@ -39,15 +39,15 @@ LONGEST_GAP = 5.0
 class RemoteBroker:
     """A ``Broker`` over ``transport``, for the worker called ``worker``: a name that nobody had before.
 
-    ``despair`` gets the words that hold the last trace of a purchase, where the coordinator cannot be reached.
+    ``report_lost`` gets the words that hold the last trace of a purchase, where the coordinator cannot be reached.
     """
 
-    def __init__(self, worker: str, transport: Transport, *, despair: Callable[[str], None]) -> None:
+    def __init__(self, worker: str, transport: Transport, *, report_lost: Callable[[str], None]) -> None:
         self.clock = Clock()
         self._worker = worker
         self._session = secrets.token_hex(8)
         self._transport = transport
-        self._report_lost = despair
+        self._report_lost = report_lost
         self._numbers = count()
         self._open: set[int] = set()
         self._events: list[Event] = []

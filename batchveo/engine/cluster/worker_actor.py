@@ -60,7 +60,7 @@ class WorkerActor:
         async with self._opening(spec.service) as (apis, videos), anyio.create_task_group() as tasks:
             batches = CallBatcher(send)
             tasks.start_soon(batches.run)
-            broker = RemoteBroker(name, batches, despair=self._report_lost)
+            broker = RemoteBroker(name, batches, report_lost=self._report_lost)
             tasks.start_soon(self._watch_fence, broker)
             with suppress(Fenced):
                 await broker.join_run()

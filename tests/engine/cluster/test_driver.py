@@ -20,7 +20,8 @@ from batchveo.core.settings import RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, EventBatch
 from batchveo.engine.cluster.shared_folder import check_marker
-from batchveo.engine.run_context import RunResult, RunSpec
+from batchveo.engine.result import RunResult
+from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service
 from batchveo.sandbox import Settings
@@ -136,16 +137,16 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
     n = night()
 
     def freeze(engine: FakeBackend) -> None:
-        worker, head = engine.alive[0], engine.coordinators[0]
-        real = head.call_method
+        worker, coordinator = engine.alive[0], engine.coordinators[0]
+        real = coordinator.call_method
 
         async def call_method(method: str, *arguments: Any) -> object:
             if method == "answer_calls" and arguments[0][0].worker == mute:
                 await anyio.sleep_forever()
             return await real(method, *arguments)
 
-        mute = next(iter(head.object._coordinator._assignments._held))
-        head.call_method = call_method  # type: ignore[method-assign]
+        mute = next(iter(coordinator.object._coordinator._assignments._held))
+        coordinator.call_method = call_method  # type: ignore[method-assign]
         assert worker is not None
 
     assert (await n.struck(freeze)).exit_status == 0
@@ -158,16 +159,16 @@ async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Ca
     n = night()
 
     def strike(engine: FakeBackend) -> None:
-        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._assignments._held)
-        real = head.call_method
+        coordinator, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._assignments._held)
+        real = coordinator.call_method
 
         async def call_method(method: str, *arguments: Any) -> object:
             if method == "answer_calls" and arguments[0][0].worker in mute:
                 await anyio.sleep_forever()
             return await real(method, *arguments)
 
-        head.call_method = call_method  # type: ignore[method-assign]
-        head.kill(again=True)
+        coordinator.call_method = call_method  # type: ignore[method-assign]
+        coordinator.kill(again=True)
 
     assert (await n.struck(strike)).exit_status == 0
     assert n.said.count("is silent") == 2
@@ -205,8 +206,8 @@ async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., 
         async def haunt() -> None:
             while True:
                 await anyio.sleep(5.0)
-                for head in engine.coordinators:
-                    head.kill(again=True)
+                for coordinator in engine.coordinators:
+                    coordinator.kill(again=True)
 
         tasks.start_soon(haunt)
         result = await execute()

@@ -1,0 +1,30 @@
+"""How a run ended: a record that imports no part of the run, since every display needs it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batchveo.core.destination import Destination
+from batchveo.core.errors import StoppedEarly
+from batchveo.store import Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How run number ``run`` ended.
+
+    ``counts``: of the jobs that the run took on. ``exit_status``: of the command. ``late``: jobs left to the next run.
+    ``put_aside``: how many unfinished jobs were skipped, by the service's reason. ``output``: the destination.
+    """
+
+    run: int
+    counts: Counts
+    exit_status: int
+    stopped: StoppedEarly | None = None
+    interrupted: signal.Signals | None = None
+    late: int = 0
+    put_aside: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    output: Destination | None = None
