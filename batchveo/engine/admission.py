@@ -1,4 +1,4 @@
-"""Gives out the next job as soon as one may be submitted: a slot first, then the pace, then a claim."""
+"""Gives out the next job as soon as one may be submitted: a slot first, then the rate, then a claim."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from batchveo.store import BudgetShort
 _log = logging.getLogger(__name__)
 
 LOOK_AT_BUDGET_SECONDS = 60.0
-"""How often a run whose budget is reserved looks again, without a change."""
+"""Seconds until a run whose budget is all reserved decides again without a change."""
 LOOK_AGAIN_SECONDS = 5.0
-"""How often an idle run looks for work that another process has made (``retry``, say)."""
+"""Seconds until an idle run looks again for jobs that another process made pending, such as ``retry``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Decision:
 class Wait:
     """No job may be submitted before something changes, or before ``until`` (seconds since the epoch).
 
-    ``reason`` goes to whoever watches, with the time ``shown``; ``None`` if there is nothing to show.
+    ``reason`` is emitted with the time ``shown``; ``None`` if there is nothing to show.
     """
 
     reason: ThrottleReason | None
@@ -82,7 +82,7 @@ class Admission:
         self._shown: ThrottleChanged | None = None
 
     async def claim(self, worker: str, *, most: int = 1) -> Sequence[Job]:
-        """Wait for the next job for ``worker``; returns it with those that may leave at once, at most ``most``.
+        """Wait for the next job for ``worker``; returns it with others that may be submitted now, at most ``most``.
 
         Raises ``Fenced`` if the worker is given up while it waits.
         """
@@ -97,7 +97,7 @@ class Admission:
                 await self._bus.wait(self._report_obstacle(obstacle))
 
     def _claim_now(self, worker: str, most: int) -> tuple[list[Job], Wait | Closed | None]:
-        """The jobs that may leave now, given to ``worker``, with what keeps the one after them."""
+        """Claim the jobs that may be submitted now for ``worker``; returns them with the obstacle to the next one."""
         jobs: list[Job] = []
         while len(jobs) < most:
             now = self._context.now()
@@ -111,7 +111,7 @@ class Admission:
         return jobs, None
 
     def _report_obstacle(self, obstacle: Wait | Closed | None) -> float | None:
-        """Show what keeps the next job; returns when to decide again, at the latest."""
+        """Emit what keeps the next job; returns when to decide again, at the latest (``None``: at a change)."""
         if isinstance(obstacle, Wait):
             if obstacle.reason is not None:
                 self._report_throttle(obstacle.reason, obstacle.shown)
@@ -124,7 +124,7 @@ class Admission:
     # -- decisions: no await, and no effect but the claim itself
 
     def decide(self, now: float) -> Decision | Wait | Closed:
-        """Claim the next job if one may be submitted at ``now``; else what keeps it."""
+        """Claim the next job if one may be submitted at ``now``; else return the obstacle."""
         if self._bus.stopped is not None:
             return Closed(self._bus.stopped)
         self._take_refused_back(now)
@@ -139,16 +139,17 @@ class Admission:
         return self._decide_for_key(found[-1], now)
 
     def _take_refused_back(self, now: float) -> None:
-        """Let one job of each model that was refused long enough ago find out whether it still is."""
+        """Release one job of each model that was refused long enough ago, to find out whether it still is."""
         for throttle in self._throttles:
             for model in throttle.refusals.list_due(now):
                 throttle.refusals.begin_trial(model)
                 self._context.store.skipped.release_one(model, run=self._context.run)
 
     def _find_ready_keys(self, now: float) -> list[KeyThrottle] | Wait:
-        """The keys to submit with, the soonest first; else what keeps them all."""
+        """The keys to submit with, the soonest first; else the obstacle to all of them."""
         if self._in_flight.count_downloads() >= self._backlog:
             return Wait(reason=ThrottleReason.DOWNLOADS, until=self._in_flight.find_slot_release(now))
+        # a slot first: a rate turn that waits for a slot would be spent on nothing
         free = self._find_free_keys(now)
         if not free:
             return Wait(reason=ThrottleReason.PLACES, until=self._in_flight.find_slot_release(now))
@@ -179,12 +180,14 @@ class Admission:
         turn = self._throttles.find_turn(throttle, now)
         if turn > now:
             return Wait(reason=ThrottleReason.RATE, until=turn)
+        # claim and price in one transaction: two processes can neither take one job nor spend the same dollar
         try:
             job = self._budget.claim_job(throttle.name, refused)
         except BudgetShort as short:
             return self._decide_shortage(short, now)
         if job is None:  # another process was faster
             return Wait(reason=None, until=now)
+        # counted only for a job that was claimed: a turn without a job would slow the run down
         self._throttles.reserve_turn(throttle, now)
         _log.debug("job %s: claimed as request %s with key %r", job.id, job.client_request_id, throttle.name)
         return Decision(job)
@@ -194,7 +197,7 @@ class Admission:
         why = self._budget.find_end(short)
         return Closed(why) if why else Wait(reason=ThrottleReason.BUDGET, until=now + LOOK_AT_BUDGET_SECONDS)
 
-    # -- what whoever watches sees of it
+    # -- events
 
     def report_limit(self) -> None:
         """Emit the limit of submits in flight if it has changed."""

@@ -1,4 +1,4 @@
-"""What may still be spent: the price of the next job, the budget, the accounts."""
+"""The price of the next job, the budget that is left, and the balances of the accounts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort
 
 BALANCE_GAP_SECONDS = 60.0
-"""How often an empty account is looked at."""
+"""Seconds between two looks at the balance of an empty account."""
 LOOKS = 10
 TOP_UP_USD = 0.005
 
 
 class Budget:
-    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key.
+    """Prices jobs, reserves their prices, and waits for credits.
 
-    ``key_prints``: the fingerprints of the keys, by their labels.
+    ``apis`` and ``key_prints``: the clients of the provider and the fingerprints of the keys, by the keys' labels.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Budget:
         self._key_prints = key_prints
 
     def claim_job(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
-        """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
+        """Claim the next job for ``key`` and reserve its price; ``None`` if there is none. Raises ``BudgetShort``.
 
         ``refused``: models that the service does not make with this key.
         """
@@ -64,7 +64,7 @@ class Budget:
         )
 
     def find_price(self, job: Job) -> float | None:
-        """What ``job`` will cost: by the list, or else as the user assumes."""
+        """The price of ``job`` in US dollars: by the list, else as the user assumes; ``None`` if neither is known."""
         quoted = self._prices.quote(job.model, job.request)
         return self._assumed if quoted is None else quoted
 
@@ -73,12 +73,12 @@ class Budget:
         if short.usd is None:
             return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
         if self._in_flight.count_unsettled():
-            return None
+            return None  # a failed or refused one gives its reserved price back
         committed, budget = money(self._context.store.queries.read_committed()), money(self._budget or 0.0)
         return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
 
     async def await_credits(self, throttle: KeyThrottle) -> None:
-        """Look at the balance of a key now and then, until it has grown; then its submits go on."""
+        """Read the balance of a key every minute until it has grown; then its submits resume."""
         text = f"{throttle.out_of_credits}; waiting for a top-up"
         self._bus.warn(text)
         empty = await self._read_balance(throttle)

@@ -1,4 +1,4 @@
-"""The jobs in motion: what holds a place in flight, what is waited for. In memory; the state has the truth."""
+"""The jobs in motion: which hold a slot, and which the run waits for. In memory only, a copy of the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOUBT_SLOT_SECONDS = 300.0
 
 
 class _Position(NamedTuple):
-    """Where a job in motion stands; ``late``: it is looked after, but this run no longer waits for it."""
+    """The state and key of a job in motion; ``late``: it is still polled, but this run no longer waits for it."""
 
     state: JobState
     key: Label
@@ -47,7 +47,7 @@ class InFlightTable:
         self._positions: dict[int, _Position] = {}
         self._counts: Counter[_Position] = Counter()
         self._deadlines: list[tuple[float, int, _Position]] = []
-        """When the run's patience with a job ends, soonest first; of jobs that have moved on too."""
+        """When the run's patience with a job ends, soonest first; entries of jobs that have moved are skipped."""
         self._doubt_slots: dict[int, tuple[float, Label]] = {}
         self._aside: set[int] = set()
         self._stuck: set[int] = set()
@@ -57,7 +57,7 @@ class InFlightTable:
         """Generations that no video came of, while it is not known whether they were charged."""
 
     def place_job(self, job: Job, *, now: float) -> bool:
-        """Put ``job`` where its state says; tells whether it has moved, which changes what the run may do next."""
+        """Update the table to the state of ``job``; returns whether the job has moved."""
         was = self._positions.get(job.seq)
         self._remove_job(job)
         self._put_job(job, now)
@@ -107,31 +107,31 @@ class InFlightTable:
             heapq.heappush(self._deadlines, (until, job.seq, standing))
 
     def mark_put_aside(self, job: Job) -> None:
-        """Leave ``job`` to the next run, once it is placed again."""
+        """Leave ``job`` to the next run, from its next ``place_job`` on."""
         self._aside.add(job.seq)
 
     def mark_stuck(self, job: Job) -> None:
-        """Wait no longer for ``job``, once it is placed again: the service has no more to say about it."""
+        """Stop waiting for ``job``, from its next ``place_job`` on: the service gives no useful answer about it."""
         self._aside.add(job.seq)
         self._stuck.add(job.seq)
 
     def mark_awaited(self, job: Job) -> None:
-        """Wait for ``job`` again, once it is placed again: the service has found its tongue."""
+        """Wait for ``job`` again, from its next ``place_job`` on: the service gives useful answers again."""
         self._aside.discard(job.seq)
         self._stuck.discard(job.seq)
 
     def stop_waiting_for(self, key: Label) -> None:
-        """Wait no longer for what the service does not let ``key`` ask for."""
+        """Stop waiting for the generations of ``key``: the service refuses its polls."""
         self._unawaited_keys.add(key)
 
     def find_next_deadline(self) -> float:
-        """When the run stops to wait for the next job, unless that moves on before."""
+        """When the run stops waiting for the next job, unless that moves before; infinite if it waits for none."""
         return self._deadlines[0][0] if self._deadlines else math.inf
 
     def expire_patience(self, now: float) -> bool:
-        """Stop waiting for what has outlasted the run's patience; tells whether anything has.
+        """Stop waiting for jobs that have outlasted the run's patience; returns whether there were any.
 
-        It is still looked after, and its place is free.
+        They are still polled, and their slots are free.
         """
         outlasted = False
         while self._deadlines and self._deadlines[0][0] < now:
@@ -161,12 +161,12 @@ class InFlightTable:
         return sum(number for at, number in counts if at.state in states and (late or not at.late))
 
     def count_slots(self, key: Label, now: float) -> int:
-        """How many generations of ``key`` are in flight, or may be."""
+        """How many generations of ``key`` hold a slot: they are in flight, or may be."""
         doubts = sum(until > now and of == key for until, of in self._doubt_slots.values())
         return self._counts[_Position(JobState.SUBMITTING, key, late=False)] + self.count_generating(key) + doubts
 
     def find_slot_release(self, now: float) -> float | None:
-        """When the next doubt stops to hold its place by itself."""
+        """When the next doubt frees its slot by its age; ``None`` if no doubt holds one."""
         return min((until for until, _ in self._doubt_slots.values() if until > now), default=None)
 
     def count_generating(self, key: Label) -> int:
@@ -178,16 +178,16 @@ class InFlightTable:
         return self._count_states(JobState.DOWNLOADING, late=True)
 
     def list_open_doubts(self) -> list[Job]:
-        """The doubts that may still settle by themselves."""
+        """The doubts that the usage log may still settle: those that are not held."""
         return [job for job in self.doubts.values() if not job.held]
 
     def settle_charges(self, jobs: Iterable[Job]) -> None:
-        """Look no longer for what ``jobs`` were charged."""
+        """Stop looking up what ``jobs`` were charged."""
         for job in jobs:
             self.charge_unknown.pop(job.seq, None)
 
     def find_newest(self, job: Job) -> Job:
-        """``job`` with what the log has told of this attempt since a worker got it."""
+        """``job`` with what the usage log has shown about this attempt since a worker got it."""
         newer = self.charge_unknown.get(job.seq, job)
         return newer if newer.client_request_id == job.client_request_id else job
 
@@ -200,7 +200,7 @@ class InFlightTable:
         return self._count_states(JobState.SUBMITTING, late=True)
 
     def count_awaited(self) -> int:
-        """How many jobs the run still waits for, doubts aside."""
+        """How many jobs the run still waits for, without doubts."""
         forsaken = sum(self.count_generating(key) for key in self._unawaited_keys)
         return self._count_states(*(state for state in JobState if state.is_in_flight)) - forsaken
 

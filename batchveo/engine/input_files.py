@@ -11,7 +11,7 @@ import anyio
 from batchveo.core.models import INPUT_PREFIX
 
 SENDING_BYTES = 64 * 1024 * 1024
-"""Of files in requests that are under way; each takes some three times its size while it is sent."""
+"""Bytes of files in requests in progress, at most; each takes about three times its size while it is sent."""
 
 InputFile = tuple[str, bytes]
 """Media type and content."""
@@ -20,9 +20,9 @@ InputFileReader = Callable[[str], Awaitable[InputFile]]
 
 
 class Attachments:
-    """Fills requests with their files, as many at a time as ``most`` bytes allow, or one that is larger than that.
+    """Fills requests with their files, at most ``most`` bytes at a time, or one file that is larger.
 
-    Requests take their turn: a large one is not passed by for ever. Those without files do not wait.
+    Requests take turns, so that small ones do not overtake a large one for ever. Those without files do not wait.
     """
 
     def __init__(self, input_file: InputFileReader, *, most: int = SENDING_BYTES) -> None:
@@ -34,7 +34,7 @@ class Attachments:
 
     @asynccontextmanager
     async def fill_request(self, request: Mapping[str, object]) -> AsyncIterator[Mapping[str, object]]:
-        """``request`` with every reference to a file replaced by its data URI, to be sent within the block."""
+        """Yield ``request`` with each reference to a file replaced by its data URI; send it within the block."""
         names = set(_find_references(list(request.values())))
         if not names:
             yield request
@@ -71,11 +71,11 @@ def _fill_value(value: object, files: Mapping[str, InputFile]) -> object:
 
 
 CACHE_BYTES = 64 * 1024 * 1024
-"""Of files that are kept; the one that was used last is kept whatever its size."""
+"""Bytes of files that the cache keeps, at most; the file used last is kept whatever its size."""
 
 
 class FileCache:
-    """Files by their SHA-256. What is not at hand is asked of ``fetch``, one at a time; the last used are kept."""
+    """Files by their SHA-256, least recently used first to go. ``fetch`` reads a missing one, one at a time."""
 
     def __init__(self, fetch: Callable[[str], Awaitable[InputFile]], *, room: int = CACHE_BYTES) -> None:
         self._fetch = fetch
@@ -85,7 +85,7 @@ class FileCache:
         self._turn = anyio.Lock()
 
     async def __call__(self, sha256: str) -> InputFile:
-        """The file, fetched once for all who need it at the same time."""
+        """The file with this SHA-256, fetched once for all callers that need it at the same time."""
         async with self._turn:
             file = self._files.pop(sha256, None) or await self._fetch(sha256)
             self._files[sha256] = file

@@ -32,18 +32,18 @@ from batchveo.provider import NamedKey
 T = TypeVar("T")
 
 Label = str
-"""What an API key is called; empty where there is but one, which needs no name."""
+"""The name of an API key; empty if there is only one, which needs no name."""
 
 
 class PerKey(Generic[T]):
-    """One ``T`` for each key; what was bought with a key that has no label here is served by the first."""
+    """One ``T`` for each API key, by label; the first also serves jobs of keys that this run does not have."""
 
     def __init__(self, items: Mapping[Label, T]) -> None:
         self._items = dict(items)
         self._first = next(iter(self._items.values()))
 
     def for_job(self, job: Job) -> T:
-        """The one for the key that ``job`` was submitted with."""
+        """The item for the key that ``job`` was submitted with."""
         return self._items.get(job.api_key_label or "", self._first)
 
 
@@ -75,7 +75,7 @@ class KeyThrottle:
         self.pause = Pause()
         self.refusals = Refusals()
         self.out_of_credits: str | None = None
-        """The service's words, while the account is empty and waited for."""
+        """The service's reason, while the account is empty and the run waits for credits."""
         self.closed: StoppedEarly | None = None
         """Why nothing more is submitted with this key."""
         self.lowered_at: float | None = None
@@ -88,7 +88,7 @@ class KeyThrottle:
 
 
 class KeyThrottles:
-    """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
+    """The throttles of all keys. The run's own ``ceiling`` and ``pace`` bound all of them together."""
 
     def __init__(self, context: RunContext, bus: EventBus, keys: Sequence[NamedKey], settings: RunSettings) -> None:
         self._context = context
@@ -134,7 +134,7 @@ class KeyThrottles:
         return self.find_throttle(job).name
 
     def apply_outcome(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, in_flight: int) -> None:
-        """Learn how fast ``throttle`` may go on, with ``in_flight`` generations, from what came of ``job``."""
+        """Adapt ``throttle``, which has ``in_flight`` generations, to the outcome of a submit of ``job``."""
         self._count_answers(outcome)
         match outcome:
             case Accepted():
@@ -160,7 +160,7 @@ class KeyThrottles:
                 assert_never(outcome)
 
     def _count_answers(self, outcome: SubmitOutcome) -> None:
-        """Follow whether the service answers at all, and as itself."""
+        """Count submits without an answer, and answers that do not come from the service."""
         if isinstance(outcome, SubmitUncertain):
             self._unanswered += 1
         elif not isinstance(outcome, RejectedTemporarily):
@@ -193,6 +193,7 @@ class KeyThrottles:
         silent: bool = False,
     ) -> None:
         now = self._context.now()
+        # refusals of requests sent together are one episode: else each of a burst would lengthen the pause
         episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
         wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))

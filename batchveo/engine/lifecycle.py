@@ -21,11 +21,11 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.store import Counts, Store
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
-"""Errors of the database that no disk is to blame for."""
+"""Errors of the database that come from our code, not from the disk."""
 
 
 class RunLifecycle:
-    """Watches for the end of a run; ``over`` is set then. ``owes``: whether a doubt was not looked up yet."""
+    """Finds the end of a run, and sets ``over`` then. ``awaits_log``: whether the run has to wait for the usage log."""
 
     def __init__(
         self,
@@ -51,19 +51,19 @@ class RunLifecycle:
         self.over = anyio.Event()
 
     def interrupt(self, received: Signals) -> None:
-        """A signal tells the run to end."""
+        """End the run because of the signal ``received``."""
         self._interrupted = received
         text = f"{received.name}: taking no more jobs; calls under way may end (again: stop at once)"
         self._bus.emit(RunInterrupted(signal=received.name, text=text, warning=True))
         self._bus.notify()
 
     def fail(self, error: Exception) -> None:
-        """Something has gone wrong that ends the run."""
+        """End the run by ``error``; the first one counts."""
         self._failure = self._failure or error
         self._bus.notify()
 
     async def wait_end(self) -> None:
-        """Wait for the end of the run, and say so; raises what has ended it."""
+        """Wait for the end of the run and set ``over``; raises the error that has ended it."""
         while self._failure is None and self._interrupted is None and not self._is_done():
             self._report_waiting()
             await self._bus.wait(min(self._context.now() + 60.0, self._in_flight.find_next_deadline() + 0.01))
@@ -76,7 +76,7 @@ class RunLifecycle:
             self._bus.notify()  # there are places for others
         stopped = self._bus.stopped
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
-            return True
+            return True  # nothing can be recorded or reached: waiting helps nothing
         if self._in_flight.count_awaited():
             return False
         if stopped is not None:
@@ -103,7 +103,7 @@ class RunLifecycle:
         return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
     async def run_framed(self, began: RunStarted, work: Callable[[], Awaitable[None]]) -> RunResult:
-        """Do the run's ``work`` between its first and its last event; raises only for bugs."""
+        """Do the run's ``work`` between its first and its last event, and return the result. Raises only for bugs."""
         store = self._context.store
         try:
             with store.connection.sharing(), single_error():
@@ -151,7 +151,7 @@ class RunLifecycle:
 
 @contextmanager
 def single_error() -> Iterator[None]:
-    """Let the reason for an early stop out of its exception group; a lone bug as itself, others together."""
+    """Raise one error instead of an exception group: the reason for an early stop, or the only bug."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -175,7 +175,7 @@ LOCK_GAP_SECONDS = 0.2
 
 
 async def acquire_lock(store: Store, *, patience: float = 0.0) -> None:
-    """Make this the one run of the state, waiting so many seconds for another to end; raises ``StateLocked``."""
+    """Acquire the run lock; wait at most ``patience`` seconds for the previous holder. Raises ``StateLocked``."""
     with anyio.move_on_after(patience):
         while True:
             try:

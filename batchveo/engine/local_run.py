@@ -25,7 +25,7 @@ from batchveo.store import Store
 
 
 class LocalBroker:
-    """A ``Broker`` without a wire: calls are never lost."""
+    """A ``Broker`` in the coordinator's process: no call is ever lost."""
 
     def __init__(self, coordinator: Coordinator, worker: str, clock: Clock) -> None:
         self._coordinator = coordinator

@@ -1,24 +1,24 @@
-"""The models that the service refuses to make with one key, while other models are fine."""
+"""The models that the service refuses with one API key, while it accepts others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 REFUSALS_BELIEVED = 3
-"""Refusals of one model in a row, and none accepted in between, which show that it is not about single jobs."""
+"""Refusals of one model in a row, without an accepted job between them, that show it is not about single jobs."""
 PROBES = 3
-"""Jobs from elsewhere in the manifest that are tried before that is believed: the refused may stand together."""
+"""Jobs from other parts of the manifest that are tried first: refused jobs may be neighbours."""
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_CAP_SECONDS = 300.0, 3600.0
-"""How long until one job of a refused model is tried again, first and at the most."""
+"""Seconds until one job of a refused model is tried again: at first, and at most."""
 
 
 @dataclass(slots=True)
 class Refusal:
-    """What the service says about one model. Times are seconds since the epoch.
+    """The refusal of one model. Times are seconds since the epoch.
 
-    ``asking``: while it is looked into. ``whole``: the model is refused, not one of its jobs. ``was_whole``: it
-    was, and one job finds out whether it still is. ``looked``: that job was
-    taken after a long time. ``jobs``: the numbers of those that were refused themselves.
+    ``examining``: its cause is being looked up. ``whole``: the model is refused, not one of its jobs. ``was_whole``:
+    it was, and one job finds out whether it still is. ``looked``: that job was tried after a long time. ``jobs``: the
+    numbers of the jobs that were refused themselves.
     """
 
     reason: str = ""
@@ -34,23 +34,23 @@ class Refusal:
 
 
 class Refusals:
-    """All of them, by the model's name."""
+    """The refusals of one key, by the model's name."""
 
     def __init__(self) -> None:
         self._by_model: dict[str, Refusal] = {}
 
     def pause_model(self, model: str) -> None:
-        """Submit no job of ``model`` until it is known what its refusal is about."""
+        """Submit no job of ``model`` until the cause of its refusal is known."""
         self._get_refusal(model).examining = True
 
     def resume_model(self, model: str) -> None:
-        """The refusal was not about ``model``."""
+        """Submit jobs of ``model`` again: the refusal was not about it."""
         self._get_refusal(model).examining = False
 
     def add_refusal(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
-        """Count a refusal that is about ``model`` or one of its jobs; ``whole``: about the model for certain.
+        """Count a refusal of ``model`` or of one of its jobs; ``whole``: it names the model.
 
-        The same job refused again shows nothing new.
+        The same job refused again does not count.
         """
         refusal = self._get_refusal(model)
         refusal.reason, refusal.examining = words, False
@@ -63,7 +63,7 @@ class Refusals:
         return refusal
 
     def take_probe(self, model: str) -> bool:
-        """Whether another job of ``model``, thought to be refused, is tried at once; counts it."""
+        """Use one of the probes of ``model``, which seems refused; returns whether another job is tried at once."""
         refusal = self._get_refusal(model)
         if not refusal.whole or not refusal.probes:
             return False
@@ -72,9 +72,9 @@ class Refusals:
         return True
 
     def end_refusal(self, model: str, *, job: int, now: float) -> bool:
-        """A job of ``model`` was accepted; tells whether the whole model had been refused before.
+        """End the refusal of ``model``, of which ``job`` was accepted; returns whether the whole model was refused.
 
-        What was refused as a single job waits for its own next try.
+        Jobs that were refused themselves wait for their own next try.
         """
         refusal = self._by_model.get(model)
         if refusal is None:
@@ -104,7 +104,7 @@ class Refusals:
         return model in self._by_model and self._by_model[model].whole
 
     def find_reason(self, model: str) -> str:
-        """What the service said of ``model`` last."""
+        """The service's last reason for refusing ``model``."""
         return self._get_refusal(model).reason
 
     def list_due(self, now: float) -> list[str]:
@@ -112,7 +112,7 @@ class Refusals:
         return [model for model, refusal in self._by_model.items() if refusal.look_at <= now]
 
     def begin_trial(self, model: str) -> None:
-        """One job of ``model`` is tried: what comes of it counts for all."""
+        """Let one job of ``model`` be tried; its outcome counts for all."""
         refusal = self._get_refusal(model)
         refusal.look_at = float("inf")
         refusal.whole = False

@@ -19,8 +19,8 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 _log = logging.getLogger(__name__)
 
 GROUP_TURNS = 12
-"""Turns of the event loop for which a group stays open: a tenth of a millisecond where little happens, and some
-dozens of answers where much does."""
+"""Turns of the event loop for which a group stays open: a tenth of a millisecond in a quiet run, some dozens of answers
+in a busy one."""
 
 
 class _Group:
@@ -30,10 +30,10 @@ class _Group:
 
 
 class GroupCommit:
-    """Flushes a ``store`` that is ``sharing``: the first writer of a group leads, the others follow.
+    """Commits the writes of one moment together: the first writer of a group flushes for all.
 
-    Writes themselves stay synchronous, so that no cancellation falls between an answer and its record; what must
-    not happen before the record is safe, a request above all, awaits ``durable`` first.
+    Writes stay synchronous, so that no cancellation falls between an answer and its record. What must not happen
+    before a record is safe on disk, above all a request, awaits ``wait_durable`` first.
     """
 
     def __init__(self, store: Store) -> None:
@@ -43,14 +43,17 @@ class GroupCommit:
     async def wait_durable(self) -> None:
         """Return when all that was written before this call is on disk, cancelled or not.
 
-        Raises ``sqlite3.Error`` where it cannot be put there, or where anything before it could not: then nothing
-        of the group is, and what was claimed in it must not leave.
+        Raises ``sqlite3.Error`` if the group cannot be written: then nothing of it is on disk, and no request that
+        was claimed in it may leave.
         """
         group = self._open
+        # no await before ``_lead_group`` sets it: a second leader would find nothing left to flush, and report success
+        # for writes that the first one could not flush
         if group is None:
             if self._store.connection.unflushed:
                 await self._lead_group()
             return
+        # a follower that is cancelled has written already: it may only leave once it knows whether that is on disk
         with anyio.CancelScope(shield=True):
             await group.ended.wait()
         if group.error is not None:
@@ -68,20 +71,21 @@ class GroupCommit:
             group.error = error
             raise
         finally:
+            # writes after the flush belong to the next group, whatever became of this one
             self._open = None
             group.ended.set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What was written: the job as it is now, and what is to be told once that is durable."""
+    """A written record: the job as it is now, and the events to emit once the record is safe on disk."""
 
     job: Job
     events: tuple[Event, ...] = ()
 
 
 class Recorder:
-    """Writes what happens to jobs, and emits it once that is safe on disk.
+    """Writes the outcomes of jobs, and emits events once these are safe on disk.
 
     ``keeps_price``: whether a failed generation counts against the budget until it is shown that it was free.
     """
@@ -95,9 +99,9 @@ class Recorder:
         """The jobs, by number, that failed in this run and were not made again."""
 
     def write_outcome(self, job: Job, outcome: Outcome) -> Entry:
-        """Write what came of a step of ``job``, as it was then; on disk for good after the next ``durable``.
+        """Write the outcome of a step of ``job``, as it was before; safe on disk after the next ``wait_durable``.
 
-        Where somebody else moved the job in the meantime, only a generation id still counts: it was paid for.
+        If the job was moved in the meantime, only a generation id still counts: it is paid for.
         """
         now = self._context.now()
         move = next_state(job, outcome, now=now, jitter=self._context.jitter())
@@ -113,7 +117,7 @@ class Recorder:
             return self._write_taken(job, outcome, str(taken), now)
 
     def write_late_outcome(self, job: Job, outcome: Outcome) -> Entry:
-        """What came of a step of ``job`` after the job was moved by others; said twice, it is known already."""
+        """Write an outcome that arrives after ``job`` was moved: a new generation id, or nothing."""
         current = self._context.store.queries.read_job(job.seq)
         if not isinstance(outcome, Accepted) or current.generation_id == outcome.generation_id:
             return Entry(job=current)
@@ -125,6 +129,7 @@ class Recorder:
             return Entry(job=current, events=(_make_warning(job, _describe_taken(str(taken))),))
 
     def _adopt_late(self, job: Job, current: Job, generation: str) -> Entry:
+        # the job may have been submitted again meanwhile: then this generation is a second purchase, not the job's
         if current.client_request_id != job.client_request_id:
             raise MoveLost(f"job {job.id} has another attempt")
         adopted = self._context.store.manual.adopt_generation(
@@ -153,7 +158,7 @@ class Recorder:
         return Entry(job=moved, events=tuple(events))
 
     def _write_taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
-        """One generation never serves two jobs; the second of them stays, or becomes, in doubt."""
+        """Let the second job that names ``generation`` be in doubt: one generation never serves two jobs."""
         reason = _describe_taken(generation)
         if not isinstance(outcome, FoundInLog):
             return self.write_outcome(job, SubmitUncertain(reason=reason))
@@ -163,11 +168,11 @@ class Recorder:
         return self._write_move(job, hold, now)
 
     async def wait_durable(self) -> None:
-        """Wait until all that was entered so far is safe on disk; each call to the service begins with this."""
+        """Wait until everything written so far is safe on disk; each request to the service waits for this."""
         await self._groups.wait_durable()
 
     async def publish_entry(self, entry: Entry) -> None:
-        """Wait until ``entry`` is safe on disk, and tell of it."""
+        """Wait until ``entry`` is safe on disk, then emit its events."""
         await self.wait_durable()
         if entry.job.state is JobState.FAILED:
             self.failed.add(entry.job.seq)

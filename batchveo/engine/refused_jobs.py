@@ -1,4 +1,4 @@
-"""Finds out what a refused submit was about, money or the model or the job, and puts aside what has to be."""
+"""Finds out whether a refused submit is about money, the model or the job, and skips what is refused."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from batchveo.provider.deprecations import read_replacement
 
 
 class RefusedJobs:
-    """Looks into refusals one by one; meanwhile no job of the same model leaves with that key.
+    """Examines refusals one by one; meanwhile no job of the same model is submitted with that key.
 
-    ``apis`` are the clients of the provider by the labels of the keys.
+    ``apis``: the clients of the provider, by the labels of the keys.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RefusedJobs:
         self._warned: set[str] = set()
 
     async def examine_refusal(self, throttle: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
-        """Decide what the refusal of ``job``, which is pending again, means for others."""
+        """Find the cause of the refusal of ``job``, which is pending again, and what it means for other jobs."""
         if isinstance(outcome, Withdrawn):
             words = await self._add_replacement(throttle, job.model, outcome.reason)
             self._put_aside(throttle, job, words, whole=True)
@@ -54,6 +54,7 @@ class RefusedJobs:
     async def _is_about_money(self, throttle: KeyThrottle, job: Job, outcome: Denied) -> bool:
         if throttle.out_of_credits is not None or throttle.closed is not None:
             return True  # another job has found that out
+        # a refusal for lack of credits may look like one of the model: the balance decides, if it can be read
         enough = await self._budget.can_pay(throttle, job, beside=outcome.about_money)
         return outcome.about_money if enough is None else not enough
 
@@ -71,7 +72,7 @@ class RefusedJobs:
         return f"{reason} ({model}: {replacement})" if replacement else reason
 
     def _put_aside(self, throttle: KeyThrottle, job: Job, words: str, *, whole: bool) -> None:
-        """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
+        """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""
         refusal = throttle.refusals.add_refusal(job.model, words, job=job.seq, now=self._context.now(), whole=whole)
         self._context.store.skipped.skip_job(job, words, run=self._context.run)
         if refusal.whole and self._throttles.is_model_refused(job.model):
@@ -84,13 +85,13 @@ class RefusedJobs:
             self._warn_once(f"{job.name}: put aside: {words}", words)
 
     def release_model(self, throttle: KeyThrottle, job: Job) -> None:
-        """A job of a refused model was accepted: the others of that model are submitted after all."""
+        """Submit the skipped jobs of the model of ``job`` after all, since ``job`` was accepted."""
         if throttle.refusals.end_refusal(job.model, job=job.seq, now=self._context.now()):
             refused = throttle.refusals.list_refused_jobs(job.model)
             self._context.store.skipped.release_model(job.model, run=self._context.run, but=refused)
 
     def skip_if_refused(self, job: Job) -> None:
-        """A job is pending again, of a model that may be refused meanwhile."""
+        """Skip ``job``, which is pending again, if its model was refused in the meantime."""
         if self._throttles.is_model_refused(job.model):
             in_use = (throttle for throttle in self._throttles if throttle.closed is None)
             words = next(in_use).refusals.find_reason(job.model)

@@ -35,10 +35,10 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """Run number ``run`` of a state, which began at ``begun`` (seconds since the epoch).
+    """Run number ``run`` of a database, begun at ``begun`` (seconds since the epoch).
 
-    It holds API keys: to other processes it travels as an argument of calls or an answer, which an engine forgets,
-    never to a constructor, whose arguments one keeps. ``durations`` is what the worker of this process learns on.
+    It holds API keys: it travels to other processes as an argument or an answer of a call, which Ray forgets, never
+    to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
     """
 
     run: int
@@ -50,7 +50,7 @@ class RunSpec:
 
 
 class EventBus:
-    """Hands events to ``report``, wakes who waits for a change, and keeps why the run stopped, if it did."""
+    """Hands events to ``report``, wakes what waits for a change, and keeps why the run submits no more."""
 
     def __init__(self, report: Reporter, clock: Clock) -> None:
         self._report = report
@@ -60,7 +60,7 @@ class EventBus:
         """Why no more jobs are submitted; ``None`` while they are."""
 
     def emit(self, event: Event) -> None:
-        """Hand ``event`` to whoever watches; an error there never reaches the run."""
+        """Hand ``event`` to the reporter; an error there never reaches the run."""
         with contextlib.suppress(Exception):
             self._report(event)
 
@@ -76,7 +76,7 @@ class EventBus:
         self.notify()
 
     def notify(self) -> None:
-        """Wake everyone who waits for a change."""
+        """Wake everything that waits for a change."""
         self._changed.set()
         self._changed = anyio.Event()
 

@@ -1,4 +1,4 @@
-"""Where calls of remote workers come in: each is carried out once, however often it comes."""
+"""Answers the calls of remote workers: each is run once, however often it arrives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_CLAIMED = 16
 
 
 class _Pending:
-    """A call that is being carried out, or was."""
+    """A call that is running, or has run."""
 
     def __init__(self) -> None:
         self.ended = anyio.Event()
@@ -34,21 +34,21 @@ class _Pending:
 
 
 class _Calls(dict[int, _Pending]):
-    """The calls of one worker, by number; those below ``settled`` were answered, and are gone."""
+    """The calls of one worker, by number; those below ``settled`` were answered, and are forgotten."""
 
     settled = 0
 
     def forget_below(self, below: int) -> None:
-        """The worker has the answers to all calls with lower numbers."""
+        """Forget the calls with lower numbers: the worker has their answers."""
         for number in range(self.settled, below):
             self.pop(number, None)
         self.settled = max(self.settled, below)
 
 
 class CallServer:
-    """Answers calls on behalf of ``coordinator``; keeps one that waits for something at most ``hold`` seconds.
+    """Answers calls for ``coordinator``; a call that waits returns empty after ``hold`` seconds.
 
-    ``most``: jobs that one claim may bring.
+    ``most``: jobs in the answer to one claim, at most.
     """
 
     def __init__(
@@ -62,22 +62,23 @@ class CallServer:
         self._calls: defaultdict[tuple[str, str], _Calls] = defaultdict(_Calls)
 
     async def answer_call(self, call: Call) -> Answer:
-        """Carry ``call`` out, unless it was: then the answer is the first one.
+        """Run ``call``, or return the first answer if it was run before.
 
-        Once begun it is carried out to its end, though its caller may wait no longer. A bug raises at the
-        coordinator.
+        Once begun it runs to its end, although its caller may no longer wait. A bug ends the run.
         """
         await self._coordinator.ready.wait()
         self._coordinator.mark_heard(call.worker)
+        # numbers are a session's own: a call for a coordinator before this one must not match a number of this one
         calls = self._calls[call.worker, call.session]
         calls.forget_below(call.settled)
-        if call.number < calls.settled:  # a straggler, whose like was answered: nobody waits for it
+        if call.number < calls.settled:  # a late copy of a call that was answered: no caller waits for it
             return Answer(now=self._clock.now())
         pending = calls.get(call.number)
         if pending is None:
             pending = _Pending()
             if call.method is not Method.INPUT_FILE:
                 calls[call.number] = pending
+            # shielded: the caller may hang up and repeat the call, which waits for the same result
             with anyio.CancelScope(shield=True):
                 await self._run_call(call, pending)
         await pending.ended.wait()
@@ -85,7 +86,7 @@ class CallServer:
         return Answer(value=pending.value, error=pending.error, over=over, now=self._clock.now())
 
     def forget_worker(self, worker: str) -> None:
-        """``worker`` was given up; what it still says is not numbered."""
+        """Forget the session and the calls of ``worker``, which was given up: its later calls are refused."""
         self._sessions.pop(worker, None)
         for key in [key for key in self._calls if key[0] == worker]:
             del self._calls[key]
@@ -128,11 +129,12 @@ class CallServer:
 
     async def _claim_jobs(self, worker: str) -> Sequence[Job]:
         jobs = await self._wait_for_result(lambda: self._coordinator.claim(worker, most=self._most))
+        # the answer may arrive when this process is dead: a claim that is not on disk would be another's then
         await self._coordinator.wait_durable()
         return jobs or ()
 
     async def _wait_for_result(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """What ``work`` returns, unless the caller has waited long enough or the run is over."""
+        """The result of ``work``; ``None`` after ``hold`` seconds or at the end of the run."""
         result: T | None = None
         if self._coordinator.finished.is_set():  # else ``work`` might be the faster one
             return result

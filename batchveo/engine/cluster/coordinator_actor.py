@@ -33,9 +33,9 @@ from batchveo.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """For the coordinator: a run over ``state``, to be done by ``workers`` workers, who are told ``brief`` each.
+    """What the coordinator's process begins with: a run over the database ``state``, done by ``workers`` workers.
 
-    ``hold``: how long (seconds) a call that waits for something is kept.
+    ``worker_spec``: what each worker begins with. ``hold``: seconds after which a call that waits returns empty.
     """
 
     state: Path
@@ -46,13 +46,13 @@ class ProcessSpec:
 
 
 MOST_EVENTS = 10_000
-"""Events that are kept; older ones are dropped, since a run does not wait for those who watch."""
+"""Events that are kept; older ones are dropped, since a run does not wait for its display."""
 MOST_EVENTS_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBatch:
-    """Events from number ``first`` on, of ``edition``: a coordinator that starts anew counts anew."""
+    """Events from number ``first`` on, of ``edition``: a coordinator that restarts counts from 0 in a new edition."""
 
     edition: str
     first: int
@@ -60,7 +60,7 @@ class EventBatch:
 
 
 class EventBuffer:
-    """A reporter that others can read."""
+    """A reporter whose events another process reads."""
 
     def __init__(self) -> None:
         self._edition = secrets.token_hex(4)
@@ -75,7 +75,7 @@ class EventBuffer:
         self._more.set()
 
     async def read_since(self, edition: str, number: int) -> EventBatch:
-        """The events from ``number`` on, which a reader of ``edition`` has not seen: waits for some, not long."""
+        """The events from ``number`` on of ``edition``; waits for some, at most ``LONG_POLL_SECONDS``."""
         number = number if edition == self._edition else 0
         if number >= self._count:
             self._more = anyio.Event()
@@ -88,13 +88,13 @@ class EventBuffer:
 
 
 LOCK_SECONDS = 30.0
-"""How long the process before this one may take to let go of the state."""
+"""Seconds to wait for the previous process to release the run lock."""
 
 ApiOpener = Callable[[Service], AbstractAsyncContextManager[Mapping[Label, ApiClient]]]
 
 
 class CoordinatorActor:
-    """Runs one assignment. In memory there is nothing that the state does not have: it may start anew any time."""
+    """Runs the coordinator. Its memory holds nothing that the database lacks, so that it may restart at any time."""
 
     def __init__(self, opening: ApiOpener = clients.open_api_clients, clock: Callable[[], Clock] = Clock) -> None:
         self._opening = opening
@@ -110,12 +110,12 @@ class CoordinatorActor:
 
     # -- for the driver
 
-    async def run(self, assignment: ProcessSpec) -> RunResult:
-        """Run to the end, once: who asks again, since the first answer was lost, waits for the same."""
+    async def run(self, spec: ProcessSpec) -> RunResult:
+        """Run to the end, once: a repeated call, whose first answer was lost, waits for the same result."""
         if self._worker_spec is None:
-            self._worker_spec = assignment.worker_spec
+            self._worker_spec = spec.worker_spec
             try:
-                self._result = await self._run_coordinator(assignment)
+                self._result = await self._run_coordinator(spec)
             except BaseException as error:
                 self._error = error
                 raise
@@ -126,19 +126,19 @@ class CoordinatorActor:
             raise self._error or RuntimeError("the run has no result")
         return self._result
 
-    async def _run_coordinator(self, assignment: ProcessSpec) -> RunResult:
-        with Store(assignment.state) as store:
+    async def _run_coordinator(self, spec: ProcessSpec) -> RunResult:
+        with Store(spec.state) as store:
             await acquire_lock(store, patience=LOCK_SECONDS)
-            async with self._opening(assignment.spec.service) as apis:
+            async with self._opening(spec.spec.service) as apis:
                 clock = self._clock()
                 self._coordinator = Coordinator(
-                    store, assignment.spec, apis, clock=clock, reporter=self._events, workers=assignment.workers
+                    store, spec.spec, apis, clock=clock, reporter=self._events, workers=spec.workers
                 )
-                self._server = CallServer(self._coordinator, clock, hold=assignment.hold)
+                self._server = CallServer(self._coordinator, clock, hold=spec.hold)
                 return await self._coordinator.execute(self._wait_for_workers)
 
     async def _wait_for_workers(self) -> None:
-        """Let workers in, now that stock is taken, until all of them have ended."""
+        """Serve workers until the run is over and all of them have ended."""
         self._ready.set()
         coordinator = await self._wait_ready()
         await coordinator.finished.wait()
@@ -146,23 +146,23 @@ class CoordinatorActor:
             await coordinator.wait_without_workers()
 
     async def remove_worker(self, worker: str) -> None:
-        """Give ``worker`` up, or see it off."""
+        """Remove ``worker``, which has ended or was given up."""
         (await self._wait_ready()).remove_worker(worker)
         if self._server is not None:
             self._server.forget_worker(worker)
 
     async def find_silent(self, started: Sequence[str], seconds: float) -> list[str]:
-        """The workers of whom nothing was heard for so long, those included that were started and never came."""
+        """The workers without a call for ``seconds``, including those of ``started`` that never joined."""
         if not self._ready.is_set():
             return []
         return (await self._wait_ready()).find_silent(started, seconds=seconds)
 
     async def interrupt(self, name: str) -> None:
-        """End the run, as the signal of that name demands."""
+        """End the run because of the signal called ``name``."""
         (await self._wait_ready()).interrupt(signal.Signals[name])
 
     async def stop(self, why: StoppedEarly) -> None:
-        """End the run for a reason that only the driver sees."""
+        """Submit no more jobs, for a reason that only the driver sees."""
         (await self._wait_ready()).stop(why)
 
     async def read_events(self, edition: str, number: int) -> EventBatch:
@@ -172,14 +172,14 @@ class CoordinatorActor:
     # -- for workers
 
     async def read_worker_spec(self) -> RunSpec:
-        """What a worker has to know."""
+        """What a worker begins with."""
         await self._ready.wait()
         if self._worker_spec is None:
             raise RuntimeError("there is no run")
         return self._worker_spec
 
     async def answer_calls(self, calls: Sequence[Call]) -> list[Answer]:
-        """Carry out calls that came together."""
+        """Answer calls that arrived together."""
         await self._ready.wait()
         answers: dict[int, Answer] = {}
 
@@ -212,20 +212,20 @@ class CoordinatorClient:
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
 
-    async def run(self, assignment: ProcessSpec) -> RunResult:
-        """Raises ``ActorLost``, and whatever ends a run without a result."""
-        return cast("RunResult", await self.actor.call_method("run", assignment))
+    async def run(self, spec: ProcessSpec) -> RunResult:
+        """Run to the end; raises ``ActorLost``, and the error of a run without a result."""
+        return cast("RunResult", await self.actor.call_method("run", spec))
 
     async def find_silent(self, started: Sequence[str], seconds: float) -> Sequence[str]:
-        """The workers of whom nothing was heard for so long, of those too who were started; raises ``ActorLost``."""
+        """See ``CoordinatorActor.find_silent``; raises ``ActorLost``."""
         return cast("Sequence[str]", await self.actor.call_method("find_silent", started, seconds))
 
     async def read_events(self, edition: str, number: int) -> EventBatch:
-        """See ``EventBuffer.read_since``; asked for until it is there."""
+        """See ``EventBuffer.read_since``; repeated until there is an answer."""
         return cast("EventBatch", await self._ask_until_answered("read_events", edition, number))
 
     async def remove_worker(self, worker: str) -> None:
-        """Give ``worker`` up, or see it off; a coordinator that started anew does not know it anyway."""
+        """Remove ``worker``, which has ended or was given up; a coordinator that restarted does not know it."""
         await self._ask_until_answered("remove_worker", worker)
 
     async def stop(self, why: StoppedEarly) -> None:
@@ -233,7 +233,7 @@ class CoordinatorClient:
         await self._ask_until_answered("stop", why)
 
     async def interrupt(self, received: Signals) -> None:
-        """End the run, as a signal demands."""
+        """End the run because of a signal."""
         await self._ask_until_answered("interrupt", received.name)
 
     async def _ask_until_answered(self, method: str, *arguments: object) -> object:

@@ -1,4 +1,4 @@
-"""A run over a state, spread over a cluster: this process starts the others, and watches over them."""
+"""The driver of a run on a cluster: starts the coordinator and the workers, and replaces what is lost."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from batchveo.storage.local_files import sweep
 from batchveo.store import Store
 
 AGAIN_SECONDS = 1.0
-"""After which a coordinator that was lost is asked again."""
+"""Seconds until a coordinator that was lost is called again."""
 LOSSES_BORNE = 10
 """How often in a row a coordinator may be lost within ``SHORT_LIFE_SECONDS`` of its start."""
 SHORT_LIFE_SECONDS = 60.0
 LAST_EVENTS_SECONDS = 2.0
 EVENTS_GAP_SECONDS = 0.1
-"""For which news gathers: a call to the coordinator costs it more than what it carries."""
+"""Seconds between two calls for events: a call costs the coordinator more than the events in it."""
 RELEASE_SECONDS = 5.0
-"""How long the state may take to be free, once the coordinator has ended."""
+"""Seconds to wait for the run lock after the coordinator has ended."""
 SLOW_COORDINATOR = 2.0
-"""How many times the silence that a worker may keep, the coordinator may."""
+"""How many times longer than a worker the coordinator may be silent."""
 
 
 class ClusterRun:
@@ -51,15 +51,15 @@ class ClusterRun:
         self,
         store: Store,
         spec: RunSpec,
-        engine: ActorBackend,
+        backend: ActorBackend,
         cluster: Cluster,
         *,
         reporter: Reporter = silent,
     ) -> None:
         self._store = store
-        self._backend = engine
+        self._backend = backend
         self._silence = cluster.silence
-        self._workers = cluster.workers_on(engine.nodes)
+        self._workers = cluster.workers_on(backend.nodes)
         self._output = _find_folder(spec.settings)
         self._process_spec = ProcessSpec(
             state=store.path.absolute(),
@@ -78,12 +78,12 @@ class ClusterRun:
         self._shutdown: ShutdownBudget | None = None
 
     async def execute(self) -> RunResult:
-        """Run to the end; raises for bugs, ``StateLocked``, and ``StoppedEarly`` where nothing could begin."""
+        """Run to the end; raises ``StateLocked``, ``StoppedEarly`` if nothing could begin, and bugs."""
         tag = make_tag(self._store.path)
         self._store.runs.release_lock()
         with stop_signals() as signals, single_error():
             result = await self._run_processes(signals, tag)
-        with suppress(StateLocked):  # else there is a run already that does the rest
+        with suppress(StateLocked):  # else another run has begun, and cleans up at its end
             await acquire_lock(self._store, patience=self._release_seconds())
             if self._output is not None:
                 sweep(self._output, f"{tag}-")
@@ -96,7 +96,7 @@ class ClusterRun:
             try:
                 return await self._run_workers(signals, coordinator, pool)
             finally:
-                if self._lost is None:  # else nobody is left who could do it, and they end by themselves
+                if self._lost is None:  # else the cluster is gone, and they end by themselves
                     pool.kill_all()
                     coordinator.actor.kill()
 
@@ -129,7 +129,7 @@ class ClusterRun:
     # -- the coordinator
 
     async def _run_coordinator(self, coordinator: CoordinatorClient) -> RunResult | None:
-        """The result of a coordinator that lives long enough to have one; ``None`` for a run cut off."""
+        """Run the coordinator, again if it is lost; ``None`` if the run is cut off."""
         losses = 0
         while True:
             begun = anyio.current_time()
@@ -145,7 +145,7 @@ class ClusterRun:
                 await anyio.sleep(AGAIN_SECONDS)
 
     async def _watch_workers(self, coordinator: CoordinatorClient, pool: WorkerPool) -> None:
-        """Give up who is silent: a process that hangs or is frozen is not noticed by anyone else."""
+        """Give up silent workers: Ray does not notice a process that hangs or is frozen."""
         while True:
             await anyio.sleep(self._silence / 4)
             names = []
@@ -161,7 +161,7 @@ class ClusterRun:
                 await pool.remove_silent(name)
 
     async def _watch_backend(self, coordinator: CoordinatorClient) -> None:
-        """End the run where the engine is lost; that would end this process by and by, without a word of ours."""
+        """End the run if the cluster is lost; Ray would end this process later, without a message."""
         self._lost = ClusterTrouble(await self._backend.wait_lost())
         self._begin_shutdown()
         await coordinator.stop(self._lost)  # the coordinator may be there yet
@@ -178,7 +178,7 @@ class ClusterRun:
         return min(RELEASE_SECONDS, self._shutdown.count_seconds(ShutdownBudget.ALL, now=anyio.current_time()))
 
     def _make_result(self, why: StoppedEarly | None) -> RunResult:
-        """How a run stands whose coordinator can tell nothing more; its state holds all that counts."""
+        """The result of a run whose coordinator no longer answers, by the database."""
         status = why.exit_status if why else 128 + (self._interrupted or signal.SIGINT)
         run = self._process_spec.spec.run
         seconds = anyio.current_time() - self._begun_at
@@ -208,35 +208,35 @@ class ClusterRun:
                 tasks.start_soon(coordinator.interrupt, received)
 
     async def _relay_events(self, coordinator: CoordinatorClient) -> None:
-        """Hand on what the coordinator tells, each event once."""
+        """Report the coordinator's events, each once."""
         edition, number = "", 0
         while not self._ended.is_set():
-            bulletin = await coordinator.read_events(edition, number)
-            missed = bulletin.first - (number if bulletin.edition == edition else 0)
+            batch = await coordinator.read_events(edition, number)
+            missed = batch.first - (number if batch.edition == edition else 0)
             if missed:
                 self._report_event(Message(text=f"{missed:,} events came too fast to be shown"))
-            for event in bulletin.events:
+            for event in batch.events:
                 self._report_event(event)
-            edition, number = bulletin.edition, bulletin.first + len(bulletin.events)
+            edition, number = batch.edition, batch.first + len(batch.events)
             await anyio.sleep(EVENTS_GAP_SECONDS)
 
     def _report_event(self, event: Event) -> None:
-        if isinstance(event, RunStarted):  # a coordinator that started anew says it once more
+        if isinstance(event, RunStarted):  # a coordinator that restarted emits it again
             if self._has_begun:
                 return
             self._has_begun = True
-        with suppress(Exception):  # the troubles of those who watch are theirs
+        with suppress(Exception):  # an error of the reporter never ends the run
             self._reporter(event)
         if isinstance(event, RunFinished):
             self._ended.set()
 
 
 def _make_worker_settings(settings: RunSettings, workers: int) -> RunSettings:
-    """What one worker of so many may do of the polls; its folder is the same wherever it runs."""
+    """The settings of one of ``workers`` workers: its share of the poll rate, and an absolute folder."""
     share = None if settings.poll_interval else settings.polls_per_second / workers
     return replace(settings, output=_find_folder(settings) or settings.output, poll_rate=share)
 
 
 def _find_folder(settings: RunSettings) -> Path | None:
-    """The folder that all workers have to see; ``None`` where there is none."""
+    """The folder that all workers have to see; ``None`` for a bucket."""
     return settings.output.absolute() if isinstance(settings.output, Path) else None

@@ -15,17 +15,17 @@ from batchveo.core.events import Event
 
 
 class ActorLost(Exception):
-    """An actor died, or cannot be reached; what it was asked may have been done, and it may be alive."""
+    """An actor died or cannot be reached; the call may have run, and the actor may be alive."""
 
 
 class Actor(Protocol):
-    """An object in another process, whose methods are asked for by name."""
+    """An object in another process, whose methods are called by name."""
 
     async def call_method(self, method: str, *arguments: object) -> object:
-        """What the method returns or raises; raises ``ActorLost`` where nothing came back."""
+        """Call ``method`` there; returns or raises what it does, or raises ``ActorLost`` if no answer came."""
 
     def kill(self, *, again: bool = False) -> None:
-        """End its process at once; with ``again`` the actor starts anew, from nothing, in another one."""
+        """End its process at once; with ``again`` the actor restarts, without memory, in another process."""
 
 
 class ActorBackend(Protocol):
@@ -36,19 +36,19 @@ class ActorBackend(Protocol):
         """How many machines there are."""
 
     async def start_coordinator(self) -> Actor:
-        """A ``CoordinatorActor`` on this machine, which starts anew when it dies; raises ``StateLocked``."""
+        """Start a ``CoordinatorActor`` on this machine, which restarts when it dies; raises ``StateLocked``."""
 
     def start_worker(self) -> Actor:
-        """A new ``WorkerActor``, on any machine; it ends when it dies. Raises ``ActorLost`` where none is left."""
+        """Start a ``WorkerActor`` on any machine; it does not restart. Raises ``ActorLost`` if no machine is left."""
 
     async def wait_lost(self) -> str:
-        """Wait until the engine itself is lost, and nothing can be started or ended any more; tells of it."""
+        """Wait until the cluster itself is lost, so that nothing can be started or ended; returns the reason."""
 
 
 class Method(StrEnum):
-    """What a worker can ask for; ``broker.Broker`` tells of each.
+    """The calls of a worker; see ``Broker``.
 
-    ``INPUT_FILE`` changes nothing, and its answer may be large: that is not kept, a repeated call reads anew.
+    ``INPUT_FILE`` changes nothing, and its answer may be large: it is not kept, and a repeated call reads it again.
     """
 
     JOIN = "join"
@@ -61,10 +61,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Call ``number`` of ``worker``. Those below ``settled`` were answered; ``told`` goes to whoever watches.
+    """Call ``number`` of ``worker``. Those below ``settled`` were answered; ``events`` go to the run's reporter.
 
-    ``session`` is what the worker got for an answer when it joined, and to join something that no other has: so
-    neither a second worker of that name nor what is meant for an earlier coordinator is taken for its call.
+    ``session``: the coordinator's answer to joining; for the joining itself, random. So neither a call of a second
+    worker of that name nor one for an earlier coordinator is taken for a call of this worker.
     """
 
     worker: str
@@ -78,7 +78,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a call: ``value``, or an ``error`` of ``batchveo.engine.broker``.
+    """The answer to a call: ``value``, or an ``error`` of ``batchveo.engine.broker``.
 
     ``over``: the run is. ``now``: the coordinator's time, in seconds since the epoch.
     """
@@ -90,11 +90,11 @@ class Answer:
 
 
 class Unreachable(Exception):
-    """No answer came. The call may have been carried out."""
+    """No answer came; the call may have run."""
 
 
 Transport = Callable[[Call], Awaitable[Answer]]
 """Carries a call to the coordinator; raises ``Unreachable``."""
 
 LONG_POLL_SECONDS = 10.0
-"""How long a call that waits for something is kept, before the answer is that there is nothing."""
+"""Seconds after which a call that waits is answered as empty."""

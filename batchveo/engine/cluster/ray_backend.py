@@ -25,7 +25,7 @@ _NO_SETTINGS = bytes([0, 0, 0, _SETTINGS_FRAME, 0, 0, 0, 0, 0])
 
 
 def check_address(address: str, patience: float = CHECK_SECONDS) -> None:
-    """Raise ``ClusterTrouble`` where no Ray listens at ``address``, or none does within ``patience`` seconds.
+    """Raise ``ClusterTrouble`` unless a Ray head answers at ``address`` within ``patience`` seconds.
 
     Ray's head speaks HTTP/2, whose servers answer the first bytes with a frame of settings (RFC 9113, 3.4).
     """
@@ -47,13 +47,13 @@ def check_address(address: str, patience: float = CHECK_SECONDS) -> None:
 
 NAMESPACE = "batchveo"
 CONCURRENT_CALLS = 10_000
-"""Calls that an actor has under way: long polls must not keep short ones waiting."""
+"""Calls that an actor runs at the same time: long polls must not delay short calls."""
 NAME_SECONDS = 10.0
-"""How long the coordinator of a driver that was killed may take to be gone."""
+"""Seconds to wait for the coordinator of a killed driver to end."""
 LOOK_SECONDS = 5.0
-"""How often a run looks whether the head of its cluster answers, and how long that may take."""
+"""Seconds between two checks of the cluster's head, and for each check."""
 MISSES = 4
-"""In a row, after which the head is lost; after a minute Ray itself would end all of its processes, ours too."""
+"""Failed checks in a row after which the head is lost; after a minute Ray would end all its processes, ours too."""
 
 
 class RayBackend:
@@ -66,14 +66,14 @@ class RayBackend:
 
     @property
     def nodes(self) -> int:
-        """See ``Engine``."""
+        """See ``ActorBackend``."""
         return len(self._list_nodes())
 
     def _list_nodes(self) -> list[str]:
         return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
     async def start_coordinator(self) -> Actor:
-        """See ``Engine``. One for each state, known to the whole cluster by its name."""
+        """See ``ActorBackend``. One for each state, known to the whole cluster by its name."""
         name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
         with anyio.move_on_after(NAME_SECONDS):
             while True:
@@ -97,7 +97,7 @@ class RayBackend:
         return RayActor(self._ray.remote(CoordinatorActor).options(**options).remote())
 
     def start_worker(self) -> Actor:
-        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
+        """See ``ActorBackend``. The nodes take turns, so that one on which nothing starts delays no worker for long."""
         node = min(self._list_nodes(), key=lambda node: self._starts[node], default=None)
         if node is None:
             raise ActorLost("no machine of the cluster is left")
@@ -111,7 +111,7 @@ class RayBackend:
         return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
 
     async def wait_lost(self) -> str:
-        """See ``Engine``."""
+        """See ``ActorBackend``."""
         address = str(self._ray.get_runtime_context().gcs_address)
         misses = 0
         while misses < MISSES:
@@ -157,7 +157,7 @@ def _pin_to_node(node: str) -> object:
 
 
 def _describe_loss(error: BaseException) -> str:
-    """What became of an actor, in a user's words where Ray's are about itself."""
+    """Describe what happened to an actor, in words for a user."""
     from ray.exceptions import ActorUnavailableError
 
     text = str(error)

@@ -30,9 +30,9 @@ TEMP_PREFIX = "bvray-"
 
 @contextmanager
 def make_temp_dir(place: Path | None = None) -> Iterator[Path]:
-    """A new folder in ``place``, where the folders that killed processes of ours left are taken away first.
+    """Yield a new folder in ``place``, without the folders that killed processes of batchveo left there.
 
-    Its process holds a lock on the folder itself, which the operating system frees when that dies.
+    The process holds a lock on the folder, which the operating system releases when the process dies.
     """
     place = place or _find_short_folder()
     _remove_leftovers(place)
@@ -46,7 +46,7 @@ def make_temp_dir(place: Path | None = None) -> Iterator[Path]:
 
 
 def _find_short_folder() -> Path:
-    """Ray takes no longer path than this for its sockets."""
+    """A folder with a short path: the paths of Ray's sockets are bounded."""
     short = Path("/tmp")  # noqa: S108
     return short if short.is_dir() else Path(tempfile.gettempdir())
 
@@ -55,7 +55,7 @@ def _make_locked_dir(place: Path) -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=place))
         lock = _lock_dir(folder, wait=True)
-        if folder.is_dir():  # else somebody took it for a leftover, just before it was locked
+        if folder.is_dir():  # else another process removed it as a leftover before it was locked
             return folder, lock
 
 
@@ -71,7 +71,7 @@ def _remove_leftovers(place: Path) -> None:
 
 
 def _lock_dir(folder: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds the lock; ``None`` where another process does, or the system knows no such lock."""
+    """A descriptor that holds the lock; ``None`` if another process does, or the system has no such lock."""
     if sys.platform == "win32":
         return None
     import fcntl
@@ -91,7 +91,7 @@ def _lock_dir(folder: Path, *, wait: bool) -> int | None:
 STORE_BYTES = 80 * 1024 * 1024
 """Of Ray's object store on this machine, the least that it takes; no video goes through it."""
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
-"""Where a local Ray's processes look for each other; Ray replaces 127.0.0.1 by the machine's outer address."""
+"""The address of a local Ray's processes; Ray replaces 127.0.0.1 by the machine's outer address."""
 
 _HINT = " (is it the port of `ray start --head`, with the same Ray and Python, and is its RAY_AUTH_TOKEN set here?)"
 _NO_RAY = (
@@ -108,7 +108,7 @@ _LOCAL_SETTINGS = {
 
 
 def check_ray() -> None:
-    """Raise ``UsageError`` where Ray is not installed, or could not be waited for."""
+    """Raise ``UsageError`` if Ray is not installed, or the event loop is not asyncio."""
     if find_spec("ray") is None:
         raise UsageError("--ray needs Ray: pip install 'batchveo[ray]'")
     if sniffio.current_async_library() != "asyncio":
@@ -117,7 +117,7 @@ def check_ray() -> None:
 
 @contextmanager
 def start_ray(cluster: Cluster, state: Path) -> Iterator[ActorBackend]:
-    """Ray, connected or started, for a run over ``state``; what it has started ends with the block."""
+    """Yield Ray, connected or started, for a run over ``state``; what was started ends with the block."""
     if cluster.address is not None and ":" in cluster.address:
         check_address(cluster.address)
     with ExitStack() as stack:
@@ -130,7 +130,7 @@ def start_ray(cluster: Cluster, state: Path) -> Iterator[ActorBackend]:
 
 
 def _import_ray(*, local: bool) -> ModuleType:
-    """The library, told to stay silent before it is imported."""
+    """Import Ray with the environment that keeps it silent."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if local and "ray" not in sys.modules:
         for name, value in {**_LOCAL_SETTINGS, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
@@ -138,7 +138,7 @@ def _import_ray(*, local: bool) -> ModuleType:
     import ray
     from ray._private import worker
 
-    if hasattr(worker, "print_to_stdstream"):  # it would write to our standard output, whatever it is told
+    if hasattr(worker, "print_to_stdstream"):  # it writes to our standard output whatever its options say
         worker.print_to_stdstream = lambda *_, **__: None
     module: ModuleType = ray
     return module
@@ -169,7 +169,7 @@ def _connect_ray(ray: ModuleType, cluster: Cluster, stack: ExitStack) -> None:
     except SystemExit as ending:
         if ending.code in [128 + number for number in hangup_signals()]:
             raise
-        _exit_by_signal(signal.SIGTERM)  # so says Ray's own handler, with another status
+        _exit_by_signal(signal.SIGTERM)  # Ray's own handler of SIGTERM, with another status
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         if "Could not find any running Ray" in str(error):
             raise ClusterTrouble(_NO_RAY) from None
@@ -192,13 +192,13 @@ def _keep_signals(stack: ExitStack) -> None:
 
 
 def _exit_by_signal(number: int, _: object = None) -> NoReturn:
-    """End this process as the signal demands, and what it has started before it."""
+    """End this process with the status of the signal; what it has started ends first."""
     sys.exit(128 + number)
 
 
 @contextmanager
 def _without_secrets() -> Iterator[None]:
-    """Nothing of ours in the environment that Ray's processes inherit: they are told what they need."""
+    """Hide our variables from the environment that Ray's processes inherit; keys travel as arguments of calls."""
     ours = [name for name in os.environ if name in VARIABLES or name.startswith("BATCHVEO_")]
     kept = {name: os.environ.pop(name) for name in ours}
     try:

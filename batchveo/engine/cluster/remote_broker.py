@@ -26,20 +26,20 @@ _log = logging.getLogger(__name__)
 CALL_SECONDS = LONG_POLL_SECONDS + 20.0
 """After which a call without an answer is repeated."""
 PATIENCE_SECONDS = 120.0
-"""How long a worker tries to reach its coordinator before it takes itself for given up."""
+"""Seconds that a worker tries to reach its coordinator before it counts itself as given up."""
 FENCED_RECORD_SECONDS = 900.0
-"""How long it tries to hand in a generation id."""
+"""Seconds that it tries to hand in a generation id."""
 PERMISSION_SECONDS = 15.0
-"""How old leave to send a request may be when it arrives: by tomorrow somebody else may have bought the video."""
+"""How old (seconds) the permission to send a request may be on arrival: later another worker may have bought it."""
 FENCED_GRACE_SECONDS = 90.0
-"""How long submits under way may take when only their generation ids still count."""
+"""Seconds that submits in progress may take if only their generation ids still count."""
 LONGEST_GAP = 5.0
 
 
 class RemoteBroker:
-    """A ``Broker`` over ``transport``, for the worker called ``worker``: a name that nobody had before.
+    """A ``Broker`` over ``transport``, for the worker called ``worker``: a name that was not used before.
 
-    ``report_lost`` gets the words that hold the last trace of a purchase, where the coordinator cannot be reached.
+    ``report_lost`` gets the text about a purchase that cannot be recorded, since the coordinator is not reached.
     """
 
     def __init__(self, worker: str, transport: Transport, *, report_lost: Callable[[str], None]) -> None:
@@ -57,7 +57,7 @@ class RemoteBroker:
         self._over = anyio.Event()
 
     async def join_run(self) -> None:
-        """Be taken on; from then on the coordinator's time counts."""
+        """Join the run; from then on the coordinator's clock counts."""
         answer = await self._call_method(Method.JOIN)
         self._session = cast("str", answer.value)
         self.clock = Clock(wall=lambda: answer.now)
@@ -87,13 +87,16 @@ class RemoteBroker:
 
     async def mark_sent(self, job: Job) -> None:
         """See ``Broker``."""
+        # A worker that was frozen between question and answer is fenced by now, and its job may be submitted by
+        # another. The mark alone cannot show that, since it was recorded before.
         asked = self.clock.now()
         await self._call_method(Method.MARK_SENT, job)
         if self.clock.now() - asked > PERMISSION_SECONDS:
             raise TooLate("leave to send it came too late; it was not sent")
 
     async def record_outcome(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
-        """See ``Broker``. A generation id is handed in whatever has become of the worker."""
+        """See ``Broker``. A generation id is handed in even if the worker was given up."""
+        # shielded: the outcome is a purchase or its result, and no cancellation may drop it on the way
         with anyio.CancelScope(shield=True):
             try:
                 answer = await self._call_method(Method.RECORD, job, outcome, aside)
@@ -128,11 +131,11 @@ class RemoteBroker:
 
     @property
     def is_fenced(self) -> bool:
-        """Whether the worker was given up, so that only a new one may go on."""
+        """Whether the worker was given up, so that only a new one may continue."""
         return self._fenced
 
     def send_event(self, event: Event) -> None:
-        """See ``Broker``; it goes along with the next call."""
+        """See ``Broker``; the event travels with the next call."""
         self._events.append(event)
 
     async def _call_method(self, method: Method, *arguments: object) -> Answer:
@@ -146,7 +149,9 @@ class RemoteBroker:
     def _make_call(self, method: Method, *arguments: object) -> Call:
         number = next(self._numbers)
         events: tuple[Event, ...] = ()
-        if method is not Method.INPUT_FILE:  # which the coordinator does not know again
+        if (
+            method is not Method.INPUT_FILE
+        ):  # the coordinator runs a repeated one again, and would emit the events twice
             events, self._events = tuple(self._events), []
         return Call(
             worker=self._worker,
@@ -159,7 +164,7 @@ class RemoteBroker:
         )
 
     async def _send_until_answered(self, call: Call, *, patience: float) -> Answer:
-        """The answer to ``call``, which is repeated until there is one; raises the error that it names."""
+        """Send ``call`` until there is an answer; returns it, or raises its error."""
         self._open.add(call.number)
         try:
             return await self._repeat_call(call, patience)
@@ -202,7 +207,7 @@ class RemoteBroker:
 
 
 SENT_ALONE = frozenset({Method.CLAIM, Method.TAKE_OVER, Method.INPUT_FILE})
-"""Calls that may be kept long, or have large answers, and so go by themselves."""
+"""Calls that may wait long or have large answers: each travels by itself."""
 MOST_CALLS = 256
 """Calls in one message."""
 
@@ -211,7 +216,7 @@ Send = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
 
 
 class _QueuedCall:
-    """A call on its way."""
+    """A call that waits to be sent, or for its answer."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -220,7 +225,10 @@ class _QueuedCall:
 
 
 class CallBatcher:
-    """A ``wire.Transport``. While one message is under way, what comes gathers for the next."""
+    """A ``Transport`` that sends the calls of one moment together: while one message is on its way, the next gathers.
+
+    A call to another process costs each side about a millisecond, whatever it carries.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -229,33 +237,33 @@ class CallBatcher:
 
     async def __call__(self, call: Call) -> Answer:
         """The answer to ``call``; raises ``Unreachable``."""
-        parcel = _QueuedCall(call)
+        queued = _QueuedCall(call)
         if call.method in SENT_ALONE:
-            await self._send_calls([parcel])
+            await self._send_calls([queued])
         else:
-            self._queued.append(parcel)
+            self._queued.append(queued)
             self._any_queued.set()
-            await parcel.arrived.wait()
-        if parcel.answer is None:
+            await queued.arrived.wait()
+        if queued.answer is None:
             raise Unreachable
-        return parcel.answer
+        return queued.answer
 
     async def run(self) -> None:
-        """Send what gathers, until cancelled."""
+        """Send the queued calls, until cancelled."""
         while True:
             await self._any_queued.wait()
-            parcels, self._queued = self._queued[:MOST_CALLS], self._queued[MOST_CALLS:]
+            queued, self._queued = self._queued[:MOST_CALLS], self._queued[MOST_CALLS:]
             if not self._queued:
                 self._any_queued = anyio.Event()
             with anyio.move_on_after(CALL_SECONDS):
-                await self._send_calls(parcels)
-            for parcel in parcels:
-                parcel.arrived.set()
+                await self._send_calls(queued)
+            for call in queued:
+                call.arrived.set()
 
-    async def _send_calls(self, parcels: Sequence[_QueuedCall]) -> None:
+    async def _send_calls(self, queued: Sequence[_QueuedCall]) -> None:
         try:
-            answers = await self._send([parcel.call for parcel in parcels])
+            answers = await self._send([waiting.call for waiting in queued])
         except ActorLost:
             return
-        for parcel, answer in zip(parcels, answers, strict=True):
-            parcel.answer = answer
+        for waiting, answer in zip(queued, answers, strict=True):
+            waiting.answer = answer

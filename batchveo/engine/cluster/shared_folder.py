@@ -1,4 +1,4 @@
-"""Whether all workers write into the one folder that is meant."""
+"""Checks that all workers of a cluster write into the same folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchveo.storage.local_files import sweep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """A file and what stands in it."""
+    """A file and its content."""
 
     file: Path
     token: str
@@ -24,9 +24,9 @@ class Marker:
 
 @contextmanager
 def place_marker(folder: Path, name: str) -> Iterator[Marker]:
-    """A file in ``folder``, which whoever sees the same folder sees too; gone afterwards.
+    """Yield a file in ``folder``, by which a worker knows that it sees the same folder; removed afterwards.
 
-    ``name`` is the same for each run over a state: what a killed one leaves is the next one's.
+    ``name`` is the same for each run over a database, so that the next run replaces the file of a killed one.
     """
     marker = Marker(file=_find_marker(folder, name), token=secrets.token_hex(16))
     try:
@@ -41,7 +41,7 @@ def place_marker(folder: Path, name: str) -> Iterator[Marker]:
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
-    """Take away what a run on a cluster left in ``folder`` when it was killed, where one was."""
+    """Remove the marker and the parts that a killed run on a cluster left in ``folder``."""
     marker = _find_marker(folder, name)
     if marker.exists():
         sweep(folder, f"{name}-")

@@ -26,14 +26,14 @@ ClientOpener = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Lab
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:
-    """How a worker ended: ``over`` with the run, or else given up; ``words`` tell of what it could not record."""
+    """How a worker ended: with the run (``over``) or given up; ``warnings``: unrecorded purchases."""
 
     over: bool
     warnings: tuple[str, ...] = ()
 
 
 class WorkerActor:
-    """Works for one run, under one name."""
+    """A worker for one run, under one name."""
 
     def __init__(self, opening: ClientOpener = clients.open_clients, disk: Disk = in_thread) -> None:
         self._opening = opening
@@ -42,7 +42,7 @@ class WorkerActor:
         self._warnings: list[str] = []
 
     async def check_folder(self, marker: Marker | None) -> None:
-        """Raise ``DiskTrouble`` where the folder of ``marker`` is not seen from here."""
+        """Raise ``DiskTrouble`` if this machine does not see the folder of ``marker``."""
         if marker is not None:
             check_marker(marker)
 
@@ -51,7 +51,7 @@ class WorkerActor:
         await self._fenced.wait()
 
     async def run(self, name: str, coordinator: Actor) -> WorkerEnd:
-        """Work until the run is over, or this worker was given up, and calls under way have ended."""
+        """Work until the run is over or this worker is given up, and its requests in progress have ended."""
         spec = cast("RunSpec", await coordinator.call_method("read_worker_spec"))
 
         async def send(calls: Sequence[Call]) -> Sequence[Answer]:
@@ -77,6 +77,6 @@ class WorkerActor:
             self._fenced.set()
 
     def _report_lost(self, words: str) -> None:
-        """Keep the last trace of a purchase: for the driver, and in this process's log should that be gone."""
+        """Keep the text about a purchase for the driver, and print it in case the driver is gone."""
         self._warnings.append(words)
         print(words, file=sys.stderr)  # noqa: T201

@@ -1,4 +1,4 @@
-"""The places of the workers: each has one at work, and a new one where that is lost."""
+"""Keeps the wanted number of workers running: a new one replaces each that is lost."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from batchveo.engine.cluster.worker_actor import WorkerEnd
 START_SECONDS = 60.0
 """How long a worker may take to start."""
 PATIENCE_SECONDS = 180.0
-"""How long no worker at all may be startable before the run ends."""
+"""Seconds without a worker that can be started, after which the run ends."""
 AGAIN_SECONDS = 1.0
 
 
 def make_tag(state: Path) -> str:
-    """What the names of all workers over ``state`` begin with."""
+    """The first part of the names of all workers over the database ``state``."""
     return hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:8]
 
 
 class WorkerPool:
-    """Starts workers called ``tag`` and something new, and gives up those that are lost.
+    """Starts workers whose names begin with ``tag``, and gives up those that are lost.
 
-    A name is used once: the coordinator takes no word, but for generation ids, of one that was given up.
-    ``marker`` is a file that each has to see.
+    A name is used once, since the coordinator refuses the writes of a worker that was given up. ``marker``: a file
+    that each worker has to see.
     """
 
     def __init__(
         self,
-        engine: ActorBackend,
+        backend: ActorBackend,
         coordinator: CoordinatorClient,
         *,
         marker: Marker | None,
         tag: str,
         report: Callable[[Event], None],
     ) -> None:
-        self._backend = engine
+        self._backend = backend
         self._coordinator = coordinator
         self._marker = marker
         self._tag = tag
@@ -58,9 +58,9 @@ class WorkerPool:
         self._unable_since: float | None = None
 
     async def start_workers(self, count: int) -> int:
-        """Start so many workers, before any works, and tell how many could be.
+        """Start ``count`` workers before any works; returns how many have started.
 
-        Raises ``DiskTrouble`` where one does not see the marker.
+        Raises ``DiskTrouble`` if one does not see the marker.
         """
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
@@ -73,7 +73,7 @@ class WorkerPool:
             self._started.append(worker)
 
     async def keep_worker(self) -> None:
-        """Have one worker at work until the run is over."""
+        """Keep one worker running until the run is over."""
         async with anyio.create_task_group() as lingering:
             over = False
             while not over:
@@ -82,11 +82,11 @@ class WorkerPool:
 
     @property
     def at_work(self) -> tuple[str, ...]:
-        """The names of those who should be heard by the coordinator."""
+        """The names of the workers that should call the coordinator."""
         return tuple(self._at_work)
 
     async def remove_silent(self, name: str) -> None:
-        """The worker called ``name`` is silent: whether it lives or not, it is not counted upon."""
+        """Give up the worker called ``name``, which is silent, dead or not."""
         worker = self._at_work.pop(name, None)
         if worker is not None:
             self._warn(f"worker {name} is silent; its jobs go to others")
@@ -94,12 +94,12 @@ class WorkerPool:
         await self._coordinator.remove_worker(name)
 
     def kill_all(self) -> None:
-        """End them at once."""
+        """End all workers at once."""
         for worker in list(self._alive):
             self._kill_worker(worker)
 
     async def _run_worker(self, lingering: TaskGroup) -> bool:
-        """Have a worker at work until it has ended or was given up; tells whether the run is over."""
+        """Run a worker until it has ended or was given up; returns whether the run is over."""
         try:
             worker = self._started.pop() if self._started else await self._start_worker()
         except DiskTrouble as error:
@@ -115,7 +115,7 @@ class WorkerPool:
         return over
 
     async def _run_until_fenced(self, name: str, worker: Actor, lingering: TaskGroup) -> bool:
-        """One that was given up may have answers to wait for yet: it lingers, while the next one begins."""
+        """Run ``worker`` until it ends or is fenced; a fenced one may still wait for answers beside the next one."""
         stepped_down = anyio.Event()
         over = False
 
@@ -152,7 +152,7 @@ class WorkerPool:
         return end.over
 
     async def _start_worker(self) -> Actor | None:
-        """A worker that has started, and sees the marker; ``None`` where there is none to be had now."""
+        """Start a worker that sees the marker; ``None`` if none can be started now."""
         try:
             worker = self._backend.start_worker()
         except ActorLost as error:

@@ -12,17 +12,17 @@ from batchveo.core.outcomes import Blocked, PollError, PollOutcome
 from batchveo.provider.http_errors import describe_exception
 
 UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, OSError, MemoryError)
-"""One job's trouble, never the end of a night. Errors of the state are not among them; those end the run."""
+"""Errors that concern one job and never end a run. Errors of the database are not among them: they do."""
 
 
 def describe_unexpected(job: Job, error: Exception) -> tuple[str, Message]:
-    """The reason in words, with what to tell a person."""
+    """The reason for the job's record, and a warning for the user."""
     reason = f"unexpected {describe_exception(error)}"
     return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)
 
 
 POLLS_SAID = 5
-"""Polls in a row, of all generations together, after which a person is told."""
+"""Polls in a row, of all generations together, after which the user is warned."""
 
 
 class Outage:
@@ -32,7 +32,7 @@ class Outage:
         self._polls = 0
 
     def follow_outcome(self, outcome: PollOutcome) -> str | None:
-        """What to tell a person after this poll, if anything."""
+        """Count the outcome of a poll; returns a text for the user when an outage begins or ends."""
         if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
             return f"{outcome.reason}: polls go on trying" if self._polls == POLLS_SAID else None
@@ -41,21 +41,21 @@ class Outage:
 
 
 SAME_ANSWERS = 4
-"""The same useless answer so often in a row is what the service has to say."""
+"""The same useless answer this often in a row is the service's last word."""
 FINAL_SECONDS = 30.0
-"""For how long, if the answer is about this generation alone: its slot is to be free within a minute."""
+"""Seconds that it has to last if it is about this generation alone: its slot is free within a minute."""
 PASSING_SECONDS = 600.0
-"""For how long, if it looks like a trouble of the service, and the service answers about others meanwhile."""
+"""Seconds that it has to last if it may be an error of the service, which answers about others meanwhile."""
 ODD_SECONDS = 600.0
-"""For how long a status that is not documented is taken for a generation that is under way."""
+"""Seconds for which an undocumented status counts as a generation in progress."""
 TROUBLE_CAP_SECONDS = 60.0
 SELDOM_SECONDS, SELDOM_CAP_SECONDS = 60.0, 600.0
-"""How long until a generation that is put aside is polled again, first and at the most."""
+"""Seconds between polls of a generation that is put aside: at first, and at most."""
 
 
 @dataclass(slots=True)
 class FailureStreak:
-    """Failed polls of one generation: how many in a row, and since when in these words (seconds, epoch)."""
+    """Failed polls of one generation in a row: ``count``, and ``since`` when with this ``reason`` (seconds, epoch)."""
 
     reason: str
     since: float
@@ -65,7 +65,7 @@ class FailureStreak:
 
 
 class FailureStreaks:
-    """All of them, by the number of their job. A useful answer ends the streak of its generation."""
+    """The failure streaks by job number. A useful answer ends the streak of its generation."""
 
     def __init__(self, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
@@ -74,13 +74,13 @@ class FailureStreaks:
         self._freed_at = float("-inf")
 
     def end_streak(self, job: Job, now: float) -> bool:
-        """A poll of ``job`` was answered usefully; tells whether it had been put aside."""
+        """End the streak of ``job``, whose poll was answered usefully; returns whether the job was put aside."""
         self._useful_at = now
         streak = self._streaks.pop(job.seq, None)
         return streak is not None and streak.aside
 
     def add_failure(self, job: Job, trouble: PollError | Blocked, now: float) -> FailureStreak:
-        """Count a failed poll; returns the streak that it belongs to."""
+        """Count a failed poll; returns its streak."""
         streak = self._streaks.setdefault(job.seq, FailureStreak(reason=trouble.reason, since=now))
         if streak.reason != trouble.reason:
             streak.reason, streak.since, streak.same, streak.aside = trouble.reason, now, 0, False
@@ -94,12 +94,14 @@ class FailureStreaks:
         return not streak.aside and now - streak.since >= ODD_SECONDS
 
     def is_last_word(self, job: Job, trouble: PollError, streak: FailureStreak, now: float) -> bool:
-        """Whether asking again and again has shown that nothing else comes, for this generation alone."""
+        """Whether repeated polls have shown that the service gives no other answer about this generation."""
         if trouble.throttled or streak.aside:
             return False
         if trouble.final and (job.error or "").startswith(trouble.reason):  # an earlier run has asked long enough
             return True
         lasting = now - streak.since
+        # a final answer is about this generation; any other may be an outage, which others notice too, so it has to
+        # last longer and others have to get useful answers meanwhile
         if trouble.final:
             return streak.same >= SAME_ANSWERS and lasting >= FINAL_SECONDS
         if streak.same < SAME_ANSWERS or lasting < PASSING_SECONDS:
@@ -107,9 +109,9 @@ class FailureStreaks:
         return self._useful_at > streak.since or self._may_free_one(now)
 
     def _may_free_one(self, now: float) -> bool:
-        """Whether one slot is given back though nobody had a useful answer, as where all slots hold such troubles.
+        """Whether one slot is freed although no generation had a useful answer, since all slots may be stuck.
 
-        The next generation in it shows whether the service answers about others.
+        The next generation in that slot shows whether the service answers about others.
         """
         if now < self._freed_at + PASSING_SECONDS:
             return False
@@ -117,7 +119,7 @@ class FailureStreaks:
         return True
 
     def put_aside(self, streak: FailureStreak) -> None:
-        """Poll this generation seldom from now on; ``same`` counts anew, so that the first gap is the shortest."""
+        """Poll this generation seldom from now on; ``same`` restarts, so that the first gap is the shortest."""
         streak.aside = True
         streak.same = 0
 

@@ -1,4 +1,4 @@
-"""Reading the head of a video's answer: whole or the rest of it, how long, under which validator.
+"""Reads the head of a video response: whole or a range, its length, its validator.
 
 Ranges and validators follow RFC 9110, sections 8.8 and 14.
 """
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 STALE = frozenset({401, 403, 404, 410})
-"""What a file host says of a signed URL that has expired."""
+"""Statuses of a file host for a signed URL that has expired."""
 GONE_TRIES = 9
-"""How often a run asks for a fresh URL that turns out to be stale again."""
+"""How often a run asks for a new URL that turns out to be expired again."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
-    """How far a broken download came, and of which version of the file."""
+    """The size of a download that broke off, its hash so far, and the version of the file."""
 
     etag: str
     size: int
     digest: _Hash
 
     def make_headers(self) -> dict[str, str]:
-        """Ask for the rest, or for the whole where the file has changed."""
+        """Request headers that ask for the rest, or for the whole if the file has changed."""
         return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A body about to be read: where it starts in the file, how long the file is, what was hashed so far."""
+    """A response body: its ``start`` in the file, the file's ``total`` bytes, the hash of what precedes it."""
 
     start: int
     total: int | None
@@ -50,7 +50,7 @@ class Body:
 
 
 def read_head(response: httpx.Response, partial: Partial | None) -> Body:
-    """What the answer's body is; raises ``DownloadFailed`` where it is no use."""
+    """Describe the body of ``response``; raises ``DownloadFailed`` if it is not (the rest of) the video."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise DownloadFailed(DownloadError(reason=f"the video came {encoding}-encoded though it must not"))
@@ -71,6 +71,7 @@ def check_length(size: int, body: Body) -> None:
 def _read_rest(response: httpx.Response, partial: Partial) -> Body:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     etag = response.headers.get("etag", partial.etag)
+    # a wrong start or another version would make a file that is right in length and wrong in content
     if match is None or int(match[1]) != partial.size or etag != partial.etag:
         raise DownloadFailed(DownloadError(reason="the rest does not fit what came before; from the start"))
     return Body(start=partial.size, total=int(match[3]), etag=partial.etag, digest=partial.digest)
@@ -86,7 +87,7 @@ def _read_refusal(response: httpx.Response) -> DownloadError:
 
 
 def _strong_etag(response: httpx.Response) -> str | None:
-    """The validator for If-Range, which must be a strong one."""
+    """The validator for ``If-Range``; a weak one does not promise equal bytes, and a file could be mixed of two."""
     etag: str = response.headers.get("etag", "")
     return etag if etag.startswith('"') and etag.isascii() else None
 

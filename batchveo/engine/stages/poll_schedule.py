@@ -1,7 +1,7 @@
-"""When to poll a generation next: densest where it is likeliest to finish, within a rate shared by all.
+"""When to poll a generation next: most often at the ages at which it most likely finishes, within a shared rate.
 
 Between two polls a finished generation waits unseen, for half the gap on average. The mean wait is least, for a
-given number of polls, where their density at every age is proportional to the square root of the hazard there,
+given number of polls, if their density at each age is proportional to the square root of the hazard there,
 which is the chance to finish now if it has not finished before. So ``L``, the integral of that root over the age,
 grows by one and the same step from each poll to the next, and the step follows from the rate.
 """
@@ -23,13 +23,12 @@ from batchveo.core.settings import RunSettings
 STRAYS = 0.01
 """The share of generations that follow no expectation: a wrong one is noticed, and a stuck one polled seldom."""
 MOST_POLLS = 40.0
-"""Polls of one generation that are worth making, whatever the rate allows: it is seen within a hundredth of its
-time."""
+"""Polls of one generation at most, whatever the rate allows: its end is seen within a hundredth of its time."""
 SHORTEST_GAP, LONGEST_GAP = 0.2, 30.0
 LONGEST_EARLY_GAP = 120.0
 """Seconds, before the typical time."""
 UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP = 0.1, 15.0
-"""Where nothing is known, a gap is this share of the age."""
+"""If the duration of a model is not known, a gap is this share of the age."""
 
 _EARLIEST, _LATEST, _POINTS = 0.05, 20.0, 240
 _AGES = tuple(_EARLIEST * (_LATEST / _EARLIEST) ** (n / (_POINTS - 1)) for n in range(_POINTS))
@@ -144,8 +143,10 @@ def find_gap(age: float, expected: Expectation | None, of: Share) -> float:
     if expected is None:
         return max(min(age * UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP), of.fair_gap, SHORTEST_GAP)
     median, plan = expected.median, find_curve(expected.sigma)
+    # ``L`` is in root seconds, the curve counts ages in medians
     step = max(of.step / sqrt(median), plan.life / MOST_POLLS)
     planned = median * plan.find_age(plan.find_grown(age / median) + step) - age
+    # before the median a long gap costs little, since few generations end there
     longest = LONGEST_EARLY_GAP if age < median else LONGEST_GAP
     return min(max(planned, SHORTEST_GAP), max(longest, of.fair_gap))
 

@@ -1,4 +1,4 @@
-"""The stage that polls: every unfinished generation, when it is due, at a bounded total rate."""
+"""The stage that polls each unfinished generation when it is due, at a bounded total rate."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from batchveo.provider import ApiClient
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 256
-"""Polls under way at the same time, at most."""
+"""Polls in progress at the same time, at most."""
 REFUSALS_BELIEVED = 3
 TROUBLES_SAID = 5
-"""Failed polls of one generation in a row after which a person is told."""
+"""Failed polls of one generation in a row after which the user is warned."""
 
 
 class Poller:
-    """Polls what is generating. ``place`` takes what a poll has brought to another state."""
+    """Polls generations. ``place`` gets each job that a poll has moved to another state."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Poller:
         return await self._apis.for_job(job).poll(job.generation_id)
 
     def add_accepted(self, job: Job) -> None:
-        """Take a generation that was accepted this moment: it cannot be done yet."""
+        """Queue a generation that was accepted just now: it cannot be finished yet."""
         self.queue.put(job, self._schedule.add_accepted(job, self._broker.clock.now()))
 
     async def _run_poll(self, job: Job) -> None:
@@ -101,6 +101,7 @@ class Poller:
             case PollError():
                 await self._handle_error(job, outcome, now)
             case Blocked():
+                # queued first: a refused key ends the waiting for this generation, not the polling
                 self.queue.put(job, now + self._streaks.find_gap(self._streaks.add_failure(job, outcome, now)))
                 await self._broker.record_outcome(job, outcome)
             case _:
@@ -126,7 +127,7 @@ class Poller:
         self.queue.put(job, due)
 
     async def _handle_unknown_status(self, job: Job, outcome: StillGenerating, now: float) -> None:
-        """An undocumented status may be one of waiting, or an end that nobody has heard of."""
+        """Treat an undocumented status as in progress at first, and as an end if it lasts."""
         trouble = PollError(reason=f"status {outcome.word!r}, which the service does not document")
         streak = self._streaks.add_failure(job, trouble, now)
         if self._streaks.is_odd_too_long(streak, now):
@@ -143,13 +144,13 @@ class Poller:
         await self._record_and_poll(job, Stuck(reason=trouble.reason), now + self._streaks.find_gap(streak))
 
     async def _record_and_poll(self, job: Job, outcome: PollOutcome, due: float) -> None:
-        """Record an outcome that leaves the job generating, and poll it again if nobody has moved it since."""
+        """Record an outcome that keeps the job generating, and poll it again unless it was moved meanwhile."""
         moved = await self._broker.record_outcome(job, outcome)
         if _is_same_attempt(job, moved) and moved.state is JobState.GENERATING:
             self.queue.put(moved, due)
 
     def _hand_over(self, job: Job, moved: Job) -> None:
-        """Hand over what is not generating any more; what others have moved meanwhile is theirs."""
+        """Pass on a job that is no longer generating, unless it was moved to another attempt meanwhile."""
         if moved.state is JobState.DOWNLOADING:
             self._schedule.learn_duration(moved, self._broker.clock.now())
         self._schedule.remove_job(job)
@@ -165,7 +166,7 @@ class Poller:
             return PollError(reason=reason)
 
     def _confirm_refusal(self, job: Job, outcome: PollOutcome) -> PollOutcome:
-        """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
+        """Stop by a refused poll only after several in a row: a single 401 may come from a gateway."""
         key = job.api_key_label or ""
         if not isinstance(outcome, Blocked):
             self._refusals[key] = 0
@@ -175,7 +176,7 @@ class Poller:
         return outcome if believed else PollError(reason=outcome.reason)
 
     def _report_last_word(self, job: Job, trouble: PollError) -> None:
-        """Once for each cause: a hundred generations may end in the same way."""
+        """Warn once for each reason: a hundred generations may end in the same way."""
         if trouble.reason not in self._last_words:
             self._last_words.add(trouble.reason)
             text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint_at_key(job, trouble)}"
@@ -199,7 +200,7 @@ def _is_same_attempt(job: Job, moved: Job) -> bool:
 
 
 def _hint_at_key(job: Job, trouble: PollError) -> str:
-    """What a person may look at if the service knows nothing of what was bought."""
+    """A hint to check the key if the service does not know a generation that was bought."""
     if not trouble.unknown:
         return ""
     key = f"key {job.api_key_label!r}" if job.api_key_label else "the key"

@@ -1,4 +1,4 @@
-"""The stage that looks up doubts, and generations without a video: one sweep of a usage log serves all."""
+"""The stage that looks up doubts and generations without a video: one reading of a usage log serves all."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from batchveo.engine.stages.log_lookup import LogKey, LogLookup
 from batchveo.provider import ApiClient, ProviderError
 
 FAILURES_BELIEVED = 5
-"""Failed readings in a row after which doubts that have had their time are held."""
+"""Failed readings in a row after which doubts older than the settling time are held."""
 FIRST_LOOK_SECONDS = 60.0
-"""How long a run that has nothing else to do waits for the first look at the log about what is settled by it."""
+"""Seconds that a run with nothing else to do waits for the first reading of the log about a job."""
 SHORTEST_GAP, LONGEST_GAP, GROWTH = 1.0, 60.0, 1.6
 
 RequestId = str | None
-"""A client request id: what is looked up is one attempt of a job."""
+"""A client request id: one attempt of a job is looked up."""
 
 
 class Reconciler:
-    """Sweeps while there are doubts, with growing gaps; a new doubt shortens them again.
+    """Reads the usage logs while there are doubts, with growing gaps; a new doubt shortens the gap again.
 
-    Held doubts are looked up too, whenever a sweep runs: a row that came later than anyone thought still heals
-    them. They cause no sweeps beyond the first. So are generations that no video came of, to learn whether they
-    were charged; if the log does not tell, the ledger is read once the log has had its time. ``record`` takes what
-    log and ledger say; ``apis`` are the service by the labels of the keys; ``key_of`` names the key whose log is
-    read for a job, and ``compare_key`` tells whether the job left with that one.
+    Held doubts are looked up in each reading too, since a late row still settles them, but cause only one reading.
+    Generations without a video are looked up to learn whether they were charged; if the log does not show it within
+    the settling time, the ledger is read. ``record`` gets the outcomes; ``apis``: the clients of the provider by the
+    labels of the keys; ``key_of`` names the key whose log is read for a job, ``compare_key`` compares it with the key
+    that the job was submitted with.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class Reconciler:
         self._known: set[RequestId] = set()
         self._looked: set[RequestId] = set()
         self._told: set[RequestId] = set()
-        """The generations without a video of which all is known."""
+        """The generations without a video whose charge is known."""
         self._seen_at: dict[RequestId, float] = {}
         self._gap = SHORTEST_GAP
         self._next = 0.0
         self._failures: Counter[Label] = Counter()
 
     def is_awaited(self) -> bool:
-        """Whether the run waits for the log: each job has ``FIRST_LOOK_SECONDS`` for that, and no longer.
+        """Whether the run has to wait for the log, at most ``FIRST_LOOK_SECONDS`` for each job.
 
-        It waits for the first look about each, and for an answer about what has tries left: a generation that is
-        put aside while it is under way ends soon after, and the log names it as free only then.
+        It waits for the first reading about each job, and for an answer about jobs with tries left: a generation that
+        is put aside while in progress ends soon after, and only then the log shows that it was free.
         """
         now = self._context.now()
         open_now = {
@@ -89,7 +89,7 @@ class Reconciler:
         return any(now < self._find_first_sight(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
 
     def _find_first_sight(self, job: Job) -> float:
-        """When this run first saw that ``job`` has to be looked up."""
+        """When this run first saw that ``job`` has to be looked up (seconds since the epoch)."""
         return self._seen_at.setdefault(job.client_request_id, self._context.now())
 
     async def run(self) -> None:
@@ -113,7 +113,7 @@ class Reconciler:
         return {job.client_request_id: job for job in jobs}
 
     def _list_open_charges(self) -> list[Job]:
-        """The generations without a video about which the log may still tell, or the ledger was not asked yet."""
+        """The generations without a video whose charge the log or the ledger may still show."""
         return [job for job in self._in_flight.charge_unknown.values() if job.client_request_id not in self._told]
 
     async def _sweep_logs(self) -> None:
@@ -133,6 +133,7 @@ class Reconciler:
         self._next = self._next_sweep()
 
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
+        # the job may have moved during the reading: an outcome for its former state would be wrong
         if self._list_wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
         if job.seq in self._in_flight.charge_unknown and isinstance(outcome, Charged | AbsentFromLog):
@@ -140,7 +141,7 @@ class Reconciler:
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
-        """Whether the log has had its time to tell of a generation without a video, so that the ledger counts."""
+        """Whether the settling time of a generation without a video is over, so that the ledger counts."""
         if self._in_flight.charge_unknown.get(job.seq) is not job or job.client_request_id in self._told:
             return False
         return self._find_end(job) + self._settle <= self._context.now()
@@ -149,7 +150,7 @@ class Reconciler:
         return self._find_first_sight(job) if job.finished_at is None else job.finished_at
 
     async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
-        """Read the ledger for ``jobs``; what it cannot tell either is left as it is, for a person to see."""
+        """Read the ledger for ``jobs``; those that it does not settle either stay as they are."""
         if not jobs:
             return
         try:
@@ -172,7 +173,7 @@ class Reconciler:
         return outcomes
 
     def _handle_unread_log(self, key: Label, jobs: Sequence[Job], error: Exception) -> list[tuple[Job, LogOutcome]]:
-        """Nothing is known where the log cannot be read; but a run must not wait for it for ever."""
+        """Settle doubts as unknown if the log cannot be read again and again: a run must not wait for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
             self._bus.warn(f"the usage log cannot be read yet: {error}")
@@ -184,7 +185,7 @@ class Reconciler:
         return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
 
     def _next_sweep(self) -> float:
-        """After the gap, yet not later than the moment at which the first silence counts."""
+        """The time of the next reading: after the gap, but not later than the end of the first settling time."""
         now = self._context.now()
         settles = [
             job.doubted_at + self._settle

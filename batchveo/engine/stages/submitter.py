@@ -1,4 +1,4 @@
-"""The stage that sends requests to the service, each once."""
+"""The stage that sends each claimed request to the service, once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchveo.provider import ApiClient
 class Submitter:
     """Submits each job as soon as the broker gives it out; the broker decides how many at once.
 
-    ``place`` takes the job as it is after the submit.
+    ``place`` gets each job as it is after the submit.
     """
 
     def __init__(self, broker: Broker, apis: PerKey[ApiClient], *, place: Callable[[Job], None]) -> None:

@@ -1,4 +1,4 @@
-"""Fetches one finished video and puts it, verified, where it belongs."""
+"""Fetches a finished video, verifies it, and writes it to the destination."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from batchveo.storage.mp4 import NotAnMp4
 from batchveo.storage.objects import Faint, objects
 
 LARGEST_VIDEO = 512 * 1024**2
-"""Bytes; what is announced to be larger is not a video of ours: eight seconds take some 30 MB."""
+"""Bytes; a larger body is not a video of a job: eight seconds take about 30 MB."""
 BYTES_A_SECOND = 16 * 1024**2
 """Of a video whose length is not announced, at most: five times what 1080p takes at its best."""
 LEAST_BOUND = 64 * 1024**2
 USUAL_SECONDS = 8
 """The longest that Veo makes by default."""
 REFUSED_TRIES = 3
-"""How often a run looks at a URL that must not be fetched from."""
+"""How often a run tries a URL whose address is not allowed."""
 STALLED_TRIES = 6
-"""How often a run waits for a body that trickles; each time takes half a minute."""
+"""How often a run waits for a stalled body; each time takes half a minute."""
 ENDLESS_TRIES = 2
 """How often a run reads a body that does not end."""
 ONE_FILE_TRIES = 3
@@ -48,7 +48,7 @@ class Untrusted(Exception):
 
 
 def shelf_of(output: Destination, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
-    """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
+    """The place for videos that ``output`` names; raises ``UsageError`` if its extra is missing.
 
     ``writer``, ``sidecars``: see ``VideoFile.plan``.
     """
@@ -71,7 +71,7 @@ def largest_body(job: Job) -> int:
 
 
 class VideoFetcher:
-    """Fetches videos to one destination. Remembers, while it lives, how far a broken download came."""
+    """Fetches videos to one destination. Remembers in memory the state of downloads that broke off."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class VideoFetcher:
         self._partial: dict[int, Partial] = {}
 
     async def fetch(self, job: Job) -> FetchOutcome:
-        """Fetch the video of ``job``, and put it, with its length, hash and container checked, where it belongs.
+        """Fetch the video of ``job``, check its length, hash and container, and write it to the destination.
 
         One that a run left whole just before it died is recognised and not fetched again.
         """
@@ -127,8 +127,9 @@ class VideoFetcher:
             raise DownloadFailed(DownloadError(reason=describe_exception(error))) from None
 
     async def _stream_body(self, job: Job, spot: Spot) -> Downloaded:
-        """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
+        """Read the body to its spot; if an earlier try broke off, only the rest."""
         rest = self._partial.pop(job.seq, None)
+        # the part on disk may be another's, or cut short by a full disk: the hash in memory decides
         if rest is not None and not await spot.holds(rest.size, rest.digest):
             rest = None
         async with self._videos.open(job.video_url or "", rest.make_headers() if rest else None) as response:
@@ -140,7 +141,7 @@ class VideoFetcher:
                     await self._write_body(job, response, body, taking)
                     return await taking.finish()
                 except (TooLong, NotAnMp4, DownloadFailed, OSError):
-                    await taking.discard()  # a full disk has need of the room
+                    await taking.discard()  # frees the space: the disk may be full
                     raise
 
     async def _write_body(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
@@ -158,6 +159,7 @@ class VideoFetcher:
         except TooLong:
             raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None
         except (httpx.HTTPError, Stalled):
+            # only a break of the connection is resumed: after any other error the bytes themselves are in question
             await taking.keep()
             self._remember_partial(job, body, taking.size)
             raise
