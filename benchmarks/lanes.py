@@ -64,7 +64,7 @@ class Lane:
         batches = CallBatcher(send)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(batches.run)
-            desk = RemoteBroker(name, batches, despair=print)
+            desk = RemoteBroker(name, batches, report_lost=print)
             await desk.join_run()
             await work(desk)
             tasks.cancel_scope.cancel()

@@ -30,7 +30,7 @@ PRICE = 2.275
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
 HEAVY = frozenset({"endless-body"})
-"""Faults that move so many bytes that a night would take minutes; ``tests/engine/test_url_expiry.py`` has them."""
+"""Faults that move so many bytes that a night would take minutes; ``test_downloader.py`` has them."""
 UNSEEN = frozenset(VIDEO)
 """Faults of a video that is whole all the same: no run looks into it."""
 WITHOUT_END = frozenset({"no-url", "poll-403"})

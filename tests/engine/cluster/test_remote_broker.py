@@ -1,4 +1,4 @@
-"""What only a wire can do to a worker and its coordinator, each of which may die or freeze without the other."""
+"""Remote brokers: calls in one message, and whatever a wire does to a worker and its coordinator."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from batchveo.core.events import JobStateChanged, Message
 from batchveo.core.models import InputFile, Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Refused, RejectedTemporarily
 from batchveo.engine.broker import Fenced, TooLate
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method, Unreachable
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, ActorLost, Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import (
     FENCED_RECORD_SECONDS,
     PATIENCE_SECONDS,
     PERMISSION_SECONDS,
+    SENT_ALONE,
+    CallBatcher,
     RemoteBroker,
 )
 from batchveo.store.transitions import Transitions
@@ -402,3 +404,89 @@ async def test_a_worker_given_up_while_the_state_cannot_be_written(tmp_path: Pat
         assert (result.exit_status, at_work.on_disk(job).state) == (3, S.SUBMITTING)
         await at_work.open()
         assert at_work.job(job).state is S.IN_DOUBT
+
+
+def call_of(number: int, method: Method = Method.RECORD) -> Call:
+    return Call(worker="w", session="s", number=number, settled=0, method=method)
+
+
+class Post:
+    """A way to the coordinator; a message takes a second."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[int]] = []
+        self.lost = False
+
+    async def __call__(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        self.messages.append([call.number for call in calls])
+        await anyio.sleep(1.0)
+        if self.lost:
+            raise ActorLost
+        return [Answer(value=call.number, now=0.0) for call in calls]
+
+
+@pytest.mark.anyio
+async def test_calls_of_one_moment_travel_together() -> None:
+    """The first goes at once; what comes meanwhile goes in one message, and each gets its own answer."""
+    post = Post()
+    batches = CallBatcher(post)
+    answers: dict[int, object] = {}
+
+    async def ask(number: int) -> None:
+        answers[number] = (await batches(call_of(number))).value
+
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as calls:
+        tasks.start_soon(batches.run)
+        calls.start_soon(ask, 0)
+        await anyio.sleep(0.5)
+        for number in range(1, 10):
+            calls.start_soon(ask, number)
+        await anyio.sleep(5)
+        tasks.cancel_scope.cancel()
+    assert [len(message) for message in post.messages] == [1, 9]
+    assert answers == {number: number for number in range(10)}
+
+
+@pytest.mark.anyio
+async def test_long_polls_and_large_answers_go_by_themselves() -> None:
+    """So that nothing small waits for them."""
+    post = Post()
+    batches = CallBatcher(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        async with anyio.create_task_group() as calls:
+            for number, method in enumerate([Method.RECORD, *SENT_ALONE, Method.RECORD]):
+                calls.start_soon(batches, call_of(number, method))
+        tasks.cancel_scope.cancel()
+    assert sorted(map(len, post.messages)) == [1, 1, 1, 2]
+
+
+@pytest.mark.anyio
+async def test_a_lost_message_is_told() -> None:
+    """A message that is lost is lost for each call in it; the next goes on."""
+    post = Post()
+    batches = CallBatcher(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        assert (await batches(call_of(1, Method.CLAIM))).value == 1
+        post.lost = True
+        for method in (Method.CLAIM, Method.RECORD):
+            with pytest.raises(Unreachable):
+                await batches(call_of(2, method))
+        post.lost = False
+        assert (await batches(call_of(3))).value == 3
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_gives_up_does_not_hold_the_others() -> None:
+    """Its call goes all the same."""
+    post = Post()
+    batches = CallBatcher(post)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(batches.run)
+        with anyio.move_on_after(0.5):
+            await batches(call_of(1))
+        assert (await batches(call_of(2))).value == 2
+        tasks.cancel_scope.cancel()
+    assert post.messages == [[1], [2]]

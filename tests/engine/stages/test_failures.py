@@ -1,12 +1,12 @@
-"""Failed polls in a row: what is a last word, and how soon a generation is asked for again."""
+"""Failed polls: which answer is a last word, how soon the next poll is, and when the service is out of reach."""
 
 from __future__ import annotations
 
 import pytest
 
 from batchveo.core.models import JobState
-from batchveo.core.outcomes import PollError
-from batchveo.engine.stages.failures import SELDOM_CAP_SECONDS, FailureStreaks
+from batchveo.core.outcomes import PollError, StillGenerating
+from batchveo.engine.stages.failures import POLLS_SAID, SELDOM_CAP_SECONDS, FailureStreaks, Outage
 from tests.helpers.factories import make_job
 
 JOB = make_job(JobState.GENERATING)
@@ -79,3 +79,24 @@ def test_what_is_put_aside_is_asked_for_seldom() -> None:
     assert gaps[-1] == SELDOM_CAP_SECONDS
     assert streaks.end_streak(JOB, 2000.0)
     assert not streaks.end_streak(JOB, 2000.0)
+
+
+AWAY = PollError(reason="cannot reach https://x (Connection refused)", unreachable=True)
+
+
+def test_it_is_said_once_for_all_generations_and_once_at_its_end() -> None:
+    """However many there are."""
+    outage = Outage()
+    said = [outage.follow_outcome(AWAY) for _ in range(40)]
+    assert [text for text in said if text] == ["cannot reach https://x (Connection refused): polls go on trying"]
+    assert said[POLLS_SAID - 1] is not None
+    assert outage.follow_outcome(StillGenerating(word="queued")) == "polls reach the service again, after 40 in vain"
+    assert outage.follow_outcome(StillGenerating(word="queued")) is None
+
+
+def test_a_hiccup_is_not_worth_a_word() -> None:
+    """Neither its beginning nor its end."""
+    outage = Outage()
+    for _ in range(3):
+        assert outage.follow_outcome(AWAY) is None
+        assert outage.follow_outcome(PollError(reason="HTTP 503")) is None
