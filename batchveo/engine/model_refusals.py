@@ -47,13 +47,13 @@ class Refusals:
         """Submit jobs of ``model`` again: the refusal was not about it."""
         self._get_refusal(model).examining = False
 
-    def add_refusal(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
+    def add_refusal(self, model: str, reason: str, *, job: int, now: float, whole: bool = False) -> Refusal:
         """Count a refusal of ``model`` or of one of its jobs; ``whole``: it names the model.
 
         The same job refused again does not count.
         """
         refusal = self._get_refusal(model)
-        refusal.reason, refusal.examining = words, False
+        refusal.reason, refusal.examining = reason, False
         refusal.in_a_row += job not in refusal.jobs
         refusal.jobs.add(job)
         refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED

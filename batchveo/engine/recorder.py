@@ -146,8 +146,8 @@ class Recorder:
             return Entry(job=current)
         service = address_options(self._context.store.runs.list_services())
         audit = pasteable("audit", state=self._context.store.path, service=service)
-        words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
-        return Entry(job=current, events=(_make_warning(job, words),))
+        text = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
+        return Entry(job=current, events=(_make_warning(job, text),))
 
     def _write_move(self, job: Job, move: Move, now: float) -> Entry:
         moved = self._context.store.transitions.apply_move(job, move, run=self._context.run, now=now)
@@ -185,8 +185,8 @@ class Recorder:
             self._bus.emit(event)
 
 
-def _make_warning(job: Job, words: str) -> Message:
-    return Message(text=f"{job.name}: {words}", warning=True)
+def _make_warning(job: Job, text: str) -> Message:
+    return Message(text=f"{job.name}: {text}", warning=True)
 
 
 def _describe_taken(generation: str) -> str:

@@ -41,8 +41,8 @@ class RefusedJobs:
     async def examine_refusal(self, throttle: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
         """Find the cause of the refusal of ``job``, which is pending again, and what it means for other jobs."""
         if isinstance(outcome, Withdrawn):
-            words = await self._add_replacement(throttle, job.model, outcome.reason)
-            self._put_aside(throttle, job, words, whole=True)
+            reason = await self._add_replacement(throttle, job.model, outcome.reason)
+            self._put_aside(throttle, job, reason, whole=True)
         elif await self._is_about_money(throttle, job, outcome):
             throttle.refusals.resume_model(job.model)
             await self._handle_no_credits(throttle, outcome.reason)
@@ -71,18 +71,18 @@ class RefusedJobs:
             replacement = None
         return f"{reason} ({model}: {replacement})" if replacement else reason
 
-    def _put_aside(self, throttle: KeyThrottle, job: Job, words: str, *, whole: bool) -> None:
+    def _put_aside(self, throttle: KeyThrottle, job: Job, reason: str, *, whole: bool) -> None:
         """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""
-        refusal = throttle.refusals.add_refusal(job.model, words, job=job.seq, now=self._context.now(), whole=whole)
-        self._context.store.skipped.skip_job(job, words, run=self._context.run)
+        refusal = throttle.refusals.add_refusal(job.model, reason, job=job.seq, now=self._context.now(), whole=whole)
+        self._context.store.skipped.skip_job(job, reason, run=self._context.run)
         if refusal.whole and self._throttles.is_model_refused(job.model):
-            jobs = 1 + self._context.store.skipped.skip_model(job.model, words, run=self._context.run)
+            jobs = 1 + self._context.store.skipped.skip_model(job.model, reason, run=self._context.run)
             if jobs > 1 and throttle.refusals.take_probe(job.model):
                 self._context.store.skipped.release_one(job.model, run=self._context.run)
                 return
-            self._warn_once(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
+            self._warn_once(f"{job.model} is put aside with its pending jobs, {jobs} now: {reason}", job.model)
         elif not refusal.whole:
-            self._warn_once(f"{job.name}: put aside: {words}", words)
+            self._warn_once(f"{job.name}: put aside: {reason}", reason)
 
     def release_model(self, throttle: KeyThrottle, job: Job) -> None:
         """Submit the skipped jobs of the model of ``job`` after all, since ``job`` was accepted."""
@@ -94,8 +94,8 @@ class RefusedJobs:
         """Skip ``job``, which is pending again, if its model was refused in the meantime."""
         if self._throttles.is_model_refused(job.model):
             in_use = (throttle for throttle in self._throttles if throttle.closed is None)
-            words = next(in_use).refusals.find_reason(job.model)
-            self._context.store.skipped.skip_job(job, words, run=self._context.run)
+            reason = next(in_use).refusals.find_reason(job.model)
+            self._context.store.skipped.skip_job(job, reason, run=self._context.run)
 
     def _warn_once(self, text: str, once: str) -> None:
         if once not in self._warned:

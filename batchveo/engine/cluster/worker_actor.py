@@ -76,7 +76,7 @@ class WorkerActor:
         if broker.is_fenced:
             self._fenced.set()
 
-    def _report_lost(self, words: str) -> None:
+    def _report_lost(self, text: str) -> None:
         """Keep the text about a purchase for the driver, and print it in case the driver is gone."""
-        self._warnings.append(words)
-        print(words, file=sys.stderr)  # noqa: T201
+        self._warnings.append(text)
+        print(text, file=sys.stderr)  # noqa: T201

@@ -65,9 +65,9 @@ class Curve(NamedTuple):
 
 
 class PollSchedule:
-    """Knows what is in flight, and since when each generation was not seen to be still under way.
+    """Knows what is in flight, and since when each generation was last seen unfinished.
 
-    A generation counts from ``accepted`` or its first poll until ``ended``. Times are seconds since the epoch.
+    A generation counts from ``add_accepted`` or its first poll until ``remove_job``. Times are seconds since the epoch.
     """
 
     def __init__(self, settings: RunSettings, durations: Durations) -> None:
@@ -86,7 +86,7 @@ class PollSchedule:
         return now + self._find_gap(job, 0.0)
 
     def plan_after_answer(self, job: Job, now: float) -> float:
-        """When to poll again, after an answer that it is still under way."""
+        """When to poll again, after an answer that it is unfinished."""
         age = _find_age(job, now)
         self._see_unfinished(job, age)
         return now + self._find_gap(job, age)

@@ -68,7 +68,7 @@ class Reconciler:
         self._record = record
         self._known: set[RequestId] = set()
         self._looked: set[RequestId] = set()
-        self._told: set[RequestId] = set()
+        self._settled: set[RequestId] = set()
         """The generations without a video whose charge is known."""
         self._seen_at: dict[RequestId, float] = {}
         self._gap = SHORTEST_GAP
@@ -114,7 +114,7 @@ class Reconciler:
 
     def _list_open_charges(self) -> list[Job]:
         """The generations without a video whose charge the log or the ledger may still show."""
-        return [job for job in self._in_flight.charge_unknown.values() if job.client_request_id not in self._told]
+        return [job for job in self._in_flight.charge_unknown.values() if job.client_request_id not in self._settled]
 
     async def _sweep_logs(self) -> None:
         by_key: defaultdict[Label, list[Job]] = defaultdict(list)
@@ -137,12 +137,12 @@ class Reconciler:
         if self._list_wanted().get(job.client_request_id) is not job or _says_nothing(outcome):
             return
         if job.seq in self._in_flight.charge_unknown and isinstance(outcome, Charged | AbsentFromLog):
-            self._told.add(job.client_request_id)
+            self._settled.add(job.client_request_id)
         await self._record(job, outcome)
 
     def _is_ripe(self, job: Job) -> bool:
         """Whether the settling time of a generation without a video is over, so that the ledger counts."""
-        if self._in_flight.charge_unknown.get(job.seq) is not job or job.client_request_id in self._told:
+        if self._in_flight.charge_unknown.get(job.seq) is not job or job.client_request_id in self._settled:
             return False
         return self._find_end(job) + self._settle <= self._context.now()
 
