@@ -46,6 +46,7 @@ from tests.helpers.coordinator_at_work import (
     CoordinatorAtWork,
     all_of,
     finished,
+    generation,
     key,
     names,
 )
@@ -70,11 +71,6 @@ def offices(request: pytest.FixtureRequest, tmp_path: Path) -> Offices:
                 yield at_work
 
     return opened
-
-
-def generation(job: Job) -> Accepted:
-    """The answer to its submit."""
-    return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
 
 
 async def bought(broker: Broker) -> Job:

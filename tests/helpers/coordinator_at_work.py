@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event, Message
 from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.outcomes import Accepted
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.cluster.remote_broker import RemoteBroker
@@ -219,6 +220,24 @@ class CoordinatorAtWork:
     @property
     def events(self) -> list[Event]:
         return self.setup.events
+
+
+def generation(job: Job) -> Accepted:
+    """The answer to the submit of ``job``."""
+    return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
+
+
+async def sent(broker: RemoteBroker) -> Job:
+    """The next job, its request about to leave."""
+    job = await broker.claim()
+    await broker.mark_sent(job)
+    return job
+
+
+async def joined(at_work: CoordinatorAtWork, worker: str = "a") -> RemoteBroker:
+    broker = at_work.remote_broker(worker)
+    await broker.join_run()
+    return broker
 
 
 async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
