@@ -52,10 +52,9 @@ def _goes_on(question: str) -> bool:
 
 
 def _asked(offer: PurchaseQuote) -> bool:
-    from batchveo.display.columns import terminal_width
-    from batchveo.display.plan import format_offer
+    from batchveo.display.plan import print_quote
 
-    click.echo(format_offer(offer, terminal_width()), err=True)
+    print_quote(offer, sys.stderr)
     return _yes("\nBuy them?")
 
 

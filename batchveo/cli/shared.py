@@ -19,12 +19,11 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.run_options import KEPT, Told
 from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
-from batchveo.display.background import BackgroundReporter
-from batchveo.display.factory import reporter_for
 from batchveo.display.log_output import log_events, open_log
-from batchveo.display.notification_channels import Messengers, urls_in
+from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.display.notifier import Notifier
-from batchveo.display.summary import account_lines, outcome_lines
+from batchveo.display.reporter import BackgroundReporter, open_reporter
+from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
@@ -126,7 +125,7 @@ def show_run(options: dict[str, Any]) -> Iterator[tuple[BackgroundReporter, Noti
 
 
 def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
-    return reporter_for(
+    return open_reporter(
         sys.stderr,
         verbosity=-1 if options["quiet"] else options["verbose"],
         plain=options["plain"] or options["verbose"] >= LOGGERS,  # records would tear a live view
@@ -137,15 +136,15 @@ def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
 def messengers_of(options: dict[str, Any]) -> Messengers:
     """Who is told how the run goes; raises ``UsageError`` where a URL is none."""
     file = options["notify_file"]
-    return Messengers([*options["notify"], *(urls_in(file) if file else ())])
+    return Messengers([*options["notify"], *(read_urls(file) if file else ())])
 
 
 def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReporter) -> int:
     """Say how the run ended; returns its exit status."""
     # a terminal that takes nothing any more must not keep the process; JSON has had its last line
-    if not shown.stuck and not options["log_json"]:
+    if not shown.is_stuck and not options["log_json"]:
         output = result.output or options["output"]
-        for line in [*outcome_lines(result, output), *_account(result, options["state"])]:
+        for line in [*describe_outcome(result, output), *_account(result, options["state"])]:
             with contextlib.suppress(OSError):  # whoever read along has gone; the exit status still tells
                 click.echo(line, err=True)
     return result.exit_status
@@ -155,6 +154,6 @@ def _account(result: RunResult, state: Path) -> list[str]:
     """Nothing where the state cannot be read: what stopped the run has been said, and its exit status stands."""
     try:
         with Store(state, writing=False) as store:
-            return list(account_lines(result, store))
+            return list(describe_account(result, store))
     except (BatchveoError, sqlite3.Error):
         return []

@@ -16,7 +16,7 @@ import batchveo
 from batchveo.cli import status_of
 from batchveo.sandbox import Service, Settings, running
 from batchveo.storage.reader import at_hand, video_at
-from batchveo.web.app import app
+from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.thumbnails import make_poster
 from tests.storage.conftest import Bucket
@@ -108,7 +108,7 @@ def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pyt
 
 @contextmanager
 def page(state: str = "state/batchveo.db") -> Iterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app(Path(state), keys=Secrets()))
+    transport = httpx.ASGITransport(make_app(Path(state), keys=Secrets()))
     yield httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700")
 
 

@@ -18,7 +18,7 @@ from batchveo.core.state_machine import Move
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.storage.local_files import measure, sidecar_path
 from batchveo.store import Store
-from batchveo.web.app import app
+from batchveo.web.app import make_app
 from batchveo.web.security import CSRF_HEADER, Secrets
 from tests.helpers.factories import make_spec
 
@@ -156,7 +156,7 @@ class Client:
 def client(night: Night) -> Client:
     """A client of the night's page."""
     keys = Secrets()
-    return Client(app(night.path, keys=keys), keys)
+    return Client(make_app(night.path, keys=keys), keys)
 
 
 @pytest.fixture(scope="module")

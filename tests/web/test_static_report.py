@@ -13,8 +13,8 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.dataset.index import RECORD
 from batchveo.store import Store
-from batchveo.web.html import embedded
-from batchveo.web.static_report import default_output, write_report
+from batchveo.web.page import embed_json
+from batchveo.web.static_report import choose_output, write_report
 from tests.web.conftest import HOSTILE, Night
 
 
@@ -29,7 +29,7 @@ def data_of(path: Path) -> dict[str, object]:
 @pytest.mark.parametrize("text", [HOSTILE, "</SCRIPT >", "<!--<script>", "\u2028\u2029", "&lt;", "\ud83d", '"\\'])
 def test_embedded_json_is_no_markup(text: str) -> None:
     """And says the same."""
-    content = embedded({"x": text})
+    content = embed_json({"x": text})
     assert json.loads(content) == {"x": text}
     assert not set("<>&\u2028\u2029") & set(content)
     content.encode()
@@ -97,8 +97,8 @@ def test_a_report_is_not_written_into_a_dataset(night: Night, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     (night.videos / RECORD).touch()
     with Store(night.path, writing=False) as store:
-        assert default_output(store) == Path("report.html")
-        assert default_output(store, night.videos / "train") == Path("report.html")
+        assert choose_output(store) == Path("report.html")
+        assert choose_output(store, night.videos / "train") == Path("report.html")
 
 
 def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

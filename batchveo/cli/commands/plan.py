@@ -22,8 +22,7 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.read_options import reading_of
 from batchveo.cli.shared import planned_settings, service_of
-from batchveo.display.columns import listing_width
-from batchveo.display.plan import plan_row, plan_text
+from batchveo.display.plan import make_plan_row, print_plan
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
 from batchveo.operations.preflight import start_sandbox
@@ -48,12 +47,10 @@ def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
     """Make the plan and print it; 1 if an image cannot be used."""
     made = _plan(manifests, options)
-    text = (
-        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
-        if as_json
-        else plan_text(made, listing_width(sys.stdout), state=options["state"])
-    )
-    click.echo(text)
+    if as_json:
+        click.echo(json.dumps(make_plan_row(made), ensure_ascii=False, indent=2))
+    else:
+        print_plan(made, sys.stdout, state=options["state"])
     return int(bool(made.images and made.images.problems))
 
 

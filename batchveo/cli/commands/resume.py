@@ -28,5 +28,5 @@ def command(**options: Any) -> int:
             told=told_of(click.get_current_context()),
             consent=consent_of(options),
         )
-        notifier.ended(result)
+        notifier.report_end(result)
     return conclude(result, options, shown)

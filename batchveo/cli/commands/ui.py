@@ -32,11 +32,11 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
     """
     from batchveo.core.asgi_server import serve
     from batchveo.store import Store
-    from batchveo.web.app import app
-    from batchveo.web.security import secrets_for
+    from batchveo.web.app import make_app
+    from batchveo.web.security import make_secrets
 
     Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
-    keys = secrets_for(host, token=token)
+    keys = make_secrets(host, token=token)
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"
@@ -45,7 +45,7 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
             click.launch(page)
 
     try:
-        serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
+        serve(make_app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
     return 0
