@@ -54,14 +54,14 @@ from tests.helpers.factories import make_spec
 
 pytestmark = pytest.mark.anyio
 S = JobState
-Offices = Callable[..., AbstractAsyncContextManager[CoordinatorAtWork]]
+CoordinatorOpener = Callable[..., AbstractAsyncContextManager[CoordinatorAtWork]]
 FETCHED = Downloaded(folder="/videos", file="v.mp4", bytes=3, sha256="00")
 URL = Completed(url="https://cdn.example/v.mp4", cost_usd=1.0)
 
 
 @pytest.fixture(params=[LOCAL, REMOTE, *FAULTY], ids=lambda kind: kind.name)
-def offices(request: pytest.FixtureRequest, tmp_path: Path) -> Offices:
-    """Offices with each kind of broker."""
+def open_coordinator(request: pytest.FixtureRequest, tmp_path: Path) -> CoordinatorOpener:
+    """Coordinators with each kind of broker."""
 
     @asynccontextmanager
     async def opened(jobs: Any = 3, **options: Any) -> AsyncIterator[CoordinatorAtWork]:
@@ -90,9 +90,9 @@ async def is_fenced(broker: Broker, at_work: CoordinatorAtWork) -> bool:
 # -- each verb
 
 
-async def test_a_job_goes_its_way(offices: Offices) -> None:
+async def test_a_job_goes_its_way(open_coordinator: CoordinatorOpener) -> None:
     """From its claim to its file, each step answered with the job as it is then, and safe on disk by then."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         assert (job.state, job.attempts) == (S.SUBMITTING, 1)
@@ -113,9 +113,9 @@ async def test_a_claim_is_safe_before_a_remote_worker_hears_of_it(tmp_path: Path
         assert at_work.on_disk(job).client_request_id == job.client_request_id
 
 
-async def test_no_job_is_given_twice(offices: Offices) -> None:
+async def test_no_job_is_given_twice(open_coordinator: CoordinatorOpener) -> None:
     """However often calls come: one claim, one attempt, one record of each."""
-    async with offices(9, workers=2) as at_work:
+    async with open_coordinator(9, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         turns = [one, two] * 4 + [one]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in turns))
@@ -128,9 +128,9 @@ async def test_no_job_is_given_twice(offices: Offices) -> None:
             assert moves == [("pending", "submitting"), ("submitting", "generating")]
 
 
-async def test_what_is_recorded_twice_is_known_already(offices: Offices) -> None:
+async def test_what_is_recorded_twice_is_known_already(open_coordinator: CoordinatorOpener) -> None:
     """Said again, it changes nothing, and the answer is yes."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         await broker.mark_sent(job)
@@ -141,9 +141,9 @@ async def test_what_is_recorded_twice_is_known_already(offices: Offices) -> None
         assert at_work.notes() == []
 
 
-async def test_what_a_person_did_in_the_meantime_stands(offices: Offices) -> None:
+async def test_what_a_person_did_in_the_meantime_stands(open_coordinator: CoordinatorOpener) -> None:
     """The answer to a record that came too late is the job as it is."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await bought(broker)
         with Store(at_work.setup.path) as other:
@@ -157,9 +157,9 @@ def _failed(job: Job) -> Any:
     return next_state(job, GenerationFailed(reason="no"), now=0.0, jitter=0.0)
 
 
-async def test_a_claim_waits_for_its_time(offices: Offices) -> None:
+async def test_a_claim_waits_for_its_time(open_coordinator: CoordinatorOpener) -> None:
     """A job that was turned away comes again when its wait is over, and a long poll that ends is not the end."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         await broker.record_outcome(job, RejectedTemporarily(reason="503", retry_after=60.0))
@@ -169,9 +169,9 @@ async def test_a_claim_waits_for_its_time(offices: Offices) -> None:
         assert at_work.clock.now() - begun >= 50.0
 
 
-async def test_a_claim_waits_for_ever_where_nothing_is_left(offices: Offices) -> None:
+async def test_a_claim_waits_for_ever_where_nothing_is_left(open_coordinator: CoordinatorOpener) -> None:
     """Only the end of the run ends it."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await bought(broker)
         claim = at_work.begin(broker.claim)
@@ -181,11 +181,11 @@ async def test_a_claim_waits_for_ever_where_nothing_is_left(offices: Offices) ->
         assert await claim.waits()
 
 
-async def test_an_interrupt_ends_the_claims_and_lets_records_in(offices: Offices) -> None:
+async def test_an_interrupt_ends_the_claims_and_lets_records_in(open_coordinator: CoordinatorOpener) -> None:
     """What was under way may end."""
     from signal import SIGTERM
 
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         await broker.mark_sent(job)
@@ -194,11 +194,11 @@ async def test_an_interrupt_ends_the_claims_and_lets_records_in(offices: Offices
         assert await finished(broker) == 4.0
 
 
-async def test_nothing_more_leaves_after_an_interrupt(offices: Offices) -> None:
+async def test_nothing_more_leaves_after_an_interrupt(open_coordinator: CoordinatorOpener) -> None:
     """What was claimed and not sent waits for the next run, and is not in doubt."""
     from signal import SIGTERM
 
-    async with offices(2) as at_work:
+    async with open_coordinator(2) as at_work:
         broker = await at_work.broker()
         sent, unsent = await broker.claim(), await broker.claim()
         await broker.mark_sent(sent)
@@ -210,7 +210,7 @@ async def test_nothing_more_leaves_after_an_interrupt(offices: Offices) -> None:
         assert [at_work.job(job).state for job in (sent, unsent)] == [S.IN_DOUBT, S.PENDING]
 
 
-async def test_an_input_file_comes_whole(offices: Offices, tmp_path: Path) -> None:
+async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tmp_path: Path) -> None:
     """Media type and bytes, whatever they are."""
     from batchveo.core.models import InputFile
 
@@ -218,14 +218,14 @@ async def test_an_input_file_comes_whole(offices: Offices, tmp_path: Path) -> No
     (tmp_path / "cat.png").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
-    async with offices([make_spec(inputs=(image,))]) as at_work:
+    async with open_coordinator([make_spec(inputs=(image,))]) as at_work:
         broker = await at_work.broker()
         assert await broker.read_input_file(sha256) == ("image/png", content)
 
 
-async def test_what_is_told_arrives_once(offices: Offices) -> None:
+async def test_what_is_told_arrives_once(open_coordinator: CoordinatorOpener) -> None:
     """In its order, with the calls that follow."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         for number in range(3):
             broker.send_event(Message(text=f"<b>{number}\x1b[31m\n\u202e"))
@@ -236,9 +236,9 @@ async def test_what_is_told_arrives_once(offices: Offices) -> None:
         assert at_work.notes() == [*(f"<b>{number}\x1b[31m\n\u202e" for number in range(3)), "last"]
 
 
-async def test_a_disk_that_is_full_ends_the_run_for_all(offices: Offices) -> None:
+async def test_a_disk_that_is_full_ends_the_run_for_all(open_coordinator: CoordinatorOpener) -> None:
     """Exit status 3; the video is fetched by the next run."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.record_outcome(await bought(one), URL)
         assert (await one.record_outcome(job, DiskRefused(reason="no room"))).state is S.DOWNLOADING
@@ -246,9 +246,9 @@ async def test_a_disk_that_is_full_ends_the_run_for_all(offices: Offices) -> Non
         assert isinstance(at_work.process.coordinator._bus.stopped, DiskTrouble)
 
 
-async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> None:
+async def test_a_video_set_aside_is_left_to_the_next_run(open_coordinator: CoordinatorOpener) -> None:
     """This run does not wait for it."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.record_outcome(await bought(broker), URL)
         await broker.record_outcome(job, DownloadError(reason="no video", tries=1), aside=True)
@@ -258,9 +258,9 @@ async def test_a_video_set_aside_is_left_to_the_next_run(offices: Offices) -> No
 # -- names, and workers that were given up
 
 
-async def test_a_name_is_used_once(offices: Offices) -> None:
+async def test_a_name_is_used_once(open_coordinator: CoordinatorOpener) -> None:
     """Not while its bearer works, nor after."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         await at_work.broker("a")
         with pytest.raises(Fenced):
             await at_work.broker("a")
@@ -270,9 +270,9 @@ async def test_a_name_is_used_once(offices: Offices) -> None:
         await at_work.broker("b")
 
 
-async def test_a_worker_that_was_given_up_is_told_so(offices: Offices) -> None:
+async def test_a_worker_that_was_given_up_is_told_so(open_coordinator: CoordinatorOpener) -> None:
     """Each of its calls, and giving it up twice is giving it up once."""
-    async with offices() as at_work:
+    async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         at_work.give_up("a")
@@ -283,9 +283,9 @@ async def test_a_worker_that_was_given_up_is_told_so(offices: Offices) -> None:
         assert await is_fenced(broker, at_work)
 
 
-async def test_a_job_whose_request_did_not_leave_is_free_at_once(offices: Offices) -> None:
+async def test_a_job_whose_request_did_not_leave_is_free_at_once(open_coordinator: CoordinatorOpener) -> None:
     """Another worker gets it, under another request id; the first may not send it."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         at_work.give_up("one")
@@ -295,9 +295,9 @@ async def test_a_job_whose_request_did_not_leave_is_free_at_once(offices: Office
             await one.mark_sent(job)
 
 
-async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) -> None:
+async def test_leave_is_refused_once_the_job_was_taken_away(open_coordinator: CoordinatorOpener) -> None:
     """By a person, say: the claim is compared."""
-    async with offices(1) as at_work:
+    async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         moved = at_work.process.store.transitions.recover_job(job, run=at_work.setup.spec.run, now=at_work.clock.now())
@@ -306,9 +306,9 @@ async def test_leave_is_refused_once_the_job_was_taken_away(offices: Offices) ->
             await broker.mark_sent(job)
 
 
-async def test_a_job_whose_request_may_have_left_is_in_doubt(offices: Offices) -> None:
+async def test_a_job_whose_request_may_have_left_is_in_doubt(open_coordinator: CoordinatorOpener) -> None:
     """The usage log tells; nobody is given it before."""
-    async with offices(1, settle=600.0) as at_work:
+    async with open_coordinator(1, settle=600.0) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         await one.mark_sent(job)
@@ -317,9 +317,9 @@ async def test_a_job_whose_request_may_have_left_is_in_doubt(offices: Offices) -
         assert await at_work.begin(two.claim).waits()
 
 
-async def test_the_generation_of_a_worker_given_up_still_counts(offices: Offices) -> None:
+async def test_the_generation_of_a_worker_given_up_still_counts(open_coordinator: CoordinatorOpener) -> None:
     """Its job becomes generating, for somebody else to adopt."""
-    async with offices(1, settle=600.0, workers=2) as at_work:
+    async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         await one.mark_sent(job)
@@ -332,9 +332,9 @@ async def test_the_generation_of_a_worker_given_up_still_counts(offices: Offices
         assert at_work.lost_purchases == []
 
 
-async def test_a_late_generation_takes_a_job_that_waits_again(offices: Offices) -> None:
+async def test_a_late_generation_takes_a_job_that_waits_again(open_coordinator: CoordinatorOpener) -> None:
     """It was paid for: no second one is bought, and its price counts."""
-    async with offices(1, settle=600.0) as at_work:
+    async with open_coordinator(1, settle=600.0) as at_work:
         one = await at_work.broker("one")
         job = await one.claim()
         await one.mark_sent(job)
@@ -345,9 +345,11 @@ async def test_a_late_generation_takes_a_job_that_waits_again(offices: Offices) 
         assert at_work.attempts() == [(job.client_request_id, "g-1-1")]
 
 
-async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(offices: Offices) -> None:
+async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
+    open_coordinator: CoordinatorOpener,
+) -> None:
     """It was bought twice, and not unnoticed. The worker that has the job keeps it."""
-    async with offices(1, settle=600.0, workers=2) as at_work:
+    async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         await one.mark_sent(job)
@@ -366,9 +368,9 @@ async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
         assert at_work.job(job).state is S.PENDING
 
 
-async def test_a_late_generation_that_is_another_jobs_serves_no_second(offices: Offices) -> None:
+async def test_a_late_generation_that_is_another_jobs_serves_no_second(open_coordinator: CoordinatorOpener) -> None:
     """The service named one id twice: the job stays in doubt."""
-    async with offices(2, settle=600.0) as at_work:
+    async with open_coordinator(2, settle=600.0) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         await one.mark_sent(job)
@@ -381,9 +383,9 @@ async def test_a_late_generation_that_is_another_jobs_serves_no_second(offices: 
         ]
 
 
-async def test_a_generation_that_is_another_jobs_is_a_doubt(offices: Offices) -> None:
+async def test_a_generation_that_is_another_jobs_is_a_doubt(open_coordinator: CoordinatorOpener) -> None:
     """From whom it may come."""
-    async with offices(2, settle=600.0) as at_work:
+    async with open_coordinator(2, settle=600.0) as at_work:
         broker = await at_work.broker()
         first = await bought(broker)
         job = await broker.claim()
@@ -392,9 +394,9 @@ async def test_a_generation_that_is_another_jobs_is_a_doubt(offices: Offices) ->
         assert moved.state is S.IN_DOUBT
 
 
-async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(offices: Offices) -> None:
+async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(open_coordinator: CoordinatorOpener) -> None:
     """The job that comes is another's."""
-    async with offices(2, concurrency=1, workers=2) as at_work:
+    async with open_coordinator(2, concurrency=1, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await bought(one)
         waiting = at_work.begin(two.claim)
@@ -408,9 +410,9 @@ async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(offices:
         assert at_work.job(again).state is S.PENDING
 
 
-async def test_what_a_dead_worker_looked_after_is_adopted(offices: Offices) -> None:
+async def test_what_a_dead_worker_looked_after_is_adopted(open_coordinator: CoordinatorOpener) -> None:
     """Its generations and downloads, once, by those that are left."""
-    async with offices(4) as at_work:
+    async with open_coordinator(4) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         jobs = [await bought(one) for _ in range(4)]
         jobs[0] = await one.record_outcome(jobs[0], URL)
@@ -421,9 +423,9 @@ async def test_what_a_dead_worker_looked_after_is_adopted(offices: Offices) -> N
         assert await at_work.begin(two.take_over).waits()
 
 
-async def test_orphans_are_shared_fairly(offices: Offices) -> None:
+async def test_orphans_are_shared_fairly(open_coordinator: CoordinatorOpener) -> None:
     """Whoever comes first leaves the others their share, and what they do not come for is taken after a while."""
-    async with offices(20, workers=3, concurrency=20) as at_work:
+    async with open_coordinator(20, workers=3, concurrency=20) as at_work:
         dead = await at_work.broker("dead")
         for _ in range(20):
             await bought(dead)
@@ -440,9 +442,9 @@ async def test_orphans_are_shared_fairly(offices: Offices) -> None:
 # -- limits over all workers
 
 
-async def test_places_are_those_of_all_workers(offices: Offices) -> None:
+async def test_places_are_those_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """Two workers together keep to the concurrency."""
-    async with offices(6, concurrency=3, workers=2) as at_work:
+    async with open_coordinator(6, concurrency=3, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in [*brokers, brokers[0]]))
         claim = at_work.begin(brokers[1].claim)
@@ -451,9 +453,9 @@ async def test_places_are_those_of_all_workers(offices: Offices) -> None:
         assert (await claim.ended()).state is S.SUBMITTING
 
 
-async def test_a_rate_is_that_of_all_workers(offices: Offices) -> None:
+async def test_a_rate_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """Six a minute, whoever asks."""
-    async with offices(6, rate=6.0, workers=2) as at_work:
+    async with open_coordinator(6, rate=6.0, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         begun = at_work.clock.now()
         jobs = await all_of(*(broker.claim for broker in brokers * 3))
@@ -461,9 +463,9 @@ async def test_a_rate_is_that_of_all_workers(offices: Offices) -> None:
         assert all(later - earlier >= 9.99 for earlier, later in itertools.pairwise(times))
 
 
-async def test_a_budget_is_that_of_all_workers(offices: Offices) -> None:
+async def test_a_budget_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """And of the whole state."""
-    async with offices(6, budget=5.0, workers=2, assume_price=2.0) as at_work:
+    async with open_coordinator(6, budget=5.0, workers=2, assume_price=2.0) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers))
         assert await at_work.begin(brokers[0].claim).waits()
@@ -476,28 +478,28 @@ async def test_a_budget_is_that_of_all_workers(offices: Offices) -> None:
         assert len(at_work.attempts()) == 2
 
 
-async def test_each_key_has_its_own_places_over_all_workers(offices: Offices) -> None:
+async def test_each_key_has_its_own_places_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """As many as its limit says, each."""
-    async with offices(9, keys=[key("a", concurrency=1), key("b", concurrency=3)], workers=2) as at_work:
+    async with open_coordinator(9, keys=[key("a", concurrency=1), key("b", concurrency=3)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers * 2))
         assert sorted(str(job.key) for job in jobs) == ["a", "b", "b", "b"]
         assert await at_work.begin(brokers[0].claim).waits()
 
 
-async def test_all_keys_together_have_the_places_of_the_run(offices: Offices) -> None:
+async def test_all_keys_together_have_the_places_of_the_run(open_coordinator: CoordinatorOpener) -> None:
     """However much each key would allow."""
-    async with offices(9, concurrency=3, keys=[key("a", concurrency=3), key("b", concurrency=3)]) as at_work:
+    async with open_coordinator(9, concurrency=3, keys=[key("a", concurrency=3), key("b", concurrency=3)]) as at_work:
         broker = await at_work.broker()
         for _ in range(3):
             await broker.claim()
         assert await at_work.begin(broker.claim).waits()
 
 
-async def test_each_key_has_its_own_rate_over_all_workers(offices: Offices) -> None:
+async def test_each_key_has_its_own_rate_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """In a minute one from this, six from that."""
     keys = [key("a", rate=1.0), key("b", rate=6.0)]
-    async with offices(9, keys=keys, workers=2) as at_work:
+    async with open_coordinator(9, keys=keys, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         begun = at_work.clock.now()
         jobs = await all_of(*(broker.claim for broker in (brokers * 4)[:7]))
@@ -506,9 +508,9 @@ async def test_each_key_has_its_own_rate_over_all_workers(offices: Offices) -> N
         assert 5 <= early.count("b") <= 6
 
 
-async def test_a_key_that_is_refused_leaves_the_others_at_work(offices: Offices) -> None:
+async def test_a_key_that_is_refused_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
     """Its job goes out with another key; with all of them refused the run ends."""
-    async with offices(2, keys=[key("a"), key("b")]) as at_work:
+    async with open_coordinator(2, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         await broker.mark_sent(job)
@@ -521,9 +523,9 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(offices: Offices)
         assert isinstance(at_work.process.coordinator._bus.stopped, KeyRejected)
 
 
-async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offices) -> None:
+async def test_an_account_that_is_empty_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
     """Nobody waits for it."""
-    async with offices(3, keys=[key("a"), key("b")]) as at_work:
+    async with open_coordinator(3, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         await broker.record_outcome(job, Blocked(stop=Stop.CREDITS, reason="403"))
@@ -531,10 +533,10 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(offices: Offic
         assert at_work.process.coordinator._bus.stopped is None
 
 
-async def test_an_account_is_waited_for_while_the_others_go_on(offices: Offices) -> None:
+async def test_an_account_is_waited_for_while_the_others_go_on(open_coordinator: CoordinatorOpener) -> None:
     """After its top-up, or many looks, it is tried again."""
     keys = [key("a", concurrency=1), key("b", concurrency=1)]
-    async with offices(4, keys=keys, wait_for_credits=True) as at_work:
+    async with open_coordinator(4, keys=keys, wait_for_credits=True) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
         empty = job.key
@@ -546,9 +548,9 @@ async def test_an_account_is_waited_for_while_the_others_go_on(offices: Offices)
         assert at_work.clock.now() - begun > 300
 
 
-async def test_all_accounts_empty_end_the_run(offices: Offices) -> None:
+async def test_all_accounts_empty_end_the_run(open_coordinator: CoordinatorOpener) -> None:
     """With exit status 3."""
-    async with offices(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
+    async with open_coordinator(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
         broker = await at_work.broker()
         for job in [await broker.claim(), await broker.claim()]:
             await broker.record_outcome(job, Blocked(stop=Stop.CREDITS, reason="403"))
@@ -556,9 +558,9 @@ async def test_all_accounts_empty_end_the_run(offices: Offices) -> None:
         assert isinstance(at_work.process.coordinator._bus.stopped, OutOfCredits)
 
 
-async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices) -> None:
+async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator: CoordinatorOpener) -> None:
     """What the other bought is; and the run ends when that is done."""
-    async with offices(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
+    async with open_coordinator(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
         broker = await at_work.broker()
         jobs = {job.key: job for job in [await bought(broker), await bought(broker)]}
         assert jobs.keys() == {"a", "b"}
@@ -570,9 +572,9 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(offices: Offices)
         assert at_work.job(jobs["a"]).state is S.GENERATING
 
 
-async def test_a_429_slows_one_key_for_all_workers(offices: Offices) -> None:
+async def test_a_429_slows_one_key_for_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """The limit of that key is lowered, once for a volley."""
-    async with offices(9, keys=[key("a", concurrency=4), key("b", concurrency=4)], workers=2) as at_work:
+    async with open_coordinator(9, keys=[key("a", concurrency=4), key("b", concurrency=4)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(broker.claim for broker in brokers * 4))
         throttled = [job for job in jobs if job.key == "a"][:2]
@@ -586,9 +588,9 @@ async def test_a_429_slows_one_key_for_all_workers(offices: Offices) -> None:
 # -- the state
 
 
-async def test_a_state_that_cannot_be_written_ends_the_run_for_all(offices: Offices) -> None:
+async def test_a_state_that_cannot_be_written_ends_the_run_for_all(open_coordinator: CoordinatorOpener) -> None:
     """With exit status 3; a generation that cannot be recorded is told aloud."""
-    async with offices(3, workers=2) as at_work:
+    async with open_coordinator(3, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
         await one.mark_sent(job)
@@ -604,9 +606,9 @@ async def test_a_state_that_cannot_be_written_ends_the_run_for_all(offices: Offi
         assert any("g-1-1 was accepted, but cannot be recorded" in note for note in at_work.notes())
 
 
-async def test_a_lost_answer_is_in_doubt_and_looked_up(offices: Offices) -> None:
+async def test_a_lost_answer_is_in_doubt_and_looked_up(open_coordinator: CoordinatorOpener) -> None:
     """Found in the log, it is for somebody to adopt."""
-    async with offices(1, service=Settings(log_lag=5.0), settle=600.0) as at_work:
+    async with open_coordinator(1, service=Settings(log_lag=5.0), settle=600.0) as at_work:
         broker, other = await at_work.broker("one"), await at_work.broker("two")
         job = await broker.claim()
         await broker.mark_sent(job)
@@ -618,9 +620,9 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(offices: Offices) -> None
         assert [each.generation_id for each in found] == [sold.generation_id]
 
 
-async def test_prices_are_reserved_once(offices: Offices) -> None:
+async def test_prices_are_reserved_once(open_coordinator: CoordinatorOpener) -> None:
     """A claim that was repeated reserves what it costs, and no more."""
-    async with offices(4, assume_price=2.0, budget=100.0, prices=PriceList({})) as at_work:
+    async with open_coordinator(4, assume_price=2.0, budget=100.0, prices=PriceList({})) as at_work:
         broker = await at_work.broker()
         for _ in range(4):
             await bought(broker)
