@@ -197,6 +197,6 @@ def _said(text: str, status: int) -> int:
 
 def _harmless(text: str) -> str:
     """Lines that move no cursor: file names and what stands in files may come from strangers."""
-    from batchveo.core.formatting import printable
+    from batchveo.core.formatting import blank_unprintable
 
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(blank_unprintable, text.split("\n")))

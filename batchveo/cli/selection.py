@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
 
@@ -31,5 +31,5 @@ def selected(store: Store, keys: Sequence[str]) -> Iterator[Job]:
                 f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
             )
     if wrong:
-        raise UsageError(f"{'; '.join(wrong)}. `{pasteable('jobs', state=store.path)}` lists them")
+        raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
     yield from found.values()

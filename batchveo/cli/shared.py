@@ -14,17 +14,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batchveo.core.cluster_settings import Cluster
+from batchveo.core.destination import Sidecars
 from batchveo.core.errors import BatchveoError, UsageError
-from batchveo.core.run_options import KEPT, Told
-from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
-from batchveo.core.sidecar_location import Sidecars
+from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.display.notifier import Notifier
 from batchveo.display.reporter import BackgroundReporter, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
+from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 
@@ -70,10 +69,10 @@ def settings_of(options: dict[str, Any]) -> RunSettings:
     )
 
 
-def told_of(context: click.Context) -> Told:
+def told_of(context: click.Context) -> ChosenSettings:
     """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
-    source = {name: context.get_parameter_source(name) for name in KEPT & context.params.keys()}
-    return Told(
+    source = {name: context.get_parameter_source(name) for name in SAVED_NAMES & context.params.keys()}
+    return ChosenSettings(
         firmly=frozenset(name for name, where in source.items() if where is ParameterSource.COMMANDLINE),
         otherwise=frozenset(name for name, where in source.items() if where in _STANDING),
     )

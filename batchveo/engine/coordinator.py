@@ -11,7 +11,7 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
-from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, ignore_event
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.engine.admission import Admission
@@ -47,7 +47,7 @@ class Coordinator:
         apis: Mapping[Label, ApiClient],
         *,
         clock: Clock,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
         workers: int = 1,
     ) -> None:
         self._store = store

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, TypeVar, assert_never
 
-from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
@@ -22,7 +21,7 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
 from batchveo.engine.model_refusals import Refusals
@@ -138,7 +137,7 @@ class KeyThrottles:
         self._count_answers(outcome)
         match outcome:
             case Accepted():
-                throttle.limit.accepted()
+                throttle.limit.increase()
                 self._end_pause(throttle)
             case Refused():
                 self._end_pause(throttle)
@@ -178,7 +177,7 @@ class KeyThrottles:
 
     def _lower_limit(self, throttle: KeyThrottle, job: Job, in_flight: int) -> None:
         now = self._context.now()
-        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=in_flight):
+        if throttle.limit.decrease(sent_at=_sent_at(job), now=now, in_flight=in_flight):
             throttle.lowered_at = now
 
     def _pause_submits(
@@ -194,9 +193,9 @@ class KeyThrottles:
     ) -> None:
         now = self._context.now()
         # refusals of requests sent together are one episode: else each of a burst would lengthen the pause
-        episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
+        episodes = throttle.pause.count_episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))
+        wait = max(retry_after or 0.0, compute_backoff(episodes, self._context.jitter(), cap=cap))
         _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)
         if throttle.pause.extend(now + wait, silent=silent):
             limit = throttle.limit.value

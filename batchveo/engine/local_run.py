@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.events import Event, Reporter, silent
+from batchveo.core.events import Event, Reporter, ignore_event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
 from batchveo.core.shutdown import ShutdownBudget
@@ -20,7 +20,7 @@ from batchveo.engine.run_context import RunSpec
 from batchveo.engine.signals import stop_signals
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.base import Disk, in_thread
 from batchveo.store import Store
 
 
@@ -75,7 +75,7 @@ class Run:
         videos: VideoClient,
         *,
         clock: Clock,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
         disk: Disk = in_thread,
     ) -> None:
         self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)

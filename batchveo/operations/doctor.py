@@ -13,14 +13,15 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.core.formatting import format_usd
 from batchveo.operations.preflight import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
-from batchveo.storage.folder_limits import FolderLimits, nearest
-from batchveo.storage.objects import Head, objects
+from batchveo.storage.destination_check import FolderLimits
+from batchveo.storage.file_system import nearest_folder
+from batchveo.storage.objects import Head, open_objects
 from batchveo.store import Store
 
 LEAST_FREE_GIB = 5.0
@@ -73,7 +74,7 @@ def _state(path: Path) -> Check:
 
 
 def _folder(what: str, path: Path) -> Check:
-    there = nearest(path)
+    there = nearest_folder(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):
         return Check(what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option")
@@ -89,7 +90,7 @@ def _output_folder(path: Path) -> Check:
     """The folder, with what its file system cannot do: videos are had all the same."""
     check = _folder("output folder", path)
     try:
-        notes = FolderLimits.of(nearest(path)).notes
+        notes = FolderLimits.read(nearest_folder(path)).notes
     except OSError as error:
         return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
     return replace(check, found="; ".join([check.found, *notes]))
@@ -99,7 +100,7 @@ def _bucket(url: BucketUrl) -> Check:
     """Whether the bucket answers; whether it may be written to is tried by a run, before it buys."""
     try:
         with suppress(FileNotFoundError):
-            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
+            b"".join(open_objects(url).iter_pieces(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
     except (OSError, UsageError) as error:
         found = getattr(error, "strerror", None) or str(error)
         return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")
@@ -124,7 +125,7 @@ def _key(key: NamedKey, base_url: str) -> Check:
         balance = anyio.run(_balance, ApiClient(key.key, base_url=base_url))
     except (ProviderError, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
-    return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance {format_usd(balance)}")
 
 
 async def _balance(api: ApiClient) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.store import GenerationTaken, MoveLost, Store
 
@@ -97,5 +97,5 @@ def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, 
 
 
 def _moved_meanwhile(store: Store, job: Job) -> str:
-    look = pasteable("status", state=store.path)
+    look = format_command("status", state=store.path)
     return f"{job.name!r} has moved in this very moment; look again with `{look}`"

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.run_options import whole
-from batchveo.storage.reader import kept, size_of
+from batchveo.operations.saved_settings import absolute_text
+from batchveo.storage.stored_video import locate_video, size_of
 from batchveo.store import Store
 
 LOOKED_AT, LOOKED_AT_IN_A_BUCKET = 100, 10
@@ -50,7 +50,7 @@ class MissingVideos:
         empty = ", where there is nothing at all" if self.is_empty else ""
         return (
             f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
-            f"({self.files[0]} for one) are missing from {whole(self.output)}{empty}: is the drive there?"
+            f"({self.files[0]} for one) are missing from {absolute_text(self.output)}{empty}: is the drive there?"
         )
 
 
@@ -66,7 +66,7 @@ async def find_missing_videos(store: Store, output: Destination) -> MissingVideo
 
 def _is_same(where: str, output: Destination) -> bool:
     """Whether ``where``, as a database has it, is ``output``, however each is spelled."""
-    return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
+    return (absolute_text(Path(where)) if isinstance(output, Path) else where) == absolute_text(output)
 
 
 def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
@@ -78,7 +78,7 @@ def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
 
 def _is_gone(place: Destination, file: str) -> bool:
     try:
-        size_of(kept(place, file))
+        size_of(locate_video(place, file))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.core.destination import Destination
 from batchveo.core.events import DatabaseCreated, Message, Reporter
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.operations.recovery import LOOKED_FOR, Recovered
 
 SHOWN = 3
@@ -26,7 +26,7 @@ def report_other_keys(reporter: Reporter, jobs: int) -> None:
     """Warn of what can only be settled with a key that is not given."""
     if jobs:
         text = (
-            f"{counted(jobs, 'job')} under way or in doubt: submitted with another API key; its log can only be "
+            f"{format_count(jobs, 'job')} under way or in doubt: submitted with another API key; its log can only be "
             "read with that one, so nothing of this is submitted again by itself"
         )
         reporter(Message(text=text, warning=True))
@@ -51,7 +51,7 @@ def report_remembered(reporter: Reporter, options: Mapping[str, object]) -> None
 def report_checking(reporter: Reporter, output: Destination, videos: int) -> None:
     """Say that many videos are read from one end to the other."""
     if videos >= WORTH_A_WORD:
-        reporter(Message(text=f"checking {counted(videos, 'video')} found in {output}, which this database lacks"))
+        reporter(Message(text=f"checking {format_count(videos, 'video')} found in {output}, which this database lacks"))
 
 
 def report_recovered(reporter: Reporter, output: Destination, found: Recovered) -> None:
@@ -60,18 +60,18 @@ def report_recovered(reporter: Reporter, output: Destination, found: Recovered) 
         text = f"{output} cannot be listed ({found.unlisted}): finished videos that this database lacks"
         reporter(Message(text=f"{text} are looked for by the names of the first {LOOKED_FOR} jobs", warning=True))
     if found.taken_in:
-        text = f"took in {counted(len(found.taken_in), 'finished video')} found in {output}; nothing is bought for"
+        text = f"took in {format_count(len(found.taken_in), 'finished video')} found in {output}; nothing is bought for"
         reporter(Message(text=f"{text} {'it' if len(found.taken_in) == 1 else 'them'}"))
     if found.refetched:
         shown = _shown([f"{job.name}: {flaw}" for job, flaw in found.refetched])
-        text = f"{counted(len(found.refetched), 'video')} damaged or missing in {output}, with a sidecar ({shown})"
+        text = f"{format_count(len(found.refetched), 'video')} damaged or missing in {output}, with a sidecar ({shown})"
         reporter(Message(text=f"{text}: fetched again by generation id, not bought", warning=True))
     if found.lost:
         shown = _shown([f"{job.name}: {flaw}" for job, flaw in found.lost])
-        text = f"{counted(len(found.lost), 'sidecar')} in {output} of no use ({shown})"
+        text = f"{format_count(len(found.lost), 'sidecar')} in {output} of no use ({shown})"
         reporter(Message(text=f"{text}; these videos are bought", warning=True))
     if found.others:
-        text = f"{counted(len(found.others), 'video')} of these jobs in {output} come from another kind of service"
+        text = f"{format_count(len(found.others), 'video')} of these jobs in {output} come from another kind of service"
         reporter(Message(text=f"{text} (the sandbox is none that is paid); they are left alone", warning=True))
 
 

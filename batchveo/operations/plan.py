@@ -22,7 +22,7 @@ from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, open_if_e
 from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.staging import ManifestSources, StrPath
 from batchveo.provider import ApiClient
-from batchveo.storage.local_files import taken_stems
+from batchveo.storage.video_file import taken_stems
 from batchveo.store import Foreseen, StagingTable, Store, foresee
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]

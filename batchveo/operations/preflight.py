@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.provider.service import SANDBOX, Service
 from batchveo.store import Store
 
@@ -69,5 +69,5 @@ def check_keys(store: Store, using: Service) -> None:
         raise UsageError(
             f"generations are under way or in doubt that were bought with other keys: {bought}, {among}. "
             "Only they can ask for them: give them under the same labels, or give the jobs up with "
-            f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
+            f"`{format_command('resolve', 'JOB', '--fail', state=store.path)}`"
         )

@@ -11,16 +11,14 @@ from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.job_row import canonical_json
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.core.normalization import normal_key
-from batchveo.core.run_options import whole
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
-from batchveo.storage.block_writer import Disk, in_thread
-from batchveo.storage.reader import examine, size_of
-from batchveo.storage.sidecar_scan import Sidecar, read_sidecars, sidecar_names
+from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
+from batchveo.storage.stored_video import find_flaw, size_of
 from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
@@ -79,7 +77,7 @@ async def recover_videos(
     if not store.queries.has_pending():
         return recovered
     try:
-        stems = await sidecar_names(output, sidecars)
+        stems = await list_sidecars(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
         stems = store.recovery.list_pending_stems(LOOKED_FOR)
@@ -122,7 +120,7 @@ async def find_recoverable(
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    stems = await sidecar_names(output, sidecars)
+    stems = await list_sidecars(output, sidecars)
     found = await _found(store, output, stems, in_thread, sidecars)
     return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
 
@@ -139,7 +137,7 @@ async def _found(
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
     if stems and store is not None:
-        for file in store.recovery.list_files(whole(output)):
+        for file in store.recovery.list_files(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 
@@ -187,7 +185,7 @@ async def _best(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str |
     """The first whose video is whole; else the first that names a generation, with what is wrong."""
     flaws = []
     for sidecar in sidecars:
-        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        flaw = await disk(partial(find_flaw, sidecar.video, sidecar.bytes, sidecar.sha256))
         if flaw is None and sidecar.generation_id is not None:
             return sidecar, None
         flaws.append((sidecar, flaw or "no generation in its sidecar"))

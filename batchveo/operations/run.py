@@ -10,10 +10,8 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
-from batchveo.core.events import Reporter, silent
-from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
-from batchveo.core.settings import RunSettings
+from batchveo.core.events import Reporter, ignore_event
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.approval import Approve, Consent, ask_approval
@@ -33,6 +31,14 @@ from batchveo.operations.run_steps import (
     report_findings,
     run_engine,
     start_backend,
+)
+from batchveo.operations.saved_settings import (
+    ALL_CHOSEN,
+    NONE_CHOSEN,
+    ChosenSettings,
+    SavedSettings,
+    find_chosen,
+    list_differences,
 )
 from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
 from batchveo.provider.service import Service, service
@@ -70,11 +76,11 @@ async def run_async(
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
     reading: ReadOptions | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again resumes where it stopped.
@@ -105,7 +111,7 @@ async def run_async(
             command="run",
             state=Path(state),
             settings=settings,
-            told=chosen_in(settings) if told is None else told,
+            told=find_chosen(settings) if told is None else told,
             # after the manifests: without a key, too, a person sees every problem in them
             service=using() if callable(using) else using or service(),
             reporter=reporter,
@@ -122,10 +128,10 @@ async def resume_async(
     state: StrPath = DEFAULT_STATE,
     settings: RunSettings | None = None,
     using: Service | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Resume everything unfinished in the database; ``resume`` blocks, ``resume_async`` is awaited.
@@ -135,10 +141,13 @@ async def resume_async(
     """
     check_cluster(cluster)
     with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
-        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
+        remembered, last_budget = (
+            SavedSettings.parse(store.runs.read_last_options()),
+            store.runs.read_last_budget(LATEST),
+        )
     given = settings or RunSettings()
-    resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
-    report_remembered(reporter, differences(given, resumed))
+    resumed, told = remembered.restore_settings(given, told or (NONE_CHOSEN if settings is None else ALL_CHOSEN))
+    report_remembered(reporter, list_differences(given, resumed))
     options = RunOptions(
         command="resume",
         state=Path(state),

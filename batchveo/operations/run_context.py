@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from batchveo.core.clock import Clock
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.events import Reporter
-from batchveo.core.run_options import Told
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.operations.approval import Approve, Consent
 from batchveo.operations.preflight import start_sandbox
 from batchveo.operations.prices import KnownPrices, find_prices
+from batchveo.operations.saved_settings import ChosenSettings
 from batchveo.provider import ApiClient
 from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
@@ -29,7 +28,7 @@ class RunOptions:
     command: Literal["run", "resume"]
     state: Path
     settings: RunSettings
-    told: Told
+    told: ChosenSettings
     service: Service
     reporter: Reporter
     approve: Approve | None

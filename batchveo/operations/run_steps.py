@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.durations import Durations
 from batchveo.core.errors import KnownElsewhere, PricesUnknown, UsageError, VideosMissing
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.run_options import Remembered, whole, written
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.protocol import ActorBackend
 from batchveo.engine.cluster.shared_folder import remove_leftovers
@@ -39,11 +37,12 @@ from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.recovery import recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions
+from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.staging import StagedJobs, StrPath
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client
 from batchveo.provider.price_list import PriceList
-from batchveo.storage.write_check import check_place, check_sidecars
+from batchveo.storage.destination_check import check_sidecars, check_writable
 from batchveo.store import Store
 
 LOCK_SECONDS = 10.0
@@ -108,7 +107,7 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = Remembered.read(store.runs.read_last_options()).output
+    recorded = SavedSettings.parse(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
     finished = store.recovery.list_finished_files(1)
@@ -132,7 +131,7 @@ def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
     run = store.runs.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
-    store.runs.set_options(run, written(options.settings, options.told))
+    store.runs.set_options(run, serialize_settings(options.settings, options.told))
     return run
 
 
@@ -154,13 +153,13 @@ def report_findings(context: RunContext, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
     options = context.options
     report_other_keys(options.reporter, findings.strangers)
-    output = whole(options.settings.output)
+    output = absolute_text(options.settings.output)
     report_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
 
 
 async def check_destination(context: RunContext) -> None:
     """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
-    await check_place(context.options.settings.output)
+    await check_writable(context.options.settings.output)
     check_sidecars(context.options.settings.sidecars)
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from time import perf_counter
 
 from batchveo.core.durations import Durations
-from batchveo.core.eta import eta
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
-from batchveo.core.forecast import Forecast, forecast
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.forecast import Forecast, estimate_remaining, forecast_run
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.store import Counts, Store
 
@@ -127,13 +126,13 @@ class SnapshotReader:
         failures = 0 if waiting is None else waiting.failures
         if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
             return replace(self._waiting(shot, waiting), waits_failures=failures)
-        ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
+        ahead = estimate_remaining(self._believed(shot), left=shot.left, made=made, seconds=now - since)
         return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
 
     def _waiting(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
         """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
-        resume = pasteable("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
+        resume = format_command("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
         since = max(doubted, default=shot.now)
         until = waiting.until if waiting is not None and waiting.until > since else None
         return replace(shot, waits_since=since, waits_until=until, resume=resume)
@@ -153,10 +152,10 @@ class SnapshotReader:
         left = self.store.progress.count_left_by_model()
         durations = Durations()
         for model in left:
-            durations.recall(model, self.store.queries.list_generation_seconds(model))
-        expected = {model: known for model in left if (known := durations.expected(model)) is not None}
+            durations.learn_all(model, self.store.queries.list_generation_seconds(model))
+        expected = {model: known for model in left if (known := durations.find_expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
-        ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
+        ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
         # the forecast takes what is in flight as begun this moment
         return ahead and _later(ahead, self.store.progress.measure_age_in_flight(shot.now))
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchveo.core.forecast import Forecast
-from batchveo.core.formatting import spread
+from batchveo.core.formatting import format_forecast
 from batchveo.core.models import Job, JobState
 from batchveo.operations.status import Snapshot, SnapshotReader
-from batchveo.storage.reader import video_at
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 
 
@@ -78,4 +78,4 @@ def make_progress_row(shot: Snapshot) -> dict[str, object]:
 def describe_time_left(row: Mapping[str, Any]) -> str | None:
     """What is left by such a row, as the live display says it; ``None`` where nobody knows."""
     low, likely, high = (row[f"eta_{end}seconds"] for end in ("low_", "", "high_"))
-    return None if likely is None else spread(Forecast(low=low, likely=likely, high=high))
+    return None if likely is None else format_forecast(Forecast(low=low, likely=likely, high=high))

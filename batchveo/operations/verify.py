@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from batchveo.core.destination import Destination
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
-from batchveo.storage.reader import StoredVideo, examine, video_at
+from batchveo.storage.stored_video import StoredVideo, find_flaw, video_at
 from batchveo.store import Store
 
 
@@ -28,7 +28,7 @@ def verify(store: Store, *, folder: Destination | None = None) -> Iterator[Verdi
     """
     for job in store.jobs(JobState.SUCCEEDED):
         video = video_at(job, folder)
-        yield Verdict(job=job, path=video, problem=examine(video, job.bytes, job.sha256))
+        yield Verdict(job=job, path=video, problem=find_flaw(video, job.bytes, job.sha256))
 
 
 def refetch(store: Store, job: Job, *, now: float) -> Job:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from batchveo.core.destination import Destination, parse_destination
+from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
 from batchveo.core.errors import UsageError
-from batchveo.storage.local_files import SUFFIX
-from batchveo.storage.reader import BucketVideo, StoredVideo, kept, size_of
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video, size_of
 
 ADVICE = (
     "`batchveo verify` checks every video; `batchveo verify --refetch` lets the next run fetch this one again, "
@@ -91,7 +90,9 @@ class VideoPresence:
         if not is_video_name(name):
             return Problem(word="Not on disk", says="The database names no file that a run writes.", gone=True)
         try:
-            video = kept(parse_destination(str(row["folder"] or "")) if self._videos is None else self._videos, name)
+            video = locate_video(
+                parse_destination(str(row["folder"] or "")) if self._videos is None else self._videos, name
+            )
         except UsageError as error:
             return Problem(word="Cannot be read", says=f"Its place cannot be used: {error}.")
         return find_problem(video, size) if isinstance(video, Path) else self._ask_bucket(video, size, anew=anew)
@@ -132,7 +133,7 @@ def find_problem(video: StoredVideo, size: object) -> Problem | None:
 
 def is_video_name(name: str) -> bool:
     """Whether ``name`` is a file name as runs write them: no path, and the suffix of videos."""
-    return name.endswith(SUFFIX) and Path(name).name == name
+    return name.endswith(VIDEO_SUFFIX) and Path(name).name == name
 
 
 def is_plain_file(path: Path) -> bool:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from batchveo.core.models import Job, JobState
-from batchveo.storage.local_files import sidecar_path, sidecar_text
-from batchveo.storage.reader import BucketVideo, StoredVideo, video_at
+from batchveo.storage.sidecar import sidecar_path, sidecar_text
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 from batchveo.web.api import find_job, open_store
 from batchveo.web.file_presence import is_plain_file, is_video_name
 
@@ -58,7 +58,7 @@ def send_sidecar(request: Request) -> Response:
     job, video = _find_video(request)
     if isinstance(video, BucketVideo):
         try:
-            content = video.sidecar()
+            content = video.read_sidecar()
         except OSError as error:
             raise _make_bucket_error(error) from None
     else:
@@ -85,7 +85,7 @@ def _find_video(request: Request) -> tuple[Job, StoredVideo]:
 def _stream_object(request: Request, video: BucketVideo, headers: dict[str, str]) -> Response:
     """A video of a bucket, whole or one range of it (RFC 9110, section 14), piece by piece."""
     try:
-        head = video.head()
+        head = video.read_head()
     except FileNotFoundError:
         raise HTTPException(404, MISSING) from None
     except OSError as error:
@@ -99,7 +99,7 @@ def _stream_object(request: Request, video: BucketVideo, headers: dict[str, str]
             return Response(status_code=416, headers={"content-range": f"bytes */{head.size}"})
         headers["content-range"] = f"bytes {start}-{end - 1}/{head.size}"
     headers["content-length"] = str(end - start)
-    body = iter(()) if request.method == "HEAD" else video.pieces(head, start, end)
+    body = iter(()) if request.method == "HEAD" else video.iter_pieces(head, start, end)
     return StreamingResponse(body, 200 if range_ is None else 206, headers, media_type="video/mp4")
 
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from batchveo.core.destination import BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job
-from batchveo.dataset.index import RECORD
-from batchveo.storage.local_files import sidecar_path
-from batchveo.storage.reader import StoredVideo, video_at
+from batchveo.dataset.index import INDEX_FILE
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
 from batchveo.store.job_search import Filter
 from batchveo.web import serializers
@@ -51,7 +51,7 @@ def choose_output(store: Store, videos: Destination | None = None) -> Path:
     folder = videos or parse_destination(store.search.find_usual_folder() or ".")
     if isinstance(folder, BucketUrl):
         return Path("report.html")
-    published = any((place / RECORD).exists() for place in (folder, *folder.parents))
+    published = any((place / INDEX_FILE).exists() for place in (folder, *folder.parents))
     return Path("report.html") if published else folder / "report.html"
 
 

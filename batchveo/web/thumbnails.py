@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchveo.storage.probe import opened
-from batchveo.storage.reader import StoredVideo, at_hand
+from batchveo.storage.probe import open_video
+from batchveo.storage.stored_video import StoredVideo, local_copy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,7 +83,7 @@ def make_poster(
     import av
 
     try:
-        with at_hand(video) as path:
+        with local_copy(video) as path:
             picture = _choose_frame(_read_frames(path))
     except (av.error.FFmpegError, OSError, ValueError, IndexError):
         return None
@@ -97,7 +97,7 @@ def make_poster(
 
 def _read_frames(video: Path) -> Iterator[Image]:
     deadline = time.monotonic() + MOST_SECONDS
-    with opened(video) as container:
+    with open_video(video) as container:
         number = 0
         for packet in container.demux(container.streams.video[0]):
             if time.monotonic() > deadline:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import UsageError
+from batchveo.core.settings import Cluster
 
 
 @pytest.mark.parametrize("address", [None, "local", "auto", "127.0.0.1:6379", "head.example:6379", "[::1]:6379"])

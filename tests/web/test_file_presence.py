@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.storage.objects import Head
-from batchveo.storage.reader import BucketVideo
+from batchveo.storage.stored_video import BucketVideo
 from batchveo.store import Store
 from batchveo.web import file_presence
 from batchveo.web.app import make_app
@@ -103,7 +103,7 @@ class Bucket:
         self.size: int | None = 3
         self.asked = 0
         self.hold: threading.Event | None = None
-        monkeypatch.setattr(BucketVideo, "head", lambda video: self.head(video))
+        monkeypatch.setattr(BucketVideo, "read_head", lambda video: self.head(video))
 
     def head(self, video: BucketVideo) -> Head:
         self.asked += 1

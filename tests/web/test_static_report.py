@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.dataset.index import RECORD
+from batchveo.dataset.index import INDEX_FILE
 from batchveo.store import Store
 from batchveo.web.page import embed_json
 from batchveo.web.static_report import choose_output, write_report
@@ -95,7 +95,7 @@ def test_the_command_writes_beside_the_videos(night: Night, capsys: pytest.Captu
 def test_a_report_is_not_written_into_a_dataset(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the videos were moved into one: prompts and all would be published with it."""
     monkeypatch.chdir(tmp_path)
-    (night.videos / RECORD).touch()
+    (night.videos / INDEX_FILE).touch()
     with Store(night.path, writing=False) as store:
         assert choose_output(store) == Path("report.html")
         assert choose_output(store, night.videos / "train") == Path("report.html")

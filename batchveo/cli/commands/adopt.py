@@ -16,8 +16,8 @@ from batchveo.cli.options import option, service_options, state_option, unknown_
 from batchveo.cli.selection import selected
 from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.formatting import format_count
+from batchveo.core.hints import address_options, format_command
 from batchveo.operations.import_generations import (
     ImportedGenerations,
     find_key_label,
@@ -98,7 +98,7 @@ def command(
             adopted = _by_hand(store, generation_ids, job_key, run, keys)
         store.runs.end_run(run, status=0, now=time.time())
         service = address_options(store.runs.list_services())
-    _say(adopted, pasteable("resume", state=state, service=service))
+    _say(adopted, format_command("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
 
@@ -164,7 +164,7 @@ def hours_of(period: str) -> int:
 
 
 def _say(adopted: ImportedGenerations, resume: str) -> None:
-    click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
+    click.echo(f"{format_count(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
         click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:

@@ -13,7 +13,7 @@ from batchveo.cli.options import PLACE, notify_options, option, service_options,
 from batchveo.cli.shared import messengers_of
 from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import printable
+from batchveo.core.formatting import blank_unprintable
 from batchveo.display.notification_channels import Messengers
 from batchveo.display.notifier import TEST
 from batchveo.operations.doctor import Check, check_setup
@@ -65,7 +65,7 @@ def _commands_and_file(context: click.Context) -> tuple[list[click.Command], Pat
 
 def _line(check: Check) -> str:
     advice = f"\n       {check.advice}" if check.advice and not check.ok else ""
-    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {printable(check.found)}{advice}"
+    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {blank_unprintable(check.found)}{advice}"
 
 
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:

@@ -14,7 +14,7 @@ import click
 
 from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import shorten
+from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
 from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.store import Store
@@ -22,6 +22,17 @@ from batchveo.store import Store
 _MB = 1_000_000
 _SHOWN = 20
 _SECONDS = 0.5
+
+
+class _FilesChoice(click.Choice[str]):
+    """``link`` or ``copy``; earlier versions had ``move`` too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The choice; raises ``UsageError`` for ``move``."""
+        if value == "move":
+            raise UsageError("--files move was removed: use --files link, which takes no space, or --files copy")
+        return super().convert(value, param, ctx)
+
 
 _shape_options = together(
     option(
@@ -47,7 +58,7 @@ _shape_options = together(
     ),
     option(
         "--files",
-        type=click.Choice([way.value for way in Files]),
+        type=_FilesChoice([way.value for way in Files]),
         default="link",
         help="How videos are placed in the dataset.",
     ),
@@ -110,18 +121,13 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     Exit status 1 if a video was left out because it is missing or damaged.
     """
     settings = _settings(options)
-    with closing(_open(state, settings)) as store:
+    with closing(Store(state, writing=False)) as store:
         result = export(store, folder, settings, seen=_progress(store))
     if as_json:
         click.echo(json.dumps(_row(result), ensure_ascii=False))
     else:
         _say(result)
     return 1 if result.troubles else 0
-
-
-def _open(state: Path, settings: ExportSettings) -> Store:
-    moving = settings.files is Files.MOVE and not settings.dry_run
-    return Store.existing(state) if moving else Store(state, writing=False)
 
 
 def _progress(store: Store) -> Callable[[int], None]:
@@ -191,8 +197,8 @@ def _say(result: Exported) -> None:
     if parts:
         click.echo(", ".join(parts), err=True)
     for note in result.notes:
-        click.echo(f"note: {shorten(note, 300)}", err=True)
+        click.echo(f"note: {shorten_text(note, 300)}", err=True)
     for trouble in result.troubles[:_SHOWN]:
-        click.echo(f"left out: {shorten(trouble.job.name)}: {shorten(trouble.problem, 300)}", err=True)
+        click.echo(f"left out: {shorten_text(trouble.job.name)}: {shorten_text(trouble.problem, 300)}", err=True)
     if len(result.troubles) > _SHOWN:
         click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json prints all of them", err=True)

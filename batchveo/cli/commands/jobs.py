@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import json_option, option, state_option
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
 from batchveo.operations.status_json import make_job_row
-from batchveo.storage.local_files import SUFFIX
 from batchveo.store import Store
 
 ID_SHOWN = 8
@@ -82,6 +82,6 @@ def _state(job: Job) -> str:
 
 def _file(job: Job) -> str | None:
     """The video's file, with the name as it was written where the file system made another of it."""
-    if job.file is None or job.file == f"{job.name}{SUFFIX}":
+    if job.file is None or job.file == f"{job.name}{VIDEO_SUFFIX}":
         return job.file
     return f"{job.file}  ({job.name})"

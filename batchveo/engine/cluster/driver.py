@@ -10,10 +10,9 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
-from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
-from batchveo.core.settings import RunSettings
+from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, ignore_event
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.cluster.coordinator_actor import CoordinatorClient, ProcessSpec
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, ActorBackend, ActorLost
@@ -23,7 +22,7 @@ from batchveo.engine.lifecycle import acquire_lock, single_error
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.engine.signals import stop_signals
-from batchveo.storage.local_files import sweep
+from batchveo.storage.video_file import remove_parts
 from batchveo.store import Store
 
 AGAIN_SECONDS = 1.0
@@ -54,7 +53,7 @@ class ClusterRun:
         backend: ActorBackend,
         cluster: Cluster,
         *,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
     ) -> None:
         self._store = store
         self._backend = backend
@@ -86,7 +85,7 @@ class ClusterRun:
         with suppress(StateLocked):  # else another run has begun, and cleans up at its end
             await acquire_lock(self._store, patience=self._release_seconds())
             if self._output is not None:
-                sweep(self._output, f"{tag}-")
+                remove_parts(self._output, f"{tag}-")
         return result
 
     async def _run_processes(self, signals: AsyncIterator[signal.Signals] | None, tag: str) -> RunResult:

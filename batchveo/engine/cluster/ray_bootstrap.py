@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 import sniffio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, UsageError
+from batchveo.core.settings import Cluster
 from batchveo.engine.cluster.protocol import ActorBackend
 from batchveo.engine.cluster.ray_backend import NAMESPACE, RayBackend, check_address, first_line
 from batchveo.engine.signals import hangup_signals

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.storage.local_files import sweep
+from batchveo.storage.video_file import remove_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def remove_leftovers(folder: Path, name: str) -> None:
     """Remove the marker and the parts that a killed run on a cluster left in ``folder``."""
     marker = _find_marker(folder, name)
     if marker.exists():
-        sweep(folder, f"{name}-")
+        remove_parts(folder, f"{name}-")
         with contextlib.suppress(OSError):
             marker.unlink()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchveo.core.backoff import backoff
 from batchveo.core.events import Message
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, PollError, PollOutcome
+from batchveo.core.rate_limit import compute_backoff
 from batchveo.provider.http_errors import describe_exception
 
 UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, OSError, MemoryError)
@@ -126,5 +126,5 @@ class FailureStreaks:
     def find_gap(self, streak: FailureStreak) -> float:
         """Seconds until the next poll."""
         if streak.aside:
-            return backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
-        return backoff(streak.count, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
+            return compute_backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
+        return compute_backoff(streak.count, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)

@@ -117,9 +117,9 @@ class PollSchedule:
         if self._fixed is not None:
             return self._fixed
         if self._share is None:
-            kinds = ((self._durations.expected(model), count) for model, count in self._in_flight.items())
+            kinds = ((self._durations.find_expected(model), count) for model, count in self._in_flight.items())
             self._share = share_rate(kinds, self._rate)
-        return find_gap(age, self._durations.expected(job.model), self._share)
+        return find_gap(age, self._durations.find_expected(job.model), self._share)
 
 
 def _find_age(job: Job, now: float) -> float:

@@ -18,8 +18,8 @@ import pytest
 
 import batchveo
 from batchveo.cli import status_of
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble
+from batchveo.core.settings import Cluster
 from batchveo.engine.cluster.ray_bootstrap import TEMP_PREFIX, make_temp_dir, start_ray
 
 ROOT = Path(__file__).parents[3]
