@@ -21,15 +21,13 @@ import anyio
 
 from batchveo.core.clock import Clock
 from batchveo.core.settings import Cluster, RunSettings
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.process_spec import ProcessSpec
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, ProcessSpec
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.local_broker import LocalBroker
+from batchveo.engine.lifecycle import acquire_lock
+from batchveo.engine.local_run import LocalBroker
 from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Manifests
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service, open_api_clients
@@ -51,7 +49,7 @@ class Pickled:
     def __init__(self, whom: object) -> None:
         self._whom = whom
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         arguments = pickle.loads(pickle.dumps(arguments))
         return pickle.loads(pickle.dumps(await getattr(self._whom, method)(*arguments)))
 
@@ -63,7 +61,7 @@ async def near(state: Path, run: int) -> Tally:
     """Through a local desk."""
     clock = Clock()
     with Store(state) as store:
-        await hold(store)
+        await acquire_lock(store)
         async with open_api_clients(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
             desk = LocalBroker(coordinator, "near", clock)
@@ -79,17 +77,17 @@ async def far(state: Path, run: int, workers: int) -> Tally:
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in processes of their own."""
     from batchveo.engine.cluster.ray_backend import RayActor
-    from batchveo.engine.cluster.ray_bootstrap import started
+    from batchveo.engine.cluster.ray_bootstrap import start_ray
 
-    with started(Cluster(), state) as engine:
+    with start_ray(Cluster(), state) as engine:
         import ray
 
         lanes = ray.remote(Lane).options(num_cpus=0, scheduling_strategy="SPREAD")
 
         async def working(name: str, head: Actor) -> object:
-            return await RayActor(lanes.remote()).ask("run", name, head)
+            return await RayActor(lanes.remote()).call_method("run", name, head)
 
-        return await _through(await engine.coordinator(), working, _assignment(state, run, workers))
+        return await _through(await engine.start_coordinator(), working, _assignment(state, run, workers))
 
 
 async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Tally:
@@ -99,12 +97,12 @@ async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Ta
         tally = cast("Tally", await working(name, head))
         whole.calls += tally.calls
         whole.messages += tally.messages
-        await head.ask("remove_worker", name)
+        await head.call_method("remove_worker", name)
 
     async with anyio.create_task_group() as tasks:
         for number in range(assignment.workers):
             tasks.start_soon(lane, f"lane-{number}")
-        _check(cast("RunResult", await head.ask("run", assignment)))
+        _check(cast("RunResult", await head.call_method("run", assignment)))
     return whole
 
 
@@ -115,7 +113,7 @@ def _check(result: RunResult) -> None:
 
 def _assignment(state: Path, run: int, workers: int) -> ProcessSpec:
     spec = _spec(state, run)
-    return ProcessSpec(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
+    return ProcessSpec(state=state, spec=spec, worker_spec=spec, workers=workers, hold=LONG_POLL_SECONDS)
 
 
 def _spec(state: Path, run: int) -> RunSpec:

@@ -15,13 +15,13 @@ from batchveo.core.events import Message
 from batchveo.core.models import JobState
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.backend import ActorBackend
-from batchveo.engine.cluster.shared_folder import clear
-from batchveo.engine.cluster.worker_pool import tag_of
+from batchveo.engine.cluster.protocol import ActorBackend
+from batchveo.engine.cluster.shared_folder import remove_leftovers
+from batchveo.engine.cluster.worker_pool import make_tag
+from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.operations.estimates import fetch_durations, known_durations
 from batchveo.operations.import_notices import report_import
 from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
@@ -90,7 +90,7 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
     is_new = is_missing_database(options.state)
     with Store(options.state) as store:
-        await hold(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
+        await acquire_lock(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
         check_keys(store, using)
@@ -119,12 +119,12 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
     cluster = options.cluster
     if cluster is None:
         return nullcontext()
-    from batchveo.engine.cluster.ray_bootstrap import started
+    from batchveo.engine.cluster.ray_bootstrap import start_ray
 
     joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
     starting = "starting Ray on this machine, which takes some ten seconds"
     options.reporter(Message(text=starting if cluster.is_local else f"joining {joining}"))
-    return started(cluster, options.state)
+    return start_ray(cluster, options.state)
 
 
 def begin_run(context: RunContext, store: Store) -> int:
@@ -222,7 +222,7 @@ async def run_engine(context: RunContext, store: Store, spec: RunSpec, backend: 
     if backend is not None and options.cluster is not None:
         return await ClusterRun(store, spec, backend, options.cluster, reporter=options.reporter).execute()
     if isinstance(spec.settings.output, Path):
-        clear(spec.settings.output.absolute(), tag_of(store.path))
+        remove_leftovers(spec.settings.output.absolute(), make_tag(store.path))
     apis = await context.open_clients()
     async with VideoClient(loopback=context.service.is_local) as videos:
         return await Run(store, spec, apis, videos, clock=context.clock, reporter=options.reporter).execute()

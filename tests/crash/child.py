@@ -88,7 +88,7 @@ def around_async(
 
 def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
     """Die once a move to ``to`` is safe on disk."""
-    real = Coordinator.record
+    real = Coordinator.record_outcome
 
     async def wrapped(self: Coordinator, *args: Any, **kwargs: Any) -> Any:
         moved = await real(self, *args, **kwargs)
@@ -96,7 +96,7 @@ def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
             die()
         return moved
 
-    Coordinator.record = wrapped  # type: ignore[method-assign]
+    Coordinator.record_outcome = wrapped  # type: ignore[method-assign]
 
 
 def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:

@@ -437,7 +437,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
         first.append(generation)
         return first[0]
 
-    monkeypatch.setattr(log_lookup, "_generation", one)
+    monkeypatch.setattr(log_lookup, "_find_generation", one)
     result = await n.run(specs(2), settle=60.0)
     assert result.exit_status == 1
     assert sorted(job.state for job in n.jobs()) == [S.IN_DOUBT, S.SUCCEEDED]

@@ -18,8 +18,8 @@ from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine import key_limits
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
-from batchveo.engine.stages import failure_streaks, reconciler
+from batchveo.engine.run_context import RunSpec
+from batchveo.engine.stages import failures, reconciler
 from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
@@ -54,7 +54,7 @@ def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     def shorter(*args: Any, **settings: Any) -> float:
         return pause(*args, **settings) / 20
 
-    for module in (state_machine, key_limits, failure_streaks):
+    for module in (state_machine, key_limits, failures):
         monkeypatch.setattr(module, "compute_backoff", shorter)
     monkeypatch.setattr(reconciler, "SHORTEST_GAP", 0.05)
 

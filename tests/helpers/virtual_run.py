@@ -16,7 +16,7 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.operations import preflight
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices

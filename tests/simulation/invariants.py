@@ -70,8 +70,8 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
 
 def _check_places(plan: Plan, night: Night) -> None:
     """Each key keeps to its limit."""
-    if plan.far is not None:
-        for name, places in plan.far.keys:
+    if plan.remote is not None:
+        for name, places in plan.remote.keys:
             peak = night.service.account(f"sk-{name}").peak_in_flight
             assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
 

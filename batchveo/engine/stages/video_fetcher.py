@@ -131,7 +131,7 @@ class VideoFetcher:
         rest = self._partial.pop(job.seq, None)
         if rest is not None and not await target.has_part(rest.size, rest.digest):
             rest = None
-        async with self._videos.open(job.video_url or "", rest.headers() if rest else None) as response:
+        async with self._videos.open(job.video_url or "", rest.make_headers() if rest else None) as response:
             body = read_head(response, rest)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")

@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from batchveo.core.models import Job, JobState
-from batchveo.engine.group_commit import GroupCommit
+from batchveo.engine.recorder import GroupCommit
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 
@@ -71,7 +71,7 @@ async def test_many_writers_of_a_moment_share_one_flush(store: Spy) -> None:
 
     async def work() -> None:
         claim(store)
-        await groups.durable()
+        await groups.wait_durable()
         assert claimed_on_disk(store) == 20
 
     with store.connection.sharing():
@@ -84,7 +84,7 @@ async def test_many_writers_of_a_moment_share_one_flush(store: Spy) -> None:
 async def test_nothing_written_is_durable_without_a_flush(store: Spy) -> None:
     """Most requests follow from what has been on disk for long."""
     with store.connection.sharing():
-        await GroupCommit(store).durable()
+        await GroupCommit(store).wait_durable()
         assert store.flushes == 0
 
 
@@ -94,7 +94,7 @@ async def test_a_later_moment_has_a_group_of_its_own(store: Spy) -> None:
     with store.connection.sharing():
         for count in (1, 2):
             claim(store)
-            await groups.durable()
+            await groups.wait_durable()
             assert (store.flushes, claimed_on_disk(store)) == (count, count)
             assert not store.connection.unflushed
 
@@ -104,13 +104,13 @@ async def test_who_wrote_nothing_waits_for_the_group_too(store: Spy) -> None:
     groups = GroupCommit(store)
 
     async def follow() -> None:
-        await groups.durable()
+        await groups.wait_durable()
         assert claimed_on_disk(store) == 1
 
     with store.connection.sharing():
         async with anyio.create_task_group() as tasks:
             claim(store)
-            tasks.start_soon(groups.durable)
+            tasks.start_soon(groups.wait_durable)
             tasks.start_soon(follow)
 
 
@@ -122,7 +122,7 @@ async def test_followers_get_the_leaders_error(store: Spy) -> None:
     async def work() -> None:
         claim(store)
         try:
-            await groups.durable()
+            await groups.wait_durable()
         except sqlite3.IntegrityError as error:
             failed.append(str(error))
 
@@ -143,10 +143,10 @@ async def test_a_writer_that_asks_after_the_failure_hears_of_it(store: Spy) -> N
         claim(store)
         store.broken = True
         with pytest.raises(sqlite3.IntegrityError):
-            await groups.durable()
+            await groups.wait_durable()
         store.broken = False
         with pytest.raises(sqlite3.IntegrityError):
-            await groups.durable()
+            await groups.wait_durable()
 
 
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
@@ -160,7 +160,7 @@ def test_a_cancelled_writer_is_durable_all_the_same(store: Spy, backend: str) ->
         async def work() -> None:
             nonlocal returned
             claim(store)
-            await groups.durable()
+            await groups.wait_durable()
             returned += 1
 
         async with anyio.create_task_group() as tasks:
@@ -188,7 +188,7 @@ async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch:
 
     async def work() -> None:
         with pytest.raises(KeyboardInterrupt):
-            await groups.durable()
+            await groups.wait_durable()
 
     monkeypatch.setattr(anyio.lowlevel, "checkpoint", dying)
     with store.connection.sharing(), anyio.fail_after(60):
@@ -197,5 +197,5 @@ async def test_a_leader_that_dies_leaves_nobody_waiting(store: Spy, monkeypatch:
             tasks.start_soon(work)
             tasks.start_soon(work)
         claim(store)
-        await groups.durable()
+        await groups.wait_durable()
     assert claimed_on_disk(store) == 2
