@@ -15,10 +15,11 @@ from typing import Any
 
 import click
 
-from batchveo.cli.config import config_files
+from batchveo.cli.config import config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.options import PATH, option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
+from batchveo.core.suggestions import suggest_closest
 from batchveo.core.version import __version__
 
 COMMANDS = {
@@ -81,10 +82,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The named command, with the values of the config files as its defaults."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            if near := get_close_matches(args[0], COMMANDS):
-                ctx.fail(f"No such command {args[0]!r} (did you mean {' or '.join(near)}?)")
+            meant = suggest_closest(args[0], COMMANDS)
+            if meant is not None:
+                ctx.fail(f"No such command {args[0]!r} ({meant})")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             ctx.default_map = {name: self._defaults(ctx, name, command)}
@@ -95,9 +95,7 @@ class LazyGroup(click.Group):
             files = config_files(ctx.params.get("config"))
             if not files:
                 return {}
-            from batchveo.cli.config_defaults import default_map
-
-            return default_map(files, name, command, self._all(ctx, name))
+            return make_defaults(files, name, command, self._all(ctx, name))
         except UsageError:
             if ctx.resilient_parsing:  # a shell completes a word
                 return {}

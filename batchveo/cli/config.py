@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import click
+
+from batchveo.cli.options import PlaceType
 from batchveo.core.errors import UsageError
+from batchveo.core.suggestions import find_closest
 
 NAME = "batchveo.toml"
 VARIABLE = "BATCHVEO_CONFIG"
+
+API_KEYS = frozenset({"api-key", "aimlapi-api-key", "aimlapi-key", "aiml-api-key"})
+
+Options = Mapping[str, click.Option]
+
+SECRETS = frozenset({"notify", "key"})
+"""Options whose values are never shown."""
+
+RESERVED = {
+    "base-url": "it decides which service your key is sent to",
+    "confirm-above": "it decides what is bought without asking you",
+    "when-in-doubt": "it decides whether a video may be bought twice",
+    "new-state": "it decides whether a video may be bought twice",
+    "missing-videos-ok": "it decides whether a run may continue without its finished videos",
+    "yes": "it decides what is bought without asking you",
+    "keys": "it decides which of your environment variables are sent to the service",
+    "notify": "it decides who receives messages about your runs",
+    "notify-file": "it decides who receives messages about your runs",
+    "config": "it decides which file is trusted",
+}
+"""Options that neither a folder's config file nor its ``.env`` may set, each with why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,3 +151,123 @@ def _of(path: Path, content: Mapping[str, object], *, of_folder: bool = False) -
 def _settings(table: str | None, values: Mapping[str, object]) -> Iterator[Setting]:
     for name, value in values.items():
         yield Setting(table=table, name=name.replace("_", "-"), value=value)
+
+
+def make_defaults(
+    files: Sequence[ConfigFile], name: str, command: click.Command, commands: Mapping[str, click.Command | None]
+) -> dict[str, Any]:
+    """The defaults of the command ``name``, by parameter; of ``files`` the first wins.
+
+    ``commands`` has the name of each command; what is meant for those that are given too is checked as well.
+    Raises ``UsageError`` with everything that is wrong.
+    """
+    known = {other: options_of(found) for other, found in commands.items() if found is not None}
+    own = known[name] = options_of(command)
+    problems: list[str] = []
+    defaults: dict[str, Any] = {}
+    for file in reversed(files):
+        problems += _strange_tables(file, commands)
+        for setting in file.settings:
+            try:
+                _check_trust(file, setting)
+                value = _checked(setting, _options_for(setting, own, known))
+            except ValueError as error:
+                problems.append(f"{file.path}: {setting}: {error}")
+                continue
+            if setting.table in (None, name) and setting.name in own:
+                defaults[str(own[setting.name].name)] = value
+    if problems:
+        raise UsageError("\n".join(problems))
+    return defaults
+
+
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """The options of a command by their long names, without the dashes in front."""
+    return {
+        long.removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for long in parameter.opts
+        if long.startswith("--")
+    }
+
+
+def _options_for(setting: Setting, own: Options, known: Mapping[str, Options]) -> Options | None:
+    """The options that a setting may be one of; ``None`` where its commands are not known."""
+    if setting.table is not None:
+        return known.get(setting.table)
+    if setting.name in own:
+        return own
+    return ChainMap(*map(dict, known.values())) if len(known) > 1 else None
+
+
+def _checked(setting: Setting, options: Options | None) -> object:
+    """The value as its option takes it; raises ``ValueError`` with what would be right."""
+    if setting.name.lower() in API_KEYS:
+        hint = 'name the file that holds it: api-key-file = "FILE"'
+        raise ValueError(f"the API key must not be in a config file; {hint}")
+    if options is None:
+        return None
+    if setting.name not in options:
+        raise ValueError(f"unknown option{_hint(setting.name, options)}")
+    return converted(options[setting.name], setting.name, setting.value)
+
+
+def _check_trust(file: ConfigFile, setting: Setting) -> None:
+    """Raise ``ValueError`` for what a file that was merely there may not set."""
+    refused = refusal(setting.name) if file.of_folder else None
+    if refused:
+        raise ValueError(f"{refused}, or name this file with --config")
+
+
+def _strange_tables(file: ConfigFile, commands: Collection[str]) -> Iterator[str]:
+    for table in file.tables:
+        if table not in commands:
+            yield f"{file.path}: [{table}] is not a command{_hint(table, commands)}"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    closest = find_closest(name, known, most=1)
+    return f" (did you mean {closest[0]}?)" if closest else ""
+
+
+def converted(option: click.Option, name: str, value: object) -> object:
+    """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what would be right."""
+    if not option.envvar:
+        raise ValueError("is for the command line only")
+    if option.multiple:
+        return [_one(option, name, item) for item in (value if isinstance(value, list) else [value])]
+    return _one(option, name, value)
+
+
+def _one(option: click.Option, name: str, value: object) -> object:
+    demand = _demand(option, value)
+    if demand is not None:
+        shown = "" if name in SECRETS else f", not {value!r}"
+        raise ValueError(f"must be {demand}{shown}")
+    if isinstance(option.type, click.Path | PlaceType):
+        return os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no home
+    return str(value) if isinstance(option.type, click.types.StringParamType) else value
+
+
+def _demand(option: click.Option, value: object) -> str | None:
+    """What ``value`` is to be, where it is not."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if option.is_flag:
+        return None if isinstance(value, bool) else "true or false"
+    if option.count or isinstance(option.type, click.types.IntParamType):
+        return None if is_number and isinstance(value, int) else "a whole number"
+    if isinstance(option.type, click.types.FloatParamType):
+        return None if is_number else "a number"
+    if isinstance(option.type, click.Choice):
+        return None if value in option.type.choices else f"one of {', '.join(map(repr, option.type.choices))}"
+    is_plain = isinstance(option.type, click.types.StringParamType) and is_number  # rate = 30
+    return None if isinstance(value, str) or is_plain else "text, in quotes"
+
+
+def refusal(name: str) -> str | None:
+    """What is to be said of the option ``name`` in a file of the folder; ``None`` where it may stand there."""
+    why = RESERVED.get(name)
+    return why and (
+        f"a folder may not set this, since {why}: use your own config file, the environment or the command line"
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchveo.cli.folder_trust import refusal
+from batchveo.cli.config import refusal
 from batchveo.core.errors import UsageError
 
 FILE = Path(".env")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from batchveo.core.destination import Destination, at_home, parse_destination
 
@@ -38,7 +39,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 def _files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    from batchveo.cli.shell_complete import files
+    from batchveo.cli.options import files
 
     return files(context, parameter, word)
 
@@ -259,3 +260,15 @@ run_options = together(
     option("--log-file", type=PATH, metavar="FILE", help="Append events and HTTP requests to a file."),
     option("-q", "--quiet", is_flag=True, help="Print only warnings and failures."),
 )
+
+
+def models(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Completes a model, by any part of its name."""
+    from batchveo.provider.catalog import MODELS
+
+    return [CompletionItem(name) for name in MODELS if word in name]
+
+
+def files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Leaves it to the shell, which knows the files."""
+    return [CompletionItem(word, type="file")]

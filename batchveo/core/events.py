@@ -99,7 +99,7 @@ class ThrottleChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something a person should know."""
+    """Something a person should know; the subclasses in ``core.notices`` hold facts, from which ``text`` follows."""
 
     text: str
     warning: bool = False
@@ -110,13 +110,6 @@ class RunInterrupted(Message):
     """A signal, known by its name, tells the run to end."""
 
     signal: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseCreated(Message):
-    """The run made a new database, at the absolute path ``state``."""
-
-    state: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
 from batchveo.core.events import (
-    DatabaseCreated,
     Event,
     JobStateChanged,
     Message,
@@ -20,9 +19,10 @@ from batchveo.core.events import (
     ThrottleChanged,
     WaitingForLog,
 )
+from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import WRONG, describe_event
 from batchveo.display.run_view import RunView
-from batchveo.operations.status_json import make_progress_row
+from batchveo.operations.status import make_progress_row
 
 PROGRESS_SECONDS = 60.0
 

@@ -16,7 +16,7 @@ import anyio
 from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
-from batchveo.operations.preflight import start_sandbox
+from batchveo.operations.run_context import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
 from batchveo.storage.folder_limits import FolderLimits, nearest

@@ -59,6 +59,26 @@ def resolve(
     return done
 
 
+def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
+    """The jobs that ``keys`` name: an id or its beginning, a name, a generation id.
+
+    Raises ``UsageError`` that names every key that is unknown or matches several jobs.
+    """
+    found: dict[int, Job] = {}
+    wrong: list[str] = []
+    for key in keys:
+        jobs = store.queries.find_jobs(key)
+        if len(jobs) == 1:
+            found[jobs[0].seq] = jobs[0]
+        else:
+            wrong.append(
+                f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
+            )
+    if wrong:
+        raise UsageError(f"{'; '.join(wrong)}. `{pasteable('jobs', state=store.path)}` lists them")
+    return list(found.values())
+
+
 def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
     """Raise ``UsageError`` unless exactly one way to settle is given."""
     if sum((resubmit, generation_id is not None, fail)) != 1:

@@ -12,15 +12,14 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.manifest import ReadOptions
-from batchveo.operations.balances import fetch_balances
 from batchveo.operations.estimates import RunEstimate, estimate_night
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
-from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
-from batchveo.operations.other_databases import find_other_database
+from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, open_if_exists
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
-from batchveo.operations.staging import ManifestSources, StrPath
+from batchveo.operations.run_context import ManifestSources, StrPath
+from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
 from batchveo.storage.local_files import taken_stems
 from batchveo.store import Foreseen, StagingTable, Store, foresee

@@ -1,37 +1,24 @@
-"""What is checked, and started, before a run speaks to its service."""
+"""Whether a database fits a run: it knows the jobs, and its service and its keys are those of the run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import pasteable
 from batchveo.provider.service import SANDBOX, Service
-from batchveo.store import Store
+from batchveo.store import Acquaintance, StagingTable, Store, acquaintance
 
-PLAY_MONEY_USD = 1_000_000.0
-"""US dollars of play money: a large manifest can be tried whole."""
-
-
-@contextmanager
-def start_sandbox(using: Service, state: Path | None = None) -> Iterator[Service]:
-    """``using`` with an address that answers: the embedded look-alike is started where that is meant.
-
-    With ``state`` it remembers its generations, beside that file, across runs.
-    """
-    if not using.sandbox:
-        yield using
-        return
-    from batchveo.sandbox import Service as Sandbox
-    from batchveo.sandbox import Settings
-    from batchveo.sandbox import running as serving
-
-    journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal)) as url:
-        yield replace(using, base_url=url)
+LEVELS = 3
+"""How many folders above that of a manifest are looked into."""
+ENDINGS = (".db", ".sqlite", ".sqlite3")
+MOST_ENTRIES, MOST_DATABASES = 5_000, 50
+"""Names of a folder, and databases in all, that are looked at."""
 
 
 def check_service(store: Store, using: Service) -> None:
@@ -71,3 +58,90 @@ def check_keys(store: Store, using: Service) -> None:
             "Only they can ask for them: give them under the same labels, or give the jobs up with "
             f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDatabase:
+    """A database that knows jobs of which the one at ``state`` knows none.
+
+    ``is_new``: there is no database at ``state`` yet.
+    """
+
+    state: Path
+    is_new: bool
+    other: Acquaintance
+
+    @property
+    def finding(self) -> str:
+        """What was found, for a person."""
+        here = "there is no database at" if self.is_new else "none of these jobs are known to"
+        counts = ", ".join(f"{jobs:,} {state}" for state, jobs in sorted(self.other.by_state.items()))
+        knows = f"knows {self.other.known:,} of the {self.other.named:,} jobs ({counts})"
+        return f"{here} {self.state.absolute()}, but {self.other.path} {knows}"
+
+    @property
+    def advice(self) -> str:
+        """What can be done."""
+        return (
+            f"go on with that one: --state {shlex.quote(str(self.other.path))}; "
+            "or, to buy all of them anew, with this one: --new-state"
+        )
+
+
+def is_missing_database(state: Path) -> bool:
+    """Whether there is no database at ``state``; an empty file is none."""
+    return not state.exists() or not state.stat().st_size
+
+
+def find_other_database(
+    manifests: Sequence[str | os.PathLike[str]], state: Path, named: StagingTable, *, sandbox: bool
+) -> OtherDatabase | None:
+    """The nearest database beside ``manifests`` that knows jobs of ``named``; the one at ``state`` knows none.
+
+    What the sandbox made does not count for a real service, nor the other way round. Nothing is written.
+    """
+    is_new = is_missing_database(state)
+    if not is_new:
+        here = acquaintance(named, state, any_will_do=True)
+        if here is None or here.known or not here.named:
+            return None
+    for path in islice(_databases(manifests, state), MOST_DATABASES):
+        other = acquaintance(named, path)
+        if other is not None and other.known and (SANDBOX in other.services) == sandbox:
+            return OtherDatabase(state=state, is_new=is_new, other=other)
+    return None
+
+
+def _databases(manifests: Iterable[str | os.PathLike[str]], state: Path) -> Iterator[Path]:
+    """The files that may be databases of ours, the nearest first; not the one at ``state`` itself."""
+    seen = {state.resolve()}
+    for folder in _folders(manifests):
+        for path in _files(folder):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def _folders(manifests: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """The folders of the manifests, each with its ``state`` folder; then those above them."""
+    own = [folder for manifest in manifests for folder in _homes(manifest)]
+    ancestors = [folder.parents[level] for level in range(LEVELS) for folder in own if level < len(folder.parents)]
+    for folder in dict.fromkeys([*own, *ancestors]):
+        yield folder
+        yield folder / "state"
+
+
+def _homes(manifest: str | os.PathLike[str]) -> Iterator[Path]:
+    """Where a manifest is, and where the link that stands for it leads; for standard input, where we are."""
+    path = Path("here") if os.fspath(manifest) == "-" else Path(manifest)
+    yield Path(os.path.normpath(path.absolute())).parent
+    yield path.resolve().parent
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MOST_ENTRIES) if entry.name.endswith(ENDINGS)]
+    except OSError:
+        return []
+    return [path for path in map(folder.joinpath, sorted(names)) if path.is_file()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -15,6 +15,14 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobState
 from batchveo.core.normalization import normal_key
+from batchveo.core.notices import (
+    DestinationUnlisted,
+    Notice,
+    OtherServiceVideos,
+    SidecarsUseless,
+    VideosRecovered,
+    VideosRefetched,
+)
 from batchveo.core.run_options import whole
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.provider.service import SANDBOX
@@ -28,6 +36,7 @@ SHARED = 100
 
 LOOKED_FOR = 200
 """Jobs that are looked for by their names where a bucket may not be listed: each is a request or two."""
+EXAMPLES = 3
 READ_AT_ONCE = 8
 """Videos that are read at the same time."""
 
@@ -51,6 +60,23 @@ class Recovered:
     others: list[Job] = field(default_factory=list)
     unlisted: str | None = None
     """Why the destination cannot be listed; then ``LOOKED_FOR`` jobs are looked for by their names, no more."""
+
+    def list_notices(self, output: Destination) -> Iterator[Notice]:
+        """What a person should know of it."""
+        if self.unlisted is not None:
+            yield DestinationUnlisted(output=output, reason=self.unlisted, jobs=LOOKED_FOR)
+        if self.taken_in:
+            yield VideosRecovered(videos=len(self.taken_in), output=output)
+        if self.refetched:
+            yield VideosRefetched(videos=len(self.refetched), output=output, examples=_pick_examples(self.refetched))
+        if self.lost:
+            yield SidecarsUseless(sidecars=len(self.lost), output=output, examples=_pick_examples(self.lost))
+        if self.others:
+            yield OtherServiceVideos(videos=len(self.others), output=output)
+
+
+def _pick_examples(flawed: Sequence[tuple[Job, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((job.name, flaw) for job, flaw in flawed[:EXAMPLES])
 
 
 def ignore_count(videos: int) -> None:

@@ -12,14 +12,15 @@ import anyio
 
 from batchveo.core.cluster_settings import Cluster
 from batchveo.core.events import Reporter, silent
+from batchveo.core.notices import OptionsRemembered
 from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
 from batchveo.core.settings import RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
-from batchveo.operations.approval import Approve, Consent, ask_approval
-from batchveo.operations.notices import report_remembered
-from batchveo.operations.run_context import RunOptions, open_context
+from batchveo.operations.quote import Approve
+from batchveo.operations.run_context import Consent, ManifestSources, RunOptions, StagedJobs, StrPath, open_context
 from batchveo.operations.run_steps import (
+    ask_approval,
     begin_run,
     check_cluster,
     check_destination,
@@ -34,7 +35,6 @@ from batchveo.operations.run_steps import (
     run_engine,
     start_backend,
 )
-from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 
@@ -89,7 +89,7 @@ async def run_async(
     holds the database, ``KnownElsewhere`` if another database beside the manifests knows the jobs and this one does
     not, ``VideosMissing`` if the folder of the finished videos is not there.
     """
-    check_cluster(cluster)
+    settings = settings or RunSettings()
     sources = ManifestSources(
         paths=manifests,
         allow_unknown_model=allow_unknown_model,
@@ -97,23 +97,25 @@ async def run_async(
         reading=reading,
         stdin=stdin,
     )
+    options = RunOptions(
+        state=Path(state),
+        settings=settings,
+        told=chosen_in(settings) if told is None else told,
+        find_service=_service_finder(using),
+        reporter=reporter,
+        approve=approve,
+        cluster=cluster,
+        consent=consent,
+    )
+    return await run_manifests(sources, options)
+
+
+async def run_manifests(sources: ManifestSources, options: RunOptions) -> RunResult:
+    """``run_async`` with all that it takes as two records."""
+    check_cluster(options.cluster)
     with sources.stage() as staged:
-        settings = settings or RunSettings()
-        if settings.budget is None:
-            settings = replace(settings, budget=staged.summary.budget)
-        options = RunOptions(
-            command="run",
-            state=Path(state),
-            settings=settings,
-            told=chosen_in(settings) if told is None else told,
-            # after the manifests: without a key, too, a person sees every problem in them
-            service=using() if callable(using) else using or service(),
-            reporter=reporter,
-            approve=approve,
-            cluster=cluster,
-            consent=consent,
-        )
-        check_other_databases(options, manifests, staged)
+        if options.settings.budget is None:
+            options = replace(options, settings=replace(options.settings, budget=staged.summary.budget))
         return await _run_to_end(options, staged)
 
 
@@ -133,38 +135,52 @@ async def resume_async(
     Without ``settings`` those of the run before apply; with them, those named in ``told`` do, by default all.
     The other parameters, and what is raised, are as for ``run``.
     """
-    check_cluster(cluster)
-    with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
-        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
-    given = settings or RunSettings()
-    resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
-    report_remembered(reporter, differences(given, resumed))
     options = RunOptions(
-        command="resume",
         state=Path(state),
-        settings=replace(resumed, budget=last_budget) if resumed.budget is None else resumed,
-        told=told,
-        service=using or service(),
+        settings=settings or RunSettings(),
+        told=told or (NOTHING_TOLD if settings is None else ALL_TOLD),
+        find_service=_service_finder(using),
         reporter=reporter,
         approve=approve,
         cluster=cluster,
         consent=consent,
     )
-    return await _run_to_end(options)
+    return await resume_database(options)
+
+
+async def resume_database(options: RunOptions) -> RunResult:
+    """``resume_async`` with all that it takes as one record."""
+    check_cluster(options.cluster)
+    with Store(options.state, writing=False) as store:  # a database that does not exist is a slip, not an empty one
+        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
+    settings, told = remembered.resumed(options.settings, options.told)
+    if changed := differences(options.settings, settings):
+        options.reporter(OptionsRemembered(options=changed))
+    if settings.budget is None:
+        settings = replace(settings, budget=last_budget)
+    return await _run_to_end(replace(options, settings=settings, told=told), None)
+
+
+def _service_finder(using: Service | Callable[[], Service] | None) -> Callable[[], Service]:
+    """What ``using`` means, to be called when the service is needed."""
+    if callable(using):
+        return using
+    return lambda: using or service()
 
 
 run = _blocking("run", run_async)
 resume = _blocking("resume", resume_async)
 
 
-async def _run_to_end(options: RunOptions, staged: StagedJobs | None = None) -> RunResult:
+async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResult:
     """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
-    async with open_context(options) as context:
-        await ask_approval(context, staged)
+    async with open_context(options, staged) as context:
+        check_other_databases(context)
+        await ask_approval(context)
         async with open_database(context) as (store, findings):
             with start_backend(options) as backend:
                 run = begin_run(context, store)
-                import_jobs(context, store, run, staged, findings)
+                import_jobs(context, store, run, findings)
                 report_findings(context, findings)
                 await check_destination(context)
                 await recover_finished(context, store, run)

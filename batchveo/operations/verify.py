@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from batchveo.core.destination import Destination
+import anyio
+
+from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import Job, JobState
+from batchveo.core.run_options import whole
 from batchveo.core.state_machine import Move
-from batchveo.storage.reader import StoredVideo, examine, video_at
+from batchveo.storage.reader import StoredVideo, examine, kept, size_of, video_at
 from batchveo.store import Store
+
+LOOKED_AT, LOOKED_AT_IN_A_BUCKET = 100, 10
+"""Videos finished last, and as many of those finished first, that are looked for."""
+LEAST, SHARE = 5, 0.8
+"""So many missing, and such a share of those looked for, are no videos that somebody sorted out."""
+
+
+MISSING_ADVICE = (
+    "mount it and run again; name another folder with --output DIR; or go on all the same with --missing-videos-ok"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +54,72 @@ def refetch(store: Store, job: Job, *, now: float) -> Job:
         set={"not_before": now, "troubles": 0, "file": None, "folder": None, "sha256": None, "bytes": None},
     )
     return store.transitions.apply_move(job, move, run=None, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingVideos:
+    """``files`` of ``looked_for`` finished videos are not in ``output``; ``is_empty``: nothing at all is there."""
+
+    output: Destination
+    looked_for: int
+    files: Sequence[str]
+    is_empty: bool
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether it looks as if the whole place were not there; a deleted file or two are for ``verify``."""
+        gone = len(self.files)
+        if not gone:
+            return False
+        if gone == self.looked_for and (gone > 1 or self.is_empty):
+            return True
+        return gone >= LEAST and gone >= SHARE * self.looked_for
+
+    @property
+    def finding(self) -> str:
+        """What was found, for a person."""
+        empty = ", where there is nothing at all" if self.is_empty else ""
+        return (
+            f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
+            f"({self.files[0]} for one) are missing from {whole(self.output)}{empty}: is the drive there?"
+        )
+
+
+async def find_missing_videos(store: Store, output: Destination) -> MissingVideos:
+    """Look for some of the finished videos that were put into ``output``, the newest and the oldest.
+
+    What cannot be looked at counts as there: whoever writes there next will say what is wrong.
+    """
+    finished = store.recovery.list_finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
+    files = [file for where, file in finished if file and _is_same(where, output)]
+    return await anyio.to_thread.run_sync(_look_for, output, files)
+
+
+def _is_same(where: str, output: Destination) -> bool:
+    """Whether ``where``, as a database has it, is ``output``, however each is spelled."""
+    return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
+
+
+def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
+    place = output if isinstance(output, BucketUrl) else output.absolute()
+    gone = [file for file in files if _is_gone(place, file)]
+    is_empty = bool(gone) and isinstance(place, Path) and _is_empty(place)
+    return MissingVideos(output=output, looked_for=len(files), files=gone, is_empty=is_empty)
+
+
+def _is_gone(place: Destination, file: str) -> bool:
+    try:
+        size_of(kept(place, file))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return all(entry.name.startswith(".") for entry in entries)
+    except OSError:
+        return True

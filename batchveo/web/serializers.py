@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from batchveo.core.destination import Destination
 from batchveo.core.models import Job
-from batchveo.operations.status_json import describe_time_left, make_status_row
+from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.reader import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import CLIP, Filter, text_of

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from batchveo.core.models import InputFile
-from batchveo.operations import image_header
+from batchveo.operations import image_check
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
 from batchveo.provider.image_client import LOOK_SECONDS, MOST_BYTES
@@ -203,7 +203,7 @@ async def test_local_files_and_data_are_looked_at_too(tmp_path: Path) -> None:
 
 async def test_without_pillow_only_whether_they_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is said."""
-    monkeypatch.setattr(image_header, "find_spec", lambda name: None)
+    monkeypatch.setattr(image_check, "find_spec", lambda name: None)
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=image(10, 10)))
     assert not check.sizes
     assert words(check) == []

@@ -11,13 +11,12 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.option_values import find_service
 from batchveo.cli.options import json_option, service_options, state_option
-from batchveo.cli.shared import service_of
 from batchveo.core.formatting import counted
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
-from batchveo.operations.preflight import start_sandbox
-from batchveo.provider.clients import open_api_clients
+from batchveo.operations.run_context import open_service
 from batchveo.provider.usage_log import NOT_WHOLE
 from batchveo.store import Store
 
@@ -40,13 +39,13 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     price, and generations that this database did not request. Exit status 1 if there are findings, or if the usage
     log is too long to be read whole.
     """
-    using = service_of(options)
+    using = find_service(options)
 
     async def call() -> Audit:
-        async with open_api_clients(there) as opened:
-            return await audit(store, opened, now=time.time())
+        async with open_service(using, state) as (_, clients):
+            return await audit(store, clients, now=time.time())
 
-    with Store(state, writing=False) as store, start_sandbox(using, state) as there:
+    with Store(state, writing=False) as store:
         audited = anyio.run(call)
     if as_json:
         rows = [_row(finding) for finding in audited.findings]

@@ -12,7 +12,7 @@ from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
-from batchveo.operations.status_json import make_job_row
+from batchveo.operations.status import make_job_row
 from batchveo.storage.local_files import SUFFIX
 from batchveo.store import Store
 

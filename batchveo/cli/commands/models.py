@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from batchveo.cli.options import json_option
-from batchveo.cli.shell_complete import models
+from batchveo.cli.options import json_option, models
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import MODELS, Model, Param
 

@@ -15,8 +15,7 @@ from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
-from batchveo.operations.status import SnapshotReader
-from batchveo.operations.status_json import describe_time_left, make_status_row
+from batchveo.operations.status import SnapshotReader, describe_time_left, make_status_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.cli import status_of
-from batchveo.cli.commands import resolve
+from batchveo.cli import run_command, status_of
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.store import Store
@@ -108,8 +107,8 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         asked.append(question)
         return False
 
-    monkeypatch.setattr(resolve, "sys", Streams)
-    monkeypatch.setattr(resolve.click, "confirm", no)
+    monkeypatch.setattr(run_command, "sys", Streams)
+    monkeypatch.setattr(run_command.click, "confirm", no)
     before = states()
     assert status_of(["resolve", "--all", "--resubmit"]) == 130
     assert states() == before

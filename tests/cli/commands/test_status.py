@@ -10,7 +10,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.cli.commands.status import _text
 from batchveo.core.models import JobState
-from batchveo.operations.status_json import make_status_row
+from batchveo.operations.status import make_status_row
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec

@@ -36,7 +36,7 @@ def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, t
     """Whoever is asked sees jobs, price, balance and budget."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
     offers: list[PurchaseQuote] = []
-    with pytest.raises(Declined, match="nothing was bought") as declined:
+    with pytest.raises(Declined, match="nothing was written or bought") as declined:
         batchveo.run(
             [tmp_path / "m.yaml"],
             state=tmp_path / "s.db",
