@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.config import config_files, make_defaults
+from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.options import PATH, option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
 
     def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
         try:
-            files = config_files(ctx.params.get("config"))
+            files = find_config_files(ctx.params.get("config"))
             if not files:
                 return {}
             return make_defaults(files, name, command, self._all(ctx, name))
@@ -165,35 +165,37 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         with with_dotenv():
             result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
-        click.echo(_harmless(str(error)), err=True)  # one file:line a line, as editors and greps like it
+        click.echo(_make_printable(str(error)), err=True)  # one file:line a line, as editors and greps like it
         return error.exit_status
     except BatchveoError as error:
-        return _said(str(error), error.exit_status)
+        return _report_error(str(error), error.exit_status)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _said("interrupted", 130)
+        return _report_error("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
         what = f"cannot write {error.filename}" if error.filename else "cannot write"
-        return _said(f"{what}: {error.strerror}", 1)
+        return _report_error(f"{what}: {error.strerror}", 1)
     except UnicodeEncodeError as error:
         odd = error.object[error.start : error.end]
-        return _said(f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2)
+        return _report_error(
+            f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2
+        )
     except sqlite3.DatabaseError as error:
         from batchveo.store.database import is_full
 
-        return _said(f"cannot use the database: {error}", 3 if is_full(error) else 2)
+        return _report_error(f"cannot use the database: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0
 
 
-def _said(text: str, status: int) -> int:
+def _report_error(text: str, status: int) -> int:
     with contextlib.suppress(OSError):
-        click.echo(f"batchveo: {_harmless(text)}", err=True)
+        click.echo(f"batchveo: {_make_printable(text)}", err=True)
     return status
 
 
-def _harmless(text: str) -> str:
+def _make_printable(text: str) -> str:
     """Lines that move no cursor: file names and what stands in files may come from strangers."""
     from batchveo.core.formatting import printable
 

@@ -66,19 +66,19 @@ class ConfigFile:
     of_folder: bool = False
 
 
-def config_files(named: Path | None = None) -> list[ConfigFile]:
+def find_config_files(named: Path | None = None) -> list[ConfigFile]:
     """The files that count, the nearest first: the named one or the folder's, then the user's own.
 
     Raises ``UsageError`` where one cannot be read.
     """
-    found = [near] if (near := _nearest(named)) else []
-    own = user_file()
+    found = [near] if (near := _find_nearest(named)) else []
+    own = find_user_file()
     if own is not None and _is_there(own) and not (found and own.samefile(found[0].path)):
-        found.append(_of(own, _toml(own)))
+        found.append(_make_config_file(own, _read_toml(own)))
     return found
 
 
-def user_file() -> Path | None:
+def find_user_file() -> Path | None:
     """Where this platform keeps the user's own; ``None`` for a user without a home, as in some containers."""
     try:
         home = Path.home()
@@ -93,16 +93,16 @@ def user_file() -> Path | None:
     return base / "batchveo" / NAME
 
 
-def _nearest(named: Path | None) -> ConfigFile | None:
+def _find_nearest(named: Path | None) -> ConfigFile | None:
     if named is not None:
-        return _of(named, _part(named))
+        return _make_config_file(named, _read_part(named))
     here = Path(NAME)
     if _is_there(here):
-        return _of(here, _toml(here), of_folder=True)
+        return _make_config_file(here, _read_toml(here), of_folder=True)
     project = Path("pyproject.toml")
     if _is_there(project):
-        content = _part(project)
-        return _of(project, content, of_folder=True) if content else None
+        content = _read_part(project)
+        return _make_config_file(project, content, of_folder=True) if content else None
     return None
 
 
@@ -114,9 +114,9 @@ def _is_there(file: Path) -> bool:
         return False
 
 
-def _part(file: Path) -> Mapping[str, object]:
+def _read_part(file: Path) -> Mapping[str, object]:
     """What is ours in ``file``: all of it, or ``[tool.batchveo]`` of a pyproject.toml."""
-    content = _toml(file)
+    content = _read_toml(file)
     if file.name != "pyproject.toml":
         return content
     tool = content.get("tool")
@@ -126,7 +126,7 @@ def _part(file: Path) -> Mapping[str, object]:
     return ours
 
 
-def _toml(file: Path) -> dict[str, object]:
+def _read_toml(file: Path) -> dict[str, object]:
     import tomllib
 
     try:
@@ -139,16 +139,16 @@ def _toml(file: Path) -> dict[str, object]:
         raise UsageError(f"the config file {file} is not TOML: {error}") from None
 
 
-def _of(path: Path, content: Mapping[str, object], *, of_folder: bool = False) -> ConfigFile:
+def _make_config_file(path: Path, content: Mapping[str, object], *, of_folder: bool = False) -> ConfigFile:
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     common = {name: value for name, value in content.items() if name not in tables}
-    settings = list(_settings(None, common))
+    settings = list(_list_settings(None, common))
     for table, values in tables.items():
-        settings += _settings(table, values)
+        settings += _list_settings(table, values)
     return ConfigFile(path=path, settings=tuple(settings), tables=tuple(tables), of_folder=of_folder)
 
 
-def _settings(table: str | None, values: Mapping[str, object]) -> Iterator[Setting]:
+def _list_settings(table: str | None, values: Mapping[str, object]) -> Iterator[Setting]:
     for name, value in values.items():
         yield Setting(table=table, name=name.replace("_", "-"), value=value)
 
@@ -161,16 +161,16 @@ def make_defaults(
     ``commands`` has the name of each command; what is meant for those that are given too is checked as well.
     Raises ``UsageError`` with everything that is wrong.
     """
-    known = {other: options_of(found) for other, found in commands.items() if found is not None}
-    own = known[name] = options_of(command)
+    known = {other: list_options(found) for other, found in commands.items() if found is not None}
+    own = known[name] = list_options(command)
     problems: list[str] = []
     defaults: dict[str, Any] = {}
     for file in reversed(files):
-        problems += _strange_tables(file, commands)
+        problems += _list_strange_tables(file, commands)
         for setting in file.settings:
             try:
                 _check_trust(file, setting)
-                value = _checked(setting, _options_for(setting, own, known))
+                value = _check_setting(setting, _find_options(setting, own, known))
             except ValueError as error:
                 problems.append(f"{file.path}: {setting}: {error}")
                 continue
@@ -181,7 +181,7 @@ def make_defaults(
     return defaults
 
 
-def options_of(command: click.Command) -> dict[str, click.Option]:
+def list_options(command: click.Command) -> dict[str, click.Option]:
     """The options of a command by their long names, without the dashes in front."""
     return {
         long.removeprefix("--"): parameter
@@ -192,7 +192,7 @@ def options_of(command: click.Command) -> dict[str, click.Option]:
     }
 
 
-def _options_for(setting: Setting, own: Options, known: Mapping[str, Options]) -> Options | None:
+def _find_options(setting: Setting, own: Options, known: Mapping[str, Options]) -> Options | None:
     """The options that a setting may be one of; ``None`` where its commands are not known."""
     if setting.table is not None:
         return known.get(setting.table)
@@ -201,7 +201,7 @@ def _options_for(setting: Setting, own: Options, known: Mapping[str, Options]) -
     return ChainMap(*map(dict, known.values())) if len(known) > 1 else None
 
 
-def _checked(setting: Setting, options: Options | None) -> object:
+def _check_setting(setting: Setting, options: Options | None) -> object:
     """The value as its option takes it; raises ``ValueError`` with what would be right."""
     if setting.name.lower() in API_KEYS:
         hint = 'name the file that holds it: api-key-file = "FILE"'
@@ -209,39 +209,39 @@ def _checked(setting: Setting, options: Options | None) -> object:
     if options is None:
         return None
     if setting.name not in options:
-        raise ValueError(f"unknown option{_hint(setting.name, options)}")
-    return converted(options[setting.name], setting.name, setting.value)
+        raise ValueError(f"unknown option{_suggest_name(setting.name, options)}")
+    return convert_value(options[setting.name], setting.name, setting.value)
 
 
 def _check_trust(file: ConfigFile, setting: Setting) -> None:
     """Raise ``ValueError`` for what a file that was merely there may not set."""
-    refused = refusal(setting.name) if file.of_folder else None
+    refused = explain_refusal(setting.name) if file.of_folder else None
     if refused:
         raise ValueError(f"{refused}, or name this file with --config")
 
 
-def _strange_tables(file: ConfigFile, commands: Collection[str]) -> Iterator[str]:
+def _list_strange_tables(file: ConfigFile, commands: Collection[str]) -> Iterator[str]:
     for table in file.tables:
         if table not in commands:
-            yield f"{file.path}: [{table}] is not a command{_hint(table, commands)}"
+            yield f"{file.path}: [{table}] is not a command{_suggest_name(table, commands)}"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def _suggest_name(name: str, known: Iterable[str]) -> str:
     closest = find_closest(name, known, most=1)
     return f" (did you mean {closest[0]}?)" if closest else ""
 
 
-def converted(option: click.Option, name: str, value: object) -> object:
+def convert_value(option: click.Option, name: str, value: object) -> object:
     """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what would be right."""
     if not option.envvar:
         raise ValueError("is for the command line only")
     if option.multiple:
-        return [_one(option, name, item) for item in (value if isinstance(value, list) else [value])]
-    return _one(option, name, value)
+        return [_convert_one(option, name, item) for item in (value if isinstance(value, list) else [value])]
+    return _convert_one(option, name, value)
 
 
-def _one(option: click.Option, name: str, value: object) -> object:
-    demand = _demand(option, value)
+def _convert_one(option: click.Option, name: str, value: object) -> object:
+    demand = _find_demand(option, value)
     if demand is not None:
         shown = "" if name in SECRETS else f", not {value!r}"
         raise ValueError(f"must be {demand}{shown}")
@@ -250,7 +250,7 @@ def _one(option: click.Option, name: str, value: object) -> object:
     return str(value) if isinstance(option.type, click.types.StringParamType) else value
 
 
-def _demand(option: click.Option, value: object) -> str | None:
+def _find_demand(option: click.Option, value: object) -> str | None:
     """What ``value`` is to be, where it is not."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if option.is_flag:
@@ -265,7 +265,7 @@ def _demand(option: click.Option, value: object) -> str | None:
     return None if isinstance(value, str) or is_plain else "text, in quotes"
 
 
-def refusal(name: str) -> str | None:
+def explain_refusal(name: str) -> str | None:
     """What is to be said of the option ``name`` in a file of the folder; ``None`` where it may stand there."""
     why = RESERVED.get(name)
     return why and (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchveo.cli.config import refusal
+from batchveo.cli.config import explain_refusal
 from batchveo.core.errors import UsageError
 
 FILE = Path(".env")
@@ -27,7 +27,7 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 @contextmanager
 def with_dotenv(file: Path = FILE) -> Iterator[None]:
     """The environment with what ``file`` adds to it; what is in the real one stays as it is."""
-    added = additions(file, os.environ)
+    added = find_additions(file, os.environ)
     os.environ.update(added)
     try:
         yield
@@ -36,28 +36,28 @@ def with_dotenv(file: Path = FILE) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def find_additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """What ``file`` says and ``environment`` does not; a key there makes every key here unheard.
 
     Raises ``UsageError`` for what a folder may not set.
     """
-    found = read(file)
+    found = read_dotenv(file)
     has_key = any(environment.get(name, "").strip() for name in KEYS)
     added = {name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment}
     for name in added:
-        refused = refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
+        refused = explain_refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
         if refused:
             raise UsageError(f"{file}: {name}: {refused}")
     return added
 
 
-def read(file: Path) -> dict[str, str]:
+def read_dotenv(file: Path) -> dict[str, str]:
     """Our variables in ``file``; nothing where there is none. Raises ``UsageError`` that never shows a value."""
     found: dict[str, str] = {}
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(_read_lines(file), 1):
         match = _LINE.fullmatch(line)
         if match is not None and is_ours(match[1]):
-            value = _value(match[2].strip())
+            value = _parse_value(match[2].strip())
             if value is None:
                 raise UsageError(f"{file}:{number}: the quotes of {match[1]} are not closed, or text follows them")
             found[match[1]] = value
@@ -72,11 +72,13 @@ def is_ours(name: str) -> bool:
 def is_open_to_others(file: Path = FILE) -> bool:
     """Whether other users of the machine can read a key in ``file``."""
     with suppress(OSError, UsageError):
-        return os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read(file))
+        return (
+            os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read_dotenv(file))
+        )
     return False
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     try:
         if not file.is_file() or file.stat().st_size > LARGEST_BYTES:
             return []
@@ -87,7 +89,7 @@ def _lines(file: Path) -> list[str]:
         return []  # whoever may not read it is not meant by it
 
 
-def _value(text: str) -> str | None:
+def _parse_value(text: str) -> str | None:
     """The value written as ``text``; ``None`` where its quotes are not whole."""
     if text.startswith('"'):
         match = _DOUBLE.fullmatch(text)

@@ -60,7 +60,7 @@ class RunView:
         return (
             None
             if self._lookout is None
-            else self._lookout.look(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)
+            else self._lookout.read_snapshot(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)
         )
 
     def close(self) -> None:

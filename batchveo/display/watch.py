@@ -30,7 +30,7 @@ def watch_state(store: Store, out: TextIO) -> NoReturn:
 
 
 def _draw(store: Store, terminal: Terminal, lookout: SnapshotReader) -> None:
-    shot = lookout.look(time.time())
+    shot = lookout.read_snapshot(time.time())
     size = terminal.size
     canvas = Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)
     title = f"{shorten(str(store.path), 200)} · {'a run is in progress' if shot.going else 'no run is in progress'}"

@@ -35,7 +35,7 @@ class RunEstimate:
     unknown: tuple[str, ...] = ()
 
 
-async def estimate_night(
+async def estimate_duration(
     api: ApiClient, left: Mapping[str, int], store: Store | None, *, places: int, per_minute: float | None
 ) -> RunEstimate:
     """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits."""

@@ -1,4 +1,4 @@
-"""Whether a database fits a run: it knows the jobs, and its service and its keys are those of the run."""
+"""Whether a database is the right one for a run: its service, its keys and its jobs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from batchveo.provider.service import SANDBOX, Service
 from batchveo.store import Acquaintance, StagingTable, Store, acquaintance
 
 LEVELS = 3
-"""How many folders above that of a manifest are looked into."""
+"""How many folders above that of a manifest are searched."""
 ENDINGS = (".db", ".sqlite", ".sqlite3")
 MOST_ENTRIES, MOST_DATABASES = 5_000, 50
-"""Names of a folder, and databases in all, that are looked at."""
+"""Names of a folder, and databases in all, that are read."""
 
 
 def check_service(store: Store, using: Service) -> None:
-    """Refuse to mix the sandbox's videos with real ones in one state."""
+    """Refuse to mix the sandbox's videos with real ones in one database: raises ``UsageError``."""
     seen = store.runs.list_services()
     if seen and (SANDBOX in seen) != using.sandbox:
         there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
@@ -32,9 +32,9 @@ def check_service(store: Store, using: Service) -> None:
 
 
 def follow_keys(store: Store, using: Service) -> int:
-    """Let what is under way or in doubt be served by the very key that it left with, whatever its label is now.
+    """Let jobs in flight or in doubt be served by the key that submitted them, even if its label has changed.
 
-    Returns how many of these jobs left with a key that is not given: only that key's usage log can tell of them.
+    Returns how many of them were submitted with a key that is not given: only that key can read their usage log.
     """
     labels = {key_print: label for label, key_print in using.key_prints(store.keys.read_secret()).items()}
     unsettled = store.keys.count_by_fingerprint()
@@ -43,9 +43,9 @@ def follow_keys(store: Store, using: Service) -> int:
 
 
 def check_keys(store: Store, using: Service) -> None:
-    """Refuse to begin while something is under way with a key that is not given now: nobody could ask for it.
+    """Refuse to begin if jobs are in flight or in doubt under a label that is not given: raises ``UsageError``.
 
-    What was bought with the only key, before there were several, is served by the first. Raises ``UsageError``.
+    What was bought with the only key, before there were several, is served by the first.
     """
     given = {key.name for key in using.keys}
     missing = {name: jobs for name, jobs in store.keys.count_by_label().items() if name and name not in given}
@@ -54,8 +54,8 @@ def check_keys(store: Store, using: Service) -> None:
         labels = ", ".join(sorted(filter(None, given)))
         among = f"not among the keys given ({labels})" if labels else "not given: --keys FILE gives several"
         raise UsageError(
-            f"generations are under way or in doubt that were bought with other keys: {bought}, {among}. "
-            "Only they can ask for them: give them under the same labels, or give the jobs up with "
+            f"generations in flight or in doubt were bought with other keys: {bought}, {among}. "
+            "No other key can poll them: give these keys under the same labels, or give the jobs up with "
             f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
         )
 
@@ -73,7 +73,7 @@ class OtherDatabase:
 
     @property
     def finding(self) -> str:
-        """What was found, for a person."""
+        """The sentence for a person."""
         here = "there is no database at" if self.is_new else "none of these jobs are known to"
         counts = ", ".join(f"{jobs:,} {state}" for state, jobs in sorted(self.other.by_state.items()))
         knows = f"knows {self.other.known:,} of the {self.other.named:,} jobs ({counts})"
@@ -81,10 +81,10 @@ class OtherDatabase:
 
     @property
     def advice(self) -> str:
-        """What can be done."""
+        """What the person can do."""
         return (
-            f"go on with that one: --state {shlex.quote(str(self.other.path))}; "
-            "or, to buy all of them anew, with this one: --new-state"
+            f"use that one: --state {shlex.quote(str(self.other.path))}; "
+            "or buy all of them again with this one: --new-state"
         )
 
 
@@ -105,40 +105,40 @@ def find_other_database(
         here = acquaintance(named, state, any_will_do=True)
         if here is None or here.known or not here.named:
             return None
-    for path in islice(_databases(manifests, state), MOST_DATABASES):
+    for path in islice(_list_databases(manifests, state), MOST_DATABASES):
         other = acquaintance(named, path)
         if other is not None and other.known and (SANDBOX in other.services) == sandbox:
             return OtherDatabase(state=state, is_new=is_new, other=other)
     return None
 
 
-def _databases(manifests: Iterable[str | os.PathLike[str]], state: Path) -> Iterator[Path]:
+def _list_databases(manifests: Iterable[str | os.PathLike[str]], state: Path) -> Iterator[Path]:
     """The files that may be databases of ours, the nearest first; not the one at ``state`` itself."""
     seen = {state.resolve()}
-    for folder in _folders(manifests):
-        for path in _files(folder):
+    for folder in _list_folders(manifests):
+        for path in _list_files(folder):
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 
 
-def _folders(manifests: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def _list_folders(manifests: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """The folders of the manifests, each with its ``state`` folder; then those above them."""
-    own = [folder for manifest in manifests for folder in _homes(manifest)]
+    own = [folder for manifest in manifests for folder in _find_homes(manifest)]
     ancestors = [folder.parents[level] for level in range(LEVELS) for folder in own if level < len(folder.parents)]
     for folder in dict.fromkeys([*own, *ancestors]):
         yield folder
         yield folder / "state"
 
 
-def _homes(manifest: str | os.PathLike[str]) -> Iterator[Path]:
-    """Where a manifest is, and where the link that stands for it leads; for standard input, where we are."""
+def _find_homes(manifest: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folder of a manifest, and that of the file it links to; the current one for standard input."""
     path = Path("here") if os.fspath(manifest) == "-" else Path(manifest)
     yield Path(os.path.normpath(path.absolute())).parent
     yield path.resolve().parent
 
 
-def _files(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, MOST_ENTRIES) if entry.name.endswith(ENDINGS)]

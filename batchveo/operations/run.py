@@ -47,7 +47,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def _blocking(name: str, awaitable: Callable[Parameters, Coroutine[Any, Any, Result]]) -> Callable[Parameters, Result]:
+def _make_blocking(
+    name: str, awaitable: Callable[Parameters, Coroutine[Any, Any, Result]]
+) -> Callable[Parameters, Result]:
     """``awaitable`` as a function called ``name`` that blocks, with the same parameters and documentation."""
 
     @wraps(awaitable)
@@ -168,8 +170,8 @@ def _service_finder(using: Service | Callable[[], Service] | None) -> Callable[[
     return lambda: using or service()
 
 
-run = _blocking("run", run_async)
-resume = _blocking("resume", resume_async)
+run = _make_blocking("run", run_async)
+resume = _make_blocking("resume", resume_async)
 
 
 async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResult:

@@ -118,11 +118,11 @@ async def _make_quote(context: RunContext, store: Store | None) -> PurchaseQuote
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in foresee(staged.table, context.options.state if store else None):
-            tally.add(job.model, job.request, due=job.is_due and job.id not in found)
+            tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
-        tally.add_all(store.queries.list_pending_requests())
+        tally.add_pending(store.queries.list_pending_requests())
     return PurchaseQuote(
-        models=tally.models(),
+        models=tally.list_models(),
         balance_usd=balance.usd,
         balances=balance.by_key if len(apis) > 1 else {},
         budget_usd=settings.budget,

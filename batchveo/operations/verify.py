@@ -1,4 +1,4 @@
-"""The videos in their places, held against what the state recorded of them."""
+"""Compares the finished videos with the database: all of them for ``verify``, some before a run."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from batchveo.store import Store
 LOOKED_AT, LOOKED_AT_IN_A_BUCKET = 100, 10
 """Videos finished last, and as many of those finished first, that are looked for."""
 LEAST, SHARE = 5, 0.8
-"""So many missing, and such a share of those looked for, are no videos that somebody sorted out."""
-
+"""If so many are missing, and such a share of those looked for, nobody has just deleted a few."""
 
 MISSING_ADVICE = (
-    "mount it and run again; name another folder with --output DIR; or go on all the same with --missing-videos-ok"
+    "mount it and run again; name another folder with --output DIR; or continue without them: --missing-videos-ok"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One video looked at; ``problem`` is ``None`` where it is as recorded."""
+    """One checked video; ``problem`` is ``None`` if it is as recorded."""
 
     job: Job
     path: StoredVideo
@@ -37,17 +36,17 @@ class Verdict:
 
 
 def verify(store: Store, *, folder: Destination | None = None) -> Iterator[Verdict]:
-    """Look at every succeeded video: there, of its recorded size and hash, a whole MP4.
+    """Check every succeeded video: it exists, has its recorded size and hash, and is a whole MP4.
 
-    ``folder`` says where the videos are now, if they were moved.
+    ``folder`` is where the videos are now, if they were moved.
     """
     for job in store.jobs(JobState.SUCCEEDED):
         video = video_at(job, folder)
         yield Verdict(job=job, path=video, problem=examine(video, job.bytes, job.sha256))
 
 
-def refetch(store: Store, job: Job, *, now: float) -> Job:
-    """Let the next run fetch the video of a succeeded job again; the generation is paid for already."""
+def refetch_video(store: Store, job: Job, *, now: float) -> Job:
+    """Let the next run download the video of a succeeded job again; its generation is paid for already."""
     move = Move(
         to=JobState.GENERATING,
         detail="to be fetched again",
@@ -67,7 +66,7 @@ class MissingVideos:
 
     @property
     def is_absence(self) -> bool:
-        """Whether it looks as if the whole place were not there; a deleted file or two are for ``verify``."""
+        """Whether the whole folder seems to be missing; a deleted file or two are for ``verify``."""
         gone = len(self.files)
         if not gone:
             return False
@@ -77,7 +76,7 @@ class MissingVideos:
 
     @property
     def finding(self) -> str:
-        """What was found, for a person."""
+        """The sentence for a person."""
         empty = ", where there is nothing at all" if self.is_empty else ""
         return (
             f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
@@ -86,18 +85,18 @@ class MissingVideos:
 
 
 async def find_missing_videos(store: Store, output: Destination) -> MissingVideos:
-    """Look for some of the finished videos that were put into ``output``, the newest and the oldest.
+    """Look for some of the finished videos that were written to ``output``, the newest and the oldest.
 
-    What cannot be looked at counts as there: whoever writes there next will say what is wrong.
+    What cannot be read counts as present: the check before the first write reports that.
     """
     finished = store.recovery.list_finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
-    files = [file for where, file in finished if file and _is_same(where, output)]
+    files = [file for folder, file in finished if file and _is_same(folder, output)]
     return await anyio.to_thread.run_sync(_look_for, output, files)
 
 
-def _is_same(where: str, output: Destination) -> bool:
-    """Whether ``where``, as a database has it, is ``output``, however each is spelled."""
-    return (whole(Path(where)) if isinstance(output, Path) else where) == whole(output)
+def _is_same(folder: str, output: Destination) -> bool:
+    """Whether ``folder``, as a database has it, is ``output``, however each is spelled."""
+    return (whole(Path(folder)) if isinstance(output, Path) else folder) == whole(output)
 
 
 def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:

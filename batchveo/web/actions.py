@@ -23,12 +23,12 @@ Act = Callable[[Store, Sequence[Job], Body], int]
 
 async def retry(request: Request) -> Response:
     """``jobs`` (ids) or ``cause`` (all that failed for it) become pending again."""
-    return await _acted(request, lambda store, jobs, _: manage.retry(store, jobs, now=time.time()))
+    return await _acted(request, lambda store, jobs, _: manage.retry_jobs(store, jobs, now=time.time()))
 
 
 async def cancel(request: Request) -> Response:
     """``jobs`` are withdrawn."""
-    return await _acted(request, lambda store, jobs, _: manage.cancel(store, jobs, now=time.time()))
+    return await _acted(request, lambda store, jobs, _: manage.cancel_jobs(store, jobs, now=time.time()))
 
 
 async def resolve(request: Request) -> Response:
@@ -47,7 +47,7 @@ def _resolved(store: Store, jobs: Sequence[Job], body: Body) -> int:
     if how == "generation" and not taken:
         raise HTTPException(400, "the id of the generation is missing")
     _check_seen(jobs, body)
-    moved = manage.resolve(
+    moved = manage.resolve_jobs(
         store,
         jobs,
         now=time.time(),

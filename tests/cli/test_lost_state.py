@@ -153,7 +153,7 @@ def test_plan_says_it_as_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert status_of(["plan", "../m.yaml", "--output", "../videos", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert any(note.startswith("a run stops here") and f"--state {known}" in note for note in made["notes"])
-    assert "3 finished videos of these jobs found in the output folder: taken in by a run, not bought" in made["notes"]
+    assert "3 finished videos of these jobs found in the output folder: imported by a run, not bought" in made["notes"]
     assert (made["jobs"], made["new"], made["estimated_usd"]) == (3, 0, 0)
     assert not Path("state").exists()
 

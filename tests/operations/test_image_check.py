@@ -45,7 +45,7 @@ async def public(host: str, port: int) -> list[str]:
 async def checked(named: list[Foreseen], answer: object) -> ImageCheck:
     found = NamedImages()
     for one in named:
-        found.add(one)
+        found.add_job(one)
     videos = VideoClient(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]
     return await check_images(found, videos=videos)
 

@@ -90,25 +90,25 @@ def command(
             click.echo(DatabaseCreated(state=state.absolute()).text, err=True)
         check_service(store, using)
         run = store.runs.begin_run(command="adopt", service=using.name, now=time.time())
-        _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
-        adopted = _from_log(store, using, hours_of(period)) if period else None
+        _add_jobs(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
+        adopted = _import_from_log(store, using, parse_hours(period)) if period else None
         if adopted is None:
-            keys = _keys(using, generation_ids, label, store.path)
-            adopted = _by_hand(store, generation_ids, job_key, run, keys)
+            keys = _find_keys(using, generation_ids, label, store.path)
+            adopted = _import_by_id(store, generation_ids, job_key, run, keys)
         store.runs.end_run(run, status=0, now=time.time())
         service = address_options(store.runs.list_services())
-    _say(adopted, pasteable("resume", state=state, service=service))
+    _print_result(adopted, pasteable("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
 
-def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
+def _add_jobs(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
         sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
         with sources.stage() as staged:
             store.imports.add_jobs(staged.table, run=run, now=time.time())
 
 
-def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
+def _import_from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
     async def call() -> ImportedGenerations:
         async with open_service(using, store.path) as (_, clients):
             return await import_from_log(store, clients, hours=hours, now=time.time())
@@ -116,7 +116,9 @@ def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
     return anyio.run(call)
 
 
-def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path) -> dict[str, str | None]:
+def _find_keys(
+    using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path
+) -> dict[str, str | None]:
     """The label of the key that bought each generation; no key is tried if there is only one."""
     if label is not None or len(using.keys) == 1:
         return dict.fromkeys(generation_ids, label or using.keys[0].name or None)
@@ -128,7 +130,7 @@ def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, st
     return anyio.run(call)
 
 
-def _by_hand(
+def _import_by_id(
     store: Store,
     generation_ids: tuple[str, ...],
     job_key: str | None,
@@ -151,7 +153,7 @@ def _by_hand(
     return adopted
 
 
-def hours_of(period: str) -> int:
+def parse_hours(period: str) -> int:
     """``24h`` or ``7d`` as hours; raises ``UsageError``."""
     match = re.fullmatch(r"([1-9]\d{0,4})([hd])", period.strip())
     if match is None:
@@ -159,7 +161,7 @@ def hours_of(period: str) -> int:
     return int(match[1]) * (24 if match[2] == "d" else 1)
 
 
-def _say(adopted: ImportedGenerations, resume: str) -> None:
+def _print_result(adopted: ImportedGenerations, resume: str) -> None:
     click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
         click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)

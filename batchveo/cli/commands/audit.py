@@ -48,22 +48,22 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     with Store(state, writing=False) as store:
         audited = anyio.run(call)
     if as_json:
-        rows = [_row(finding) for finding in audited.findings]
+        rows = [_make_row(finding) for finding in audited.findings]
         click.echo(json.dumps({"ok": audited.ok, "findings": rows, "whole": audited.whole}))
     else:
-        _say(audited)
+        _print_findings(audited)
     return 0 if audited.ok else 1
 
 
-def _say(audited: Audit) -> None:
-    print_table(COLUMNS, map(_table_row, audited.findings), sys.stdout)
+def _print_findings(audited: Audit) -> None:
+    print_table(COLUMNS, map(_make_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
     click.echo(counted(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
         click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
 
 
-def _row(finding: Finding) -> dict[str, object]:
+def _make_row(finding: Finding) -> dict[str, object]:
     job = finding.job
     return {
         "kind": finding.kind.name.lower(),
@@ -77,7 +77,7 @@ def _row(finding: Finding) -> dict[str, object]:
     }
 
 
-def _table_row(finding: Finding) -> tuple[str, ...]:
+def _make_table_row(finding: Finding) -> tuple[str, ...]:
     name = finding.job.name if finding.job else ""
     charged = "" if finding.usd is None else f"{finding.usd:.6g}"
     return finding.kind.value, name, finding.generation_id, charged, finding.detail, finding.key or ""

@@ -28,6 +28,6 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
         raise UsageError("name the jobs to cancel, or give --all")
     with Store.existing(state) as store:
         chosen = list(store.jobs(JobState.PENDING)) if everything else manage.select_jobs(store, jobs)
-        done = manage.cancel(store, chosen, now=time.time())
+        done = manage.cancel_jobs(store, chosen, now=time.time())
     click.echo(f"{counted(done, 'job')} cancelled", err=True)
     return 0

@@ -64,14 +64,14 @@ def command(
     if bool(jobs) == by_state:
         raise UsageError("name the jobs to resolve, or give --all, --held or --state-is")
     with Store.existing(state) as store:
-        chosen = manage.select_jobs(store, jobs) if jobs else _in_states(store, state_is, held=held)
+        chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, held=held)
         if by_state:
-            words = _what_it_means(store, chosen, resubmit=resubmit)
+            words = _describe_cost(store, chosen, resubmit=resubmit)
             if chosen and not yes and not _is_confirmed(words):
                 return DECLINED
             if yes or not chosen:
                 click.echo(words, err=True)
-        moved = manage.resolve(
+        moved = manage.resolve_jobs(
             store,
             chosen,
             now=time.time(),
@@ -80,16 +80,16 @@ def command(
             fail=fail,
             skip_moved=by_state,
         )
-    _say(moved, left=len(chosen) - len(moved))
+    _print_moved(moved, left=len(chosen) - len(moved))
     return 0
 
 
-def _in_states(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
+def _list_jobs(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
     wanted = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
     return [job for job in store.jobs(*wanted) if job.held or not held]
 
 
-def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
+def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     """How many there are, and what it may cost to settle them so."""
     if not jobs:
         return "no such jobs: nothing to resolve"
@@ -107,7 +107,7 @@ def _is_confirmed(words: str) -> bool:
     return not is_person_there() or ask_yes("Continue?")
 
 
-def _say(moved: Sequence[Job], *, left: int) -> None:
+def _print_moved(moved: Sequence[Job], *, left: int) -> None:
     for job in moved[:NAMED_MOST]:
         click.echo(f"{printable(job.name)}: {job.state.value}", err=True)
     if len(moved) > NAMED_MOST:

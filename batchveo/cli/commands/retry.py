@@ -35,6 +35,6 @@ def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) ->
     with Store.existing(state) as store:
         wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
         chosen = manage.select_jobs(store, jobs) if jobs else list(store.jobs(*wanted))
-        done = manage.retry(store, chosen, now=time.time())
+        done = manage.retry_jobs(store, chosen, now=time.time())
     click.echo(f"{counted(done, 'job')} set to pending", err=True)
     return 0
