@@ -87,21 +87,19 @@ class LazyGroup(click.Group):
                 ctx.fail(f"No such command {args[0]!r} ({meant})")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
-            ctx.default_map = {name: self._defaults(ctx, name, command)}
+            ctx.default_map = {name: self._read_defaults(ctx, name, command)}
         return name, command, rest
 
-    def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
+    def _read_defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
         try:
             files = find_config_files(ctx.params.get("config"))
-            if not files:
-                return {}
-            return make_defaults(files, name, command, self._all(ctx, name))
+            return make_defaults(files, name, command, self._find_commands(ctx, name)) if files else {}
         except UsageError:
-            if ctx.resilient_parsing:  # a shell completes a word
+            if ctx.resilient_parsing:  # completion of a word in a shell must not fail
                 return {}
             raise
 
-    def _all(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
+    def _find_commands(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
         """Every command by its name; imported if the whole file is to be checked."""
         whole = name in CHECKED_WHOLE and not ctx.resilient_parsing
         return {other: self.get_command(ctx, other) if whole else None for other in COMMANDS}
@@ -131,29 +129,29 @@ def batchveo(config: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     gc.set_threshold(GARBAGE)
-    _open_what_was_closed()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        _take_every_script(stream)
+        _allow_every_script(stream)
     status = status_of(arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # its reader has gone; Python must not fail on it once more at its own end
+        except OSError:  # its reader has gone; Python must not fail on it again as it ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if "obstore" in sys.modules:  # a thread that a stop left behind in a request must not hold up the end
+    if "obstore" in sys.modules:  # a thread of it may still be in a request, and would delay the end
         os._exit(status)
     sys.exit(status)
 
 
-def _open_what_was_closed() -> None:
-    """Open what was closed for us (``>&-``, some daemons): else the next file opened would be standard output."""
+def _open_closed_streams() -> None:
+    """Open streams that were closed for us (``>&-``, some daemons): the next opened file would take their place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
-def _take_every_script(stream: object) -> None:
-    """Let prompts in every script through: on Windows a pipe is else in the code page of the country."""
+def _allow_every_script(stream: object) -> None:
+    """Let a stream take prompts in every script: on Windows a pipe would use the code page of the country."""
     if isinstance(stream, io.TextIOWrapper):
         wide = sys.platform == "win32" and not stream.isatty()
         stream.reconfigure(encoding="utf-8" if wide else None, errors="backslashreplace")
@@ -196,7 +194,7 @@ def _report_error(text: str, status: int) -> int:
 
 
 def _make_printable(text: str) -> str:
-    """Lines that move no cursor: file names and what stands in files may come from strangers."""
+    """Lines that move no cursor: file names and the content of files may come from strangers."""
     from batchveo.core.formatting import printable
 
     return "\n".join(map(printable, text.split("\n")))

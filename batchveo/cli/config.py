@@ -1,4 +1,4 @@
-"""The config files: where they are, and what stands in them."""
+"""The config files: where they are, what they set, and which defaults of the options follow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RESERVED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One line: for the command that ``table`` names, or all where it is ``None``; ``name`` as in ``--name``."""
+    """One line: for the command that ``table`` names, or for all if it is ``None``; ``name`` as in ``--name``."""
 
     table: str | None
     name: str
@@ -57,7 +57,7 @@ class Setting:
 class ConfigFile:
     """One file: its settings, those for all commands first, and the names of its tables.
 
-    ``of_folder``: nobody named it, it was merely there; what it may decide is limited (``cli.trust``).
+    ``of_folder``: it was found in the folder, and nobody named it; so it may not set what is ``RESERVED``.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class ConfigFile:
 def find_config_files(named: Path | None = None) -> list[ConfigFile]:
     """The files that count, the nearest first: the named one or the folder's, then the user's own.
 
-    Raises ``UsageError`` where one cannot be read.
+    Raises ``UsageError`` if one cannot be read.
     """
     found = [near] if (near := _find_nearest(named)) else []
     own = find_user_file()
@@ -79,7 +79,7 @@ def find_config_files(named: Path | None = None) -> list[ConfigFile]:
 
 
 def find_user_file() -> Path | None:
-    """Where this platform keeps the user's own; ``None`` for a user without a home, as in some containers."""
+    """The user's own file on this platform; ``None`` for a user without a home, as in some containers."""
     try:
         home = Path.home()
     except RuntimeError:
@@ -107,7 +107,7 @@ def _find_nearest(named: Path | None) -> ConfigFile | None:
 
 
 def _is_there(file: Path) -> bool:
-    """Whether there is such a file; a home that nobody may look into (systemd's ``ProtectHome``) has none."""
+    """Whether there is such a file; a home that cannot be read (systemd's ``ProtectHome``) has none."""
     try:
         return file.is_file()
     except OSError:
@@ -115,7 +115,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _read_part(file: Path) -> Mapping[str, object]:
-    """What is ours in ``file``: all of it, or ``[tool.batchveo]`` of a pyproject.toml."""
+    """The settings in ``file``: all of it, or ``[tool.batchveo]`` of a pyproject.toml."""
     content = _read_toml(file)
     if file.name != "pyproject.toml":
         return content
@@ -142,15 +142,12 @@ def _read_toml(file: Path) -> dict[str, object]:
 def _make_config_file(path: Path, content: Mapping[str, object], *, of_folder: bool = False) -> ConfigFile:
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     common = {name: value for name, value in content.items() if name not in tables}
-    settings = list(_list_settings(None, common))
-    for table, values in tables.items():
-        settings += _list_settings(table, values)
-    return ConfigFile(path=path, settings=tuple(settings), tables=tuple(tables), of_folder=of_folder)
-
-
-def _list_settings(table: str | None, values: Mapping[str, object]) -> Iterator[Setting]:
-    for name, value in values.items():
-        yield Setting(table=table, name=name.replace("_", "-"), value=value)
+    settings = tuple(
+        Setting(table=table, name=name.replace("_", "-"), value=value)
+        for table, values in ((None, common), *tables.items())
+        for name, value in values.items()
+    )
+    return ConfigFile(path=path, settings=settings, tables=tuple(tables), of_folder=of_folder)
 
 
 def make_defaults(
@@ -158,8 +155,8 @@ def make_defaults(
 ) -> dict[str, Any]:
     """The defaults of the command ``name``, by parameter; of ``files`` the first wins.
 
-    ``commands`` has the name of each command; what is meant for those that are given too is checked as well.
-    Raises ``UsageError`` with everything that is wrong.
+    ``commands`` has every command by its name; the tables of those that are not ``None`` are checked too. Raises
+    ``UsageError`` with everything that is wrong.
     """
     known = {other: list_options(found) for other, found in commands.items() if found is not None}
     own = known[name] = list_options(command)
@@ -193,7 +190,7 @@ def list_options(command: click.Command) -> dict[str, click.Option]:
 
 
 def _find_options(setting: Setting, own: Options, known: Mapping[str, Options]) -> Options | None:
-    """The options that a setting may be one of; ``None`` where its commands are not known."""
+    """The options that a setting may name; ``None`` if its commands are not known."""
     if setting.table is not None:
         return known.get(setting.table)
     if setting.name in own:
@@ -202,7 +199,7 @@ def _find_options(setting: Setting, own: Options, known: Mapping[str, Options]) 
 
 
 def _check_setting(setting: Setting, options: Options | None) -> object:
-    """The value as its option takes it; raises ``ValueError`` with what would be right."""
+    """The value as its option takes it; raises ``ValueError`` with what is expected."""
     if setting.name.lower() in API_KEYS:
         hint = 'name the file that holds it: api-key-file = "FILE"'
         raise ValueError(f"the API key must not be in a config file; {hint}")
@@ -214,7 +211,7 @@ def _check_setting(setting: Setting, options: Options | None) -> object:
 
 
 def _check_trust(file: ConfigFile, setting: Setting) -> None:
-    """Raise ``ValueError`` for what a file that was merely there may not set."""
+    """Raise ``ValueError`` for what a file may not set that nobody named."""
     refused = explain_refusal(setting.name) if file.of_folder else None
     if refused:
         raise ValueError(f"{refused}, or name this file with --config")
@@ -232,7 +229,7 @@ def _suggest_name(name: str, known: Iterable[str]) -> str:
 
 
 def convert_value(option: click.Option, name: str, value: object) -> object:
-    """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what would be right."""
+    """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what is expected."""
     if not option.envvar:
         raise ValueError("is for the command line only")
     if option.multiple:
@@ -246,12 +243,12 @@ def _convert_one(option: click.Option, name: str, value: object) -> object:
         shown = "" if name in SECRETS else f", not {value!r}"
         raise ValueError(f"must be {demand}{shown}")
     if isinstance(option.type, click.Path | PlaceType):
-        return os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no home
+        return os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises if there is no home
     return str(value) if isinstance(option.type, click.types.StringParamType) else value
 
 
 def _find_demand(option: click.Option, value: object) -> str | None:
-    """What ``value`` is to be, where it is not."""
+    """What ``value`` must be; ``None`` if it is."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if option.is_flag:
         return None if isinstance(value, bool) else "true or false"
@@ -266,7 +263,7 @@ def _find_demand(option: click.Option, value: object) -> str | None:
 
 
 def explain_refusal(name: str) -> str | None:
-    """What is to be said of the option ``name`` in a file of the folder; ``None`` where it may stand there."""
+    """Why a file of the folder may not set the option ``name``; ``None`` if it may."""
     why = RESERVED.get(name)
     return why and (
         f"a folder may not set this, since {why}: use your own config file, the environment or the command line"

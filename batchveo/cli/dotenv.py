@@ -14,7 +14,7 @@ from batchveo.core.errors import UsageError
 FILE = Path(".env")
 LARGEST_BYTES = 1024 * 1024
 KEYS = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
-"""As ``api.key`` has them, which takes long to import; a test compares the two."""
+"""Copies of those in ``provider.api_key``, which takes long to import; a test compares the two."""
 
 PREFIX = "BATCHVEO_"
 
@@ -26,7 +26,7 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 @contextmanager
 def with_dotenv(file: Path = FILE) -> Iterator[None]:
-    """The environment with what ``file`` adds to it; what is in the real one stays as it is."""
+    """The environment with what ``file`` adds to it; what is in the real one is kept."""
     added = find_additions(file, os.environ)
     os.environ.update(added)
     try:
@@ -37,7 +37,7 @@ def with_dotenv(file: Path = FILE) -> Iterator[None]:
 
 
 def find_additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What ``file`` says and ``environment`` does not; a key there makes every key here unheard.
+    """What ``file`` sets and ``environment`` does not; an API key of the environment hides every key of the file.
 
     Raises ``UsageError`` for what a folder may not set.
     """
@@ -52,7 +52,7 @@ def find_additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]
 
 
 def read_dotenv(file: Path) -> dict[str, str]:
-    """Our variables in ``file``; nothing where there is none. Raises ``UsageError`` that never shows a value."""
+    """Our variables in ``file``, if there is one. Raises ``UsageError`` that never shows a value."""
     found: dict[str, str] = {}
     for number, line in enumerate(_read_lines(file), 1):
         match = _LINE.fullmatch(line)
@@ -86,11 +86,11 @@ def _read_lines(file: Path) -> list[str]:
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text") from None
     except OSError:
-        return []  # whoever may not read it is not meant by it
+        return []  # a user who may not read it does not use it
 
 
 def _parse_value(text: str) -> str | None:
-    """The value written as ``text``; ``None`` where its quotes are not whole."""
+    """The value written as ``text``; ``None`` if its quotes are not whole."""
     if text.startswith('"'):
         match = _DOUBLE.fullmatch(text)
         return match and re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), match[1])

@@ -1,4 +1,4 @@
-"""What the options that several commands share amount to: settings, service, manifests, messengers."""
+"""Records from the options that several commands share: settings, service, manifests, messengers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from batchveo.manifest import Extra, ReadOptions, pairs_of
 from batchveo.operations.run_context import ManifestSources
 from batchveo.provider.service import Service, service
 
-STANDING = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+PRESET = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+"""Where a value comes from that holds for every run, and not for this one alone."""
 
 
 def read_planned_settings(options: dict[str, Any]) -> RunSettings:
-    """What of a run's settings its plan needs to know, from the options that both commands have."""
+    """The settings of a run that its plan needs, from the options that both commands have."""
     return RunSettings(
         output=options["output"],
         concurrency=_read_concurrency(options),
@@ -36,7 +37,7 @@ def read_planned_settings(options: dict[str, Any]) -> RunSettings:
 
 
 def _read_concurrency(options: dict[str, Any]) -> int:
-    """What the user says; of several keys, else, what they may have in flight together."""
+    """The user's number; by default, if there are several keys, the sum of their limits."""
     given: int | None = options["concurrency"]
     if given is None and options["keys"] is not None:
         from batchveo.provider.keys_file import read_keys
@@ -66,13 +67,13 @@ def find_chosen_settings(context: click.Context) -> Told:
     """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
     source = {name: context.get_parameter_source(name) for name in KEPT & context.params.keys()}
     return Told(
-        firmly=frozenset(name for name, where in source.items() if where is ParameterSource.COMMANDLINE),
-        otherwise=frozenset(name for name, where in source.items() if where in STANDING),
+        firmly=frozenset(name for name, origin in source.items() if origin is ParameterSource.COMMANDLINE),
+        otherwise=frozenset(name for name, origin in source.items() if origin in PRESET),
     )
 
 
 def read_cluster(options: dict[str, Any]) -> Cluster | None:
-    """The cluster from the command's options; ``None`` for this process alone."""
+    """The cluster of the run; ``None`` for this process alone."""
     if options["ray"] is not None:
         return Cluster(address=options["ray"], workers=options["workers"])
     if options["workers"] is not None:
@@ -92,7 +93,7 @@ def parse_rate(text: str | None) -> float | None:
 
 
 def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
-    """The service from the command's options and the environment; a key may be missing that is not required."""
+    """The service from the options and the environment; an API key may be missing if it is not ``required``."""
     return service(
         base_url=options["base_url"],
         key_file=options["api_key_file"],
@@ -103,7 +104,7 @@ def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
 
 
 def read_messengers(options: dict[str, Any]) -> Messengers:
-    """Who is told how the run goes; raises ``UsageError`` where a URL is none."""
+    """The channels that get messages about the run; raises ``UsageError`` for what is no URL."""
     file = options["notify_file"]
     return Messengers([*options["notify"], *(urls_in(file) if file else ())])
 

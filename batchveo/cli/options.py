@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from batchveo.core.destination import Destination, at_home, parse_destination
 
@@ -38,13 +37,23 @@ def join_decorators(*decorators: Callable[[Any], Any]) -> Callable[[Command], Co
     return apply
 
 
-def _complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    from batchveo.cli.options import files
+def complete_models(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Completes a model, by any part of its name."""
+    from click.shell_completion import CompletionItem
 
-    return files(context, parameter, word)
+    from batchveo.provider.catalog import MODELS
+
+    return [CompletionItem(name) for name in MODELS if word in name]
 
 
-def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
+def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Leaves it to the shell, which knows the files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="file")]
+
+
+def _check_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Check the address before anything else: the word after ``--ray`` may be a manifest by mistake."""
     if value is not None:
         from batchveo.core.cluster_settings import check_address
@@ -104,7 +113,7 @@ videos_option = option(
 SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument(
-    "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_complete_files
+    "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=complete_files
 )
 unknown_model_option = option(
     "--allow-unknown-model",
@@ -167,7 +176,7 @@ cluster_options = join_decorators(
         is_flag=False,
         flag_value="local",
         metavar="[ADDRESS]",
-        callback=_checked_address,
+        callback=_check_address,
         help="Run on the Ray cluster at host:port or auto; without an address, start a local one.",
     ),
     option("--workers", type=int, metavar="N", help="Number of cluster workers (default: one per node, at least 2)."),
@@ -262,15 +271,3 @@ run_options = join_decorators(
     option("--log-file", type=PATH, metavar="FILE", help="Append events and HTTP requests to a file."),
     option("-q", "--quiet", is_flag=True, help="Print only warnings and failures."),
 )
-
-
-def complete_models(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Completes a model, by any part of its name."""
-    from batchveo.provider.catalog import MODELS
-
-    return [CompletionItem(name) for name in MODELS if word in name]
-
-
-def files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Leaves it to the shell, which knows the files."""
-    return [CompletionItem(word, type="file")]

@@ -1,6 +1,6 @@
-"""What a run tells a person, as facts. The sentence of each is in ``core.wording``, and nowhere else.
+"""What a run tells a person, as facts. The sentence of each is in ``core.sentences``, and nowhere else.
 
-To add a notice: a class here, with the facts as its fields, and a function of the same facts in ``core.wording``.
+To add a notice: a class here, with the facts as its fields, and a function of the same facts in ``core.sentences``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from batchveo.core.destination import Destination
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.wording import WORDINGS
+from batchveo.core.sentences import SENTENCES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Notice(Message):
     def __post_init__(self) -> None:
         facts = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("text", "warning")}
         # written once, as the record is made: a frozen record has no other way
-        object.__setattr__(self, "text", WORDINGS[type(self).__name__](**facts))
+        object.__setattr__(self, "text", SENTENCES[type(self).__name__](**facts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

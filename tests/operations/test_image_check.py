@@ -183,7 +183,7 @@ async def test_a_host_that_never_answers_is_not_asked_ten_thousand_times() -> No
     check = await checked([*named, job("https://good.example/1")], answer)
     assert len(check.problems) == 1000
     assert asked <= HOPELESS + AT_ONCE
-    assert "not asked for" in check.problems[-1].problem
+    assert "not requested" in check.problems[-1].problem
     assert "refused" in check.problems[-1].problem
 
 

@@ -71,7 +71,7 @@ def _format_check(check: Check) -> str:
 
 
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:
-    """Whether messages have somewhere to go; with ``send``, whether a test message arrives."""
+    """Whether there are URLs for messages; with ``send``, whether they accept a test message."""
     if not messengers:
         yield Check(what="messages", ok=False, found="no URL to send them to", advice="give --notify URL")
         return
@@ -88,7 +88,7 @@ def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]
 
 
 def list_origins(commands: Sequence[click.Command], named: Path | None) -> Iterator[Check]:
-    """The files that count, what they and the environment set, and what nothing reads."""
+    """The config files, what they and the environment set, and variables that no option uses."""
     files = find_config_files(named)
     found = ", then ".join(str(file.path) for file in files)
     places = " or ".join(str(place) for place in (NAME, find_user_file()) if place)
@@ -120,17 +120,17 @@ def _list_settings(file: ConfigFile, variables: dict[str, str]) -> Iterator[Chec
 def _check_environment(variables: dict[str, str]) -> Iterator[Check]:
     from_file = dotenv.read_dotenv(dotenv.FILE)
     for variable in sorted(name for name in os.environ if name.startswith("BATCHVEO_")):
-        where = dotenv.FILE if from_file.get(variable) == os.environ[variable] else "the environment"
+        origin = dotenv.FILE if from_file.get(variable) == os.environ[variable] else "the environment"
         if variable not in variables:
             yield Check(
                 what="setting",
                 ok=False,
-                found=f"{variable} from {where}",
+                found=f"{variable} from {origin}",
                 advice="no option uses this variable; check its spelling",
             )
             continue
         shown = "…" if variables[variable] in SECRETS else repr(os.environ[variable])
-        yield Check(what="setting", ok=True, found=f"{variables[variable]} = {shown} from {variable} ({where})")
+        yield Check(what="setting", ok=True, found=f"{variables[variable]} = {shown} from {variable} ({origin})")
 
 
 def _check_dotenv() -> Check:

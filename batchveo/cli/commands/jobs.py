@@ -59,7 +59,7 @@ def _screen_row(job: Job) -> tuple[str, ...]:
 
 
 def _pipe_row(job: Job) -> tuple[str, ...]:
-    """What a line in a pipe holds; columns are added at the end over time, never moved."""
+    """A line in a pipe; columns are added at the end over time, never moved."""
     fields = (job.name, job.model, job.file or "", job.generation_id or "", job.error or "")
     return job.id, _describe_state(job), _format_cost(job), *fields
 
@@ -69,10 +69,10 @@ def _format_cost(job: Job) -> str:
 
 
 def _describe_job(job: Job) -> str:
-    """The video's file, or what there is to say of a job that has none."""
-    said = job.error or (None if job.file else job.generation_id)
-    if said:
-        return f"{job.name}: {said}"
+    """The video's file, or the error or generation id of a job that has none."""
+    detail = job.error or (None if job.file else job.generation_id)
+    if detail:
+        return f"{job.name}: {detail}"
     return _describe_file(job) or job.name
 
 
@@ -81,7 +81,7 @@ def _describe_state(job: Job) -> str:
 
 
 def _describe_file(job: Job) -> str | None:
-    """The video's file, with the name as it was written where the file system made another of it."""
+    """The video's file, with the name as the manifest has it if the file system needs another."""
     if job.file is None or job.file == f"{job.name}{SUFFIX}":
         return job.file
     return f"{job.file}  ({job.name})"

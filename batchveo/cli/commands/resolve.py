@@ -90,7 +90,7 @@ def _list_jobs(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job
 
 
 def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
-    """How many there are, and what it may cost to settle them so."""
+    """How many there are, and what it may cost to resolve them in this way."""
     if not jobs:
         return "no such jobs: nothing to resolve"
     usd, unpriced = store.queries.sum_reserved(jobs)

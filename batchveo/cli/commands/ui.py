@@ -35,7 +35,7 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
     from batchveo.web.app import app
     from batchveo.web.security import secrets_for
 
-    Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
+    Store(state, writing=False).close()  # an error of the database appears here, not in the browser
     keys = secrets_for(host, token=token)
 
     def say_ready(url: str) -> None:

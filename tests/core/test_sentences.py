@@ -12,14 +12,14 @@ import pytest
 from batchveo.core import notices
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.wording import WORDINGS
+from batchveo.core.sentences import SENTENCES
 
 KINDS = {kind.__name__: kind for kind in vars(notices).values() if isinstance(kind, type) and issubclass(kind, Message)}
 OURS = {name: kind for name, kind in KINDS.items() if kind.__base__ is notices.Notice}
 DATABASE = Path("/s/new.db")
 EXAMPLES = (("fox", "it is empty"), ("owl", "it is cut off"))
 
-SENTENCES = [
+CASES = [
     (notices.ClusterStarting(address="local"), "starting Ray on this machine, which takes some ten seconds"),
     (notices.ClusterStarting(address="auto"), "joining the cluster of this machine"),
     (notices.ClusterStarting(address="head:6379"), "joining Ray at head:6379"),
@@ -67,15 +67,15 @@ SENTENCES = [
 ]
 
 
-def test_each_notice_has_its_wording() -> None:
-    """It takes the facts of the class, by their names; there is no wording without a class."""
-    assert WORDINGS.keys() == OURS.keys()
+def test_each_notice_has_its_sentence() -> None:
+    """It takes the facts of the class, by their names; there is no sentence without a class."""
+    assert SENTENCES.keys() == OURS.keys()
     for name, kind in OURS.items():
         facts = {item.name for item in fields(kind)} - {"text", "warning"}
-        assert inspect.signature(WORDINGS[name]).parameters.keys() == facts, name
+        assert inspect.signature(SENTENCES[name]).parameters.keys() == facts, name
 
 
-@pytest.mark.parametrize(("notice", "text"), SENTENCES, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("notice", "text"), CASES, ids=lambda value: type(value).__name__)
 def test_sentences(notice: notices.Notice, text: str) -> None:
     """As a person reads them; scripts find the same in ``text``."""
     assert isinstance(notice, Message)

@@ -17,27 +17,27 @@ from batchveo.core.models import JobState
 EXAMPLES_SHOWN = 3
 
 
-def _word_database_created(*, state: Path) -> str:
+def _describe_database_created(*, state: Path) -> str:
     return f"created a new database: {state}"
 
 
-def _word_cluster_starting(*, address: str) -> str:
+def _describe_cluster_starting(*, address: str) -> str:
     if address == "local":
         return "starting Ray on this machine, which takes some ten seconds"
     return f"joining {'the cluster of this machine' if address == 'auto' else f'Ray at {address}'}"
 
 
-def _word_options_remembered(*, options: Mapping[str, object]) -> str:
-    return f"as the run before: {', '.join(_word_option(name, value) for name, value in options.items())}"
+def _describe_options_remembered(*, options: Mapping[str, object]) -> str:
+    return f"as the run before: {', '.join(_describe_option(name, value) for name, value in options.items())}"
 
 
-def _word_option(name: str, value: object) -> str:
+def _describe_option(name: str, value: object) -> str:
     if value is True:
         return name
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def _word_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choice: str | None, state: Path) -> str:
+def _describe_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choice: str | None, state: Path) -> str:
     text = f"{choice or counted(named, 'job') + ' named'}: {new} new, {done} done already"
     if cancelled:
         back = pasteable("retry", "--state-is", "cancelled", state=state)
@@ -45,16 +45,16 @@ def _word_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choi
     return text
 
 
-def _word_jobs_repeated(*, jobs: int, first: str | None) -> str:
+def _describe_jobs_repeated(*, jobs: int, first: str | None) -> str:
     example = f" ({first})" if first else ""
     return f"{counted(jobs, 'job')} repeat an earlier job word for word; each is made and paid for{example}"
 
 
-def _word_jobs_renamed(*, jobs: int) -> str:
+def _describe_jobs_renamed(*, jobs: int) -> str:
     return f"{counted(jobs, 'job')} not submitted yet got a new name"
 
 
-def _word_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: Path, service: Sequence[str]) -> str:
+def _describe_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: Path, service: Sequence[str]) -> str:
     text = f"no longer named by the manifest: {', '.join(f'{n} {state_words(s)}' for s, n in by_state.items())}"
     if JobState.PENDING in by_state:
         make = pasteable("resume", state=state, service=service)
@@ -63,49 +63,49 @@ def _word_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: Path,
     return text
 
 
-def _word_other_key_needed(*, jobs: int) -> str:
+def _describe_other_key_needed(*, jobs: int) -> str:
     return (
         f"{counted(jobs, 'job')} in flight or in doubt: submitted with another API key; only that key can read the "
         "usage log of these jobs, so none of them is submitted again automatically"
     )
 
 
-def _word_destination_resumed(*, output: str) -> str:
+def _describe_destination_resumed(*, output: str) -> str:
     return f"videos go to {output}"
 
 
-def _word_destination_changed(*, output: str, before: str) -> str:
+def _describe_destination_changed(*, output: str, before: str) -> str:
     return f"earlier videos of this database went to {before}, those of this run go to {output}; use --output to choose"
 
 
-def _word_checking_videos(*, videos: int, output: Destination) -> str:
+def _describe_checking_videos(*, videos: int, output: Destination) -> str:
     return f"checking {counted(videos, 'video')} found in {output}, which this database lacks"
 
 
-def _word_destination_unlisted(*, output: Destination, reason: str, jobs: int) -> str:
+def _describe_destination_unlisted(*, output: Destination, reason: str, jobs: int) -> str:
     return (
         f"{output} cannot be listed ({reason}): finished videos that this database lacks are looked for by the names "
         f"of the first {jobs} jobs"
     )
 
 
-def _word_videos_recovered(*, videos: int, output: Destination) -> str:
+def _describe_videos_recovered(*, videos: int, output: Destination) -> str:
     them = "it" if videos == 1 else "them"
     return f"imported {counted(videos, 'finished video')} found in {output}; nothing is bought for {them}"
 
 
-def _word_videos_refetched(*, videos: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
+def _describe_videos_refetched(*, videos: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
     shown = _list_examples(videos, examples)
     what = f"{counted(videos, 'video')} damaged or missing in {output}, with a sidecar ({shown})"
     return f"{what}: downloaded again by generation id, not bought"
 
 
-def _word_sidecars_useless(*, sidecars: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
+def _describe_sidecars_useless(*, sidecars: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
     shown = _list_examples(sidecars, examples)
     return f"{counted(sidecars, 'sidecar')} in {output} of no use ({shown}); these videos are bought"
 
 
-def _word_other_service_videos(*, videos: int, output: Destination) -> str:
+def _describe_other_service_videos(*, videos: int, output: Destination) -> str:
     return (
         f"{counted(videos, 'video')} of these jobs in {output} come from another kind of service (a sandbox video is "
         "not a paid one); they are left alone"
@@ -119,22 +119,22 @@ def _list_examples(total: int, examples: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{name}: {flaw}" for name, flaw in shown) + more
 
 
-WORDINGS: Mapping[str, Callable[..., str]] = {
-    "CheckingVideos": _word_checking_videos,
-    "ClusterStarting": _word_cluster_starting,
-    "DatabaseCreated": _word_database_created,
-    "DestinationChanged": _word_destination_changed,
-    "DestinationResumed": _word_destination_resumed,
-    "DestinationUnlisted": _word_destination_unlisted,
-    "JobsImported": _word_jobs_imported,
-    "JobsNoLongerNamed": _word_jobs_no_longer_named,
-    "JobsRenamed": _word_jobs_renamed,
-    "JobsRepeated": _word_jobs_repeated,
-    "OptionsRemembered": _word_options_remembered,
-    "OtherKeyNeeded": _word_other_key_needed,
-    "OtherServiceVideos": _word_other_service_videos,
-    "SidecarsUseless": _word_sidecars_useless,
-    "VideosRecovered": _word_videos_recovered,
-    "VideosRefetched": _word_videos_refetched,
+SENTENCES: Mapping[str, Callable[..., str]] = {
+    "CheckingVideos": _describe_checking_videos,
+    "ClusterStarting": _describe_cluster_starting,
+    "DatabaseCreated": _describe_database_created,
+    "DestinationChanged": _describe_destination_changed,
+    "DestinationResumed": _describe_destination_resumed,
+    "DestinationUnlisted": _describe_destination_unlisted,
+    "JobsImported": _describe_jobs_imported,
+    "JobsNoLongerNamed": _describe_jobs_no_longer_named,
+    "JobsRenamed": _describe_jobs_renamed,
+    "JobsRepeated": _describe_jobs_repeated,
+    "OptionsRemembered": _describe_options_remembered,
+    "OtherKeyNeeded": _describe_other_key_needed,
+    "OtherServiceVideos": _describe_other_service_videos,
+    "SidecarsUseless": _describe_sidecars_useless,
+    "VideosRecovered": _describe_videos_recovered,
+    "VideosRefetched": _describe_videos_refetched,
 }
 """The function of each notice, by the name of its class."""
