@@ -176,13 +176,13 @@ resume = _make_blocking("resume", resume_async)
 
 async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResult:
     """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
-    async with open_context(options, staged) as context:
-        check_other_databases(context)
-        await ask_approval(context)
+    async with open_context(options, "resume" if staged is None else "run") as context:
+        check_other_databases(context, staged)
+        await ask_approval(context, staged)
         async with open_database(context) as (store, findings):
             with start_backend(options) as backend:
                 run = begin_run(context, store)
-                import_jobs(context, store, run, findings)
+                import_jobs(context, store, run, staged, findings)
                 report_findings(context, findings)
                 await check_destination(context)
                 await recover_finished(context, store, run)

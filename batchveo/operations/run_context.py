@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from batchveo.core.clock import Clock
 from batchveo.core.cluster_settings import Cluster
@@ -125,12 +125,11 @@ class RunOptions:
 class RunContext:
     """One run. Clients are opened, and prices fetched, when they are first needed, and then kept.
 
-    ``staged``: the jobs of its manifests; ``None`` for a run that resumes everything unfinished. The ``service`` of
-    the sandbox gets its address when it is started.
+    The ``service`` of the sandbox gets its address when it is started.
     """
 
     options: RunOptions
-    staged: StagedJobs | None
+    command: Literal["run", "resume"]
     service: Service
     clock: Clock = field(default_factory=Clock)
     _closing: AsyncExitStack
@@ -156,10 +155,10 @@ class RunContext:
 
 
 @asynccontextmanager
-async def open_context(options: RunOptions, staged: StagedJobs | None) -> AsyncIterator[RunContext]:
+async def open_context(options: RunOptions, command: Literal["run", "resume"]) -> AsyncIterator[RunContext]:
     """The context of one run; closes the clients, and stops the sandbox, at its end."""
     async with AsyncExitStack() as closing:
-        yield RunContext(options=options, staged=staged, service=options.find_service(), _closing=closing)
+        yield RunContext(options=options, command=command, service=options.find_service(), _closing=closing)
 
 
 @asynccontextmanager

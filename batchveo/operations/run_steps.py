@@ -48,7 +48,7 @@ from batchveo.operations.preflight import (
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
-from batchveo.operations.run_context import RunContext, RunOptions, require_yes
+from batchveo.operations.run_context import RunContext, RunOptions, StagedJobs, require_yes
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client
@@ -83,9 +83,9 @@ def check_cluster(cluster: Cluster | None) -> None:
         check_ray()
 
 
-def check_other_databases(context: RunContext) -> None:
+def check_other_databases(context: RunContext, staged: StagedJobs | None) -> None:
     """Raise ``KnownElsewhere`` if a database beside the manifests knows the jobs and that of the run does not."""
-    options, staged = context.options, context.staged
+    options = context.options
     if staged is None or options.consent.new_state:
         return
     found = find_other_database(staged.paths, options.state, staged.table, sandbox=context.service.sandbox)
@@ -93,23 +93,24 @@ def check_other_databases(context: RunContext) -> None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
 
 
-async def ask_approval(context: RunContext) -> None:
+async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
     """Show the price of a run to whoever approves it; raises ``Declined`` if the answer is no.
 
-    Nothing is written. Nobody is asked if there is nothing to buy, or in the sandbox.
+    Without ``staged`` jobs the run is about everything pending. Nothing is written. Nobody is asked if there is
+    nothing to buy, or in the sandbox.
     """
     approve = context.options.approve
     if approve is None or context.service.sandbox:
         return
     with open_if_exists(context.options.state) as store:
-        quote = await _make_quote(context, store)
+        quote = await _make_quote(context, store, staged)
     if quote.new:
         require_yes(approve(quote))
 
 
-async def _make_quote(context: RunContext, store: Store | None) -> PurchaseQuote:
+async def _make_quote(context: RunContext, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
     """The price of the staged jobs that are not bought yet, or of everything pending."""
-    staged, settings, sandbox = context.staged, context.options.settings, context.service.sandbox
+    settings, sandbox = context.options.settings, context.service.sandbox
     models = staged.models if staged else store.queries.list_pending_models() if store else []
     apis = await context.open_clients()
     known = await context.find_prices(models, store)
@@ -181,15 +182,14 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
 def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
-    command = "resume" if context.staged is None else "run"
-    run = store.runs.begin_run(command=command, service=context.service.name, now=context.clock.now())
+    run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
     store.runs.set_options(run, written(options.settings, options.told))
     return run
 
 
-def import_jobs(context: RunContext, store: Store, run: int, findings: Findings) -> None:
-    """Give the run its jobs: the staged ones, which leave the staging table, or all that is unfinished."""
-    options, staged = context.options, context.staged
+def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
+    """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
+    options = context.options
     if findings.is_new:  # whoever meant another database sees it before anything is bought
         options.reporter(DatabaseCreated(state=options.state.absolute()))
     if staged is None:
@@ -228,7 +228,7 @@ def report_findings(context: RunContext, findings: Findings) -> None:
     report, output, before = context.options.reporter, whole(context.options.settings.output), findings.last_output
     if findings.strangers:
         report(OtherKeyNeeded(jobs=findings.strangers))
-    if context.staged is None:
+    if context.command == "resume":
         report(DestinationResumed(output=output))
     if before not in (None, output):
         report(DestinationChanged(output=output, before=before))
