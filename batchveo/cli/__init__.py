@@ -6,12 +6,11 @@ import contextlib
 import gc
 import io
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +20,9 @@ from batchveo.cli.options import PATH, option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
 from batchveo.core.suggestions import suggest_closest
 from batchveo.core.version import __version__
+
+if TYPE_CHECKING:
+    import sqlite3
 
 COMMANDS = {
     "run": "Generate the videos of the manifests; run again to resume.",
@@ -180,11 +182,18 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         return _report_error(
             f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2
         )
-    except sqlite3.DatabaseError as error:
+    except _find_database_error() as error:
         from batchveo.store.database import is_full
 
         return _report_error(f"cannot use the database: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0
+
+
+def _find_database_error() -> type[sqlite3.DatabaseError]:
+    """The class; imported only if an error is none of the others, since ``--help`` needs no database."""
+    import sqlite3
+
+    return sqlite3.DatabaseError
 
 
 def _report_error(text: str, status: int) -> int:

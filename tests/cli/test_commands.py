@@ -220,3 +220,17 @@ def test_a_tab_in_yaml_is_told(text: str, tmp_path: Path, capsys: pytest.Capture
     manifest.write_text(text, encoding="utf-8")
     assert status_of(["plan", str(manifest), "--sandbox"]) == 2
     assert "YAML indents with spaces" in capsys.readouterr().err
+
+
+def test_help_imports_little() -> None:
+    """It appears at once: no database, no event loop, no module of a command."""
+    code = """
+import sys
+from batchveo.cli import status_of
+status_of(["--help"])
+heavy = {"anyio", "asyncio", "difflib", "json", "sqlite3", "tomllib"} & {*sys.modules}
+print(sorted({name.split(".")[1] for name in sys.modules if name.startswith("batchveo.")}), heavy, file=sys.stderr)
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHVEO_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr.strip() == "['cli', 'core'] set()"
