@@ -73,6 +73,7 @@ def find_config_files(named: Path | None = None) -> list[ConfigFile]:
     """
     found = [near] if (near := _find_nearest(named)) else []
     own = find_user_file()
+    # the user's own file can be the one of this folder, if that is the config folder
     if own is not None and _is_there(own) and not (found and own.samefile(found[0].path)):
         found.append(_make_config_file(own, _read_toml(own)))
     return found
@@ -162,6 +163,7 @@ def make_defaults(
     own = known[name] = list_options(command)
     problems: list[str] = []
     defaults: dict[str, Any] = {}
+    # the nearest file is read last, so that it overwrites the others
     for file in reversed(files):
         problems += _list_strange_tables(file, commands)
         for setting in file.settings:
@@ -232,6 +234,7 @@ def convert_value(option: click.Option, name: str, value: object) -> object:
     """``value`` as the option called ``name`` takes it; raises ``ValueError`` with what is expected."""
     if not option.envvar:
         raise ValueError("is for the command line only")
+    # one value is as good as a list of one
     if option.multiple:
         return [_convert_one(option, name, item) for item in (value if isinstance(value, list) else [value])]
     return _convert_one(option, name, value)

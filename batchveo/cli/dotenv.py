@@ -42,6 +42,7 @@ def find_additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]
     Raises ``UsageError`` for what a folder may not set.
     """
     found = read_dotenv(file)
+    # else a forgotten key in the folder could be charged instead of the user's own
     has_key = any(environment.get(name, "").strip() for name in KEYS)
     added = {name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment}
     for name in added:

@@ -39,6 +39,7 @@ def read_planned_settings(options: dict[str, Any]) -> RunSettings:
 def _read_concurrency(options: dict[str, Any]) -> int:
     """The user's number; by default, if there are several keys, the sum of their limits."""
     given: int | None = options["concurrency"]
+    # the limit of a key is the provider's, so more in flight would only earn refusals
     if given is None and options["keys"] is not None:
         from batchveo.provider.keys_file import read_keys
 

@@ -38,6 +38,7 @@ LOGGERS = 2
 
 def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable[RunResult]]) -> int:
     """Start a run with what the command's options ask for, show it to its end, and return its exit status."""
+    # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
@@ -110,6 +111,7 @@ def ask_yes(question: str) -> bool:
 @contextlib.contextmanager
 def _default_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C end the question: the event loop would keep it for itself until the question is answered."""
+    # only the main thread may set a handler; in another one Ctrl-C does not end a question anyway
     if threading.current_thread() is not threading.main_thread():
         yield
         return

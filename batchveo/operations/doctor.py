@@ -73,6 +73,7 @@ def _check_state(path: Path) -> Check:
 
 
 def _check_folder(what: str, path: Path) -> Check:
+    # the folder may not exist yet: the nearest one above it is on the same disk
     there = nearest(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):

@@ -61,6 +61,7 @@ def expect_durations(seen: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     """What to expect of the models in ``seen``, each with its latest generation times in seconds."""
     durations = Durations()
     for model, seconds in seen.items():
+        # the guess comes first: it replaces what was learned, and counts as a few generations
         if model in metrics:
             durations.guess(model, metrics[model])
         durations.recall(model, seconds)

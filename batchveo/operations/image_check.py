@@ -160,6 +160,7 @@ class _Checker:
         """Ask a second time if that may help; a host that never answers is given up."""
         host = urlsplit(url).netloc
         for tries_left in reversed(range(TRIES)):
+            # a dead host would cost a time limit for each of its ten thousand images
             if self._silent[host] >= HOPELESS:
                 raise ImageUnavailable(f"not requested, since {host} {self._why[host]}")
             try:
@@ -174,6 +175,7 @@ class _Checker:
                     raise
                 await anyio.sleep(PAUSE_SECONDS)
             else:
+                # only failures in a row count: a busy host answers now and then
                 self._silent[host] = 0
                 return header
         raise AssertionError("the last try returns or raises")

@@ -89,12 +89,13 @@ def _import_success(store: Store, adopted: ImportedGenerations, generation: str,
     if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
         adopted.surplus.append(generation)
         return
+    # an account may have several keys; the one of the job's own attempt can certainly poll it
     key = job.api_key_label if job.api_key_label in bought.keys else bought.keys[0]
     try:
         adopted.jobs.append(
             store.manual.adopt_generation(job, generation, now=now, client_request_id=bought.request, key=key)
         )
-    except GenerationTaken:
+    except GenerationTaken:  # another job of this database has it already
         adopted.surplus.append(generation)
 
 

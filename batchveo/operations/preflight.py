@@ -24,6 +24,7 @@ MOST_ENTRIES, MOST_DATABASES = 5_000, 50
 def check_service(store: Store, using: Service) -> None:
     """Refuse to mix the sandbox's videos with real ones in one database: raises ``UsageError``."""
     seen = store.runs.list_services()
+    # two real services may mix (a proxy in front of the same account); play money never does
     if seen and (SANDBOX in seen) != using.sandbox:
         there, here = ("the sandbox", "a real one") if SANDBOX in seen else ("a real service", "the sandbox")
         raise UsageError(
@@ -36,6 +37,7 @@ def follow_keys(store: Store, using: Service) -> int:
 
     Returns how many of them were submitted with a key that is not given: only that key can read their usage log.
     """
+    # a fingerprint is of the key itself, so it survives a new label; the key is not in the database
     labels = {key_print: label for label, key_print in using.key_prints(store.keys.read_secret()).items()}
     unsettled = store.keys.count_by_fingerprint()
     store.keys.relabel_jobs({key_print: label for key_print, label in labels.items() if key_print in unsettled})
@@ -101,12 +103,14 @@ def find_other_database(
     What the sandbox made does not count for a real service, nor the other way round. Nothing is written.
     """
     is_new = is_missing_database(state)
+    # a database that knows one of the jobs is the right one: then there is nothing to search
     if not is_new:
         here = acquaintance(named, state, any_will_do=True)
         if here is None or here.known or not here.named:
             return None
     for path in islice(_list_databases(manifests, state), MOST_DATABASES):
         other = acquaintance(named, path)
+        # a trial in the sandbox must not look like a purchase, nor hide one
         if other is not None and other.known and (SANDBOX in other.services) == sandbox:
             return OtherDatabase(state=state, is_new=is_new, other=other)
     return None
@@ -125,6 +129,7 @@ def _list_databases(manifests: Iterable[str | os.PathLike[str]], state: Path) ->
 def _list_folders(manifests: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """The folders of the manifests, each with its ``state`` folder; then those above them."""
     own = [folder for manifest in manifests for folder in _find_homes(manifest)]
+    # level by level over all manifests, so that the nearest database comes first
     ancestors = [folder.parents[level] for level in range(LEVELS) for folder in own if level < len(folder.parents)]
     for folder in dict.fromkeys([*own, *ancestors]):
         yield folder

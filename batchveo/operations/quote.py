@@ -159,8 +159,10 @@ async def fetch_balances(apis: Mapping[str, ApiClient], *, has_key: bool = True)
                     by_key[label] = await api.fetch_balance()
             except (ProviderError, KeyRejected) as error:
                 notes.append(f"no balance: {error}")
+    # each key leaves a balance or a note, unless the time limit ended the loop
     if len(by_key) + len(notes) < len(apis):
         notes.append("no balance: no answer in time")
+    # no call shows which keys share an account; equal balances most likely do
     usd = sum(set(by_key.values())) if by_key else None
     return Balance(usd=usd, by_key=by_key, notes=[*notes, *_note_shared(by_key)])
 

@@ -103,6 +103,7 @@ async def recover_videos(
     recovered = Recovered()
     if not store.queries.has_pending():
         return recovered
+    # list once instead of asking for each job: a folder may hold a million videos, and most jobs have none
     try:
         stems = await sidecar_names(output, sidecars)
     except OSError as error:
@@ -110,12 +111,13 @@ async def recover_videos(
         stems = store.recovery.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
     by_job = _match_jobs(store, found)
-    mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
-    recovered.others += [store.queries.read_job(seq) for seq, sidecars in mine.items() if not sidecars]
-    due = {seq: sidecars for seq, sidecars in mine.items() if sidecars}
+    ours = {seq: [each for each in several if _is_for(each, sandbox=sandbox)] for seq, several in by_job.items()}
+    recovered.others += [store.queries.read_job(seq) for seq, several in ours.items() if not several]
+    due = {seq: several for seq, several in ours.items() if several}
     watch(len(due))
     numbers = sorted(due)
     for first in range(0, len(numbers), SHARED):
+        # read first, then record: no transaction is open while gigabytes are hashed
         checked = await _check_sidecars({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
         with store.connection.sharing():
             for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
@@ -163,6 +165,7 @@ async def _find_sidecars(
     store: Store | None, output: Destination, stems: set[str], disk: Disk, sidecars: Sidecars
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
+    # what the database has as finished needs no reading; this keeps each later run fast
     if stems and store is not None:
         for file in store.recovery.list_files(whole(output)):
             stems.discard(file.removesuffix(".mp4"))
@@ -190,6 +193,7 @@ def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[
     jobs: defaultdict[str, list[int]] = defaultdict(list)
     for seq, request, index in store.recovery.list_pending_requests():
         alike = _fold_request(json.loads(request), index)
+        # a match by job id is certain, one by request is a guess: it only fills what is left
         if alike in wanted and seq not in matched:
             jobs[alike].append(seq)
     for sidecar in strangers:
@@ -240,6 +244,7 @@ def _record_sidecar(
                 store.recovery.record_video(job, _make_video(sidecar, generation), run=run, now=now)
             )
             return
+        # a label of an earlier run may be another key today, or none
         key = sidecar.key if sidecar.key in labels else None
         adopted = store.manual.adopt_generation(
             job, generation, now=now, client_request_id=sidecar.client_request_id, key=key

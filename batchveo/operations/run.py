@@ -116,6 +116,7 @@ async def run_manifests(sources: ManifestSources, options: RunOptions) -> RunRes
     """``run_async`` with all that it takes as two records."""
     check_cluster(options.cluster)
     with sources.stage() as staged:
+        # the option wins over the budgets of the manifests, which are added up
         if options.settings.budget is None:
             options = replace(options, settings=replace(options.settings, budget=staged.summary.budget))
         return await _run_to_end(options, staged)
@@ -158,6 +159,7 @@ async def resume_database(options: RunOptions) -> RunResult:
     settings, told = remembered.resumed(options.settings, options.told)
     if changed := differences(options.settings, settings):
         options.reporter(OptionsRemembered(options=changed))
+    # a resumed run without a budget would spend more than the one it resumes
     if settings.budget is None:
         settings = replace(settings, budget=last_budget)
     return await _run_to_end(replace(options, settings=settings, told=told), None)

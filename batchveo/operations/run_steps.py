@@ -144,6 +144,7 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
     is_new = is_missing_database(options.state)
     with Store(options.state) as store:
+        # the lock comes first: what is checked below could change under another run
         await hold(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
@@ -281,6 +282,7 @@ async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str]
     """Expected generation times of ``pending`` and unfinished models; none if polls have a fixed interval."""
     if settings.poll_interval is not None:
         return Durations()
+    # jobs in doubt and in flight are polled as well, and each model has times of its own
     models = sorted({*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))})
     return known_durations(store, models, await fetch_durations(api, models))
 
@@ -303,6 +305,7 @@ async def run_engine(context: RunContext, store: Store, spec: RunSpec, backend: 
     options = context.options
     if backend is not None and options.cluster is not None:
         return await ClusterRun(store, spec, backend, options.cluster, reporter=options.reporter).execute()
+    # a run on a cluster that was killed left a marker and parts that only such a run would remove
     if isinstance(spec.settings.output, Path):
         clear(spec.settings.output.absolute(), tag_of(store.path))
     apis = await context.open_clients()

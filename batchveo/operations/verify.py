@@ -70,6 +70,7 @@ class MissingVideos:
         gone = len(self.files)
         if not gone:
             return False
+        # one missing video of one may be a deleted one; with an empty folder it is not
         if gone == self.looked_for and (gone > 1 or self.is_empty):
             return True
         return gone >= LEAST and gone >= SHARE * self.looked_for
@@ -90,6 +91,7 @@ async def find_missing_videos(store: Store, output: Destination) -> MissingVideo
     What cannot be read counts as present: the check before the first write reports that.
     """
     finished = store.recovery.list_finished_files(LOOKED_AT_IN_A_BUCKET if isinstance(output, BucketUrl) else LOOKED_AT)
+    # videos of earlier runs that went elsewhere say nothing about this folder
     files = [file for folder, file in finished if file and _is_same(folder, output)]
     return await anyio.to_thread.run_sync(_look_for, output, files)
 

@@ -88,6 +88,7 @@ def command(
     with Store(state) as store:
         if is_new:
             click.echo(DatabaseCreated(state=state.absolute()).text, err=True)
+        # before the manifests, which may be long
         check_service(store, using)
         run = store.runs.begin_run(command="adopt", service=using.name, now=time.time())
         _add_jobs(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])

@@ -120,6 +120,7 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
 
 
 def _open_store(state: Path, settings: ExportSettings) -> Store:
+    # to move a video is to write its new place into the database
     moving = settings.files is Files.MOVE and not settings.dry_run
     return Store.existing(state) if moving else Store(state, writing=False)
 

@@ -57,6 +57,7 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
 
 def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
     async def call() -> Plan:
+        # a plan needs no key: prices and the catalogue are public
         async with open_service(find_service(options, required=False)) as (using, clients):
             return await plan(
                 manifests,

@@ -67,6 +67,7 @@ def command(
         chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, held=held)
         if by_state:
             words = _describe_cost(store, chosen, resubmit=resubmit)
+            # jobs that are named one by one were meant; a whole state may be more than expected
             if chosen and not yes and not _is_confirmed(words):
                 return DECLINED
             if yes or not chosen:

@@ -29,6 +29,7 @@ LEAST_USD = 0.005
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spending, speed and jobs in doubt."""
     with Store(state, writing=False) as store:
+        # returns at once if the terminal cannot be drawn on
         if watch and not as_json:
             _watch_drawn(store)
         _print_status(store, as_json=as_json)

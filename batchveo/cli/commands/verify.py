@@ -43,6 +43,7 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
                 wrong.append(verdict)
                 if not as_json:
                     click.echo(f"{verdict.path}: {verdict.problem}")
+    # opened for writing only now: a check alone must work beside a run and on a read-only disk
     if wrong and fetch_again:
         with Store(state) as store:
             for verdict in wrong:
