@@ -13,6 +13,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from batchveo.core.errors import UsageError
+
 _BACKLOG = 2048
 _GRACE = 1
 _LOOK_EVERY = 0.005
@@ -73,7 +75,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that takes connections at ``host`` and ``port``; ``OSError`` where it cannot."""
+    """A socket that takes connections at ``host`` and ``port``; raises ``UsageError`` if none can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only where it is: 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -82,9 +84,9 @@ def listening(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
     return listener
 
 

@@ -67,10 +67,7 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
         seed=options["seed"],
         faults=dict(_parse_fault(text) for text in faults),
     )
-    try:
-        serve(Service(settings, journal=journal), host=host, port=port, on_ready=_print_address)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+    serve(Service(settings, journal=journal), host=host, port=port, on_ready=_print_address)
     return 0
 
 

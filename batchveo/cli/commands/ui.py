@@ -8,7 +8,6 @@ import click
 
 from batchveo.cli.options import option, state_option, videos_option
 from batchveo.core.destination import Destination
-from batchveo.core.errors import UsageError
 
 
 @click.command("ui")
@@ -44,8 +43,5 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
         if open_browser:
             click.launch(page)
 
-    try:
-        serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+    serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     return 0
