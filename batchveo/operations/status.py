@@ -209,7 +209,11 @@ def make_job_row(job: Job) -> dict[str, object]:
 
 def make_status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
     """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
-    shot = SnapshotReader(store=store).read_snapshot(time.time() if now is None else now)
+    return make_snapshot_row(store, SnapshotReader(store=store).read_snapshot(time.time() if now is None else now))
+
+
+def make_snapshot_row(store: Store, shot: Snapshot) -> dict[str, object]:
+    """The same for a snapshot that is read already: its row, with the jobs in doubt and those put aside."""
     return {
         "state": str(store.path),
         **make_progress_row(shot),

@@ -15,7 +15,7 @@ from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
 from batchveo.display.columns import UNBOUNDED
-from batchveo.operations.status import SnapshotReader, describe_time_left, make_status_row
+from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -50,11 +50,9 @@ def _watch_drawn(store: Store) -> None:
 
 
 def _print_status(store: Store, *, as_json: bool) -> None:
-    row = make_status_row(store)
-    if as_json:
-        click.echo(json.dumps(row, ensure_ascii=False))
-    else:
-        click.echo(_describe_status(row, SnapshotReader(store=store).read_snapshot(time.time()).waits_since))
+    shot = SnapshotReader(store=store).read_snapshot(time.time())
+    row = make_snapshot_row(store, shot)
+    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, shot.waits_since))
 
 
 def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
