@@ -16,7 +16,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.run_options import KEPT, Told
 from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
 from batchveo.core.sidecar_location import Sidecars
-from batchveo.display.notification_channels import Messengers, urls_in
+from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
 from batchveo.operations.run_context import ManifestSources
 from batchveo.provider.service import Service, service
@@ -107,7 +107,7 @@ def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
 def read_messengers(options: dict[str, Any]) -> Messengers:
     """The channels that get messages about the run; raises ``UsageError`` for what is no URL."""
     file = options["notify_file"]
-    return Messengers([*options["notify"], *(urls_in(file) if file else ())])
+    return Messengers([*options["notify"], *(read_urls(file) if file else ())])
 
 
 def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestSources:

@@ -22,11 +22,10 @@ from batchveo.cli.option_values import (
     read_settings,
 )
 from batchveo.core.errors import BatchveoError, UsageError
-from batchveo.display.background import BackgroundReporter
-from batchveo.display.factory import reporter_for
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
-from batchveo.display.summary import account_lines, outcome_lines
+from batchveo.display.reporter import BackgroundReporter, open_reporter
+from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_context import Consent, RunOptions
@@ -52,7 +51,7 @@ def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable
             consent=_make_consent(options),
         )
         result = anyio.run(start, asked)
-        notifier.ended(result)
+        notifier.report_end(result)
     return conclude(result, options, shown)
 
 
@@ -91,10 +90,9 @@ def _ask_to_continue(question: str) -> bool:
 
 
 def _ask_to_buy(offer: PurchaseQuote) -> bool:
-    from batchveo.display.columns import terminal_width
-    from batchveo.display.plan import format_offer
+    from batchveo.display.plan import print_quote
 
-    click.echo(format_offer(offer, terminal_width()), err=True)
+    print_quote(offer, sys.stderr)
     return ask_yes("\nBuy them?")
 
 
@@ -134,7 +132,7 @@ def _show_run(options: dict[str, Any]) -> Iterator[tuple[BackgroundReporter, Not
 
 
 def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
-    return reporter_for(
+    return open_reporter(
         sys.stderr,
         verbosity=-1 if options["quiet"] else options["verbose"],
         plain=options["plain"] or options["verbose"] >= LOGGERS,  # records would tear a live view
@@ -145,9 +143,9 @@ def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
 def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReporter) -> int:
     """Print how the run ended; returns its exit status."""
     # a terminal that takes nothing any more must not keep the process; JSON has had its last line
-    if not shown.stuck and not options["log_json"]:
+    if not shown.is_stuck and not options["log_json"]:
         output = result.output or options["output"]
-        for line in [*outcome_lines(result, output), *_list_account(result, options["state"])]:
+        for line in [*describe_outcome(result, output), *_list_account(result, options["state"])]:
             with contextlib.suppress(OSError):  # nobody reads any more; the exit status still shows how it ended
                 click.echo(line, err=True)
     return result.exit_status
@@ -157,6 +155,6 @@ def _list_account(result: RunResult, state: Path) -> list[str]:
     """Nothing if the database cannot be read: what stopped the run is reported already, and its status is kept."""
     try:
         with Store(state, writing=False) as store:
-            return list(account_lines(result, store))
+            return list(describe_account(result, store))
     except (BatchveoError, sqlite3.Error):
         return []

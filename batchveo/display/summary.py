@@ -19,8 +19,8 @@ HELD_SHOWN = 5
 LEAST_USD = 0.005
 
 
-def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
-    """How the run ended, line by line."""
+def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
+    """Lines on how the run ended."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
     what = ", ".join(parts) or "nothing to do"
@@ -35,29 +35,29 @@ def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
         yield f"{result.late:,} still generating at the service; run the same command to download them"
 
 
-def account_lines(result: RunResult, store: Store) -> Iterator[str]:
-    """Money, failures by their reason, and jobs in doubt, from the database."""
+def describe_account(result: RunResult, store: Store) -> Iterator[str]:
+    """Lines on money, failures by reason and jobs in doubt, from the database."""
     counts = result.counts
-    yield from _put_aside(result, store)
-    yield _spent(store)
+    yield from _list_retries(result, store)
+    yield _describe_spending(store)
     if counts[JobState.FAILED]:
-        yield from _failed(store)
+        yield from _list_failures(store)
     if counts.held:
-        yield from _held(store, counts.held)
+        yield from _list_held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
     if open_doubts:
         yield f"{open_doubts:,} in doubt: run the same command to look them up in the usage log"
 
 
-def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
-    """A line for each cause: what the next run tries again."""
+def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
+    """Jobs that the next run tries again, a line for each cause."""
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
         yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
     if len(result.put_aside) > CAUSES_SHOWN:
         yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` lists them"
 
 
-def _spent(store: Store) -> str:
+def _describe_spending(store: Store) -> str:
     usd, unknown = store.spend()
     work = store.runs.find_latest_work()
     budget = work["budget_usd"] if work else None
@@ -68,7 +68,7 @@ def _spent(store: Store) -> str:
     return text + (f"; {unknown:,} of unknown price" if unknown else "")
 
 
-def _failed(store: Store) -> Iterator[str]:
+def _list_failures(store: Store) -> Iterator[str]:
     reasons = store.progress.list_failures(most=REASONS_SHOWN + 1)
     for row in reasons[:REASONS_SHOWN]:
         example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
@@ -79,7 +79,7 @@ def _failed(store: Store) -> Iterator[str]:
     yield f"`{pasteable('retry', state=store.path)}` sets the failed jobs to pending again"
 
 
-def _held(store: Store, held: int) -> Iterator[str]:
+def _list_held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the usage log did not settle them; check what your key generated, then run"
     for job in store.progress.list_doubts(most=HELD_SHOWN):
         if job.held:

@@ -18,7 +18,7 @@ from batchveo.engine.signals import stop_signals
 from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.base import Disk, in_thread
 from batchveo.store import Store
 
 

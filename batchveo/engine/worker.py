@@ -17,7 +17,7 @@ from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.base import Disk, in_thread
 
 
 class Worker:

@@ -70,7 +70,7 @@ def fold_key(key: str) -> str:
 
 
 def key_hint(key: str, known: Collection[str]) -> str | None:
-    """``did you mean …`` for a key that says one of the known in other words; ``None`` where none is meant."""
+    """``did you mean …`` for a key that says one of the known in other words; ``None`` if none is meant."""
     word = fold_key(key)
     by_fold = {fold_key(name): name for name in known}
     if word in by_fold:
@@ -93,7 +93,7 @@ def means_any(word: str) -> bool:
 
 
 def meant_by(key: str) -> str | None:
-    """The key that others call so; ``None`` where there is none."""
+    """The key that others call so; ``None`` if there is none."""
     return _MEANT.get(fold_key(key))
 
 

@@ -11,7 +11,7 @@ from batchveo.provider import ApiClient
 from batchveo.provider.billing import read_charges
 from batchveo.provider.clients import label_errors
 from batchveo.provider.usage_log import Row, hours_since, read_log, read_success
-from batchveo.storage.reader import size_of, video_at
+from batchveo.storage.stored_video import size_of, video_at
 from batchveo.store import Store
 
 SAME_USD = 0.005

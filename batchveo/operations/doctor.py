@@ -19,8 +19,9 @@ from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.operations.run_context import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
-from batchveo.storage.folder_limits import FolderLimits, nearest
-from batchveo.storage.objects import Head, objects
+from batchveo.storage.destination_check import FolderLimits
+from batchveo.storage.file_system import nearest_folder
+from batchveo.storage.objects import Head, open_objects
 from batchveo.store import Store
 
 LEAST_FREE_GIB = 5.0
@@ -74,7 +75,7 @@ def _check_state(path: Path) -> Check:
 
 def _check_folder(what: str, path: Path) -> Check:
     # the folder may not exist yet: the nearest one above it is on the same disk
-    there = nearest(path)
+    there = nearest_folder(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):
         return Check(what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option")
@@ -90,7 +91,7 @@ def _output_folder(path: Path) -> Check:
     """The folder, with what its file system cannot do; none of it keeps a run from working."""
     check = _check_folder("output folder", path)
     try:
-        notes = FolderLimits.of(nearest(path)).notes
+        notes = FolderLimits.read(nearest_folder(path)).notes
     except OSError as error:
         return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
     return replace(check, found="; ".join([check.found, *notes]))
@@ -100,7 +101,7 @@ def _check_bucket(url: BucketUrl) -> Check:
     """Whether the bucket answers; a run checks that it can be written, before it buys."""
     try:
         with suppress(FileNotFoundError):
-            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, its answer has a reason
+            b"".join(open_objects(url).iter_pieces(".batchveo", Head(1, {})))  # unlike HEAD, its answer has a reason
     except (OSError, UsageError) as error:
         found = getattr(error, "strerror", None) or str(error)
         return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")

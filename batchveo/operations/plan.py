@@ -22,7 +22,7 @@ from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.run_context import ManifestSources, StrPath
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
-from batchveo.storage.local_files import taken_stems
+from batchveo.storage.video_file import taken_stems
 from batchveo.store import Foreseen, StagingTable, Store, foresee
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]

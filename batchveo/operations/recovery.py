@@ -26,9 +26,9 @@ from batchveo.core.notices import (
 from batchveo.core.run_options import whole
 from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.provider.service import SANDBOX
-from batchveo.storage.block_writer import Disk, in_thread
-from batchveo.storage.reader import examine, size_of
-from batchveo.storage.sidecar_scan import Sidecar, read_sidecars, sidecar_names
+from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
+from batchveo.storage.stored_video import find_flaw, size_of
 from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
@@ -105,7 +105,7 @@ async def recover_videos(
         return recovered
     # list once instead of asking for each job: a folder may hold a million videos, and most jobs have none
     try:
-        stems = await sidecar_names(output, sidecars)
+        stems = await list_sidecars(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
         stems = store.recovery.list_pending_stems(LOOKED_FOR)
@@ -149,7 +149,7 @@ async def find_recoverable(
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    stems = await sidecar_names(output, sidecars)
+    stems = await list_sidecars(output, sidecars)
     found = await _find_sidecars(store, output, stems, in_thread, sidecars)
     return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _is_recoverable(s))
 
@@ -216,7 +216,7 @@ async def _choose_sidecar(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Side
     """The first whose video is whole; else the first with a generation, and what is wrong with its video."""
     flaws = []
     for sidecar in sidecars:
-        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        flaw = await disk(partial(find_flaw, sidecar.video, sidecar.bytes, sidecar.sha256))
         if flaw is None and sidecar.generation_id is not None:
             return sidecar, None
         flaws.append((sidecar, flaw or "no generation in its sidecar"))

@@ -53,7 +53,7 @@ from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client
 from batchveo.provider.price_list import PriceList
-from batchveo.storage.write_check import check_place, check_sidecars
+from batchveo.storage.destination_check import check_sidecars, check_writable
 from batchveo.store import Added, Store, foresee
 
 WORTH_A_WORD = 20
@@ -237,7 +237,7 @@ def report_findings(context: RunContext, findings: Findings) -> None:
 
 async def check_destination(context: RunContext) -> None:
     """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
-    await check_place(context.options.settings.output)
+    await check_writable(context.options.settings.output)
     check_sidecars(context.options.settings.sidecars)
 
 

@@ -16,7 +16,7 @@ from batchveo.core.forecast import Forecast, forecast
 from batchveo.core.formatting import spread
 from batchveo.core.hints import address_options, pasteable
 from batchveo.core.models import Job, JobState
-from batchveo.storage.reader import video_at
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
 
 RATE_WINDOW = 3600.0

@@ -13,7 +13,7 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import Job, JobState
 from batchveo.core.run_options import whole
 from batchveo.core.state_machine import Move
-from batchveo.storage.reader import StoredVideo, examine, kept, size_of, video_at
+from batchveo.storage.stored_video import StoredVideo, find_flaw, locate_video, size_of, video_at
 from batchveo.store import Store
 
 LOOKED_AT, LOOKED_AT_IN_A_BUCKET = 100, 10
@@ -42,7 +42,7 @@ def verify(store: Store, *, folder: Destination | None = None) -> Iterator[Verdi
     """
     for job in store.jobs(JobState.SUCCEEDED):
         video = video_at(job, folder)
-        yield Verdict(job=job, path=video, problem=examine(video, job.bytes, job.sha256))
+        yield Verdict(job=job, path=video, problem=find_flaw(video, job.bytes, job.sha256))
 
 
 def refetch_video(store: Store, job: Job, *, now: float) -> Job:
@@ -110,7 +110,7 @@ def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:
 
 def _is_gone(place: Destination, file: str) -> bool:
     try:
-        size_of(kept(place, file))
+        size_of(locate_video(place, file))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

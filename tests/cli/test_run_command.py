@@ -23,7 +23,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.cli.run_command import conclude
 from batchveo.core.models import JobState
-from batchveo.display.factory import reporter_for
+from batchveo.display.reporter import open_reporter
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts, Store
@@ -222,7 +222,7 @@ def test_a_state_that_cannot_be_read_changes_no_exit_status(capsys: pytest.Captu
     """How the run ended is said all the same."""
     result = RunResult(run=1, counts=Counts(by_state={JobState.PENDING: 2}), exit_status=3, seconds=1.0)
     options = {"state": Path("gone.db"), "output": Path("v"), "log_json": False}
-    with reporter_for(io.StringIO()) as shown:
+    with open_reporter(io.StringIO()) as shown:
         pass
     assert conclude(result, options, shown) == 3
     assert capsys.readouterr().err == "2 pending after 1.0 s; videos in v\n"

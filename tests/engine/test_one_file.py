@@ -14,7 +14,7 @@ from batchveo.core.events import Message
 from batchveo.core.models import JobState
 from batchveo.core.sidecar_location import NONE
 from batchveo.sandbox import Settings
-from batchveo.storage.local_files import VideoFile
+from batchveo.storage.video_file import VideoFile
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs
 
@@ -75,7 +75,7 @@ async def test_a_death_between_rename_and_record_without_sidecars(
 ) -> None:
     """The video is known by its bytes: there is one file, and nothing is bought again."""
     night = Night(tmp_path, Settings(generation_median=1.0))
-    finish = VideoFile.finish
+    finish = VideoFile.publish_part
 
     class Death(BaseException):
         pass
@@ -85,7 +85,7 @@ async def test_a_death_between_rename_and_record_without_sidecars(
         raise Death
 
     with monkeypatch.context() as patch:
-        patch.setattr(VideoFile, "finish", dying)
+        patch.setattr(VideoFile, "publish_part", dying)
         with pytest.raises(BaseException) as died:
             await night.run(specs(1), sidecars=NONE)
     assert isinstance(died.value, Death) or died.group_contains(Death)

@@ -18,7 +18,7 @@ from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.service import Service
 from batchveo.sandbox import Service as Sandbox
 from batchveo.sandbox import transport
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 
 
 class FakeActor:

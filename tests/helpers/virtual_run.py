@@ -25,7 +25,7 @@ from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 

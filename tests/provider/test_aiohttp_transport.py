@@ -22,7 +22,7 @@ from batchveo.core.outcomes import (
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
 from batchveo.provider.transport import make_timeouts
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 from tests.helpers.factories import make_job
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, say, serving
 from tests.storage.test_mp4 import WHOLE

@@ -15,7 +15,7 @@ from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, 
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
 from batchveo.provider.certificates import check_authorities, explain_distrust
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 from tests.helpers.certificate_authority import Authority, secure
 from tests.helpers.factories import make_job
 

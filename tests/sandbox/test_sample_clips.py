@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, file_name, sample_video
 from batchveo.storage.mp4 import check_mp4
-from batchveo.storage.probe import probe
+from batchveo.storage.probe import probe_video
 
 STILL = 0.1
 """Mean difference of two pictures, of 255 steps, below which nothing moves."""
@@ -66,7 +66,7 @@ def test_a_clip_is_whole(tmp_path: Path, name: str, portrait: bool) -> None:
     path = tmp_path / "v.mp4"
     path.write_bytes(clip(name, portrait=portrait))
     check_mp4(path)
-    info = probe(path)
+    info = probe_video(path)
     size = (96, 54) if name == "small" else (320, 180)
     assert (info.width, info.height) == (size[::-1] if portrait else size)
     assert (info.frame_rate, info.duration, info.video_codec, info.pixel_format) == (8, LONGEST, "h264", "yuv420p")
@@ -127,5 +127,5 @@ def test_padding(tmp_path: Path, more: int) -> None:
     path.write_bytes(sample_video("sea", label="x", seconds=4, portrait=False, size=len(plain) + more))
     assert path.stat().st_size == len(plain) + more
     check_mp4(path)
-    assert probe(path).duration == 4.0
+    assert probe_video(path).duration == 4.0
     assert sample_video("sea", label="x", seconds=4, portrait=False, size=100) == plain

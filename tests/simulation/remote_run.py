@@ -27,7 +27,7 @@ from batchveo.operations.prices import fetch_prices
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.sandbox import transport
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 from tests.helpers.faulty_wire import Died, Life, Weather, Wire
 from tests.helpers.restartable_coordinator import Head, Plans
 from tests.helpers.virtual_run import BASE_URL, Night

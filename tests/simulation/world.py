@@ -19,7 +19,7 @@ from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.faults import VIDEO
-from batchveo.storage.local_files import VideoFile
+from batchveo.storage.video_file import VideoFile
 from batchveo.store.connection import Connection
 from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import KEY, Night, specs
@@ -245,7 +245,7 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
         Transitions.apply_move,
         Transitions.mark_sent,
         Connection.flush,
-        VideoFile.finish,
+        VideoFile.publish_part,
     )
 
     def crashing_claim(self: Transitions, **options: Any) -> Job | None:
@@ -281,6 +281,6 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
         mock.patch.object(Transitions, "apply_move", crashing_apply),
         mock.patch.object(Transitions, "mark_sent", crashing_mark),
         mock.patch.object(Connection, "flush", crashing_flush),
-        mock.patch.object(VideoFile, "finish", crashing_finish),
+        mock.patch.object(VideoFile, "publish_part", crashing_finish),
     ):
         yield process

@@ -17,7 +17,7 @@ from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import printable
 from batchveo.display.notification_channels import Messengers
-from batchveo.display.notification_text import TEST
+from batchveo.display.notifier import TEST
 from batchveo.operations.doctor import Check, check_setup
 
 

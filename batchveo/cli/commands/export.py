@@ -23,6 +23,17 @@ _MB = 1_000_000
 _SHOWN = 20
 _SECONDS = 0.5
 
+
+class _FilesChoice(click.Choice[str]):
+    """``link`` or ``copy``; earlier versions had ``move`` too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The choice; raises ``UsageError`` for ``move``."""
+        if value == "move":
+            raise UsageError("--files move was removed: use --files link, which takes no space, or --files copy")
+        return super().convert(value, param, ctx)
+
+
 _shape_options = join_decorators(
     option(
         "--format",
@@ -47,7 +58,7 @@ _shape_options = join_decorators(
     ),
     option(
         "--files",
-        type=click.Choice([way.value for way in Files]),
+        type=_FilesChoice([way.value for way in Files]),
         default="link",
         help="How videos are placed in the dataset.",
     ),
@@ -110,19 +121,13 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     Exit status 1 if a video was left out because it is missing or damaged.
     """
     settings = _read_settings(options)
-    with closing(_open_store(state, settings)) as store:
+    with closing(Store(state, writing=False)) as store:
         result = export(store, folder, settings, seen=_make_progress(store))
     if as_json:
         click.echo(json.dumps(_make_row(result), ensure_ascii=False))
     else:
         _print_result(result)
     return 1 if result.troubles else 0
-
-
-def _open_store(state: Path, settings: ExportSettings) -> Store:
-    # to move a video is to write its new place into the database
-    moving = settings.files is Files.MOVE and not settings.dry_run
-    return Store.existing(state) if moving else Store(state, writing=False)
 
 
 def _make_progress(store: Store) -> Callable[[int], None]:

@@ -11,9 +11,9 @@ import click
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
+from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.display.table import Column, print_table
 from batchveo.operations.status import make_job_row
-from batchveo.storage.local_files import SUFFIX
 from batchveo.store import Store
 
 ID_SHOWN = 8
@@ -82,6 +82,6 @@ def _describe_state(job: Job) -> str:
 
 def _describe_file(job: Job) -> str | None:
     """The video's file, with the name as the manifest has it if the file system needs another."""
-    if job.file is None or job.file == f"{job.name}{SUFFIX}":
+    if job.file is None or job.file == f"{job.name}{VIDEO_SUFFIX}":
         return job.file
     return f"{job.file}  ({job.name})"

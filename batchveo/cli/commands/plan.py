@@ -21,8 +21,7 @@ from batchveo.cli.options import (
     strict_option,
     unknown_model_option,
 )
-from batchveo.display.columns import listing_width
-from batchveo.display.plan import plan_row, plan_text
+from batchveo.display.plan import make_plan_row, print_plan
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
 from batchveo.operations.run_context import open_service
@@ -46,12 +45,10 @@ def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
     """Make the plan and print it; 1 if an image cannot be used."""
     made = _make_plan(manifests, options)
-    text = (
-        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
-        if as_json
-        else plan_text(made, listing_width(sys.stdout), state=options["state"])
-    )
-    click.echo(text)
+    if as_json:
+        click.echo(json.dumps(make_plan_row(made), ensure_ascii=False, indent=2))
+    else:
+        print_plan(made, sys.stdout, state=options["state"])
     return int(bool(made.images and made.images.problems))
 
 

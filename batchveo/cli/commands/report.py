@@ -23,11 +23,11 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Destinat
     It links to the videos with relative paths, so that file and videos can be moved together.
     """
     from batchveo.store import Store
-    from batchveo.web.static_report import default_output, write_report
-    from batchveo.web.thumbnails import available
+    from batchveo.web.static_report import choose_output, write_report
+    from batchveo.web.thumbnails import has_media_extra
 
     with Store(state, writing=False) as store:
-        target = output or default_output(store, videos)
+        target = output or choose_output(store, videos)
         written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
     jobs = counted(written.total, "job")
     if written.jobs < written.total:
@@ -41,7 +41,7 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Destinat
             "without --output the report is written beside the videos",
             err=True,
         )
-    if posters and not available():
+    if posters and not has_media_extra():
         click.echo("note: posters need an extra: pip install 'batchveo[media]'", err=True)
     click.echo(str(written.path))
     return 0

@@ -14,7 +14,7 @@ from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.amounts import money
 from batchveo.core.formatting import counted, shorten, waiting_words
 from batchveo.core.models import JobState
-from batchveo.display.columns import UNBOUNDED
+from batchveo.display.table import UNLIMITED
 from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
 from batchveo.store import Store
 
@@ -41,12 +41,12 @@ def command(state: Path, *, as_json: bool, watch: bool) -> int:
 
 def _watch_drawn(store: Store) -> None:
     """Watch at a terminal that can be drawn on; elsewhere return."""
-    from batchveo.display.factory import can_draw
+    from batchveo.display.reporter import can_draw
 
     if can_draw(sys.stdout):
-        from batchveo.display.watch import watch_state
+        from batchveo.display.live_view import watch_database
 
-        watch_state(store, sys.stdout)
+        watch_database(store, sys.stdout)
 
 
 def _print_status(store: Store, *, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
         lines.append(waiting_words(doubts, waits, None, time.time()))
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
-        name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNBOUNDED)
+        name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)
         lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)
 

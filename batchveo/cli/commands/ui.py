@@ -31,11 +31,11 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
     """
     from batchveo.core.asgi_server import serve
     from batchveo.store import Store
-    from batchveo.web.app import app
-    from batchveo.web.security import secrets_for
+    from batchveo.web.app import make_app
+    from batchveo.web.security import make_secrets
 
     Store(state, writing=False).close()  # an error of the database appears here, not in the browser
-    keys = secrets_for(host, token=token)
+    keys = make_secrets(host, token=token)
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"
@@ -43,5 +43,5 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
         if open_browser:
             click.launch(page)
 
-    serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
+    serve(make_app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     return 0

@@ -26,7 +26,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_lock import hold
 from batchveo.engine.signals import stop_signals
 from batchveo.engine.spec import RunSpec
-from batchveo.storage.local_files import sweep
+from batchveo.storage.video_file import remove_parts
 from batchveo.store import Store
 
 AGAIN_SECONDS = 1.0
@@ -89,7 +89,7 @@ class ClusterRun:
         with suppress(StateLocked):  # else there is a run already that does the rest
             await hold(self._store, patience=self._release_seconds())
             if self._output is not None:
-                sweep(self._output, f"{tag}-")
+                remove_parts(self._output, f"{tag}-")
         return result
 
     async def _executed(self, signals: AsyncIterator[signal.Signals] | None, tag: str) -> RunResult:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.storage.local_files import sweep
+from batchveo.storage.video_file import remove_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def clear(folder: Path, name: str) -> None:
     """Take away what a run on a cluster left in ``folder`` when it was killed, where one was."""
     marker = _marker(folder, name)
     if marker.exists():
-        sweep(folder, f"{name}-")
+        remove_parts(folder, f"{name}-")
         with contextlib.suppress(OSError):
             marker.unlink()
 

@@ -21,7 +21,7 @@ from batchveo.engine.spec import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient, clients
 from batchveo.provider.service import Service
-from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.base import Disk, in_thread
 
 Opening = Callable[[Service], AbstractAsyncContextManager[tuple[Mapping[Label, ApiClient], VideoClient]]]
 

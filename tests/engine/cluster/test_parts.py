@@ -31,7 +31,7 @@ from batchveo.engine.cluster.ray_bootstrap import started
 from batchveo.engine.cluster.shared_folder import check_marked, clear, marked
 from batchveo.engine.cluster.temp_dir import PREFIX, scratch
 from batchveo.engine.cluster.worker_pool import tag_of
-from batchveo.storage.local_files import VideoFile, sweep
+from batchveo.storage.video_file import VideoFile, remove_parts
 from tests.helpers.factories import make_job
 
 ROOT = Path(__file__).parents[3]
@@ -345,19 +345,19 @@ def test_two_writers_share_no_part_and_what_the_dead_left_is_swept(tmp_path: Pat
     """One that was given up may still be writing; strangers' files stay."""
     job = make_job(JobState.DOWNLOADING, stem="x" * 231)
     tag = tag_of(tmp_path / "b.db")
-    one, two = (VideoFile.plan(tmp_path, job, writer=f"{tag}-{n}") for n in "ab")
+    one, two = (VideoFile.choose(tmp_path, job, writer=f"{tag}-{n}") for n in "ab")
     assert one.path == two.path
     assert one.part != two.part
     for file in (one, two):
         with VideoFile.open_part(file.part) as out:
             out.write(b"video")
-    one.finish(job, size=5, sha256="00")
+    one.publish_part(job, size=5, sha256="00")
     stranger = tmp_path / one.part.name.replace(tag, "00000000")
     stranger.touch()
-    sweep(tmp_path, f"{tag}-")
+    remove_parts(tmp_path, f"{tag}-")
     assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", ".json", ".part"}
     assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [stranger]
-    sweep(tmp_path / "missing", tag)
+    remove_parts(tmp_path / "missing", tag)
 
 
 def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
@@ -365,14 +365,14 @@ def test_what_one_kind_of_run_left_goes_with_the_other(tmp_path: Path) -> None:
     job, other = make_job(JobState.DOWNLOADING), make_job(JobState.DOWNLOADING, id="another", stem="another")
     tag = tag_of(tmp_path / "b.db")
     for left in (job, other):
-        VideoFile.plan(tmp_path, left).part.touch()
-    file = VideoFile.plan(tmp_path, job, writer=f"{tag}-a")
+        VideoFile.choose(tmp_path, left).part.touch()
+    file = VideoFile.choose(tmp_path, job, writer=f"{tag}-a")
     file.part.write_bytes(b"video")
-    file.finish(job, size=5, sha256="00")
+    file.publish_part(job, size=5, sha256="00")
     (kept,) = tmp_path.glob("*.part")
-    assert kept == VideoFile.plan(tmp_path, other).part
+    assert kept == VideoFile.choose(tmp_path, other).part
 
-    VideoFile.plan(tmp_path, other, writer=f"{tag}-a").part.touch()
+    VideoFile.choose(tmp_path, other, writer=f"{tag}-a").part.touch()
     clear(tmp_path, tag)
     assert len(list(tmp_path.glob("*.part"))) == 2
     with marked(tmp_path, tag) as marker:
