@@ -20,8 +20,7 @@ from typing import cast
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.cluster_settings import Cluster
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster.backend import Actor
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.process_spec import ProcessSpec

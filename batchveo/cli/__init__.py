@@ -18,7 +18,7 @@ from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.options import PATH, option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
 from batchveo.core.version import __version__
 
 if TYPE_CHECKING:
@@ -204,6 +204,6 @@ def _report_error(text: str, status: int) -> int:
 
 def _make_printable(text: str) -> str:
     """Lines that move no cursor: file names and the content of files may come from strangers."""
-    from batchveo.core.formatting import printable
+    from batchveo.core.formatting import blank_unprintable
 
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(blank_unprintable, text.split("\n")))

@@ -14,7 +14,7 @@ import click
 
 from batchveo.cli.options import PlaceType
 from batchveo.core.errors import UsageError
-from batchveo.core.suggestions import find_closest
+from batchveo.core.hints import find_closest
 
 NAME = "batchveo.toml"
 VARIABLE = "BATCHVEO_CONFIG"

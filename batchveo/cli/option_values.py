@@ -11,14 +11,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batchveo.core.cluster_settings import Cluster
+from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
-from batchveo.core.run_options import KEPT, Told
-from batchveo.core.settings import USUAL_CONCURRENCY, Doubt, RunSettings
-from batchveo.core.sidecar_location import Sidecars
+from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
 from batchveo.operations.run_context import ManifestSources
+from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service
 
 PRESET = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
@@ -64,10 +63,10 @@ def read_settings(options: dict[str, Any]) -> RunSettings:
     )
 
 
-def find_chosen_settings(context: click.Context) -> Told:
+def find_chosen_settings(context: click.Context) -> ChosenSettings:
     """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
-    source = {name: context.get_parameter_source(name) for name in KEPT & context.params.keys()}
-    return Told(
+    source = {name: context.get_parameter_source(name) for name in SAVED_NAMES & context.params.keys()}
+    return ChosenSettings(
         firmly=frozenset(name for name, origin in source.items() if origin is ParameterSource.COMMANDLINE),
         otherwise=frozenset(name for name, origin in source.items() if origin in PRESET),
     )

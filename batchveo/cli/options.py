@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.core.destination import Destination, at_home, parse_destination
+from batchveo.core.destination import Destination, expand_home, parse_destination
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -56,7 +56,7 @@ def complete_files(context: click.Context, parameter: click.Parameter, word: str
 def _check_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Check the address before anything else: the word after ``--ray`` may be a manifest by mistake."""
     if value is not None:
-        from batchveo.core.cluster_settings import check_address
+        from batchveo.core.settings import check_address
 
         check_address(value)
     return value
@@ -67,7 +67,7 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that was named."""
-        return super().convert(at_home(value) if isinstance(value, str | Path) else value, param, ctx)
+        return super().convert(expand_home(value) if isinstance(value, str | Path) else value, param, ctx)
 
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import counted, state_words
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, state_words
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 
 EXAMPLES_SHOWN = 3
@@ -38,35 +38,36 @@ def _describe_option(name: str, value: object) -> str:
 
 
 def _describe_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choice: str | None, state: Path) -> str:
-    text = f"{choice or counted(named, 'job') + ' named'}: {new} new, {done} done already"
+    text = f"{choice or format_count(named, 'job') + ' named'}: {new} new, {done} done already"
     if cancelled:
-        back = pasteable("retry", "--state-is", "cancelled", state=state)
+        back = format_command("retry", "--state-is", "cancelled", state=state)
         text += f", {cancelled} cancelled and skipped (`{back}` brings them back)"
     return text
 
 
 def _describe_jobs_repeated(*, jobs: int, first: str | None) -> str:
     example = f" ({first})" if first else ""
-    return f"{counted(jobs, 'job')} repeat an earlier job word for word; each is made and paid for{example}"
+    what = f"{format_count(jobs, 'job')} repeat an earlier job word for word"
+    return f"{what}; each is made and paid for{example}"
 
 
 def _describe_jobs_renamed(*, jobs: int) -> str:
-    return f"{counted(jobs, 'job')} not submitted yet got a new name"
+    return f"{format_count(jobs, 'job')} not submitted yet got a new name"
 
 
 def _describe_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: Path, service: Sequence[str]) -> str:
     text = f"no longer named by the manifest: {', '.join(f'{n} {state_words(s)}' for s, n in by_state.items())}"
     if JobState.PENDING in by_state:
-        make = pasteable("resume", state=state, service=service)
-        drop = pasteable("cancel", "JOB", state=state)
+        make = format_command("resume", state=state, service=service)
+        drop = format_command("cancel", "JOB", state=state)
         text += f"; the pending ones are left alone (`{make}` makes them, `{drop}` drops one)"
     return text
 
 
 def _describe_other_key_needed(*, jobs: int) -> str:
     return (
-        f"{counted(jobs, 'job')} in flight or in doubt: submitted with another API key; only that key can read the "
-        "usage log of these jobs, so none of them is submitted again automatically"
+        f"{format_count(jobs, 'job')} in flight or in doubt: submitted with another API key; only that key can read "
+        "the usage log of these jobs, so none of them is submitted again automatically"
     )
 
 
@@ -79,7 +80,7 @@ def _describe_destination_changed(*, output: str, before: str) -> str:
 
 
 def _describe_checking_videos(*, videos: int, output: Destination) -> str:
-    return f"checking {counted(videos, 'video')} found in {output}, which this database lacks"
+    return f"checking {format_count(videos, 'video')} found in {output}, which this database lacks"
 
 
 def _describe_destination_unlisted(*, output: Destination, reason: str, jobs: int) -> str:
@@ -91,24 +92,25 @@ def _describe_destination_unlisted(*, output: Destination, reason: str, jobs: in
 
 def _describe_videos_recovered(*, videos: int, output: Destination) -> str:
     them = "it" if videos == 1 else "them"
-    return f"imported {counted(videos, 'finished video')} found in {output}; nothing is bought for {them}"
+    return f"imported {format_count(videos, 'finished video')} found in {output}; nothing is bought for {them}"
 
 
 def _describe_videos_refetched(*, videos: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
     shown = _list_examples(videos, examples)
-    what = f"{counted(videos, 'video')} damaged or missing in {output}, with a sidecar ({shown})"
+    what = f"{format_count(videos, 'video')} damaged or missing in {output}, with a sidecar ({shown})"
     return f"{what}: downloaded again by generation id, not bought"
 
 
 def _describe_sidecars_useless(*, sidecars: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
     shown = _list_examples(sidecars, examples)
-    return f"{counted(sidecars, 'sidecar')} in {output} of no use ({shown}); these videos are bought"
+    what = f"{format_count(sidecars, 'sidecar')} in {output} of no use ({shown})"
+    return f"{what}; these videos are bought"
 
 
 def _describe_other_service_videos(*, videos: int, output: Destination) -> str:
     return (
-        f"{counted(videos, 'video')} of these jobs in {output} come from another kind of service (a sandbox video is "
-        "not a paid one); they are left alone"
+        f"{format_count(videos, 'video')} of these jobs in {output} come from another kind of service (a sandbox video "
+        "is not a paid one); they are left alone"
     )
 
 
@@ -130,7 +132,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
-    "OptionsRemembered": _describe_options_remembered,
+    "OptionsSavedSettings": _describe_options_remembered,
     "OtherKeyNeeded": _describe_other_key_needed,
     "OtherServiceVideos": _describe_other_service_videos,
     "SidecarsUseless": _describe_sidecars_useless,

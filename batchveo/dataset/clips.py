@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.models import Job
-from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.dataset.columns import MEASURED, Row, build_row, measured_columns
 from batchveo.dataset.index import ExportIndex, IndexedClip
 from batchveo.dataset.settings import ExportSettings, Files, Trouble

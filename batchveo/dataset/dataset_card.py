@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from batchveo.core.amounts import money
+from batchveo.core.formatting import format_usd
 from batchveo.core.version import __version__
 from batchveo.dataset.columns import COLUMNS, MEASURED, ColumnTypes, Kind
 from batchveo.dataset.settings import Format
@@ -131,7 +131,7 @@ class Card:
         text = (
             f"Generated {when} (UTC) through {', '.join(map(_escape_cell, self.services)) or 'an unknown service'}, "
             f"collected by batchveo {__version__}: {tally.clips} clips{length}, {tally.bytes / 1e6:,.1f} MB. "
-            f"Making them cost {money(tally.usd)}{unknown}.\n"
+            f"Making them cost {format_usd(tally.usd)}{unknown}.\n"
         )
         if tally.rewritable:
             text += (

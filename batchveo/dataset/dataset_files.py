@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from batchveo.core.sidecar_location import VIDEO_SUFFIX
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.dataset.columns import Row, TypeSurvey
 from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import Format, Metadata

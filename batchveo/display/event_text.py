@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from batchveo.core.amounts import money
 from batchveo.core.events import (
     Event,
     JobStateChanged,
@@ -18,7 +17,15 @@ from batchveo.core.events import (
     ThrottleReason,
     WaitingForLog,
 )
-from batchveo.core.formatting import clock_time, counted, printable, shorten, span, state_words
+from batchveo.core.formatting import (
+    blank_unprintable,
+    format_count,
+    format_span,
+    format_time,
+    format_usd,
+    shorten_text,
+    state_words,
+)
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
@@ -58,18 +65,18 @@ def describe_event(event: Event) -> EventText | None:
     """The line for ``event``; ``None`` if only machines need it."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
-            return _describe_move(job, was, shorten(detail, LONGEST))
+            return _describe_move(job, was, shorten_text(detail, LONGEST))
         case SubmitsPaused(unreachable=True):
-            text = f"{shorten(event.reason, LONGEST)}, next try in {span(event.wait)}"
+            text = f"{shorten_text(event.reason, LONGEST)}, next try in {format_span(event.wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
         case SubmitsPaused():
-            text = f"retrying after {shorten(event.reason, LONGEST)}; limit {event.limit}"
+            text = f"retrying after {shorten_text(event.reason, LONGEST)}; limit {event.limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
             return _describe_limit(event)
         case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
-            return EventText(text=printable(text), tone=tone, rank=rank)
+            return EventText(text=blank_unprintable(text), tone=tone, rank=rank)
         case WaitingForLog():
             return _describe_waiting(event)
         case RunStarted() | RunFinished():
@@ -121,12 +128,12 @@ class RepeatCounter:
             self._shown_at = at
         if is_new:
             return describe_event(event)
-        reason = shorten(event.reason, LONGEST)
+        reason = shorten_text(event.reason, LONGEST)
         begun = reason if event.unreachable else f"retrying after {reason}"
-        tries = f"{self._count:,} tries in {span(at - self._since)}"
+        tries = f"{self._count:,} tries in {format_span(at - self._since)}"
         # between two reminders the line is for live views, which replace the earlier one by it
         rank = EVERYTHING if not is_due else WRONG if event.unreachable else USUAL
-        text = f"{begun}: {tries}, next try in {span(event.wait)}"
+        text = f"{begun}: {tries}, next try in {format_span(event.wait)}"
         return EventText(text=text, tone=Tone.DOUBT, rank=rank, replaces=begun)
 
 
@@ -139,11 +146,11 @@ def _shows_end(event: Event, cause: SubmitsPaused) -> bool:
 
 def _describe_waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
-    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
-    until = clock_time(event.until)
-    most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
+    submits = " and ".join(format_count(number, noun) for number, noun in kinds if number)
+    until = format_time(event.until)
+    most = "" if event.since is None else f"{format_span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
-    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` continues"
+    text = f"{what}; Ctrl-C is safe, `{blank_unprintable(event.resume)}` continues"
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
@@ -156,10 +163,10 @@ def _describe_limit(throttle: ThrottleChanged) -> EventText | None:
 
 
 def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
-    name = shorten(job.name)
+    name = shorten_text(job.name)
     if job.state is JobState.SUCCEEDED:
-        cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
-        return EventText(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
+        cost = "" if job.cost_usd is None else f" ({format_usd(job.cost_usd)})"
+        return EventText(text=f"done: {shorten_text(str(job.file))}{cost}", tone=Tone.GOOD)
     if job.state is JobState.FAILED:
         return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:
@@ -176,7 +183,7 @@ def explain_limit(throttle: ThrottleChanged) -> tuple[str, ...]:
     if throttle.limit >= throttle.ceiling:
         return ("your own limit",)
     why = f"lowered from {throttle.ceiling:,} by a 429"
-    when = "" if throttle.lowered_at is None else f" at {clock_time(throttle.lowered_at)}"
+    when = "" if throttle.lowered_at is None else f" at {format_time(throttle.lowered_at)}"
     return f"{why}{when}, climbing again", why, "lowered by a 429"
 
 
@@ -204,4 +211,4 @@ def explain_brake(throttle: ThrottleChanged) -> str | None:
 
 
 def _format_until(throttle: ThrottleChanged, preposition: str) -> str:
-    return "" if throttle.until is None else f" {preposition} {clock_time(throttle.until)}"
+    return "" if throttle.until is None else f" {preposition} {format_time(throttle.until)}"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
-from batchveo.core.amounts import money
 from batchveo.core.events import (
     Event,
     JobStateChanged,
@@ -20,7 +19,7 @@ from batchveo.core.events import (
     ThrottleChanged,
     WaitingForLog,
 )
-from batchveo.core.formatting import spread, stamp, state_words, waiting_words
+from batchveo.core.formatting import describe_wait, format_forecast, format_timestamp, format_usd, state_words
 from batchveo.core.models import JobState
 from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import USUAL, WRONG, RepeatCounter, Tone, describe_event
@@ -88,7 +87,7 @@ class LineView(RunView):
     def _write(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         if self._colours and tone in _COLOURS:
             text = f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m"
-        _write_line(self._out, f"{stamp(self.clock())} {text}")
+        _write_line(self._out, f"{format_timestamp(self.clock())} {text}")
 
 
 class JsonView(RunView):
@@ -131,15 +130,15 @@ def format_progress(shot: Snapshot) -> str:
     counts = shot.counts
     settled = counts.total - shot.left
     states = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
-    spent = f"spent {money(shot.spent)}" + (f" of {money(shot.budget)}" if shot.budget is not None else "")
+    spent = f"spent {format_usd(shot.spent)}" + (f" of {format_usd(shot.budget)}" if shot.budget is not None else "")
     parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.waits_since is not None:
         failures = shot.waits_failures
-        parts.append(waiting_words(shot.open_doubts, shot.waits_since, shot.waits_until, shot.now, failures=failures))
+        parts.append(describe_wait(shot.open_doubts, shot.waits_since, shot.waits_until, shot.now, failures=failures))
     if shot.ahead is not None:
-        parts.append(f"{spread(shot.ahead)} left")
+        parts.append(f"{format_forecast(shot.ahead)} left")
     return "; ".join(parts)
 
 

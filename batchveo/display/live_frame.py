@@ -9,19 +9,19 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from batchveo.core.amounts import money
 from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import (
-    clock_time,
-    counted,
-    day_and_time,
-    elapsed,
-    shorten,
-    spread,
+    describe_wait,
+    format_count,
+    format_day_and_time,
+    format_elapsed,
+    format_forecast,
+    format_time,
+    format_usd,
+    shorten_text,
     state_words,
-    waiting_words,
 )
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
 from batchveo.operations.status import Snapshot
@@ -117,7 +117,7 @@ def _make_head(shot: Snapshot, width: int, *, colours: bool) -> Text:
     left = f"{done:>{len(total)}} of {total}  "
     right = Text(f"  {_format_percent(shot.settled)} %")
     if shot.begun is not None and shot.going and width >= 60:
-        right.append(f"  {elapsed(shot.now - shot.begun):>8}", style="dim")
+        right.append(f"  {format_elapsed(shot.now - shot.begun):>8}", style="dim")
     line = Text().append(left, style="bold")
     line.append_text(Text("").join(_draw_bar(shot, max(width - len(left) - right.cell_len, 4), colours=colours)))
     return line.append_text(right)
@@ -204,25 +204,25 @@ def _describe_speed(shot: Snapshot) -> Variants:
     if not shot.videos_per_hour:
         return [Text("no video is finished yet", style="dim")] if shot.going and shot.left else []
     videos = f"{shot.videos_per_hour:,.0f} videos/h"
-    return [Text(f"{videos} · {money(shot.usd_per_hour)}/h"), Text(videos)]
+    return [Text(f"{videos} · {format_usd(shot.usd_per_hour)}/h"), Text(videos)]
 
 
 def _describe_time_left(shot: Snapshot) -> Variants:
     if not shot.going:
-        return [Text(f"{counted(shot.left, 'job')}; no run is in progress")] if shot.left else []
+        return [Text(f"{format_count(shot.left, 'job')}; no run is in progress")] if shot.left else []
     if shot.waits_since is not None:
         return _describe_waiting(shot, shot.waits_since)
     if shot.ahead is None:
         return [Text("not known yet", style="dim")] if shot.left else []
-    words = spread(shot.ahead)
+    words = format_forecast(shot.ahead)
     about, _, bounds = words.partition(" (")
-    until = Text(f"until about {day_and_time(shot.now + shot.ahead.likely, shot.now)}", style="dim")
+    until = Text(f"until about {format_day_and_time(shot.now + shot.ahead.likely, shot.now)}", style="dim")
     short = [Text(bounds.rstrip(")"))] if bounds else []
     return [Text(f"{words} · ").append_text(until), Text(words), *short, Text(about)]
 
 
 def _describe_waiting(shot: Snapshot, since: float) -> Variants:
-    words = waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
+    words = describe_wait(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
     times = words[words.rindex("(") :]
     return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
 
@@ -233,11 +233,11 @@ def _describe_interruption(shot: Snapshot) -> Variants:
 
 
 def _describe_spending(shot: Snapshot) -> Variants:
-    spent = money(shot.spent)
+    spent = format_usd(shot.spent)
     if shot.budget is not None:
-        spent += f" of {money(shot.budget)}"
+        spent += f" of {format_usd(shot.budget)}"
     more = shot.committed - shot.spent
-    short = f" · {money(more)} more" if more >= 0.005 else ""
+    short = f" · {format_usd(more)} more" if more >= 0.005 else ""
     long = f"{short} in flight or in doubt" if short else ""
     unknown = f" · {shot.unpriced:,} of unknown price" if shot.unpriced else ""
     return [Text(spent + long + unknown), Text(spent + long), Text(spent + short), Text(spent)]
@@ -261,7 +261,7 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
 
 def _cut_cause(reason: str) -> list[str]:
     """``reason`` on one line: whole, then cut to shorter lengths, so that a narrow terminal shows its beginning."""
-    cause = shorten(reason, LONGEST)
+    cause = shorten_text(reason, LONGEST)
     return [_cut_line(Text(cause), cell_len(cause) * percent // 100).plain for percent in (100, 80, 60, 40)]
 
 
@@ -271,7 +271,7 @@ def _find_kept_slots(shot: Snapshot, pace: ThrottleChanged) -> str | None:
     doubts = shot.counts[JobState.IN_DOUBT] - shot.counts.held
     if pace.brake is not ThrottleReason.PLACES or not 0 < free <= doubts:
         return None
-    return f"{counted(free, 'slot')} kept for unresolved requests"
+    return f"{format_count(free, 'slot')} kept for unresolved requests"
 
 
 def _describe_doubts(shot: Snapshot, waiting: int) -> Variants:
@@ -280,7 +280,7 @@ def _describe_doubts(shot: Snapshot, waiting: int) -> Variants:
 
 
 def _describe_held(shot: Snapshot) -> Variants:
-    look = pasteable("jobs", "--state-is", "in_doubt", state=shot.state)
+    look = format_command("jobs", "--state-is", "in_doubt", state=shot.state)
     short = Text(f"{shot.counts.held:,} need your decision", style="bold yellow")
     what = Text(f"{shot.counts.held:,} need your decision, see `{look}`", style="bold yellow")
     return [*_add_names(what, shot, held=True), what, *_add_names(short, shot, held=True), short]
@@ -288,12 +288,12 @@ def _describe_held(shot: Snapshot) -> Variants:
 
 def _add_names(what: Text, shot: Snapshot, *, held: bool) -> Variants:
     """``what`` with the names of jobs in doubt, from all that are known down to one."""
-    names = [shorten(job.name, 30) for job in shot.doubts if job.held is held]
+    names = [shorten_text(job.name, 30) for job in shot.doubts if job.held is held]
     return [what.copy().append(": " + ", ".join(names[:n]), style="dim") for n in range(len(names), 0, -1)]
 
 
 def format_recent(item: Recent) -> Text:
     """The time of an event and its text, whose first word has the colour of its tone."""
     word, colon, rest = item.text.partition(": ")
-    line = Text().append(f"{clock_time(item.at)}  ", style="dim")
+    line = Text().append(f"{format_time(item.at)}  ", style="dim")
     return line.append(word, style=TONES.get(item.tone, "")).append(colon + rest)

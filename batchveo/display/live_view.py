@@ -11,7 +11,7 @@ from typing import NoReturn, TextIO
 from rich.text import Text
 
 from batchveo.core.events import Event, RunFinished, RunStarted
-from batchveo.core.formatting import shorten, state_words
+from batchveo.core.formatting import shorten_text, state_words
 from batchveo.core.models import JobState
 from batchveo.display.event_text import EVERYTHING, EventText, RepeatCounter, Tone
 from batchveo.display.live_frame import Canvas, Recent, format_recent, make_frame
@@ -99,7 +99,7 @@ def watch_database(store: Store, out: TextIO) -> NoReturn:
         if terminal.is_ours:
             shot = reader.read_snapshot(time.time())
             state = "a run is in progress" if shot.going else "no run is in progress"
-            title = f"{shorten(str(store.path), 200)} · {state}"
+            title = f"{shorten_text(str(store.path), 200)} · {state}"
             terminal.draw(make_frame(shot, read_recent_moves(store), measure_canvas(terminal), title=title))
         time.sleep(max(WATCH_SECONDS, (time.monotonic() - began) * READ_SHARE))
 
@@ -118,6 +118,6 @@ def read_recent_moves(store: Store) -> list[Recent]:
 def _describe_row(row: sqlite3.Row) -> Recent:
     state, detail = JobState(row["to_state"]), row["detail"]
     if state is JobState.SUCCEEDED:
-        return Recent(row["at"], f"done: {shorten(detail, 100)}", Tone.GOOD)
+        return Recent(row["at"], f"done: {shorten_text(detail, 100)}", Tone.GOOD)
     tone = Tone.BAD if state is JobState.FAILED else Tone.DOUBT
-    return Recent(row["at"], f"{state_words(state)}: {shorten(row['name'])}: {shorten(detail, 200)}", tone)
+    return Recent(row["at"], f"{state_words(state)}: {shorten_text(row['name'])}: {shorten_text(detail, 200)}", tone)

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from batchveo.core.errors import UsageError
 from batchveo.core.events import Event, Reporter
-from batchveo.core.formatting import printable, stamp
+from batchveo.core.formatting import blank_unprintable, format_timestamp
 from batchveo.display.event_text import EVERYTHING, format_event
 
 PACKAGE = logging.getLogger("batchveo")
@@ -107,5 +107,5 @@ class _LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        time = f"{stamp(record.created)}.{int(record.msecs):03}"
-        return printable(f"{time} {record.levelname} {record.name}: {record.getMessage()}")
+        time = f"{format_timestamp(record.created)}.{int(record.msecs):03}"
+        return blank_unprintable(f"{time} {record.levelname} {record.name}: {record.getMessage()}")

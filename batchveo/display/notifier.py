@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batchveo.core.amounts import money
 from batchveo.core.errors import (
     BudgetReached,
     ClusterTrouble,
@@ -35,8 +34,8 @@ from batchveo.core.events import (
     RunStarted,
     WaitingForLog,
 )
-from batchveo.core.formatting import counted, duration, state_words
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, format_duration, format_usd, state_words
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.display.notification_channels import SEND_SECONDS, Messengers
@@ -71,11 +70,11 @@ class Tally:
     unpriced: int = 0
 
     def __str__(self) -> str:
-        parts = [f"{counted(self.made, 'video')} made"]
+        parts = [f"{format_count(self.made, 'video')} made"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.made > self.unpriced:
-            parts.append(f"{money(self.usd)} charged")
+            parts.append(f"{format_usd(self.usd)} charged")
         if self.unpriced:
             parts.append(f"{self.unpriced} of unknown price")
         return ", ".join(parts)
@@ -246,15 +245,18 @@ def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) 
     """The run ended by itself, or stopped early."""
     counts = result.counts
     jobs = [f"{counts[each]} {state_words(each)}" for each in JobState if counts[each]]
-    lines = [f"{tally} in {duration(result.seconds)}.", f"Jobs: {', '.join(jobs) or 'none'}."]
+    lines = [f"{tally} in {format_duration(result.seconds)}.", f"Jobs: {', '.join(jobs) or 'none'}."]
     if result.stopped is not None:
         _, advice = _explain_stop(result.stopped)
         lines.append(f"{advice} {RESUME}")
     if counts[JobState.FAILED]:
-        listing, again = pasteable("jobs", "--state-is", "failed", state=state), pasteable("retry", state=state)
+        listing, again = (
+            format_command("jobs", "--state-is", "failed", state=state),
+            format_command("retry", state=state),
+        )
         lines.append(f"`{listing}` shows why; `{again}` sets them to pending again.")
     if counts.held:
-        listing = pasteable("status", state=state)
+        listing = format_command("status", state=state)
         lines.append(
             f"{counts.held} held in doubt: `{listing}` lists them; `batchveo resolve --help` shows what to do."
         )
@@ -280,7 +282,7 @@ def describe_interruption(name: str, tally: Tally) -> Notification:
 
 
 def _suggest_commands(state: Path | None) -> str:
-    return f"`{pasteable('status', state=state)}` and `{pasteable('jobs', state=state)}` show more."
+    return f"`{format_command('status', state=state)}` and `{format_command('jobs', state=state)}` show more."
 
 
 def describe_error(error: BaseException, tally: Tally, *, state: Path | None = None) -> Notification:
@@ -303,7 +305,7 @@ def describe_stall(
     quiet: float, tally: Tally, *, doubts: int = 0, until: float = 0.0, state: Path | None = None
 ) -> Notification:
     """No job has moved for ``quiet`` seconds; with ``doubts``, because the run waits only for the usage log."""
-    title = f"batchveo: no progress for {duration(quiet)}"
+    title = f"batchveo: no progress for {format_duration(quiet)}"
     if doubts:
         when = time.strftime("%H:%M", time.localtime(until))
         waits = f"Only {doubts} in doubt left; waiting for the usage log until {when} at the latest."
@@ -313,7 +315,7 @@ def describe_stall(
 
 def describe_recovery(quiet: float, tally: Tally) -> Notification:
     """A job has moved again after ``quiet`` seconds."""
-    return Notification(title="batchveo makes progress again", body=f"After {duration(quiet)}. {tally} so far.")
+    return Notification(title="batchveo makes progress again", body=f"After {format_duration(quiet)}. {tally} so far.")
 
 
 def _explain_stop(error: StoppedEarly) -> tuple[str, str]:

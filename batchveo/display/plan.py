@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, minute, shorten, span
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, format_minute, format_span, format_usd, shorten_text
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
 from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, open_console, print_lines
 from batchveo.operations.estimates import RunEstimate
@@ -66,7 +65,7 @@ def _make_model_table(quote: PurchaseQuote) -> Table:
 def _format_price(model: ModelPlan) -> str:
     if model.new and model.unpriced == model.new:
         return "not known"
-    return f"{money(model.usd)}{'+' if model.unpriced else ''}"
+    return f"{format_usd(model.usd)}{'+' if model.unpriced else ''}"
 
 
 def _print_rows(console: Console, rows: Sequence[Row]) -> None:
@@ -76,15 +75,15 @@ def _print_rows(console: Console, rows: Sequence[Row]) -> None:
 def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
     """The price in words, and whether balance and budget suffice for it."""
     least = "at least " if quote.unpriced else ""
-    price = "not known" if quote.unpriced and not quote.usd else f"{least}{money(quote.usd)}"
+    price = "not known" if quote.unpriced and not quote.usd else f"{least}{format_usd(quote.usd)}"
     yield "price", price + _describe_unpriced(quote)
     if quote.prices_since is not None:
-        yield "prices", f"the last known, of {minute(quote.prices_since)}: the service sends no prices now"
+        yield "prices", f"the last known, of {format_minute(quote.prices_since)}: the service sends no prices now"
     yield "balance", _compare(quote.balance_usd, quote.short_usd, quote.unpriced)
     for label, usd in quote.balances.items():
-        yield "", f"{label} {money(usd)}"
+        yield "", f"{label} {format_usd(usd)}"
     if quote.budget_usd is not None:
-        spent = f" ({money(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
+        spent = f" ({format_usd(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
         stops = "; a run stops when the budget is used" if quote.over_usd else ""
         yield "budget", _compare(quote.budget_usd, quote.over_usd, quote.unpriced, spent) + stops
 
@@ -93,16 +92,16 @@ def _compare(usd: float | None, lacking: float | None, unpriced: int, remark: st
     """An amount of money, and whether it suffices; ``lacking`` dollars are short, below 0 none."""
     if usd is None or lacking is None:
         return "not known"
-    verdict = f"NOT enough, {money(lacking)} short" if lacking > 0 else "enough"
-    return f"{money(usd)}{remark}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
+    verdict = f"NOT enough, {format_usd(lacking)} short" if lacking > 0 else "enough"
+    return f"{format_usd(usd)}{remark}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
 
 
 def _describe_unpriced(quote: PurchaseQuote) -> str:
     text = ""
     if quote.unpriced:
         models = ", ".join(f"{m.unpriced:,} of {m.model}" for m in quote.models if m.unpriced)
-        text = f"; no price for {counted(quote.unpriced, 'job')} ({models}): --assume-price gives one"
-    return text + (f"; {counted(quote.assumed, 'job')} at the assumed price" if quote.assumed else "")
+        text = f"; no price for {format_count(quote.unpriced, 'job')} ({models}): --assume-price gives one"
+    return text + (f"; {format_count(quote.assumed, 'job')} at the assumed price" if quote.assumed else "")
 
 
 def _describe_time(made: Plan) -> Iterator[Row]:
@@ -113,8 +112,8 @@ def _describe_time(made: Plan) -> Iterator[Row]:
         models = ", ".join(night.unknown) if night.sources else "these models"
         yield "time", f"not known: no generation times of {models} yet"
         return
-    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in 8 runs of 10"
-    yield "time", f"about {span(night.forecast.likely)}, {between} (from {' and '.join(night.sources)})"
+    between = f"{format_span(night.forecast.low)} to {format_span(night.forecast.high)} in 8 runs of 10"
+    yield "time", f"about {format_span(night.forecast.likely)}, {between} (from {' and '.join(night.sources)})"
 
 
 def _describe_known(made: Plan, state: Path | None) -> Iterator[Row]:
@@ -127,11 +126,14 @@ def _describe_known(made: Plan, state: Path | None) -> Iterator[Row]:
     skipped = " and ".join(f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n)
     if skipped:
         states = ["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []
-        parts.append(f"{skipped} (skipped; `{pasteable('retry', *states, state=state)}` sets them to pending)")
+        parts.append(f"{skipped} (skipped; `{format_command('retry', *states, state=state)}` sets them to pending)")
     if parts:
         yield "so far", ", ".join(parts)
     if made.repeated:
-        yield "repeats", f"{counted(made.repeated, 'job')} repeat an earlier request and will be charged separately"
+        yield (
+            "repeats",
+            f"{format_count(made.repeated, 'job')} repeat an earlier request and will be charged separately",
+        )
 
 
 def _list_taken(made: Plan) -> Iterator[Row]:
@@ -152,8 +154,8 @@ def _print_images(console: Console, check: ImageCheck) -> None:
     sizes = "" if check.sizes else "; sizes not checked, which needs pip install 'batchveo[media]'"
     _print_rows(console, [("images", f"{check.checked:,} checked: {verdict}{sizes}")])
     for problem in check.problems[:SHOWN_PROBLEMS]:
-        image = shorten(problem.image) if problem.image.startswith("data:") else problem.image
-        others = f" ({counted(problem.jobs, 'job')})" if problem.jobs > 1 else ""
+        image = shorten_text(problem.image) if problem.image.startswith("data:") else problem.image
+        others = f" ({format_count(problem.jobs, 'job')})" if problem.jobs > 1 else ""
         # one unbroken line, so that a person can copy the address
         console.file.write(flatten_text(f"{problem.place}: {image} {problem.problem}{others}") + "\n")
     if len(check.problems) > SHOWN_PROBLEMS:

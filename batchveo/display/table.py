@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from batchveo.core.formatting import printable
+from batchveo.core.formatting import blank_unprintable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -51,7 +51,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], out: T
 
 def flatten_text(text: str) -> str:
     """``text`` on one line, without characters that control a terminal."""
-    return " ".join(printable(text).split())
+    return " ".join(blank_unprintable(text).split())
 
 
 def open_console(out: TextIO) -> Console:

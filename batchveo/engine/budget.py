@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchveo.core.amounts import money
 from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
+from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
 from batchveo.engine.event_bus import EventBus
@@ -76,8 +76,8 @@ class Budget:
             return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
         if self._in_flight.in_motion():
             return None
-        committed, budget = money(self._context.store.queries.read_committed()), money(self._budget or 0.0)
-        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
+        committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
+        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}")
 
     async def await_credits(self, throttle: KeyThrottle) -> None:
         """Look at the balance of a key now and then, until it has grown; then its submits go on."""
@@ -88,7 +88,7 @@ class Budget:
             await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
             balance = await self._balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._bus.emit(Message(text=f"the balance is {money(balance)}; going on"))
+                self._bus.emit(Message(text=f"the balance is {format_usd(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them

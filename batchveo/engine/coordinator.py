@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
 from batchveo.core.errors import DiskTrouble, NoVideos, StoppedEarly
-from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, ignore_event
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import (
     Accepted,
@@ -69,7 +69,7 @@ class Coordinator:
         apis: Mapping[Label, ApiClient],
         *,
         clock: Clock,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
         workers: int = 1,
     ) -> None:
         self._store = store

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
@@ -22,7 +21,7 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
 from batchveo.engine.event_bus import EventBus
@@ -122,7 +121,7 @@ class KeyThrottles:
         self._count(outcome)
         match outcome:
             case Accepted():
-                throttle.limit.accepted()
+                throttle.limit.increase()
                 self._answered(throttle)
             case Refused():
                 self._answered(throttle)
@@ -162,7 +161,7 @@ class KeyThrottles:
 
     def _throttled(self, throttle: KeyThrottle, job: Job, running: int) -> None:
         now = self._context.now()
-        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+        if throttle.limit.decrease(sent_at=_sent_at(job), now=now, in_flight=running):
             throttle.lowered_at = now
 
     def _slow(
@@ -177,9 +176,9 @@ class KeyThrottles:
         silent: bool = False,
     ) -> None:
         now = self._context.now()
-        episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
+        episodes = throttle.pause.count_episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))
+        wait = max(retry_after or 0.0, compute_backoff(episodes, self._context.jitter(), cap=cap))
         _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)
         if throttle.pause.extend(now + wait, silent=silent):
             limit = throttle.limit.value

@@ -11,7 +11,7 @@ import anyio
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StoppedEarly
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.event_bus import EventBus
@@ -99,7 +99,7 @@ class RunLifecycle:
 
     def _waiting(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._context.store
-        resume = pasteable("resume", state=store.path, service=address_options(store.runs.list_services()))
+        resume = format_command("resume", state=store.path, service=address_options(store.runs.list_services()))
         until = since + self._settle
         return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.events import Reporter, silent
+from batchveo.core.events import Reporter, ignore_event
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import single_error
 from batchveo.engine.local_broker import LocalBroker
@@ -33,7 +33,7 @@ class Run:
         videos: VideoClient,
         *,
         clock: Clock,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
         disk: Disk = in_thread,
     ) -> None:
         self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from batchveo.core.events import Event, JobStateChanged, Message
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
 from batchveo.core.state_machine import Move, next_state
@@ -86,7 +86,7 @@ class Recorder:
         ):
             return Entry(job=current)
         service = address_options(self._context.store.runs.list_services())
-        audit = pasteable("audit", state=self._context.store.path, service=service)
+        audit = format_command("audit", state=self._context.store.path, service=service)
         words = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
         return Entry(job=current, events=(_warning(job, words),))
 

@@ -10,8 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import Row
-from batchveo.core.normalization import normal_request
+from batchveo.core.job_row import Row, normal_request
 from batchveo.manifest.problems import Problems, shown
 
 ID_BYTES = 10

@@ -278,7 +278,7 @@ class Manifests:
             by_model=reader.register.by_model,
             repeated=selection.repeated if chooses else reader.register.repeated,
             first_repeated=None if chooses else reader.register.first_repeated,
-            sample=tuple(JobRow(*job).spec() for job in first),
+            sample=tuple(JobRow(*job).to_spec() for job in first),
             budget=sum(reader.budgets) if reader.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
@@ -297,5 +297,5 @@ class Manifests:
         """
         reader = self._new_reader()
         for job in reader.read_jobs():
-            yield JobRow(*job).spec()
+            yield JobRow(*job).to_spec()
         reader.problems.raise_if_any()

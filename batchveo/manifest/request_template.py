@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from batchveo.core.hints import suggest_closest
 from batchveo.core.models import InputFile
-from batchveo.core.suggestions import suggest_closest
 from batchveo.manifest.entries import Cell
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.media import LocalFiles

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from batchveo.core.normalization import ENDS
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
+from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
 from batchveo.manifest.entries import plain
 from batchveo.manifest.media import LocalFiles, models_taking_files

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 
-from batchveo.core.suggestions import find_closest
+from batchveo.core.hints import find_closest
 from batchveo.manifest.problems import cut
 
 _CLOSE = 0.75

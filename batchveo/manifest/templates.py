@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
 from batchveo.manifest.problems import Fault, shown
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|(?P<lone>[{}])")

@@ -98,7 +98,7 @@ async def read_records(apis: Mapping[str, ApiClient], *, since: float, now: floa
 
 
 def compare_records(store: Store, records: ProviderRecords) -> Iterator[Finding]:
-    """The differences, job by job, then the charges that are no job's."""
+    """The list_differences, job by job, then the charges that are no job's."""
     charges = records.charges
     keys: dict[str, str | None] = dict(records.keys)
 

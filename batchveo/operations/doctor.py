@@ -13,9 +13,9 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.core.formatting import format_usd
 from batchveo.operations.run_context import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
@@ -126,7 +126,7 @@ def _check_key(key: NamedKey, base_url: str) -> Check:
         balance = anyio.run(_fetch_balance, ApiClient(key.key, base_url=base_url))
     except (ProviderError, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
-    return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance {format_usd(balance)}")
 
 
 async def _fetch_balance(api: ApiClient) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.store import GenerationTaken, MoveLost, Store
 
@@ -75,7 +75,7 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
                 f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
             )
     if wrong:
-        raise UsageError(f"{'; '.join(wrong)}. `{pasteable('jobs', state=store.path)}` lists them")
+        raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
     return list(found.values())
 
 
@@ -117,5 +117,5 @@ def _resolve_job(store: Store, job: Job, generation_id: str | None, now: float, 
 
 
 def _explain_move(store: Store, job: Job) -> str:
-    look = pasteable("status", state=store.path)
+    look = format_command("status", state=store.path)
     return f"{job.name!r} has just changed its state; look again with `{look}`"

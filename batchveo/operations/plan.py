@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.manifest import ReadOptions
@@ -178,7 +178,7 @@ class Survey:
         """What a person should know of the jobs."""
         if not self.taken_in:
             return []
-        videos = counted(self.taken_in, "finished video")
+        videos = format_count(self.taken_in, "finished video")
         return [f"{videos} of these jobs found in the output folder: imported by a run, not bought"]
 
     @property

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.provider.service import SANDBOX, Service
 from batchveo.store import Acquaintance, StagingTable, Store, acquaintance
 
@@ -58,7 +58,7 @@ def check_keys(store: Store, using: Service) -> None:
         raise UsageError(
             f"generations in flight or in doubt were bought with other keys: {bought}, {among}. "
             "No other key can poll them: give these keys under the same labels, or give the jobs up with "
-            f"`{pasteable('resolve', 'JOB', '--fail', state=store.path)}`"
+            f"`{format_command('resolve', 'JOB', '--fail', state=store.path)}`"
         )
 
 

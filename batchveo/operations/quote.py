@@ -120,7 +120,7 @@ class Tally:
             self.add_job(model, request)
 
     def list_models(self) -> list[ModelPlan]:
-        """What was counted, in the order in which the models came."""
+        """What was format_count, in the order in which the models came."""
         return [ModelPlan(model=model, **row) for model, row in self._rows.items()]
 
 

@@ -11,10 +11,9 @@ from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.job_row import canonical_json
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.core.normalization import normal_key
 from batchveo.core.notices import (
     DestinationUnlisted,
     Notice,
@@ -23,8 +22,7 @@ from batchveo.core.notices import (
     VideosRecovered,
     VideosRefetched,
 )
-from batchveo.core.run_options import whole
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.base import Disk, in_thread
 from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
@@ -167,7 +165,7 @@ async def _find_sidecars(
     """The sidecars of videos that the database does not have."""
     # what the database has as finished needs no reading; this keeps each later run fast
     if stems and store is not None:
-        for file in store.recovery.list_files(whole(output)):
+        for file in store.recovery.list_files(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 

@@ -10,11 +10,9 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
-from batchveo.core.events import Reporter, silent
-from batchveo.core.notices import OptionsRemembered
-from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
-from batchveo.core.settings import RunSettings
+from batchveo.core.events import Reporter, ignore_event
+from batchveo.core.notices import OptionsSavedSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.quote import Approve
@@ -34,6 +32,14 @@ from batchveo.operations.run_steps import (
     report_findings,
     run_engine,
     start_backend,
+)
+from batchveo.operations.saved_settings import (
+    ALL_CHOSEN,
+    NONE_CHOSEN,
+    ChosenSettings,
+    SavedSettings,
+    find_chosen,
+    list_differences,
 )
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
@@ -72,11 +78,11 @@ async def run_async(
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
     reading: ReadOptions | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again resumes where it stopped.
@@ -102,7 +108,7 @@ async def run_async(
     options = RunOptions(
         state=Path(state),
         settings=settings,
-        told=chosen_in(settings) if told is None else told,
+        told=find_chosen(settings) if told is None else told,
         find_service=_service_finder(using),
         reporter=reporter,
         approve=approve,
@@ -127,10 +133,10 @@ async def resume_async(
     state: StrPath = DEFAULT_STATE,
     settings: RunSettings | None = None,
     using: Service | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Resume everything unfinished in the database; ``resume`` blocks, ``resume_async`` is awaited.
@@ -141,7 +147,7 @@ async def resume_async(
     options = RunOptions(
         state=Path(state),
         settings=settings or RunSettings(),
-        told=told or (NOTHING_TOLD if settings is None else ALL_TOLD),
+        told=told or (NONE_CHOSEN if settings is None else ALL_CHOSEN),
         find_service=_service_finder(using),
         reporter=reporter,
         approve=approve,
@@ -155,10 +161,13 @@ async def resume_database(options: RunOptions) -> RunResult:
     """``resume_async`` with all that it takes as one record."""
     check_cluster(options.cluster)
     with Store(options.state, writing=False) as store:  # a database that does not exist is a slip, not an empty one
-        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
-    settings, told = remembered.resumed(options.settings, options.told)
-    if changed := differences(options.settings, settings):
-        options.reporter(OptionsRemembered(options=changed))
+        remembered, last_budget = (
+            SavedSettings.parse(store.runs.read_last_options()),
+            store.runs.read_last_budget(LATEST),
+        )
+    settings, told = remembered.restore_settings(options.settings, options.told)
+    if changed := list_differences(options.settings, settings):
+        options.reporter(OptionsSavedSettings(options=changed))
     # a resumed run without a budget would spend more than the one it resumes
     if settings.budget is None:
         settings = replace(settings, budget=last_budget)

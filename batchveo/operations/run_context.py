@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from batchveo.core.clock import Clock
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import Declined, UsageError
 from batchveo.core.events import Reporter
-from batchveo.core.run_options import Told
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.manifest import Manifests, ReadOptions, Summary
 from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.operations.quote import Approve
+from batchveo.operations.saved_settings import ChosenSettings
 from batchveo.provider import ApiClient
 from batchveo.provider.clients import any_client, open_api_clients
 from batchveo.provider.service import Service
@@ -113,7 +112,7 @@ class RunOptions:
 
     state: Path
     settings: RunSettings
-    told: Told
+    told: ChosenSettings
     find_service: Callable[[], Service]
     reporter: Reporter
     approve: Approve | None

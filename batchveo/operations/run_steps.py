@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext,
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.cluster_settings import LOCAL, Cluster
 from batchveo.core.durations import Durations
 from batchveo.core.errors import KnownElsewhere, PricesUnknown, UsageError, VideosMissing
 from batchveo.core.events import Message
@@ -26,8 +25,7 @@ from batchveo.core.notices import (
     JobsRepeated,
     OtherKeyNeeded,
 )
-from batchveo.core.run_options import Remembered, whole, written
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import LOCAL, Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.backend import ActorBackend
 from batchveo.engine.cluster.shared_folder import clear
@@ -49,6 +47,7 @@ from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions, StagedJobs, require_yes
+from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.clients import any_client
@@ -162,7 +161,7 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = Remembered.read(store.runs.read_last_options()).output
+    recorded = SavedSettings.parse(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
     finished = store.recovery.list_finished_files(1)
@@ -184,7 +183,7 @@ def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
     run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
-    store.runs.set_options(run, written(options.settings, options.told))
+    store.runs.set_options(run, serialize_settings(options.settings, options.told))
     return run
 
 
@@ -226,7 +225,11 @@ def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterat
 
 def report_findings(context: RunContext, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
-    report, output, before = context.options.reporter, whole(context.options.settings.output), findings.last_output
+    report, output, before = (
+        context.options.reporter,
+        absolute_text(context.options.settings.output),
+        findings.last_output,
+    )
     if findings.strangers:
         report(OtherKeyNeeded(jobs=findings.strangers))
     if context.command == "resume":

@@ -10,11 +10,10 @@ from time import perf_counter
 from typing import Any
 
 from batchveo.core.durations import Durations
-from batchveo.core.eta import eta
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
-from batchveo.core.forecast import Forecast, forecast
-from batchveo.core.formatting import spread
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.forecast import Forecast, estimate_remaining, forecast_run
+from batchveo.core.formatting import format_forecast
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
@@ -131,13 +130,13 @@ class SnapshotReader:
         failures = 0 if waiting is None else waiting.failures
         if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
             return replace(self._add_wait(shot, waiting), waits_failures=failures)
-        ahead = eta(self._find_forecast(shot), left=shot.left, made=made, seconds=now - since)
+        ahead = estimate_remaining(self._find_forecast(shot), left=shot.left, made=made, seconds=now - since)
         return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)))
 
     def _add_wait(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
         """``shot`` without a forecast: only doubts are left, and the usage log is late for reasons of its own."""
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
-        resume = pasteable("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
+        resume = format_command("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
         since = max(doubted, default=shot.now)
         until = waiting.until if waiting is not None and waiting.until > since else None
         return replace(shot, waits_since=since, waits_until=until, resume=resume)
@@ -157,10 +156,10 @@ class SnapshotReader:
         left = self.store.progress.count_left_by_model()
         durations = Durations()
         for model in left:
-            durations.recall(model, self.store.queries.list_generation_seconds(model))
-        expected = {model: known for model in left if (known := durations.expected(model)) is not None}
+            durations.learn_all(model, self.store.queries.list_generation_seconds(model))
+        expected = {model: known for model in left if (known := durations.find_expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
-        ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
+        ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
         # the forecast assumes that what is in flight begins at this moment
         return ahead and _shift_forecast(ahead, self.store.progress.measure_age_in_flight(shot.now))
 
@@ -248,4 +247,4 @@ def make_progress_row(shot: Snapshot) -> dict[str, object]:
 def describe_time_left(row: Mapping[str, Any]) -> str | None:
     """The time left in such a row, in the words of the live view; ``None`` if it is not known."""
     low, likely, high = (row[f"eta_{end}seconds"] for end in ("low_", "", "high_"))
-    return None if likely is None else spread(Forecast(low=low, likely=likely, high=high))
+    return None if likely is None else format_forecast(Forecast(low=low, likely=likely, high=high))

@@ -11,8 +11,8 @@ import anyio
 
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.models import Job, JobState
-from batchveo.core.run_options import whole
 from batchveo.core.state_machine import Move
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.storage.stored_video import StoredVideo, find_flaw, locate_video, size_of, video_at
 from batchveo.store import Store
 
@@ -81,7 +81,7 @@ class MissingVideos:
         empty = ", where there is nothing at all" if self.is_empty else ""
         return (
             f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
-            f"({self.files[0]} for one) are missing from {whole(self.output)}{empty}: is the drive there?"
+            f"({self.files[0]} for one) are missing from {absolute_text(self.output)}{empty}: is the drive there?"
         )
 
 
@@ -98,7 +98,7 @@ async def find_missing_videos(store: Store, output: Destination) -> MissingVideo
 
 def _is_same(folder: str, output: Destination) -> bool:
     """Whether ``folder``, as a database has it, is ``output``, however each is spelled."""
-    return (whole(Path(folder)) if isinstance(output, Path) else folder) == whole(output)
+    return (absolute_text(Path(folder)) if isinstance(output, Path) else folder) == absolute_text(output)
 
 
 def _look_for(output: Destination, files: Sequence[str]) -> MissingVideos:

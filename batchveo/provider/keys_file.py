@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from batchveo.core.errors import Problem, UsageError
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
 from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file
 from batchveo.provider.key_text import strip_key
 from batchveo.provider.keys_yaml import Table, Unreadable, read_document

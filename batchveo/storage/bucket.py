@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from batchveo.core.destination import SIDECAR_SUFFIX, VIDEO_SUFFIX
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.core.shutdown import CLEANUP_SECONDS
-from batchveo.core.sidecar_location import SIDECAR_SUFFIX, VIDEO_SUFFIX
 from batchveo.storage.base import Disk, DownloadFailed
 from batchveo.storage.mp4 import PassingMp4
 from batchveo.storage.object_errors import StoreRefused

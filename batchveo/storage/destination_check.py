@@ -8,9 +8,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.destination import BucketUrl, Destination, Sidecars
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.sidecar_location import Sidecars
 from batchveo.storage.file_system import LONGEST_NAME, longest_name, sync_path
 from batchveo.storage.object_errors import StoreUnreachable
 from batchveo.storage.objects import open_objects

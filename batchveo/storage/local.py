@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from batchveo.core.destination import BESIDE, VIDEO_SUFFIX, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
-from batchveo.core.sidecar_location import BESIDE, VIDEO_SUFFIX, Sidecars
 from batchveo.storage.base import Disk, DownloadFailed
 from batchveo.storage.file_system import NAME_ERRORS, longest_name, measure_file, nearest_folder, scope_of
 from batchveo.storage.mp4 import PassingMp4, check_mp4

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, BucketUrl, Destination, Sidecars
 from batchveo.core.models import Job
-from batchveo.core.sidecar_location import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
 from batchveo.core.version import __version__
 from batchveo.storage.file_system import list_names
 from batchveo.storage.objects import LARGEST_SMALL, open_objects

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Destination, parse_destination
+from batchveo.core.destination import SIDECAR_SUFFIX, VIDEO_SUFFIX, BucketUrl, Destination, parse_destination
 from batchveo.core.models import Job
-from batchveo.core.sidecar_location import SIDECAR_SUFFIX, VIDEO_SUFFIX
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.mp4 import NotAnMp4, PassingMp4, check_mp4
 from batchveo.storage.objects import LARGEST_SMALL, Head, open_objects

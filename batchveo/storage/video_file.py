@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
 from batchveo.core.filenames import SUFFIX_ROOM, distinct_stem
 from batchveo.core.models import Job
-from batchveo.core.sidecar_location import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
 from batchveo.storage.file_system import (
     LONGEST_NAME,
     is_possible_name,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from batchveo.core.destination import at_home
+from batchveo.core.destination import expand_home
 from batchveo.store.database import open_for_reading, open_for_writing
 from batchveo.store.file_locks import RunLock
 
@@ -20,7 +20,7 @@ class Connection:
     """An open database; one connection, one thread. Writes go through ``transaction``."""
 
     def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
-        self.path = at_home(path)
+        self.path = expand_home(path)
         self.lock = RunLock(self.path)
         self._sharing = False
         self._lost: BaseException | None = None

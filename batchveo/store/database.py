@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.store import file_locks
 
 APPLICATION_ID = 0x62766A31
@@ -67,7 +67,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist."""
     if not path.is_file():
-        make = pasteable("run", "MANIFEST", state=path)
+        make = format_command("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
         connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)

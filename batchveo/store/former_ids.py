@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 
-from batchveo.core.normalization import normal_key
+from batchveo.core.job_row import normal_key
 
 # jobs of the state whose id no manifest gives any more; most states have none
 FORMER = """SELECT id, normal_key, request FROM jobs

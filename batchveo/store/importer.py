@@ -101,7 +101,7 @@ class Importer(Part):
                 return _taken_in(db, stamp, partial=named.is_partial)
         with self._transaction():
             prepare(self._db)
-            self._db.executemany(NAME, map(JobRow.of, named))
+            self._db.executemany(NAME, map(JobRow.from_spec, named))
             return _taken_in(self._db, stamp)
 
     def read_input_file(self, sha256: str) -> tuple[str, bytes]:

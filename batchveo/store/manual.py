@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchveo.core.hints import key_of, pasteable
+from batchveo.core.hints import format_command, job_argument
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import BOUGHT_NOTHING, Move
 from batchveo.store.connection import Connection, Part
@@ -73,7 +73,7 @@ class Manual(Part):
         Raises ``ValueError``, ``MoveLost`` or ``GenerationTaken``.
         """
         if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
-            again = pasteable("retry", key_of(job.name, job.id), state=self._path)
+            again = format_command("retry", job_argument(job.name, job.id), state=self._path)
             allowed = f"only pending and doubtful jobs take a generation; `{again}` makes a failed one pending"
             raise ValueError(f"{job.name!r} is {job.state}; {allowed}")
         found = {"generation_id": generation_id, "not_before": now, "troubles": 0, "error": None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from batchveo.core.normalization import normal_key, normal_request
+from batchveo.core.job_row import normal_key, normal_request
 
 migrations = Migrations("batchveo")
 

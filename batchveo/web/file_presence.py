@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from batchveo.core.destination import Destination, parse_destination
+from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
 from batchveo.core.errors import UsageError
-from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video, size_of
 
 ADVICE = (

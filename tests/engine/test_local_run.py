@@ -293,8 +293,8 @@ async def test_a_state_that_cannot_be_written_pauses_the_run(
 async def test_the_same_file_twice_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two generations with one content are worth a look."""
     n = night(tmp_path)
-    monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_bytes", lambda *a, **k: WHOLE)
-    monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_size", lambda *a, **k: len(WHOLE))
+    monkeypatch.setattr("batchveo.sandbox.endpoints.videos.read_video", lambda *a, **k: WHOLE)
+    monkeypatch.setattr("batchveo.sandbox.endpoints.videos.read_size", lambda *a, **k: len(WHOLE))
     await n.run(specs(2))
     assert [e.text for e in n.events if isinstance(e, Message) and "byte for byte" in e.text]
 

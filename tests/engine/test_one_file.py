@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import pytest
 
+from batchveo.core.destination import NONE
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
-from batchveo.core.sidecar_location import NONE
 from batchveo.sandbox import Settings
 from batchveo.storage.video_file import VideoFile
 from tests.helpers.factories import make_spec

@@ -57,7 +57,7 @@ class Night:
 
     def heal(self) -> None:
         """From now on no fault strikes."""
-        self.service._world.faults._chances.clear()
+        self.service._state.faults._chances.clear()
 
     @property
     def state(self) -> Path:

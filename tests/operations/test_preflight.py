@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 def named() -> Iterator[StagingTable]:
     """Three jobs that a manifest names."""
     with StagingTable() as scratch:
-        scratch.take(map(JobRow.of, specs(3)))
+        scratch.take(map(JobRow.from_spec, specs(3)))
         yield scratch
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, file_name, sample_video
+from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, name_clip_file, sample_video
 from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.probe import probe_video
 
@@ -54,7 +54,7 @@ def length(stream: av.VideoStream | av.AudioStream) -> Fraction:
 
 def test_the_folder_holds_these_clips_and_they_are_small() -> None:
     """Each in both shapes; all together are a small part of an installation."""
-    names = {file_name(name, portrait=portrait) for name in (*SCENES, *FLAWED) for portrait in (False, True)}
+    names = {name_clip_file(name, portrait=portrait) for name in (*SCENES, *FLAWED) for portrait in (False, True)}
     assert {entry.name for entry in FOLDER.iterdir()} == names
     assert sum(len(entry.read_bytes()) for entry in FOLDER.iterdir()) < 800_000
 

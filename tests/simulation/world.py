@@ -18,7 +18,7 @@ from batchveo.core.state_machine import Move
 from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
-from batchveo.sandbox.faults import VIDEO
+from batchveo.sandbox.settings import VIDEO
 from batchveo.storage.video_file import VideoFile
 from batchveo.store.connection import Connection
 from batchveo.store.transitions import Transitions

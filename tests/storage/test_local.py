@@ -14,9 +14,9 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from batchveo.core.destination import NONE, Sidecars
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError
-from batchveo.core.sidecar_location import NONE, Sidecars
 from batchveo.engine.stages import video_fetcher
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def take(store: Store, *names: str, partial: bool) -> tuple[int, Added]:
     run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
     with StagingTable() as scratch:
-        scratch.take(JobRow.of(make_spec(name)) for name in names)
+        scratch.take(JobRow.from_spec(make_spec(name)) for name in names)
         scratch.is_partial = partial
         return run, store.imports.add_jobs(scratch, run=run, now=1.0)
 

@@ -43,7 +43,7 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
         make_spec("a hen", id="b" * 20),
     ]
     with StagingTable() as scratch:
-        scratch.take(tuple(JobRow.of(spec)) for spec in named)
+        scratch.take(tuple(JobRow.from_spec(spec)) for spec in named)
         seen = list(foresee(scratch, store.path))
         added = store.imports.add_jobs(scratch, run=run, now=3.0)
     states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
@@ -60,7 +60,7 @@ def test_without_a_state_all_is_new() -> None:
     """Names that differ by case only are two files where the disk tells them apart."""
     with StagingTable() as scratch:
         twin = make_spec("a", id="b" * 20)
-        scratch.take(tuple(JobRow.of(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
+        scratch.take(tuple(JobRow.from_spec(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
         seen = list(foresee(scratch, None))
     assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
 
@@ -69,7 +69,7 @@ def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
     """The state can be joined again."""
     store.runs.begin_run(command="run", service="x", now=1.0)
     with StagingTable() as scratch:
-        scratch.take(tuple(JobRow.of(make_spec(name))) for name in "abc")
+        scratch.take(tuple(JobRow.from_spec(make_spec(name))) for name in "abc")
         looking = foresee(scratch, store.path)
         next(looking)
         looking.close()

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
     run = store.runs.begin_run(command="run", service="s", now=now)
     with StagingTable() as scratch:
-        scratch.take(map(JobRow.of, specs))
+        scratch.take(map(JobRow.from_spec, specs))
         return store.imports.add_jobs(scratch, run=run, now=now)
 
 
@@ -73,7 +73,7 @@ def test_a_row_holds_the_whole_record() -> None:
     """What goes into a row comes out of it."""
     item = InputFile(sha256="0" * 64, media_type="image/png", path="/é.png")
     spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None)
-    assert JobRow.of(spec).spec() == spec
+    assert JobRow.from_spec(spec).to_spec() == spec
 
 
 def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_no_room_is_a_clear_error() -> None:
     with StagingTable() as scratch:
         scratch._db.execute("PRAGMA temp.max_page_count = 20")
         with pytest.raises(DiskTrouble, match="TMPDIR"):
-            scratch.take(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
+            scratch.take(JobRow.from_spec(make_spec(f"job {number}")) for number in range(5000))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
@@ -103,7 +103,7 @@ def test_a_large_scratch_is_a_file_that_is_deleted_already() -> None:
 
     def taking() -> Iterator[JobRow]:
         for number in range(20_000):
-            yield JobRow.of(make_spec(f"job {number}", request={"prompt": "x" * 500}))
+            yield JobRow.from_spec(make_spec(f"job {number}", request={"prompt": "x" * 500}))
         links = [link for link in map(_link, Path("/proc/self/fd").iterdir()) if "etilqs" in link]
         assert links
         assert all(link.endswith("(deleted)") for link in links)
@@ -131,7 +131,7 @@ def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) ->
     """The move is whole or none; a second one finds everything as it was."""
     first, second = (store.runs.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
     with StagingTable() as scratch:
-        scratch.take([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
+        scratch.take([JobRow.from_spec(make_spec("a")), JobRow.from_spec(make_spec("b"))])
         with pytest.raises(sqlite3.IntegrityError):
             store.imports.add_jobs(scratch, run=99, now=1.0)
         assert store.imports.add_jobs([make_spec("a")], run=first, now=1.0).new == 1

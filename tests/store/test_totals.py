@@ -65,7 +65,7 @@ def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
     run = store.runs.begin_run(command="run", service="s", now=1.0)
     if scratch:
         with StagingTable() as named:
-            named.take(map(JobRow.of, specs))
+            named.take(map(JobRow.from_spec, specs))
             store.imports.add_jobs(named, run=run, now=1.0)
     else:
         store.imports.add_jobs(specs, run=run, now=1.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
 from batchveo.web.charts.data import make_charts

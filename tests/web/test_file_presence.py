@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.storage.objects import Head
 from batchveo.storage.stored_video import BucketVideo
 from batchveo.store import Store

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.core.amounts import money
-from batchveo.core.asgi_server import running
+from batchveo.core.formatting import format_usd
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
@@ -58,7 +58,7 @@ def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) ->
         *(number / 1000 for number in range(0, 9000, 5)),
     ]
     module = "(sums) => import('/static/money.js').then((money) => sums.map(money.words))"
-    assert new_page(url).evaluate(module, sums) == [money(usd) for usd in sums]
+    assert new_page(url).evaluate(module, sums) == [format_usd(usd) for usd in sums]
 
 
 def test_one_sum_reads_the_same_everywhere(new_page: Open, night: Night, capsys: pytest.CaptureFixture[str]) -> None:

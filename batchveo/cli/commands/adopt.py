@@ -15,8 +15,8 @@ import click
 from batchveo.cli.option_values import find_service
 from batchveo.cli.options import option, service_options, state_option, unknown_model_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.formatting import format_count
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.notices import DatabaseCreated
 from batchveo.operations import manage
 from batchveo.operations.import_generations import (
@@ -98,7 +98,7 @@ def command(
             adopted = _import_by_id(store, generation_ids, job_key, run, keys)
         store.runs.end_run(run, status=0, now=time.time())
         service = address_options(store.runs.list_services())
-    _print_result(adopted, pasteable("resume", state=state, service=service))
+    _print_result(adopted, format_command("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
 
@@ -163,7 +163,7 @@ def parse_hours(period: str) -> int:
 
 
 def _print_result(adopted: ImportedGenerations, resume: str) -> None:
-    click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
+    click.echo(f"{format_count(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
         click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:

@@ -13,7 +13,7 @@ import click
 
 from batchveo.cli.option_values import find_service
 from batchveo.cli.options import json_option, service_options, state_option
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
 from batchveo.operations.run_context import open_service
@@ -58,7 +58,7 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
 def _print_findings(audited: Audit) -> None:
     print_table(COLUMNS, map(_make_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
-    click.echo(counted(off, "finding") if off else "no findings", err=True)
+    click.echo(format_count(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
         click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
 

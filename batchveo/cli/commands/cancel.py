@@ -9,7 +9,7 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -29,5 +29,5 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
     with Store.existing(state) as store:
         chosen = list(store.jobs(JobState.PENDING)) if everything else manage.select_jobs(store, jobs)
         done = manage.cancel_jobs(store, chosen, now=time.time())
-    click.echo(f"{counted(done, 'job')} cancelled", err=True)
+    click.echo(f"{format_count(done, 'job')} cancelled", err=True)
     return 0

@@ -15,7 +15,7 @@ from batchveo.cli.option_values import read_messengers
 from batchveo.cli.options import PLACE, notify_options, option, service_options, state_option
 from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import printable
+from batchveo.core.formatting import blank_unprintable
 from batchveo.display.notification_channels import Messengers
 from batchveo.display.notifier import TEST
 from batchveo.operations.doctor import Check, check_setup
@@ -67,7 +67,7 @@ def _find_commands(context: click.Context) -> tuple[list[click.Command], Path | 
 
 def _format_check(check: Check) -> str:
     advice = f"\n       {check.advice}" if check.advice and not check.ok else ""
-    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {printable(check.found)}{advice}"
+    return f"{'ok' if check.ok else 'WRONG':5}  {check.what}: {blank_unprintable(check.found)}{advice}"
 
 
 def examine_messengers(messengers: Messengers, *, send: bool) -> Iterator[Check]:

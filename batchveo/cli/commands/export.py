@@ -14,7 +14,7 @@ import click
 
 from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import shorten
+from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
 from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.store import Store
@@ -197,8 +197,8 @@ def _print_result(result: Exported) -> None:
     if parts:
         click.echo(", ".join(parts), err=True)
     for note in result.notes:
-        click.echo(f"note: {shorten(note, 300)}", err=True)
+        click.echo(f"note: {shorten_text(note, 300)}", err=True)
     for trouble in result.troubles[:_SHOWN]:
-        click.echo(f"left out: {shorten(trouble.job.name)}: {shorten(trouble.problem, 300)}", err=True)
+        click.echo(f"left out: {shorten_text(trouble.job.name)}: {shorten_text(trouble.problem, 300)}", err=True)
     if len(result.troubles) > _SHOWN:
         click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json prints all of them", err=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import json_option, option, state_option
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
-from batchveo.core.sidecar_location import VIDEO_SUFFIX
 from batchveo.display.table import Column, print_table
 from batchveo.operations.status import make_job_row
 from batchveo.store import Store

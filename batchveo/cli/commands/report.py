@@ -9,7 +9,7 @@ import click
 
 from batchveo.cli.options import PATH, option, state_option, videos_option
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 
 
 @click.command("report")
@@ -29,13 +29,13 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Destinat
     with Store(state, writing=False) as store:
         target = output or choose_output(store, videos)
         written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
-    jobs = counted(written.total, "job")
+    jobs = format_count(written.total, "job")
     if written.jobs < written.total:
         jobs = f"{written.jobs:,} of {jobs}"
     megabytes = written.bytes / 1e6
-    click.echo(f"{jobs}, {counted(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
+    click.echo(f"{jobs}, {format_count(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
     if written.unlinked:
-        videos_words = counted(written.unlinked, "video")
+        videos_words = format_count(written.unlinked, "video")
         click.echo(
             f"note: {videos_words} not linked, since the links would show local paths; "
             "without --output the report is written beside the videos",

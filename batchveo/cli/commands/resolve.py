@@ -10,9 +10,8 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.cli.run_command import ask_yes, is_person_there
-from batchveo.core.amounts import money
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted, printable, state_words
+from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -95,11 +94,11 @@ def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     if not jobs:
         return "no such jobs: nothing to resolve"
     usd, unpriced = store.queries.sum_reserved(jobs)
-    price = f"up to {money(usd)}" if usd or not unpriced else "an unknown amount"
+    price = f"up to {format_usd(usd)}" if usd or not unpriced else "an unknown amount"
     more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
     if resubmit:
-        return f"{counted(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
-    return f"{counted(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
+        return f"{format_count(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
+    return f"{format_count(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
 
 
 def _is_confirmed(words: str) -> bool:
@@ -110,9 +109,9 @@ def _is_confirmed(words: str) -> bool:
 
 def _print_moved(moved: Sequence[Job], *, left: int) -> None:
     for job in moved[:NAMED_MOST]:
-        click.echo(f"{printable(job.name)}: {job.state.value}", err=True)
+        click.echo(f"{blank_unprintable(job.name)}: {job.state.value}", err=True)
     if len(moved) > NAMED_MOST:
         rest = len(moved) - NAMED_MOST
         click.echo(f"... and {rest:,} more: {state_words(moved[-1].state)}", err=True)
     if left:
-        click.echo(f"{counted(left, 'job')} changed state meanwhile and were left as they are", err=True)
+        click.echo(f"{format_count(left, 'job')} changed state meanwhile and were left as they are", err=True)

@@ -9,7 +9,7 @@ import click
 
 from batchveo.cli.options import option, state_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -36,5 +36,5 @@ def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) ->
         wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
         chosen = manage.select_jobs(store, jobs) if jobs else list(store.jobs(*wanted))
         done = manage.retry_jobs(store, chosen, now=time.time())
-    click.echo(f"{counted(done, 'job')} set to pending", err=True)
+    click.echo(f"{format_count(done, 'job')} set to pending", err=True)
     return 0

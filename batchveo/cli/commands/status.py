@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, shorten, waiting_words
+from batchveo.core.formatting import describe_wait, format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.table import UNLIMITED
 from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
@@ -56,29 +55,33 @@ def _print_status(store: Store, *, as_json: bool) -> None:
 
 
 def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
-    lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")]
+    lines = [
+        f"{row['state']}: {format_count(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")
+    ]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
     lines.append(_describe_spending(row))
     if row["running"] and row["videos_per_hour"]:
-        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
+        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {format_usd(row['usd_per_hour'])}/h")
     ahead = describe_time_left(row)
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
-    lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
+    lines += [
+        f"{format_count(n, 'job')} put aside: {shorten_text(words, 200)}" for words, n in row["put_aside"].items()
+    ]
     if row["running"] and waits is not None:
         doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
-        lines.append(waiting_words(doubts, waits, None, time.time()))
+        lines.append(describe_wait(doubts, waits, None, time.time()))
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
-        name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)
+        name = shorten_text(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)
         lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)
 
 
 def _describe_spending(row: dict[str, Any]) -> str:
-    budget = f" of {money(row['budget_usd'])}" if row["budget_usd"] is not None else ""
+    budget = f" of {format_usd(row['budget_usd'])}" if row["budget_usd"] is not None else ""
     unknown = f" and {row['price_unknown']} videos of unknown price" if row["price_unknown"] else ""
     ahead = row["committed_usd"] - row["spend_usd"]
-    flying = f", {money(ahead)} more in flight or in doubt" if ahead > LEAST_USD else ""
-    return f"spent {money(row['spend_usd'])}{budget}{unknown}{flying}"
+    flying = f", {format_usd(ahead)} more in flight or in doubt" if ahead > LEAST_USD else ""
+    return f"spent {format_usd(row['spend_usd'])}{budget}{unknown}{flying}"

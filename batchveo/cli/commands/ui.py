@@ -29,7 +29,7 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
 
     It can be open during a run. Jobs can be retried, cancelled and resolved from the page.
     """
-    from batchveo.core.asgi_server import serve
+    from batchveo.sandbox.asgi_server import serve
     from batchveo.store import Store
     from batchveo.web.app import make_app
     from batchveo.web.security import make_secrets

@@ -10,8 +10,8 @@ import click
 
 from batchveo.cli.options import PLACE, json_option, option, state_option
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import counted
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.formatting import format_count
+from batchveo.core.hints import address_options, format_command
 from batchveo.operations.verify import Verdict, refetch_video, verify
 from batchveo.store import Store
 
@@ -48,9 +48,9 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
         with Store(state) as store:
             for verdict in wrong:
                 refetch_video(store, verdict.job, now=time.time())
-            again = pasteable("resume", state=state, service=address_options(store.runs.list_services()))
-        click.echo(f"{counted(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
-    click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
+            again = format_command("resume", state=state, service=address_options(store.runs.list_services()))
+        click.echo(f"{format_count(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
+    click.echo(f"{format_count(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
     return 1 if wrong else 0
 
 

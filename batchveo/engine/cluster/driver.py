@@ -10,10 +10,9 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
-from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, silent
-from batchveo.core.settings import RunSettings
+from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, ignore_event
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.cluster.backend import ActorBackend, ActorLost
 from batchveo.engine.cluster.coordinator_client import CoordinatorClient
@@ -57,7 +56,7 @@ class ClusterRun:
         engine: ActorBackend,
         cluster: Cluster,
         *,
-        reporter: Reporter = silent,
+        reporter: Reporter = ignore_event,
     ) -> None:
         self._store = store
         self._engine = engine

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 import sniffio
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, UsageError
+from batchveo.core.settings import Cluster
 from batchveo.engine.cluster.backend import ActorBackend
 from batchveo.engine.cluster.ray_backend import NAMESPACE, RayBackend, first_line
 from batchveo.engine.cluster.ray_probe import knock

@@ -11,11 +11,11 @@ from typing import cast
 
 import anyio
 
-from batchveo.core.backoff import backoff
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Outcome
+from batchveo.core.rate_limit import compute_backoff
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Fenced, TooLate
 from batchveo.engine.cluster.file_cache import FileCache
@@ -177,7 +177,7 @@ class RemoteBroker:
             _log.debug(
                 "worker %s: call %d (%s) has no answer, try %d", self._worker, call.number, call.method, troubles + 1
             )
-            await anyio.sleep(backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
+            await anyio.sleep(compute_backoff(troubles, 0.5, base=0.1, cap=LONGEST_GAP))
         self._give_up()
         raise Fenced("the coordinator cannot be reached")
 

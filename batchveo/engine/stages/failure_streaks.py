@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchveo.core.backoff import backoff
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, PollError
+from batchveo.core.rate_limit import compute_backoff
 
 SAME_ANSWERS = 4
 """The same useless answer so often in a row is what the service has to say."""
@@ -93,5 +93,5 @@ class Streaks:
     def gap(self, streak: Streak) -> float:
         """Seconds until the next poll."""
         if streak.aside:
-            return backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
-        return backoff(streak.count, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)
+            return compute_backoff(streak.same + 1, 0.0, base=SELDOM_SECONDS, cap=SELDOM_CAP_SECONDS)
+        return compute_backoff(streak.count, self._jitter(), base=0.5, cap=TROUBLE_CAP_SECONDS)

@@ -118,9 +118,9 @@ class PollSchedule:
         if self._fixed is not None:
             return self._fixed
         if self._share is None:
-            kinds = ((self._durations.expected(model), count) for model, count in self._in_flight.items())
+            kinds = ((self._durations.find_expected(model), count) for model, count in self._in_flight.items())
             self._share = share(kinds, self._rate)
-        return gap(age, self._durations.expected(job.model), self._share)
+        return gap(age, self._durations.find_expected(job.model), self._share)
 
 
 def _age(job: Job, now: float) -> float:

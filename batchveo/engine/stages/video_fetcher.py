@@ -5,10 +5,9 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, Scope, Stop
-from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
 from batchveo.provider import VideoClient
 from batchveo.provider.body import StallDetector, Stalled, TooLong, read_body

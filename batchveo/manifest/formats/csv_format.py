@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
-from batchveo.core.normalization import ENDS
+from batchveo.core.job_row import ENDS
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
 from batchveo.manifest.problems import Fault, shown, shown_bare

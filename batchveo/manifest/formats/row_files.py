@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from batchveo.core.normalization import ENDS
+from batchveo.core.job_row import ENDS
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import csv_format, json_format
 from batchveo.manifest.problems import Fault

@@ -12,11 +12,10 @@ from typing import Any
 import anyio
 import pytest
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
 from batchveo.core.models import JobState
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.event_buffer import EventBuffer

@@ -19,10 +19,10 @@ import pytest
 
 import batchveo
 from batchveo.cli import status_of
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, UsageError
 from batchveo.core.events import Message
 from batchveo.core.models import JobState
+from batchveo.core.settings import Cluster
 from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.call_batcher import ALONE, CallBatcher
 from batchveo.engine.cluster.event_buffer import MOST, News

@@ -134,7 +134,7 @@ def test_the_rate_follows_from_the_concurrency() -> None:
 def test_a_fixed_interval_is_kept() -> None:
     """Whatever is known."""
     durations = Durations()
-    durations.guess("veo2", Expectation(median=90.0, sigma=0.3))
+    durations.set_guess("veo2", Expectation(median=90.0, sigma=0.3))
     schedule = PollSchedule(RunSettings(poll_interval=7.0), durations)
     job = make_job(model="veo2", submitted_at=100.0)
     assert schedule.accepted(job, 100.0) == 107.0
@@ -160,6 +160,6 @@ def test_a_notice_teaches_the_interval_between_two_polls() -> None:
     job = make_job(model="veo2", submitted_at=1000.0)
     schedule.unfinished(job, 1080.0)
     schedule.completed(job, 1100.0)
-    expected = durations.expected("veo2")
+    expected = durations.find_expected("veo2")
     assert expected is not None
     assert expected.median == pytest.approx(90.0)

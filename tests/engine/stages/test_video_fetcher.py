@@ -16,9 +16,9 @@ import anyio
 import httpx
 import pytest
 
+from batchveo.core.destination import BESIDE, NONE, Sidecars
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
-from batchveo.core.sidecar_location import BESIDE, NONE, Sidecars
 from batchveo.engine.stages import video_fetcher as module
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
