@@ -42,7 +42,7 @@ class ClusterStarting(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptionsSavedSettings(Notice):
+class OptionsRemembered(Notice):
     """A resumed run has these ``options`` from the run before, each with its value."""
 
     options: Mapping[str, object]

@@ -132,7 +132,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
-    "OptionsSavedSettings": _describe_options_remembered,
+    "OptionsRemembered": _describe_options_remembered,
     "OtherKeyNeeded": _describe_other_key_needed,
     "OtherServiceVideos": _describe_other_service_videos,
     "SidecarsUseless": _describe_sidecars_useless,

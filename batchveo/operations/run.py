@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import anyio
 
 from batchveo.core.events import Reporter, ignore_event
-from batchveo.core.notices import OptionsSavedSettings
+from batchveo.core.notices import OptionsRemembered
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
@@ -167,7 +167,7 @@ async def resume_database(options: RunOptions) -> RunResult:
         )
     settings, told = remembered.restore_settings(options.settings, options.told)
     if changed := list_differences(options.settings, settings):
-        options.reporter(OptionsSavedSettings(options=changed))
+        options.reporter(OptionsRemembered(options=changed))
     # a resumed run without a budget would spend more than the one it resumes
     if settings.budget is None:
         settings = replace(settings, budget=last_budget)
