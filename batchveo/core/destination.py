@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from batchveo.core.errors import UsageError
+from batchveo.core.hints import find_closest
 
 BUCKET_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "azure": "az"}
 """The kinds of buckets, by the schemes of their URLs."""
@@ -73,9 +74,7 @@ def parse_destination(value: str | os.PathLike[str]) -> Destination:
     if scheme == "file":
         return _parse_file_url(text)
     if scheme not in BUCKET_SCHEMES:
-        from difflib import get_close_matches  # imported late, since every command imports this module
-
-        near = get_close_matches(scheme, BUCKET_SCHEMES, 1, 0.5)
+        near = find_closest(scheme, BUCKET_SCHEMES, most=1, cutoff=0.5)  # so short a word has half of it right
         meant = f"did you mean {near[0]}://?" if near else "s3://, gs://, az:// or a folder"
         raise UsageError(f"videos cannot go to {scheme}:// ({meant})")
     return _parse_bucket(BUCKET_SCHEMES[scheme], match[2])

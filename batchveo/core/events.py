@@ -100,7 +100,7 @@ class ThrottleChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A sentence for a person."""
+    """A sentence for a person; the subclasses in ``core.notices`` hold facts, from which ``text`` follows."""
 
     text: str
     warning: bool = False
@@ -111,13 +111,6 @@ class RunInterrupted(Message):
     """A signal ends the run; ``signal`` is its name."""
 
     signal: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseCreated(Message):
-    """The run made a new database, at the absolute path ``state``."""
-
-    state: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

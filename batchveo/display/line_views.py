@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
 from batchveo.core.events import (
-    DatabaseCreated,
     Event,
     JobStateChanged,
     Message,
@@ -22,10 +21,10 @@ from batchveo.core.events import (
 )
 from batchveo.core.formatting import describe_wait, format_forecast, format_timestamp, format_usd, state_words
 from batchveo.core.models import JobState
+from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import USUAL, WRONG, RepeatCounter, Tone, describe_event
 from batchveo.display.run_view import NEVER, RunView
-from batchveo.operations.status import Snapshot
-from batchveo.operations.status_json import make_progress_row
+from batchveo.operations.status import Snapshot, make_progress_row
 
 PROGRESS_SECONDS = 300.0
 """Seconds between two text lines of progress."""

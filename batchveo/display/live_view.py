@@ -97,7 +97,7 @@ def watch_database(store: Store, out: TextIO) -> NoReturn:
     while True:
         began = time.monotonic()
         if terminal.is_ours:
-            shot = reader.look(time.time())
+            shot = reader.read_snapshot(time.time())
             state = "a run is in progress" if shot.going else "no run is in progress"
             title = f"{shorten_text(str(store.path), 200)} · {state}"
             terminal.draw(make_frame(shot, read_recent_moves(store), measure_canvas(terminal), title=title))

@@ -78,4 +78,4 @@ class RunView:
         """The state of the run now; ``None`` before its beginning and after its end."""
         if self._reader is None:
             return None
-        return self._reader.look(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)
+        return self._reader.read_snapshot(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)

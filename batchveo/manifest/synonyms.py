@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 
+from batchveo.core.hints import find_closest
 from batchveo.manifest.problems import cut
 
 _CLOSE = 0.75
@@ -78,7 +78,7 @@ def key_hint(key: str, known: Collection[str]) -> str | None:
     meant = _MEANT.get(word)
     if meant in known:
         return f"did you mean {meant}?"
-    matches = difflib.get_close_matches(word, by_fold, n=2, cutoff=_CLOSE)
+    matches = find_closest(word, by_fold, most=2, cutoff=_CLOSE)
     return f"did you mean {' or '.join(by_fold[match] for match in matches)}?" if matches else None
 
 

@@ -35,7 +35,7 @@ class RunEstimate:
     unknown: tuple[str, ...] = ()
 
 
-async def estimate_night(
+async def estimate_duration(
     api: ApiClient, left: Mapping[str, int], store: Store | None, *, places: int, per_minute: float | None
 ) -> RunEstimate:
     """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits."""
@@ -61,6 +61,7 @@ def expect_durations(seen: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     """What to expect of the models in ``seen``, each with its latest generation times in seconds."""
     durations = Durations()
     for model, seconds in seen.items():
+        # the guess comes first: it replaces what was learned, and counts as a few generations
         if model in metrics:
             durations.set_guess(model, metrics[model])
         durations.learn_all(model, seconds)

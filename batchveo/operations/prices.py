@@ -83,5 +83,6 @@ async def collect_costs(store: Store, apis: Iterable[ApiClient], *, since: float
                 return
             with suppress(ProviderError, KeyRejected):
                 charges = await read_charges(api, since=since - LEDGER_REACH_SECONDS)
+                # pop: a generation is charged once, even if the ledgers of several keys list it
                 for generation in unpriced.keys() & charges.keys():
                     store.transitions.record_cost(unpriced.pop(generation), charges[generation])

@@ -91,12 +91,12 @@ def show_charts(request: Request) -> Response:
 
 async def retry_jobs(request: Request) -> Response:
     """Set ``jobs`` (ids), or all that failed for ``cause``, to pending."""
-    return await _change_jobs(request, lambda store, jobs, _: manage.retry(store, jobs, now=time.time()))
+    return await _change_jobs(request, lambda store, jobs, _: manage.retry_jobs(store, jobs, now=time.time()))
 
 
 async def cancel_jobs(request: Request) -> Response:
     """Cancel ``jobs``."""
-    return await _change_jobs(request, lambda store, jobs, _: manage.cancel(store, jobs, now=time.time()))
+    return await _change_jobs(request, lambda store, jobs, _: manage.cancel_jobs(store, jobs, now=time.time()))
 
 
 async def resolve_jobs(request: Request) -> Response:
@@ -119,7 +119,7 @@ def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
         now = {"state": job.state.value, "request": job.client_request_id}
         if body.get("seen", now) != now:
             raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
-    moved = manage.resolve(
+    moved = manage.resolve_jobs(
         store,
         jobs,
         now=time.time(),

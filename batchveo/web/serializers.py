@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from batchveo.core.destination import Destination
 from batchveo.core.models import Job
-from batchveo.operations.status_json import describe_time_left, make_status_row
+from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import CLIP, Filter, text_of

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.events import (
-    DatabaseCreated,
     Event,
     JobStateChanged,
     Message,
@@ -21,6 +20,7 @@ from batchveo.core.events import (
     WaitingForLog,
 )
 from batchveo.core.models import JobState
+from batchveo.core.notices import DatabaseCreated
 from batchveo.display import line_views
 from batchveo.display.line_views import JsonView, LineView, format_progress, make_event_row
 from batchveo.store import Store
@@ -137,8 +137,13 @@ def test_the_fields_of_every_event(event: Event, name: str, fields: str) -> None
 
 def test_a_new_database_is_told_by_a_field_of_its_own() -> None:
     """Scripts need not read the sentence; the other fields are those of every note."""
-    row = make_event_row(DatabaseCreated(text="new", state=Path("/s/new.db")))
-    assert row == {"event": "noted", "text": "new", "warning": False, "new_state": "/s/new.db"}
+    row = make_event_row(DatabaseCreated(state=Path("/s/new.db")))
+    assert row == {
+        "event": "noted",
+        "text": "created a new database: /s/new.db",
+        "warning": False,
+        "new_state": "/s/new.db",
+    }
     documented = (Path(__file__).parents[2] / "docs/reference/output.md").read_text(encoding="utf-8")
     assert "`new_state`: its absolute path" in documented
 

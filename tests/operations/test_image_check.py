@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from batchveo.core.models import InputFile
-from batchveo.operations import image_header
+from batchveo.operations import image_check
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
 from batchveo.provider.video_client import IMAGE_SECONDS, MOST_IMAGE_BYTES
@@ -45,7 +45,7 @@ async def public(host: str, port: int) -> list[str]:
 async def checked(named: list[PreviewedJob], answer: object) -> ImageCheck:
     found = NamedImages()
     for one in named:
-        found.add(one)
+        found.add_job(one)
     videos = VideoClient(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]
     return await check_images(found, videos=videos)
 
@@ -183,7 +183,7 @@ async def test_a_host_that_never_answers_is_not_asked_ten_thousand_times() -> No
     check = await checked([*named, job("https://good.example/1")], answer)
     assert len(check.problems) == 1000
     assert asked <= HOPELESS + AT_ONCE
-    assert "not asked for" in check.problems[-1].problem
+    assert "not requested" in check.problems[-1].problem
     assert "refused" in check.problems[-1].problem
 
 
@@ -203,7 +203,7 @@ async def test_local_files_and_data_are_looked_at_too(tmp_path: Path) -> None:
 
 async def test_without_pillow_only_whether_they_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is said."""
-    monkeypatch.setattr(image_header, "find_spec", lambda name: None)
+    monkeypatch.setattr(image_check, "find_spec", lambda name: None)
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=image(10, 10)))
     assert not check.sizes
     assert words(check) == []

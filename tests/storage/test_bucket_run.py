@@ -96,7 +96,7 @@ def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pyt
     damage(night, STEMS[1], b"no video")
     assert status_of(["run", "m.yaml", "--output", night.url]) == 0
     err = capsys.readouterr().err
-    assert f"took in 2 finished videos found in {night.url}" in err
+    assert f"imported 2 finished videos found in {night.url}" in err
     assert "fox 0 狐: 8 bytes, recorded were" in err
     assert len(service.generations) == 3
     assert len(night.keys()) == 6

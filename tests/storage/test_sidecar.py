@@ -8,8 +8,6 @@ from unittest import mock
 import pytest
 
 from batchveo.core.destination import BucketUrl
-from batchveo.core.events import Message
-from batchveo.operations.notices import report_recovered
 from batchveo.operations.recovery import recover_videos
 from batchveo.storage import sidecar
 from batchveo.storage.base import at_once
@@ -27,16 +25,14 @@ async def test_what_cannot_be_listed_is_looked_for_by_name(bucket: Bucket, tmp_p
     """Credentials that may read and write need not be allowed to list."""
     night = Night(tmp_path)
     await _put(bucket, night)
-    told: list[object] = []
     with mock.patch.object(sidecar, "MOST_IN_A_BUCKET", 2), Store(tmp_path / "new.db") as store:
         with pytest.raises(OSError, match="more than 2 objects"):
             await list_sidecars(bucket.url)
         run = store.runs.begin_run(command="run", service="x", now=NOW)
         store.imports.add_jobs(specs(3), run=run, now=NOW)
         found = await recover_videos(store, bucket.url, run=run, now=NOW, sandbox=False, disk=at_once)
-        report_recovered(told.append, bucket.url, found)
     assert len(found.taken_in) == 2
-    assert [event.warning for event in told if isinstance(event, Message)] == [True, False]
+    assert [notice.warning for notice in found.list_notices(bucket.url)] == [True, False]
 
 
 async def _put(bucket: Bucket, night: Night) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
+from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
@@ -34,7 +34,7 @@ class _FilesChoice(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
-_shape_options = together(
+_shape_options = join_decorators(
     option(
         "--format",
         "formats",
@@ -82,7 +82,7 @@ _shape_options = together(
     ),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Most clips per shard."),
 )
-_choice_options = together(
+_choice_options = join_decorators(
     option(
         "--model",
         "models",
@@ -120,17 +120,17 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
 
     Exit status 1 if a video was left out because it is missing or damaged.
     """
-    settings = _settings(options)
+    settings = _read_settings(options)
     with closing(Store(state, writing=False)) as store:
-        result = export(store, folder, settings, seen=_progress(store))
+        result = export(store, folder, settings, seen=_make_progress(store))
     if as_json:
-        click.echo(json.dumps(_row(result), ensure_ascii=False))
+        click.echo(json.dumps(_make_row(result), ensure_ascii=False))
     else:
-        _say(result)
+        _print_result(result)
     return 1 if result.troubles else 0
 
 
-def _progress(store: Store) -> Callable[[int], None]:
+def _make_progress(store: Store) -> Callable[[int], None]:
     """Shows a person at a terminal, twice a second, how far it is."""
     total, shown = store.counts()[JobState.SUCCEEDED], time.monotonic()
     at_terminal = sys.stderr.isatty()
@@ -145,7 +145,7 @@ def _progress(store: Store) -> Callable[[int], None]:
     return show
 
 
-def _settings(options: dict[str, Any]) -> ExportSettings:
+def _read_settings(options: dict[str, Any]) -> ExportSettings:
     return ExportSettings(
         formats=options["formats"],
         files=Files(options["files"]),
@@ -158,18 +158,18 @@ def _settings(options: dict[str, Any]) -> ExportSettings:
         dry_run=options["dry_run"],
         models=options["models"],
         manifests=options["manifests"],
-        meta=tuple(map(_pair, options["where"])),
+        meta=tuple(map(_parse_pair, options["where"])),
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     key, mark, value = text.partition("=")
     if not mark or not key:
         raise UsageError(f"--where-meta {text!r}: write it as key=value")
     return key, value
 
 
-def _row(result: Exported) -> dict[str, object]:
+def _make_row(result: Exported) -> dict[str, object]:
     return {
         "folder": str(result.folder),
         "clips": result.clips,
@@ -187,7 +187,7 @@ def _row(result: Exported) -> dict[str, object]:
     }
 
 
-def _say(result: Exported) -> None:
+def _print_result(result: Exported) -> None:
     verb = "would be added" if result.dry_run else "added"
     splits = ", ".join(f"{split} {count}" for split, count in result.splits.items())
     click.echo(f"{result.folder}: {result.clips} clips{f' ({splits})' if splits else ''}, {result.added} {verb}")

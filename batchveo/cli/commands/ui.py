@@ -8,7 +8,6 @@ import click
 
 from batchveo.cli.options import option, state_option, videos_option
 from batchveo.core.destination import Destination
-from batchveo.core.errors import UsageError
 
 
 @click.command("ui")
@@ -35,7 +34,7 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
     from batchveo.web.app import make_app
     from batchveo.web.security import make_secrets
 
-    Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
+    Store(state, writing=False).close()  # an error of the database appears here, not in the browser
     keys = make_secrets(host, token=token)
 
     def say_ready(url: str) -> None:
@@ -44,8 +43,5 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
         if open_browser:
             click.launch(page)
 
-    try:
-        serve(make_app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+    serve(make_app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     return 0

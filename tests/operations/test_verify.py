@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
-from batchveo.operations.missing_videos import LOOKED_AT, MissingVideos, find_missing_videos
+from batchveo.operations.verify import LOOKED_AT, MissingVideos, find_missing_videos
 from batchveo.store import FinishedVideo, Store
 from tests.helpers.virtual_run import specs
 

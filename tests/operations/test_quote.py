@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from batchveo.operations.balances import BALANCE_SECONDS, Balance, fetch_balances
+from batchveo.operations.quote import BALANCE_SECONDS, Balance, fetch_balances
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.virtual_run import BASE_URL
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.shared import conclude
+from batchveo.cli.run_command import conclude
 from batchveo.core.models import JobState
 from batchveo.display.reporter import open_reporter
 from batchveo.engine.result import RunResult

@@ -11,7 +11,6 @@ import pytest
 import batchveo
 from batchveo.core.errors import Declined
 from batchveo.operations.quote import PurchaseQuote
-from batchveo.provider import ApiClient
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
@@ -36,7 +35,7 @@ def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, t
     """Whoever is asked sees jobs, price, balance and budget."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
     offers: list[PurchaseQuote] = []
-    with pytest.raises(Declined, match="nothing was bought") as declined:
+    with pytest.raises(Declined, match="nothing was written or bought") as declined:
         batchveo.run(
             [tmp_path / "m.yaml"],
             state=tmp_path / "s.db",
@@ -127,30 +126,3 @@ def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
             approve=lambda offer: bool(offers.append(offer)),
         )
     assert (offers[0].balance_usd, dict(offers[0].balances)) == (2001.0, {"a": 1000.0, "b": 1001.0})
-
-
-def test_prices_are_fetched_and_clients_opened_once(
-    using: batchveo.Service, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The question and the run share them."""
-    (tmp_path / "m.yaml").write_text(MANIFEST)
-    opened: list[ApiClient] = []
-    enter = ApiClient.__aenter__
-
-    async def counted(client: ApiClient) -> ApiClient:
-        opened.append(client)
-        return await enter(client)
-
-    monkeypatch.setattr(ApiClient, "__aenter__", counted)
-    result = batchveo.run(
-        [tmp_path / "m.yaml"],
-        state=tmp_path / "s.db",
-        settings=settings(tmp_path),
-        using=using,
-        approve=lambda offer: offer.new == 2,
-    )
-    assert result.exit_status == 0
-    assert len(opened) == 1
-    assert (service.calls["models"], service.calls["billing"]) == (1, 1)
-    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
-        assert [job.cost_usd for job in store.jobs()] == [2.275, 2.275]

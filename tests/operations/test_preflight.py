@@ -11,7 +11,7 @@ import pytest
 from sqlite_utils import Database
 
 from batchveo.core.job_row import JobRow
-from batchveo.operations.other_databases import LEVELS, OtherDatabase, find_other_database
+from batchveo.operations.preflight import LEVELS, OtherDatabase, find_other_database
 from batchveo.provider.service import SANDBOX
 from batchveo.store import StagingTable, Store
 from batchveo.store.database import APPLICATION_ID
