@@ -11,7 +11,7 @@ import pytest
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Refused
 from batchveo.core.state_machine import Move
-from batchveo.operations.verify import refetch
+from batchveo.operations.verify import refetch_video
 from batchveo.store import GenerationTaken, MoveLost, Store
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move
@@ -35,7 +35,7 @@ def test_a_job_that_moved_on_keeps_its_place(tmp_path: Path, done: Job) -> None:
         store.transitions.record_place(done, Path("/w/a.mp4"), now=20.0)
         with pytest.raises(MoveLost):
             store.transitions.record_place(done, Path("/x/a.mp4"), now=21.0)
-        again = refetch(store, store.queries.read_job(done.seq), now=22.0)
+        again = refetch_video(store, store.queries.read_job(done.seq), now=22.0)
         with pytest.raises(MoveLost):
             store.transitions.record_place(again, Path("/x/a.mp4"), now=23.0)
         assert store.queries.read_job(done.seq).file is None
