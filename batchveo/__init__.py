@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from batchveo.core.version import __version__
 
 if TYPE_CHECKING:
-    from batchveo.core.cluster_settings import Cluster
     from batchveo.core.errors import (
         BatchveoError,
         ManifestError,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
         WaitingForLog,
     )
     from batchveo.core.models import Job, JobSpec, JobState
-    from batchveo.core.settings import Doubt, RunSettings
+    from batchveo.core.settings import Cluster, Doubt, RunSettings
     from batchveo.dataset import Exported, ExportSettings, Splitting, export
     from batchveo.engine.result import RunResult
     from batchveo.manifest import Extra, Manifests, ReadOptions
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "provider.api_key": ("ApiKey", "NamedKey"),
-    "core.cluster_settings": ("Cluster",),
     "core.errors": (
         "BatchveoError",
         "ManifestError",
@@ -84,7 +82,7 @@ _MODULES = {
     "manifest": ("Extra", "Manifests", "ReadOptions"),
     "core.models": ("Job", "JobSpec", "JobState"),
     "operations.plan": ("Plan", "plan"),
-    "core.settings": ("Doubt", "RunSettings"),
+    "core.settings": ("Cluster", "Doubt", "RunSettings"),
     "engine.result": ("RunResult",),
     "manifest.json_schema": ("manifest_schema",),
     "provider.service": ("Service", "service"),

@@ -20,20 +20,17 @@ from typing import cast
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.cluster_settings import Cluster
-from batchveo.core.settings import RunSettings
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.process_spec import ProcessSpec
-from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS
+from batchveo.core.settings import Cluster, RunSettings
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, ProcessSpec
+from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Actor
 from batchveo.engine.coordinator import Coordinator
-from batchveo.engine.local_broker import LocalBroker
+from batchveo.engine.lifecycle import acquire_lock
+from batchveo.engine.local_run import LocalBroker
 from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Manifests
-from batchveo.provider import ApiKey, clients
-from batchveo.provider.service import Service
+from batchveo.provider import ApiKey
+from batchveo.provider.service import Service, open_api_clients
 from batchveo.store import StagingTable, Store
 from benchmarks.lanes import Lane, Tally, work
 from benchmarks.workloads import csv_manifest
@@ -52,7 +49,7 @@ class Pickled:
     def __init__(self, whom: object) -> None:
         self._whom = whom
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         arguments = pickle.loads(pickle.dumps(arguments))
         return pickle.loads(pickle.dumps(await getattr(self._whom, method)(*arguments)))
 
@@ -64,8 +61,8 @@ async def near(state: Path, run: int) -> Tally:
     """Through a local desk."""
     clock = Clock()
     with Store(state) as store:
-        await hold(store)
-        async with clients.open_api_clients(NOWHERE) as apis:
+        await acquire_lock(store)
+        async with open_api_clients(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
             desk = LocalBroker(coordinator, "near", clock)
             _check(await coordinator.execute(lambda: work(desk)))
@@ -80,17 +77,17 @@ async def far(state: Path, run: int, workers: int) -> Tally:
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
     """Through remote desks in processes of their own."""
     from batchveo.engine.cluster.ray_backend import RayActor
-    from batchveo.engine.cluster.ray_bootstrap import started
+    from batchveo.engine.cluster.ray_bootstrap import start_ray
 
-    with started(Cluster(), state) as engine:
+    with start_ray(Cluster(), state) as engine:
         import ray
 
         lanes = ray.remote(Lane).options(num_cpus=0, scheduling_strategy="SPREAD")
 
         async def working(name: str, head: Actor) -> object:
-            return await RayActor(lanes.remote()).ask("run", name, head)
+            return await RayActor(lanes.remote()).call_method("run", name, head)
 
-        return await _through(await engine.coordinator(), working, _assignment(state, run, workers))
+        return await _through(await engine.start_coordinator(), working, _assignment(state, run, workers))
 
 
 async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Tally:
@@ -100,12 +97,12 @@ async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Ta
         tally = cast("Tally", await working(name, head))
         whole.calls += tally.calls
         whole.messages += tally.messages
-        await head.ask("remove_worker", name)
+        await head.call_method("remove_worker", name)
 
     async with anyio.create_task_group() as tasks:
         for number in range(assignment.workers):
             tasks.start_soon(lane, f"lane-{number}")
-        _check(cast("RunResult", await head.ask("run", assignment)))
+        _check(cast("RunResult", await head.call_method("run", assignment)))
     return whole
 
 
@@ -116,7 +113,7 @@ def _check(result: RunResult) -> None:
 
 def _assignment(state: Path, run: int, workers: int) -> ProcessSpec:
     spec = _spec(state, run)
-    return ProcessSpec(state=state, spec=spec, brief=spec, workers=workers, hold=LONG_POLL_SECONDS)
+    return ProcessSpec(state=state, spec=spec, worker_spec=spec, workers=workers, hold=LONG_POLL_SECONDS)
 
 
 def _spec(state: Path, run: int) -> RunSpec:
@@ -128,7 +125,7 @@ def filled(state: Path, jobs: int) -> int:
     """Make a state with so many jobs; returns the number of the run that is to do them."""
     manifest = csv_manifest(state.with_suffix(".csv"), jobs)
     with Store(state) as store, StagingTable() as scratch, Manifests([manifest]) as reading:
-        reading.read(scratch.take)
+        reading.read(scratch.add_rows)
         run = store.runs.begin_run(command="run", service=NOWHERE.name, now=time.time())
         store.imports.add_jobs(scratch, run=run, now=time.time())
     return run

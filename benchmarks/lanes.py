@@ -12,10 +12,8 @@ from anyio.abc import TaskGroup
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.engine.broker import Broker
-from batchveo.engine.cluster.backend import Actor
-from batchveo.engine.cluster.call_batcher import CallBatcher
-from batchveo.engine.cluster.protocol import Answer, Call
-from batchveo.engine.cluster.remote_broker import RemoteBroker
+from batchveo.engine.cluster.protocol import Actor, Answer, Call
+from batchveo.engine.cluster.remote_broker import CallBatcher, RemoteBroker
 
 MOVES = 5
 """What is recorded of a job: its claim, that its request leaves, and what came of the three steps."""
@@ -33,7 +31,7 @@ async def work(desk: Broker) -> None:
     """Take every job there is through its steps."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_claim, desk, tasks)
-        await desk.finished()
+        await desk.wait_finished()
         tasks.cancel_scope.cancel()
 
 
@@ -44,10 +42,10 @@ async def _claim(desk: Broker, tasks: TaskGroup) -> None:
 
 async def _steps(desk: Broker, job: Job) -> None:
     await desk.mark_sent(job)
-    job = await desk.record(job, Accepted(generation_id=f"g-{job.seq}"))
-    job = await desk.record(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
+    job = await desk.record_outcome(job, Accepted(generation_id=f"g-{job.seq}"))
+    job = await desk.record_outcome(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
     video = Downloaded(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")
-    await desk.record(job, video)
+    await desk.record_outcome(job, video)
 
 
 class Lane:
@@ -60,14 +58,14 @@ class Lane:
         async def send(calls: Sequence[Call]) -> Sequence[Answer]:
             tally.calls += len(calls)
             tally.messages += 1
-            return cast("Sequence[Answer]", await head.ask("answer", calls))
+            return cast("Sequence[Answer]", await head.call_method("answer_calls", calls))
 
-        await head.ask("brief")
+        await head.call_method("read_worker_spec")
         batches = CallBatcher(send)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(batches.run)
-            desk = RemoteBroker(name, batches, despair=print)
-            await desk.join()
+            desk = RemoteBroker(name, batches, report_lost=print)
+            await desk.join_run()
             await work(desk)
             tasks.cancel_scope.cancel()
         return tally

@@ -179,7 +179,7 @@ def test_the_example_dotenv_is_read(tmp_path: Path) -> None:
     """Each line of it."""
     example, *_ = blocks("docs/reference/configuration.md", "sh")
     (tmp_path / ".env").write_text(example, encoding="utf-8")
-    assert dotenv.read(tmp_path / ".env") == {
+    assert dotenv.read_dotenv(tmp_path / ".env") == {
         "AIMLAPI_API_KEY": "the key",
         "BATCHVEO_BUDGET": "150",
         "BATCHVEO_OUTPUT": "my videos",

@@ -14,10 +14,11 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.engine.signals import stop_signals
-from batchveo.storage import local_files
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.local import FolderShelf, FolderSpot
-from batchveo.storage.local_files import VideoFile
+from batchveo.storage import file_system, video_file
+from batchveo.storage.base import at_once
+from batchveo.storage.local import FolderStorage, FolderTarget
+from batchveo.storage.sidecar import read_sidecar
+from batchveo.storage.video_file import VideoFile
 from batchveo.store import Store, runs
 from tests.helpers.factories import make_job
 
@@ -88,18 +89,18 @@ def test_a_file_that_is_open_elsewhere_is_renamed_a_moment_later(
         return replace(self, target)
 
     slept: list[float] = []
-    monkeypatch.setattr(local_files, "WINDOWS", True)
+    monkeypatch.setattr(file_system, "WINDOWS", True)
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr(Path, "replace", held)
-    local_files.rename(part, path)
+    file_system.rename_file(part, path)
     assert path.read_bytes() == b"video"
     assert len(slept) == 2
     with pytest.raises(PermissionError):
-        local_files.rename(path, part)
-    monkeypatch.setattr(local_files, "WINDOWS", False)
+        file_system.rename_file(path, part)
+    monkeypatch.setattr(file_system, "WINDOWS", False)
     slept.clear()
     with pytest.raises(PermissionError):
-        local_files.rename(path, part)
+        file_system.rename_file(path, part)
     assert slept == []
 
 
@@ -114,12 +115,12 @@ def test_windows_syncs_what_it_may_write_and_no_folders(tmp_path: Path, monkeypa
 
     (tmp_path / "a").write_bytes(b"x")
     monkeypatch.setattr(os, "open", spy)
-    monkeypatch.setattr(local_files, "WINDOWS", True)
-    local_files.sync(tmp_path / "a")
-    local_files.sync(tmp_path)
+    monkeypatch.setattr(file_system, "WINDOWS", True)
+    file_system.sync_path(tmp_path / "a")
+    file_system.sync_path(tmp_path)
     assert opened == [os.O_RDWR]
-    monkeypatch.setattr(local_files, "WINDOWS", False)
-    local_files.sync(tmp_path)
+    monkeypatch.setattr(file_system, "WINDOWS", False)
+    file_system.sync_path(tmp_path)
     assert opened == [os.O_RDWR, os.O_RDONLY]
 
 
@@ -141,10 +142,10 @@ def test_macos_syncs_through_the_disks_own_cache(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(fcntl, "fcntl", full)
     monkeypatch.setattr(os, "fsync", synced.append)
     monkeypatch.setattr(sys, "platform", "darwin")
-    local_files._flush(3)
+    file_system._sync_descriptor(3)
     assert (asked, synced) == ([51], [])
     refuse = True
-    local_files._flush(3)
+    file_system._sync_descriptor(3)
     assert synced == [3]
     monkeypatch.undo()
     with Store(tmp_path / "b.db") as store:
@@ -185,22 +186,22 @@ def test_two_at_once_whose_names_are_one_file_take_two(tmp_path: Path, monkeypat
     """Both planned the name while it was free; the second to finish takes another."""
     _tell_no_case_apart(monkeypatch, tmp_path)
     jobs = [make_job(JobState.DOWNLOADING, stem=stem, id=20 * stem[1]) for stem in ("Fox", "fOX")]
-    shelf = FolderShelf(tmp_path, at_once)
-    spots = [FolderSpot(next(shelf.places(job)), job, shelf) for job in jobs]
-    assert {spot.file.path.name.lower() for spot in spots} == {"fox.mp4"}
+    storage = FolderStorage(tmp_path, at_once)
+    targets = [FolderTarget(next(storage.iter_choices(job)), job, storage) for job in jobs]
+    assert {target.file.path.name.lower() for target in targets} == {"fox.mp4"}
     names = []
-    for spot in spots:
-        taking = spot.taking(0, hashlib.sha256())
-        spot.file.part.write_bytes(b"video")
-        names.append(taking._put(5, hashlib.sha256(b"video").hexdigest()).file)
+    for target in targets:
+        writer = target.open_writer(0, hashlib.sha256())
+        target.file.part.write_bytes(b"video")
+        names.append(writer._publish(5, hashlib.sha256(b"video").hexdigest()).file)
     assert names[0] == "Fox.mp4"
     assert names[1].startswith("fOX~")
 
 
 def _put(folder: Path, job: Job) -> str:
-    file = VideoFile.plan(folder, job)
+    file = VideoFile.choose(folder, job)
     file.part.write_bytes(b"video")
-    file.finish(job, size=5, sha256=hashlib.sha256(b"video").hexdigest())
+    file.publish_part(job, size=5, sha256=hashlib.sha256(b"video").hexdigest())
     return file.path.name
 
 
@@ -219,4 +220,4 @@ def _tell_no_case_apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(os.path, "lexists", lambda path: lexists(there(Path(path))))
     monkeypatch.setattr(os, "link", no_twin)
     monkeypatch.setattr(Path, "lstat", lambda path: lstat(there(path)))
-    monkeypatch.setattr(local_files, "_read", lambda sidecar, read=local_files._read: read(there(sidecar)))
+    monkeypatch.setattr(video_file, "read_sidecar", lambda sidecar: read_sidecar(sidecar and there(sidecar)))

@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 import batchveo.sandbox
-from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, file_name
+from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, name_clip_file
 from tools.canvas import Canvas
 from tools.scenes import DRAWINGS
 from tools.sounds import RATE, Sound, make_sound
@@ -131,7 +131,7 @@ def main(names: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     for clip in clips():
         if not names or clip.name in names:
-            path = FOLDER / file_name(clip.name, portrait=clip.height > clip.width)
+            path = FOLDER / name_clip_file(clip.name, portrait=clip.height > clip.width)
             write_clip(clip, path)
             print(f"{path.stat().st_size:7,}  {path.name}")
 

@@ -6,20 +6,23 @@ import contextlib
 import gc
 import io
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchveo.cli.config import config_files
+from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.options import PATH, option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
+from batchveo.core.hints import suggest_closest
 from batchveo.core.version import __version__
+
+if TYPE_CHECKING:
+    import sqlite3
 
 COMMANDS = {
     "run": "Generate the videos of the manifests; run again to resume.",
@@ -81,29 +84,24 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The named command, with the values of the config files as its defaults."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            if near := get_close_matches(args[0], COMMANDS):
-                ctx.fail(f"No such command {args[0]!r} (did you mean {' or '.join(near)}?)")
+            meant = suggest_closest(args[0], COMMANDS)
+            if meant is not None:
+                ctx.fail(f"No such command {args[0]!r} ({meant})")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
-            ctx.default_map = {name: self._defaults(ctx, name, command)}
+            ctx.default_map = {name: self._read_defaults(ctx, name, command)}
         return name, command, rest
 
-    def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
+    def _read_defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any]:
         try:
-            files = config_files(ctx.params.get("config"))
-            if not files:
-                return {}
-            from batchveo.cli.config_defaults import default_map
-
-            return default_map(files, name, command, self._all(ctx, name))
+            files = find_config_files(ctx.params.get("config"))
+            return make_defaults(files, name, command, self._find_commands(ctx, name)) if files else {}
         except UsageError:
-            if ctx.resilient_parsing:  # a shell completes a word
+            if ctx.resilient_parsing:  # completion of a word in a shell must not fail
                 return {}
             raise
 
-    def _all(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
+    def _find_commands(self, ctx: click.Context, name: str) -> Mapping[str, click.Command | None]:
         """Every command by its name; imported if the whole file is to be checked."""
         whole = name in CHECKED_WHOLE and not ctx.resilient_parsing
         return {other: self.get_command(ctx, other) if whole else None for other in COMMANDS}
@@ -133,29 +131,29 @@ def batchveo(config: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     gc.set_threshold(GARBAGE)
-    _open_what_was_closed()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        _take_every_script(stream)
+        _allow_every_script(stream)
     status = status_of(arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # its reader has gone; Python must not fail on it once more at its own end
+        except OSError:  # its reader has gone; Python must not fail on it again as it ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if "obstore" in sys.modules:  # a thread that a stop left behind in a request must not hold up the end
+    if "obstore" in sys.modules:  # a thread of it may still be in a request, and would delay the end
         os._exit(status)
     sys.exit(status)
 
 
-def _open_what_was_closed() -> None:
-    """Open what was closed for us (``>&-``, some daemons): else the next file opened would be standard output."""
+def _open_closed_streams() -> None:
+    """Open streams that were closed for us (``>&-``, some daemons): the next opened file would take their place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
-def _take_every_script(stream: object) -> None:
-    """Let prompts in every script through: on Windows a pipe is else in the code page of the country."""
+def _allow_every_script(stream: object) -> None:
+    """Let a stream take prompts in every script: on Windows a pipe would use the code page of the country."""
     if isinstance(stream, io.TextIOWrapper):
         wide = sys.platform == "win32" and not stream.isatty()
         stream.reconfigure(encoding="utf-8" if wide else None, errors="backslashreplace")
@@ -167,36 +165,45 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         with with_dotenv():
             result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
-        click.echo(_harmless(str(error)), err=True)  # one file:line a line, as editors and greps like it
+        click.echo(_make_printable(str(error)), err=True)  # one file:line a line, as editors and greps like it
         return error.exit_status
     except BatchveoError as error:
-        return _said(str(error), error.exit_status)
+        return _report_error(str(error), error.exit_status)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _said("interrupted", 130)
+        return _report_error("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
         what = f"cannot write {error.filename}" if error.filename else "cannot write"
-        return _said(f"{what}: {error.strerror}", 1)
+        return _report_error(f"{what}: {error.strerror}", 1)
     except UnicodeEncodeError as error:
         odd = error.object[error.start : error.end]
-        return _said(f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2)
-    except sqlite3.DatabaseError as error:
+        return _report_error(
+            f"file names on this machine are {error.encoding}, which lacks {odd!r}: set PYTHONUTF8=1", 2
+        )
+    except _find_database_error() as error:
         from batchveo.store.database import is_full
 
-        return _said(f"cannot use the database: {error}", 3 if is_full(error) else 2)
+        return _report_error(f"cannot use the database: {error}", 3 if is_full(error) else 2)
     return result if isinstance(result, int) else 0
 
 
-def _said(text: str, status: int) -> int:
+def _find_database_error() -> type[sqlite3.DatabaseError]:
+    """The class; imported only if an error is none of the others, since ``--help`` needs no database."""
+    import sqlite3
+
+    return sqlite3.DatabaseError
+
+
+def _report_error(text: str, status: int) -> int:
     with contextlib.suppress(OSError):
-        click.echo(f"batchveo: {_harmless(text)}", err=True)
+        click.echo(f"batchveo: {_make_printable(text)}", err=True)
     return status
 
 
-def _harmless(text: str) -> str:
-    """Lines that move no cursor: file names and what stands in files may come from strangers."""
-    from batchveo.core.formatting import printable
+def _make_printable(text: str) -> str:
+    """Lines that move no cursor: file names and the content of files may come from strangers."""
+    from batchveo.core.formatting import blank_unprintable
 
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(blank_unprintable, text.split("\n")))

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchveo.cli.folder_trust import refusal
+from batchveo.cli.config import explain_refusal
 from batchveo.core.errors import UsageError
 
 FILE = Path(".env")
 LARGEST_BYTES = 1024 * 1024
 KEYS = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
-"""As ``api.key`` has them, which takes long to import; a test compares the two."""
+"""Copies of those in ``provider.api_key``, which takes long to import; a test compares the two."""
 
 PREFIX = "BATCHVEO_"
 
@@ -26,8 +26,8 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 @contextmanager
 def with_dotenv(file: Path = FILE) -> Iterator[None]:
-    """The environment with what ``file`` adds to it; what is in the real one stays as it is."""
-    added = additions(file, os.environ)
+    """The environment with what ``file`` adds to it; what is in the real one is kept."""
+    added = find_additions(file, os.environ)
     os.environ.update(added)
     try:
         yield
@@ -36,28 +36,29 @@ def with_dotenv(file: Path = FILE) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What ``file`` says and ``environment`` does not; a key there makes every key here unheard.
+def find_additions(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What ``file`` sets and ``environment`` does not; an API key of the environment hides every key of the file.
 
     Raises ``UsageError`` for what a folder may not set.
     """
-    found = read(file)
+    found = read_dotenv(file)
+    # else a forgotten key in the folder could be charged instead of the user's own
     has_key = any(environment.get(name, "").strip() for name in KEYS)
     added = {name: value for name, value in found.items() if not (name in KEYS and has_key) and name not in environment}
     for name in added:
-        refused = refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
+        refused = explain_refusal(name.removeprefix(PREFIX).lower().replace("_", "-"))
         if refused:
             raise UsageError(f"{file}: {name}: {refused}")
     return added
 
 
-def read(file: Path) -> dict[str, str]:
-    """Our variables in ``file``; nothing where there is none. Raises ``UsageError`` that never shows a value."""
+def read_dotenv(file: Path) -> dict[str, str]:
+    """Our variables in ``file``, if there is one. Raises ``UsageError`` that never shows a value."""
     found: dict[str, str] = {}
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(_read_lines(file), 1):
         match = _LINE.fullmatch(line)
         if match is not None and is_ours(match[1]):
-            value = _value(match[2].strip())
+            value = _parse_value(match[2].strip())
             if value is None:
                 raise UsageError(f"{file}:{number}: the quotes of {match[1]} are not closed, or text follows them")
             found[match[1]] = value
@@ -72,11 +73,13 @@ def is_ours(name: str) -> bool:
 def is_open_to_others(file: Path = FILE) -> bool:
     """Whether other users of the machine can read a key in ``file``."""
     with suppress(OSError, UsageError):
-        return os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read(file))
+        return (
+            os.name == "posix" and bool(file.stat().st_mode & 0o077) and any(name in KEYS for name in read_dotenv(file))
+        )
     return False
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     try:
         if not file.is_file() or file.stat().st_size > LARGEST_BYTES:
             return []
@@ -84,11 +87,11 @@ def _lines(file: Path) -> list[str]:
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text") from None
     except OSError:
-        return []  # whoever may not read it is not meant by it
+        return []  # a user who may not read it does not use it
 
 
-def _value(text: str) -> str | None:
-    """The value written as ``text``; ``None`` where its quotes are not whole."""
+def _parse_value(text: str) -> str | None:
+    """The value written as ``text``; ``None`` if its quotes are not whole."""
     if text.startswith('"'):
         match = _DOUBLE.fullmatch(text)
         return match and re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), match[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.core.destination import Destination, at_home, parse_destination
+from batchveo.core.destination import Destination, expand_home, parse_destination
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -26,7 +26,7 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, **settings)
 
 
-def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+def join_decorators(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
     """Several decorators as one, the first outermost."""
 
     def apply(command: Command) -> Command:
@@ -37,16 +37,26 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return apply
 
 
-def _files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    from batchveo.cli.shell_complete import files
+def complete_models(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Completes a model, by any part of its name."""
+    from click.shell_completion import CompletionItem
 
-    return files(context, parameter, word)
+    from batchveo.provider.catalog import MODELS
+
+    return [CompletionItem(name) for name in MODELS if word in name]
 
 
-def _checked_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
+def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Leaves it to the shell, which knows the files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="file")]
+
+
+def _check_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
     """Check the address before anything else: the word after ``--ray`` may be a manifest by mistake."""
     if value is not None:
-        from batchveo.core.cluster_settings import check_address
+        from batchveo.core.settings import check_address
 
         check_address(value)
     return value
@@ -57,7 +67,7 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that was named."""
-        return super().convert(at_home(value) if isinstance(value, str | Path) else value, param, ctx)
+        return super().convert(expand_home(value) if isinstance(value, str | Path) else value, param, ctx)
 
 
 if TYPE_CHECKING:
@@ -102,7 +112,9 @@ videos_option = option(
 )
 SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
-manifests_argument = click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=_files)
+manifests_argument = click.argument(
+    "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=complete_files
+)
 unknown_model_option = option(
     "--allow-unknown-model",
     is_flag=True,
@@ -113,7 +125,7 @@ strict_option = option(
     is_flag=True,
     help="Refuse jobs whose prompt may be rewritten or whose provider is not fixed.",
 )
-reading_options = together(
+reading_options = join_decorators(
     option(
         "--set",
         "sets",
@@ -142,13 +154,13 @@ reading_options = together(
         help="Use only jobs with this name or id; * matches any text; may be given several times.",
     ),
 )
-service_options = together(
+service_options = join_decorators(
     option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine."),
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
     option("--keys", type=PATH, metavar="FILE", help="YAML file with several API keys and the limits of each."),
     option("--sandbox", is_flag=True, help="Use the built-in look-alike of the service; costs nothing."),
 )
-notify_options = together(
+notify_options = join_decorators(
     option(
         "--notify",
         multiple=True,
@@ -158,18 +170,18 @@ notify_options = together(
     ),
     option("--notify-file", type=PATH, metavar="FILE", help="Read Apprise URLs from a file, one per line."),
 )
-cluster_options = together(
+cluster_options = join_decorators(
     option(
         "--ray",
         is_flag=False,
         flag_value="local",
         metavar="[ADDRESS]",
-        callback=_checked_address,
+        callback=_check_address,
         help="Run on the Ray cluster at host:port or auto; without an address, start a local one.",
     ),
     option("--workers", type=int, metavar="N", help="Number of cluster workers (default: one per node, at least 2)."),
 )
-plan_options = together(
+plan_options = join_decorators(
     state_option,
     option(
         "--output",
@@ -198,7 +210,7 @@ plan_options = together(
         help="Price in dollars for videos that the price list does not cover.",
     ),
 )
-run_options = together(
+run_options = join_decorators(
     plan_options,
     cluster_options,
     option("--downloads", type=int, default=4, metavar="N", help="Most parallel downloads."),

@@ -1,4 +1,4 @@
-"""The time a run lives by."""
+"""The clock of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sniffio
 
 
 class Clock:
-    """Seconds since the epoch that never jump: the wall clock once, the event loop's clock from then on.
+    """Seconds since the epoch that never jump: the wall clock once, then the event loop's clock.
 
-    So a system clock set an hour back or ahead in the middle of a run moves no deadline, and tests get
-    virtual time from a virtual event loop without another switch. Make one inside the event loop.
+    So no deadline moves if the system clock is set during a run, and tests get virtual time from a virtual event loop.
+    Make one inside the event loop.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
@@ -30,7 +30,7 @@ class Clock:
 
 
 def _loop_time() -> Callable[[], float]:
-    """The clock of this event loop, which anyio would look for anew at each of the dozens of readings a job."""
+    # anyio looks for the event loop at each reading, and a job has dozens of them
     if sniffio.current_async_library() != "asyncio":
         return anyio.current_time
     import asyncio

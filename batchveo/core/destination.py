@@ -1,19 +1,21 @@
-"""Where finished videos go: a folder of this machine, or the objects under one prefix of a bucket."""
+"""The destination of finished videos: a folder, or a prefix in a bucket; and the place of their sidecars."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from batchveo.core.errors import UsageError
+from batchveo.core.hints import find_closest
 
 BUCKET_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "azure": "az"}
-"""The kinds of buckets, by how their URLs may begin."""
+"""The kinds of buckets, by the schemes of their URLs."""
 LONGEST_PREFIX = 512
-"""Bytes of UTF-8; stores take keys of 1024, names and endings included."""
+"""Bytes of UTF-8; buckets allow keys of 1,024 bytes, with the file name."""
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\x is a path
 _SLIP = re.compile(
     r"(?:s3|gs|gcs|az|azure|file|https?)\s*[:;]"  # s3:/bucket, s3:bucket, s3;//bucket, file:videos
@@ -27,9 +29,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
 
 class BucketUrl(str):
-    """A checked URL of a bucket or a prefix in one: ``s3://bucket/prefix``, no slash at its end.
+    """A checked URL of a bucket or of a prefix in it: ``s3://bucket/prefix``, without a slash at its end.
 
-    The prefix stands for itself: ``%41`` is no ``A`` here.
+    The prefix is not decoded: ``%41`` does not mean ``A``.
     """
 
     __slots__ = ()
@@ -46,7 +48,7 @@ class BucketUrl(str):
 
     @property
     def prefix(self) -> str:
-        """What all keys begin with, without the slash behind it; empty where the bucket itself is meant."""
+        """The beginning of all keys, without the slash after it; empty for the bucket itself."""
         return self.partition("://")[2].partition("/")[2]
 
 
@@ -54,10 +56,10 @@ Destination = Path | BucketUrl
 
 
 def parse_destination(value: str | os.PathLike[str]) -> Destination:
-    """The place that ``value`` names; a ``file://`` URL is the folder it names.
+    """The destination that ``value`` names; a ``file://`` URL is its folder.
 
-    Raises ``UsageError`` for a URL that no videos can go to, or that holds a secret: the state, the sidecars and
-    the reports say where videos are.
+    Raises ``UsageError`` for a URL that is no destination, or that contains a secret: the database, the sidecars and
+    the reports show the destination.
     """
     if isinstance(value, BucketUrl):
         return value
@@ -67,28 +69,27 @@ def parse_destination(value: str | os.PathLike[str]) -> Destination:
         if _SLIP.match(text):  # also what a Path makes of a URL
             hint = "s3://bucket/prefix, as text, file:///folder, or ./ before the name of a folder"
             raise UsageError(f"{text!r} is neither a folder nor a URL: write {hint}")
-        return at_home(value)
+        return expand_home(value)
     scheme = match[1].lower()
     if scheme == "file":
-        return _local(text)
+        return _parse_file_url(text)
     if scheme not in BUCKET_SCHEMES:
-        from difflib import get_close_matches
-
-        near = get_close_matches(scheme, BUCKET_SCHEMES, 1, 0.5)
+        near = find_closest(scheme, BUCKET_SCHEMES, most=1, cutoff=0.5)  # so short a word has half of it right
         meant = f"did you mean {near[0]}://?" if near else "s3://, gs://, az:// or a folder"
         raise UsageError(f"videos cannot go to {scheme}:// ({meant})")
-    return _bucket(BUCKET_SCHEMES[scheme], match[2])
+    return _parse_bucket(BUCKET_SCHEMES[scheme], match[2])
 
 
-def at_home(path: str | os.PathLike[str]) -> Path:
-    """``path`` with a home folder in place of its ``~``, which shells expand in few places, settings files never.
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """``path`` with its ``~`` replaced by the home folder; shells do that in few places, config files never.
 
-    Raises ``UsageError`` where there is no such home: no folder named ``~`` is ever made. ``./~`` names one.
+    Raises ``UsageError`` if there is no such home folder, so that no folder named ``~`` is made by mistake; ``./~``
+    names one.
     """
     text = os.fspath(path)
     if not text.startswith("~"):
         return Path(path)
-    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path's raises where there is no home
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path's raises if there is no home
     if expanded.startswith("~"):
         user = Path(text).parts[0]
         raise UsageError(f"{text!r}: there is no home folder {user}; ./{user} names a folder of that name")
@@ -101,7 +102,7 @@ def require_cloud() -> None:
         raise UsageError("buckets need an extra: pip install 'batchveo[cloud]'")
 
 
-def _bucket(scheme: str, rest: str) -> BucketUrl:
+def _parse_bucket(scheme: str, rest: str) -> BucketUrl:
     bucket, _, prefix = rest.partition("/")
     if "@" in bucket or "?" in rest or "#" in rest:  # the text itself is not repeated
         raise UsageError(
@@ -123,9 +124,50 @@ def _bucket(scheme: str, rest: str) -> BucketUrl:
     return BucketUrl("/".join([f"{scheme}://{bucket}", *parts]))
 
 
-def _local(text: str) -> Path:
+def _parse_file_url(text: str) -> Path:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.strip("/"):
         raise UsageError(f"{text!r} names no folder of this machine: file:///folder")
     path = unquote(parts.path)
     return Path(path.lstrip("/") if _DRIVE.match(path) else path)
+
+
+VIDEO_SUFFIX = ".mp4"
+SIDECAR_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """The place of the sidecars: ``folder`` for all of them, or ``None`` for each beside its video.
+
+    ``written``: whether there are any. Only for videos in folders.
+    """
+
+    folder: Path | None = None
+    written: bool = True
+
+    @classmethod
+    def named(cls, text: str | None) -> Sidecars:
+        """Parse ``--sidecars``: a folder, ``none``, ``beside``, or nothing.
+
+        ``str()`` of the result can be parsed again, and means the same in every working folder.
+        """
+        if text in (None, "", "beside"):
+            return BESIDE
+        return NONE if text == "none" else cls(folder=Path(str(text)).expanduser().absolute())
+
+    def __str__(self) -> str:
+        if not self.written:
+            return "none"
+        return "beside" if self.folder is None else str(self.folder)
+
+    def of(self, video: Path) -> Path | None:
+        """The path of the sidecar of ``video``; ``None`` if none is written."""
+        if not self.written:
+            return None
+        name = video.name.removesuffix(VIDEO_SUFFIX) + SIDECAR_SUFFIX
+        return (video.parent if self.folder is None else self.folder) / name
+
+
+BESIDE = Sidecars()
+NONE = Sidecars(written=False)

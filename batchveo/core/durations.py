@@ -1,4 +1,4 @@
-"""How long a model's generations take, as far as that is known: log-normal, learned from those that finished."""
+"""How long the generations of a model take: log-normal, learned from those that finished."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 MEMORY = 30.0
-"""Generations that are remembered at one time; older ones fade, so that a slower or faster night is followed."""
+"""Generations that count at one time; older ones fade, so that the expectation follows a slower or faster service."""
 PRIOR_WEIGHT = 4.0
-"""Generations that a first guess is worth: the provider's percentiles, or a spread where there are none."""
+"""Generations that a first guess is worth: the provider's percentiles, or a spread if there are none."""
 UNKNOWN_SIGMA = 0.5
 SHARPEST, WIDEST = 0.1, 1.5
-"""Bounds of sigma: nothing is known better than about a tenth, and nothing is worth less than a factor of five."""
+"""Bounds of sigma: a time is never known better than to a tenth, nor worse than to a factor of five."""
 QUICKEST, SLOWEST = 1e-3, 1e8
-"""Seconds that a generation can take; what lies outside is a clock that jumped, and teaches nothing."""
+"""Seconds that a generation can take; a time outside comes from a clock that jumped, and is ignored."""
 SURPRISE = 3.0
-"""Standard deviations from which on a time counts as no further away, and what was known counts half."""
+"""Standard deviations at which a time is cut off; one further away also halves the weight of what is known."""
 LIKELY = 1e-3
-"""The least chance of an interval in which the expectation still says where a generation ended."""
+"""The least chance of an interval for which the expectation still decides at which of its times a generation ended."""
 
 _NORMAL = NormalDist()
 _QUANTILES = {share: _NORMAL.inv_cdf(share / 100) for share in (75, 90, 99)}
@@ -41,50 +41,52 @@ class Belief(NamedTuple):
 
     @property
     def expectation(self) -> Expectation:
-        """What to expect of the next one; the less was seen, the wider."""
+        """The expectation of the next one; the fewer were seen, the wider."""
         sigma = sqrt(self.variance * (1 + 1 / self.weight))
         return Expectation(median=exp(self.mean), sigma=min(max(sigma, SHARPEST), WIDEST))
 
 
 class Durations:
-    """What is known of each model's generation times."""
+    """The expected generation times of each model."""
 
     def __init__(self) -> None:
         self._beliefs: dict[str, Belief] = {}
 
-    def expected(self, model: str) -> Expectation | None:
-        """What to expect; ``None`` where nothing is known."""
+    def find_expected(self, model: str) -> Expectation | None:
+        """The expectation; ``None`` if nothing is known."""
         belief = self._beliefs.get(model)
         return belief and belief.expectation
 
-    def guess(self, model: str, expected: Expectation) -> None:
-        """Start from what somebody else has seen."""
+    def set_guess(self, model: str, expected: Expectation) -> None:
+        """Start from an expectation that comes from elsewhere, such as the provider's metrics."""
         mean, variance = log(expected.median), expected.sigma**2
         self._beliefs[model] = Belief(mean=mean, variance=variance, weight=PRIOR_WEIGHT)
 
     def learn(self, model: str, *, after: float, by: float) -> None:
-        """A generation took more than ``after`` and at most ``by`` seconds, as two polls have told."""
-        belief = learned(self._beliefs.get(model), after=after, by=by)
+        """Learn that a generation took more than ``after`` and at most ``by`` seconds: it ended between two polls."""
+        belief = update_belief(self._beliefs.get(model), after=after, by=by)
         if belief is not None:
             self._beliefs[model] = belief
 
-    def recall(self, model: str, seen: Sequence[float]) -> None:
-        """Learn from earlier generations, whose seconds are known exactly; ``seen`` has the latest first."""
+    def learn_all(self, model: str, seen: Sequence[float]) -> None:
+        """Learn from earlier generations, whose seconds are known exactly; ``seen`` begins with the latest."""
         for seconds in reversed(seen):
             self.learn(model, after=seconds, by=seconds)
 
 
-def learned(belief: Belief | None, *, after: float, by: float) -> Belief | None:
+def update_belief(belief: Belief | None, *, after: float, by: float) -> Belief | None:
     """``belief`` with one more generation, which took between ``after`` and ``by`` seconds.
 
-    One that was finished at the first poll (``after`` is 0) teaches nothing to those who know nothing.
+    Without a belief, a generation that was finished at the first poll (``after`` is 0) changes nothing.
     """
     if not (0 <= after <= by and QUICKEST <= by <= SLOWEST) or (belief is None and after == 0):
         return belief
     if belief is None:
         return Belief(mean=log((after + by) / 2), variance=UNKNOWN_SIGMA**2, weight=1.0)
-    mean, variance = _within(belief, after, by)
+    mean, variance = _mean_in_interval(belief, after, by)
     off, bound = mean - belief.mean, SURPRISE * belief.expectation.sigma
+    # a surprise is an outlier or a change of speed: bounded, so that one outlier does little, and with half the
+    # weight on the past, so that the next few times show quickly that the speed has changed
     weight = belief.weight / 2 if abs(off) > bound else belief.weight
     off = min(max(off, -bound), bound)
     weight = min(max(weight, 1.0) + 1, MEMORY)
@@ -96,8 +98,8 @@ def learned(belief: Belief | None, *, after: float, by: float) -> Belief | None:
     )
 
 
-def _within(belief: Belief, after: float, by: float) -> tuple[float, float]:
-    """Mean and variance of the logarithm in the interval; its middle where the expectation rules it out."""
+def _mean_in_interval(belief: Belief, after: float, by: float) -> tuple[float, float]:
+    """Mean and variance of the logarithm in the interval; its middle if the expectation rules it out."""
     mean, sigma = belief.mean, belief.expectation.sigma
     low, high = (log(after) - mean) / sigma if after else -inf, (log(by) - mean) / sigma
     chance = _NORMAL.cdf(high) - _NORMAL.cdf(low)
@@ -116,10 +118,10 @@ def _moment(z: float) -> float:
     return 0.0 if z == -inf else z * _density(z)
 
 
-def from_percentiles(p50: float, p75: float, p90: float, p99: float) -> Expectation | None:
-    """The log-normal with these percentiles (seconds), or ``None`` where they cannot be those of anything.
+def fit_percentiles(p50: float, p75: float, p90: float, p99: float) -> Expectation | None:
+    """The log-normal with these percentiles (seconds), or ``None`` if no distribution has them.
 
-    Each upper percentile tells a sigma; the middle one of the three counts.
+    Each upper percentile gives a sigma; the middle one of the three counts.
     """
     if not 0 < p50 <= p75 <= p90 <= p99 < inf:
         return None

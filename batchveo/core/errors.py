@@ -1,12 +1,13 @@
-"""The exceptions that batchveo raises, each with the exit status it ends a command with.
+"""The exceptions that batchveo raises, each with the exit status of the command that it ends.
 
 ::
 
     BatchveoError                 1
     ├── UsageError                2   the command line or the environment is wrong
-    │   ├── ManifestError         2   one or more problems in the manifests, all of them at once
+    │   ├── ManifestError         2   one or more problems in the manifests, reported together
     │   ├── KnownElsewhere        2   another database has the jobs that are about to be bought
-    │   └── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
+    │   ├── VideosMissing         2   the finished videos are not in their folder: is its drive mounted?
+    │   └── StateUnusable         2   corrupt, newer than this program, or not our database
     ├── StoppedEarly              3   the run cannot continue; no job is marked failed
     │   ├── KeyRejected               401, or no key at all
     │   ├── OutOfCredits              402 or 403, and the account is empty
@@ -16,9 +17,8 @@
     │   ├── PricesUnknown             a budget is set, and the service sends no prices
     │   ├── DiskTrouble               the output folder or the database cannot be written
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
-    ├── Declined                130   a person was asked whether to buy, and said no
-    ├── StateLocked               4   another run uses the database
-    └── StateUnusable             2   corrupt, newer than this program, or not our database
+    ├── Declined                130   a person declined to buy
+    └── StateLocked               4   another run uses the database
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 
 class BatchveoError(Exception):
-    """Base of everything raised on purpose; ``str()`` is one clear message for a person."""
+    """The base class of all errors with a message for a person, which ``str()`` returns."""
 
     exit_status = 1
 
@@ -41,10 +41,10 @@ class UsageError(BatchveoError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error in a manifest: its place, what is wrong, and a suggestion.
+    """One error in a manifest: its place, the message, and a suggestion.
 
-    ``more`` counts the problems of the same kind in the same file that are not listed for themselves;
-    ``more_lines`` has the lines of the first of those.
+    ``more`` counts further problems of the same kind in the same file, which are not listed; ``more_lines`` has the
+    lines of the first of them.
     """
 
     file: str
@@ -63,13 +63,13 @@ class Problem:
 
     @property
     def others(self) -> str | None:
-        """A sentence on the problems that are like this one; ``None`` where there are none."""
+        """A sentence on the problems that are like this one; ``None`` if there are none."""
         if not self.more:
             return None
         lines = ", ".join(map(str, self.more_lines))
         noun = "line" if self.more == 1 else "lines"
-        where = f" ({noun} {lines}{', …' if self.more > len(self.more_lines) else ''})" if lines else ""
-        return f"and {self.more:,} more like this{where}"
+        place = f" ({noun} {lines}{', …' if self.more > len(self.more_lines) else ''})" if lines else ""
+        return f"and {self.more:,} more like this{place}"
 
 
 class ManifestError(UsageError):
@@ -78,25 +78,25 @@ class ManifestError(UsageError):
     def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
-        lines = [line for problem in self.problems for line in _told(problem)]
-        told = sum(1 + problem.more for problem in self.problems)
-        if self.total > told:
-            lines.append(f"... and {self.total - told:,} more")
+        lines = [line for problem in self.problems for line in _list_lines(problem)]
+        listed = sum(1 + problem.more for problem in self.problems)
+        if self.total > listed:
+            lines.append(f"... and {self.total - listed:,} more")
         noun = "problem" if self.total == 1 else "problems"
         lines.append(f"{self.total} {noun}; nothing was written or bought")
         super().__init__("\n".join(lines))
 
 
-def _told(problem: Problem) -> list[str]:
+def _list_lines(problem: Problem) -> list[str]:
     return [str(problem), f"  {problem.others}"] if problem.others else [str(problem)]
 
 
 class KnownElsewhere(UsageError):
-    """The database does not have these jobs, and another one beside the manifest has."""
+    """These jobs are not in the database, but in another one beside the manifest."""
 
 
 class VideosMissing(UsageError):
-    """The finished videos of the database are missing from the folder that new ones are to go to."""
+    """The finished videos of the database are missing from the folder for new ones."""
 
 
 class StoppedEarly(BatchveoError):
@@ -106,7 +106,7 @@ class StoppedEarly(BatchveoError):
 
 
 class KeyRejected(StoppedEarly):
-    """The service does not accept the API key (401), or none was given."""
+    """The service does not accept the API key (401), or there is none."""
 
 
 class OutOfCredits(StoppedEarly):
@@ -114,11 +114,11 @@ class OutOfCredits(StoppedEarly):
 
 
 class ServiceMisplaced(StoppedEarly):
-    """The address answers, but not as the service does (404 or 405 on a submit)."""
+    """The address answers a submit as another server (404 or 405)."""
 
 
 class NoVideos(StoppedEarly):
-    """Many generations in a row were accepted and ended without a video."""
+    """Many accepted generations in a row ended without a video."""
 
 
 class BudgetReached(StoppedEarly):
@@ -134,11 +134,11 @@ class DiskTrouble(StoppedEarly):
 
 
 class ClusterTrouble(StoppedEarly):
-    """The cluster cannot be reached, or starts no more processes."""
+    """The cluster cannot be reached, or does not start more processes."""
 
 
 class Declined(BatchveoError):
-    """A person was asked whether to buy and said no; the same as Ctrl-C at that moment."""
+    """A person declined to buy; the same as Ctrl-C at that moment."""
 
     exit_status = 130
 
@@ -150,4 +150,4 @@ class StateLocked(BatchveoError):
 
 
 class StateUnusable(UsageError):
-    """The database cannot be used: corrupt, written by a newer version, or something else entirely."""
+    """The database cannot be used: corrupt, written by a newer version, or another kind of file."""

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it."""
+"""The events of a run, and the reporter that receives them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStateChanged:
-    """A job went from one state to another."""
+    """A job changed from the state ``was`` to that of ``job``; ``detail`` is the reason in words."""
 
     job: Job
     was: JobState
@@ -36,7 +36,7 @@ class JobStateChanged:
 class SubmitsPaused:
     """Submits pause until ``until`` (seconds since the epoch); ``limit`` generations may be in flight.
 
-    ``wait`` is how many seconds that is from now. ``unreachable``: no connection to the service could be made.
+    ``wait`` is the seconds until then. ``unreachable``: there is no connection to the service.
     """
 
     reason: str
@@ -47,7 +47,7 @@ class SubmitsPaused:
 
 
 class ThrottleReason(StrEnum):
-    """What keeps a run from submitting the next job at once; ``sentence`` says it to a person."""
+    """Why a run does not submit the next job at once; ``sentence`` is for a person."""
 
     PLACES = "places"
     RATE = "rate"
@@ -60,7 +60,7 @@ class ThrottleReason(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What the run waits for."""
+        """The reason in words."""
         return _SENTENCES[self]
 
 
@@ -78,10 +78,11 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleChanged:
-    """What sets the pace of the submits has changed.
+    """The limit of the submits, or the reason for it, has changed.
 
-    ``limit`` generations may be in flight (``was`` before), at most the user's own ``ceiling``; ``lowered_at`` is
-    when a 429 last lowered it. ``until``: when the brake goes off, where that is known. Seconds since the epoch.
+    ``limit`` generations may be in flight (``was`` before), at most the user's own ``ceiling``. ``brake``: the reason
+    why no job is submitted now. Seconds since the epoch: ``lowered_at`` is when a 429 last lowered the limit,
+    ``until`` when the reason ends, if that is known.
     """
 
     brake: ThrottleReason
@@ -93,13 +94,13 @@ class ThrottleChanged:
 
     @property
     def full_again(self) -> bool:
-        """Whether the limit has just climbed back to the user's own."""
+        """Whether the limit has just reached the user's own again."""
         return self.was < self.limit == self.ceiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something a person should know."""
+    """A sentence for a person; the subclasses in ``core.notices`` hold facts, from which ``text`` follows."""
 
     text: str
     warning: bool = False
@@ -107,24 +108,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInterrupted(Message):
-    """A signal, known by its name, tells the run to end."""
+    """A signal ends the run; ``signal`` is its name."""
 
     signal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseCreated(Message):
-    """The run made a new database, at the absolute path ``state``."""
-
-    state: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingForLog:
-    """Nothing is left but waiting for the usage log, at the latest until ``until``.
+    """The run only waits for the usage log, at the latest until ``until``.
 
-    ``doubts`` are submits whose outcome is unknown, ``failures`` generations to be made again if they were free.
-    ``since``: when the latest of them was sent. ``resume``: the command that goes on, should a person end the run.
+    ``doubts``: submits whose outcome is unknown. ``failures``: failed generations that are made again if they were
+    free. ``since``: when the latest of them was sent. ``resume``: the command that resumes the run if a person ends it.
     """
 
     doubts: int
@@ -136,7 +130,7 @@ class WaitingForLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The run is over after ``seconds``; ``stopped`` says why it stopped early."""
+    """The run ended after ``seconds``; ``stopped`` is the reason if it stopped early."""
 
     run: int
     exit_status: int
@@ -148,11 +142,11 @@ Event = RunStarted | JobStateChanged | SubmitsPaused | ThrottleChanged | Message
 
 
 class Reporter(Protocol):
-    """Takes events as they happen; must neither block nor raise."""
+    """Receives events as they happen; must neither block nor raise."""
 
     def __call__(self, event: Event, /) -> None:
-        """Show or keep one event."""
+        """Show or store one event."""
 
 
-def silent(event: Event, /) -> None:
-    """The reporter of those who do not watch."""
+def ignore_event(event: Event, /) -> None:
+    """The reporter that does nothing."""

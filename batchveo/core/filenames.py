@@ -1,4 +1,4 @@
-"""File names that every file system takes, made from names that people write."""
+"""File names that every file system accepts, made from names that people write."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 import unicodedata
 
 SUFFIX_ROOM = 24
-"""Bytes kept free after a stem: ``~12345678`` of a distinct stem, then ``.mp4.json.part``."""
+"""Bytes that must be free after a stem: ``~12345678`` of a distinct stem, then ``.mp4.json.part``."""
 
 STEM_LIMIT = 255 - SUFFIX_ROOM
-"""The longest stem in UTF-8 bytes; common file systems stop at 255 bytes a name."""
+"""The longest stem in UTF-8 bytes; common file systems allow 255 bytes a name."""
 
 _TOKEN = 8
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9 _.,'()\[\]+=~#@!$%&;^`{}-]*[A-Za-z0-9_,'()\[\]+=~#@!$%&;^`{}-])?")
@@ -26,31 +26,31 @@ _RESERVED = frozenset(
 
 
 def safe_stem(name: str) -> str:
-    """A file stem (no extension) for ``name``, the same for the same name; unchanged where it is safe.
+    """A file stem (no extension) for ``name``, the same for the same name; unchanged if it is safe.
 
     At most ``STEM_LIMIT`` bytes of UTF-8: a longer one is cut between characters and ends in ``~`` and the
-    first eight hex digits of the SHA-256 of the whole name. Doing it twice changes nothing more.
+    first eight hex digits of the SHA-256 of the whole name. The result is safe, so a second call does not change it.
     """
     if len(name) <= STEM_LIMIT and _PLAIN.fullmatch(name) and not _is_reserved(name):
         return name
-    stem = _with_safe_ends(_FORBIDDEN.sub("_", unicodedata.normalize("NFC", _without_format_characters(name))))
-    if len(_utf8(stem)) <= STEM_LIMIT:
+    stem = _make_ends_safe(_FORBIDDEN.sub("_", unicodedata.normalize("NFC", _drop_format_characters(name))))
+    if len(_encode(stem)) <= STEM_LIMIT:
         return stem
-    return distinct_stem(stem, hashlib.sha256(_utf8(name)).hexdigest(), limit=STEM_LIMIT)
+    return distinct_stem(stem, hashlib.sha256(_encode(name)).hexdigest(), limit=STEM_LIMIT)
 
 
 def distinct_stem(stem: str, token: str, *, limit: int = STEM_LIMIT + 1 + _TOKEN) -> str:
     """The stem, ``~`` and the first eight characters of ``token``, in at most ``limit`` bytes of UTF-8."""
-    return f"{_cut(stem, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
+    return f"{_cut_stem(stem, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
 
 
-def _without_format_characters(name: str) -> str:
+def _drop_format_characters(name: str) -> str:
     if name.isascii():
         return name
     return "".join(char for char in name if char in _ZERO_WIDTH_JOINERS or unicodedata.category(char) != "Cf")
 
 
-def _with_safe_ends(stem: str) -> str:
+def _make_ends_safe(stem: str) -> str:
     stem = stem.strip(" " + _ZERO_WIDTH_JOINERS).rstrip(" ." + _ZERO_WIDTH_JOINERS)
     if not stem or stem.startswith((".", "-")) or _is_reserved(stem):
         return f"_{stem}"
@@ -61,18 +61,19 @@ def _is_reserved(stem: str) -> bool:
     return stem.partition(".")[0].rstrip(" ").upper() in _RESERVED
 
 
-def _cut(stem: str, limit: int) -> str:
-    """The beginning of ``stem`` in at most ``limit`` bytes, without half a character at its end."""
-    kept = _utf8(stem)[:limit].decode(errors="ignore")
+def _cut_stem(stem: str, limit: int) -> str:
+    """The beginning of ``stem`` in at most ``limit`` bytes; it never ends within a character."""
+    kept = _encode(stem)[:limit].decode(errors="ignore")
     if len(kept) == len(stem):
         return stem
+    # an emoji or an accented letter can be several code points, and must not lose some of them
     end = len(kept)
-    while end > 1 and (_joins(stem[end]) or stem[end - 1] == "\u200d"):
+    while end > 1 and (_is_joined(stem[end]) or stem[end - 1] == "\u200d"):
         end -= 1
     return stem[:end].rstrip(" ." + _ZERO_WIDTH_JOINERS)
 
 
-def _joins(char: str) -> bool:
+def _is_joined(char: str) -> bool:
     """Whether the character belongs to the one before it: a mark, a joiner, a skin tone."""
     return (
         unicodedata.category(char).startswith("M")
@@ -81,5 +82,5 @@ def _joins(char: str) -> bool:
     )
 
 
-def _utf8(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode(errors="surrogatepass")

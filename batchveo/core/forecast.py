@@ -1,8 +1,8 @@
-"""How long the generations that are left will take together: from what each takes, with an honest spread.
+"""How long a run takes: estimated before it begins, and while it runs.
 
-A place that is free takes the next job at once, so the starts follow the renewals of all places, or the rate of
-submits where that is slower; the night ends with the longest of the last ones. Three doubts widen the answer: the
-tail of the last ones, the sum of many draws, and a night that is slower or faster as a whole than was believed.
+A free slot takes the next job at once. So the starts follow the ends of the generations in all slots, or the rate of
+submits if that is slower; the run ends with the longest of the last generations. Three uncertainties widen the range:
+the last generations, the sum of many random times, and a service that is slower or faster as a whole than expected.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from typing import NamedTuple
 
 from batchveo.core.durations import PRIOR_WEIGHT, Expectation
 
-NIGHTS = 0.8
-"""The share of nights whose length lies between low and high."""
+COVERED = 0.8
+"""The share of runs whose length is between low and high."""
 COMMON = 1 / (PRIOR_WEIGHT + 1)
-"""The share of a variance that all generations of a night have in common: that of a median known from as few as
-``PRIOR_WEIGHT`` generations. Where more were seen, it stands for nights that differ from each other."""
+"""The share of the variance that all generations of a run have in common: the variance of a median that is known from
+only ``PRIOR_WEIGHT`` generations. If more were seen, it accounts for runs that differ from each other."""
+LEAST_SEEN = 3
+"""Finished videos from which on the speed of the run itself counts."""
+OWN_DOUBT = 0.1
+"""Standard deviation (of the logarithm) of the run's own speed, however many videos show it: speeds change."""
+SHARPEST = 0.02
+"""Least standard deviation (of the logarithm) of the expected time."""
 
 _NORMAL = NormalDist()
-_Z = _NORMAL.inv_cdf((1 + NIGHTS) / 2)
+_Z = _NORMAL.inv_cdf((1 + COVERED) / 2)
 _EARLY, _POINTS = 6.0, 120
 _FINEST = 8
 _HALVINGS = 40
@@ -31,7 +37,7 @@ _HALVINGS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Seconds from now to the last generation's end; between low and high in about eight of ten nights."""
+    """Seconds from now to the end of the last generation; between low and high in about eight of ten runs."""
 
     low: float
     likely: float
@@ -46,17 +52,17 @@ class Starts(NamedTuple):
     jobs: int
 
 
-def forecast(
+def forecast_run(
     left: Mapping[str, int],
     expected: Mapping[str, Expectation],
     *,
     places: int,
     per_minute: float | None = None,
 ) -> Forecast | None:
-    """How long a night with ``left`` jobs of each model lasts, with at most ``places`` generations in flight.
+    """How long ``left`` jobs of each model take, with at most ``places`` generations in flight.
 
-    ``per_minute``: submits a minute, at most. The models' jobs come mixed; those in flight count as begun now.
-    ``None`` where nothing is known of a model that has jobs left.
+    ``per_minute``: the most submits a minute. The jobs of the models are mixed evenly; generations in flight count as
+    begun now. ``None`` if nothing is known of a model that has jobs left.
     """
     wanted = {model: jobs for model, jobs in left.items() if jobs > 0}
     if not wanted:
@@ -65,18 +71,58 @@ def forecast(
         return None
     jobs, places = sum(wanted.values()), max(places, 1)
     mix = Mix([(count / jobs, expected[model]) for model, count in wanted.items()])
-    starts = list(_starts(mix, jobs, places, 60 / per_minute if per_minute else 0.0))
-    early, likely, late = (_end(mix, starts, share) for share in ((1 - NIGHTS) / 2, 0.5, (1 + NIGHTS) / 2))
+    starts = list(_iter_starts(mix, jobs, places, 60 / per_minute if per_minute else 0.0))
+    early, likely, late = (_find_end(mix, starts, share) for share in ((1 - COVERED) / 2, 0.5, (1 + COVERED) / 2))
     last = starts[0]
+    # if the rate of submits decides when the last job starts, the times of those before it make no difference
     summed = _Z * sqrt(mix.variance * max(jobs - places, 0)) / places if last.paced < last.at else 0.0
-    bent = likely - last.paced
-    below = hypot(likely - early, summed, bent * (1 - exp(-_Z * mix.common)))
-    above = hypot(late - likely, summed, bent * (exp(_Z * mix.common) - 1))
+    # a slow service stretches the time that generations take, but not the time that the rate of submits takes
+    stretched = likely - last.paced
+    below = hypot(likely - early, summed, stretched * (1 - exp(-_Z * mix.common)))
+    above = hypot(late - likely, summed, stretched * (exp(_Z * mix.common) - 1))
     return Forecast(low=max(likely - below, 0.0), likely=likely, high=likely + above)
 
 
+def estimate_remaining(believed: Forecast | None, *, left: int, made: int, seconds: float) -> Forecast | None:
+    """Seconds until ``left`` jobs are done; ``believed`` is the forecast, ``made`` jobs took the last ``seconds``.
+
+    Both sources count as log-normal, weighted by their certainty; the more they disagree, the wider the range.
+    ``None`` if neither is known.
+    """
+    if left <= 0:
+        return None
+    sources = [source for source in (_from_speed(left, made, seconds), _from_forecast(believed)) if source]
+    if not sources:
+        return None
+    if len(sources) == 1:
+        return _make_forecast(*sources[0])
+    (mean1, sigma1), (mean2, sigma2) = sources
+    weight = sigma2**2 / (sigma1**2 + sigma2**2)
+    mean = weight * mean1 + (1 - weight) * mean2
+    # the variance of a mixture, not of a weighted mean: two sources that disagree must not look certain together
+    within = weight * sigma1**2 + (1 - weight) * sigma2**2
+    between = weight * (1 - weight) * (mean1 - mean2) ** 2
+    return _make_forecast(mean, sqrt(within + between))
+
+
+def _from_speed(left: int, made: int, seconds: float) -> tuple[float, float] | None:
+    if made < LEAST_SEEN or seconds <= 0:
+        return None
+    return log(left * seconds / made), sqrt(1 / made + OWN_DOUBT**2)
+
+
+def _from_forecast(believed: Forecast | None) -> tuple[float, float] | None:
+    if believed is None or believed.low <= 0:
+        return None
+    return log(believed.likely), max(log(believed.high / believed.low) / (2 * _Z), SHARPEST)
+
+
+def _make_forecast(mean: float, sigma: float) -> Forecast:
+    return Forecast(low=exp(mean - _Z * sigma), likely=exp(mean), high=exp(mean + _Z * sigma))
+
+
 class Mix:
-    """The time of one generation, be it of any of several models, in a night as fast as was believed."""
+    """The time of one generation of a random one of the models, if the service is as fast as expected."""
 
     def __init__(self, shares: Sequence[tuple[float, Expectation]]) -> None:
         self.common = sqrt(COMMON) * sum(share * expected.sigma for share, expected in shares)
@@ -85,66 +131,67 @@ class Mix:
         square = sum(share * exp(2 * mu + 2 * sigma**2) for share, mu, sigma in self._parts)
         self.variance = square - self.mean**2
         self._ages = [self.mean * _EARLY * n / _POINTS for n in range(_POINTS + 1)]
-        self._renewed = [self._renewals(age) for age in self._ages]
+        self._renewed = [self._count_renewals(age) for age in self._ages]
 
-    def ended(self, age: float) -> float:
+    def chance_ended(self, age: float) -> float:
         """The chance that a generation has ended by this age."""
         if age <= 0:
             return 0.0
         return sum(share * _NORMAL.cdf((log(age) - mu) / sigma) for share, mu, sigma in self._parts)
 
-    def start(self, turn: float) -> float:
-        """When a place has ended ``turn`` generations, on average, and begins the next."""
+    def find_start(self, turn: float) -> float:
+        """When a slot has ended ``turn`` generations, on average, and begins the next."""
         beyond = turn - self._renewed[-1]
-        if beyond >= 0:
+        if beyond >= 0:  # after many generations a slot ends one every mean time, on average
             return self._ages[-1] + self.mean * beyond
         n = bisect_right(self._renewed, turn)
         low, high = self._renewed[n - 1], self._renewed[n]
         left, right = self._ages[n - 1], self._ages[n]
         return left + (right - left) * (turn - low) / (high - low)
 
-    def _renewals(self, age: float) -> float:
-        """How many generations a place has ended by then: the chances that one, two, three in a row fit in."""
-        total, row, fits = 0.0, 1, self.ended(age)
+    def _count_renewals(self, age: float) -> float:
+        """How many generations a slot has ended by then: the chances that one, two, three in a row fit in."""
+        total, row, fits = 0.0, 1, self.chance_ended(age)
         while fits > 1e-3:
             total, row = total + fits, row + 1
-            fits = self._in_a_row(row, age)
+            fits = self._chance_in_a_row(row, age)
         return total + fits
 
-    def _in_a_row(self, row: int, age: float) -> float:
-        """The chance that so many in a row fit in; their sum is taken as log-normal."""
+    def _chance_in_a_row(self, row: int, age: float) -> float:
+        """The chance that so many in a row fit in; their sum counts as log-normal."""
         spread = log(1 + self.variance / (row * self.mean**2))
         return _NORMAL.cdf((log(age / (row * self.mean)) + spread / 2) / sqrt(spread))
 
 
-def _starts(mix: Mix, jobs: int, places: int, beat: float) -> Iterator[Starts]:
-    """When the jobs begin, the last first; the longer before the end, the more of them together."""
+def _iter_starts(mix: Mix, jobs: int, places: int, beat: float) -> Iterator[Starts]:
+    """When the jobs begin, the last first; ``beat`` is the seconds between two submits."""
     after = 0
     while after < jobs:
+        # only the last jobs decide when the run ends: the earlier ones are taken together, more and more at once
         together = min(1 + after // _FINEST, jobs - after)
         number = jobs - 1 - after - (together - 1) / 2
         paced = number * beat
-        free = mix.start((number - places + 0.5) / places) + places * beat / 2 if number >= places else 0.0
+        free = mix.find_start((number - places + 0.5) / places) + places * beat / 2 if number >= places else 0.0
         yield Starts(at=max(paced, free), paced=paced if paced >= free else places * beat / 2, jobs=together)
         after += together
 
 
-def _end(mix: Mix, starts: Sequence[Starts], share: float) -> float:
-    """When all have ended, in this share of the nights."""
+def _find_end(mix: Mix, starts: Sequence[Starts], share: float) -> float:
+    """When all generations have ended, in this share of the runs; found by bisection."""
     low, high = starts[0].at, starts[0].at + mix.mean
-    while _unlikely(mix, starts, high) < log(share):
+    while _log_chance(mix, starts, high) < log(share):
         low, high = high, 2 * high
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _unlikely(mix, starts, middle) < log(share) else (low, middle)
+        low, high = (middle, high) if _log_chance(mix, starts, middle) < log(share) else (low, middle)
     return high
 
 
-def _unlikely(mix: Mix, starts: Sequence[Starts], now: float) -> float:
-    """The logarithm of the chance that all have ended by now."""
+def _log_chance(mix: Mix, starts: Sequence[Starts], now: float) -> float:
+    """The logarithm of the chance that all have ended by now: a product of thousands of chances is too small."""
     total = 0.0
     for start in starts:
-        ended = mix.ended(now - start.at)
+        ended = mix.chance_ended(now - start.at)
         if ended <= 0:
             return -inf
         total += start.jobs * log(ended)

@@ -1,49 +1,53 @@
-"""Numbers, times and texts in the words that every display uses."""
+"""Money, numbers, times and texts in the form that every display uses.
+
+``web/static/money.js`` is the same as ``format_usd`` in JavaScript, and rounds in the same way.
+"""
 
 from __future__ import annotations
 
 import time
+from math import floor
 
 from batchveo.core.forecast import Forecast
 from batchveo.core.models import JobState
 
 
-def shorten(text: str, width: int = 60, *, squeeze: bool = True) -> str:
-    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one blank of several."""
-    line = printable(text)
+def shorten_text(text: str, width: int = 60, *, squeeze: bool = True) -> str:
+    """``text`` on one line, cut to ``width`` characters; ``squeeze`` makes one space of several."""
+    line = blank_unprintable(text)
     line = " ".join(line.split()) if squeeze else line
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def printable(text: str) -> str:
-    """``text`` with a blank for every character that would move a cursor, change a colour or turn a line round."""
+def blank_unprintable(text: str) -> str:
+    """``text`` with a space for every character that moves a cursor, changes a colour or reverses a line."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def state_words(state: JobState) -> str:
-    """The state's name as it is spoken."""
+    """The name of the state in words."""
     return state.value.replace("_", " ")
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """``1 job``, ``2,000 jobs``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def waiting_words(doubts: int, since: float, until: float | None, now: float, *, failures: int = 0) -> str:
+def describe_wait(doubts: int, since: float, until: float | None, now: float, *, failures: int = 0) -> str:
     """``waiting for 1 submit to appear in the usage log (12 min of at most 30 min)``.
 
     ``failures``: failed generations that are made again if the log shows that they were free.
     """
-    ago = span(max(now - since, 0.0))
-    most = "so far" if until is None else f"of at most {span(max(until - since, 0.0))}"
+    ago = format_span(max(now - since, 0.0))
+    most = "so far" if until is None else f"of at most {format_span(max(until - since, 0.0))}"
     kinds = ((doubts, "submit"), (failures, "failed generation"))
-    parts = [counted(number, noun) for number, noun in kinds if number]
+    parts = [format_count(number, noun) for number, noun in kinds if number]
     return f"waiting for {' and '.join(parts)} to appear in the usage log ({ago} {most})"
 
 
-def span(seconds: float) -> str:
-    """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs it."""
+def format_span(seconds: float) -> str:
+    """``2 d 4 h``, ``3 h 10 min``, ``12 min``, ``40 s``: as exact as a person needs."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -55,7 +59,7 @@ def span(seconds: float) -> str:
     return f"{days:,} d {hours} h"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``1 h 05 min``, ``2 min 07 s``, ``3.2 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -64,43 +68,63 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def elapsed(seconds: float) -> str:
-    """``0:07``, ``12:40``, ``2:14:09``: a clock that ticks."""
+def format_elapsed(seconds: float) -> str:
+    """``0:07``, ``12:40``, ``2:14:09``: for a running clock."""
     minutes, rest = divmod(int(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def spread(ahead: Forecast) -> str:
-    """``about 3 h 10 min (2 h 50 min – 3 h 40 min)``; no range where both ends would read the same."""
-    low, high = span(_coarse(ahead.low)), span(_coarse(ahead.high))
-    about = f"about {span(_coarse(ahead.likely))}"
+def format_forecast(ahead: Forecast) -> str:
+    """``about 3 h 10 min (2 h 50 min – 3 h 40 min)``; no range if both ends read the same."""
+    low, high = format_span(_round_coarsely(ahead.low)), format_span(_round_coarsely(ahead.high))
+    about = f"about {format_span(_round_coarsely(ahead.likely))}"
     return about if low == high else f"{about} ({low} – {high})"
 
 
-def _coarse(seconds: float) -> float:
-    """No more digits than a forecast has: whole minutes under half an hour, steps of five above, ten from 5 h."""
+def _round_coarsely(seconds: float) -> float:
+    """Seconds, as exact as a forecast is: steps of 5 s, 1 min from 1 min, 5 min from 30 min, 10 min from 5 h."""
     step = 5.0 if seconds < 60 else 60.0 if seconds < 1800 else 300.0 if seconds < 18000 else 600.0
     return round(seconds / step) * step or step
 
 
-def clock_time(at: float) -> str:
+def format_time(at: float) -> str:
     """The local time of day."""
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def day_and_time(at: float, now: float) -> str:
-    """The local time to the minute, with its weekday where that is not today."""
+def format_day_and_time(at: float, now: float) -> str:
+    """The local time to the minute, with its weekday if that is not today."""
     here, there = time.localtime(now), time.localtime(at)
     same_day = here[:3] == there[:3]
     return time.strftime("%H:%M" if same_day else "%a %H:%M", there)
 
 
-def minute(at: float) -> str:
+def format_minute(at: float) -> str:
     """Local date and time to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
-def stamp(at: float) -> str:
-    """Local date and time: nights pass midnight."""
+def format_timestamp(at: float) -> str:
+    """Local date and time to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+MICROS = 1_000_000
+"""Prices and charges are stored in millionths of a dollar."""
+_OF_A_CENT = MICROS // 100
+
+
+def round_to_cents(usd: float) -> int:
+    """The nearest number of cents to ``usd`` dollars; half a cent is rounded away from zero."""
+    # to millionths first: a sum such as 471.835 is no binary fraction, and would be rounded up or down by chance
+    micros = floor(abs(usd) * MICROS + 0.5)
+    found = (micros + _OF_A_CENT // 2) // _OF_A_CENT
+    return -found if usd < 0 else found
+
+
+def format_usd(usd: float) -> str:
+    """US dollars and cents: ``$1,234.50``, ``-$0.50``."""
+    total = round_to_cents(usd)
+    dollars, rest = divmod(abs(total), 100)
+    return f"{'-' if total < 0 else ''}${dollars:,}.{rest:02}"

@@ -1,9 +1,16 @@
-"""A job as a manifest names it: what the state will hold of it, in plain columns."""
+"""A job as a row of the database: its columns, its request as JSON, and the normal form of that request.
+
+In the normal form, texts are in NFC, without spaces and invisible marks at their ends. Two requests of one normal form
+ask for the same video. What is sent stays as it was written.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from batchveo.core.models import InputFile, JobSpec
@@ -17,14 +24,14 @@ _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
 Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None]
-"""The columns of a ``JobRow``: the short way makes plain tuples, which SQLite takes faster than named ones."""
+"""The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
 
 
 class JobRow(NamedTuple):
-    """One row of ``sql.NAME``, column by column; a tuple because a million of them pass.
+    """The columns of a staged job; a tuple, since a manifest can have a million of them.
 
-    ``request`` is canonical JSON, ``meta`` is JSON in the user's order, ``inputs`` is JSON too, and ``None``
-    where the request carries no local files. The others are those of ``JobSpec``.
+    ``request`` is canonical JSON, ``meta`` is JSON in the user's order, ``inputs`` is JSON, or ``None`` if the request
+    has no local files. The others are those of ``JobSpec``.
     """
 
     id: str
@@ -42,8 +49,8 @@ class JobRow(NamedTuple):
     tries: int | None
 
     @classmethod
-    def of(cls, spec: JobSpec) -> JobRow:
-        """The row that holds ``spec``."""
+    def from_spec(cls, spec: JobSpec) -> JobRow:
+        """The row of ``spec``."""
         return cls(
             id=spec.id,
             name=spec.name,
@@ -60,8 +67,8 @@ class JobRow(NamedTuple):
             tries=spec.tries,
         )
 
-    def spec(self) -> JobSpec:
-        """The record that this row holds."""
+    def to_spec(self) -> JobSpec:
+        """The record of this row."""
         return JobSpec(
             id=self.id,
             name=self.name,
@@ -84,13 +91,70 @@ def meta_json(meta: object) -> str:
 
 
 def inputs_json(inputs: Sequence[InputFile]) -> str | None:
-    """Input files as JSON; ``None`` where there are none."""
+    """Input files as JSON; ``None`` if there are none."""
     if not inputs:
         return None
     return canonical_json([[item.sha256, item.media_type, item.path] for item in inputs])
 
 
 def input_files(text: str | None) -> tuple[InputFile, ...]:
-    """The input files that ``inputs_json`` wrote."""
+    """Parse the JSON that ``inputs_json`` returned."""
     rows = [] if text is None else json.loads(text)
     return tuple(InputFile(sha256=sha256, media_type=kind, path=path) for sha256, kind, path in rows)
+
+
+MARKS = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+"""Characters without a width that stay at the ends of text that was copied from elsewhere."""
+
+ENDS = "".join(char for char in map(chr, range(0x3001)) if char.isspace()) + MARKS
+"""The characters that are removed at the ends of a text."""
+
+_KEY_BYTES = 10
+_MAY_DIFFER = re.compile(rf'"[{ENDS}]|[{ENDS}]"|\\')
+
+
+def normal_text(text: str) -> str:
+    """The text in NFC, without spaces and marks at its ends."""
+    return unicodedata.normalize("NFC", text).strip(ENDS)
+
+
+def normal_request(request: str) -> str:
+    """The normal form of a request, both in canonical JSON; most requests are in normal form already."""
+    if _is_surely_normal(request):
+        return request
+    if "\\" not in request:
+        return _normalize_unescaped(request)
+    value = json.loads(request)
+    normal = _normalize_value(value)
+    return request if normal == value else canonical_json(normal)
+
+
+def normal_key(request: str, repeat_index: int) -> str:
+    """A key that is equal for two jobs that ask for the same video; ``request`` is canonical JSON."""
+    return sha256(f"{repeat_index} {normal_request(request)}".encode()).digest()[:_KEY_BYTES].hex()
+
+
+def _is_surely_normal(request: str) -> bool:
+    # a look at the characters decides for nearly all of a million requests; only the others are parsed
+    if request.isascii():  # ASCII JSON has every space character but " " as an escape
+        return '" ' not in request and ' "' not in request and "\\" not in request
+    return not _MAY_DIFFER.search(request) and unicodedata.is_normalized("NFC", request)
+
+
+def _normalize_unescaped(request: str) -> str:
+    """The normal form of JSON without escapes: what is between two quotes is a text, or a key if a colon follows."""
+    parts = request.split('"')
+    for place in range(1, len(parts), 2):
+        if not parts[place + 1].startswith(":"):
+            parts[place] = normal_text(parts[place])
+    return '"'.join(parts)
+
+
+def _normalize_value(value: object) -> object:
+    if isinstance(value, str):
+        return normal_text(value)
+    if isinstance(value, list):
+        return [_normalize_value(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _normalize_value(item) for key, item in value.items()}
+    return value

@@ -1,4 +1,4 @@
-"""The records that travel between the rooms."""
+"""Jobs: their states, what a manifest asks for, and what the database stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """The states of a job. Each set of states that the package asks for is a property here, and nowhere else."""
+    """The states of a job. Every set of states that the code asks for is a property here, and only here."""
 
     PENDING = "pending"
     SUBMITTING = "submitting"
@@ -21,12 +21,12 @@ class JobState(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What this state means, in one sentence."""
+        """The meaning of this state, in one sentence."""
         return _SENTENCES[self]
 
     @property
     def is_terminal(self) -> bool:
-        """Succeeded, failed or cancelled: a run does nothing more for it, unless it makes a failed one again."""
+        """Succeeded, failed or cancelled: a run does nothing more for the job, except to make a failed one again."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
     @property
@@ -36,7 +36,7 @@ class JobState(StrEnum):
 
     @property
     def is_unsettled(self) -> bool:
-        """Submitted, or about to be, and neither given back nor terminal: it may cost money, or has."""
+        """Submitting, in doubt, generating or downloading: it may cost money, or has cost some."""
         return self in (JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING)
 
     @property
@@ -77,24 +77,23 @@ class InputFile:
 
     @property
     def reference(self) -> str:
-        """What stands in the request for it until it is sent."""
+        """The value that represents the file in the request until it is sent."""
         return f"{INPUT_PREFIX}{self.sha256}"
 
 
 INPUT_PREFIX = "batchveo-input:"
-"""Marks a request value that stands for an input file kept in the state."""
+"""The beginning of a request value that represents an input file in the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """One video asked for by a manifest, fully expanded and validated.
+    """One video that a manifest asks for, expanded and validated.
 
-    ``id`` is derived from the normalised request, the repeat index and the manifest's own ``id``; the same
-    request in the same place always has the same one. ``name`` is as the user wrote it, ``stem`` is the name
-    made safe for every file system (no extension; what is unique among all jobs is decided by the store).
-    ``index`` is the repeat index from 0. ``tries``: how often it may be made if it fails free; ``None``: as the
-    run says. ``manifest`` is the file that asked for it; ``source`` and ``line`` are where its prompt stands,
-    which may be a prompts file.
+    ``id`` follows from the normalised request, the repeat index and the manifest's own ``id``, so it is always the
+    same. ``name`` is as the user wrote it; ``stem`` is the name made safe for every file system, without extension
+    (the store makes it unique among all jobs). ``index`` is the repeat index from 0. ``tries``: how often the video
+    may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
+    it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file.
     """
 
     id: str
@@ -113,10 +112,11 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the state holds it. Times are seconds since the epoch, UTC; money is US dollars.
+    """A job as the database stores it. Times are seconds since the epoch, UTC; money is US dollars.
 
-    ``api_key_label``: the label of the API key it was last submitted with; ``None`` for the only one, which has none.
-    ``service``: what the run that took it on called its service, an address or ``sandbox``.
+    ``api_key_label``: the label of the API key of its last submit; ``None`` if there is only one key, without a label.
+    ``service``: the service of the run that submitted it, an address or ``sandbox``.
+    ``troubles``: failures in a row of the current step. ``tried``: generations that ended with an error.
     """
 
     seq: int
@@ -157,11 +157,11 @@ class Job:
 
     @property
     def key(self) -> str | None:
-        """``api_key_label`` by its former name, for scripts written before it changed."""
+        """``api_key_label`` by its former name, for older scripts."""
         return self.api_key_label
 
     @property
     def prompt(self) -> str:
-        """The prompt as it is sent; empty where an unvalidated model has none."""
+        """The prompt as it is sent; empty if an unvalidated model has none."""
         prompt = self.request.get("prompt", "")
         return prompt if isinstance(prompt, str) else str(prompt)

@@ -1,7 +1,7 @@
-"""What can come of one step of a job, as values.
+"""The outcomes of one step of a job, as values.
 
-Whether a fault is permanent, passing or of unknown outcome is decided once, where the answer is read, and
-carried by the type; ``states.next_state`` then says what the job becomes.
+The code that reads an answer decides whether a failure is permanent, temporary or of unknown outcome; the type of the
+outcome carries that decision, and ``state_machine.next_state`` chooses the move that follows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """Whom a trouble concerns: what else would fare no better."""
+    """What a failure concerns: everything in this scope would fail in the same way."""
 
     JOB = "job"
     MODEL = "model"
@@ -21,7 +21,7 @@ class Scope(StrEnum):
 
 
 class Stop(StrEnum):
-    """Why the whole run, not the job, cannot go on."""
+    """Why the whole run, and not only the job, cannot continue."""
 
     KEY = "key"
     CREDITS = "credits"
@@ -31,7 +31,7 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Submit: the service took the job and will bill it; ``cost_usd`` is the price, if the answer names it."""
+    """Submit: the service accepted the job and will charge for it; ``cost_usd`` is the price if the answer names it."""
 
     generation_id: str
     cost_usd: float | None = None
@@ -39,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
-    """Submit: 429; the job was not taken. ``retry_after`` is seconds, where the service named them."""
+    """Submit: 429; the job was not accepted. ``retry_after`` is seconds, if the service names them."""
 
     reason: str
     retry_after: float | None = None
@@ -47,9 +47,9 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedTemporarily:
-    """Submit: certainly not taken, for a passing reason (no connection, or the API's own 500 or 503).
+    """Submit: certainly not accepted, for a temporary reason (no connection, or the API's own 500 or 503).
 
-    ``unreachable``: there was no connection at all; the reason is the same for all who try.
+    ``unreachable``: there was no connection at all, so every other call would fail as well.
     """
 
     reason: str
@@ -59,16 +59,16 @@ class RejectedTemporarily:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Submit: this job can never succeed as it is written."""
+    """Submit: the service will never accept this request."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """Submit: not taken, and only the account's balance shows whether money, the model or the job is the reason.
+    """Submit: not accepted, and only the account's balance shows whether money, the model or the job is the reason.
 
-    ``about_money``: the answer itself says that it is about money; this counts if the balance cannot be read.
+    ``about_money``: the answer itself names money as the reason; that counts if the balance cannot be read.
     """
 
     reason: str
@@ -77,14 +77,14 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """Submit: not taken, because the service no longer offers the model."""
+    """Submit: not accepted, because the service no longer offers the model."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """Submit, poll or download: not this job's fault, and no other would fare better."""
+    """Submit, poll or download: the job is not the reason, and every other job would fail as well."""
 
     stop: Stop
     reason: str
@@ -92,14 +92,14 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitUncertain:
-    """Submit: the service may or may not have taken the job."""
+    """Submit: the service may or may not have accepted the job."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillGenerating:
-    """Poll: not finished. ``word`` is the service's own status; ``known`` tells whether it is documented."""
+    """Poll: not finished. ``word`` is the status of the service; ``known``: it is documented."""
 
     word: str
     known: bool = True
@@ -107,9 +107,9 @@ class StillGenerating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """Poll: the video waits at ``url``. ``cost_usd`` is what the service says it charged, if it says.
+    """Poll: the video is at ``url``. ``cost_usd`` is what the service charged, if the answer names it.
 
-    ``others``: addresses of further videos in the same answer, which no job is for.
+    ``others``: the URLs of further videos in the same answer; they belong to no job.
     """
 
     url: str
@@ -119,7 +119,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationFailed:
-    """Poll: the service gave up on this generation; ``cost_usd`` is what it says it charged all the same."""
+    """Poll: the generation ended without a video; ``cost_usd`` is what the service charged nevertheless, if it did."""
 
     reason: str
     cost_usd: float | None = None
@@ -127,10 +127,10 @@ class GenerationFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollError:
-    """Poll: no usable answer this time. ``unknown``: the service says that it knows no such generation.
+    """Poll: no usable answer this time. ``unknown``: the service does not know the generation.
 
-    ``final``: the answer is about this generation alone, and has the form of a last word.
-    ``unreachable``: there was no connection at all; the reason is the same for all who try.
+    ``final``: the answer is about this generation alone, and looks permanent.
+    ``unreachable``: there was no connection at all, so every other call would fail as well.
     """
 
     reason: str
@@ -143,14 +143,14 @@ class PollError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """Poll: the same useless answer again and again, for this generation alone; its job is put aside."""
+    """Poll: the same unusable answer many times, for this generation alone; the run polls it seldom from now on."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloaded:
-    """Download: the file stands verified under its final name. ``notes``: what to know of the disk."""
+    """Download: the verified file has its final name. ``notes``: remarks on the disk."""
 
     folder: str
     file: str
@@ -161,10 +161,10 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadError:
-    """Download: no whole video this time. ``stale_url`` asks for a fresh URL by polling again.
+    """Download: no complete video this time. ``stale_url``: poll again for a fresh URL.
 
-    ``tries``: how many in a row before this run sets the video aside, for the next one to try again: what a host
-    sends on purpose does not change by waiting, what a network does to it may. ``None``: patience decides.
+    ``tries``: after so many in a row this run leaves the video to the next run. An answer that a host sends on purpose
+    does not change by waiting, a network failure may. ``None``: the setting ``patience`` decides.
     """
 
     reason: str
@@ -175,7 +175,7 @@ class DownloadError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlExpired:
-    """Download: the URL had ended, by its own word, before its turn came; the generation is polled for another."""
+    """Download: the URL expired before the download began; the generation is polled for another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,23 +187,24 @@ class DiskRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundInLog:
-    """Reconcile: the usage log knows the request; its generation is ours."""
+    """Reconcile: the usage log has the request, with this generation."""
 
     generation_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedInLog:
-    """Reconcile: the usage log, or the ledger, shows that the request was not charged."""
+    """Reconcile: the usage log or the ledger shows that the request was not charged."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsentFromLog:
-    """Reconcile: not in the log. ``settled``: the log has had its time, so its silence counts.
+    """Reconcile: the usage log does not show what became of the request.
 
-    ``reason`` is what there is instead of a generation, where that is not silence.
+    ``settled``: the settling time is over, so absence counts. ``resubmit``: the user wants a submit that is absent to
+    be sent again. ``reason``: what was found instead, in words.
     """
 
     settled: bool
@@ -213,14 +214,14 @@ class AbsentFromLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCharged:
-    """Reconcile: a failed generation that has no try left was free, as the log or the ledger shows."""
+    """Reconcile: the log or the ledger shows that a failed generation without a try left was free."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """Reconcile: no video came of the generation, and it was charged all the same (US dollars)."""
+    """Reconcile: the generation has no video, and the service charged for it (US dollars)."""
 
     usd: float
 

@@ -1,14 +1,14 @@
-"""What a run can be told."""
+"""The settings of a run, and of the cluster that it may use."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from batchveo.core.destination import BucketUrl, Destination, parse_destination, require_cloud
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars, parse_destination, require_cloud
 from batchveo.core.errors import UsageError
-from batchveo.core.sidecar_location import BESIDE, Sidecars
 
 USUAL_CONCURRENCY = 10
 LEAST_POLL_RATE = 4.0
@@ -17,7 +17,7 @@ USUAL_POLL_INTERVAL = 10.0
 
 
 class Doubt(StrEnum):
-    """What becomes of a submit that the usage log stays silent about."""
+    """What a run does about a submit that never appears in the usage log."""
 
     HOLD = "hold"
     RESUBMIT = "resubmit"
@@ -25,19 +25,19 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """How a run goes about it. Times are seconds.
+    """The settings of a run. Times are seconds.
 
-    ``output``: a folder, or the URL of a prefix in a bucket. ``concurrency``: generations in flight, at most.
-    ``rate``: submits a minute, at most. ``downloads``: videos fetched at once.
-    ``poll_interval``: fixed gap between polls of a generation; adaptive without it.
-    ``poll_rate``: polls a second over all generations, at most, while polling adapts; without it, what a poll of
-    each every ten seconds would take, but at least 4. ``settle``: how late the usage log may be before its
-    silence counts. ``patience``: how long a run waits for one generation or one download before it leaves it,
-    unharmed, to the next run. ``budget``: US dollars that the state may spend over its whole life; what is in
-    flight or in doubt counts as spent. ``assume_price``: US dollars for a job that the price list cannot quote.
-    ``wait_for_credits``: an empty account is waited for, not an end. ``tries``: how often a generation is made in
-    all if it ends in an error and was not charged, for jobs whose manifest does not say. ``sidecars``: where those
-    of videos in a folder go.
+    ``output``: a folder, or the URL of a prefix in a bucket. ``sidecars``: their place, for videos in a folder.
+    ``concurrency``: the most generations in flight. ``rate``: the most submits a minute.
+    ``downloads``: the most downloads at once.
+    ``poll_interval``: the gap between two polls of a generation; adaptive without it. ``poll_rate``: the most polls a
+    second of all generations, if polling is adaptive; by default enough for a poll of each every 10 s, at least 4.
+    ``when_in_doubt``: what to do about a submit that is absent from the usage log after ``settle`` seconds.
+    ``patience``: how long a run waits for one generation or download before it leaves it to the next run.
+    ``budget``: the most US dollars that this database may spend, over all runs, with what is in flight or in doubt.
+    ``assume_price``: US dollars for a job without a price. ``wait_for_credits``: wait if the account is empty, instead
+    of stopping. ``tries``: how often a generation is made at most, if it fails without a charge and its manifest does
+    not set this.
     """
 
     output: Destination = Path("videos")
@@ -56,7 +56,7 @@ class RunSettings:
     sidecars: Sidecars = BESIDE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "output", parse_destination(self.output))  # text will do, as for a state
+        object.__setattr__(self, "output", parse_destination(self.output))  # a library user may pass text
         object.__setattr__(self, "sidecars", Sidecars.named(str(self.sidecars)))
         if isinstance(self.output, BucketUrl):
             require_cloud()
@@ -72,7 +72,7 @@ class RunSettings:
 
     @property
     def polls_per_second(self) -> float:
-        """The polls of all generations together, at most, while polling adapts."""
+        """The most polls a second of all generations together, if polling is adaptive."""
         return self.poll_rate or max(LEAST_POLL_RATE, self.concurrency / USUAL_POLL_INTERVAL)
 
 
@@ -89,4 +89,55 @@ _NUMBERS = {
     "assume_price": 0,
     "tries": 1,
 }
-"""The numbers among the settings, each with the least it may be."""
+"""The settings that are numbers, each with its least value."""
+
+
+LOCAL = "local"
+"""The address of a Ray that the run starts on this machine, and ends."""
+LEAST_WORKERS = 2
+_ADDRESS = re.compile(r"auto|local|(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A Ray cluster, and the number of workers of a run on it.
+
+    ``address``: ``host:port`` of the head, or ``auto`` for the cluster of this machine; ``None`` or ``local`` starts a
+    Ray on this machine for the run. ``workers``: ``None`` for one on each node, but at least two. ``silence``: seconds
+    without a sign after which a worker counts as dead.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    silence: float = 30.0
+
+    def __post_init__(self) -> None:
+        check_address(self.address)
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"--workers {self.workers} is out of range")
+        if not 1 <= self.silence < float("inf"):
+            raise UsageError(f"a silence of {self.silence} s is out of range")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the run starts its Ray."""
+        return self.address in (None, LOCAL)
+
+    def workers_on(self, nodes: int) -> int:
+        """The number of workers on so many nodes."""
+        return max(LEAST_WORKERS, nodes) if self.workers is None else self.workers
+
+
+def check_address(address: str | None) -> None:
+    """Raise ``UsageError`` unless a run can use ``address``."""
+    if address is None or _ADDRESS.fullmatch(address):
+        return
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray {address}: a run is driven from a machine of the cluster, where its state is, and not through "
+            "Ray's client; start it there with --ray auto"
+        )
+    raise UsageError(
+        f"--ray {address!r} is not the address of a cluster: write host:port, auto, or nothing for a Ray on this "
+        "machine (and manifests before --ray)"
+    )

@@ -1,4 +1,4 @@
-"""When a signed URL ends, as it says itself."""
+"""The time at which a signed URL expires, read from its parameters."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 SHORTEST, LONGEST = 1.0, 366 * 86_400.0
-"""Seconds that a URL may be good for; what says otherwise is not believed."""
+"""Seconds that a URL may be valid; other values are ignored."""
 AN_EPOCH = 1_000_000_000.0
-"""From here on a number is seconds since the epoch, below it seconds from now."""
+"""A number from here on is seconds since the epoch, a smaller one seconds from now."""
 MILLISECONDS = 100_000_000_000.0
-"""From here on it is in milliseconds."""
+"""A number from here on is milliseconds since the epoch."""
 
 ENDS = frozenset({"expires", "x-expires", "expiry", "expiration", "expires_at", "expires-at", "se"})
-"""Parameters that hold an epoch, seconds from now or a date: of CloudFront, S3's first scheme, Azure, others."""
+"""Parameters with an epoch, seconds from now or a date: of CloudFront, S3's first scheme, Azure and others."""
 LENGTHS = frozenset({"expires_in", "expires-in"})
-"""Parameters that hold seconds from now."""
+"""Parameters with seconds from now."""
 EPOCHS = frozenset({"exp", "e"})
-"""Parameters that hold an epoch; a small number there is something else."""
+"""Parameters with an epoch; a small number there means something else."""
 _SIGNED = re.compile(r"x-[a-z]{2,8}-expires")
 """Seconds from the date in ``x-...-date`` beside it: of S3, Google Cloud Storage, Alibaba and others."""
 _BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
@@ -27,24 +27,25 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
 
 
 def expires_at(url: str, received_at: float) -> float | None:
-    """Seconds since the epoch at which ``url`` ends; ``None`` if it does not say so, or nothing credible.
+    """Seconds since the epoch at which ``url`` expires; ``None`` if it has no credible time.
 
-    ``received_at`` (seconds since the epoch) is when it came: some count from then. Of several ends the first
-    counts. One that has passed when the URL comes is the error of a clock: the URL is tried as if it did not say.
+    ``received_at`` (seconds since the epoch) is when it arrived: some parameters count from then. The first of several
+    times counts.
     """
     try:
-        said = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
+        parameters = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
     except ValueError:
         return None
-    ends = (end for name, value in said.items() for end in _ends(name, value, said, received_at))
+    # a URL that has expired when it arrives shows that a clock is wrong: it is tried as if it had no time
+    ends = (end for name, value in parameters.items() for end in _read_ends(name, value, parameters, received_at))
     return min((end for end in ends if SHORTEST <= end - received_at <= LONGEST), default=None)
 
 
-def _ends(name: str, value: str, said: dict[str, str], received_at: float) -> Iterator[float]:
-    """What one parameter says, at most one moment."""
-    number = _number(value)
+def _read_ends(name: str, value: str, parameters: dict[str, str], received_at: float) -> Iterator[float]:
+    """The time of one parameter; none or one."""
+    number = _parse_number(value)
     if _SIGNED.fullmatch(name) and number is not None:
-        start = _moment(said.get(f"{name.removesuffix('expires')}date", ""))
+        start = _parse_moment(parameters.get(f"{name.removesuffix('expires')}date", ""))
         yield number + (received_at if start is None else start)
     elif name in LENGTHS and number is not None:
         yield received_at + number
@@ -53,16 +54,16 @@ def _ends(name: str, value: str, said: dict[str, str], received_at: float) -> It
             yield number / 1000 if number >= MILLISECONDS else number
         elif name in ENDS:
             yield received_at + number
-    elif name in ENDS and (moment := _moment(value)) is not None:
+    elif name in ENDS and (moment := _parse_moment(value)) is not None:
         yield moment
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _moment(text: str) -> float | None:
-    """ISO 8601 or its basic form; a plus sign that was not quoted has become a space."""
+def _parse_moment(text: str) -> float | None:
+    """A date in ISO 8601 or its basic form; an unquoted plus sign has become a space."""
     basic = _BASIC.fullmatch(text)
     try:
         moment = datetime.fromisoformat(

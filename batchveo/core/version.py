@@ -1,3 +1,3 @@
-"""The version, a leaf that every room may import."""
+"""The version."""
 
 __version__ = "0.1.0"

@@ -1,188 +1,229 @@
-"""Clips on their way from the state into the folder, one by one."""
+"""The clips of an export: each video checked, placed in the folder or a shard, and noted in the index."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.models import Job
-from batchveo.dataset.columns import MEASURED, Row, measured_by, row_of
-from batchveo.dataset.fetch import Fetching, settle
-from batchveo.dataset.index import Entry, Record
-from batchveo.dataset.place_file import How, arrive
+from batchveo.dataset.columns import MEASURED, Row, build_row, measured_columns
+from batchveo.dataset.index import ExportIndex, IndexedClip
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
-from batchveo.dataset.webdataset import Clip, Shards
-from batchveo.storage.local_files import SUFFIX, measure, sync
-from batchveo.storage.probe import Unreadable, can_probe, probe
-from batchveo.storage.reader import BucketVideo, video_at
-from batchveo.store import MoveLost, Store
+from batchveo.dataset.webdataset import ShardClip, ShardWriter
+from batchveo.storage.file_system import measure_file, rename_file, sync_path
+from batchveo.storage.probe import UnreadableVideo, can_probe, probe_video
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
+
+DOWNLOADS = ".fetching"
+"""The folder in the dataset for a video that is copied from a bucket; removed at the end."""
+_CHUNK = 1 << 30
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+
+
+class How(StrEnum):
+    """How a file was placed."""
+
+    LINKED = "linked"
+    SYMLINKED = "symlinked"
+    COPIED = "copied"
 
 
 class _Unfit(Exception):
-    """A video cannot be exported; ``str()`` says why."""
+    """A video cannot be exported; ``str()`` is the reason."""
 
 
-class Clips:
-    """Takes jobs that succeeded. ``added`` counts new clips, ``elsewhere`` those whose split is another by now."""
+class ClipExporter:
+    """Exports succeeded jobs; close it at the end.
+
+    ``added`` counts new clips, ``elsewhere`` those whose split would be another now.
+    """
 
     def __init__(
         self,
-        store: Store,
         folder: Path,
         settings: ExportSettings,
-        record: Record,
+        index: ExportIndex,
         *,
-        shards: Shards | None,
+        shards: ShardWriter | None,
         places_files: bool,
     ) -> None:
         self.added = 0
         self.elsewhere = 0
         self.placed: Counter[How] = Counter()
         self.troubles: list[Trouble] = []
-        self._store = store
         self._folder = folder
         self._settings = settings
-        self._record = record
+        self._index = index
         self._shards = shards
         self._places_files = places_files
-        self._fetching = Fetching(folder)
+        self._downloads = folder / DOWNLOADS
+        self.close()  # left by a death
 
     def close(self) -> None:
-        """Take away what was fetched for the way only."""
-        self._fetching.close()
+        """Remove the copies of videos in buckets."""
+        shutil.rmtree(self._downloads, ignore_errors=True)
 
-    def take(self, job: Job, *, now: float) -> None:
-        """Export one job, as far as that is not done; what is wrong with it goes to ``troubles``."""
-        entry = self._record.entries.get(job.id)
+    def export_job(self, job: Job) -> None:
+        """Export one job, if that is not done; a problem is added to ``troubles``."""
+        clip = self._index.clips.get(job.id)
         try:
-            if entry is not None and entry.sha256 != job.sha256:
+            if clip is not None and clip.sha256 != job.sha256:
                 raise _Unfit("it was fetched anew since it was exported; export into a new folder")  # noqa: TRY301
-            known = self._record.row(entry) if entry else None
-            self._bring(job, entry, known, now)
-        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            missing = isinstance(error, FileNotFoundError)
-            self._trouble(job, "missing" if missing else f"cannot be read: {error.strerror}")
-        except (_Unfit, Unreadable) as error:
-            self._trouble(job, str(error))
+            self._export_video(job, clip, self._index.read_row(clip) if clip else None)
+        except FileNotFoundError:
+            self._add_trouble(job, "missing")
+        except (PermissionError, IsADirectoryError) as error:
+            self._add_trouble(job, f"cannot be read: {error.strerror}")
+        except (_Unfit, UnreadableVideo) as error:
+            self._add_trouble(job, str(error))
 
-    def is_there(self, entry: Entry) -> bool:
-        """Whether the clip's file stands in the folder, where the formats want one."""
+    def has_file(self, clip: IndexedClip) -> bool:
+        """Whether the clip's file is in the folder, if the formats need one."""
         if not self._places_files:
             return True
         try:
-            return (self._folder / entry.file_name).stat().st_size == entry.bytes
+            return (self._folder / clip.file_name).stat().st_size == clip.bytes
         except OSError:
             return False
 
-    def _trouble(self, job: Job, problem: str) -> None:
+    def _add_trouble(self, job: Job, problem: str) -> None:
         self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
 
-    def _bring(self, job: Job, entry: Entry | None, known: Row | None, now: float) -> None:
+    def _export_video(self, job: Job, clip: IndexedClip | None, known: Row | None) -> None:
         video = video_at(job)
-        source = self._fetching.path(video, job)
-        fetched = isinstance(video, BucketVideo)
-        wants_file = self._places_files and not (entry and self._is_good(entry, source))
-        wants_shard = self._shards is not None and job.id not in self._record.shard_of
-        if wants_file or wants_shard or (fetched and self._wants_probe(entry, known)):
-            self._fetching.bring(video, source)
-            _check(source, job)
-        row = self._row(job, source, entry, known)
+        source = self._local_path(video, job)
+        in_bucket = isinstance(video, BucketVideo)
+        needs_file = self._places_files and not (clip and self._is_intact(clip))
+        needs_shard = self._shards is not None and job.id not in self._index.shard_of
+        if needs_file or needs_shard or (in_bucket and self._needs_probe(clip, known)):
+            self._download(video, source)
+            _check_source(source, job)
+        row = self._build_row(job, source, clip, known)
         target = self._folder / str(row["file_name"])
-        if entry is None and wants_file:
+        if clip is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
-        moving = self._settings.files is Files.MOVE
-        origin = str(source) if moving and source != target else entry.origin if entry else None
-        if row != known or (entry and origin != entry.origin):
-            self._record.add(row, origin=origin)
-        if wants_file and fetched:
-            settle(source, target)
-            self.placed[How.COPIED] += 1
-        elif wants_file:
-            self._place(source, target, job)
-        if moving:
-            self._finish_move(job, target, origin, now)
-        if wants_shard and self._shards is not None:
+        if row != known:  # before the file: after a death the export knows it as its own
+            self._index.add_clip(row)
+        if needs_file:
+            self._place_video(source, target, job, in_bucket=in_bucket)
+        if needs_shard and self._shards is not None:
             path = target if self._places_files else source
-            self._shards.take(str(row["split"]), Clip(job.id, path, job.bytes or 0, row, path == source and fetched))
-        elif fetched:
+            temporary = in_bucket and path == source
+            self._shards.add_clip(str(row["split"]), ShardClip(job.id, path, job.bytes or 0, row, temporary))
+        elif in_bucket:
             source.unlink(missing_ok=True)
-        self.added += entry is None
+        self.added += clip is None
 
-    def _wants_probe(self, entry: Entry | None, known: Row | None) -> bool:
+    def _local_path(self, video: StoredVideo, job: Job) -> Path:
+        """The video's file, or the file that ``_download`` makes of it."""
+        return self._downloads / f"{job.id}{VIDEO_SUFFIX}" if isinstance(video, BucketVideo) else video.absolute()
+
+    def _download(self, video: StoredVideo, path: Path) -> None:
+        """Copy the video of a bucket; raises ``OSError``."""
+        if isinstance(video, BucketVideo):
+            self._downloads.mkdir(exist_ok=True)
+            path.unlink(missing_ok=True)
+            video.copy_to(path, video.read_head())
+
+    def _needs_probe(self, clip: IndexedClip | None, known: Row | None) -> bool:
         """Whether its headers have not been read yet, and no file in the folder has them."""
-        there = self._places_files and entry is not None
-        return can_probe() and not there and (known or {}).get(MEASURED[0]) is None
+        in_folder = self._places_files and clip is not None
+        return can_probe() and not in_folder and (known or {}).get(MEASURED[0]) is None
 
-    def _is_good(self, entry: Entry, source: Path) -> bool:
-        """Whether the clip is in the folder as recorded: by its size, or to the last byte where that is asked.
-
-        So it is of what a move would leave as the only copy.
-        """
-        path = self._folder / entry.file_name
-        if not self.is_there(entry):
+    def _is_intact(self, clip: IndexedClip) -> bool:
+        """Whether the clip is in the folder as recorded: by its size, or with ``verify`` by its hash."""
+        if not self.has_file(clip):
             return False
-        only_one = self._settings.files is Files.MOVE and source != path
-        if only_one and path.is_symlink():
-            return False
-        return not (only_one or self._settings.verify) or measure(path)[1] == entry.sha256
+        return not self._settings.verify or measure_file(self._folder / clip.file_name)[1] == clip.sha256
 
-    def _row(self, job: Job, source: Path, entry: Entry | None, known: Row | None) -> Row:
+    def _build_row(self, job: Job, source: Path, clip: IndexedClip | None, known: Row | None) -> Row:
         split = self._settings.splitting.part_of(job)
-        if entry is not None and entry.split != split:
+        if clip is not None and clip.split != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
-            split = entry.split
+            split = clip.split
         measured: Mapping[str, object] = known or {}
         if can_probe() and measured.get(MEASURED[0]) is None:
-            there = self._folder / entry.file_name if entry and not source.exists() else source
-            measured = measured_by(probe(there))
-        name = entry.file_name if entry else f"{split}/{job.stem}{SUFFIX}"
-        return row_of(job, split=split, file_name=name, measured=measured)
+            readable = self._folder / clip.file_name if clip and not source.exists() else source
+            measured = measured_columns(probe_video(readable))
+        name = clip.file_name if clip else f"{split}/{job.stem}{VIDEO_SUFFIX}"
+        return build_row(job, split=split, file_name=name, measured=measured)
 
-    def _place(self, source: Path, target: Path, job: Job) -> None:
+    def _place_video(self, source: Path, target: Path, job: Job, *, in_bucket: bool) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if in_bucket:
+            sync_path(source)
+            rename_file(source, target)
+            self.placed[How.COPIED] += 1
+            return
         if target.exists() and source.samefile(target) and not target.is_symlink():
             return
-        how = arrive(source, target, self._settings.files)
-        if how is How.COPIED and measure(target)[1] != job.sha256:
+        how = place_file(source, target, self._settings.files)
+        # A link has the bytes that were checked; a copy may differ on a bad disk.
+        if how is How.COPIED and measure_file(target)[1] != job.sha256:
             raise _Unfit(f"the copy at {target} is not like it: is the disk sound?")
-        if self._settings.files is not Files.MOVE:
-            self.placed[how] += 1
+        self.placed[how] += 1
 
-    def _finish_move(self, job: Job, target: Path, origin: str | None, now: float) -> None:
-        """Let the state know the new place, then take the old name away: at each moment one of both is whole."""
-        source = self._fetching.path(video_at(job), job)
-        if source != target:
-            for folder in (target.parent, self._folder, self._folder.parent):
-                sync(folder)
-            try:
-                self._store.transitions.record_place(job, target, now=now)
-            except MoveLost as error:
-                raise _Unfit(str(error)) from None
-            self.placed[How.MOVED] += 1
-        old = Path(origin) if source == target and origin is not None else source
-        if old != target and _is_copy(old, target, job):
-            old.unlink()
+
+def place_file(source: Path, target: Path, files: Files) -> How:
+    """Link or copy the file at ``source`` to ``target``, in place of what is there."""
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    # resolve: a link to a link breaks if the one between goes
+    how = _make_part(source.resolve(strict=True), part, files)
+    rename_file(part, target)
+    part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
+    return how
+
+
+def _make_part(source: Path, part: Path, files: Files) -> How:
+    if files is Files.LINK:
+        try:
+            os.link(source, part)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            return How.LINKED
+        try:
+            part.symlink_to(source)
+        except OSError:  # Windows requires a privilege, some file systems have no symbolic links
+            pass
+        else:
+            return How.SYMLINKED
+    _copy_file(source, part)
+    return How.COPIED
+
+
+def _copy_file(source: Path, part: Path) -> None:
+    """Copy in the kernel if it can, which costs nothing on a file system that shares blocks."""
+    with source.open("rb") as old, part.open("xb") as new:
+        try:
+            while os.copy_file_range(old.fileno(), new.fileno(), _CHUNK):
+                pass
+        except (AttributeError, OSError):  # not on this system, or not between these file systems
+            old.seek(0)
+            new.truncate(0)
+            new.seek(0)
+            shutil.copyfileobj(old, new, 1 << 20)
+    sync_path(part)
 
 
 def _refuse_stranger(target: Path, job: Job) -> None:
-    """Raise ``_Unfit`` where another file has the place: only what is the same to the last byte is taken over."""
-    if target.is_symlink() or (target.exists() and measure(target) != (job.bytes, job.sha256)):
-        raise _Unfit(f"another file stands at {target}; it was left alone")
+    """Raise ``_Unfit`` if another file has the name; only a file with the same bytes is taken over."""
+    if target.is_symlink() or (target.exists() and measure_file(target) != (job.bytes, job.sha256)):
+        raise _Unfit(f"another file is at {target}; it was left alone")
 
 
-def _check(source: Path, job: Job) -> None:
-    """Raise ``_Unfit`` unless the video is as the state recorded it."""
-    size, digest = measure(source)
+def _check_source(source: Path, job: Job) -> None:
+    """Raise ``_Unfit`` unless the video is as the database recorded it."""
+    size, digest = measure_file(source)
     if size != job.bytes:
         raise _Unfit(f"{size} bytes, recorded were {job.bytes}")
     if digest != job.sha256:
         raise _Unfit("its content has changed since it was recorded")
-
-
-def _is_copy(old: Path, target: Path, job: Job) -> bool:
-    """Whether taking ``old`` away loses nothing: the target has the same bytes, and they are those paid for."""
-    if not old.exists() or not target.exists():
-        return False
-    if target.is_symlink() or (target.parent.samefile(old.parent) and target.name == old.name):
-        return False
-    return old.samefile(target) or measure(target)[1] == measure(old)[1] == job.sha256

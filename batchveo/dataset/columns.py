@@ -1,19 +1,20 @@
-"""The columns of a dataset: everything that made a clip, with what is in its file."""
+"""The columns of a dataset: all that made a clip and all that its file holds, with types for every value."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from enum import Enum
 
 from batchveo.core.models import Job
 from batchveo.provider.catalog import MODELS, ParamType
 from batchveo.storage.probe import MediaInfo
+from batchveo.storage.sidecar import format_time, generation_seconds
 
 Row = dict[str, object]
-"""One clip: a value for each of ``COLUMNS``, ``None`` where there is none. A model outside the catalogue may have
-values of other types than ``COLUMNS`` says; ``ColumnTypes`` finds types that hold all of them."""
+"""One clip: a value or ``None`` for each of ``COLUMNS``. A model outside the catalogue may have values of other types
+than in ``COLUMNS``; ``TypeSurvey`` finds types that hold all of them."""
 
 
 class Kind(Enum):
@@ -29,14 +30,20 @@ _OWN = ("prompt", "negative_prompt", "seed")
 _KINDS = {ParamType.INTEGER: Kind.INTEGER, ParamType.BOOLEAN: Kind.FLAG}
 _LIST_MARK = "|"
 
+SAMPLE = 100
+"""Rows that every loader reads before it decides on types; it reads some megabytes, or ten thousand rows."""
+_INT64 = 1 << 63
+_EXACT = 1 << 53
+"""Whole numbers up to here are exact as floating point numbers; larger ones may change."""
 
-def _parameters() -> dict[str, Kind]:
-    """What some model takes, besides what has a place of its own."""
+
+def _list_parameters() -> dict[str, Kind]:
+    """The parameters of all models that have no column of their own."""
     params = {name: param for model in MODELS.values() for name, param in model.params.items()}
     return {name: _KINDS.get(param.type, Kind.TEXT) for name, param in params.items() if name not in _OWN}
 
 
-PARAMETERS = _parameters()
+PARAMETERS = _list_parameters()
 
 COLUMNS: Mapping[str, Kind] = {
     "file_name": Kind.TEXT,
@@ -79,30 +86,28 @@ COLUMNS: Mapping[str, Kind] = {
     "audio_channels": Kind.INTEGER,
     "audio_rate": Kind.INTEGER,
 }
-"""Every column, in its order, with its usual type. What was asked for comes before what was measured: ``duration``
-is the request's, ``seconds`` the file's."""
+"""Every column in its order, with its usual type. Requested values come before measured ones: ``duration`` is the
+request's, ``seconds`` the file's."""
 
 MEASURED = tuple(COLUMNS)[tuple(COLUMNS).index("width") :]
-"""The columns that ``media.probe`` fills."""
+"""The columns that ``probe_video`` fills."""
 
 
-def row_of(job: Job, *, split: str, file_name: str, measured: Mapping[str, object]) -> Row:
-    """The row of a succeeded job; ``measured`` has the values of ``MEASURED``, or nothing."""
-    request, defaulted = completed(job)
-    seconds = None
-    if job.completed_at is not None and job.submitted_at is not None:
-        seconds = round(job.completed_at - job.submitted_at, 3)
+def build_row(job: Job, *, split: str, file_name: str, measured: Mapping[str, object]) -> Row:
+    """The row of a succeeded job; ``measured`` has the values of ``MEASURED``, or is empty."""
+    # The defaults belong to the request: a later default of the service would change what the row means.
+    request, defaulted = _add_defaults(job)
     row: Row = {
         "file_name": file_name,
         "text": job.prompt,
-        "negative_prompt": _flat(request.get("negative_prompt")),
+        "negative_prompt": _flatten(request.get("negative_prompt")),
         "split": split,
         "model": job.model,
-        "seed": _flat(request.get("seed")),
-        **{name: _flat(request.get(name)) for name in PARAMETERS},
+        "seed": _flatten(request.get("seed")),
+        **{name: _flatten(request.get(name)) for name in PARAMETERS},
         "defaulted": ",".join(defaulted),
-        "request": _json(request),
-        "meta": _json(job.meta),
+        "request": _to_json(request),
+        "meta": _to_json(job.meta),
         "name": job.name,
         "repeat_index": job.index,
         "job_id": job.id,
@@ -112,11 +117,11 @@ def row_of(job: Job, *, split: str, file_name: str, measured: Mapping[str, objec
         "source": job.source,
         "line": job.line,
         "attempts": job.attempts,
-        "created_at": _iso(job.created_at),
-        "submitted_at": _iso(job.submitted_at),
-        "completed_at": _iso(job.completed_at),
-        "finished_at": _iso(job.finished_at),
-        "generation_seconds": seconds,
+        "created_at": format_time(job.created_at),
+        "submitted_at": format_time(job.submitted_at),
+        "completed_at": format_time(job.completed_at),
+        "finished_at": format_time(job.finished_at),
+        "generation_seconds": generation_seconds(job),
         "cost_usd": job.cost_usd,
         "bytes": job.bytes,
         "sha256": job.sha256,
@@ -125,15 +130,15 @@ def row_of(job: Job, *, split: str, file_name: str, measured: Mapping[str, objec
     return {name: row[name] for name in COLUMNS}
 
 
-def completed(job: Job) -> tuple[dict[str, object], tuple[str, ...]]:
-    """The request with what the service fills in, by the catalogue, with the names of what was filled in."""
+def _add_defaults(job: Job) -> tuple[dict[str, object], tuple[str, ...]]:
+    """The request with the defaults of the service, by the catalogue, and the names of what they fill in."""
     model = MODELS.get(job.model)
     params = model.params if model else {}
     absent = {n: p.default for n, p in params.items() if p.default is not None and n not in job.request}
     return {**job.request, **absent}, tuple(absent)
 
 
-def measured_by(info: MediaInfo) -> Row:
+def measured_columns(info: MediaInfo) -> Row:
     """The measured columns of a file. A silent clip has no channels: 0, not an unknown number of them."""
     return {
         "width": info.width,
@@ -151,8 +156,8 @@ def measured_by(info: MediaInfo) -> Row:
     }
 
 
-def _flat(value: object) -> object:
-    """The value of a parameter as one cell: lists by ``|``, whatever is nested as JSON."""
+def _flatten(value: object) -> object:
+    """The value of a parameter as one cell: a list joined by ``|``, a nested value as JSON."""
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
         return _LIST_MARK.join(map(str, value))
     if isinstance(value, list | dict):
@@ -160,9 +165,78 @@ def _flat(value: object) -> object:
     return value
 
 
-def _json(value: Mapping[str, object]) -> str:
+def _to_json(value: Mapping[str, object]) -> str:
     return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
 
 
-def _iso(when: float | None) -> str | None:
-    return None if when is None else datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+@dataclass(frozen=True, slots=True)
+class ColumnTypes:
+    """A type for each column, from all rows: loaders take one type per column for all splits.
+
+    A column has its type in ``COLUMNS`` unless some value does not fit: whole numbers beside fractions become
+    numbers, any other mixture becomes text.
+    """
+
+    kinds: Mapping[str, Kind]
+
+    def fit_row(self, row: Row) -> Row:
+        """The row with each value in the type of its column."""
+        return {name: _convert(self.kinds[name], value) for name, value in row.items()}
+
+
+@dataclass(slots=True)
+class TypeSurvey:
+    """Reads rows one by one, for the types of their columns and the rows that show a type first."""
+
+    _found: dict[str, set[Kind]] = field(default_factory=dict)
+    _largest: dict[str, int] = field(default_factory=dict)
+    _unseen: set[str] = field(default_factory=lambda: set(COLUMNS))
+    _rows: int = 0
+    _leaders: set[str] = field(default_factory=set)
+
+    def add_row(self, row: Row) -> None:
+        """Read one row."""
+        for name, value in row.items():
+            if value is not None:
+                self._add_value(name, value)
+        shown = {name for name in self._unseen if row[name] is not None}
+        # A row inside the sample is seen by the loader anyway; later ones must lead the table.
+        if shown and self._rows >= SAMPLE:
+            self._leaders.add(str(row["job_id"]))
+        self._unseen -= shown
+        self._rows += 1
+
+    def find_types(self) -> ColumnTypes:
+        """The types that hold every value."""
+        return ColumnTypes({name: self._find_type(name, usual) for name, usual in COLUMNS.items()})
+
+    def find_leaders(self) -> frozenset[str]:
+        """The ids of jobs whose rows show the type of a column first, but after the sample of a loader."""
+        return frozenset(self._leaders)
+
+    def _add_value(self, name: str, value: object) -> None:
+        if type(value) is int:
+            self._largest[name] = max(self._largest.get(name, 0), abs(value))
+        # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
+        if type(value) is not COLUMNS[name].value:
+            self._found.setdefault(name, {COLUMNS[name]}).add(_kind_of(value))
+
+    def _find_type(self, name: str, usual: Kind) -> Kind:
+        kinds = self._found.get(name, {usual})
+        largest = self._largest.get(name, 0)
+        if kinds == {Kind.INTEGER, Kind.NUMBER}:  # a float must hold every whole number exactly
+            return Kind.NUMBER if largest <= _EXACT else Kind.TEXT
+        (kind,) = kinds if len(kinds) == 1 else (Kind.TEXT,)
+        return Kind.TEXT if kind is Kind.INTEGER and largest >= _INT64 else kind
+
+
+def _kind_of(value: object) -> Kind:
+    return next((kind for kind in Kind if type(value) is kind.value), Kind.TEXT)
+
+
+def _convert(kind: Kind, value: object) -> object:
+    if value is None or type(value) is kind.value:
+        return value
+    if kind is Kind.NUMBER:
+        return float(value)  # type: ignore[arg-type]  # a whole number that is exact
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

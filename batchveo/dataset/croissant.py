@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.dataset.column_types import ColumnTypes
-from batchveo.dataset.columns import COLUMNS, Kind
-from batchveo.dataset.index import Record
+from batchveo.dataset.columns import COLUMNS, ColumnTypes, Kind
+from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import Format
 from batchveo.dataset.statistics import Tally
-from batchveo.dataset.videofolder import Described
-from batchveo.storage.local_files import measure
+from batchveo.dataset.tables import WrittenMetadata
+from batchveo.storage.file_system import measure_file
 
 CROISSANT = "croissant.json"
 
@@ -37,7 +36,7 @@ _JSONL = "application/jsonlines"
 _PARQUET = "application/x-parquet"
 _ENCODINGS = {"jsonl": _JSONL, "csv": "text/csv", "parquet": _PARQUET}
 _TABLES = (Format.PARQUET, Format.JSONL, Format.CSV)
-"""The tables, those with the most exact types first."""
+"""The tables, the most exact types first."""
 
 _MEANINGS = {
     "file_name": "The video, from the folder's top; from the split's folder in metadata beside the videos.",
@@ -56,19 +55,19 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Croissant:
-    """What the document is made from; ``described`` is the metadata beside the videos, where there are some."""
+    """The content of the document; ``metadata`` is the metadata beside the videos, if any."""
 
     folder: Path
-    record: Record
+    index: ExportIndex
     tally: Tally
     types: ColumnTypes
-    described: Described | None
+    metadata: WrittenMetadata | None
 
-    def text(self) -> str:
-        """The whole document. Hashes the tables, and shards whose hash is not known."""
+    def build_text(self) -> str:
+        """The whole document. Hashes the tables, and shards whose hash is unknown."""
         days = sorted(self.tally.days)
         node: Node = {
-            "@context": _context(),
+            "@context": _make_context(),
             "@type": "sc:Dataset",
             "conformsTo": _VERSION,
             "name": "Generated videos",
@@ -76,76 +75,81 @@ class Croissant:
             **({"dateCreated": days[0], "dateModified": days[-1]} if days else {}),
             "keywords": ["video", "synthetic", "text-to-video"],
         }
-        tables = [self._table(form) for form in _TABLES if form in self.record.formats]
-        metadata = [] if self.described is None else [self._metadata(self.described)]
-        node["distribution"] = [*tables, *metadata, *self._shard_files(), *self._videos()]
+        tables = [self._describe_table(form) for form in _TABLES if form in self.index.formats]
+        metadata = [] if self.metadata is None else [self._describe_metadata(self.metadata)]
+        node["distribution"] = [*tables, *metadata, *self._list_shard_files(), *self._list_videos()]
         node["recordSet"] = self._record_sets(tables, metadata)
         return json.dumps(node, ensure_ascii=False, indent=2) + "\n"
 
     def _record_sets(self, tables: Sequence[Node], metadata: Sequence[Node]) -> list[Node]:
-        """The clips as the best of what is in the folder describes them. Plain videos are described by nothing."""
+        """The clips, by the most exact file that describes them; plain videos have none."""
         if tables:
-            return [_clips(self._fields(_by_column("fileObject", tables[0]), list(COLUMNS)))]
-        if metadata and self.described is not None:
-            return [_clips(self._fields(_by_column("fileSet", metadata[0]), self.described.columns))]
-        return _inside_shards() if Format.WEBDATASET in self.record.formats else []
+            return [_make_clips(self._make_fields(_by_column("fileObject", tables[0]), list(COLUMNS)))]
+        if metadata and self.metadata is not None:
+            return [_make_clips(self._make_fields(_by_column("fileSet", metadata[0]), self.metadata.columns))]
+        return _make_shard_records() if Format.WEBDATASET in self.index.formats else []
 
-    def _fields(self, source: Callable[[str], Node], columns: Sequence[str]) -> list[Node]:
-        return [_field(name, self.types.kinds[name], source(name)) for name in columns]
+    def _make_fields(self, source: Callable[[str], Node], columns: Sequence[str]) -> list[Node]:
+        return [_make_field(name, self.types.kinds[name], source(name)) for name in columns]
 
-    def _table(self, form: Format) -> Node:
+    def _describe_table(self, form: Format) -> Node:
         name = f"clips.{form.value}"
-        size, digest = measure(self.folder / name)
-        return _file(name, _ENCODINGS[form.value], size, digest, "All clips, a row for each.")
+        size, digest = measure_file(self.folder / name)
+        return _make_file(name, _ENCODINGS[form.value], size, digest, "All clips, a row for each.")
 
-    def _metadata(self, described: Described) -> Node:
-        name = f"metadata.{described.kind.value}"
+    def _describe_metadata(self, metadata: WrittenMetadata) -> Node:
+        name = f"metadata.{metadata.kind.value}"
         paths = [f"{split}/{name}" for split in self.tally.parts]
-        return _file_set(
-            "metadata", "The clips of each split, a row for each.", _ENCODINGS[described.kind.value], paths
+        return _make_file_set(
+            "metadata", "The clips of each split, a row for each.", _ENCODINGS[metadata.kind.value], paths
         )
 
-    def _shard(self, name: str) -> Node:
-        shard = self.record.shards[name]
+    def _describe_shard(self, name: str) -> Node:
+        shard = self.index.shards[name]
         if shard.sha256 is None:  # an earlier version wrote it
-            shard = shard._replace(sha256=measure(self.folder / name)[1])
-            self.record.add_shard(name, shard)
-        return _file(name, "application/x-tar", shard.bytes, str(shard.sha256), "A WebDataset shard.")
+            shard = shard._replace(sha256=measure_file(self.folder / name)[1])
+            self.index.add_shard(name, shard)
+        return _make_file(name, "application/x-tar", shard.bytes, str(shard.sha256), "A WebDataset shard.")
 
-    def _shard_files(self) -> list[Node]:
-        """The shards, with the captions and the rows in them: JSON, which readers of Croissant take as text."""
-        if Format.WEBDATASET not in self.record.formats:
+    def _list_shard_files(self) -> list[Node]:
+        """The shards, with their captions and rows: JSON, which readers of Croissant take as text."""
+        if Format.WEBDATASET not in self.index.formats:
             return []
-        shards = [self._shard(name) for name in self.record.shards]
+        shards = [self._describe_shard(name) for name in self.index.shards]
         where = {"containedIn": [{"@id": shard["@id"]} for shard in shards]}
-        captions = _file_set("captions", "The caption of each clip.", "text/plain", ["*.txt"])
-        rows = _file_set("rows", "Everything about each clip.", "application/json", ["*.json"])
+        captions = _make_file_set("captions", "The caption of each clip.", "text/plain", ["*.txt"])
+        rows = _make_file_set("rows", "Everything about each clip.", "application/json", ["*.json"])
         return [*shards, {**captions, **where}, {**rows, **where}]
 
-    def _videos(self) -> list[Node]:
-        """The video files, where the folder has some."""
-        if set(self.record.formats) == {Format.WEBDATASET}:
+    def _list_videos(self) -> list[Node]:
+        """The video files, if the folder has any."""
+        if set(self.index.formats) == {Format.WEBDATASET}:
             return []
         paths = [f"{split}/*.mp4" for split in self.tally.parts]
-        return [_file_set("videos", "The video files.", "video/mp4", paths)]
+        return [_make_file_set("videos", "The video files.", "video/mp4", paths)]
 
 
-def _clips(fields: Sequence[Node]) -> Node:
+def _make_clips(fields: Sequence[Node]) -> Node:
     clips = {"@id": "clips", "@type": "cr:RecordSet", "name": "clips", "description": "The clips."}
     return {**clips, "key": {"@id": "clips/job_id"}, "field": fields}
 
 
-def _inside_shards() -> list[Node]:
-    """Captions and rows by the ids of their jobs, which name the members of a shard."""
-    clips = _clips([_field("job_id", Kind.TEXT, _by_name("captions")), _field("text", Kind.TEXT, _content("captions"))])
-    fields = [("job_id", _by_name("rows")), ("row", _content("rows"))]
+def _make_shard_records() -> list[Node]:
+    """Captions and rows by the ids of their jobs, the names of the members of a shard."""
+    clips = _make_clips(
+        [
+            _make_field("job_id", Kind.TEXT, _by_name("captions")),
+            _make_field("text", Kind.TEXT, _by_content("captions")),
+        ]
+    )
+    fields = [("job_id", _by_name("rows")), ("row", _by_content("rows"))]
     rows: Node = {
         "@id": "rows-by-clip",
         "@type": "cr:RecordSet",
         "name": "rows",
         "description": "The clips as JSON.",
     }
-    nodes = [_field(name, Kind.TEXT, source, of="rows-by-clip") for name, source in fields]
+    nodes = [_make_field(name, Kind.TEXT, source, of="rows-by-clip") for name, source in fields]
     return [clips, {**rows, "key": {"@id": "rows-by-clip/job_id"}, "field": nodes}]
 
 
@@ -158,18 +162,18 @@ def _by_name(file_set: str) -> Node:
     return {"fileSet": {"@id": file_set}, "extract": {"fileProperty": "filename"}, **stem}
 
 
-def _content(file_set: str) -> Node:
+def _by_content(file_set: str) -> Node:
     return {"fileSet": {"@id": file_set}, "extract": {"fileProperty": "content"}}
 
 
-def _field(name: str, kind: Kind, source: Node, *, of: str = "clips") -> Node:
+def _make_field(name: str, kind: Kind, source: Node, *, of: str = "clips") -> Node:
     meaning = {"description": _MEANINGS[name]} if name in _MEANINGS else {}
     data_type = "sc:DateTime" if name.endswith(_TIME) and kind is Kind.TEXT else _TYPES[kind]
     node: Node = {"@id": f"{of}/{name}", "@type": "cr:Field", "name": name, **meaning}
     return {**node, "dataType": data_type, "source": source}
 
 
-def _file_set(name: str, description: str, encoding: str, includes: Sequence[str]) -> Node:
+def _make_file_set(name: str, description: str, encoding: str, includes: Sequence[str]) -> Node:
     return {
         "@id": name,
         "@type": "cr:FileSet",
@@ -180,7 +184,7 @@ def _file_set(name: str, description: str, encoding: str, includes: Sequence[str
     }
 
 
-def _file(name: str, encoding: str, size: int, digest: str, description: str) -> Node:
+def _make_file(name: str, encoding: str, size: int, digest: str, description: str) -> Node:
     return {
         "@id": name,
         "@type": "cr:FileObject",
@@ -193,8 +197,8 @@ def _file(name: str, encoding: str, size: int, digest: str, description: str) ->
     }
 
 
-def _context() -> Mapping[str, object]:
-    """What the terms of the document mean."""
+def _make_context() -> Mapping[str, object]:
+    """The meaning of the document's terms."""
     context: Node = {
         "@language": "en",
         "@vocab": "https://schema.org/",

@@ -1,4 +1,4 @@
-"""The dataset card: ``README.md`` with front matter that Hugging Face reads."""
+"""The dataset card: ``README.md`` with front matter that tells Hugging Face ``datasets`` how to load the folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from batchveo.core.amounts import money
+from batchveo.core.formatting import format_usd
 from batchveo.core.version import __version__
-from batchveo.dataset.columns import MEASURED
-from batchveo.dataset.loader_config import Loading
+from batchveo.dataset.columns import COLUMNS, MEASURED, ColumnTypes, Kind
+from batchveo.dataset.settings import Format
 from batchveo.dataset.splits import Splitting
 from batchveo.dataset.statistics import Tally
+from batchveo.dataset.tables import WrittenMetadata
 
 CARD = "README.md"
 
@@ -20,68 +21,117 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _WIDTH = 160
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*_{}[]()#!|~$"}
 _STANDARD = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test", "testing": "test"}
-"""What Hugging Face calls these splits when it finds them as folders."""
+"""The names of Hugging Face for these splits, if it finds them as folders."""
+
+Feature = Mapping[str, object]
+"""A column as the card's YAML names it: ``name`` and ``dtype``, or ``name`` and ``struct``."""
+
+_DTYPES = {Kind.TEXT: "string", Kind.INTEGER: "int64", Kind.NUMBER: "float64", Kind.FLAG: "bool"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderConfig:
+    """How a loader reads the folder.
+
+    ``patterns`` are the paths of a split's files, with ``{split}`` for its name. ``drop_labels`` stops the loader
+    from making a column of the folders' names.
+    """
+
+    patterns: Sequence[str]
+    features: Sequence[Feature]
+    drop_labels: bool = False
+
+    def list_patterns(self, split: str) -> list[str]:
+        """The patterns of one split."""
+        return [pattern.format(split=split) for pattern in self.patterns]
+
+
+def choose_loader(formats: Sequence[str], types: ColumnTypes, metadata: WrittenMetadata | None) -> LoaderConfig:
+    """How to load a folder of these formats, with captions if a loader can find them.
+
+    ``metadata`` is the metadata beside the videos, if any. A plain folder has videos only.
+    """
+    if metadata is not None:
+        patterns = ("{split}/*.mp4", f"{{split}}/metadata.{metadata.kind.value}")
+        return LoaderConfig(patterns=patterns, features=_list_features(types, metadata.columns, video=True))
+    if Format.WEBDATASET in formats:
+        row: Feature = {"name": "json", "struct": _list_features(types, list(COLUMNS))}
+        texts = [_feature(name, "string") for name in ("txt", "__key__", "__url__")]
+        return LoaderConfig(patterns=("{split}-*.tar",), features=[row, _feature("mp4", "video"), *texts])
+    return LoaderConfig(patterns=("{split}/*.mp4",), features=[_feature("video", "video")], drop_labels=True)
+
+
+def _list_features(types: ColumnTypes, names: Sequence[str], *, video: bool = False) -> list[Feature]:
+    """The columns of a table; a VideoFolder turns ``file_name`` into ``video``."""
+    return [
+        _feature("video", "video") if video and name == "file_name" else _feature(name, _DTYPES[types.kinds[name]])
+        for name in names
+    ]
+
+
+def _feature(name: str, dtype: str) -> Feature:
+    return {"name": name, "dtype": dtype}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a card tells besides the sums: shapes, services, the way of splitting, what was left out and why."""
+    """The content of the card; ``left_out`` counts jobs by the reason why they are not in the dataset."""
 
     tally: Tally
-    loading: Loading
+    loader: LoaderConfig
     services: Sequence[str]
     splitting: Splitting
     left_out: Mapping[str, int] = field(default_factory=dict)
 
-    def text(self) -> str:
+    def build_text(self) -> str:
         """The whole card."""
         sections = {
-            "Splits": _splits_table(self.tally) + f"\n{_splitting(self.splitting)}\n",
-            "Videos": _pictures_table(self.tally),
-            "For example": _examples_table(self.tally),
-            "What is not in it": self._missing(),
-            "Columns": _columns(),
+            "Splits": _make_splits_table(self.tally) + f"\n{_describe_splitting(self.splitting)}\n",
+            "Videos": _make_pictures_table(self.tally),
+            "For example": _make_examples_table(self.tally),
+            "What is not in it": self._list_missing(),
+            "Columns": _describe_columns(),
             "Licence": _LICENCE,
         }
-        parts = [self._front_matter(), "# Generated videos\n", self._summary()]
+        parts = [self._build_front_matter(), "# Generated videos\n", self._summarize()]
         return "\n".join([*parts, *(f"## {title}\n\n{section}" for title, section in sections.items())])
 
-    def _front_matter(self) -> str:
+    def _build_front_matter(self) -> str:
         tally = self.tally
         tasks = ["text-to-video", *(["image-to-video"] if tally.from_images else [])]
         size = next((name for most, name in _SIZES if tally.clips < most), "n>1M")
         lines = ["pretty_name: Generated videos", "task_categories:", *(f"- {task}" for task in tasks)]
         lines += ["size_categories:", f"- {size}", "tags:", "- video", "- synthetic", "- batchveo"]
-        return "\n".join(["---", *lines, _yaml({"configs": [self._config()], **self._info()}) + "---\n"])
+        return "\n".join(["---", *lines, _to_yaml({"configs": [self._list_files()], **self._list_columns()}) + "---\n"])
 
-    def _config(self) -> dict[str, object]:
+    def _list_files(self) -> dict[str, object]:
         """The files of each split."""
         parts = self.tally.parts
-        files = [{"split": self._called(split), "path": self.loading.data_files(split)} for split in parts]
-        labels = {"drop_labels": True} if self.loading.drop_labels else {}
+        files = [{"split": self._name_split(split), "path": self.loader.list_patterns(split)} for split in parts]
+        labels = {"drop_labels": True} if self.loader.drop_labels else {}
         return {"config_name": "default", "data_files": files, **labels}
 
-    def _info(self) -> dict[str, object]:
-        """The columns with their types: what a loader would else guess from the first rows of one split."""
-        features = [dict(feature) for feature in self.loading.features]
+    def _list_columns(self) -> dict[str, object]:
+        """The columns with their types, which a loader would otherwise guess from the first rows of one split."""
+        features = [dict(feature) for feature in self.loader.features]
         return {"dataset_info": {"config_name": "default", "features": features}}
 
-    def _called(self, split: str) -> str:
-        """The split's usual name, unless two would be called so: that does not load."""
+    def _name_split(self, split: str) -> str:
+        """The usual name of the split, unless two would have it: that does not load."""
         usual = _STANDARD.get(split, split)
         same = [other for other in self.tally.parts if _STANDARD.get(other, other) == usual]
         return usual if len(same) == 1 else split
 
-    def _summary(self) -> str:
+    def _summarize(self) -> str:
         tally = self.tally
         days = sorted(tally.days) or ["at an unknown time"]
         when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        length = f", {_length(tally.seconds)}" if tally.seconds else ""
+        length = f", {_format_length(tally.seconds)}" if tally.seconds else ""
         unknown = f", and {tally.unpriced} clips are of unknown price" if tally.unpriced else ""
         text = (
-            f"Generated {when} (UTC) through {', '.join(map(_cell, self.services)) or 'an unknown service'}, "
+            f"Generated {when} (UTC) through {', '.join(map(_escape_cell, self.services)) or 'an unknown service'}, "
             f"collected by batchveo {__version__}: {tally.clips} clips{length}, {tally.bytes / 1e6:,.1f} MB. "
-            f"Making them cost {money(tally.usd)}{unknown}.\n"
+            f"Making them cost {format_usd(tally.usd)}{unknown}.\n"
         )
         if tally.rewritable:
             text += (
@@ -90,8 +140,8 @@ class Card:
             )
         return text
 
-    def _missing(self) -> str:
-        lines = [f"- {count} {_cell(reason)}\n" for reason, count in self.left_out.items() if count]
+    def _list_missing(self) -> str:
+        lines = [f"- {count} {_escape_cell(reason)}\n" for reason, count in self.left_out.items() if count]
         return "".join(lines) or "Nothing: every job is in it.\n"
 
 
@@ -101,29 +151,29 @@ _LICENCE = (
 )
 
 
-def _yaml(content: Mapping[str, object]) -> str:
+def _to_yaml(content: Mapping[str, object]) -> str:
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return text
 
 
-def _splits_table(tally: Tally) -> str:
+def _make_splits_table(tally: Tally) -> str:
     splits = tally.parts
     models = sorted({model for model, _ in tally.models})
-    rows = [[_cell(model), *(str(tally.models[model, split]) for split in splits)] for model in models]
+    rows = [[_escape_cell(model), *(str(tally.models[model, split]) for split in splits)] for model in models]
     rows.append(["all", *(str(tally.splits[split]) for split in splits)])
-    return _table(["model", *splits], rows)
+    return _make_table(["model", *splits], rows)
 
 
-def _splitting(splitting: Splitting) -> str:
+def _describe_splitting(splitting: Splitting) -> str:
     if splitting.how == "none":
         return "The clips were not split."
     if splitting.how == "auto":
-        return "Each clip stands in the split that its manifest named, or in `train`."
+        return "Each clip is in the split that its manifest named, or in `train`."
     group = {"prompt": "clips of one prompt", "job": "every clip by itself"}.get(splitting.by)
-    return f"Shares {splitting.how}, drawn by a hash that keeps together: {group or _cell(splitting.by)}."
+    return f"Shares {splitting.how}, drawn by a hash that keeps together: {group or _escape_cell(splitting.by)}."
 
 
-def _pictures_table(tally: Tally) -> str:
+def _make_pictures_table(tally: Tally) -> str:
     rows = [
         [
             "not measured" if width is None else f"{width} × {height}",
@@ -134,22 +184,22 @@ def _pictures_table(tally: Tally) -> str:
         ]
         for (width, height, fps, asked, sound), clips in tally.pictures.most_common()
     ]
-    return _table(["picture", "frames a second", "length asked for", "sound", "clips"], rows)
+    return _make_table(["picture", "frames a second", "length asked for", "sound", "clips"], rows)
 
 
-def _examples_table(tally: Tally) -> str:
-    rows = [[_cell(str(row["file_name"])), _cell(str(row["text"] or ""))] for row in tally.examples]
-    return _table(["file", "text"], rows)
+def _make_examples_table(tally: Tally) -> str:
+    rows = [[_escape_cell(str(row["file_name"])), _escape_cell(str(row["text"] or ""))] for row in tally.examples]
+    return _make_table(["file", "text"], rows)
 
 
-def _length(seconds: float) -> str:
+def _format_length(seconds: float) -> str:
     for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} seconds"
 
 
-def _columns() -> str:
+def _describe_columns() -> str:
     return (
         "`text` is the prompt, `negative_prompt` what was to be kept out. `request` is the whole request as JSON "
         "with what the service fills in by itself; `defaulted` names those parameters. Measured in the files: "
@@ -159,12 +209,12 @@ def _columns() -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _make_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cell(text: str) -> str:
-    """Text as text in a Markdown table, whatever is in it."""
+def _escape_cell(text: str) -> str:
+    """Any text as plain text in a Markdown table."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return (line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…").translate(_MARKS)

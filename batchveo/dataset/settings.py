@@ -1,4 +1,4 @@
-"""What an export is asked for, with what came of it."""
+"""The settings of an export, and its result."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from batchveo.core.errors import UsageError
 from batchveo.core.models import Job
 from batchveo.dataset.splits import Splitting
-from batchveo.storage.reader import StoredVideo
+from batchveo.storage.stored_video import StoredVideo
 
 
 class Format(StrEnum):
-    """The shapes a dataset can have; all but shards stand on video files in the folder.
+    """The formats of a dataset; all but shards need the video files in the folder.
 
-    A ``folder`` has nothing but videos in the folders of its splits, as benchmarks want them that list a folder.
+    A ``folder`` has nothing but videos in the folders of its splits, for benchmarks that list a folder.
     """
 
     VIDEOFOLDER = "videofolder"
@@ -28,32 +28,31 @@ class Format(StrEnum):
 
 
 class Files(StrEnum):
-    """How the videos come into the folder."""
+    """How the videos are placed in the folder."""
 
     LINK = "link"
     COPY = "copy"
-    MOVE = "move"
 
 
 class Metadata(StrEnum):
-    """How a VideoFolder describes its videos."""
+    """The format of a VideoFolder's metadata."""
 
     JSONL = "jsonl"
     PARQUET = "parquet"
 
 
 class Captions(StrEnum):
-    """How captions stand beside the videos, as well as in the tables."""
+    """The format of captions beside the videos; the tables have them too."""
 
     TXT = "txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
-    """How to export. ``shard_bytes`` and ``shard_clips`` bound a shard; a larger clip has one of its own.
+    """How to export. ``shard_bytes`` and ``shard_clips`` limit a shard; a larger clip gets one of its own.
 
     ``captions`` adds a text file beside each video file; shards have one for each video anyway.
-    ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they let everything through.
+    ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they choose all.
     """
 
     formats: tuple[Format, ...] = (Format.VIDEOFOLDER,)
@@ -77,11 +76,9 @@ class ExportSettings:
             raise UsageError("an export needs a format")
         if self.shard_bytes < 1 or self.shard_clips < 1:
             raise UsageError("a shard holds at least one clip: --shard-size and --shard-clips must be above 0")
-        if self.files is Files.MOVE and set(self.formats) == {Format.WEBDATASET}:
-            raise UsageError("shards hold copies, so there is nothing to move: use --files copy, or another format")
 
     def wants(self, job: Job) -> bool:
-        """Whether the filters let the job through."""
+        """Whether the filters choose the job."""
         by_model = not self.models or job.model in self.models
         by_manifest = not self.manifests or not {job.manifest, Path(job.manifest).name}.isdisjoint(self.manifests)
         return by_model and by_manifest and all(_as_text(job.meta.get(key)) == value for key, value in self.meta)
@@ -104,10 +101,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What came of an export. ``clips`` and ``splits`` count all that the dataset holds now.
+    """The result of an export. ``clips`` and ``splits`` count all that the dataset holds now.
 
-    ``placed`` counts the new files by how they came, ``shards`` names the new ones; ``bytes`` is the size of all
-    clips together.
+    ``placed`` counts the new files by how they were placed, ``shards`` names the new shards; ``bytes`` is the size
+    of all clips together.
     """
 
     folder: Path

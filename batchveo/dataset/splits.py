@@ -1,4 +1,4 @@
-"""Which part of a dataset a clip belongs to."""
+"""The split of a dataset that a clip belongs to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchveo.core.models import Job
 
 TRAIN = "train"
 PARTS = (TRAIN, "val", "test")
-"""The names of the parts that shares make, in the order of the shares."""
+"""The names of the splits, in the order of the shares."""
 
 _NAME = re.compile(r"[a-z0-9_]{1,64}")
 _META = re.compile(r"meta\..+")
@@ -26,9 +26,9 @@ _SPACE = 1 << 64
 class Splitting:
     """How clips are split: by their own ``meta.split`` (``auto``), by shares, or not at all (``none``).
 
-    With shares a clip's part follows from a hash of its group alone, so no clip moves when others come. The
-    group is its prompt (``by``), without regard to case and spaces: two videos of one prompt, which differ in
-    their seed only, never stand on both sides. ``job`` splits every clip by itself, ``meta.KEY`` by that value.
+    With shares a clip's split follows from a hash of its group alone, so no clip changes its split when others are
+    added. The group is its prompt (``by``), without regard to case and spaces: two videos of one prompt, which
+    differ in their seed only, are in the same split. ``job`` splits every clip by itself, ``meta.KEY`` by that value.
     """
 
     how: str = "auto"
@@ -40,7 +40,7 @@ class Splitting:
         self.shares()
 
     def shares(self) -> tuple[float, ...] | None:
-        """The shares of ``PARTS``, or ``None`` where there are none. Raises ``UsageError``."""
+        """The shares of ``PARTS``, or ``None`` if ``how`` is no shares. Raises ``UsageError``."""
         if self.how in ("auto", "none"):
             return None
         try:
@@ -54,24 +54,24 @@ class Splitting:
         return shares
 
     def part_of(self, job: Job) -> str:
-        """The name of the part, safe as a folder. Raises ``UsageError`` for a ``meta.split`` that is none."""
+        """The name of the split, safe as a folder. Raises ``UsageError`` if ``meta.split`` is no such name."""
         shares = self.shares()
         if shares is not None:
-            return _drawn(self.group(job), shares)
+            return _draw_part(self.group(job), shares)
         own = job.meta.get("split") if self.how == "auto" else None
         if own is None:
             return TRAIN
-        name = str(own).strip().lower()
-        if not is_name(name):
+        name = str(own).strip().lower()  # Train and train would be one folder on macOS and Windows
+        if not is_split_name(name):
             raise UsageError(
                 f"meta.split of {job.name!r} is {own!r}: a split's name has letters, digits and _ only, and is "
                 "neither all, which loaders take for every split, nor a device of Windows; "
-                "mend the manifest and run it again, or give --split none"
+                "fix the manifest and run it again, or give --split none"
             )
         return name
 
     def group(self, job: Job) -> str:
-        """What keeps clips together."""
+        """Clips of one group are in one split."""
         if self.by == "job":
             return job.id
         if self.by == "prompt":
@@ -79,14 +79,15 @@ class Splitting:
         return json.dumps(job.meta.get(self.by.removeprefix("meta.")), sort_keys=True)
 
 
-def is_name(name: str) -> bool:
-    """Whether a split may be called so: as a folder everywhere, and by those who load it."""
+def is_split_name(name: str) -> bool:
+    """Whether a split may have the name: as a folder on any system, and for every loader."""
     return bool(_NAME.fullmatch(name)) and name != "all" and safe_stem(name) == name
 
 
-def _drawn(group: str, shares: tuple[float, ...]) -> str:
+def _draw_part(group: str, shares: tuple[float, ...]) -> str:
     digest = hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()
-    at = int.from_bytes(digest[:8], "big") / _SPACE
+    at = int.from_bytes(digest[:8], "big") / _SPACE  # the same point between 0 and 1 on every machine
     bounds = accumulate(shares)
     chosen = next((part for part, bound in zip(PARTS, bounds, strict=False) if at < bound), None)
+    # The sum of shares may be a little below 1, and the point above it: then the last split with a share.
     return chosen or PARTS[max(index for index, share in enumerate(shares) if share)]

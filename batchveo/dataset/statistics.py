@@ -1,27 +1,26 @@
-"""What a dataset holds, added up."""
+"""Sums over the rows of a dataset."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Self
 
 from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
+from batchveo.provider.catalog import Media, list_parameters
 
 EXAMPLES = 3
-_FROM_IMAGES = ("image_url", "image_urls", "last_image_url")
+_FROM_IMAGES = list_parameters(Media.IMAGE)
 
 
 @dataclass(slots=True)
 class Tally:
     """Sums over the rows of a dataset. Money is US dollars, ``seconds`` the length of all clips together.
 
-    ``models`` counts by model and split, ``pictures`` by width, height, frames a second, duration asked for, and
-    sound. ``formulas`` are captions that a spreadsheet would take for one, ``rewritable`` the clips whose prompt
-    the service was allowed to rewrite.
+    ``models`` counts by model and split, ``pictures`` by width, height, frames a second, requested duration and
+    sound. ``formulas`` counts captions that a spreadsheet would take for a formula, ``rewritable`` the clips whose
+    prompt the service was allowed to rewrite.
     """
 
     clips: int = 0
@@ -38,27 +37,19 @@ class Tally:
     pictures: Counter[tuple[object, ...]] = field(default_factory=Counter)
     examples: list[Row] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> Self:
-        """The sums over ``rows``."""
-        tally = cls()
-        for row in rows:
-            tally.add(row)
-        return tally
-
     @property
     def parts(self) -> list[str]:
-        """The names of the splits, those that everybody has first."""
+        """The names of the splits, the usual ones first."""
         return sorted(self.splits, key=lambda name: (PARTS.index(name) if name in PARTS else len(PARTS), name))
 
-    def add(self, row: Row) -> None:
+    def add_row(self, row: Row) -> None:
         """Count one clip."""
         split = str(row["split"])
         self.clips += 1
-        self.bytes += int(_number(row["bytes"]))
-        self.usd += _number(row["cost_usd"])
+        self.bytes += int(_as_number(row["bytes"]))
+        self.usd += _as_number(row["cost_usd"])
         self.unpriced += row["cost_usd"] is None
-        self.seconds += _number(row["seconds"])
+        self.seconds += _as_number(row["seconds"])
         self.formulas += is_formula(row["text"]) or is_formula(row["negative_prompt"])
         self.from_images += any(row[name] for name in _FROM_IMAGES)
         self.rewritable += bool(row["auto_fix"] or row["enhance_prompt"])
@@ -71,5 +62,5 @@ class Tally:
             self.examples.append(row)
 
 
-def _number(value: object) -> float:
+def _as_number(value: object) -> float:
     return value if isinstance(value, int | float) else 0.0

@@ -1,59 +1,67 @@
-"""A dataset's rows as JSON Lines, CSV or Parquet."""
+"""Rows as files: JSON Lines, CSV and Parquet tables, and the metadata of a Hugging Face VideoFolder.
+
+The metadata are a file beside the videos of each split.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from batchveo.core.errors import UsageError
-from batchveo.dataset.column_types import ColumnTypes
-from batchveo.dataset.columns import COLUMNS, Kind, Row
-from batchveo.dataset.place_file import written
+from batchveo.dataset.columns import COLUMNS, ColumnTypes, Kind, Row
+from batchveo.dataset.settings import Metadata
+from batchveo.storage.file_system import replace_file
 
 GROUP = 1000
-"""Rows that Parquet keeps together."""
+"""Rows in one row group of Parquet."""
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
-"""Marks that some readers take for the end of a line; within JSON they can only stand in strings."""
+"""Characters that some readers take for the end of a line; in JSON they occur in strings only."""
+_METADATA_NAMES = ("metadata.jsonl", "metadata.parquet", "metadata.csv")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T][\d:]*Z?)?")
+"""Texts that the loader takes for a point of time, if the column has no other text."""
 
 
-def json_line(row: Row) -> str:
-    """The row on one line, readable in every script."""
+def format_json_line(row: Row) -> str:
+    """The row on one line, with all scripts as they are."""
     return json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS)
 
 
 def write_jsonl(path: Path, rows: Iterable[Row]) -> None:
-    """One JSON object a line."""
-    with written(path) as part, part.open("w", encoding="utf-8", newline="\n") as out:
-        out.writelines(f"{json_line(row)}\n" for row in rows)
+    """Write one JSON object a line."""
+    with replace_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as out:
+        out.writelines(f"{format_json_line(row)}\n" for row in rows)
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """RFC 4180, UTF-8, a header; an empty cell where there is nothing, ``true`` and ``false`` for flags."""
-    with written(path) as part, part.open("w", encoding="utf-8", newline="") as out:
+    """Write RFC 4180, UTF-8, with a header; ``None`` is an empty cell, flags are ``true`` and ``false``."""
+    with replace_file(path) as part, part.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: _format_cell(value) for name, value in row.items()} for row in rows)
 
 
 def write_parquet(path: Path, rows: Iterable[Row], types: ColumnTypes) -> None:
-    """Typed columns. Raises ``UsageError`` where pyarrow is not installed."""
-    arrow, parquet = arrow_modules()
+    """Write typed columns. Raises ``UsageError`` if pyarrow is not installed."""
+    arrow, parquet = import_arrow()
     arrow_types = {Kind.TEXT: arrow.string(), Kind.INTEGER: arrow.int64(), Kind.NUMBER: arrow.float64()}
     arrow_types[Kind.FLAG] = arrow.bool_()
     schema = arrow.schema([(name, arrow_types[types.kinds[name]]) for name in COLUMNS])
-    with written(path) as part, parquet.ParquetWriter(part, schema, compression="zstd") as writer:
-        for group in _groups(iter(rows)):
+    with replace_file(path) as part, parquet.ParquetWriter(part, schema, compression="zstd") as writer:
+        for group in _group_rows(iter(rows)):
             writer.write_table(arrow.Table.from_pylist(group, schema=schema))
 
 
-def arrow_modules() -> tuple[Any, Any]:
-    """The modules of pyarrow. Raises ``UsageError`` where it is not installed."""
+def import_arrow() -> tuple[Any, Any]:
+    """The modules of pyarrow. Raises ``UsageError`` if it is not installed."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -72,10 +80,113 @@ def is_formula(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t"))
 
 
-def _cell(value: object) -> object:
+def _format_cell(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _group_rows(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while group := list(islice(rows, GROUP)):
         yield group
+
+
+class Rows(Protocol):
+    """Reads the rows again: of all clips, of one split, of ``only`` some ids among them."""
+
+    def __call__(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
+        """The rows, in the order of their export."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenMetadata:
+    """The ``columns`` of the metadata, and those that are ``lost`` although some clips have a value."""
+
+    kind: Metadata
+    columns: Sequence[str]
+    lost: Sequence[str] = ()
+
+
+def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata, types: ColumnTypes) -> WrittenMetadata:
+    """Write ``metadata.jsonl`` or ``.parquet`` into every split's folder.
+
+    JSON has no types, and the loader refuses splits that differ in a type: a column of numbers needs a value in each
+    split, a column of text one that is no date. Other columns are left out. Parquet has them all.
+    """
+    survey = _JsonSurvey(splits, types)
+    if kind is Metadata.JSONL:
+        survey.read_rows(rows())
+    for split in splits:
+        path = folder / split / f"metadata.{kind.value}"
+        if kind is Metadata.PARQUET:
+            write_parquet(path, _name_inside(rows(split), split), types)
+        else:
+            write_jsonl(path, survey.iter_rows(rows, split))
+        # After the new file is on the disk: a death between the two leaves both, and the next export removes one.
+        _remove_other_metadata(folder / split, kind)
+    if kind is Metadata.PARQUET:
+        return WrittenMetadata(kind=kind, columns=tuple(COLUMNS))
+    columns = [name for name in COLUMNS if name not in survey.left_out]
+    return WrittenMetadata(kind=kind, columns=columns, lost=survey.lost)
+
+
+def find_metadata(folder: Path) -> list[Path]:
+    """The files that a loader would take for metadata in a split's folder."""
+    return [path for name in _METADATA_NAMES if (path := folder / name).exists()]
+
+
+def _remove_other_metadata(folder: Path, kind: Metadata) -> None:
+    """Remove metadata of another kind from a split's folder: the loader takes one kind only."""
+    for other in Metadata:
+        if other is not kind:
+            (folder / f"metadata.{other.value}").unlink(missing_ok=True)
+
+
+def _name_inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
+    """The rows with file names relative to the split's folder."""
+    for row in rows:
+        yield {**row, "file_name": str(row["file_name"]).removeprefix(f"{split}/")}
+
+
+class _JsonSurvey:
+    """Finds the columns that show their type in every split, and the clips that show it first."""
+
+    def __init__(self, splits: list[str], types: ColumnTypes) -> None:
+        self._kinds = types.kinds
+        self._firsts: dict[str, dict[str, object]] = {split: {} for split in splits}
+        self._unseen: dict[str, set[str]] = {split: set(COLUMNS) for split in splits}
+
+    def read_rows(self, rows: Iterator[Row]) -> None:
+        for row in rows:
+            unseen = self._unseen[str(row["split"])]
+            shown = {name for name in unseen if self._shows_type(name, row[name])}
+            self._firsts[str(row["split"])].update(dict.fromkeys(shown, row["job_id"]))
+            unseen -= shown
+
+    def _shows_type(self, name: str, value: object) -> bool:
+        if self._kinds[name] is not Kind.TEXT:
+            return value is not None
+        # None is written as an empty text, which shows that the column is text.
+        return value is None or not _DATE.fullmatch(str(value))
+
+    @property
+    def left_out(self) -> list[str]:
+        return [name for name in COLUMNS if any(name in unseen for unseen in self._unseen.values())]
+
+    @property
+    def lost(self) -> list[str]:
+        """Those left out that have a value: a number in another split, or only dates in this one."""
+        return [name for name in self.left_out if self._kinds[name] is Kind.TEXT or self._has_value(name)]
+
+    def _has_value(self, name: str) -> bool:
+        return any(name in firsts for firsts in self._firsts.values())
+
+    def iter_rows(self, rows: Rows, split: str) -> Iterator[Row]:
+        """The rows of a split without null texts; those that show the types of all columns come first."""
+        # The loader reads only some megabytes before it decides on types.
+        first = {str(job_id) for job_id in self._firsts[split].values()}
+        left_out = set(self.left_out)
+        others = (row for row in rows(split) if row["job_id"] not in first)
+        for row in _name_inside(chain(rows(split, only=first), others), split):
+            yield {name: self._fill_text(name, value) for name, value in row.items() if name not in left_out}
+
+    def _fill_text(self, name: str, value: object) -> object:
+        return "" if value is None and self._kinds[name] is Kind.TEXT else value

@@ -9,89 +9,90 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchveo.dataset.columns import Row
-from batchveo.dataset.index import Record, Shard
-from batchveo.dataset.place_file import written
-from batchveo.dataset.tables import json_line
-from batchveo.storage.local_files import measure
+from batchveo.dataset.index import ExportIndex, Shard
+from batchveo.dataset.tables import format_json_line
+from batchveo.storage.file_system import measure_file, replace_file
 
 _NUMBER = re.compile(r"-(\d{6,})\.tar$")
 _MODE = 0o644
 
 
-class Clip(NamedTuple):
-    """A clip on its way into a shard."""
+class ShardClip(NamedTuple):
+    """A clip that goes into a shard."""
 
     id: str
     path: Path
     bytes: int
     row: Row
-    passing: bool = False
-    """Whether the file is there for the shard only, and goes with it."""
+    temporary: bool = False
+    """Whether the file is deleted once it is in the shard."""
 
 
-class Shards:
-    """Packs clips into new shards; those that are there are never touched. Call ``finish`` at the end."""
+class ShardWriter:
+    """Packs clips into new shards; existing ones are never touched. Call ``write_rest`` at the end."""
 
-    def __init__(self, folder: Path, record: Record, *, most_bytes: int, most_clips: int) -> None:
+    def __init__(self, folder: Path, index: ExportIndex, *, most_bytes: int, most_clips: int) -> None:
         self.new: list[str] = []
         self._folder = folder
-        self._record = record
+        self._index = index
         self._most_bytes = most_bytes
         self._most_clips = most_clips
-        self._waiting: dict[str, list[Clip]] = {}
+        self._waiting: dict[str, list[ShardClip]] = {}
         self._bytes: dict[str, int] = {}
 
-    def take(self, split: str, clip: Clip) -> None:
-        """Take a clip of a split; a full shard is written first."""
+    def add_clip(self, split: str, clip: ShardClip) -> None:
+        """Add a clip of a split; a full shard is written first."""
         if self._waiting.get(split) and self._bytes[split] + clip.bytes > self._most_bytes:
-            self._write(split)
+            self._write_shard(split)
         self._waiting.setdefault(split, []).append(clip)
         self._bytes[split] = self._bytes.get(split, 0) + clip.bytes
         if len(self._waiting[split]) == self._most_clips:
-            self._write(split)
+            self._write_shard(split)
 
-    def finish(self) -> None:
-        """Write what is waiting."""
+    def write_rest(self) -> None:
+        """Write the clips that wait."""
         for split in [split for split, clips in self._waiting.items() if clips]:
-            self._write(split)
+            self._write_shard(split)
 
-    def _write(self, split: str) -> None:
-        clips = sorted(self._waiting.pop(split))
+    def _write_shard(self, split: str) -> None:
+        clips = sorted(self._waiting.pop(split))  # by id, so that the same clips make the same bytes
         del self._bytes[split]
         name = f"{split}-{_next_number(self._folder, split):06}.tar"
-        with written(self._folder / name) as part:
+        with replace_file(self._folder / name) as part:
             with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for clip in clips:
-                    _add(tar, clip)
-            size, digest = measure(part)
-            self._record.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
+                    _add_members(tar, clip)
+            # In the index before the rename: a shard that is not in the index would be written twice.
+            size, digest = measure_file(part)
+            self._index.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
         self.new.append(name)
         for clip in clips:
-            if clip.passing:
+            if clip.temporary:
                 clip.path.unlink(missing_ok=True)
 
 
-def _add(tar: tarfile.TarFile, clip: Clip) -> None:
-    """The three members of a clip, under its id: names of people may hold the dots that end a key."""
+def _add_members(tar: tarfile.TarFile, clip: ShardClip) -> None:
+    """Add JSON, video and caption of a clip under its id: a name may hold dots, which end a key."""
     row = {**clip.row, "file_name": f"{clip.id}.mp4"}
-    _add_bytes(tar, f"{clip.id}.json", json_line(row).encode())
+    _add_bytes(tar, f"{clip.id}.json", format_json_line(row).encode())
     with clip.path.open("rb") as file:
-        tar.addfile(_member(f"{clip.id}.mp4", clip.bytes), file)
+        tar.addfile(_make_member(f"{clip.id}.mp4", clip.bytes), file)
     _add_bytes(tar, f"{clip.id}.txt", str(clip.row["text"] or "").encode())
 
 
 def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    tar.addfile(_member(name, len(content)), io.BytesIO(content))
+    tar.addfile(_make_member(name, len(content)), io.BytesIO(content))
 
 
-def _member(name: str, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)  # time, owner and group stay 0
+def _make_member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)  # time, owner and group stay 0, so that the bytes are the same
     member.size = size
     member.mode = _MODE
     return member
 
 
 def _next_number(folder: Path, split: str) -> int:
+    # From the names in the folder, not from the index: a shard of somebody else keeps its name too.
     numbers = [
         int(found[1])
         for path in folder.glob(f"{split}-*.tar")

@@ -1,4 +1,4 @@
-"""Events in words: one line each, with how much it matters."""
+"""Events as lines of text, each with its importance; a cause that repeats is counted, not repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from batchveo.core.amounts import money
 from batchveo.core.events import (
     Event,
     JobStateChanged,
@@ -18,16 +17,29 @@ from batchveo.core.events import (
     ThrottleReason,
     WaitingForLog,
 )
-from batchveo.core.formatting import clock_time, counted, printable, shorten, span, state_words
+from batchveo.core.formatting import (
+    blank_unprintable,
+    format_count,
+    format_span,
+    format_time,
+    format_usd,
+    shorten_text,
+    state_words,
+)
 from batchveo.core.models import Job, JobState
 
 WRONG, USUAL, EVERYTHING = -1, 0, 1
 """The verbosity from which a line is shown."""
 LONGEST = 500
+"""Characters of a reason."""
+REMINDER_SECONDS = 600.0
+"""Seconds after which a cause that still lasts gets a line at the usual verbosity again, so that a log shows it."""
+LEAST_TRIES = 3
+"""Failed tries whose end gets a line, if the service was reachable all the time."""
 
 
 class Tone(StrEnum):
-    """How a person should take it."""
+    """How good or bad the news is; displays choose a colour by it."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -38,33 +50,33 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventText:
-    """One line of text without control characters; shown from the verbosity ``rank``.
+    """One line of text without control characters, shown from the verbosity ``rank`` on.
 
-    ``again``: what earlier lines began with that this one is a later state of; it takes their place, where it can.
+    ``replaces``: the beginning of earlier lines on the same cause. A live view shows this line in their place.
     """
 
     text: str
     tone: Tone = Tone.PLAIN
     rank: int = USUAL
-    again: str = ""
+    replaces: str = ""
 
 
 def describe_event(event: Event) -> EventText | None:
-    """The line for ``event``; ``None`` if it is for machines only."""
+    """The line for ``event``; ``None`` if only machines need it."""
     match event:
         case JobStateChanged(job=job, was=was, detail=detail):
-            return _describe_move(job, was, shorten(detail, LONGEST))
-        case SubmitsPaused(unreachable=True, reason=reason, wait=wait):
-            text = f"{shorten(reason, LONGEST)}, next try in {span(wait)}"
+            return _describe_move(job, was, shorten_text(detail, LONGEST))
+        case SubmitsPaused(unreachable=True):
+            text = f"{shorten_text(event.reason, LONGEST)}, next try in {format_span(event.wait)}"
             return EventText(text=text, tone=Tone.WARNING, rank=WRONG)
-        case SubmitsPaused(reason=reason, limit=limit):
-            text = f"retrying after {shorten(reason, LONGEST)}; limit {limit}"
+        case SubmitsPaused():
+            text = f"retrying after {shorten_text(event.reason, LONGEST)}; limit {event.limit}"
             return EventText(text=text, tone=Tone.DOUBT)
         case ThrottleChanged():
             return _describe_limit(event)
         case Message(text=text, warning=warning):
             tone, rank = (Tone.WARNING, WRONG) if warning else (Tone.PLAIN, USUAL)
-            return EventText(text=printable(text), tone=tone, rank=rank)
+            return EventText(text=blank_unprintable(text), tone=tone, rank=rank)
         case WaitingForLog():
             return _describe_waiting(event)
         case RunStarted() | RunFinished():
@@ -73,29 +85,88 @@ def describe_event(event: Event) -> EventText | None:
             assert_never(event)
 
 
+def format_event(event: Event, *, verbosity: int = 0) -> str | None:
+    """The text for ``event``; ``None`` if it is not shown at ``verbosity``."""
+    line = describe_event(event)
+    return line.text if line is not None and line.rank <= verbosity else None
+
+
+class RepeatCounter:
+    """Describes events one after another and counts how often submits are paused for one cause. One for each view."""
+
+    def __init__(self) -> None:
+        self._cause: SubmitsPaused | None = None
+        self._count = 0
+        self._since = self._shown_at = 0.0
+
+    def describe_next(self, event: Event) -> list[EventText]:
+        """The lines for ``event``; before its own one, the end of a pause that it shows."""
+        ended = self._describe_end(event)
+        own = self._count_pause(event) if isinstance(event, SubmitsPaused) else describe_event(event)
+        return [line for line in (ended, own) if line is not None]
+
+    def _describe_end(self, event: Event) -> EventText | None:
+        cause = self._cause
+        if cause is None or not _shows_end(event, cause):
+            return None
+        self._cause = None
+        tries = f"{self._count:,} {'try' if self._count == 1 else 'tries'}"
+        if cause.unreachable:
+            return EventText(text=f"the service is reachable again, after {tries}", tone=Tone.WARNING, rank=WRONG)
+        if self._count >= LEAST_TRIES and isinstance(event, JobStateChanged):
+            return EventText(text=f"submits are accepted again, after {tries}", tone=Tone.GOOD)
+        return None
+
+    def _count_pause(self, event: SubmitsPaused) -> EventText | None:
+        at = event.until - event.wait
+        if self._cause is None:
+            self._count, self._since = 0, at
+        is_new = self._cause is None or (self._cause.reason, self._cause.limit) != (event.reason, event.limit)
+        self._cause, self._count = event, self._count + 1
+        is_due = is_new or at - self._shown_at >= REMINDER_SECONDS
+        if is_due:
+            self._shown_at = at
+        if is_new:
+            return describe_event(event)
+        reason = shorten_text(event.reason, LONGEST)
+        begun = reason if event.unreachable else f"retrying after {reason}"
+        tries = f"{self._count:,} tries in {format_span(at - self._since)}"
+        # between two reminders the line is for live views, which replace the earlier one by it
+        rank = EVERYTHING if not is_due else WRONG if event.unreachable else USUAL
+        text = f"{begun}: {tries}, next try in {format_span(event.wait)}"
+        return EventText(text=text, tone=Tone.DOUBT, rank=rank, replaces=begun)
+
+
+def _shows_end(event: Event, cause: SubmitsPaused) -> bool:
+    """Whether ``event`` shows that the pause for ``cause`` is over: the service has answered."""
+    if isinstance(event, JobStateChanged):
+        return event.was is JobState.SUBMITTING and event.job.state in (JobState.GENERATING, JobState.FAILED)
+    return isinstance(event, SubmitsPaused) and cause.unreachable and not event.unreachable
+
+
 def _describe_waiting(event: WaitingForLog) -> EventText:
     kinds = ((event.doubts, "submit"), (event.failures, "failed generation"))
-    submits = " and ".join(counted(number, noun) for number, noun in kinds if number)
-    until = clock_time(event.until)
-    most = "" if event.since is None else f"{span(event.until - event.since)} at most, "
+    submits = " and ".join(format_count(number, noun) for number, noun in kinds if number)
+    until = format_time(event.until)
+    most = "" if event.since is None else f"{format_span(event.until - event.since)} at most, "
     what = f"waiting for {submits} to appear in the usage log ({most}until {until})"
-    text = f"{what}; Ctrl-C is safe, `{printable(event.resume)}` continues"
+    text = f"{what}; Ctrl-C is safe, `{blank_unprintable(event.resume)}` continues"
     return EventText(text=text, tone=Tone.DOUBT, rank=WRONG)
 
 
-def _describe_limit(paced: ThrottleChanged) -> EventText | None:
-    if paced.full_again:
-        return EventText(text=f"full speed again: limit {paced.limit}")
-    if paced.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
-        return EventText(text=f"no submits for now: {paced.brake.sentence}", tone=Tone.DOUBT)
-    return EventText(text=f"limit {paced.limit}: {paced.brake.sentence}", rank=EVERYTHING)
+def _describe_limit(throttle: ThrottleChanged) -> EventText | None:
+    if throttle.full_again:
+        return EventText(text=f"full speed again: limit {throttle.limit}")
+    if throttle.brake in (ThrottleReason.DOWNLOADS, ThrottleReason.BUDGET):
+        return EventText(text=f"no submits for now: {throttle.brake.sentence}", tone=Tone.DOUBT)
+    return EventText(text=f"limit {throttle.limit}: {throttle.brake.sentence}", rank=EVERYTHING)
 
 
 def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
-    name = shorten(job.name)
+    name = shorten_text(job.name)
     if job.state is JobState.SUCCEEDED:
-        cost = "" if job.cost_usd is None else f" ({money(job.cost_usd)})"
-        return EventText(text=f"done: {shorten(str(job.file))}{cost}", tone=Tone.GOOD)
+        cost = "" if job.cost_usd is None else f" ({format_usd(job.cost_usd)})"
+        return EventText(text=f"done: {shorten_text(str(job.file))}{cost}", tone=Tone.GOOD)
     if job.state is JobState.FAILED:
         return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:
@@ -107,24 +178,24 @@ def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
     return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)
 
 
-def explain_limit(paced: ThrottleChanged) -> tuple[str, ...]:
-    """Why the in-flight limit is what it is: the same at length and in short."""
-    if paced.limit >= paced.ceiling:
+def explain_limit(throttle: ThrottleChanged) -> tuple[str, ...]:
+    """Why the in-flight limit has its value, in words of decreasing length."""
+    if throttle.limit >= throttle.ceiling:
         return ("your own limit",)
-    why = f"lowered from {paced.ceiling:,} by a 429"
-    when = "" if paced.lowered_at is None else f" at {clock_time(paced.lowered_at)}"
+    why = f"lowered from {throttle.ceiling:,} by a 429"
+    when = "" if throttle.lowered_at is None else f" at {format_time(throttle.lowered_at)}"
     return f"{why}{when}, climbing again", why, "lowered by a 429"
 
 
-def explain_brake(paced: ThrottleChanged) -> str | None:
-    """What holds the submits besides the limit; ``None`` where nothing else does."""
-    match paced.brake:
+def explain_brake(throttle: ThrottleChanged) -> str | None:
+    """What delays submits besides the in-flight limit; ``None`` if nothing does."""
+    match throttle.brake:
         case ThrottleReason.PLACES:
             return None
         case ThrottleReason.PAUSE:
-            return "paused" + _until_words(paced)
+            return f"paused{_format_until(throttle, 'until')}"
         case ThrottleReason.LATER:
-            return "the remaining jobs are retried" + _until_words(paced).replace("until", "at")
+            return f"the remaining jobs are retried{_format_until(throttle, 'at')}"
         case ThrottleReason.RATE:
             return "at your --rate"
         case ThrottleReason.CREDITS:
@@ -136,8 +207,8 @@ def explain_brake(paced: ThrottleChanged) -> str | None:
         case ThrottleReason.NOTHING:
             return "all jobs are submitted"
         case _:
-            assert_never(paced.brake)
+            assert_never(throttle.brake)
 
 
-def _until_words(paced: ThrottleChanged) -> str:
-    return "" if paced.until is None else f" until {clock_time(paced.until)}"
+def _format_until(throttle: ThrottleChanged, preposition: str) -> str:
+    return "" if throttle.until is None else f" {preposition} {format_time(throttle.until)}"

@@ -1,4 +1,4 @@
-"""A snapshot as the lines of a terminal: pure, for any width and height."""
+"""A snapshot of a run as the lines of a terminal of any width and height, without I/O."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from batchveo.core.amounts import money
 from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import (
-    clock_time,
-    counted,
-    day_and_time,
-    elapsed,
-    shorten,
-    spread,
+    describe_wait,
+    format_count,
+    format_day_and_time,
+    format_elapsed,
+    format_forecast,
+    format_time,
+    format_usd,
+    shorten_text,
     state_words,
-    waiting_words,
 )
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
-from batchveo.display.columns import cells, fit, line_of
-from batchveo.display.event_text import Tone, explain_brake, explain_limit
+from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
 from batchveo.operations.status import Snapshot
-from batchveo.store import Counts
 
 WIDEST = 100
-"""Columns that the figures take at the most: an eye does not like to travel further."""
+"""Columns that the figures take at the most: longer lines are hard to read."""
 LABEL = 9
 GAP = 3
 CELL_WORD = len("downloading")
@@ -42,13 +41,13 @@ STYLES = {
 }
 TONES = {Tone.GOOD: "green", Tone.DOUBT: "yellow", Tone.WARNING: "yellow", Tone.BAD: "red"}
 CALM = (ThrottleReason.PLACES, ThrottleReason.NOTHING, ThrottleReason.RATE)
-"""Brakes that are as they should be."""
-WAY = (JobState.PENDING, JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
+"""Brakes of a run without trouble."""
+STAGES = (JobState.PENDING, JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
 ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.IN_DOUBT, JobState.CANCELLED)
 
 
 class Piece(NamedTuple):
-    """What one part of the bar stands for, and how it is drawn, with colours or without."""
+    """A part of the bar: the states that it counts, its style, its glyph with colours and without."""
 
     states: tuple[JobState, ...]
     style: str
@@ -67,7 +66,7 @@ PIECES = (
 
 
 class Recent(NamedTuple):
-    """One of the last events: when (seconds since the epoch), and in words."""
+    """A line about one of the last events; ``at`` is in seconds since the epoch."""
 
     at: float
     text: str
@@ -76,7 +75,7 @@ class Recent(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """What there is to draw on; without ``colours`` the bar tells its pieces by their glyphs."""
+    """The room for a frame, in cells; without ``colours`` the pieces of the bar differ by their glyphs."""
 
     width: int
     height: int
@@ -84,7 +83,7 @@ class Canvas:
 
 
 def make_frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, title: str | None = None) -> list[Text]:
-    """The lines, none wider or more than the canvas; the least important go first where it is short."""
+    """The lines of a frame within ``canvas``; if its height is too small, the least important lines are left out."""
     width = min(canvas.width, WIDEST)
     ranked: list[tuple[int, Text]] = [(6, Text(title, style="bold"))] if title else []
     ranked.insert(0, (9, Text()))
@@ -95,12 +94,12 @@ def make_frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, titl
     ranked += [(rank, _make_row(label, variants, width)) for rank, label, variants in _collect_rows(shot)]
     if recent:
         ranked.append((9, Text()))
-        ranked += [(8, _make_event(item, canvas.width)) for item in recent]
+        ranked += [(8, format_recent(item)) for item in recent]
     return [_cut_line(line, canvas.width) for line in _drop_lines(ranked, canvas.height)]
 
 
 def _drop_lines(ranked: list[tuple[int, Text]], height: int) -> list[Text]:
-    """As many lines as fit, the highest ranks left out first, and of one rank the earliest."""
+    """As many lines as fit; those of the highest rank are left out first, and of one rank the first ones."""
     while len(ranked) > height:
         worst = max(rank for rank, _ in ranked)
         ranked.pop(next(n for n, (rank, _) in enumerate(ranked) if rank == worst))
@@ -118,7 +117,7 @@ def _make_head(shot: Snapshot, width: int, *, colours: bool) -> Text:
     left = f"{done:>{len(total)}} of {total}  "
     right = Text(f"  {_format_percent(shot.settled)} %")
     if shot.begun is not None and shot.going and width >= 60:
-        right.append(f"  {elapsed(shot.now - shot.begun):>8}", style="dim")
+        right.append(f"  {format_elapsed(shot.now - shot.begun):>8}", style="dim")
     line = Text().append(left, style="bold")
     line.append_text(Text("").join(_draw_bar(shot, max(width - len(left) - right.cell_len, 4), colours=colours)))
     return line.append_text(right)
@@ -130,20 +129,18 @@ def _format_percent(share: float) -> str:
 
 
 def _draw_bar(shot: Snapshot, width: int, *, colours: bool) -> list[Text]:
-    pieces = _split_bar(shot.counts, width)
-    return [Text((p.glyph if colours else p.plain_glyph) * cells, style=p.style) for p, cells in pieces]
-
-
-def _split_bar(counts: Counts, width: int) -> list[tuple[Piece, int]]:
-    """The pieces with their cells, ``width`` in all."""
-    sizes = [sum(counts[state] for state in piece.states) for piece in PIECES]
-    return list(zip(PIECES, divide_cells(sizes, width), strict=True))
+    cells = divide_cells([sum(shot.counts[state] for state in piece.states) for piece in PIECES], width)
+    return [
+        Text((piece.glyph if colours else piece.plain_glyph) * number, style=piece.style)
+        for piece, number in zip(PIECES, cells, strict=True)
+    ]
 
 
 def divide_cells(sizes: Sequence[int], width: int) -> list[int]:
-    """``width`` cells divided by ``sizes``; nothing that is there goes unseen while there is room.
+    """Divide ``width`` cells in proportion to ``sizes``.
 
-    Each that is not empty gets a cell, the largest give for it; nothing at all is a bar of the last kind.
+    Each size above 0 gets a cell, at the cost of the largest, as long as there is room. If all are 0, the last one
+    gets all cells.
     """
     total = sum(sizes)
     if not total:
@@ -158,12 +155,12 @@ def divide_cells(sizes: Sequence[int], width: int) -> list[int]:
 
 
 def _make_counts(shot: Snapshot, width: int) -> list[Text]:
-    """All states in a grid of even columns: the way in one half, the ends in the other."""
+    """All states in a grid of even columns: stages in one half, ends in the other."""
     digits = len(f"{shot.counts.total:,}")
-    fit = (width + GAP) // (digits + 1 + CELL_WORD + GAP)
-    columns = 4 if fit >= 4 else 2 if fit >= 2 else 1
-    pairs = list(zip(WAY, ENDS, strict=True))
-    order = [*WAY, *ENDS] if columns == 4 else [state for pair in pairs for state in pair]
+    most = (width + GAP) // (digits + 1 + CELL_WORD + GAP)
+    columns = 4 if most >= 4 else 2 if most >= 2 else 1
+    pairs = list(zip(STAGES, ENDS, strict=True))
+    order = [*STAGES, *ENDS] if columns == 4 else [state for pair in pairs for state in pair]
     cells = [_make_count(shot, state, digits) for state in order if columns > 1 or shot.counts[state]]
     rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]
     return [Text(" " * GAP).join(row) for row in rows]
@@ -180,15 +177,15 @@ Variants = list[Text]
 
 
 def _collect_rows(shot: Snapshot) -> list[tuple[int, str, Variants]]:
-    """Rank, label, and what to say, the longest first."""
+    """Rank, label and text of each row, the text in variants of decreasing length."""
     rows = [
         (3, "speed", _describe_speed(shot)),
-        (1, "left", _describe_ahead(shot)),
-        (2, "spent", _describe_money(shot)),
-        (4, "in flight", _describe_pace(shot)),
+        (1, "left", _describe_time_left(shot)),
+        (2, "spent", _describe_spending(shot)),
+        (4, "in flight", _describe_in_flight(shot)),
     ]
     if shot.going and shot.waits_since is not None:
-        rows.append((2, "", _describe_end(shot)))
+        rows.append((2, "", _describe_interruption(shot)))
     waiting = shot.counts[JobState.IN_DOUBT] - shot.counts.held
     if waiting:
         rows.append((1, "in doubt", _describe_doubts(shot, waiting)))
@@ -207,70 +204,74 @@ def _describe_speed(shot: Snapshot) -> Variants:
     if not shot.videos_per_hour:
         return [Text("no video is finished yet", style="dim")] if shot.going and shot.left else []
     videos = f"{shot.videos_per_hour:,.0f} videos/h"
-    return [Text(f"{videos} · {money(shot.usd_per_hour)}/h"), Text(videos)]
+    return [Text(f"{videos} · {format_usd(shot.usd_per_hour)}/h"), Text(videos)]
 
 
-def _describe_ahead(shot: Snapshot) -> Variants:
+def _describe_time_left(shot: Snapshot) -> Variants:
     if not shot.going:
-        return [Text(f"{counted(shot.left, 'job')}; no run is in progress")] if shot.left else []
+        return [Text(f"{format_count(shot.left, 'job')}; no run is in progress")] if shot.left else []
     if shot.waits_since is not None:
         return _describe_waiting(shot, shot.waits_since)
     if shot.ahead is None:
         return [Text("not known yet", style="dim")] if shot.left else []
-    words = spread(shot.ahead)
+    words = format_forecast(shot.ahead)
     about, _, bounds = words.partition(" (")
-    until = Text(f"until about {day_and_time(shot.now + shot.ahead.likely, shot.now)}", style="dim")
+    until = Text(f"until about {format_day_and_time(shot.now + shot.ahead.likely, shot.now)}", style="dim")
     short = [Text(bounds.rstrip(")"))] if bounds else []
     return [Text(f"{words} · ").append_text(until), Text(words), *short, Text(about)]
 
 
 def _describe_waiting(shot: Snapshot, since: float) -> Variants:
-    words = waiting_words(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
+    words = describe_wait(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
     times = words[words.rindex("(") :]
     return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
 
 
-def _describe_end(shot: Snapshot) -> Variants:
+def _describe_interruption(shot: Snapshot) -> Variants:
     safe = "Ctrl-C is safe"
     return [Text(f"{safe}, `{shot.resume}` continues", style="dim"), Text(f"{safe}, `resume` continues", style="dim")]
 
 
-def _describe_money(shot: Snapshot) -> Variants:
-    spent = money(shot.spent)
+def _describe_spending(shot: Snapshot) -> Variants:
+    spent = format_usd(shot.spent)
     if shot.budget is not None:
-        spent += f" of {money(shot.budget)}"
+        spent += f" of {format_usd(shot.budget)}"
     more = shot.committed - shot.spent
-    flying = f" · {money(more)} more in flight or in doubt" if more >= 0.005 else ""
+    short = f" · {format_usd(more)} more" if more >= 0.005 else ""
+    long = f"{short} in flight or in doubt" if short else ""
     unknown = f" · {shot.unpriced:,} of unknown price" if shot.unpriced else ""
-    short = f" · {money(more)} more" if flying else ""
-    return [Text(spent + flying + unknown), Text(spent + flying), Text(spent + short), Text(spent)]
+    return [Text(spent + long + unknown), Text(spent + long), Text(spent + short), Text(spent)]
 
 
-def _describe_pace(shot: Snapshot) -> Variants:
-    flying, pace = f"{shot.in_flight:,}", shot.pace
+def _describe_in_flight(shot: Snapshot) -> Variants:
+    number, pace = f"{shot.in_flight:,}", shot.pace
     if pace is None:
-        return [Text(flying)] if shot.going else []
-    flying += f" of {pace.limit:,}"
+        return [Text(number)] if shot.going else []
+    number += f" of {pace.limit:,}"
     brake = explain_brake(pace) or _find_kept_slots(shot, pace)
-    slow = pace.limit < pace.ceiling or pace.brake not in CALM
-    style = "yellow" if slow else "dim"
-    why = explain_limit(pace) if pace.limit < pace.ceiling or brake is None else ()
-    said = [f"{brake} · {words}" for words in why] if brake else list(why)
+    is_lowered = pace.limit < pace.ceiling
+    style = "yellow" if is_lowered or pace.brake not in CALM else "dim"
+    why = explain_limit(pace) if is_lowered or brake is None else ()
+    reasons = [f"{brake} · {words}" for words in why] if brake else list(why)
     if brake and shot.slowed is not None and pace.brake in (ThrottleReason.PAUSE, ThrottleReason.LATER):
-        cause = line_of(shot.slowed.reason)
-        room = [fit(cause, cells(cause) * part // 100) for part in (100, 80, 60, 40)]
-        said = [*(f"{brake}: {short}" for short in room), *said]
-    said += [brake, brake.partition(" until ")[0]] if brake else []
-    return [*(Text(f"{flying} · ").append(words, style=style) for words in said), Text(flying)]
+        reasons = [*(f"{brake}: {cause}" for cause in _cut_cause(shot.slowed.reason)), *reasons]
+    reasons += [brake, brake.partition(" until ")[0]] if brake else []
+    return [*(Text(f"{number} · ").append(words, style=style) for words in reasons), Text(number)]
+
+
+def _cut_cause(reason: str) -> list[str]:
+    """``reason`` on one line: whole, then cut to shorter lengths, so that a narrow terminal shows its beginning."""
+    cause = shorten_text(reason, LONGEST)
+    return [_cut_line(Text(cause), cell_len(cause) * percent // 100).plain for percent in (100, 80, 60, 40)]
 
 
 def _find_kept_slots(shot: Snapshot, pace: ThrottleChanged) -> str | None:
-    """A submit in doubt may well be generating: for a while it counts as in flight."""
+    # a submit in doubt may be generating: until it is resolved it takes a slot
     free = pace.limit - shot.in_flight
     doubts = shot.counts[JobState.IN_DOUBT] - shot.counts.held
     if pace.brake is not ThrottleReason.PLACES or not 0 < free <= doubts:
         return None
-    return f"{counted(free, 'slot')} kept for unresolved requests"
+    return f"{format_count(free, 'slot')} kept for unresolved requests"
 
 
 def _describe_doubts(shot: Snapshot, waiting: int) -> Variants:
@@ -279,19 +280,20 @@ def _describe_doubts(shot: Snapshot, waiting: int) -> Variants:
 
 
 def _describe_held(shot: Snapshot) -> Variants:
-    look = pasteable("jobs", "--state-is", "in_doubt", state=shot.state)
+    look = format_command("jobs", "--state-is", "in_doubt", state=shot.state)
     short = Text(f"{shot.counts.held:,} need your decision", style="bold yellow")
     what = Text(f"{shot.counts.held:,} need your decision, see `{look}`", style="bold yellow")
     return [*_add_names(what, shot, held=True), what, *_add_names(short, shot, held=True), short]
 
 
 def _add_names(what: Text, shot: Snapshot, *, held: bool) -> Variants:
-    """``what`` with the names of some of them, as many as there is room for."""
-    names = [shorten(job.name, 30) for job in shot.doubts if job.held is held]
+    """``what`` with the names of jobs in doubt, from all that are known down to one."""
+    names = [shorten_text(job.name, 30) for job in shot.doubts if job.held is held]
     return [what.copy().append(": " + ", ".join(names[:n]), style="dim") for n in range(len(names), 0, -1)]
 
 
-def _make_event(item: Recent, width: int) -> Text:
+def format_recent(item: Recent) -> Text:
+    """The time of an event and its text, whose first word has the colour of its tone."""
     word, colon, rest = item.text.partition(": ")
-    line = Text().append(f"{clock_time(item.at)}  ", style="dim").append(word, style=TONES.get(item.tone, ""))
-    return _cut_line(line.append(colon + rest), width)
+    line = Text().append(f"{format_time(item.at)}  ", style="dim")
+    return line.append(word, style=TONES.get(item.tone, "")).append(colon + rest)

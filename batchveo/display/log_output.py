@@ -1,4 +1,4 @@
-"""Where the package's loggers write: standard error under ``-vv``, and the file of ``--log-file``."""
+"""Outputs of the package's loggers: standard error under ``-vv``, and the file of ``--log-file``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import TextIO
 
 from batchveo.core.errors import UsageError
 from batchveo.core.events import Event, Reporter
-from batchveo.core.formatting import printable, stamp
-from batchveo.display.event_text import EVERYTHING
-from batchveo.display.plain import line_of
+from batchveo.core.formatting import blank_unprintable, format_timestamp
+from batchveo.display.event_text import EVERYTHING, format_event
 
 PACKAGE = logging.getLogger("batchveo")
 EVENTS = logging.getLogger("batchveo.events")
@@ -27,15 +26,15 @@ LEAVE_SECONDS = 2.0
 
 @contextmanager
 def open_log(out: TextIO | None, file: Path | None) -> Iterator[None]:
-    """Write debug records of this package to ``out``, and append them, with the events of a run, to ``file``.
+    """Write debug records of this package to ``out``; append them and the events of a run to ``file``.
 
-    A thread writes them, so that neither a stuck terminal nor a slow disk holds up a run. Raises ``UsageError`` if
+    A thread writes them, so that neither a stuck terminal nor a slow disk delays a run. Raises ``UsageError`` if
     ``file`` cannot be opened.
     """
     handlers: list[logging.Handler] = []
     if out is not None:
         handlers.append(logging.StreamHandler(out))
-        handlers[0].addFilter(lambda record: record.name != EVENTS.name)  # a reporter writes them there
+        handlers[0].addFilter(lambda record: record.name != EVENTS.name)  # the reporter writes events there
     with ExitStack() as closing:
         if file is not None:
             try:
@@ -46,15 +45,15 @@ def open_log(out: TextIO | None, file: Path | None) -> Iterator[None]:
         if handlers:
             for handler in handlers:
                 handler.setFormatter(_LineFormatter())
-            closing.enter_context(_writing(handlers))
+            closing.enter_context(_write_records(handlers))
         yield
 
 
 def log_events(reporter: Reporter) -> Reporter:
-    """``reporter``, with a record of each event that has words."""
+    """A reporter that logs the text of each event, then passes the event to ``reporter``."""
 
     def report(event: Event) -> None:
-        line = line_of(event, verbosity=EVERYTHING)
+        line = format_event(event, verbosity=EVERYTHING)
         if line is not None:
             EVENTS.info("%s", line)
         reporter(event)
@@ -63,7 +62,7 @@ def log_events(reporter: Reporter) -> Reporter:
 
 
 @contextmanager
-def _writing(handlers: list[logging.Handler]) -> Iterator[None]:
+def _write_records(handlers: list[logging.Handler]) -> Iterator[None]:
     records: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
     source, listener, level = _Source(records), _Listener(records, *handlers), PACKAGE.level
     listener.start()
@@ -79,7 +78,7 @@ def _writing(handlers: list[logging.Handler]) -> Iterator[None]:
 
 
 class _Source(QueueHandler):
-    """Hands records to the thread; drops them, rather than waiting, if it does not keep up."""
+    """Queues records for the thread; drops them, without waiting, if the queue is full."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Queue one record."""
@@ -88,15 +87,15 @@ class _Source(QueueHandler):
 
 
 class _Listener(QueueListener):
-    """The thread; a terminal that takes nothing does not keep the process from ending."""
+    """Writes records in a thread; a terminal that accepts no output does not keep the process alive."""
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Write one record; whoever read along may have gone."""
+        """Write one record; the reader of a pipe may be gone."""
         with contextlib.suppress(OSError, ValueError):
             super().handle(record)
 
     def stop(self) -> None:
-        """Write what is queued, for as long as the time limit allows."""
+        """Write the queued records, within the time limit."""
         self.enqueue_sentinel()
         if self._thread is not None:
             self._thread.join(LEAVE_SECONDS)
@@ -104,9 +103,9 @@ class _Listener(QueueListener):
 
 
 class _LineFormatter(logging.Formatter):
-    """One line a record, with its local time in milliseconds; no character in it moves a cursor."""
+    """One line a record, with its local time to the millisecond, without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        time = f"{stamp(record.created)}.{int(record.msecs):03}"
-        return printable(f"{time} {record.levelname} {record.name}: {record.getMessage()}")
+        time = f"{format_timestamp(record.created)}.{int(record.msecs):03}"
+        return blank_unprintable(f"{time} {record.levelname} {record.name}: {record.getMessage()}")

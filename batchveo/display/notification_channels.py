@@ -1,4 +1,4 @@
-"""Where messages to far-away people go: Apprise's services, each known by a URL that is a secret."""
+"""Sends notifications over Apprise's services; each service has a URL that is secret."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
 SEND_SECONDS = 10.0
-"""How long the end of a command waits for its messages."""
+"""Seconds that the end of a command waits for its messages."""
 
 
 class Messengers:
-    """Posts a message to every URL, each in a thread of its own: no sending holds a run up, or breaks it.
+    """Posts messages to all URLs, each in a thread of its own, so that no sending delays or breaks a run.
 
-    The URLs stay inside Apprise's objects, whose ``repr`` does not show them.
+    The URLs stay inside Apprise's objects, whose ``repr`` does not show them. Raises ``UsageError`` for bad ones.
     """
 
     def __init__(self, urls: Sequence[str] = ()) -> None:
-        self._services = _services(urls) if urls else []
+        self._services = _open_services(urls) if urls else []
         self._threads: list[tuple[str, threading.Thread]] = []
         self._failed: deque[str] = deque()
 
@@ -39,19 +39,19 @@ class Messengers:
 
     @property
     def kinds(self) -> list[str]:
-        """What sort of service each one is."""
-        return [_kind(service) for service in self._services]
+        """The name of each service."""
+        return [str(service.service_name) for service in self._services]
 
     def post(self, title: str, body: str) -> None:
-        """Begin to send; returns at once."""
+        """Start to send; return at once."""
         for service in self._services:
-            # a daemon, or the end of the program would wait for a server that never answers
+            # a daemon: a server that never answers must not keep the process alive
             thread = threading.Thread(target=self._send, args=(service, title, body), daemon=True)
-            self._threads.append((_kind(service), thread))
+            self._threads.append((str(service.service_name), thread))
             thread.start()
 
-    def failures(self) -> list[str]:
-        """The kinds of the services that did not take a message, since this was asked last."""
+    def take_failures(self) -> list[str]:
+        """The kinds of the services that accepted no message since the previous call."""
         found: list[str] = []
         with suppress(IndexError):
             while True:
@@ -59,7 +59,7 @@ class Messengers:
         return found
 
     def flush(self, seconds: float = SEND_SECONDS) -> list[str]:
-        """Wait at most ``seconds`` for what is being sent; the kinds of the services that failed."""
+        """Wait at most ``seconds`` for the messages; return the kinds of the services that failed or are too slow."""
         deadline = time.monotonic() + seconds
         slow = []
         for kind, thread in self._threads:
@@ -67,18 +67,18 @@ class Messengers:
             if thread.is_alive():
                 slow.append(kind)
         self._threads.clear()
-        return [*self.failures(), *slow]
+        return [*self.take_failures(), *slow]
 
     def _send(self, service: NotifyBase, title: str, body: str) -> None:
         sent = False
-        with suppress(Exception):  # its text may hold the URL
+        with suppress(Exception):  # an error may contain the URL, so it is not shown
             sent = bool(service.notify(title=title, body=body))
         if not sent:
-            self._failed.append(_kind(service))
+            self._failed.append(str(service.service_name))
 
 
-def urls_in(file: Path) -> list[str]:
-    """The URLs in a file, one a line; empty lines and those that begin with ``#`` are left out."""
+def read_urls(file: Path) -> list[str]:
+    """The URLs in a file, one a line; empty lines and lines that begin with ``#`` are skipped."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -87,15 +87,15 @@ def urls_in(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _services(urls: Sequence[str]) -> list[NotifyBase]:
-    """Raises ``UsageError`` that names the wrong ones by their place and kind: all else in them is secret."""
+def _open_services(urls: Sequence[str]) -> list[NotifyBase]:
     if find_spec("apprise") is None:
         raise UsageError("messages need an extra: pip install 'batchveo[notify]'")
-    with warnings.catch_warnings():  # some of its hundred services import what is deprecated
+    with warnings.catch_warnings():  # some of Apprise's services import deprecated modules
         warnings.simplefilter("ignore", DeprecationWarning)
-        made = [_instantiated(url) for url in urls]
+        made = [_open_service(url) for url in urls]
+    # a URL is secret but for its kind: an error names it by its position and kind
     wrong = [
-        f"number {n} ({_scheme(url)})"
+        f"number {n} ({_find_kind(url)})"
         for n, (url, service) in enumerate(zip(urls, made, strict=True), 1)
         if not service
     ]
@@ -107,7 +107,7 @@ def _services(urls: Sequence[str]) -> list[NotifyBase]:
     return [service for service in made if service]
 
 
-def _instantiated(url: str) -> NotifyBase | None:
+def _open_service(url: str) -> NotifyBase | None:
     from apprise import Apprise, AppriseAsset
     from apprise.common import PersistentStoreMode
 
@@ -116,8 +116,8 @@ def _instantiated(url: str) -> NotifyBase | None:
     return Apprise.instantiate(url, asset=asset)
 
 
-def _scheme(url: str) -> str:
-    """The kind of a URL: the one part of it that is known not to be secret."""
+def _find_kind(url: str) -> str:
+    """The scheme of a URL if Apprise knows it: an unknown one may be part of a secret."""
     from apprise import common  # noqa: F401 - its import fills the manager below
     from apprise.manager_plugins import NotificationManager
 
@@ -125,7 +125,3 @@ def _scheme(url: str) -> str:
     kinds = NotificationManager()  # type: ignore[no-untyped-call]
     known = match is not None and match[1].lower() in kinds
     return f"{match[1].lower()}://…" if match and known else "of no known kind"
-
-
-def _kind(service: NotifyBase) -> str:
-    return str(service.service_name)

@@ -1,27 +1,184 @@
-"""A plan, as text for a person and as JSON for scripts."""
+"""A plan and the question before a purchase, as tables for a person; a plan as JSON for scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, minute, span
-from batchveo.core.hints import pasteable
+from batchveo.core.formatting import format_count, format_minute, format_span, format_usd, shorten_text
+from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
-from batchveo.display.columns import LABEL, UNBOUNDED, cells, fit, labelled, line_of, middle, pad
+from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, open_console, print_lines
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
-from batchveo.operations.plan import Collision, Plan
+from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
 
-NUMBERS = (8, 9, 12)
-"""Columns of the table's numbers: jobs, to make, price."""
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 SHOWN_PROBLEMS, SHOWN_COLLISIONS = 20, 3
+NAME_CELLS = 24
+"""Cells of a job's name in the sample, on a terminal."""
+MODEL_COLUMNS = (Column("model"), *(Column(title, right=True, whole=True) for title in ("jobs", "to make", "price")))
+ROW_COLUMNS = (Column("", width=7, whole=True, style="dim"), Column(""))
+
+Row = tuple[str, str]
+"""A label and a text; an empty label continues the row above."""
 
 
-def plan_row(made: Plan) -> dict[str, object]:
-    """``batchveo plan --json``. Fields are added over time, never taken away."""
+def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
+    """Write the plan for a person; ``state`` is the database that its hints name."""
+    console = open_console(out)
+    print_lines(console, _make_model_table(made))
+    out.write("\n")
+    choice = [("jobs", made.choice_note)] if made.choice_note else []
+    _print_rows(
+        console,
+        [*choice, *_describe_money(made), *_describe_time(made), *_describe_known(made, state), *_list_taken(made)],
+    )
+    if made.images is not None:
+        _print_images(console, made.images)
+    _print_rows(console, [("note", note) for note in made.notes])
+    out.write("\n")
+    _print_sample(console, made.sample)
+
+
+def print_quote(quote: PurchaseQuote, out: TextIO) -> None:
+    """Write what a person is asked to buy."""
+    console = open_console(out)
+    print_lines(console, _make_model_table(quote))
+    out.write("\n")
+    _print_rows(console, [*_describe_money(quote), *(("note", note) for note in quote.notes)])
+
+
+def _make_model_table(quote: PurchaseQuote) -> Table:
+    """Jobs and price by model, with a total if there are several."""
+    models = [*quote.models]
+    if len(models) > 1:
+        models.append(ModelPlan(model="total", jobs=quote.jobs, new=quote.new, usd=quote.usd, unpriced=quote.unpriced))
+    return make_table(MODEL_COLUMNS, [(m.model, f"{m.jobs:,}", f"{m.new:,}", _format_price(m)) for m in models])
+
+
+def _format_price(model: ModelPlan) -> str:
+    if model.new and model.unpriced == model.new:
+        return "not known"
+    return f"{format_usd(model.usd)}{'+' if model.unpriced else ''}"
+
+
+def _print_rows(console: Console, rows: Sequence[Row]) -> None:
+    print_lines(console, make_table(ROW_COLUMNS, rows, header=False))
+
+
+def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
+    """The price in words, and whether balance and budget suffice for it."""
+    least = "at least " if quote.unpriced else ""
+    price = "not known" if quote.unpriced and not quote.usd else f"{least}{format_usd(quote.usd)}"
+    yield "price", price + _describe_unpriced(quote)
+    if quote.prices_since is not None:
+        yield "prices", f"the last known, of {format_minute(quote.prices_since)}: the service sends no prices now"
+    yield "balance", _compare(quote.balance_usd, quote.short_usd, quote.unpriced)
+    for label, usd in quote.balances.items():
+        yield "", f"{label} {format_usd(usd)}"
+    if quote.budget_usd is not None:
+        spent = f" ({format_usd(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
+        stops = "; a run stops when the budget is used" if quote.over_usd else ""
+        yield "budget", _compare(quote.budget_usd, quote.over_usd, quote.unpriced, spent) + stops
+
+
+def _compare(usd: float | None, lacking: float | None, unpriced: int, remark: str = "") -> str:
+    """An amount of money, and whether it suffices; ``lacking`` dollars are short, below 0 none."""
+    if usd is None or lacking is None:
+        return "not known"
+    verdict = f"NOT enough, {format_usd(lacking)} short" if lacking > 0 else "enough"
+    return f"{format_usd(usd)}{remark}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
+
+
+def _describe_unpriced(quote: PurchaseQuote) -> str:
+    text = ""
+    if quote.unpriced:
+        models = ", ".join(f"{m.unpriced:,} of {m.model}" for m in quote.models if m.unpriced)
+        text = f"; no price for {format_count(quote.unpriced, 'job')} ({models}): --assume-price gives one"
+    return text + (f"; {format_count(quote.assumed, 'job')} at the assumed price" if quote.assumed else "")
+
+
+def _describe_time(made: Plan) -> Iterator[Row]:
+    night = made.night
+    if night is None or not made.new:
+        return
+    if night.forecast is None:
+        models = ", ".join(night.unknown) if night.sources else "these models"
+        yield "time", f"not known: no generation times of {models} yet"
+        return
+    between = f"{format_span(night.forecast.low)} to {format_span(night.forecast.high)} in 8 runs of 10"
+    yield "time", f"about {format_span(night.forecast.likely)}, {between} (from {' and '.join(night.sources)})"
+
+
+def _describe_known(made: Plan, state: Path | None) -> Iterator[Row]:
+    """The jobs that the database has already, and those that repeat a request."""
+    counts = dict(made.by_state)
+    done, pending = counts.pop(JobState.SUCCEEDED, 0), counts.pop(JobState.PENDING, 0)
+    failed, cancelled = counts.pop(JobState.FAILED, 0), counts.pop(JobState.CANCELLED, 0)
+    numbers = ((done, "already done"), (sum(counts.values()), "in progress"), (pending, "pending"))
+    parts = [f"{number:,} {words}" for number, words in numbers if number]
+    skipped = " and ".join(f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n)
+    if skipped:
+        states = ["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []
+        parts.append(f"{skipped} (skipped; `{format_command('retry', *states, state=state)}` sets them to pending)")
+    if parts:
+        yield "so far", ", ".join(parts)
+    if made.repeated:
+        yield (
+            "repeats",
+            f"{format_count(made.repeated, 'job')} repeat an earlier request and will be charged separately",
+        )
+
+
+def _list_taken(made: Plan) -> Iterator[Row]:
+    if not made.colliding:
+        return
+    yield "names", f"{made.colliding:,} already taken; their files get a suffix, ~ and an id"
+    shown = made.collisions[:SHOWN_COLLISIONS]
+    for collision in shown:
+        yield "", f"{collision.place}: {collision.name}, by {collision.by}"
+    if made.colliding > len(shown):
+        yield "", f"... and {made.colliding - len(shown):,} more"
+
+
+def _print_images(console: Console, check: ImageCheck) -> None:
+    verdict = "all good" if check.sizes else "all can be read"
+    if check.problems:
+        verdict = f"{len(check.problems):,} cannot be used"
+    sizes = "" if check.sizes else "; sizes not checked, which needs pip install 'batchveo[media]'"
+    _print_rows(console, [("images", f"{check.checked:,} checked: {verdict}{sizes}")])
+    for problem in check.problems[:SHOWN_PROBLEMS]:
+        image = shorten_text(problem.image) if problem.image.startswith("data:") else problem.image
+        others = f" ({format_count(problem.jobs, 'job')})" if problem.jobs > 1 else ""
+        # one unbroken line, so that a person can copy the address
+        console.file.write(flatten_text(f"{problem.place}: {image} {problem.problem}{others}") + "\n")
+    if len(check.problems) > SHOWN_PROBLEMS:
+        _print_rows(console, [("", f"... and {len(check.problems) - SHOWN_PROBLEMS:,} more; --json prints all")])
+
+
+def _print_sample(console: Console, specs: Sequence[JobSpec]) -> None:
+    """The first jobs, a line each; on a terminal long names and prompts are cut."""
+    from rich.text import Text
+
+    names = [Text(flatten_text(spec.name)) for spec in specs]
+    width = max((name.cell_len for name in names), default=0)
+    width = min(width, NAME_CELLS) if console.width < UNLIMITED else width
+    console.file.write("first jobs\n")
+    for name, spec in zip(names, specs, strict=True):
+        name.truncate(width, overflow="ellipsis", pad=True)
+        line = Text("  ").join([Text(), name, Text(flatten_text(str(spec.request.get("prompt", ""))))])
+        line.truncate(console.width, overflow="ellipsis")
+        print_lines(console, line)
+
+
+def make_plan_row(made: Plan) -> dict[str, object]:
+    """``batchveo plan --json``. Fields are added over time, never removed."""
     return {
         "jobs": made.jobs,
         "named": made.named,
@@ -29,7 +186,7 @@ def plan_row(made: Plan) -> dict[str, object]:
         "estimated_usd": round(made.usd, 6),
         "unpriced": made.unpriced,
         "balance_usd": made.balance_usd,
-        "models": [_model_row(model) for model in made.models],
+        "models": [_make_model_row(model) for model in made.models],
         "repeated": made.repeated,
         "sample": [{"name": s.name, "model": s.model, "prompt": s.request.get("prompt")} for s in made.sample],
         "notes": list(made.notes),
@@ -43,182 +200,23 @@ def plan_row(made: Plan) -> dict[str, object]:
         "colliding": made.colliding,
         "collisions": [{"name": c.name, "source": c.source, "line": c.line, "by": c.by} for c in made.collisions],
         "balances_usd": {label: round(usd, 6) for label, usd in made.balances.items()},
-        "night": None if made.night is None else _night_row(made.night),
-        "images": None if made.images is None else _images_row(made.images),
+        "night": None if made.night is None else _make_night_row(made.night),
+        "images": None if made.images is None else _make_images_row(made.images),
     }
 
 
-def plan_text(made: Plan, width: int, *, state: Path | None = None) -> str:
-    """The plan for a person, in ``width`` columns; ``state`` is the database that its hints name."""
-    return "\n".join(
-        [
-            *_table(made, width),
-            "",
-            *([labelled("jobs", made.choice_note, width)] if made.choice_note else []),
-            *_money(made, width),
-            *_night(made.night, made.new, width),
-            *_standing(made, width, state),
-            *_names(made, width),
-            *(_images(made.images, width) if made.images else ()),
-            *(labelled("note", note, width) for note in made.notes),
-            "",
-            *_sample(made.sample, width),
-        ]
-    )
-
-
-def format_offer(offer: PurchaseQuote, width: int) -> str:
-    """What a person is asked to buy."""
-    notes = [labelled("note", note, width) for note in offer.notes]
-    return "\n".join([*_table(offer, width), "", *_money(offer, width), *notes])
-
-
-def _table(offer: PurchaseQuote, width: int) -> Iterator[str]:
-    """Jobs and price by model, numbers at the right."""
-    room = min(max([len(m.model) for m in offer.models] + [5]), max(width - sum(NUMBERS), 8))
-    yield pad("model", room) + "".join(f"{head:>{n}}" for head, n in zip(_HEADS, NUMBERS, strict=True))
-    total = ModelPlan(
-        model="total",
-        jobs=offer.jobs,
-        new=offer.new,
-        usd=offer.usd,
-        unpriced=offer.unpriced,
-        assumed=offer.assumed,
-    )
-    for row in (*offer.models, *([total] if len(offer.models) > 1 else [])):
-        numbers = (f"{row.jobs:,}", f"{row.new:,}", _price(row))
-        yield pad(middle(row.model, room), room) + "".join(
-            f"{number:>{n}}" for number, n in zip(numbers, NUMBERS, strict=True)
-        )
-
-
-_HEADS = ("jobs", "to make", "price")
-
-
-def _money(offer: PurchaseQuote, width: int) -> Iterator[str]:
-    """The price in words, and whether balance and budget suffice for it."""
-    least = "at least " if offer.unpriced else ""
-    price = "not known" if offer.unpriced and not offer.usd else f"{least}{money(offer.usd)}"
-    yield labelled("price", price + _unquotable(offer), width)
-    if offer.prices_since is not None:
-        yield labelled(
-            "prices", f"the last known, of {minute(offer.prices_since)}: the service sends no prices now", width
-        )
-    yield labelled("balance", _enough(offer.balance_usd, offer.short_usd, offer.unpriced), width)
-    yield from (_indented(f"{label} {money(usd)}", width) for label, usd in offer.balances.items())
-    if offer.budget_usd is not None:
-        spent = f" ({money(offer.committed_usd)} of it spent)" if offer.committed_usd else ""
-        enough = _enough(offer.budget_usd, offer.over_usd, offer.unpriced, spent)
-        stops = "; a run stops when the budget is used" if offer.over_usd else ""
-        yield labelled("budget", enough + stops, width)
-
-
-def _enough(usd: float | None, lacking: float | None, unpriced: int, aside: str = "") -> str:
-    if usd is None or lacking is None:
-        return "not known"
-    verdict = f"NOT enough, {money(lacking)} short" if lacking > 0 else "enough"
-    return f"{money(usd)}{aside}: {verdict}" + (" for what has a price" if unpriced and not lacking else "")
-
-
-def _unquotable(offer: PurchaseQuote) -> str:
-    words = [f"{m.unpriced:,} of {m.model}" for m in offer.models if m.unpriced]
-    told = (
-        f"; no price for {counted(offer.unpriced, 'job')} ({', '.join(words)}): --assume-price gives one"
-        if words
-        else ""
-    )
-    return told + (f"; {counted(offer.assumed, 'job')} at the assumed price" if offer.assumed else "")
-
-
-def _price(row: ModelPlan) -> str:
-    if row.new and row.unpriced == row.new:
-        return "not known"
-    return f"{money(row.usd)}" + ("+" if row.unpriced else "")
-
-
-def _night(night: RunEstimate | None, new: int, width: int) -> Iterator[str]:
-    if night is None or not new:
-        return
-    if night.forecast is None:
-        of = ", ".join(night.unknown) if night.sources else "these models"
-        yield labelled("time", f"not known: no generation times of {of} yet", width)
-        return
-    between = f"{span(night.forecast.low)} to {span(night.forecast.high)} in 8 runs of 10"
-    known = f" (from {' and '.join(night.sources)})"
-    yield labelled("time", f"about {span(night.forecast.likely)}, {between}{known}", width)
-
-
-def _standing(made: Plan, width: int, state: Path | None) -> Iterator[str]:
-    """What the state has of these jobs already."""
-    counts = dict(made.by_state)
-    done, failed = counts.pop(JobState.SUCCEEDED, 0), counts.pop(JobState.FAILED, 0)
-    cancelled, pending = counts.pop(JobState.CANCELLED, 0), counts.pop(JobState.PENDING, 0)
-    under_way = sum(counts.values())
-    parts = [f"{done:,} already done"] if done else []
-    parts += [f"{under_way:,} in progress"] if under_way else []
-    parts += [f"{pending:,} pending"] if pending else []
-    skipped = [f"{n:,} {word}" for n, word in ((failed, "failed"), (cancelled, "cancelled")) if n]
-    back = pasteable("retry", *(["--state-is", "failed", "--state-is", "cancelled"] if cancelled else []), state=state)
-    parts += [f"{' and '.join(skipped)} (skipped; `{back}` sets them to pending)"] if skipped else []
-    if parts:
-        yield labelled("so far", ", ".join(parts), width)
-    if made.repeated:
-        repeats = f"{counted(made.repeated, 'job')} repeat an earlier request and will be charged separately"
-        yield labelled("repeats", repeats, width)
-
-
-def _names(made: Plan, width: int) -> Iterator[str]:
-    if not made.colliding:
-        return
-    shown = made.collisions[:SHOWN_COLLISIONS]
-    yield labelled("names", f"{made.colliding:,} already taken; their files get a suffix, ~ and an id", width)
-    yield from (_indented(f"{_place(c)}: {c.name}, by {c.by}", width) for c in shown)
-    if made.colliding > len(shown):
-        yield _indented(f"... and {made.colliding - len(shown):,} more", width)
-
-
-def _images(check: ImageCheck, width: int) -> Iterator[str]:
-    verdict = (
-        f"{len(check.problems):,} cannot be used"
-        if check.problems
-        else "all good"
-        if check.sizes
-        else "all can be read"
-    )
-    sizes = "" if check.sizes else "; sizes not checked, which needs pip install 'batchveo[media]'"
-    yield labelled("images", f"{check.checked:,} checked: {verdict}{sizes}", width)
-    for problem in check.problems[:SHOWN_PROBLEMS]:
-        others = f" ({counted(problem.jobs, 'job')})" if problem.jobs > 1 else ""
-        # whole, not cut: whoever mends it wants to copy it
-        yield line_of(f"{problem.place}: {_image(problem.image)} {problem.problem}{others}")
-    if len(check.problems) > SHOWN_PROBLEMS:
-        yield _indented(f"... and {len(check.problems) - SHOWN_PROBLEMS:,} more; --json prints all", width)
-
-
-def _image(image: str) -> str:
-    return fit(image, 60) if image.startswith("data:") else image
-
-
-def _sample(specs: Sequence[JobSpec], width: int) -> Iterator[str]:
-    most = 24 if width < UNBOUNDED else width
-    room = min(max([cells(fit(s.name, most)) for s in specs] + [0]), most)
-    yield "first jobs"
-    for spec in specs:
-        yield f"  {pad(fit(spec.name, room), room)}  {fit(str(spec.request.get('prompt', '')), width - room - 4)}"
-
-
-def _model_row(m: ModelPlan) -> dict[str, object]:
+def _make_model_row(model: ModelPlan) -> dict[str, object]:
     return {
-        "model": m.model,
-        "jobs": m.jobs,
-        "new": m.new,
-        "usd": round(m.usd, 6),
-        "unpriced": m.unpriced,
-        "assumed": m.assumed,
+        "model": model.model,
+        "jobs": model.jobs,
+        "new": model.new,
+        "usd": round(model.usd, 6),
+        "unpriced": model.unpriced,
+        "assumed": model.assumed,
     }
 
 
-def _night_row(night: RunEstimate) -> dict[str, object]:
+def _make_night_row(night: RunEstimate) -> dict[str, object]:
     seconds = night.forecast
     return {
         "low_seconds": None if seconds is None else round(seconds.low, 1),
@@ -229,17 +227,7 @@ def _night_row(night: RunEstimate) -> dict[str, object]:
     }
 
 
-def _images_row(check: ImageCheck) -> dict[str, object]:
-    problems = [
-        {"image": p.image, "problem": p.problem, "source": p.source, "line": p.line, "jobs": p.jobs}
-        for p in check.problems
-    ]
+def _make_images_row(check: ImageCheck) -> dict[str, object]:
+    names = ("image", "problem", "source", "line", "jobs")
+    problems = [{name: getattr(problem, name) for name in names} for problem in check.problems]
     return {"checked": check.checked, "sizes": check.sizes, "problems": problems}
-
-
-def _place(c: Collision) -> str:
-    return c.source if c.line is None else f"{c.source}:{c.line}"
-
-
-def _indented(text: str, width: int) -> str:
-    return " " * LABEL + fit(text, width - LABEL)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
-from batchveo.core.formatting import counted, duration, shorten, state_words
-from batchveo.core.hints import key_of, pasteable
+from batchveo.core.formatting import format_count, format_duration, format_usd, shorten_text, state_words
+from batchveo.core.hints import format_command, job_argument
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
@@ -19,72 +18,72 @@ HELD_SHOWN = 5
 LEAST_USD = 0.005
 
 
-def outcome_lines(result: RunResult, output: Destination) -> Iterator[str]:
-    """How the run ended, line by line."""
+def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
+    """Lines on how the run ended."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
     what = ", ".join(parts) or "nothing to do"
-    yield f"{what} after {duration(result.seconds)}; videos in {output}"
+    yield f"{what} after {format_duration(result.seconds)}; videos in {output}"
     if result.stopped is not None:
         larger = isinstance(result.stopped, BudgetReached)
         again = "Run the same command with a larger --budget" if larger else "Fix this and run the same command"
-        yield f"stopped early: {shorten(str(result.stopped), 300)}. {again} to resume."
+        yield f"stopped early: {shorten_text(str(result.stopped), 300)}. {again} to resume."
     elif result.interrupted is not None and any(counts[state] for state in JobState if not state.is_terminal):
         yield "interrupted; run the same command to resume"
     if result.late:
         yield f"{result.late:,} still generating at the service; run the same command to download them"
 
 
-def account_lines(result: RunResult, store: Store) -> Iterator[str]:
-    """Money, failures by their reason, and jobs in doubt, from the database."""
+def describe_account(result: RunResult, store: Store) -> Iterator[str]:
+    """Lines on money, failures by reason and jobs in doubt, from the database."""
     counts = result.counts
-    yield from _put_aside(result, store)
-    yield _spent(store)
+    yield from _list_retries(result, store)
+    yield _describe_spending(store)
     if counts[JobState.FAILED]:
-        yield from _failed(store)
+        yield from _list_failures(store)
     if counts.held:
-        yield from _held(store, counts.held)
+        yield from _list_held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
     if open_doubts:
         yield f"{open_doubts:,} in doubt: run the same command to look them up in the usage log"
 
 
-def _put_aside(result: RunResult, store: Store) -> Iterator[str]:
-    """A line for each cause: what the next run tries again."""
+def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
+    """Jobs that the next run tries again, a line for each cause."""
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
-        yield f"{counted(jobs, 'job')} put aside: {shorten(words, 300)}"
+        yield f"{format_count(jobs, 'job')} put aside: {shorten_text(words, 300)}"
     if len(result.put_aside) > CAUSES_SHOWN:
-        yield f"others were put aside for other reasons; `{pasteable('jobs', state=store.path)}` lists them"
+        yield f"others were put aside for other reasons; `{format_command('jobs', state=store.path)}` lists them"
 
 
-def _spent(store: Store) -> str:
+def _describe_spending(store: Store) -> str:
     usd, unknown = store.spend()
     work = store.runs.find_latest_work()
     budget = work["budget_usd"] if work else None
-    text = f"spent {money(usd)}" + (f" of {money(budget)}" if budget is not None else "") + " in total"
+    text = f"spent {format_usd(usd)}" + (f" of {format_usd(budget)}" if budget is not None else "") + " in total"
     more = store.queries.read_committed() - usd
     if more > LEAST_USD:
-        text += f", {money(more)} more in flight or in doubt"
+        text += f", {format_usd(more)} more in flight or in doubt"
     return text + (f"; {unknown:,} of unknown price" if unknown else "")
 
 
-def _failed(store: Store) -> Iterator[str]:
+def _list_failures(store: Store) -> Iterator[str]:
     reasons = store.progress.list_failures(most=REASONS_SHOWN + 1)
     for row in reasons[:REASONS_SHOWN]:
-        example = f" ({shorten(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
-        yield f"  {row['jobs']:,} failed: {shorten(row['error'], 200)}{example}"
+        example = f" ({shorten_text(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
+        yield f"  {row['jobs']:,} failed: {shorten_text(row['error'], 200)}{example}"
     if len(reasons) > REASONS_SHOWN:
-        listing = pasteable("jobs", "--state-is", "failed", state=store.path)
+        listing = format_command("jobs", "--state-is", "failed", state=store.path)
         yield f"  others failed for other reasons; `{listing}` lists them"
-    yield f"`{pasteable('retry', state=store.path)}` sets the failed jobs to pending again"
+    yield f"`{format_command('retry', state=store.path)}` sets the failed jobs to pending again"
 
 
-def _held(store: Store, held: int) -> Iterator[str]:
+def _list_held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the usage log did not settle them; check what your key generated, then run"
     for job in store.progress.list_doubts(most=HELD_SHOWN):
         if job.held:
-            again = pasteable("resolve", key_of(job.name, job.id), "--resubmit", state=store.path)
-            yield f"  {shorten(job.name, 40)}: `{again}`"
+            again = format_command("resolve", job_argument(job.name, job.id), "--resubmit", state=store.path)
+            yield f"  {shorten_text(job.name, 40)}: `{again}`"
     if held > 1:
-        yield f"  all of them: `{pasteable('resolve', '--held', '--resubmit', state=store.path)}`"
+        yield f"  all of them: `{format_command('resolve', '--held', '--resubmit', state=store.path)}`"
     yield "  (instead of --resubmit: --generation-id ID downloads the video, if there is one; --fail gives up)"

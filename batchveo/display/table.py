@@ -1,4 +1,4 @@
-"""Rows as a table: wrapped under a header at a terminal, lines of whole values with tabs between them elsewhere."""
+"""Tables and texts by rich: laid out for the width of a terminal; whole values without colours in a pipe or file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from batchveo.display.columns import line_of
+from batchveo.core.formatting import blank_unprintable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 PAGE_ROWS = 200
 """Rows that are laid out together: a long list appears at once and takes little memory."""
+UNLIMITED = 1_000_000
+"""Cells of a line in a pipe or file."""
 
 
 class Column(NamedTuple):
@@ -28,41 +30,43 @@ class Column(NamedTuple):
     right: bool = False
     from_width: int = 0
     whole: bool = False
+    style: str = ""
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], out: TextIO) -> None:
     """Write ``rows`` to ``out``; each row has a value for each column.
 
-    A pipe or file gets no header, no colours and no cut values, so that ``grep`` and ``cut`` work.
+    A pipe or file gets lines of whole values with tabs between them and no header, for ``grep`` and ``cut``.
     """
-    if out.isatty():
-        _print_wrapped(columns, rows, out)
-    else:
+    if not out.isatty():
         for row in rows:
-            out.write("\t".join(map(line_of, row)) + "\n")
-
-
-def _print_wrapped(columns: Sequence[Column], rows: Iterable[Sequence[str]], out: TextIO) -> None:
-    from rich.console import Console  # slow to import, and not needed in a pipe
-    from rich.text import Text
-
-    console = Console(file=out, highlight=False)
+            out.write("\t".join(map(flatten_text, row)) + "\n")
+        return
+    console = open_console(out)
     shown = [n for n, column in enumerate(columns) if column.from_width <= console.width]
     for number, page in enumerate(_split_pages(rows)):
-        table = _make_table([columns[n] for n in shown], header=number == 0)
-        for row in page:
-            table.add_row(*(Text(line_of(row[n])) for n in shown))
-        _print_lines(console, table, out)
+        cells = [[row[n] for n in shown] for row in page]
+        print_lines(console, make_table([columns[n] for n in shown], cells, header=number == 0))
 
 
-def _split_pages(rows: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
-    remaining = iter(rows)
-    while page := list(islice(remaining, PAGE_ROWS)):
-        yield page
+def flatten_text(text: str) -> str:
+    """``text`` on one line, without characters that control a terminal."""
+    return " ".join(blank_unprintable(text).split())
 
 
-def _make_table(columns: Sequence[Column], *, header: bool) -> Table:
+def open_console(out: TextIO) -> Console:
+    """A console on ``out``; in a pipe or file its width is unlimited and it writes no colours."""
+    from rich.console import Console  # slow to import, and not needed for tables in a pipe
+
+    if out.isatty():
+        return Console(file=out, highlight=False)
+    return Console(file=out, highlight=False, width=UNLIMITED, color_system=None)
+
+
+def make_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, header: bool = True) -> Table:
+    """A table of rich whose cells have no markup and wrap between words."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         box=None,
@@ -77,16 +81,25 @@ def _make_table(columns: Sequence[Column], *, header: bool) -> Table:
             column.title,
             justify="right" if column.right else "left",
             width=column.width or None,
-            min_width=len(column.title),  # page after page the same, if the values are short
+            min_width=len(column.title),  # so that all pages of short values have the same columns
             ratio=1 if column.width == 0 else None,
             overflow="fold",
             no_wrap=column.whole,
+            style=column.style,
         )
+    for row in rows:
+        table.add_row(*(Text(flatten_text(value)) for value in row))
     return table
 
 
-def _print_lines(console: Console, table: Table, out: TextIO) -> None:
-    """Without the blanks that rich puts at the end of each line: they would wrap in a window made narrower."""
+def print_lines(console: Console, content: RenderableType) -> None:
+    """Print without the blanks that rich puts at the end of lines: they would wrap in a window made narrower."""
     with console.capture() as capture:
-        console.print(table)
-    out.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+        console.print(content)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def _split_pages(rows: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    remaining = iter(rows)
+    while page := list(islice(remaining, PAGE_ROWS)):
+        yield page

@@ -15,29 +15,29 @@ from rich.text import Text
 
 USUAL_SIZE = os.terminal_size((80, 24))
 ASCII = str.maketrans({"━": "=", "─": ".", "╍": ">", "×": "x", "…": "~", "–": "-", "·": "-", "█": "#"})
-"""What stands for the display's own characters where the terminal takes ASCII only, one for one."""
+"""Replacements for the display's own characters on a terminal that accepts ASCII only, one cell each."""
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
-"""Terminals that know it show what is in between at once; the others pass it over."""
+"""Synchronized output: terminals that support it show the text between the two at once; others ignore both."""
 CLEAR_LINE, CLEAR_REST = "\x1b[K", "\x1b[J"
 CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
-"""What is wider than the terminal is cut off there, or goes on in the next row, as terminals usually do.
+"""Lines wider than the terminal are cut, or wrapped, which is a terminal's usual mode.
 
-How wide some scripts are, terminals do not agree on: a row that wraps unforeseen would make every frame slip.
+Terminals disagree on the width of some scripts: an unexpected wrap would shift every later frame by a row.
 """
 
 
 class Line(NamedTuple):
-    """A line with its escape sequences, and the cells it takes."""
+    """A line with its escape sequences, and its width in cells."""
 
     text: str
     cells: int
 
 
 class Painter:
-    """Draws with few means: cursor up, clear to the end of line, clear the rest.
+    """Draws with three sequences only: cursor up, clear to the end of line, clear the rest.
 
-    The cursor is never hidden, and a mode that is changed is put right by the same write, so that whatever ends
-    the process, nothing is left behind.
+    The cursor is never hidden, and the write that changes a mode restores it, so that a killed process leaves the
+    terminal usable.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -46,14 +46,14 @@ class Painter:
         self._width = 0
 
     def paint(self, block: Sequence[Line], *, width: int, above: Sequence[Line] = ()) -> None:
-        """Draw ``block`` in place of the one before; lines of ``above`` are put before it, and stay.
+        """Draw ``block`` in place of the previous one; the lines of ``above`` are written before it and stay.
 
-        A block's lines must be narrower than ``width``, which may have changed since the last time.
+        A block's lines must be narrower than ``width``, which may have changed since the previous call.
         """
         if not above and block == self._shown:
             return
-        parts = [BEGIN, _up(self._rows(width))]
-        if width != self._width:  # terminals remember which rows they have wrapped, and would join them again
+        parts = [BEGIN, _move_up(self._count_rows(width))]
+        if width != self._width:  # a terminal made wider joins rows that it wrapped, even after they were overwritten
             parts.append(CLEAR_REST)
         parts += [f"{line.text}{CLEAR_LINE}\n" for line in above]
         parts += [CUT, *(f"{line.text}{CLEAR_LINE}\n" for line in block), WRAP]
@@ -61,29 +61,29 @@ class Painter:
         self._shown, self._width = block, width
 
     def erase(self, *, width: int) -> None:
-        """Take the block away."""
+        """Clear the block."""
         if self._shown:
-            self._write(_up(self._rows(width)) + CLEAR_REST)
+            self._write(_move_up(self._count_rows(width)) + CLEAR_REST)
         self._shown = ()
 
-    def _rows(self, width: int) -> int:
-        """How many rows the block takes: a window made narrower has wrapped what was wider."""
+    def _count_rows(self, width: int) -> int:
+        # a window made narrower since then has wrapped the lines that were wider
         return sum(max(1, -(-line.cells // width)) for line in self._shown)
 
 
-def _up(rows: int) -> str:
+def _move_up(rows: int) -> str:
     return f"\r\x1b[{rows}A" if rows else "\r"
 
 
 class Terminal:
-    """Writes to the file descriptor of ``stream`` and nothing else: its buffer and its lock stay untouched.
+    """Writes to the file descriptor of ``stream``, past its buffer and its lock.
 
-    So a terminal that takes nothing any more blocks the one thread that draws.
+    So a terminal that accepts no output blocks only the thread that draws.
     """
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str] = os.environ) -> None:
         self._fd = stream.fileno()
-        self._send = _sending(stream)
+        self._send = _open_writer(stream)
         self._encoding = stream.encoding or "ascii"
         self._unicode = self._encoding.lower().replace("-", "").startswith("utf")
         self._console = Console(
@@ -99,7 +99,7 @@ class Terminal:
 
     @property
     def size(self) -> os.terminal_size:
-        """Columns and rows, as they are at this moment; some terminals say 0."""
+        """Columns and rows at this moment; the usual size if the terminal reports none."""
         with contextlib.suppress(OSError):
             size = os.get_terminal_size(self._fd)
             if size.columns > 1 and size.lines > 1:
@@ -107,27 +107,26 @@ class Terminal:
         return USUAL_SIZE
 
     @property
-    def ours(self) -> bool:
-        """Whether this process may draw: one in the background leaves the terminal to others."""
+    def is_ours(self) -> bool:
+        """Whether this process may draw: it is in the foreground of the terminal."""
         try:
             return os.tcgetpgrp(self._fd) == os.getpgrp()
-        except (AttributeError, OSError):  # Windows; not the terminal that controls this process
+        except (AttributeError, OSError):  # Windows; a terminal that does not control this process
             return True
 
     def draw(self, block: Sequence[Text], *, above: Sequence[Text] = ()) -> None:
-        """Draw ``block`` at the end, in place of the one before; ``above`` stays."""
+        """Draw ``block`` at the end, in place of the previous one; the lines of ``above`` stay."""
         width = self.size.columns
-        self._painter.paint(self._lines(block, width), width=width, above=self._lines(above, None))
+        lines = [self._render_line(text, width) for text in block]
+        # these stay: the terminal wraps them, so that no text is lost
+        lasting = [self._render_line(text, text.cell_len + 1) for text in above]
+        self._painter.paint(lines, width=width, above=lasting)
 
     def erase(self) -> None:
-        """Take the block away."""
+        """Clear the block."""
         self._painter.erase(width=self.size.columns)
 
-    def _lines(self, texts: Sequence[Text], width: int | None) -> list[Line]:
-        """``width`` ``None`` leaves lines as long as they are, for the terminal to wrap."""
-        return [self._line(text, text.cell_len + 1 if width is None else width) for text in texts]
-
-    def _line(self, text: Text, width: int) -> Line:
+    def _render_line(self, text: Text, width: int) -> Line:
         self._console.width = max(width, 1)
         with self._console.capture() as capture:
             self._console.print(text, end="", no_wrap=True, overflow="ignore", crop=False)
@@ -140,9 +139,10 @@ class Terminal:
             rest = rest[self._send(rest) :]
 
 
-def _sending(stream: TextIO) -> Callable[[memoryview], int]:
-    """What writes bytes past the stream's buffer; consoles of Windows take UTF-8 from Python's own file only."""
+def _open_writer(stream: TextIO) -> Callable[[memoryview], int]:
+    """A function that writes bytes past the stream's buffer and returns how many it wrote."""
     if sys.platform == "win32":
+        # a console of Windows accepts UTF-8 only through Python's own raw file
         raw: io.RawIOBase = stream.buffer.raw  # type: ignore[attr-defined]
         return lambda data: raw.write(data) or 0
     return partial(os.write, stream.fileno())

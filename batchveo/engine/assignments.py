@@ -1,4 +1,4 @@
-"""Which worker looks after which job. In memory: a coordinator that starts again knows no worker."""
+"""Which worker looks after which job. In memory only: a coordinator that restarts knows no worker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from batchveo.core.models import Job
 from batchveo.engine.broker import Fenced
 
 LATECOMERS_SECONDS = 30.0
-"""How long orphans wait for workers that are expected and have not come, before the others share them."""
+"""How long orphaned jobs wait for expected workers that have not joined, before the others share them."""
 
 
 class Assignments:
-    """The workers of a run, and what each has in hand; ``expected``: how many there are to be."""
+    """The workers of a run and the jobs of each; ``expected``: how many workers are started."""
 
     def __init__(self, *, expected: int = 1) -> None:
         self._expected = expected
@@ -24,7 +24,7 @@ class Assignments:
         """Since when workers that were started, and have not joined, are waited for."""
         self._gone: set[str] = set()
         self._orphans: dict[int, tuple[Job, float]] = {}
-        """With the time since when nobody looks after them; the first has waited longest."""
+        """Jobs without a worker, with the time since when; the first has waited longest."""
 
     def __contains__(self, worker: str) -> bool:
         return worker in self._held
@@ -32,74 +32,74 @@ class Assignments:
     def __len__(self) -> int:
         return len(self._held)
 
-    def names(self) -> Sequence[str]:
-        """Of the workers that are here."""
+    def list_workers(self) -> Sequence[str]:
+        """The names of the workers that have joined."""
         return tuple(self._held)
 
-    def join(self, worker: str) -> None:
-        """Take a worker on; raises ``Fenced`` where the name is not a new one."""
+    def add_worker(self, worker: str) -> None:
+        """Add ``worker``; raises ``Fenced`` if the name was used before."""
         if worker in self._gone or worker in self._held:
             raise Fenced(worker)
         self._held[worker] = set()
 
-    def check(self, worker: str) -> None:
-        """Raise ``Fenced`` where ``worker`` is none, or none any more."""
+    def check_worker(self, worker: str) -> None:
+        """Raise ``Fenced`` if ``worker`` has not joined or was given up."""
         if worker not in self._held:
             raise Fenced(worker)
 
-    def heard(self, worker: str, *, now: float) -> None:
-        """A call of ``worker`` has come over the wire."""
+    def mark_heard(self, worker: str, *, now: float) -> None:
+        """Note that a call of ``worker`` has arrived."""
         if worker in self._held:
             self._heard[worker] = now
 
-    def silent(self, started: Collection[str], *, seconds: float, now: float) -> list[str]:
-        """The workers of whom nothing was heard for so long: those who joined, and those who were ``started``.
+    def find_silent(self, started: Collection[str], *, seconds: float, now: float) -> list[str]:
+        """The workers without a call for ``seconds``: those that joined, and those that were ``started``.
 
-        Of a worker that is not known, and may be frozen since before it was, the silence begins with the first
-        question.
+        The silence of a worker that never joined, and may have been frozen before, begins with the first question.
         """
         self._awaited = {name: self._awaited.get(name, now) for name in started if name not in self._heard}
         return [worker for worker, when in {**self._heard, **self._awaited}.items() if when < now - seconds]
 
-    def give(self, worker: str, job: Job) -> None:
-        """``job`` is in the hands of ``worker``, unless somebody else has it already."""
+    def assign_job(self, worker: str, job: Job) -> None:
+        """Let ``worker`` look after ``job``, unless another worker does already."""
         if job.seq not in self._holder:
             self._orphans.pop(job.seq, None)
             self._held[worker].add(job.seq)
             self._holder[job.seq] = worker
 
-    def release(self, job: Job) -> None:
-        """Nobody needs to look after ``job``."""
+    def release_job(self, job: Job) -> None:
+        """Let no worker look after ``job``: there is nothing left to do."""
         worker = self._holder.pop(job.seq, None)
         if worker is not None:
             self._held[worker].discard(job.seq)
         self._orphans.pop(job.seq, None)
 
-    def orphan(self, job: Job, *, now: float) -> None:
-        """Somebody has to look after ``job``, unless somebody does already."""
+    def orphan_job(self, job: Job, *, now: float) -> None:
+        """Offer ``job`` to the workers, unless one looks after it already."""
         if job.seq not in self._holder:
             _, since = self._orphans.get(job.seq, (job, now))
             self._orphans[job.seq] = job, since
 
-    def shared_anew_at(self, now: float) -> float | None:
-        """When orphans that are left for workers to come are left for them no longer; ``None`` where none are."""
+    def find_sharing_time(self, now: float) -> float | None:
+        """When orphaned jobs stop to wait for workers that have not joined; ``None`` if none of them waits."""
         for _, since in self._orphans.values():
             return since + LATECOMERS_SECONDS if since + LATECOMERS_SECONDS > now else None
         return None
 
     def take_over(self, worker: str, *, most: int, now: float) -> list[Job]:
-        """Orphans, at most so many, that ``worker`` looks after from now on: up to its fair share of all jobs."""
-        waits_for_more = self.shared_anew_at(now) is not None
+        """Assign orphaned jobs to ``worker``: at most ``most``, and up to its fair share of all jobs."""
+        # after a restart the first worker to join must not take all jobs: the share counts those still to come
+        waits_for_more = self.find_sharing_time(now) is not None
         sharers = max(self._expected, len(self._held)) if waits_for_more else len(self._held)
         fair = -(-(len(self._orphans) + len(self._holder)) // sharers)
         room = max(0, fair - len(self._held[worker]))
         jobs = [job for job, _ in islice(self._orphans.values(), min(most, room))]
         for job in jobs:
-            self.give(worker, job)
+            self.assign_job(worker, job)
         return jobs
 
-    def remove(self, worker: str) -> Sequence[int]:
-        """Give ``worker`` up; returns the numbers of the jobs that it had in hand."""
+    def remove_worker(self, worker: str) -> Sequence[int]:
+        """Give ``worker`` up; returns the numbers of its jobs."""
         self._heard.pop(worker, None)
         self._gone.add(worker)
         seqs = sorted(self._held.pop(worker, ()))

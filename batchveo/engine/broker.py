@@ -1,4 +1,4 @@
-"""What passes between the workers of a run and its coordinator, who alone writes the state."""
+"""The calls that a worker makes to the coordinator of its run, which alone writes the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchveo.core.outcomes import Outcome
 
 
 class Fenced(Exception):
-    """The worker was given up: others look after its jobs, and its word no longer counts."""
+    """The worker was given up: others look after its jobs, and its writes are refused."""
 
 
 class ClaimLost(Exception):
@@ -20,46 +20,46 @@ class ClaimLost(Exception):
 
 
 class TooLate(Exception):
-    """So long after it was asked for, leave to send a request is not to be used; nothing was sent."""
+    """The permission to send a request arrived too late to be used; nothing was sent."""
 
 
 class Broker(Protocol):
-    """Where one worker gets its jobs and records what came of them.
+    """Gives jobs to one worker and takes their outcomes.
 
-    It has two faces: a local one, which calls the coordinator in the same process, and a remote one, whose calls
-    may be lost, late or repeated. Each call but ``tell`` raises ``Fenced`` where the worker was given up.
+    There are two kinds: ``LocalBroker`` calls the coordinator in the same process; the calls of ``RemoteBroker`` may
+    be lost, late or repeated. Each call but ``send_event`` raises ``Fenced`` if the worker was given up.
     """
 
     clock: Clock
     """The time that all workers of a run agree on."""
 
     async def claim(self) -> Job:
-        """The next job to submit, its fresh client request id recorded: waits until one may be."""
+        """Wait for the next job to submit; its new client request id is recorded."""
 
     async def mark_sent(self, job: Job) -> None:
-        """Record for good that the request of ``job`` is about to leave.
+        """Record that the request of ``job`` is about to leave; returns when that is safe on disk.
 
-        Raises ``ClaimLost`` or ``TooLate`` where it must not.
+        Raises ``ClaimLost`` or ``TooLate`` if it must not leave.
         """
 
-    async def record(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
-        """Record for good what came of a step; returns the job as it is then.
+    async def record_outcome(self, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+        """Record the outcome of a step; returns the job as it is then, once that is safe on disk.
 
-        ``aside``: this run is done with the job, the next one tries again. The outcome is on its way to its record
-        before anything is awaited, and a cancelled caller does not take it back.
+        ``aside``: this run is done with the job, the next one tries again. The record begins before anything is
+        awaited, and a cancelled caller does not undo it.
         """
 
     async def take_over(self) -> Sequence[Job]:
-        """Generations and downloads that nobody looks after, and this worker does from now on: waits for some."""
+        """Wait for generations and downloads without a worker; this one looks after them from now on."""
 
-    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+    async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file."""
 
-    async def finished(self) -> float:
-        """Wait until the run is over, or the worker fenced.
+    async def wait_finished(self) -> float:
+        """Wait until the run is over or the worker is fenced.
 
-        Returns how long (seconds) the submits under way may still take: their answers may be generation ids.
+        Returns how many seconds the submits in progress may still take: their answers may hold generation ids.
         """
 
-    def tell(self, event: Event) -> None:
-        """Hand an event to whoever watches the run."""
+    def send_event(self, event: Event) -> None:
+        """Hand ``event`` to the run's reporter."""

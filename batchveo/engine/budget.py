@@ -1,33 +1,31 @@
-"""What may still be spent: the price of the next job, the budget, the accounts."""
+"""The price of the next job, the budget that is left, and the balances of the accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchveo.core.amounts import money
 from batchveo.core.errors import BudgetReached, KeyRejected
 from batchveo.core.events import Message
+from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job
 from batchveo.core.settings import RunSettings
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.key_limits import KeyThrottle
-from batchveo.engine.per_key import Label
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.key_limits import KeyThrottle, Label
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
 from batchveo.store import BudgetShort
 
 BALANCE_GAP_SECONDS = 60.0
-"""How often an empty account is looked at."""
+"""Seconds between two looks at the balance of an empty account."""
 LOOKS = 10
 TOP_UP_USD = 0.005
 
 
 class Budget:
-    """Prices jobs, and waits where the money has to come first. ``apis``: the service, by the label of the key.
+    """Prices jobs, reserves their prices, and waits for credits.
 
-    ``key_prints``: the fingerprints of the keys, by their labels.
+    ``apis`` and ``key_prints``: the clients of the provider and the fingerprints of the keys, by the keys' labels.
     """
 
     def __init__(
@@ -50,23 +48,23 @@ class Budget:
         self._budget = settings.budget
         self._key_prints = key_prints
 
-    def claim(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
-        """The next job, claimed for ``key`` with its price reserved; raises ``BudgetShort``.
+    def claim_job(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
+        """Claim the next job for ``key`` and reserve its price; ``None`` if there is none. Raises ``BudgetShort``.
 
         ``refused``: models that the service does not make with this key.
         """
         return self._context.store.transitions.claim_job(
             run=self._context.run,
             now=self._context.now(),
-            price=self.price,
+            price=self.find_price,
             budget=self._budget,
             key=key or None,
             refused=refused,
             key_print=self._key_prints.get(key),
         )
 
-    def price(self, job: Job) -> float | None:
-        """What ``job`` will cost: by the list, or else as the user assumes."""
+    def find_price(self, job: Job) -> float | None:
+        """The price of ``job`` in US dollars: by the list, else as the user assumes; ``None`` if neither is known."""
         quoted = self._prices.quote(job.model, job.request)
         return self._assumed if quoted is None else quoted
 
@@ -74,21 +72,21 @@ class Budget:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
             return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
-        if self._in_flight.in_motion():
-            return None
-        committed, budget = money(self._context.store.queries.read_committed()), money(self._budget or 0.0)
-        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {money(short.usd)}")
+        if self._in_flight.count_unsettled():
+            return None  # a failed or refused one gives its reserved price back
+        committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
+        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}")
 
     async def await_credits(self, throttle: KeyThrottle) -> None:
-        """Look at the balance of a key now and then, until it has grown; then its submits go on."""
+        """Read the balance of a key every minute until it has grown; then its submits resume."""
         text = f"{throttle.out_of_credits}; waiting for a top-up"
         self._bus.warn(text)
-        empty = await self._balance(throttle)
+        empty = await self._read_balance(throttle)
         for _ in range(LOOKS):
             await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
-            balance = await self._balance(throttle)
+            balance = await self._read_balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._bus.emit(Message(text=f"the balance is {money(balance)}; going on"))
+                self._bus.emit(Message(text=f"the balance is {format_usd(balance)}; going on"))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them
@@ -100,11 +98,11 @@ class Budget:
 
         ``beside``: with what is in flight, whose price the account may keep back until it is charged.
         """
-        jobs = 1 + (self._in_flight.generating(throttle.name) if beside else 0)
-        balance = await self._balance(throttle)
-        return None if balance is None else balance >= max(jobs * (self.price(job) or 0.0), TOP_UP_USD)
+        jobs = 1 + (self._in_flight.count_generating(throttle.name) if beside else 0)
+        balance = await self._read_balance(throttle)
+        return None if balance is None else balance >= max(jobs * (self.find_price(job) or 0.0), TOP_UP_USD)
 
-    async def _balance(self, throttle: KeyThrottle) -> float | None:
+    async def _read_balance(self, throttle: KeyThrottle) -> float | None:
         try:
             return await self._apis[throttle.name].fetch_balance()
         except (ProviderError, KeyRejected):

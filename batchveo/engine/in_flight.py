@@ -1,4 +1,4 @@
-"""The jobs in motion: what holds a place in flight, what is waited for. In memory; the state has the truth."""
+"""The jobs in motion: which hold a slot, and which the run waits for. In memory only, a copy of the database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from batchveo.core.models import Job, JobState
-from batchveo.engine.per_key import Label
+from batchveo.engine.key_limits import Label
 
-DOUBT_HOLDS_A_PLACE = 300.0
+DOUBT_SLOT_SECONDS = 300.0
 """Seconds for which a submit in doubt counts as in flight: it may well be generating."""
 
 
-class _Standing(NamedTuple):
-    """Where a job in motion stands; ``late``: it is looked after, but this run no longer waits for it."""
+class _Position(NamedTuple):
+    """The state and key of a job in motion; ``late``: it is still polled, but this run no longer waits for it."""
 
     state: JobState
     key: Label
@@ -44,172 +44,172 @@ class InFlightTable:
         self._tries = tries
         self._budgeted = budgeted
         self._key_of = key_of
-        self._moving: dict[int, _Standing] = {}
-        self._counts: Counter[_Standing] = Counter()
-        self._deadlines: list[tuple[float, int, _Standing]] = []
-        """When the run's patience with a job ends, soonest first; of jobs that have moved on too."""
-        self._doubt_places: dict[int, tuple[float, Label]] = {}
+        self._positions: dict[int, _Position] = {}
+        self._counts: Counter[_Position] = Counter()
+        self._deadlines: list[tuple[float, int, _Position]] = []
+        """When the run's patience with a job ends, soonest first; entries of jobs that have moved are skipped."""
+        self._doubt_slots: dict[int, tuple[float, Label]] = {}
         self._aside: set[int] = set()
         self._stuck: set[int] = set()
-        self._forsaken: set[Label] = set()
+        self._unawaited_keys: set[Label] = set()
         self.doubts: dict[int, Job] = {}
-        self.fruitless: dict[int, Job] = {}
+        self.charge_unknown: dict[int, Job] = {}
         """Generations that no video came of, while it is not known whether they were charged."""
 
-    def place(self, job: Job, *, now: float) -> bool:
-        """Put ``job`` where its state says; tells whether it has moved, which changes what the run may do next."""
-        was = self._moving.get(job.seq)
-        self._clear(job)
-        self._put(job, now)
-        return self._moving.get(job.seq) != was or job.state is JobState.IN_DOUBT or job.seq in self.fruitless
+    def place_job(self, job: Job, *, now: float) -> bool:
+        """Update the table to the state of ``job``; returns whether the job has moved."""
+        was = self._positions.get(job.seq)
+        self._remove_job(job)
+        self._put_job(job, now)
+        return self._positions.get(job.seq) != was or job.state is JobState.IN_DOUBT or job.seq in self.charge_unknown
 
-    def _put(self, job: Job, now: float) -> None:
+    def _put_job(self, job: Job, now: float) -> None:
         match job.state:
             case JobState.SUBMITTING:
-                self._set(job, late=False)
+                self._set_position(job, late=False)
             case JobState.GENERATING:
                 self._wait_for(job, job.submitted_at, now)
                 if job.seq in self._stuck:
-                    self.fruitless[job.seq] = job
+                    self.charge_unknown[job.seq] = job
             case JobState.DOWNLOADING:
                 self._wait_for(job, job.completed_at, now)
             case JobState.FAILED if self._is_looked_up(job):
-                self.fruitless[job.seq] = job
+                self.charge_unknown[job.seq] = job
             case JobState.IN_DOUBT:
-                self._set(job, late=False)
-                self._doubt(job, now)
+                self._set_position(job, late=False)
+                self._add_doubt(job, now)
             case _:
                 pass
 
     def _is_looked_up(self, job: Job) -> bool:
         """Whether it matters what a failed generation was charged, and nobody knows yet."""
         unknown = job.generation_id is not None and job.cost_usd is None
-        return unknown and (self._budgeted or self.is_made_again(job))
+        return unknown and (self._budgeted or self.is_retryable(job))
 
-    def is_made_again(self, job: Job) -> bool:
+    def is_retryable(self, job: Job) -> bool:
         """Whether a failed generation has tries left, and nobody knows yet that it was charged."""
         # a generation that has not ended yet is one more try, once it has
         tried = job.tried + (job.state is JobState.GENERATING)
         left = tried < (self._tries if job.tries is None else job.tries)
         return left and job.generation_id is not None and job.cost_usd is None
 
-    def _doubt(self, job: Job, now: float) -> None:
+    def _add_doubt(self, job: Job, now: float) -> None:
         self.doubts[job.seq] = job
         if not job.held:
             since = now if job.doubted_at is None else job.doubted_at
-            self._doubt_places[job.seq] = since + DOUBT_HOLDS_A_PLACE, self._key_of(job)
+            self._doubt_slots[job.seq] = since + DOUBT_SLOT_SECONDS, self._key_of(job)
 
     def _wait_for(self, job: Job, since: float | None, now: float) -> None:
         until = max(self._begun, since or 0.0) + self._patience
-        self._set(job, late=until < now or job.seq in self._aside)
-        standing = self._moving[job.seq]
+        self._set_position(job, late=until < now or job.seq in self._aside)
+        standing = self._positions[job.seq]
         if not standing.late:
             heapq.heappush(self._deadlines, (until, job.seq, standing))
 
-    def set_aside(self, job: Job) -> None:
-        """Leave ``job`` to the next run, once it is placed again."""
+    def mark_put_aside(self, job: Job) -> None:
+        """Leave ``job`` to the next run, from its next ``place_job`` on."""
         self._aside.add(job.seq)
 
-    def set_stuck(self, job: Job) -> None:
-        """Wait no longer for ``job``, once it is placed again: the service has no more to say about it."""
+    def mark_stuck(self, job: Job) -> None:
+        """Stop waiting for ``job``, from its next ``place_job`` on: the service gives no useful answer about it."""
         self._aside.add(job.seq)
         self._stuck.add(job.seq)
 
-    def set_free(self, job: Job) -> None:
-        """Wait for ``job`` again, once it is placed again: the service has found its tongue."""
+    def mark_awaited(self, job: Job) -> None:
+        """Wait for ``job`` again, from its next ``place_job`` on: the service gives useful answers again."""
         self._aside.discard(job.seq)
         self._stuck.discard(job.seq)
 
-    def forsake(self, key: Label) -> None:
-        """Wait no longer for what the service does not let ``key`` ask for."""
-        self._forsaken.add(key)
+    def stop_waiting_for(self, key: Label) -> None:
+        """Stop waiting for the generations of ``key``: the service refuses its polls."""
+        self._unawaited_keys.add(key)
 
-    def patience_ends(self) -> float:
-        """When the run stops to wait for the next job, unless that moves on before."""
+    def find_next_deadline(self) -> float:
+        """When the run stops waiting for the next job, unless that moves before; infinite if it waits for none."""
         return self._deadlines[0][0] if self._deadlines else math.inf
 
-    def tick(self, now: float) -> bool:
-        """Stop waiting for what has outlasted the run's patience; tells whether anything has.
+    def expire_patience(self, now: float) -> bool:
+        """Stop waiting for jobs that have outlasted the run's patience; returns whether there were any.
 
-        It is still looked after, and its place is free.
+        They are still polled, and their slots are free.
         """
         outlasted = False
         while self._deadlines and self._deadlines[0][0] < now:
             _, seq, standing = heapq.heappop(self._deadlines)
-            if self._moving.get(seq) is standing:
+            if self._positions.get(seq) is standing:
                 self._counts[standing] -= 1
-                late = self._moving[seq] = standing._replace(late=True)
+                late = self._positions[seq] = standing._replace(late=True)
                 self._counts[late] += 1
                 outlasted = True
         return outlasted
 
-    def _set(self, job: Job, *, late: bool) -> None:
-        standing = self._moving[job.seq] = _Standing(job.state, self._key_of(job), late)
+    def _set_position(self, job: Job, *, late: bool) -> None:
+        standing = self._positions[job.seq] = _Position(job.state, self._key_of(job), late)
         self._counts[standing] += 1
 
-    def _clear(self, job: Job) -> None:
-        was = self._moving.pop(job.seq, None)
+    def _remove_job(self, job: Job) -> None:
+        was = self._positions.pop(job.seq, None)
         if was is not None:
             self._counts[was] -= 1
         self.doubts.pop(job.seq, None)
-        self._doubt_places.pop(job.seq, None)
-        self.fruitless.pop(job.seq, None)
+        self._doubt_slots.pop(job.seq, None)
+        self.charge_unknown.pop(job.seq, None)
 
-    def _count(self, *states: JobState, late: bool = False) -> int:
+    def _count_states(self, *states: JobState, late: bool = False) -> int:
         """How many jobs are in ``states``; ``late`` counts those too that are no longer waited for."""
         counts = self._counts.items()
         return sum(number for at, number in counts if at.state in states and (late or not at.late))
 
-    def places_taken(self, key: Label, now: float) -> int:
-        """How many generations of ``key`` are in flight, or may be."""
-        doubts = sum(until > now and of == key for until, of in self._doubt_places.values())
-        return self._counts[_Standing(JobState.SUBMITTING, key, late=False)] + self.generating(key) + doubts
+    def count_slots(self, key: Label, now: float) -> int:
+        """How many generations of ``key`` hold a slot: they are in flight, or may be."""
+        doubts = sum(until > now and of == key for until, of in self._doubt_slots.values())
+        return self._counts[_Position(JobState.SUBMITTING, key, late=False)] + self.count_generating(key) + doubts
 
-    def place_frees_at(self, now: float) -> float | None:
-        """When the next doubt stops to hold its place by itself."""
-        return min((until for until, _ in self._doubt_places.values() if until > now), default=None)
+    def find_slot_release(self, now: float) -> float | None:
+        """When the next doubt frees its slot by its age; ``None`` if no doubt holds one."""
+        return min((until for until, _ in self._doubt_slots.values() if until > now), default=None)
 
-    def generating(self, key: Label) -> int:
+    def count_generating(self, key: Label) -> int:
         """How many generations of ``key`` are known to be in flight."""
-        return self._counts[_Standing(JobState.GENERATING, key, late=False)]
+        return self._counts[_Position(JobState.GENERATING, key, late=False)]
 
-    def downloads_waiting(self) -> int:
+    def count_downloads(self) -> int:
         """How many finished videos are not on disk yet."""
-        return self._count(JobState.DOWNLOADING, late=True)
+        return self._count_states(JobState.DOWNLOADING, late=True)
 
-    def open_doubts(self) -> list[Job]:
-        """The doubts that may still settle by themselves."""
+    def list_open_doubts(self) -> list[Job]:
+        """The doubts that the usage log may still settle: those that are not held."""
         return [job for job in self.doubts.values() if not job.held]
 
-    def leave_fruitless(self, jobs: Iterable[Job]) -> None:
-        """Look no longer for what ``jobs`` were charged."""
+    def settle_charges(self, jobs: Iterable[Job]) -> None:
+        """Stop looking up what ``jobs`` were charged."""
         for job in jobs:
-            self.fruitless.pop(job.seq, None)
+            self.charge_unknown.pop(job.seq, None)
 
-    def newest(self, job: Job) -> Job:
-        """``job`` with what the log has told of this attempt since a worker got it."""
-        newer = self.fruitless.get(job.seq, job)
+    def find_newest(self, job: Job) -> Job:
+        """``job`` with what the usage log has shown about this attempt since a worker got it."""
+        newer = self.charge_unknown.get(job.seq, job)
         return newer if newer.client_request_id == job.client_request_id else job
 
-    def to_make_again(self) -> list[Job]:
+    def list_retryable(self) -> list[Job]:
         """The failed generations that are made again as soon as it is known that they were not charged."""
-        return [job for job in self.fruitless.values() if job.state is JobState.FAILED and self.is_made_again(job)]
+        return [job for job in self.charge_unknown.values() if job.state is JobState.FAILED and self.is_retryable(job)]
 
-    def submitting(self) -> int:
+    def count_submitting(self) -> int:
         """How many requests are on their way, over all keys."""
-        return self._count(JobState.SUBMITTING, late=True)
+        return self._count_states(JobState.SUBMITTING, late=True)
 
-    def waited_for(self) -> int:
-        """How many jobs the run still waits for, doubts aside."""
-        forsaken = sum(self.generating(key) for key in self._forsaken)
-        return self._count(*(state for state in JobState if state.is_in_flight)) - forsaken
+    def count_awaited(self) -> int:
+        """How many jobs the run still waits for, without doubts."""
+        forsaken = sum(self.count_generating(key) for key in self._unawaited_keys)
+        return self._count_states(*(state for state in JobState if state.is_in_flight)) - forsaken
 
-    def in_motion(self) -> int:
+    def count_unsettled(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""
-        failed = sum(job.state is JobState.FAILED for job in self.fruitless.values())
-        return self._count(JobState.SUBMITTING, JobState.GENERATING) + len(self.open_doubts()) + failed
+        failed = sum(job.state is JobState.FAILED for job in self.charge_unknown.values())
+        return self._count_states(JobState.SUBMITTING, JobState.GENERATING) + len(self.list_open_doubts()) + failed
 
-    def late(self) -> int:
+    def count_late(self) -> int:
         """How many jobs this run has left to the next one."""
-        forsaken = sum(self.generating(key) for key in self._forsaken)
+        forsaken = sum(self.count_generating(key) for key in self._unawaited_keys)
         return forsaken + sum(number for at, number in self._counts.items() if at.late)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, TypeVar, assert_never
 
-from batchveo.core.backoff import backoff
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
@@ -22,14 +21,30 @@ from batchveo.core.outcomes import (
     Throttled,
     Withdrawn,
 )
-from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit
+from batchveo.core.rate_limit import AdaptiveLimit, Pause, RateLimit, compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import LEAST_WAIT_CAP
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.model_refusals import Refusals
-from batchveo.engine.per_key import Label, PerKey
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import NamedKey
+
+T = TypeVar("T")
+
+Label = str
+"""The name of an API key; empty if there is only one, which needs no name."""
+
+
+class PerKey(Generic[T]):
+    """One ``T`` for each API key, by label; the first also serves jobs of keys that this run does not have."""
+
+    def __init__(self, items: Mapping[Label, T]) -> None:
+        self._items = dict(items)
+        self._first = next(iter(self._items.values()))
+
+    def for_job(self, job: Job) -> T:
+        """The item for the key that ``job`` was submitted with."""
+        return self._items.get(job.api_key_label or "", self._first)
+
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +74,7 @@ class KeyThrottle:
         self.pause = Pause()
         self.refusals = Refusals()
         self.out_of_credits: str | None = None
-        """The service's words, while the account is empty and waited for."""
+        """The service's reason, while the account is empty and the run waits for credits."""
         self.closed: StoppedEarly | None = None
         """Why nothing more is submitted with this key."""
         self.lowered_at: float | None = None
@@ -72,7 +87,7 @@ class KeyThrottle:
 
 
 class KeyThrottles:
-    """All of them. The run's own ``ceiling`` and ``pace`` hold over them together."""
+    """The throttles of all keys. The run's own ``ceiling`` and ``pace`` bound all of them together."""
 
     def __init__(self, context: RunContext, bus: EventBus, keys: Sequence[NamedKey], settings: RunSettings) -> None:
         self._context = context
@@ -91,60 +106,60 @@ class KeyThrottles:
         return iter(self._throttles)
 
     @property
-    def probing(self) -> bool:
+    def is_probing(self) -> bool:
         """Whether the service no longer answers submits, so that one at a time is enough to see it return."""
         return self._unanswered >= UNANSWERED_BELIEVED
 
-    def refuse(self, model: str) -> bool:
+    def is_model_refused(self, model: str) -> bool:
         """Whether the service refuses ``model`` with every key that is still in use."""
         in_use = [throttle for throttle in self if throttle.closed is None]
-        return bool(in_use) and all(throttle.refusals.refuses(model) for throttle in in_use)
+        return bool(in_use) and all(throttle.refusals.is_refused(model) for throttle in in_use)
 
-    def free_at(self, throttle: KeyThrottle, now: float) -> float:
+    def find_turn(self, throttle: KeyThrottle, now: float) -> float:
         """When the rates allow the next submit with the key of ``throttle``."""
         return max(self.pace.free_at(now), throttle.pace.free_at(now))
 
-    def reserve(self, throttle: KeyThrottle, now: float) -> None:
+    def reserve_turn(self, throttle: KeyThrottle, now: float) -> None:
         """Count a submit with the key of ``throttle``."""
         self.pace.reserve(now)
         throttle.pace.reserve(now)
 
     def find_throttle(self, job: Job) -> KeyThrottle:
         """The throttle of the key that serves ``job``."""
-        return self._by_key.of(job)
+        return self._by_key.for_job(job)
 
-    def key_of(self, job: Job) -> Label:
+    def find_label(self, job: Job) -> Label:
         """The label of the key that serves ``job``."""
         return self.find_throttle(job).name
 
-    def heed(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, running: int) -> None:
-        """Learn how fast ``throttle`` may go on, with ``running`` generations in flight, from what came of ``job``."""
-        self._count(outcome)
+    def apply_outcome(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, in_flight: int) -> None:
+        """Adapt ``throttle``, which has ``in_flight`` generations, to the outcome of a submit of ``job``."""
+        self._count_answers(outcome)
         match outcome:
             case Accepted():
-                throttle.limit.accepted()
-                self._answered(throttle)
+                throttle.limit.increase()
+                self._end_pause(throttle)
             case Refused():
-                self._answered(throttle)
+                self._end_pause(throttle)
             case Throttled(reason=reason, retry_after=wait):
-                self._throttled(throttle, job, running)
-                self._slow(throttle, job, reason, wait)
+                self._lower_limit(throttle, job, in_flight)
+                self._pause_submits(throttle, job, reason, wait)
             case RejectedTemporarily(reason=reason, retry_after=wait, unreachable=unreachable):
-                self._slow(throttle, job, reason, wait, unreachable=unreachable, silent=unreachable)
+                self._pause_submits(throttle, job, reason, wait, unreachable=unreachable, silent=unreachable)
             case SubmitUncertain(reason=reason):
-                cap = PROBE_CAP_SECONDS if self.probing else PAUSE_CAP_SECONDS
-                self._slow(throttle, job, reason, None, cap=cap, silent=True)
+                cap = PROBE_CAP_SECONDS if self.is_probing else PAUSE_CAP_SECONDS
+                self._pause_submits(throttle, job, reason, None, cap=cap, silent=True)
             case Denied() | Withdrawn():
-                throttle.refusals.ask(job.model)
+                throttle.refusals.pause_model(job.model)
             case Blocked(stop=Stop.SERVICE, reason=reason) if self._accepted_any and not self._is_misplaced():
-                self._slow(throttle, job, reason, None)
+                self._pause_submits(throttle, job, reason, None)
             case Blocked():
-                self.block(throttle, outcome)
+                self.block_key(throttle, outcome)
             case _:
                 assert_never(outcome)
 
-    def _count(self, outcome: SubmitOutcome) -> None:
-        """Follow whether the service answers at all, and as itself."""
+    def _count_answers(self, outcome: SubmitOutcome) -> None:
+        """Count submits without an answer, and answers that do not come from the service."""
         if isinstance(outcome, SubmitUncertain):
             self._unanswered += 1
         elif not isinstance(outcome, RejectedTemporarily):
@@ -156,16 +171,16 @@ class KeyThrottles:
     def _is_misplaced(self) -> bool:
         return self._misplaced >= MISPLACED_BELIEVED
 
-    def _answered(self, throttle: KeyThrottle) -> None:
+    def _end_pause(self, throttle: KeyThrottle) -> None:
         if throttle.pause.clear(self._context.now()):
             self._bus.notify()  # whoever waits for the end of the pause
 
-    def _throttled(self, throttle: KeyThrottle, job: Job, running: int) -> None:
+    def _lower_limit(self, throttle: KeyThrottle, job: Job, in_flight: int) -> None:
         now = self._context.now()
-        if throttle.limit.throttled(sent_at=_sent_at(job), now=now, in_flight=running):
+        if throttle.limit.decrease(sent_at=_sent_at(job), now=now, in_flight=in_flight):
             throttle.lowered_at = now
 
-    def _slow(
+    def _pause_submits(
         self,
         throttle: KeyThrottle,
         job: Job,
@@ -177,9 +192,10 @@ class KeyThrottles:
         silent: bool = False,
     ) -> None:
         now = self._context.now()
-        episodes = throttle.pause.episode(sent_at=_sent_at(job), now=now)
+        # refusals of requests sent together are one episode: else each of a burst would lengthen the pause
+        episodes = throttle.pause.count_episode(sent_at=_sent_at(job), now=now)
         cap = cap if retry_after is None else LEAST_WAIT_CAP
-        wait = max(retry_after or 0.0, backoff(episodes, self._context.jitter(), cap=cap))
+        wait = max(retry_after or 0.0, compute_backoff(episodes, self._context.jitter(), cap=cap))
         _log.debug("job %s: submits with key %r wait %.1f s: %s", job.id, throttle.name, wait, reason)
         if throttle.pause.extend(now + wait, silent=silent):
             limit = throttle.limit.value
@@ -188,7 +204,7 @@ class KeyThrottles:
             )
         self._bus.notify()
 
-    def block(self, throttle: KeyThrottle, outcome: Blocked) -> None:
+    def block_key(self, throttle: KeyThrottle, outcome: Blocked) -> None:
         """Submit nothing more with the key of ``throttle``; without any key left, the run submits no more."""
         if outcome.stop is Stop.CREDITS and self._waits_for_credits:
             throttle.out_of_credits = outcome.reason

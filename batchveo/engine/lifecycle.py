@@ -1,4 +1,4 @@
-"""When a run is over, and how it ended."""
+"""How a run begins, when it is over, and how it ended."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from signal import Signals
 
 import anyio
 
-from batchveo.core.errors import ClusterTrouble, DiskTrouble, StoppedEarly
+from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
-from batchveo.engine.run_context import RunContext
-from batchveo.store import Counts
+from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.store import Counts, Store
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
-"""Errors of the database that no disk is to blame for."""
+"""Errors of the database that come from our code, not from the disk."""
 
 
 class RunLifecycle:
-    """Watches for the end of a run; ``over`` is set then. ``owes``: whether a doubt was not looked up yet."""
+    """Finds the end of a run, and sets ``over`` then. ``awaits_log``: whether the run has to wait for the usage log."""
 
     def __init__(
         self,
@@ -37,7 +36,7 @@ class RunLifecycle:
         settings: RunSettings,
         *,
         begun: float,
-        owes: Callable[[], bool],
+        awaits_log: Callable[[], bool],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -45,66 +44,66 @@ class RunLifecycle:
         self._in_flight = in_flight
         self._settle = settings.settle
         self._begun = begun
-        self._owes = owes
+        self._awaits_log = awaits_log
         self._interrupted: Signals | None = None
-        self._said_waiting = False
+        self._waiting_reported = False
         self._failure: Exception | None = None
         self.over = anyio.Event()
 
     def interrupt(self, received: Signals) -> None:
-        """A signal tells the run to end."""
+        """End the run because of the signal ``received``."""
         self._interrupted = received
         text = f"{received.name}: taking no more jobs; calls under way may end (again: stop at once)"
         self._bus.emit(RunInterrupted(signal=received.name, text=text, warning=True))
         self._bus.notify()
 
     def fail(self, error: Exception) -> None:
-        """Something has gone wrong that ends the run."""
+        """End the run by ``error``; the first one counts."""
         self._failure = self._failure or error
         self._bus.notify()
 
-    async def wait(self) -> None:
-        """Wait for the end of the run, and say so; raises what has ended it."""
-        while self._failure is None and self._interrupted is None and not self._done():
-            self._say_waiting()
-            await self._bus.wait(min(self._context.now() + 60.0, self._in_flight.patience_ends() + 0.01))
+    async def wait_end(self) -> None:
+        """Wait for the end of the run and set ``over``; raises the error that has ended it."""
+        while self._failure is None and self._interrupted is None and not self._is_done():
+            self._report_waiting()
+            await self._bus.wait(min(self._context.now() + 60.0, self._in_flight.find_next_deadline() + 0.01))
         self.over.set()
         if self._failure is not None:
             raise self._failure
 
-    def _done(self) -> bool:
-        if self._in_flight.tick(self._context.now()):
+    def _is_done(self) -> bool:
+        if self._in_flight.expire_patience(self._context.now()):
             self._bus.notify()  # there are places for others
         stopped = self._bus.stopped
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
-            return True
-        if self._in_flight.waited_for():
+            return True  # nothing can be recorded or reached: waiting helps nothing
+        if self._in_flight.count_awaited():
             return False
         if stopped is not None:
             return True
-        unsettled = self._in_flight.open_doubts() or self._in_flight.to_make_again()
-        return not unsettled and self._all_submitted() and not self._owes()
+        unsettled = self._in_flight.list_open_doubts() or self._in_flight.list_retryable()
+        return not unsettled and self._all_submitted() and not self._awaits_log()
 
     def _all_submitted(self) -> bool:
         return self._context.store.queries.find_claim_time(self._context.run, now=self._context.now()) is None
 
-    def _say_waiting(self) -> None:
-        doubts, failures = self._in_flight.open_doubts(), self._in_flight.to_make_again()
-        waits = bool(doubts or failures) and not self._in_flight.waited_for() and self._all_submitted()
-        if waits and not self._said_waiting:
+    def _report_waiting(self) -> None:
+        doubts, failures = self._in_flight.list_open_doubts(), self._in_flight.list_retryable()
+        waits = bool(doubts or failures) and not self._in_flight.count_awaited() and self._all_submitted()
+        if waits and not self._waiting_reported:
             since = [job.doubted_at or self._begun for job in doubts]
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
-            self._bus.emit(self._waiting(len(doubts), len(failures), max(since)))
-        self._said_waiting = waits
+            self._bus.emit(self._make_waiting_event(len(doubts), len(failures), max(since)))
+        self._waiting_reported = waits
 
-    def _waiting(self, doubts: int, failures: int, since: float) -> WaitingForLog:
+    def _make_waiting_event(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._context.store
-        resume = pasteable("resume", state=store.path, service=address_options(store.runs.list_services()))
+        resume = format_command("resume", state=store.path, service=address_options(store.runs.list_services()))
         until = since + self._settle
         return WaitingForLog(doubts=doubts, failures=failures, until=until, since=since, resume=resume)
 
-    async def framed(self, began: RunStarted, work: Callable[[], Awaitable[None]]) -> RunResult:
-        """Do the run's ``work`` between its first and its last event; raises only for bugs."""
+    async def run_framed(self, began: RunStarted, work: Callable[[], Awaitable[None]]) -> RunResult:
+        """Do the run's ``work`` between its first and its last event, and return the result. Raises only for bugs."""
         store = self._context.store
         try:
             with store.connection.sharing(), single_error():
@@ -118,16 +117,16 @@ class RunLifecycle:
             self._bus.stop(DiskTrouble(f"the state {store.path} cannot be written: {error}"))
         finally:
             self.over.set()
-        result = self._result()
+        result = self._make_result()
         stopped = None if result.stopped is None else str(result.stopped)
         self._bus.emit(
             RunFinished(run=result.run, exit_status=result.exit_status, seconds=result.seconds, stopped=stopped)
         )
         return result
 
-    def _result(self) -> RunResult:
+    def _make_result(self) -> RunResult:
         counts = self._context.store.counts(run=self._context.run)
-        late = self._in_flight.late()
+        late = self._in_flight.count_late()
         return RunResult(
             run=self._context.run,
             counts=counts,
@@ -152,11 +151,11 @@ class RunLifecycle:
 
 @contextmanager
 def single_error() -> Iterator[None]:
-    """Let the reason for an early stop out of its exception group; a lone bug as itself, others together."""
+    """Raise one error instead of an exception group: the reason for an early stop, or the only bug."""
     try:
         yield
     except BaseExceptionGroup as group:
-        errors = list(_leaves(group))
+        errors = list(_flatten_group(group))
         stops = [error for error in errors if isinstance(error, StoppedEarly)]
         # one write that fails, fails for every call that shared it
         if stops or len(errors) == 1 or all(isinstance(error, sqlite3.Error) for error in errors):
@@ -164,9 +163,25 @@ def single_error() -> Iterator[None]:
         raise
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+def _flatten_group(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
+            yield from _flatten_group(error)
         else:
             yield error
+
+
+LOCK_GAP_SECONDS = 0.2
+
+
+async def acquire_lock(store: Store, *, patience: float = 0.0) -> None:
+    """Acquire the run lock; wait at most ``patience`` seconds for the previous holder. Raises ``StateLocked``."""
+    with anyio.move_on_after(patience):
+        while True:
+            try:
+                store.runs.acquire_lock()
+            except StateLocked:
+                await anyio.sleep(LOCK_GAP_SECONDS)
+            else:
+                return
+    store.runs.acquire_lock()

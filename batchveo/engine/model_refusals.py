@@ -1,29 +1,29 @@
-"""The models that the service refuses to make with one key, while other models are fine."""
+"""The models that the service refuses with one API key, while it accepts others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 REFUSALS_BELIEVED = 3
-"""Refusals of one model in a row, and none accepted in between, which show that it is not about single jobs."""
+"""Refusals of one model in a row, without an accepted job between them, that show it is not about single jobs."""
 PROBES = 3
-"""Jobs from elsewhere in the manifest that are tried before that is believed: the refused may stand together."""
+"""Jobs from other parts of the manifest that are tried first: refused jobs may be neighbours."""
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_CAP_SECONDS = 300.0, 3600.0
-"""How long until one job of a refused model is tried again, first and at the most."""
+"""Seconds until one job of a refused model is tried again: at first, and at most."""
 
 
 @dataclass(slots=True)
 class Refusal:
-    """What the service says about one model. Times are seconds since the epoch.
+    """The refusal of one model. Times are seconds since the epoch.
 
-    ``asking``: while it is looked into. ``whole``: the model is refused, not one of its jobs. ``was_whole``: it
-    was, and one job finds out whether it still is. ``looked``: that job was
-    taken after a long time. ``jobs``: the numbers of those that were refused themselves.
+    ``examining``: its cause is being looked up. ``whole``: the model is refused, not one of its jobs. ``was_whole``:
+    it was, and one job finds out whether it still is. ``looked``: that job was tried after a long time. ``jobs``: the
+    numbers of the jobs that were refused themselves.
     """
 
-    words: str = ""
+    reason: str = ""
     in_a_row: int = 0
-    asking: bool = False
+    examining: bool = False
     whole: bool = False
     was_whole: bool = False
     look_at: float = float("inf")
@@ -34,26 +34,26 @@ class Refusal:
 
 
 class Refusals:
-    """All of them, by the model's name."""
+    """The refusals of one key, by the model's name."""
 
     def __init__(self) -> None:
         self._by_model: dict[str, Refusal] = {}
 
-    def ask(self, model: str) -> None:
-        """Submit no job of ``model`` until it is known what its refusal is about."""
-        self._of(model).asking = True
+    def pause_model(self, model: str) -> None:
+        """Submit no job of ``model`` until the cause of its refusal is known."""
+        self._get_refusal(model).examining = True
 
-    def drop(self, model: str) -> None:
-        """The refusal was not about ``model``."""
-        self._of(model).asking = False
+    def resume_model(self, model: str) -> None:
+        """Submit jobs of ``model`` again: the refusal was not about it."""
+        self._get_refusal(model).examining = False
 
-    def add(self, model: str, words: str, *, job: int, now: float, whole: bool = False) -> Refusal:
-        """Count a refusal that is about ``model`` or one of its jobs; ``whole``: about the model for certain.
+    def add_refusal(self, model: str, reason: str, *, job: int, now: float, whole: bool = False) -> Refusal:
+        """Count a refusal of ``model`` or of one of its jobs; ``whole``: it names the model.
 
-        The same job refused again shows nothing new.
+        The same job refused again does not count.
         """
-        refusal = self._of(model)
-        refusal.words, refusal.asking = words, False
+        refusal = self._get_refusal(model)
+        refusal.reason, refusal.examining = reason, False
         refusal.in_a_row += job not in refusal.jobs
         refusal.jobs.add(job)
         refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED
@@ -62,19 +62,19 @@ class Refusals:
         refusal.gap = min(2 * refusal.gap, LOOK_AGAIN_CAP_SECONDS)
         return refusal
 
-    def probe(self, model: str) -> bool:
-        """Whether another job of ``model``, thought to be refused, is tried at once; counts it."""
-        refusal = self._of(model)
+    def take_probe(self, model: str) -> bool:
+        """Use one of the probes of ``model``, which seems refused; returns whether another job is tried at once."""
+        refusal = self._get_refusal(model)
         if not refusal.whole or not refusal.probes:
             return False
         refusal.probes -= 1
         refusal.whole = False
         return True
 
-    def end(self, model: str, *, job: int, now: float) -> bool:
-        """A job of ``model`` was accepted; tells whether the whole model had been refused before.
+    def end_refusal(self, model: str, *, job: int, now: float) -> bool:
+        """End the refusal of ``model``, of which ``job`` was accepted; returns whether the whole model was refused.
 
-        What was refused as a single job waits for its own next try.
+        Jobs that were refused themselves wait for their own next try.
         """
         refusal = self._by_model.get(model)
         if refusal is None:
@@ -91,32 +91,32 @@ class Refusals:
             refusal.look_at = now + refusal.gap if refusal.jobs else float("inf")
         return was_whole
 
-    def refused(self, model: str) -> list[int]:
+    def list_refused_jobs(self, model: str) -> list[int]:
         """The numbers of the jobs of ``model`` that were refused themselves, and not accepted since."""
-        return sorted(self._of(model).jobs)
+        return sorted(self._get_refusal(model).jobs)
 
-    def models(self) -> tuple[str, ...]:
+    def list_models(self) -> tuple[str, ...]:
         """The models of which no job is submitted now."""
-        return tuple(model for model, refusal in self._by_model.items() if refusal.asking or refusal.whole)
+        return tuple(model for model, refusal in self._by_model.items() if refusal.examining or refusal.whole)
 
-    def refuses(self, model: str) -> bool:
+    def is_refused(self, model: str) -> bool:
         """Whether the whole model is refused."""
         return model in self._by_model and self._by_model[model].whole
 
-    def words_about(self, model: str) -> str:
-        """What the service said of ``model`` last."""
-        return self._of(model).words
+    def find_reason(self, model: str) -> str:
+        """The service's last reason for refusing ``model``."""
+        return self._get_refusal(model).reason
 
-    def due(self, now: float) -> list[str]:
+    def list_due(self, now: float) -> list[str]:
         """The models of which one job may be tried again now."""
         return [model for model, refusal in self._by_model.items() if refusal.look_at <= now]
 
-    def try_one(self, model: str) -> None:
-        """One job of ``model`` is tried: what comes of it counts for all."""
-        refusal = self._of(model)
+    def begin_trial(self, model: str) -> None:
+        """Let one job of ``model`` be tried; its outcome counts for all."""
+        refusal = self._get_refusal(model)
         refusal.look_at = float("inf")
         refusal.whole = False
         refusal.looked = True
 
-    def _of(self, model: str) -> Refusal:
+    def _get_refusal(self, model: str) -> Refusal:
         return self._by_model.setdefault(model, Refusal())

@@ -1,4 +1,4 @@
-"""Finds out what a refused submit was about, money or the model or the job, and puts aside what has to be."""
+"""Finds out whether a refused submit is about money, the model or the job, and skips what is refused."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
-from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
-from batchveo.engine.per_key import Label
+from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.deprecations import read_replacement
+from batchveo.provider.service_lists import read_replacement
 
 
 class RefusedJobs:
-    """Looks into refusals one by one; meanwhile no job of the same model leaves with that key.
+    """Examines refusals one by one; meanwhile no job of the same model is submitted with that key.
 
-    ``apis`` are the clients of the provider by the labels of the keys.
+    ``apis``: the clients of the provider, by the labels of the keys.
     """
 
     def __init__(
@@ -38,67 +36,68 @@ class RefusedJobs:
         self._throttles = throttles
         self._budget = budget
         self._apis = apis
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
-    async def look_into(self, throttle: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
-        """Decide what the refusal of ``job``, which is pending again, means for others."""
+    async def examine_refusal(self, throttle: KeyThrottle, job: Job, outcome: Denied | Withdrawn) -> None:
+        """Find the cause of the refusal of ``job``, which is pending again, and what it means for other jobs."""
         if isinstance(outcome, Withdrawn):
-            words = await self._with_replacement(throttle, job.model, outcome.reason)
-            self._put_aside(throttle, job, words, whole=True)
+            reason = await self._add_replacement(throttle, job.model, outcome.reason)
+            self._put_aside(throttle, job, reason, whole=True)
         elif await self._is_about_money(throttle, job, outcome):
-            throttle.refusals.drop(job.model)
-            await self._out_of_credits(throttle, outcome.reason)
+            throttle.refusals.resume_model(job.model)
+            await self._handle_no_credits(throttle, outcome.reason)
         else:
             self._put_aside(throttle, job, outcome.reason, whole=False)
         self._bus.notify()
-        await self._recorder.durable()
+        await self._recorder.wait_durable()
 
     async def _is_about_money(self, throttle: KeyThrottle, job: Job, outcome: Denied) -> bool:
         if throttle.out_of_credits is not None or throttle.closed is not None:
             return True  # another job has found that out
+        # a refusal for lack of credits may look like one of the model: the balance decides, if it can be read
         enough = await self._budget.can_pay(throttle, job, beside=outcome.about_money)
         return outcome.about_money if enough is None else not enough
 
-    async def _out_of_credits(self, throttle: KeyThrottle, reason: str) -> None:
+    async def _handle_no_credits(self, throttle: KeyThrottle, reason: str) -> None:
         had_credits = throttle.out_of_credits is None
-        self._throttles.block(throttle, Blocked(stop=Stop.CREDITS, reason=reason))
+        self._throttles.block_key(throttle, Blocked(stop=Stop.CREDITS, reason=reason))
         if had_credits and throttle.out_of_credits is not None:
             await self._budget.await_credits(throttle)
 
-    async def _with_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
+    async def _add_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
         try:
             replacement = await read_replacement(self._apis[throttle.name], model)
         except (ProviderError, KeyRejected):
             replacement = None
         return f"{reason} ({model}: {replacement})" if replacement else reason
 
-    def _put_aside(self, throttle: KeyThrottle, job: Job, words: str, *, whole: bool) -> None:
-        """Leave ``job`` to the next run, and with it all of its model if that is refused with every key."""
-        refusal = throttle.refusals.add(job.model, words, job=job.seq, now=self._context.now(), whole=whole)
-        self._context.store.skipped.skip_job(job, words, run=self._context.run)
-        if refusal.whole and self._throttles.refuse(job.model):
-            jobs = 1 + self._context.store.skipped.skip_model(job.model, words, run=self._context.run)
-            if jobs > 1 and throttle.refusals.probe(job.model):
+    def _put_aside(self, throttle: KeyThrottle, job: Job, reason: str, *, whole: bool) -> None:
+        """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""
+        refusal = throttle.refusals.add_refusal(job.model, reason, job=job.seq, now=self._context.now(), whole=whole)
+        self._context.store.skipped.skip_job(job, reason, run=self._context.run)
+        if refusal.whole and self._throttles.is_model_refused(job.model):
+            jobs = 1 + self._context.store.skipped.skip_model(job.model, reason, run=self._context.run)
+            if jobs > 1 and throttle.refusals.take_probe(job.model):
                 self._context.store.skipped.release_one(job.model, run=self._context.run)
                 return
-            self._say(f"{job.model} is put aside with its pending jobs, {jobs} now: {words}", job.model)
+            self._warn_once(f"{job.model} is put aside with its pending jobs, {jobs} now: {reason}", job.model)
         elif not refusal.whole:
-            self._say(f"{job.name}: put aside: {words}", words)
+            self._warn_once(f"{job.name}: put aside: {reason}", reason)
 
-    def accepted(self, throttle: KeyThrottle, job: Job) -> None:
-        """A job of a refused model was accepted: the others of that model are submitted after all."""
-        if throttle.refusals.end(job.model, job=job.seq, now=self._context.now()):
-            refused = throttle.refusals.refused(job.model)
+    def release_model(self, throttle: KeyThrottle, job: Job) -> None:
+        """Submit the skipped jobs of the model of ``job`` after all, since ``job`` was accepted."""
+        if throttle.refusals.end_refusal(job.model, job=job.seq, now=self._context.now()):
+            refused = throttle.refusals.list_refused_jobs(job.model)
             self._context.store.skipped.release_model(job.model, run=self._context.run, but=refused)
 
-    def pending_again(self, job: Job) -> None:
-        """A job is pending again, of a model that may be refused meanwhile."""
-        if self._throttles.refuse(job.model):
+    def skip_if_refused(self, job: Job) -> None:
+        """Skip ``job``, which is pending again, if its model was refused in the meantime."""
+        if self._throttles.is_model_refused(job.model):
             in_use = (throttle for throttle in self._throttles if throttle.closed is None)
-            words = next(in_use).refusals.words_about(job.model)
-            self._context.store.skipped.skip_job(job, words, run=self._context.run)
+            reason = next(in_use).refusals.find_reason(job.model)
+            self._context.store.skipped.skip_job(job, reason, run=self._context.run)
 
-    def _say(self, text: str, once: str) -> None:
-        if once not in self._said:
-            self._said.add(once)
+    def _warn_once(self, text: str, once: str) -> None:
+        if once not in self._warned:
+            self._warned.add(once)
             self._bus.warn(text)

@@ -1,4 +1,4 @@
-"""How a run ended."""
+"""How a run ended: a record that imports no part of the run, since every display needs it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from batchveo.store import Counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended. ``counts`` are those of the jobs it took on; ``exit_status`` is the command's.
+    """How run number ``run`` ended.
 
-    ``put_aside``: how many unfinished jobs it left to the next run, by the service's words about them.
-    ``output``: where the videos went.
+    ``counts``: of the jobs that the run took on. ``exit_status``: of the command. ``late``: jobs left to the next run.
+    ``put_aside``: how many unfinished jobs were skipped, by the service's reason. ``output``: the destination.
     """
 
     run: int

@@ -1,12 +1,21 @@
-"""What every part of a run works with."""
+"""What the parts of a run share: its specification, its context and its events."""
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import anyio
 
 from batchveo.core.clock import Clock
+from batchveo.core.durations import Durations
+from batchveo.core.errors import StoppedEarly
+from batchveo.core.events import Event, Message, Reporter
+from batchveo.core.settings import RunSettings
+from batchveo.provider.price_list import PriceList
+from batchveo.provider.service import Service
 from batchveo.store import Store
 
 
@@ -22,3 +31,60 @@ class RunContext:
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.clock.now()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Run number ``run`` of a database, begun at ``begun`` (seconds since the epoch).
+
+    It holds API keys: it travels to other processes as an argument or an answer of a call, which Ray forgets, never
+    to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
+    """
+
+    run: int
+    begun: float
+    settings: RunSettings
+    service: Service = field(default_factory=Service)
+    prices: PriceList = field(default_factory=lambda: PriceList({}))
+    durations: Durations = field(default_factory=Durations)
+
+
+class EventBus:
+    """Hands events to ``report``, wakes what waits for a change, and keeps why the run submits no more."""
+
+    def __init__(self, report: Reporter, clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._changed = anyio.Event()
+        self.stopped: StoppedEarly | None = None
+        """Why no more jobs are submitted; ``None`` while they are."""
+
+    def emit(self, event: Event) -> None:
+        """Hand ``event`` to the reporter; an error there never reaches the run."""
+        with contextlib.suppress(Exception):
+            self._report(event)
+
+    def warn(self, text: str) -> None:
+        """Emit ``text`` as a warning."""
+        self.emit(Message(text=text, warning=True))
+
+    def stop(self, why: StoppedEarly) -> None:
+        """Submit no more jobs; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = why
+            self.warn(f"no more jobs are submitted: {why}")
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake everything that waits for a change."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def wait(self, until: float | None = None) -> None:
+        """Wait for a change, at the longest until ``until`` (seconds since the epoch)."""
+        changed = self._changed
+        if until is None:
+            await changed.wait()
+            return
+        with anyio.move_on_after(max(0.0, until - self._clock.now())):
+            await changed.wait()

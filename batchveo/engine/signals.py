@@ -15,21 +15,21 @@ import sniffio
 
 @contextmanager
 def stop_signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
-    """The stop signals as they arrive; ``None`` in another thread than the main one, where none can be had."""
+    """Yield the stop signals as they arrive; ``None`` outside the main thread, which receives no signals."""
     if threading.current_thread() is not threading.main_thread():
         yield None
     elif sys.platform == "win32" and sniffio.current_async_library() == "asyncio":
-        with _by_handlers() as received:
+        with _receive_by_handlers() as received:
             yield received
     else:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup()) as received:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup_signals()) as received:
             yield received
 
 
-def hangup() -> tuple[signal.Signals, ...]:
-    """SIGHUP, which a terminal sends that is closed; none where there is no such signal, or it is ignored.
+def hangup_signals() -> tuple[signal.Signals, ...]:
+    """SIGHUP, which a closed terminal sends; empty if the system has no such signal, or if it is ignored.
 
-    Who starts a run under ``nohup`` has asked for it to outlive the terminal.
+    A run under ``nohup``, which ignores it, is meant to outlive the terminal.
     """
     number = getattr(signal, "SIGHUP", None)
     if number is None or signal.getsignal(number) is signal.SIG_IGN:
@@ -38,8 +38,8 @@ def hangup() -> tuple[signal.Signals, ...]:
 
 
 @contextmanager
-def _by_handlers() -> Iterator[AsyncIterator[signal.Signals]]:
-    """For event loops without signal handlers, as asyncio's on Windows are: Python's own, which wake the loop."""
+def _receive_by_handlers() -> Iterator[AsyncIterator[signal.Signals]]:
+    """Receive signals by Python's own handlers, for event loops without any, such as asyncio's on Windows."""
     import asyncio
 
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""One worker: three stages over the jobs that its broker gives it."""
+"""A worker: submits, polls and downloads the jobs that its broker gives it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Broker
-from batchveo.engine.per_key import Label, PerKey
+from batchveo.engine.key_limits import Label, PerKey
 from batchveo.engine.stages.downloader import Downloader
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.storage.block_writer import Disk, in_thread
+from batchveo.storage.base import Disk, in_thread
 
 
 class Worker:
-    """Works for ``broker`` until its run is over. ``apis`` are the service by the keys' labels. Call ``run`` once.
+    """Works for ``broker`` until its run is over. Call ``run`` once.
 
-    ``settings`` are this worker's own: of the polls of a run it may do its share. ``writer`` sets its files
-    apart, on their way, from those of other workers.
+    ``apis``: the clients of the provider, by the labels of the keys. ``settings``: this worker's own, with its share
+    of the poll rate. ``writer``: a name that keeps its unfinished files apart from those of other workers.
     """
 
     def __init__(
@@ -40,24 +40,25 @@ class Worker:
     ) -> None:
         self._broker = broker
         by_key = PerKey(apis)
-        self._polls = Poller(broker, by_key, settings, durations, place=self._place)
+        self._polls = Poller(broker, by_key, settings, durations, place=self._queue_job)
         fetcher = VideoFetcher(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
-        self._fetches = Downloader(broker, fetcher, settings, place=self._place)
-        self._submits = Submitter(broker, by_key, place=self._submitted)
+        self._fetches = Downloader(broker, fetcher, settings, place=self._queue_job)
+        self._submits = Submitter(broker, by_key, place=self._queue_accepted)
         self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
-        """Work until the run is over, or this worker was given up; what is under way then may end."""
+        """Work until the run is over or this worker is given up; requests in progress may end."""
         async with anyio.create_task_group() as submits, anyio.create_task_group() as calls:
             self._scope = submits.cancel_scope
             async with anyio.create_task_group() as loops:
                 loops.start_soon(self._submits.run, submits)
                 loops.start_soon(self._polls.run, calls)
                 loops.start_soon(self._fetches.run, calls)
-                loops.start_soon(self._adopt)
-                grace = await self._broker.finished()
+                loops.start_soon(self._take_over_jobs)
+                grace = await self._broker.wait_finished()
                 loops.cancel_scope.cancel()
-            # a call cut off here heals at the next start
+            # Submits may take longer than polls and downloads: their answers may hold generation ids. What is cut off
+            # is recovered by the next run: submits are looked up in the usage log, the others are repeated.
             shutdown = ShutdownBudget(anyio.current_time())
             submits.cancel_scope.deadline = shutdown.find_deadline(grace)
             calls.cancel_scope.deadline = shutdown.find_deadline(shutdown.CALLS)
@@ -66,17 +67,17 @@ class Worker:
         """End at once."""
         self._scope.cancel()
 
-    async def _adopt(self) -> None:
+    async def _take_over_jobs(self) -> None:
         while True:
             for job in await self._broker.take_over():
-                self._place(job, due=self._broker.clock.now())
+                self._queue_job(job, due=self._broker.clock.now())
 
-    def _submitted(self, job: Job) -> None:
+    def _queue_accepted(self, job: Job) -> None:
         if job.state is JobState.GENERATING:
-            self._polls.accepted(job)
+            self._polls.add_accepted(job)
 
-    def _place(self, job: Job, *, due: float | None = None) -> None:
-        """Queue ``job`` where its state says, to be worked on at ``due``; without one, at its ``not_before``."""
+    def _queue_job(self, job: Job, *, due: float | None = None) -> None:
+        """Queue ``job`` for the stage of its state, at ``due`` (seconds, epoch) or else at its ``not_before``."""
         due = job.not_before if due is None else due
         if job.state is JobState.GENERATING:
             self._polls.queue.put(job, due)

@@ -1,8 +1,8 @@
 """Entries compiled by their keys and model: the rows of a large file differ only in their values.
 
-The first entry with these keys for this model is expanded in full and then compiled. For each later one only the
-values are read, by the same rules. If a value is not plain (a template, a list, a fault), that entry is expanded in
-full too; the full expansion also words the problem.
+The first entry with these keys for this model is merged and checked, and then compiled. For each later one only the
+values are read, by the same rules. If a value is not plain (a template, a list, a fault), that entry is merged and
+checked by itself, which words the problem too.
 """
 
 from __future__ import annotations
@@ -12,43 +12,30 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 from batchveo.core.job_row import canonical_json, meta_json
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.job_register import JobParts
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate
-from batchveo.manifest.validation import Rule, is_plain
+from batchveo.manifest.rules import Rule, is_plain
 
 _SHAPES = 1024
 _VALUES = 1024
 _NEVER_PLAIN = frozenset(
-    (
-        "id",
-        "matrix",
-        "repeat",
-        "tries",
-        "prompts_file",
-        "prompts_format",
-        "names_file",
-        "rows_file",
-        "last_image_url",
-    )
+    ["id", "matrix", "repeat", "tries", "prompts_file", "prompts_format", "names_file", "rows_file", "last_image_url"]
 )
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
 
-_NO_META: Mapping[str, object] = {}
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
-
-
-Plain = tuple[str, str, str, str | None, str]
-"""An entry that is one job with nothing to fill in: model, request (canonical JSON), prompt, name, meta (JSON)."""
+_NO_META: dict[str, object] = {}
 
 
 class _Shape(NamedTuple):
     """What entries with the same keys for the same model have in common.
 
-    ``request`` is a template of canonical JSON, in which each of ``varying`` stands for one ``%s``: a key, with
-    what turns the value written there into JSON, or raises ``Fault``.
+    ``request`` is a template of canonical JSON, with one ``%s`` for each of ``varying``: a key, with the
+    function that turns its value into JSON, or raises ``Fault``.
     """
 
     model: str
@@ -62,33 +49,36 @@ class CompiledEntries:
     def __init__(self, merger: EntryMerger) -> None:
         self._merger = merger
         self._known: dict[tuple[object, ...], _Shape] = {}
-        self._meta = _Remembered(_meta_json)
-        self._flatten_texts = _flatten_cells if merger.cells else _flatten_texts
+        self._meta: dict[tuple[object, ...], str] = {}
 
-    def read_compiled(self, entry: Entry) -> Plain | None:
-        """The values of a compiled entry; ``None`` if the entry has to be expanded in full."""
+    def read_entry(self, entry: Entry) -> JobParts | None:
+        """The one job of an entry whose shape is compiled; ``None`` if the entry has to be merged by itself."""
         fields = entry.fields
         try:
             model, template, varying = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
-            meta = self._meta_of(fields)
+            meta = self._write_meta(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
             return None
         name = fields.get("name")
-        if name is None or is_plain(name):
-            prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-            return model, template % tuple(values), prompt, name, meta
-        return None
+        if name is not None and not is_plain(name):
+            return None
+        prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
+        return JobParts(model, template % tuple(values), prompt, name, meta)
 
-    def _meta_of(self, fields: Mapping[str, object]) -> str:
-        """What is carried along, as JSON. Raises ``Fault`` where it is more than text."""
-        default = self._merger.defaults.fields.get("meta")
-        if default is None:
-            return self._meta[self._flatten_texts(fields["meta"])] if "meta" in fields else "{}"
+    def _write_meta(self, fields: Mapping[str, object]) -> str:
+        """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""
         own = fields.get("meta", _NO_META)
-        if not isinstance(default, dict) or not isinstance(own, dict):
-            raise Fault("is not flat")
-        return self._meta[_flatten_texts({**default, **own})]
+        # numbers are not kept: 1, 1.0 and true are one key
+        if not isinstance(own, dict) or not (self._merger.cells or all(type(value) is str for value in own.values())):
+            return meta_json(self._merger.merge_meta(fields))
+        key = (*own, *own.values())
+        meta = self._meta.get(key)
+        if meta is None:
+            meta = meta_json(self._merger.merge_meta(fields))
+            if len(self._meta) < _VALUES:
+                self._meta[key] = meta
+        return meta
 
     def compile_entry(self, entry: Entry, template: RequestTemplate) -> None:
         """Compile an entry that is one plain job, if every entry with its keys may be one."""
@@ -142,26 +132,8 @@ def _make_encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
 
     if rule.is_text:
         return encode_text
-    # not where 1, 1.0 and true may stand, which are one key
+    # not if 1, 1.0 and true are possible, which are one key of a dict
     return _Remembered(encode).__getitem__ if cells and not rule.varied else encode
-
-
-def _flatten_texts(meta: object) -> tuple[object, ...]:
-    """What is carried along, key by key; raises ``Fault`` where it is more than text."""
-    if isinstance(meta, dict) and all(type(value) is str for value in meta.values()):
-        return _flatten_cells(meta)
-    raise Fault("is not flat")
-
-
-def _flatten_cells(meta: object) -> tuple[object, ...]:
-    cells = cast("dict[str, str]", meta)
-    return (*cells, *cells.values())
-
-
-def _meta_json(flat: object) -> str:
-    items = cast("tuple[str, ...]", flat)
-    half = len(items) // 2
-    return meta_json(dict(zip(items[:half], items[half:], strict=True)))
 
 
 def _write_literal(value: object) -> str:

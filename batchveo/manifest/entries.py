@@ -15,7 +15,7 @@ _NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
 class Cell(str):
-    """Text that stands for a value of any type, as in a cell of CSV, where the file itself knows types."""
+    """Text to be read as a value of any type, as a cell of CSV is, in a file that has types of its own."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     line: int
     fields: dict[str, object]
     lines: Mapping[str, int] = _NO_LINES
-    """The line of each field where the format knows it; the others stand on ``line``."""
+    """The line of each field, if the format has it; the others are in ``line``."""
 
 
 class Defaults(NamedTuple):

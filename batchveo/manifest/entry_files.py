@@ -7,26 +7,25 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from batchveo.manifest.defaults import EntryMerger
-from batchveo.manifest.formats import prompt_lines
-from batchveo.manifest.formats.prompt_checks import check_format
-from batchveo.manifest.formats.prompt_lines import PromptLine
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.formats import prompts
+from batchveo.manifest.formats.prompts import PromptLine, check_format
 from batchveo.manifest.formats.row_files import TableRow
+from batchveo.manifest.job_register import Place
 from batchveo.manifest.merged_entry import MergedEntry
-from batchveo.manifest.names import Place
-from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate, names_in, names_used
-from batchveo.manifest.sources import Source, opened
+from batchveo.manifest.sources import open_text
 from batchveo.manifest.templates import check_names
 
 _NOWHERE = "the path is relative to the manifest's folder"
 
 
 class FileRow(NamedTuple):
-    """One line or row: where it stands, and what it fills placeholders with.
+    """One line or row: its place, and the values for placeholders.
 
-    ``prompt`` is what a line comes to, ``None`` where a ``prompt:`` takes it in. ``name`` is its line of a names
-    file. ``copy`` counts equal lines without names of their own.
+    ``prompt`` is the accepted prompt or template of a line, ``None`` if ``prompt:`` uses the line. ``name`` is its
+    line of a names file. ``copy`` counts equal lines without names of their own.
     """
 
     place: Place
@@ -44,14 +43,12 @@ class EntryFiles:
 
     def __init__(
         self,
-        source: Source,
         merger: EntryMerger,
-        problems: Problems,
         own: Callable[[], AbstractContextManager[BinaryIO]] | None = None,
     ) -> None:
-        self._source = source
+        self._source = merger.source
         self._merger = merger
-        self._problems = problems
+        self._problems = merger.problems
         self._own = own
 
     def read_for(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow | None]:
@@ -105,18 +102,22 @@ class EntryFiles:
     def _read_lines(self, merged: MergedEntry, template: RequestTemplate | None) -> Iterator[FileRow]:
         file = str(merged.prompts_file)
         label = self._source.label if self._own else self._source.beside(file)
-        found = 0
+        names = None if merged.names_file is None else _read_names(self._source.folder / merged.names_file)
+        found = named = 0
         try:
-            with _Names(self._find_names(merged)) as names:
-                for line in self._open_lines(merged, file):
-                    found += 1
-                    name = names.next()
-                    if given := self._fill_row(merged, template, line, label, name):
-                        yield given
-                names.check_end(found)
+            for line in self._open_lines(merged, file):
+                found += 1
+                name = next(names, None) if names else None
+                named += name is not None
+                if given := self._fill_row(merged, template, line, label, name):
+                    yield given
+            if names and (named := named + sum(1 for _ in names)) != found:
+                message = f"{self._source.folder / str(merged.names_file)} holds {named:,} names for {found:,} prompts"
+                raise _NamesFault(message, "one name a line, in the order of the prompts")  # noqa: TRY301
         except _NamesFault as fault:
             self._merger.report(merged.entry, "names_file", fault)
         except Fault as fault:
+            # with a line it is of the file that is read, without one of the key that names the file
             if fault.line is not None:
                 self._problems.add_fault(label, fault.line, None, fault)
                 return
@@ -128,11 +129,12 @@ class EntryFiles:
 
     def _open_lines(self, merged: MergedEntry, file: str) -> Iterator[PromptLine | Fault]:
         if self._own:
-            return prompt_lines.read_prompts(self._own(), raw=merged.raw)
+            return prompts.read_prompts(self._own(), raw=merged.raw)
         path = self._source.folder / file
+        # a table or a document read as lines would become prompts that are paid for
         if not merged.raw:
             check_format(path)
-        return prompt_lines.read_prompts(opened(path), raw=merged.raw)
+        return prompts.read_prompts(open_text(path), raw=merged.raw)
 
     def _fill_row(
         self,
@@ -154,61 +156,24 @@ class EntryFiles:
         return FileRow(Place(label, line.number), values, prompt, name, line.copy if name is None else 1)
 
     def _hint_raw(self, fault: Fault) -> Fault:
-        if self._own:
-            fault.suggestion = "take it out; or with --set prompts_format=raw every line is a prompt as it stands"
-        else:
-            fault.suggestion = "take it out; or with prompts_format: raw every line is a prompt as it stands"
+        option = "--set prompts_format=raw" if self._own else "prompts_format: raw"
+        fault.suggestion = f"take it out; or with {option} every line is a prompt as it is"
         return fault
-
-    def _find_names(self, merged: MergedEntry) -> Path | None:
-        return None if merged.names_file is None else self._source.folder / merged.names_file
 
 
 class _NamesFault(Fault):
     """Something is wrong with the list of names."""
 
 
-class _Names:
-    """The lines of a names file, one by one; nothing where there is none."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._taken = 0
-        self._read_lines: Iterator[tuple[int, str]] | None = None
-
-    def __enter__(self) -> _Names:
-        if self._path is not None:
-            self._read_lines = self._read_names(self._path)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._read_lines is not None:
-            self._read_lines.close()  # type: ignore[attr-defined]  # a generator
-
-    def _read_names(self, path: Path) -> Iterator[tuple[int, str]]:
-        try:
-            with opened(path) as stream:
-                yield from prompt_lines.number_lines(stream)
-        except Fault as fault:
-            place = path if fault.line is None else f"{path}:{fault.line}"
-            raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
-
-    def next(self) -> str | None:
-        """The name of the next prompt; ``None`` where none is given, or there is none left."""
-        if self._read_lines is None:
-            return None
-        _, name = next(self._read_lines, (0, ""))
-        self._taken += bool(name)
-        return name.strip() or None
-
-    def check_end(self, prompts: int) -> None:
-        """Raise ``Fault`` where there were more or fewer names than prompts."""
-        if self._read_lines is None:
-            return
-        names = self._taken + sum(1 for _ in self._read_lines)
-        if names != prompts:
-            message = f"{self._path} holds {names:,} names for {prompts:,} prompts"
-            raise _NamesFault(message, "one name a line, in the order of the prompts")
+def _read_names(path: Path) -> Iterator[str]:
+    """The lines of a names file. Raises ``_NamesFault`` if it cannot be read."""
+    try:
+        with open_text(path) as stream:
+            for _, name in prompts.number_lines(stream):
+                yield name.strip()
+    except Fault as fault:
+        place = path if fault.line is None else f"{path}:{fault.line}"
+        raise _NamesFault(f"{place}: {fault.message}", fault.suggestion or _NOWHERE) from None
 
 
 def _read_prompt(merged: MergedEntry, template: RequestTemplate | None, line: PromptLine) -> object:

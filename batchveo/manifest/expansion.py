@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from batchveo.core.job_row import Row
+from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
 from batchveo.core.models import InputFile
 from batchveo.manifest.compiled_entry import CompiledEntries
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
-from batchveo.manifest.job_factory import OWN_NAME, JobFactory, JobParts
-from batchveo.manifest.job_keys import REPEAT_LIMIT, whole_number
-from batchveo.manifest.merged_entry import MergedEntry
-from batchveo.manifest.names import Place
-from batchveo.manifest.problems import Fault, Problems
-from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attached, names_in, used_by
-from batchveo.manifest.sources import Source
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
+from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
+from batchveo.manifest.problems import Fault
+from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attach_files, names_in, used_by
+from batchveo.manifest.rules import accept_words, text
 from batchveo.manifest.templates import Template, to_text
-from batchveo.manifest.uniqueness import JobRegister
-from batchveo.manifest.validation import text
-
-_NO_VALUES: dict[str, object] = {}
 
 
 class _Problem(Exception):
@@ -48,92 +43,77 @@ class Expander:
 
     def __init__(
         self,
-        source: Source,
         merger: EntryMerger,
         templates: RequestTemplates,
         register: JobRegister,
-        problems: Problems,
         files: EntryFiles,
     ) -> None:
-        self._source = source
+        self._label = merger.source.label
         self._files = files
         self._merger = merger
         self._templates = templates
         self._register = register
-        self._problems = problems
-        self._factory = JobFactory(source.label, register)
+        self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
+        self._clashed: Entry | None = None
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
-        plain = self._compiled.read_compiled(entry)
-        if plain is None:
-            return self._expand_uncompiled(entry)
-        job = self._factory.make_compiled_job(plain, entry.line)
+        # most entries of a large file have the shape of an earlier one; merging each takes five times as long
+        parts = self._compiled.read_entry(entry)
+        if parts is None:
+            return self._expand_merged(entry)
+        job = self._register.make_job(parts, self._label, Place(self._label, entry.line))
         return () if job is None else (job,)
 
-    def _expand_uncompiled(self, entry: Entry) -> Iterable[Row]:
+    def _expand_merged(self, entry: Entry) -> Iterator[Row]:
+        """The jobs of an entry that no earlier one has the shape of, or that takes more than its own values."""
         noticed = self._problems.noticed
         merged = self._merger.merge(entry)
-        place = Place(self._source.label, entry.line)
-        if isinstance(merged.given_id, str) and not self._register.given_ids.take(merged.given_id, *place):
-            self._register.add_clash("id", merged.given_id, place, "give each job an id of its own")
+        place = Place(self._label, entry.line)
         templates = self._templates.make_all(merged)
-        if self._problems.noticed > noticed:
+        # asked before the id is taken: an id that clashes must not hide what is wrong with the jobs
+        is_good = self._problems.noticed == noticed
+        if isinstance(merged.given_id, str):
+            self._register.take_own_id(merged.given_id, place, "give each job an id of its own")
+        if not is_good:
             self._check_rest(merged, templates, place)
-            return ()
+            return
         self._said.clear()
         self._by_row.clear()
-        if merged.is_family:
-            used = used_by(merged, templates.values())
-            # lines, and models that rows name, may use more
-            is_open = (merged.prompts_file is not None and "prompt" not in merged.params) or not templates
-            if not is_open and self._report_unused(merged, used):
-                return ()
-            return self._expand_family(merged, templates, place, used)
-        template = templates[merged.model]
-        if template.blanks:
-            case = _Case(merged, place, None, {**merged.constants(), "index": 0})
-            job = self._make_job(case, template, {}, case.values, 0)
-        else:
-            self._compiled.compile_entry(entry, template)
-            job = self._make_fixed_job(merged, template, place)
-        return () if job is None else (job,)
+        if not merged.is_family:
+            self._compiled.compile_entry(entry, templates[merged.model])
+        used = used_by(merged, templates.values()) if merged.matrix else set()
+        # lines, and models that rows name, may use more
+        is_open = (merged.prompts_file is not None and "prompt" not in merged.params) or not templates
+        if not is_open and self._report_unused(merged, used):
+            return
+        yield from self._expand_cases(merged, templates, place, used)
 
     def _check_rest(self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place) -> None:
         """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
         if merged.prompts_file is not None and merged.rows is None and templates:
+            # read for its problems alone: all of them are reported together
             for _ in self._files.read_for(merged, next(iter(templates.values()))):
                 pass
-        if not isinstance(merged.name, str) or merged.is_family or self._register.several:
-            return  # with several manifests the same job may stand in two of them by one name
-        if not self._register.names.take(merged.name, *place):
-            self._register.add_clash("name", merged.name, place, OWN_NAME)
+        # with several manifests the same job may be in two of them by one name
+        if isinstance(merged.name, str) and not merged.is_family and not self._register.several:
+            self._register.take_name(merged.name, place)
 
-    def _make_fixed_job(self, merged: MergedEntry, template: RequestTemplate, place: Place) -> Row | None:
-        """The same as ``_make_job`` for an entry with nothing to fill in but its name."""
-        values = {**merged.constants(), "index": 0} if isinstance(merged.name, Template) else _NO_VALUES
-        field = "duration"
-        try:
-            template.rules.check_together(template.fixed)
-            field = "name"
-            return self._factory.make_job(JobParts(merged, template.fixed, template.inputs, values, place))
-        except Fault as fault:
-            self._merger.report(merged.entry, field, fault)
-            return None
-
-    def _expand_family(
+    def _expand_cases(
         self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place, used: set[str]
     ) -> Iterator[Row]:
+        own_id = merged.given_id if isinstance(merged.given_id, str) else None
         for given in self._files.read_for(merged, next(iter(templates.values()), None)):
             values = merged.constants() if given is None else {**given.values, **merged.constants()}
-            case = _Case(merged, place if given is None else given.place, given, values)
+            case = _Case(merged, place if given is None else given.place, given, values, own_id)
             if given is not None:
                 used.update(names_in(given.prompt))
             try:
-                case = case._replace(own_id=self._fill_id(case))
+                if isinstance(merged.given_id, Template):
+                    case = case._replace(own_id=self._fill_id(case, merged.given_id))
             except _Problem:
                 continue
             for at in _list_combinations(merged):
@@ -167,6 +147,7 @@ class Expander:
         name: object = None
         try:
             name = merged.model.value(values)
+            # a broken model is kept as None, so that its faults are reported for the first row only
             if not isinstance(name, str | None) or name not in self._by_row:
                 template = self._templates.make_for_model(merged, name)
                 self._by_row[name] = template if self._problems.noticed == noticed else None
@@ -190,19 +171,16 @@ class Expander:
             self._report_filled(case, "repeat", repeat, fault)
             raise _Problem from None
 
-    def _fill_id(self, case: _Case) -> str | None:
-        """The id that a template makes for a row; ``None`` where there is none. Raises ``_Problem``."""
-        template = case.merged.given_id
-        if not isinstance(template, Template):
-            return None
+    def _fill_id(self, case: _Case, template: Template) -> str | None:
+        """The id that a template makes for a row; ``None`` if nothing fills it. Raises ``_Problem``."""
         try:
             value = template.value(case.values)
             own_id = None if value is None else text(to_text(value))
         except Fault as fault:
             self._report_filled(case, "id", template, fault)
             raise _Problem from None
-        if own_id is not None and not self._register.given_ids.take(own_id, *case.place):
-            self._register.add_clash("id", own_id, case.place, "give each row an id of its own")
+        if own_id is not None:
+            self._register.take_own_id(own_id, case.place, "give each row an id of its own")
         return own_id
 
     def _report_unused(self, merged: MergedEntry, used: set[str]) -> bool:
@@ -218,6 +196,7 @@ class Expander:
     ) -> Row | None:
         """One job; ``settings`` are what the matrix sets, ``values`` fill the placeholders."""
         merged, given = case.merged, case.given
+        # the matrix wins over the entry, and a line of a prompts file over both
         settings = {**template.blanks, **settings}
         if given is not None and given.prompt is not None:
             settings["prompt"] = given.prompt
@@ -230,15 +209,33 @@ class Expander:
                 values = {**values, **merged.constants(meta)}
             request, inputs = self._fill_request(case, template, settings, values)
             field, setting = "duration", template.blanks.get("duration")
+            # only now: values may come from templates and variables
             template.rules.check_together(request)
             field, setting = "name", merged.name
-            parts = JobParts(merged, request, inputs, values, case.place, index, given, meta, case.own_id)
-            return self._factory.make_job(parts)
+            parts = JobParts(
+                model=template.rules.name,
+                request=canonical_json(request),
+                prompt=str(request.get("prompt", "")),
+                name=_fill_name(case, {**values, "prompt": "", **request}),
+                meta=meta_json(meta),
+                repetition=index,
+                inputs=inputs_json(inputs),
+                tries=merged.tries,
+                own_id=case.own_id,
+            )
+            return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:
             self._report_filled(case, field, setting, fault)
         except _Problem:
             pass
         return None
+
+    def _suggest_name(self, merged: MergedEntry) -> str | None:
+        """What would keep the names of an entry's jobs apart; its other jobs clash for the same reason."""
+        if self._clashed is merged.entry:
+            return None
+        self._clashed = merged.entry
+        return suggest_name(merged)
 
     def _fill_request(
         self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object]
@@ -250,7 +247,7 @@ class Expander:
             try:
                 value = _fill_setting(template, field, setting, values)
                 if value is not None:
-                    request[field] = attached(value, inputs)
+                    request[field] = attach_files(value, inputs)
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
@@ -265,6 +262,7 @@ class Expander:
         merged, given = case.merged, case.given
         used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
         line = given.place.line if given is not None and _is_of_line(given, field, used, merged) else 0
+        # the same template fails in the same way in every job of the entry
         if (field, line) in self._said:
             return
         self._said.add((field, line))
@@ -272,7 +270,7 @@ class Expander:
             fault.message += f" (filled from {names})"
         if given is not None and line:
             if merged.rows is not None:
-                fault.message += f" for the entry in {self._source.label}:{merged.entry.line}"
+                fault.message += f" for the entry in {self._label}:{merged.entry.line}"
             self._problems.add_fault(given.place.file, line, field, fault)
         else:
             written = f"matrix.{field}" if field in merged.matrix else field
@@ -280,7 +278,7 @@ class Expander:
 
 
 def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
-    """Whether a line or row, rather than the entry, is where something went wrong."""
+    """Whether a line or row, rather than the entry, is the place of a problem."""
     if field == "prompt" and merged.rows is None:
         return True
     if field == "name" and merged.name is None:
@@ -297,6 +295,34 @@ def _fill_meta(merged: MergedEntry, values: dict[str, object]) -> dict[str, obje
         if filled is not None:
             meta[key] = plain(filled, 1)
     return meta
+
+
+def _fill_name(case: _Case, values: Mapping[str, object]) -> str | None:
+    """The name that the manifest gives the job; ``None`` if it gives none. Raises ``Fault``."""
+    name: object = case.merged.name
+    given = case.given
+    if isinstance(name, Template):
+        name = name.value(values)
+    elif name is None and given is not None:
+        name = given.name
+    if name is None:
+        return None
+    words = accept_words(name if isinstance(name, str) else to_text(name))
+    return f"{words} ({given.copy})" if given is not None and given.copy > 1 else words
+
+
+def suggest_name(merged: MergedEntry) -> str:
+    """What would keep the names of an entry's jobs apart."""
+    used = names_in(merged.name)
+    if merged.names_file is not None and merged.name is None and merged.is_repeated:
+        return "write name: '{name_line}-{index}', or what else differs"
+    if merged.prompts_file is not None and not {"prompt", "line", "line_number", "name_line"} & {*used}:
+        return "write {prompt} in the name"
+    if merged.rows is not None and not used:
+        return "write a column that differs in every row in the name"
+    varying = [*merged.matrix, *(["index"] if merged.repeat != 1 else [])]
+    missing = [variable for variable in varying if variable not in used]
+    return f"write {{{missing[0]}}} in the name" if missing else OWN_NAME
 
 
 def _fill_setting(template: RequestTemplate, name: str, setting: object, values: dict[str, object]) -> object:

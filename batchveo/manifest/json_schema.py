@@ -1,11 +1,11 @@
 """JSON Schema of manifests, for editors that complete and check while one types.
 
-It tells what can be told of one file without reading others; ``batchveo plan`` is stricter.
+It checks what one file shows without others; ``batchveo plan`` is stricter.
 """
 
 from __future__ import annotations
 
-from batchveo.manifest.job_keys import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
+from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.provider.catalog import MODELS, Model, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -14,17 +14,14 @@ _SCALAR = {"type": ["string", "number", "boolean"]}
 
 _JOB_KEYS: dict[str, dict[str, object]] = {
     "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
-    "name": {
-        "type": "string",
-        "description": "Name of the job and stem of its file; may hold {placeholders}.",
-    },
+    "name": {"type": "string", "description": "Name of the job and stem of its file; may hold {placeholders}."},
     "prompts_file": {
         "type": "string",
         "description": "A text file with a prompt a line, relative to the manifest; {line} in prompt is the line.",
     },
     "prompts_format": {
         "enum": ["lines", "raw"],
-        "description": "raw takes each line of prompts_file as it stands; lines (default) refuses doubtful ones.",
+        "description": "raw takes each line of prompts_file as it is; lines (default) refuses doubtful ones.",
     },
     "names_file": {
         "type": "string",
@@ -51,10 +48,7 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "description": "The same request this many times; {index} counts from 0.",
     },
     "meta": {"type": "object", "description": "Carried into exports, not sent."},
-    "model": {
-        "anyOf": [{"enum": list(MODELS)}, _TEMPLATE],
-        "description": "The model that makes the video.",
-    },
+    "model": {"anyOf": [{"enum": list(MODELS)}, _TEMPLATE], "description": "The model that makes the video."},
 }
 
 
@@ -87,7 +81,7 @@ def manifest_schema() -> dict[str, object]:
 
 
 def job_schema() -> dict[str, object]:
-    """The schema of one line of a JSON Lines manifest, where no defaults help out."""
+    """The schema of one line of a JSON Lines manifest, which has no defaults."""
     return {"$schema": _DIALECT, "title": "batchveo job", **_job_object(required=True)}
 
 

@@ -3,35 +3,185 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, assert_never
 
-from batchveo.core.errors import ManifestError
-from batchveo.core.job_row import JobRow, Row, canonical_json
+from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
-from batchveo.core.normalization import normal_key
-from batchveo.manifest.local_files import LocalFiles
-from batchveo.manifest.read_options import ReadOptions
-from batchveo.manifest.reader import ManifestReader
-from batchveo.manifest.selection import Selection
-from batchveo.manifest.sources import Opener, Source, source_of
-from batchveo.manifest.uniqueness import JobRegister, Shared
+from batchveo.manifest.entries import Budget, Defaults, Entry, Item
+from batchveo.manifest.entry_files import EntryFiles
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.expansion import Expander
+from batchveo.manifest.formats import csv_format, json_format, json_keys, yaml_format
+from batchveo.manifest.formats.csv_format import ColumnMapper
+from batchveo.manifest.formats.json_keys import KeyMapper
+from batchveo.manifest.job_register import JobRegister
+from batchveo.manifest.media import LocalFiles
+from batchveo.manifest.problems import Fault, Problems, shown
+from batchveo.manifest.read_options import ReadOptions, Selection
+from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
+from batchveo.manifest.sources import Format, Opener, Source, find_source
 
+_CELLS = (Format.CSV, Format.TSV)
+_OBJECTS = (Format.JSON, Format.JSON_LINES)
 _SAMPLE = 5
+
+
+class ManifestReader:
+    """Reads the sources once, from the first to the last; what it finds besides jobs is in its attributes."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        opener: Opener,
+        inputs: LocalFiles,
+        options: ReadOptions,
+        *,
+        any_model: bool,
+        strict_provenance: bool = False,
+    ) -> None:
+        self.problems = Problems(source.label for source in sources)
+        self.register = JobRegister(self.problems, several=len(sources) > 1)
+        self.budgets: list[float] = []
+        self._sources = sources
+        self._opener = opener
+        self._inputs = inputs
+        self._options = options
+        self._any_model = any_model
+        self._strict = strict_provenance
+
+    def read_jobs(self) -> Iterator[Row]:
+        """All jobs in their order; problems are gathered, not raised."""
+        for source in self._sources:
+            try:
+                yield from self._read_source(source)
+            except Fault as fault:
+                self.problems.add_fault(source.label, None, None, fault)
+            except OSError as error:
+                self.problems.add(source.label, None, None, f"cannot be read: {error.strerror}")
+
+    def _read_source(self, source: Source) -> Iterator[Row]:
+        noticed = self.problems.noticed
+        entries = 0
+        with self._opener.open(source) as (stream, form):
+            merger = EntryMerger(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
+            templates = RequestTemplates(
+                merger,
+                self._inputs,
+                any_model=self._any_model,
+                strict_provenance=self._strict,
+                renamable=form in _OBJECTS,
+                model_hint=_model_hint(source, form),
+            )
+            # a list of prompts is an entry whose prompts_file is the manifest itself
+            own = partial(self._opener.reopen, source) if form is Format.TEXT else None
+            expander = Expander(merger, templates, self.register, EntryFiles(merger, own))
+            for item in self._read_items(stream, form, source):
+                if isinstance(item, Entry):
+                    entries += 1
+                    yield from expander.expand_entry(item)
+                elif isinstance(item, Fault):
+                    self.problems.add_fault(source.label, None, None, item)
+                elif isinstance(item, Defaults):
+                    merger.set_defaults(item, any_parameter=self._any_model)
+                elif isinstance(item, Budget):
+                    self._add_budget(source, item)
+        # a file that is broken before its first entry has a problem already
+        if not entries and self.problems.noticed == noticed:
+            self.problems.add(source.label, None, None, "holds no jobs")
+
+    def _read_items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
+        if self._options.renames and form in (Format.YAML, Format.TEXT):
+            yield Fault(f"is {form.value}, in which --map renames nothing", "--map is for CSV, TSV and JSON")
+        match form:
+            case Format.TEXT:
+                yield Entry(1, {"prompts_file": source.label})
+            case Format.YAML:
+                yield from self._rename_keys(yaml_format.read_yaml(stream), as_written=True)
+            case Format.JSON:
+                yield from self._read_document(stream)
+            case Format.JSON_LINES:
+                entries = json_format.read_jsonl(stream, any_value=bool(self._options.renames))
+                yield from self._read_objects(self._drop_unset(entries))
+            case Format.CSV | Format.TSV:
+                delimiter = "\t" if form is Format.TSV else None
+                columns = ColumnMapper(self._options, any_model=self._any_model)
+                yield from csv_format.read_csv(stream, columns, required=self._required_columns(), delimiter=delimiter)
+            case _:
+                assert_never(form)
+
+    def _read_document(self, stream: BinaryIO) -> Iterator[Item | Fault]:
+        """A JSON document: a manifest, or rows of any shape if it is said what they are."""
+        if json_keys.is_manifest(stream):
+            yield from self._read_objects(yaml_format.read_yaml(stream, json=True))
+        elif self._options.renames:
+            yield from self._rename_keys(json_format.read_json_rows(stream))
+        else:
+            yield json_keys.suggest_options(stream, self._options.sets)
+
+    def _read_objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
+        """Objects as entries; if nothing is renamed but should be, one fault that names the options to add."""
+        if self._options.renames:
+            return self._rename_keys(items)
+        return json_keys.check_first_entry(self._rename_keys(items), self._options.sets)
+
+    def _rename_keys(self, items: Iterator[Item | Fault], *, as_written: bool = False) -> Iterator[Item | Fault]:
+        if not self._options.renames_keys:
+            yield from items
+            return
+        objects = KeyMapper(self._options, any_model=self._any_model, as_written=as_written)
+        found = False
+        for item in items:
+            found = found or isinstance(item, Entry)
+            yield objects.map_entry(item) if isinstance(item, Entry) else item
+        if found:
+            yield from objects.find_absent()
+
+    def _drop_unset(self, items: Iterator[Entry | Fault]) -> Iterator[Entry | Fault]:
+        """The entries without nulls in fields that ``--set`` gives: programs write null for an empty cell."""
+        sets = self._options.sets
+        for item in items:
+            if sets and isinstance(item, Entry) and None in item.fields.values():
+                fields = {key: value for key, value in item.fields.items() if value is not None or key not in sets}
+                yield item._replace(fields=fields)
+            else:
+                yield item
+
+    def _required_columns(self) -> list[list[str]]:
+        """The columns without which no row of a CSV is a job."""
+        groups = [["model"]] if self._any_model else [["model"], ["prompt", "prompts_file"]]
+        return [group for group in groups if self._options.sets.keys().isdisjoint(group)]
+
+    def _add_budget(self, source: Source, budget: Budget) -> None:
+        value = budget.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            message = f"must be a number of US dollars above 0, not {shown(value)}"
+            self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00")
+        else:
+            self.budgets.append(float(value))
+
+
+def _model_hint(source: Source, form: Format) -> str:
+    if form is Format.TEXT:
+        file = "-" if source.path is None else shlex.quote(source.label)
+        return f"a list of prompts names none: batchveo run {file} --set model=google/veo-3.1-t2v-fast"
+    return f"{MODEL_HINT}, or --set model=NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What manifests ask for.
 
-    ``repeated`` counts the jobs whose request stands word for word earlier (each is still a job of its own);
-    ``first_repeated`` names the first of them and what it repeats. ``shared`` counts what stands in an earlier
-    manifest too, by the same name, and is made once; ``first_shared`` names the first of those, both places.
-    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` where nobody
+    ``repeated`` counts the jobs whose request an earlier job has word for word (each is a job of its own);
+    ``first_repeated`` names the first of them and what it repeats. ``shared`` counts the jobs that an earlier
+    manifest has too, by the same name, and that are made once; ``first_shared`` names the first of those, both places.
+    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` if nobody
     chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all manifests that
     set one.
     """
@@ -53,10 +203,10 @@ class Summary:
 
     @property
     def shared_note(self) -> str | None:
-        """What a person should know of jobs that stand in several manifests; ``None`` where none does."""
+        """A notice about jobs that several manifests have; ``None`` if there are none."""
         if not self.shared:
             return None
-        stand = "1 job stands" if self.shared == 1 else f"{self.shared:,} jobs stand"
+        stand = "1 job is" if self.shared == 1 else f"{self.shared:,} jobs are"
         return (
             f"{stand} in more than one manifest by one name ({self.first_shared}): made once, with the meta of "
             "the first; a name of its own makes it a job of its own"
@@ -83,13 +233,18 @@ class Manifests:
         self._options = options or ReadOptions()
         self._options.check(any_parameter=allow_unknown_model)
         named: dict[str, Source] = {}
-        for source in map(source_of, sources):
+        for source in map(find_source, sources):
             named.setdefault(source.identity, source)
-        self._sources: list[Source] = [*named.values()]
         self._opener = Opener(stdin)
-        self._inputs = LocalFiles()
-        self._any_model = allow_unknown_model
-        self._strict = strict_provenance
+        self._new_reader = partial(
+            ManifestReader,
+            [*named.values()],
+            self._opener,
+            LocalFiles(),
+            self._options,
+            any_model=allow_unknown_model,
+            strict_provenance=strict_provenance,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -109,29 +264,31 @@ class Manifests:
         ``take`` gets the chosen ones alone. Raises ``ManifestError`` with all problems at once, the first few of
         each kind in words: what was taken is worth nothing then. Raises ``UsageError`` if a choice names no job.
         """
+        # a reader anew for each call: names and ids are unique within one reading
         reader = self._new_reader()
         selection = Selection(self._options, reader.register)
         jobs = selection.choose_jobs(reader.read_jobs())
+        # the sample is taken off the stream, which can be read only once
         first = list(islice(jobs, _SAMPLE))
         take(chain(first, jobs))
-        self._raise_problems(reader)
+        reader.problems.raise_if_any()
         selection.check()
         chooses = self._options.chooses
         return Summary(
             by_model=reader.register.by_model,
             repeated=selection.repeated if chooses else reader.register.repeated,
-            first_repeated=None if chooses else self._describe_repeated(reader.register),
-            sample=tuple(JobRow(*job).spec() for job in first),
+            first_repeated=None if chooses else reader.register.first_repeated,
+            sample=tuple(JobRow(*job).to_spec() for job in first),
             budget=sum(reader.budgets) if reader.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,
             shared=reader.register.shared,
-            first_shared=self._describe_shared(reader.register.first_shared),
+            first_shared=reader.register.first_shared,
         )
 
     def check(self) -> Summary:
         """Read everything, for its problems alone. Raises ``ManifestError``."""
-        return self.read(_exhaust_jobs)
+        return self.read(partial(deque, maxlen=0))
 
     def specs(self) -> Iterator[JobSpec]:
         """All jobs, chosen or not, streaming, anew at each call.
@@ -140,49 +297,5 @@ class Manifests:
         """
         reader = self._new_reader()
         for job in reader.read_jobs():
-            yield JobRow(*job).spec()
-        self._raise_problems(reader)
-
-    def _new_reader(self, wanted: frozenset[str] = frozenset()) -> ManifestReader:
-        register = JobRegister(wanted, several=len(self._sources) > 1)
-        return ManifestReader(
-            self._sources,
-            self._opener,
-            self._inputs,
-            register,
-            self._options,
-            any_model=self._any_model,
-            strict_provenance=self._strict,
-        )
-
-    def _raise_problems(self, reader: ManifestReader) -> None:
-        """Raise ``ManifestError`` if the reading found problems; who was first is found by another one."""
-        if reader.register.clashes:
-            second = self._new_reader(reader.register.clashing)
-            _exhaust_jobs(second.read_jobs())
-            reader.register.report_clashes(reader.problems, second.register)
-        if reader.problems.total:
-            raise ManifestError(reader.problems.list_problems(), reader.problems.total)
-
-    def _describe_repeated(self, register: JobRegister) -> str | None:
-        if register.first_repeat is None:
-            return None
-        first_id, place = register.first_repeat
-        first = next(job for job in self.specs() if job.id == first_id)
-        return f"{place} repeats {first.source}:{first.line}"
-
-    def _describe_shared(self, shared: Shared | None) -> str | None:
-        if shared is None:
-            return None
-        first = next(job for job in self.specs() if _is_same(job, shared))
-        return f"{shared.place} is the same as {first.source}:{first.line}"
-
-
-def _is_same(job: JobSpec, shared: Shared) -> bool:
-    # a name that was made ends with the id, or its beginning
-    named_so = job.name.endswith((job.id, job.id[:8])) if shared.name is None else job.name == shared.name
-    return named_so and normal_key(canonical_json(job.request), job.index) == shared.key
-
-
-def _exhaust_jobs(jobs: Iterable[Row]) -> None:
-    deque(jobs, maxlen=0)
+            yield JobRow(*job).to_spec()
+        reader.problems.raise_if_any()

@@ -1,13 +1,93 @@
-"""One entry put together with the defaults, before its values are checked."""
+"""One entry with the defaults in it, before its values are checked, and the readers of its own keys."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats.row_files import NUMBER, RowFile
-from batchveo.manifest.templates import ANY_NAME, NO_NAMES, NestedBlank, Template
+from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.rules import JOB_KEYS, accept_words, text
+from batchveo.manifest.scalars import resolve_scalar, whole_of
+from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
+
+REPEAT_LIMIT = 100_000
+"""The most times that one job may be repeated."""
+
+TRIES_LIMIT = 100
+"""The most times that one job may be made because it fails."""
+
+NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
+"""Keys that differ from job to job."""
+
+_VARIABLE = re.compile(r"[^\W\d]\w*")
+_NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
+_RAW = {"lines": False, "raw": True}
+
+
+def whole_number(value: object, most: int, *, in_cell: bool = False) -> int:
+    """A whole number from 1 to ``most``, of a cell also as text. Raises ``Fault``."""
+    if in_cell and isinstance(value, str):
+        value = resolve_scalar(value.strip())
+    times = whole_of(value)
+    if times is None or not 1 <= times <= most:
+        raise Fault(f"must be a whole number from 1 to {most}, not {shown(value)}")
+    return times
+
+
+def read_name(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+    """The name that is written, or its template. Raises ``Fault``."""
+    name = str(accept_words(value))
+    return parse_template(name, columns) if has_braces(name) else name
+
+
+def read_id(value: object, *, columns: frozenset[str] = NO_NAMES) -> str | Template:
+    """The id that is written, or its template. Raises ``Fault``."""
+    if isinstance(value, str) and columns and has_braces(value):
+        return parse_template(value, columns)
+    return str(value) if type(value) is int else text(value)
+
+
+def uses_variable(name: str | Template, variable: str) -> bool:
+    """Whether a name is a template with this variable."""
+    return isinstance(name, Template) and variable in name.names
+
+
+def is_raw(value: object) -> bool:
+    """Whether ``prompts_format`` takes every line as it is. Raises ``Fault``."""
+    try:
+        return _RAW[str(value).strip().lower()]
+    except KeyError:
+        right = "lines refuses what hardly is a prompt, raw takes every line as it is"
+        raise Fault(f"{shown(value)} is neither lines nor raw", right) from None
+
+
+def read_mapping(value: object) -> dict[str, object]:
+    """What ``meta`` holds. Raises ``Fault``."""
+    if not isinstance(value, dict):
+        raise Fault(f"must be a mapping, not {shown(value)}", "meta: {key: value}")
+    return value
+
+
+def read_choices(name: str, values: object) -> list[object]:
+    """The values of a matrix variable. Raises ``Fault``."""
+    if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
+        raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")
+    if not isinstance(values, list):
+        raise Fault(f"must be a list, not {shown(values)}", f"write [{shown_bare(str(values))}]")
+    if not values:
+        raise Fault("is an empty list", "name at least one value, or take it out")
+    for value in values:
+        if not isinstance(value, str | int | float):
+            raise Fault(f"{shown(value)} cannot be a value here", "text, numbers, true or false")
+    seen = set()
+    for value in values:
+        if (type(value), value) in seen:
+            raise Fault(f"holds {shown(value)} twice", "repeat: 2 makes the same job twice")
+        seen.add((type(value), value))
+    return values
 
 
 class MergedEntry(NamedTuple):
@@ -15,19 +95,20 @@ class MergedEntry(NamedTuple):
 
     entry: Entry
     params: dict[str, object]
+    columns: frozenset[str]
+    """The names of any form that placeholders may have; every name if the table could not be read."""
     model: object
     name: str | Template | None
     given_id: str | Template | None
     repeat: int | Template
+    tries: int | None
     matrix: dict[str, list[object]]
     prompts_file: str | None
+    names_file: str | None
+    raw: bool
+    rows: RowFile | None
     meta: dict[str, object]
-    tries: int | None = None
-    meta_blanks: dict[str, NestedBlank] = {}  # noqa: RUF012 - never changed
-    names_file: str | None = None
-    raw: bool = False
-    rows: RowFile | None = None
-    rows_broken: bool = False
+    meta_blanks: dict[str, NestedBlank]
 
     @property
     def is_family(self) -> bool:
@@ -44,13 +125,6 @@ class MergedEntry(NamedTuple):
     def is_repeated(self) -> bool:
         """Whether each line or row may make more than one job."""
         return self.repeat != 1 or bool(self.matrix)
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Names of any form that placeholders may have."""
-        if self.rows_broken:
-            return ANY_NAME
-        return frozenset(self.rows.columns) if self.rows else NO_NAMES
 
     def constants(self, meta: Mapping[str, object] | None = None) -> dict[str, object]:
         """What ``meta`` fills placeholders with, that of the entry unless another is given."""

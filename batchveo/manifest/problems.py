@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from batchveo.core.errors import Problem
+from batchveo.core.errors import ManifestError, Problem
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""
@@ -23,18 +23,13 @@ _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{[^{}]*\}|[0-9]+"
 
 
 class Fault(Exception):
-    """One thing wrong with one value, raised where the place in the file is not known.
+    """One thing wrong with one value, raised by code that does not know the place in the file.
 
-    ``line`` and ``field`` are set where the raiser knows them better than the catcher.
+    ``line`` and ``field`` are set if the raiser knows them better than the catcher.
     """
 
     def __init__(
-        self,
-        message: str,
-        suggestion: str | None = None,
-        *,
-        line: int | None = None,
-        field: str | None = None,
+        self, message: str, suggestion: str | None = None, *, line: int | None = None, field: str | None = None
     ) -> None:
         self.message = message
         self.suggestion = suggestion
@@ -61,7 +56,7 @@ class _Kind:
             self.more_lines.append(line)
 
     def problems(self) -> Iterable[tuple[int, Problem]]:
-        """Those that are listed; the last of them tells of the others."""
+        """Those that are listed; the last of them counts the others."""
         if not self.more:
             return self.listed
         *first, (number, last) = self.listed
@@ -71,7 +66,7 @@ class _Kind:
 class Problems:
     """Collects problems; ``noticed`` counts every report, repeated ones too.
 
-    Of one kind a few are kept, so that a thousand of it hide nothing else. ``files`` are told about in this order.
+    Of one kind a few are kept, so that a thousand of it hide nothing else. They are listed in the order of ``files``.
     """
 
     def __init__(self, files: Iterable[str] = ()) -> None:
@@ -97,6 +92,7 @@ class Problems:
 
         Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
         """
+        # dropped problems count too: callers compare it to know whether an entry is good
         self.noticed += 1
         if once:
             said = (file, line, field, message)
@@ -115,17 +111,15 @@ class Problems:
             like_it.listed.append((self.total, _make_problem(file, line, field, message, suggestion)))
             self._kept += 1
 
-    def add_more(self, file: str, field: str | None, kind: str, count: int) -> None:
-        """Count problems of a kind of which nothing else is known."""
-        self.noticed += count
-        self.total += count
-        if like_it := self._kinds.get((file, field, kind)):
-            like_it.more += count
-
     def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""
         line, field = fault.line or line, fault.field or field
         self.add(file, line, field, fault.message, fault.suggestion, once=once)
+
+    def raise_if_any(self) -> None:
+        """Raise ``ManifestError`` with those that are kept, if there is one."""
+        if self.total:
+            raise ManifestError(self.list_problems(), self.total)
 
     def list_problems(self) -> list[Problem]:
         """Those that are kept, by file and line; those of one line in the order of their reports."""
@@ -135,7 +129,7 @@ class Problems:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as it is quoted in a message: on one line, and cut in its middle where it is long."""
+    """A value as it is quoted in a message: on one line, and cut in its middle if it is long."""
     return cut(repr(value), limit)
 
 

@@ -1,14 +1,17 @@
-"""How the manifests of one call are to be read: fields given for all jobs, columns renamed, jobs chosen."""
+"""How the manifests of one call are read: fields given for all jobs, columns renamed, jobs chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from fnmatch import fnmatchcase
 
 from batchveo.core.errors import UsageError
+from batchveo.core.job_row import Row
+from batchveo.manifest.job_register import JobRegister
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 META = "meta."
 """What the names of values that are carried along begin with."""
@@ -17,6 +20,7 @@ NOT_FOR_ALL = ("id", "matrix", "meta", "names_file", "prompts_file", "rows_file"
 """Keys that differ from job to job, or hold more than one value: nothing gives one of them to every job."""
 
 _FIELDS = (*PARAMETERS, *JOB_KEYS)
+_ID, _NAME = 0, 1
 
 
 class Extra(Enum):
@@ -94,3 +98,63 @@ def _check_field(option: str, name: str, *, any_parameter: bool) -> None:
 
 def _instead_of(name: str) -> str:
     return " (for what is carried along write meta.KEY)" if name == "meta" else ""
+
+
+class Selection:
+    """Lets the chosen jobs through: the first ``limit`` of those that one of the patterns of ``only`` names.
+
+    A pattern is a name, an id, or a glob over names. ``named`` counts what was there to choose from,
+    ``repeated`` the chosen jobs that repeat an earlier request.
+    """
+
+    def __init__(self, options: ReadOptions, register: JobRegister) -> None:
+        self.repeated = 0
+        self.named = 0
+        self.chosen = 0
+        self._options = options
+        self._register = register
+        self._unmatched = dict.fromkeys(options.only)
+
+    def choose_jobs(self, jobs: Iterable[Row]) -> Iterator[Row]:
+        """The chosen jobs in their order; all are read, whatever the limit."""
+        if not self._options.chooses:
+            yield from jobs  # a million of them are not counted one by one
+            return
+        limit, repeated = self._options.limit, 0
+        for job in jobs:
+            self.named += 1
+            if self._is_wanted(job) and (limit is None or self.chosen < limit):
+                self.chosen += 1
+                self.repeated += self._register.repeated > repeated
+                yield job
+            repeated = self._register.repeated
+
+    def check(self) -> None:
+        """Raise ``UsageError`` for a pattern that names no job; to be asked at the end."""
+        if self._unmatched:
+            pattern = next(iter(self._unmatched))
+            raise UsageError(
+                f"--only {pattern!r}: none of {self.named:,} jobs has this name or id (* stands for anything)"
+            )
+
+    @property
+    def note(self) -> str | None:
+        """The choice in words; ``None`` if nobody chose."""
+        if not self._options.chooses:
+            return None
+        ways = [*(["--only"] if self._options.only else []), *(["--limit"] if self._options.limit is not None else [])]
+        return f"{self.chosen:,} of {self.named:,} chosen by {' and '.join(ways)}"
+
+    def _is_wanted(self, job: Row) -> bool:
+        if not self._options.only:
+            return True
+        matching = [
+            pattern for pattern in self._options.only if _matches_pattern(pattern, str(job[_NAME]), str(job[_ID]))
+        ]
+        for pattern in matching:
+            self._unmatched.pop(pattern, None)
+        return bool(matching)
+
+
+def _matches_pattern(pattern: str, name: str, job_id: str) -> bool:
+    return pattern in (name, job_id) or fnmatchcase(name, pattern)

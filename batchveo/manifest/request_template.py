@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
+from batchveo.core.hints import suggest_closest
 from batchveo.core.models import InputFile
-from batchveo.core.suggestions import suggest_closest
-from batchveo.manifest.defaults import EntryMerger
 from batchveo.manifest.entries import Cell
-from batchveo.manifest.local_files import LocalFiles
+from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.provenance import find_floating, make_strict
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict, text
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (
+    ANY_NAME,
     Blank,
     NestedBlank,
     Template,
@@ -25,7 +25,6 @@ from batchveo.manifest.templates import (
     has_braces,
     parse_template,
 )
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS, Rules, text
 from batchveo.provider.catalog import MODELS
 
 BLANK = (Template, TemplateList)
@@ -51,10 +50,8 @@ class RequestTemplates:
     def __init__(
         self,
         merger: EntryMerger,
-        folder: Path,
         inputs: LocalFiles,
         *,
-        cells: bool,
         any_model: bool,
         strict_provenance: bool = False,
         renamable: bool = False,
@@ -62,9 +59,7 @@ class RequestTemplates:
     ) -> None:
         self._merger = merger
         self._report = merger.report
-        self._folder = folder
         self._inputs = inputs
-        self._cells = cells
         self._any_model = any_model
         self._strict = strict_provenance
         self._renamable = renamable
@@ -74,58 +69,37 @@ class RequestTemplates:
     def make_all(self, merged: MergedEntry) -> dict[object, RequestTemplate]:
         """A request template for each model of the entry. It is whole only if nothing was reported meanwhile.
 
-        There is none yet where a template names the model.
+        There is none yet if a template names the model.
         """
         if isinstance(merged.model, Template):
             self._check_names(merged, "model", [merged.model])
             return {}
-        if not merged.matrix:
-            rules = self._find_rules(merged, merged.model, "model")
-            if rules is not None:
-                return {merged.model: self._make_template(merged, rules)}
-            self._check_keys(merged)
-            return {}
         templates = {}
         field = "matrix.model" if "model" in merged.matrix else "model"
         for model in merged.matrix.get("model", [merged.model]):
-            rules = self._find_rules(merged, model, field)
-            if rules is not None:
-                templates[model] = self._make_template(merged, rules)
+            try:
+                templates[model] = self.make_for_model(merged, model)
+            except Fault as fault:
+                self._report(merged.entry, field, fault)
         if not templates:
             self._check_keys(merged)
         return templates
 
     def make_for_model(self, merged: MergedEntry, name: object) -> RequestTemplate:
-        """The request template for a model that a template named. Raises ``Fault`` where there is no such model."""
+        """The request template for a model. Raises ``Fault`` if there is no such model."""
         known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
-        return self._make_template(merged, self._load_rules(known))
-
-    def _find_rules(self, merged: MergedEntry, name: object, field: str) -> Rules | None:
-        """The rules of a model; ``None`` where what is wrong with its name was reported."""
-        rules = self._rules.get(name) if isinstance(name, str) else None
-        if rules is None:
-            try:
-                known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
-            except Fault as fault:
-                self._report(merged.entry, field, fault)
-                return None
-            rules = self._load_rules(known)
-        return rules
-
-    def _load_rules(self, known: str) -> Rules:
         rules = self._rules.get(known)
         if rules is None:
-            rules = self._rules[known] = Rules(known, MODELS.get(known), self._folder, self._inputs)
+            rules = self._rules[known] = Rules(known, MODELS.get(known), self._merger.source.folder, self._inputs)
             if self._strict:
                 rules.tighten(make_strict)
-        return rules
+        return self._make_template(merged, rules)
 
     def _check_keys(self, merged: MergedEntry) -> None:
         """What can be said of a job whose model is not known: what no model takes, and what each needs."""
         for key in [key for key in merged.params if key not in PARAMETERS]:
             right = suggest_key(key, [*PARAMETERS, *JOB_KEYS], renamable=self._renamable)
-            fault = Fault("no model takes such a parameter", right)
-            self._report(merged.entry, key, fault)
+            self._report(merged.entry, key, Fault("no model takes such a parameter", right))
         if not self._any_model:
             self._check_given(merged, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
 
@@ -140,7 +114,7 @@ class RequestTemplates:
             elif isinstance(setting, BLANK):
                 template.blanks[key] = setting
             else:
-                template.fixed[key] = attached(setting, template.inputs)
+                template.fixed[key] = attach_files(setting, template.inputs)
         if merged.matrix:
             self._add_axes(merged, template)
         self._check_required(merged, template)
@@ -151,12 +125,12 @@ class RequestTemplates:
         return template
 
     def _accept_value(self, merged: MergedEntry, rules: Rules, field: str, key: str, value: object) -> object:
-        """What a written value comes to: an accepted one or a blank; ``None`` where it was reported."""
+        """What a written value comes to: an accepted one or a blank; ``None`` if it was reported."""
         try:
             rule = rules.get(key)
             if rule is None or value is None:
                 raise self._refuse_key(merged, rules, key)
-            in_cell = self._cells or isinstance(value, Cell)
+            in_cell = self._merger.cells or isinstance(value, Cell)
             return rule.read_written(value, in_cell=in_cell, columns=merged.columns)
         except Fault as fault:
             self._report(merged.entry, field, fault)
@@ -180,12 +154,13 @@ class RequestTemplates:
                 template.axes[name] = settings
 
     def _check_required(self, merged: MergedEntry, template: RequestTemplate) -> None:
+        # a key that was mistyped is reported as such; that it is missing too would be the same mistake twice
         for name in template.rules.required:
             fault = Fault(f"is missing; {template.rules.name} needs it", _suggest_column(merged, name))
             self._check_given(merged, name, fault, template.rules.takes)
         prompt = template.blanks.get("prompt", template.fixed.get("prompt"))
         if merged.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
-            fault = Fault("says nothing of the lines of prompts_file", "write {line} in it, or leave it out")
+            fault = Fault("does not use the lines of prompts_file", "write {line} in it, or leave it out")
             self._report(merged.entry, "prompt", fault)
 
     def _check_given(self, merged: MergedEntry, name: str, fault: Fault, known: Collection[str]) -> None:
@@ -213,7 +188,7 @@ class RequestTemplates:
             self._check_names(merged, "name", [merged.name], ["prompt", *request])
 
     def _check_names(self, merged: MergedEntry, field: str, settings: list[object], more: Sequence[str] = ()) -> None:
-        if merged.rows_broken:
+        if merged.columns is ANY_NAME:
             return
         known = [*dict.fromkeys([*merged.variables(), *more])]
         for setting in settings:
@@ -257,7 +232,7 @@ def used_by(merged: MergedEntry, templates: Collection[RequestTemplate]) -> set[
 
 
 def names_used(merged: MergedEntry) -> set[str]:
-    """The placeholders that stand in the templates of an entry."""
+    """The placeholders in the templates of an entry."""
     used: set[str] = set()
     for setting in (merged.name, merged.given_id, merged.model, merged.repeat, *merged.meta_blanks.values()):
         used.update(names_in(setting))
@@ -280,11 +255,11 @@ def names_in(setting: object) -> tuple[str, ...]:
     return setting.names if isinstance(setting, NAMING) else ()
 
 
-def attached(value: object, inputs: list[InputFile]) -> object:
-    """The value as it stands in a request; the files in it go to ``inputs``."""
+def attach_files(value: object, inputs: list[InputFile]) -> object:
+    """The value as a request holds it; the files in it are added to ``inputs``."""
     if isinstance(value, InputFile):
         inputs.append(value)
         return value.reference
     if isinstance(value, list):
-        return [attached(item, inputs) for item in value]
+        return [attach_files(item, inputs) for item in value]
     return value

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import meant_by
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 
 STDIN = "-"
 SECTIONS = ("defaults", "jobs", "budget")
@@ -79,7 +79,7 @@ class Source:
         return str(self.folder / path)
 
 
-def source_of(given: str | os.PathLike[str]) -> Source:
+def find_source(given: str | os.PathLike[str]) -> Source:
     """The source that an argument names; ``-`` is standard input."""
     label = os.fspath(given)
     if label == STDIN:
@@ -108,7 +108,7 @@ class Opener:
             yield self._spool_stdin(), _format_by_content(self._spool_stdin())
             return
         form = _format_by_name(source.path)
-        with opened(source.path) as stream:
+        with open_text(source.path) as stream:
             if form is Format.JSON and holds_json_lines(stream):
                 form = Format.JSON_LINES
             yield stream, form
@@ -119,7 +119,7 @@ class Opener:
         if source.path is None:
             yield self._spool_stdin()
         else:
-            with opened(source.path) as stream:
+            with open_text(source.path) as stream:
                 yield stream
 
     def _spool_stdin(self) -> BinaryIO:
@@ -131,7 +131,7 @@ class Opener:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_text(path: Path) -> Iterator[BinaryIO]:
     """A regular text file, open for reading bytes. Raises ``Fault`` saying why it cannot be read."""
     try:
         stream = _open_regular(path)
@@ -146,6 +146,7 @@ def _open_regular(path: Path) -> io.BufferedReader:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise Fault("is a folder", "name a manifest file in it")
+    # a pipe or a device would be empty, or another one, at the second reading
     if not stat.S_ISREG(mode):
         raise Fault("is not a regular file, and has to be read twice", "pipe it in and write - for it")
     return path.open("rb")
@@ -173,11 +174,11 @@ def _format_by_name(path: Path) -> Format:
         if path.suffix.lower() == ".parquet":
             raise Fault("is Parquet, which is no manifest", f"name it in YAML: rows_file: {path.name}") from None
         known = " ".join(_BY_EXTENSION)
-        raise Fault("the format cannot be told from the extension", f"one of {known}") from None
+        raise Fault("the extension names no format", f"one of {known}") from None
 
 
 def _format_by_content(stream: BinaryIO) -> Format:
-    """What standard input holds, told by its first line that is not blank.
+    """The format of standard input, by its first line that is not blank.
 
     ``{`` and ``[`` begin JSON or JSON Lines, column names are the header of a CSV, what no YAML manifest begins
     with is a list of prompts; all else is YAML.
@@ -186,6 +187,7 @@ def _format_by_content(stream: BinaryIO) -> Format:
     stream.seek(0)
     _refuse_binary(start)
     line = _first_line(start)
+    # the order matters: a line of JSON is YAML too, and a header of one word is a list of prompts
     if holds_json_lines(stream):
         return Format.JSON_LINES
     if _JSON_START.match(line):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 
+from batchveo.core.hints import find_closest
 from batchveo.manifest.problems import cut
 
 _CLOSE = 0.75
@@ -70,7 +70,7 @@ def fold_key(key: str) -> str:
 
 
 def key_hint(key: str, known: Collection[str]) -> str | None:
-    """``did you mean …`` for a key that says one of the known in other words; ``None`` where none is meant."""
+    """``did you mean …`` for a key that says one of the known in other words; ``None`` if none is meant."""
     word = fold_key(key)
     by_fold = {fold_key(name): name for name in known}
     if word in by_fold:
@@ -78,7 +78,7 @@ def key_hint(key: str, known: Collection[str]) -> str | None:
     meant = _MEANT.get(word)
     if meant in known:
         return f"did you mean {meant}?"
-    matches = difflib.get_close_matches(word, by_fold, n=2, cutoff=_CLOSE)
+    matches = find_closest(word, by_fold, most=2, cutoff=_CLOSE)
     return f"did you mean {' or '.join(by_fold[match] for match in matches)}?" if matches else None
 
 
@@ -93,7 +93,7 @@ def means_any(word: str) -> bool:
 
 
 def meant_by(key: str) -> str | None:
-    """The key that others call so; ``None`` where there is none."""
+    """The key that others call so; ``None`` if there is none."""
     return _MEANT.get(fold_key(key))
 
 

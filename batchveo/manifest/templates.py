@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from batchveo.core.suggestions import suggest_closest
+from batchveo.core.hints import suggest_closest
 from batchveo.manifest.problems import Fault, shown
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|(?P<lone>[{}])")
@@ -61,14 +61,14 @@ class Template:
     def filled(self, values: Mapping[str, object]) -> str:
         """The text with the values in it; braces in those stay as they are.
 
-        Raises ``Fault`` where a value is missing or does not fit its format; every name must be known.
+        Raises ``Fault`` if a value is missing or does not fit its format; every name must be known.
         """
         return "".join(part if isinstance(part, str) else _format_value(part, values[part.name]) for part in self.parts)
 
     def value(self, values: Mapping[str, object]) -> object:
-        """What a template of one placeholder and nothing else stands for, in its own type; else the text.
+        """The value of a template that is one placeholder and nothing else, in its own type; else the text.
 
-        ``None`` where nothing fills that one placeholder.
+        ``None`` if nothing fills that one placeholder.
         """
         if len(self.parts) == 1 and isinstance(part := self.parts[0], _Hole) and not part.spec:
             return values[part.name]
@@ -103,12 +103,12 @@ class NestedBlank:
     names: tuple[str, ...]
 
     def filled(self, values: Mapping[str, object]) -> object:
-        """The value filled; what nothing fills is left out of its list or mapping, ``None`` where that is all."""
+        """The value filled; what nothing fills is left out of its list or mapping, ``None`` if that is all."""
         return _fill_nested(self.value, values)
 
 
 def parse_nested_blank(value: object, columns: frozenset[str]) -> NestedBlank | None:
-    """The templates in a value; ``None`` where none of its texts holds braces. Raises ``Fault``."""
+    """The templates in a value; ``None`` if none of its texts holds braces. Raises ``Fault``."""
     names: list[str] = []
     parts = _parse_nested(value, columns, names)
     return NestedBlank(value=parts, names=tuple(names)) if parts != value else None
@@ -139,7 +139,7 @@ def _fill_nested(value: object, values: Mapping[str, object]) -> object:
 
 
 def to_text(value: object) -> str:
-    """A value as it stands in a text. Raises ``Fault`` for what no text can take in."""
+    """A value as a text shows it. Raises ``Fault`` for what no text can take in."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
@@ -153,7 +153,7 @@ def has_braces(text: str) -> bool:
 
 
 def parse_list(values: object, columns: frozenset[str] = NO_NAMES) -> TemplateList | None:
-    """The templates that a list of texts is; ``None`` where nothing in it holds braces. Raises ``Fault``."""
+    """The templates that a list of texts is; ``None`` if nothing in it holds braces. Raises ``Fault``."""
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         return None
     if not any(map(has_braces, values)):
@@ -169,16 +169,16 @@ def check_names(names: Collection[str], known: Collection[str]) -> None:
             options = ", ".join(f"{{{option}}}" for option in known)
             guess = suggest_closest(name, known)
             raise Fault(
-                f"nothing fills the placeholder {{{name}}}",
+                f"unknown placeholder {{{name}}}",
                 f"{guess + ' ' if guess else ''}available: {options}; {_ESCAPE_HINT}",
             )
 
 
 @lru_cache(maxsize=1024)
 def parse_template(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
-    """The template that a text stands for. Raises ``Fault`` for lone braces and unknown formats.
+    """The template that a text is. Raises ``Fault`` for lone braces and unknown formats.
 
-    ``columns`` are names of any form that may stand in braces besides the usual ones.
+    ``columns`` are names of any form that braces may hold besides the usual ones.
     """
     parts: list[str | _Hole] = []
     end = 0
@@ -194,6 +194,7 @@ def parse_template(text: str, columns: frozenset[str] = NO_NAMES) -> Template:
 
 
 def _parse_hole(inside: str, columns: frozenset[str]) -> _Hole:
+    # columns first: their names may hold blanks, dots and colons
     name = inside.strip()
     if name in columns:
         return _Hole(name, "")

@@ -1,4 +1,4 @@
-"""What may be wrong with a machine's set-up, looked at without changing anything."""
+"""Checks the set-up of a machine, and changes nothing."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.amounts import money
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
-from batchveo.operations.preflight import start_sandbox
+from batchveo.core.formatting import format_usd
+from batchveo.operations.run_context import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
-from batchveo.storage.folder_limits import FolderLimits, nearest
-from batchveo.storage.objects import Head, objects
+from batchveo.storage.destination_check import FolderLimits
+from batchveo.storage.file_system import nearest_folder
+from batchveo.storage.objects import Head, open_objects
 from batchveo.store import Store
 
 LEAST_FREE_GIB = 5.0
 OLDEST_SQLITE = (3, 35, 0)
-"""The first with ``UPDATE … RETURNING``."""
+"""The first version with ``UPDATE … RETURNING``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing looked at."""
+    """The result of one check; ``advice`` is shown if it is not ``ok``."""
 
     what: str
     ok: bool
@@ -47,7 +48,7 @@ def check_setup(
     sandbox: bool,
     keys: Path | None = None,
 ) -> Iterator[Check]:
-    """Look at Python, SQLite, the folders, the state, the keys and the service, in this order."""
+    """Check Python, SQLite, the database, the folders, the keys and the service, in this order."""
     yield Check(what="Python", ok=True, found=platform.python_version())
     yield Check(
         what="SQLite",
@@ -55,25 +56,26 @@ def check_setup(
         found=sqlite3.sqlite_version,
         advice="3.35 or newer is needed; a newer Python brings it",
     )
-    yield _state(state)
-    yield _folder("state folder", state.absolute().parent)
-    yield _bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
-    yield from _service(base_url, api_key_file, keys, sandbox=sandbox)
+    yield _check_state(state)
+    yield _check_folder("state folder", state.absolute().parent)
+    yield _check_bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
+    yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox)
 
 
-def _state(path: Path) -> Check:
+def _check_state(path: Path) -> Check:
     if not path.exists():
         return Check(what="state", ok=True, found=f"{path} does not exist yet")
     try:
         with Store(path, writing=False) as store:
-            running_now = ", a run is going on" if store.runs.is_running() else ""
-            return Check(what="state", ok=True, found=f"{path}, {store.counts().total} jobs{running_now}")
+            running = ", a run is in progress" if store.runs.is_running() else ""
+            return Check(what="state", ok=True, found=f"{path}, {store.counts().total} jobs{running}")
     except (BatchveoError, sqlite3.Error) as error:
         return Check(what="state", ok=False, found=str(error))
 
 
-def _folder(what: str, path: Path) -> Check:
-    there = nearest(path)
+def _check_folder(what: str, path: Path) -> Check:
+    # the folder may not exist yet: the nearest one above it is on the same disk
+    there = nearest_folder(path)
     free = shutil.disk_usage(there).free / 1024**3
     if not os.access(there, os.W_OK):
         return Check(what=what, ok=False, found=f"{path} cannot be written", advice="change its owner, or the option")
@@ -86,27 +88,27 @@ def _folder(what: str, path: Path) -> Check:
 
 
 def _output_folder(path: Path) -> Check:
-    """The folder, with what its file system cannot do: videos are had all the same."""
-    check = _folder("output folder", path)
+    """The folder, with what its file system cannot do; none of it keeps a run from working."""
+    check = _check_folder("output folder", path)
     try:
-        notes = FolderLimits.of(nearest(path)).notes
+        notes = FolderLimits.read(nearest_folder(path)).notes
     except OSError as error:
         return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
     return replace(check, found="; ".join([check.found, *notes]))
 
 
-def _bucket(url: BucketUrl) -> Check:
-    """Whether the bucket answers; whether it may be written to is tried by a run, before it buys."""
+def _check_bucket(url: BucketUrl) -> Check:
+    """Whether the bucket answers; a run checks that it can be written, before it buys."""
     try:
         with suppress(FileNotFoundError):
-            b"".join(objects(url).pieces_now(".batchveo", Head(1, {})))  # unlike HEAD, this tells why not
+            b"".join(open_objects(url).iter_pieces(".batchveo", Head(1, {})))  # unlike HEAD, its answer has a reason
     except (OSError, UsageError) as error:
         found = getattr(error, "strerror", None) or str(error)
         return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")
     return Check(what="output bucket", ok=True, found=f"{url} answers")
 
 
-def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:
+def _check_service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:
     try:
         using = service(base_url=base_url, key_file=key_file, keys=keys, sandbox=sandbox)
     except UsageError as error:
@@ -114,19 +116,19 @@ def _service(base_url: str | None, key_file: Path | None, keys: Path | None, *, 
         return
     with start_sandbox(using) as there:
         for key in there.keys:
-            yield _key(key, there.base_url)
+            yield _check_key(key, there.base_url)
 
 
-def _key(key: NamedKey, base_url: str) -> Check:
-    """Whether the service answers, and takes the key."""
+def _check_key(key: NamedKey, base_url: str) -> Check:
+    """Whether the service answers, and accepts the key."""
     what = f"key {key.name}" if key.name else "service"
     try:
-        balance = anyio.run(_balance, ApiClient(key.key, base_url=base_url))
+        balance = anyio.run(_fetch_balance, ApiClient(key.key, base_url=base_url))
     except (ProviderError, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
-    return Check(what=what, ok=True, found=f"{base_url} answers; balance {money(balance)}")
+    return Check(what=what, ok=True, found=f"{base_url} answers; balance {format_usd(balance)}")
 
 
-async def _balance(api: ApiClient) -> float:
+async def _fetch_balance(api: ApiClient) -> float:
     async with api:
         return await api.fetch_balance()

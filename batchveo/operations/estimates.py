@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from batchveo.core.durations import Durations, Expectation, from_percentiles
+from batchveo.core.durations import Durations, Expectation, fit_percentiles
 from batchveo.core.errors import KeyRejected
-from batchveo.core.forecast import Forecast, forecast
+from batchveo.core.forecast import Forecast, forecast_run
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.store import Store
 
@@ -35,7 +35,7 @@ class RunEstimate:
     unknown: tuple[str, ...] = ()
 
 
-async def estimate_night(
+async def estimate_duration(
     api: ApiClient, left: Mapping[str, int], store: Store | None, *, places: int, per_minute: float | None
 ) -> RunEstimate:
     """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits."""
@@ -43,10 +43,10 @@ async def estimate_night(
     metrics = await fetch_durations(api, models)
     seen = {model: store.queries.list_generation_seconds(model) if store else [] for model in models}
     durations = expect_durations(seen, metrics)
-    expected = {model: known for model in models if (known := durations.expected(model)) is not None}
+    expected = {model: known for model in models if (known := durations.find_expected(model)) is not None}
     used = {METRICS: any(model in metrics for model in expected), HISTORY: any(seen[model] for model in expected)}
     return RunEstimate(
-        forecast=forecast(left, expected, places=places, per_minute=per_minute),
+        forecast=forecast_run(left, expected, places=places, per_minute=per_minute),
         sources=tuple(source for source, is_used in used.items() if is_used),
         unknown=tuple(model for model in models if model not in expected),
     )
@@ -61,9 +61,10 @@ def expect_durations(seen: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     """What to expect of the models in ``seen``, each with its latest generation times in seconds."""
     durations = Durations()
     for model, seconds in seen.items():
+        # the guess comes first: it replaces what was learned, and counts as a few generations
         if model in metrics:
-            durations.guess(model, metrics[model])
-        durations.recall(model, seconds)
+            durations.set_guess(model, metrics[model])
+        durations.learn_all(model, seconds)
     return durations
 
 
@@ -94,7 +95,7 @@ def _read_row(row: object) -> tuple[object, Expectation | None]:
     durations = metrics.get("duration_ms") if isinstance(metrics, dict) else None
     if not isinstance(row, dict) or not isinstance(durations, dict):
         return None, None
-    return row.get("alias"), from_percentiles(*(_read_seconds(durations.get(name)) for name in PERCENTILES))
+    return row.get("alias"), fit_percentiles(*(_read_seconds(durations.get(name)) for name in PERCENTILES))
 
 
 def _read_seconds(milliseconds: object) -> float:

@@ -1,44 +1,55 @@
-"""Whether the images that jobs begin with can be had, and are large enough, before a night is spent on them."""
+"""Checks the images that jobs begin with: whether they can be read and are large enough."""
 
 from __future__ import annotations
 
 import binascii
+import warnings
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
 
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.operations.image_header import ImageHeader, has_pillow
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import MOST_BYTES, ImageUnavailable, read_image_start
-from batchveo.store import Foreseen
+from batchveo.provider.catalog import Media, list_parameters
+from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
+from batchveo.store import PreviewedJob
 
-FIELDS = ("image_url", "last_image_url", "image_urls")
+if TYPE_CHECKING:
+    from PIL.ImageFile import Parser
+
+FIELDS = list_parameters(Media.IMAGE)
 LEAST_PIXELS = 720
-"""The shorter side at least: an image in 720p is 1280x720 lying, and 720x1280 standing."""
+"""The least length of the shorter side: 720p is 1280x720, or 720x1280 upright."""
 AT_ONCE = 32
 TRIES = 2
 PAUSE_SECONDS = 2.0
 HOPELESS = 3
-"""Failures to connect to a host after which its other images are not asked for one by one."""
+"""Failures to connect to a host after which its other images are not requested."""
 _BLOCK = 64 * 1024
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many images have been looked at; must neither block nor raise."""
+"""Gets how many of how many images are checked; must neither block nor raise."""
+
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")
+LONGEST_SIGNATURE = 16
+"""Bytes after which the kind of a file is known."""
 
 
 def ignore_progress(done: int, of: int) -> None:
-    """The progress of those who do not watch."""
+    """For callers that do not watch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageProblem:
-    """An image that will not do: its URL or path, what is wrong, where the first of its ``jobs`` stands."""
+    """An image that cannot be used: its URL or path, what is wrong, and the place of the first of its ``jobs``."""
 
     image: str
     problem: str
@@ -54,7 +65,7 @@ class ImageProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCheck:
-    """How many different images were looked at, whether their sizes could be told, and what is wrong."""
+    """How many different images were checked, whether their sizes could be read, and what is wrong."""
 
     checked: int
     sizes: bool
@@ -62,7 +73,7 @@ class ImageCheck:
 
 
 class NamedImages:
-    """The different images that jobs name, each with the first job that does."""
+    """The different images that jobs name, each with the first job that names it."""
 
     def __init__(self) -> None:
         self._first: dict[str, tuple[str, int | None]] = {}
@@ -74,45 +85,45 @@ class NamedImages:
     def __iter__(self) -> Iterator[str]:
         return iter(self._first)
 
-    def add(self, job: Foreseen) -> None:
-        """Note the images of a job; a local file goes by its path."""
+    def add_job(self, job: PreviewedJob) -> None:
+        """Add the images of a job; a local file is known by its path."""
         paths = {item.reference: item.path for item in job.inputs}
-        named = dict.fromkeys(paths.get(value, value) for value in _values(job.request))
+        named = dict.fromkeys(paths.get(value, value) for value in _list_images(job.request))
         for image in named:
             if not image.startswith(INPUT_PREFIX):
                 self._first.setdefault(image, (job.source, job.line))
                 self._jobs[image] += 1
 
-    def problem(self, image: str, problem: str) -> ImageProblem:
+    def make_problem(self, image: str, problem: str) -> ImageProblem:
         """What is wrong with one of them."""
         source, line = self._first[image]
         return ImageProblem(image=image, problem=problem, source=source, line=line, jobs=self._jobs[image])
 
 
 async def check_images(
-    pictures: NamedImages,
+    images: NamedImages,
     *,
     loopback: bool = False,
     progress: Progress = ignore_progress,
     videos: VideoClient | None = None,
 ) -> ImageCheck:
-    """Look at the beginning of every image, many at a time. Never raises for what is wrong with one.
+    """Read the beginning of every image, many at a time; what is wrong with one is a result, not an error.
 
     ``loopback``: images may be on this machine. ``videos`` replaces the network in tests.
     """
     found: dict[str, str] = {}
     async with videos or VideoClient(loopback=loopback) as opened:
-        checker = _Checker(opened, found, progress, len(pictures))
-        queue = iter(pictures)
+        checker = _Checker(opened, found, progress, len(images))
+        queue = iter(images)
         async with anyio.create_task_group() as workers:
-            for _ in range(min(AT_ONCE, len(pictures))):
-                workers.start_soon(checker.work, queue)
-    problems = [pictures.problem(image, found[image]) for image in pictures if image in found]
-    return ImageCheck(checked=len(pictures), sizes=has_pillow(), problems=problems)
+            for _ in range(min(AT_ONCE, len(images))):
+                workers.start_soon(checker.check_all, queue)
+    problems = [images.make_problem(image, found[image]) for image in images if image in found]
+    return ImageCheck(checked=len(images), sizes=has_pillow(), problems=problems)
 
 
 class _Checker:
-    """Looks at images until there are no more, and notes what is wrong with them."""
+    """Checks images until there are no more, and records what is wrong with them."""
 
     def __init__(self, videos: VideoClient, found: dict[str, str], progress: Progress, total: int) -> None:
         self._videos = videos
@@ -123,33 +134,38 @@ class _Checker:
         self._silent: Counter[str] = Counter()
         self._why: dict[str, str] = {}
 
-    async def work(self, queue: Iterator[str]) -> None:
-        """Take from ``queue``, which the others take from too."""
+    async def check_all(self, queue: Iterator[str]) -> None:
+        """Check images of ``queue``, which several tasks share."""
         for image in queue:
             try:
-                gauge = await self._gauge(image)
+                header = await self._read_header(image)
             except ImageUnavailable as reason:
                 self._found[image] = str(reason)
             else:
-                problem = find_problem(gauge)
+                problem = find_problem(header)
                 if problem is not None:
                     self._found[image] = problem
             self._done += 1
             self._progress(self._done, self._total)
 
-    async def _gauge(self, image: str) -> ImageHeader:
+    async def _read_header(self, image: str) -> ImageHeader:
         if image.lower().startswith(("https://", "http://")):
-            return await self._asked(image)
-        return _data(image) if image.startswith("data:") else await anyio.to_thread.run_sync(_file, image)
+            return await self._ask_twice(image)
+        return (
+            _read_data_header(image)
+            if image.startswith("data:")
+            else await anyio.to_thread.run_sync(_read_file_header, image)
+        )
 
-    async def _asked(self, url: str) -> ImageHeader:
-        """Ask a second time where that may help; a host that never answers is given up."""
+    async def _ask_twice(self, url: str) -> ImageHeader:
+        """Ask a second time if that may help; a host that never answers is given up."""
         host = urlsplit(url).netloc
         for tries_left in reversed(range(TRIES)):
+            # a dead host would cost a time limit for each of its ten thousand images
             if self._silent[host] >= HOPELESS:
-                raise ImageUnavailable(f"not asked for any more, since {host} {self._why[host]}")
+                raise ImageUnavailable(f"not requested, since {host} {self._why[host]}")
             try:
-                gauge = await self._look(url)
+                header = await self._ask_once(url)
             except ImageUnavailable as reason:
                 if not reason.passing:
                     raise
@@ -160,54 +176,111 @@ class _Checker:
                     raise
                 await anyio.sleep(PAUSE_SECONDS)
             else:
+                # only failures in a row count: a busy host answers now and then
                 self._silent[host] = 0
-                return gauge
+                return header
         raise AssertionError("the last try returns or raises")
 
-    async def _look(self, url: str) -> ImageHeader:
-        gauge = ImageHeader()
+    async def _ask_once(self, url: str) -> ImageHeader:
+        header = ImageHeader()
 
         def feed(piece: bytes) -> bool:
-            gauge.feed(piece)
-            return gauge.has_enough
+            header.feed(piece)
+            return header.has_enough
 
         await read_image_start(self._videos, url, feed)
-        return gauge
+        return header
 
 
-def find_problem(gauge: ImageHeader) -> str | None:
-    """What the service would refuse about an image; ``None`` where nothing is known."""
-    if not gauge.is_image:
+def find_problem(header: ImageHeader) -> str | None:
+    """Why the service would refuse an image; ``None`` if no reason is known."""
+    if not header.is_image:
         return "is no image"
-    if gauge.size is None or min(gauge.size) >= LEAST_PIXELS:
+    if header.size is None or min(header.size) >= LEAST_PIXELS:
         return None
-    width, height = gauge.size
+    width, height = header.size
     return f"is too small: {width}x{height}; the shorter side must be {LEAST_PIXELS} pixels or more"
 
 
-def _values(request: Mapping[str, object]) -> Iterator[str]:
+def _list_images(request: Mapping[str, object]) -> Iterator[str]:
     for field in FIELDS:
         value = request.get(field)
         yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
 
 
-def _file(path: str) -> ImageHeader:
-    gauge = ImageHeader()
+def _read_file_header(path: str) -> ImageHeader:
+    header = ImageHeader()
     try:
         with Path(path).open("rb") as file:
-            while not gauge.has_enough and (piece := file.read(_BLOCK)):
-                gauge.feed(piece)
+            while not header.has_enough and (piece := file.read(_BLOCK)):
+                header.feed(piece)
     except OSError as error:
         raise ImageUnavailable(f"cannot be read: {error.strerror}") from None
-    return gauge
+    return header
 
 
-def _data(uri: str) -> ImageHeader:
-    """The gauge of a data URI, which was validated when the manifest was read."""
-    gauge = ImageHeader()
-    start = uri.partition(",")[2][: MOST_BYTES // 3 * 4]
+def _read_data_header(uri: str) -> ImageHeader:
+    """The header of a data URI, which is validated when the manifest is read."""
+    header = ImageHeader()
+    start = uri.partition(",")[2][: MOST_IMAGE_BYTES // 3 * 4]
     try:
-        gauge.feed(b64decode(start))
+        header.feed(b64decode(start))
     except (binascii.Error, ValueError):
         raise ImageUnavailable("is not valid Base64") from None
-    return gauge
+    return header
+
+
+class ImageHeader:
+    """Reads an image's bytes as they come, until its ``size`` (width, height in pixels) is known.
+
+    Without Pillow the size stays ``None``. Never raises, whatever the bytes are.
+    """
+
+    def __init__(self) -> None:
+        self.size: tuple[int, int] | None = None
+        self._start = b""
+        self._parser = _make_parser()
+        self._hopeless = self._parser is None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image, as far as its bytes show."""
+        return self.size is not None or _is_signed(self._start)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether more bytes would show nothing more."""
+        return self.size is not None or (self._hopeless and len(self._start) >= LONGEST_SIGNATURE)
+
+    def feed(self, piece: bytes) -> None:
+        """Read the next bytes."""
+        self._start += piece[: max(LONGEST_SIGNATURE - len(self._start), 0)]
+        if self._parser is None or self._hopeless or self.size is not None:
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about huge images, of which nothing is decoded here
+                self._parser.feed(piece)
+        except Exception:  # noqa: BLE001 - decoders fail on broken images in every way there is
+            self._hopeless = True
+        if self._parser.image is not None:
+            self.size = self._parser.image.size
+
+
+def has_pillow() -> bool:
+    """Whether Pillow is installed, which reads sizes."""
+    return find_spec("PIL") is not None
+
+
+def _make_parser() -> Parser | None:
+    if not has_pillow():
+        return None
+    from PIL.ImageFile import Parser
+
+    return Parser()
+
+
+def _is_signed(start: bytes) -> bool:
+    if start.startswith(_SIGNATURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
+        return True
+    return start[4:8] == b"ftyp" and start[8:12] in _BRANDS

@@ -1,4 +1,4 @@
-"""Generations that exist at the provider, taken into a state that does not know them."""
+"""Imports generations that are already bought into a database that lacks them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from batchveo.core.filenames import safe_stem
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
 from batchveo.provider import ApiClient
-from batchveo.provider.clients import label_errors
-from batchveo.provider.usage_log import Row, read_log, read_success
+from batchveo.provider.service import label_errors
+from batchveo.provider.service_lists import Row, read_log, read_success
 from batchveo.store import GenerationTaken, Store
 
 _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
@@ -22,9 +22,10 @@ _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
 
 @dataclass(slots=True)
 class ImportedGenerations:
-    """What was taken in, and what could not be: ``surplus`` generations were bought for a job that has one.
+    """The jobs that got a generation; the ids of generations that got no job.
 
-    ``whole``: all that was to be read of the log was read; else there may be more.
+    ``surplus`` ones were bought for a job that has another generation, ``unknown`` ones for no job of the database.
+    ``whole``: the log was read to its end; else there may be more.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -35,7 +36,7 @@ class ImportedGenerations:
 
 @dataclass(slots=True)
 class _Bought:
-    """A success in the log, with the labels of all keys whose log tells it."""
+    """A success in the log, with the labels of all keys whose log lists it."""
 
     job_id: str
     request: str
@@ -46,24 +47,24 @@ class _Bought:
 async def import_from_log(
     store: Store, apis: Mapping[str, ApiClient], *, hours: int, now: float
 ) -> ImportedGenerations:
-    """Match the logs' successes to the state's pending and doubtful jobs, by the job ids in their request ids.
+    """Match the successes in the logs to jobs that are pending or in doubt, by the job ids in their request ids.
 
-    ``apis`` are the clients of all keys, by their labels. A job's latest success is adopted. Raises
-    ``ServiceTrouble`` or ``KeyRejected``.
+    ``apis`` are the clients of all keys, by their labels. A job gets its latest success. Raises ``ProviderError``
+    or ``KeyRejected``.
     """
     found: dict[str, _Bought] = {}
     adopted = ImportedGenerations()
     for label, api in apis.items():
         with label_errors(label):
-            adopted.whole &= await _read(api, label, hours, found)
-    # each log has its newest first; of several, the newest is to be first again
+            adopted.whole &= await _read_successes(api, label, hours, found)
+    # each log has its newest first; over several logs the newest must be first again
     for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
-        _take_in(store, adopted, generation, bought, now)
+        _import_success(store, adopted, generation, bought, now)
     return adopted
 
 
-async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought]) -> bool:
-    """Gather the successes of one log; tells whether its end was reached."""
+async def _read_successes(api: ApiClient, label: str, hours: int, found: dict[str, _Bought]) -> bool:
+    """Add the successes of one log to ``found``; returns whether its end was reached."""
 
     def take(page: Sequence[Row]) -> bool:
         for row in page:
@@ -77,7 +78,7 @@ async def _read(api: ApiClient, label: str, hours: int, found: dict[str, _Bought
     return await read_log(api, hours=hours, take=take)
 
 
-def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought: _Bought, now: float) -> None:
+def _import_success(store: Store, adopted: ImportedGenerations, generation: str, bought: _Bought, now: float) -> None:
     jobs = store.queries.find_jobs(bought.job_id)
     if not jobs:
         adopted.unknown.append(generation)
@@ -88,17 +89,18 @@ def _take_in(store: Store, adopted: ImportedGenerations, generation: str, bought
     if job.state not in (JobState.PENDING, JobState.IN_DOUBT):
         adopted.surplus.append(generation)
         return
+    # an account may have several keys; the one of the job's own attempt can certainly poll it
     key = job.api_key_label if job.api_key_label in bought.keys else bought.keys[0]
     try:
         adopted.jobs.append(
             store.manual.adopt_generation(job, generation, now=now, client_request_id=bought.request, key=key)
         )
-    except GenerationTaken:
+    except GenerationTaken:  # another job of this database has it already
         adopted.surplus.append(generation)
 
 
 async def find_key_label(apis: Mapping[str, ApiClient], generation_id: str) -> str:
-    """The label of the key that knows a generation; raises ``UsageError`` where none of them does."""
+    """The label of the key that knows a generation; raises ``UsageError`` if none does."""
     reasons = []
     for label, api in apis.items():
         outcome = await api.poll(generation_id)

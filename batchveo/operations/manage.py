@@ -1,34 +1,34 @@
-"""What a person decides about jobs: the one way in for commands, and for the page."""
+"""What a person decides about jobs, on the command line or on the web page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.store import GenerationTaken, MoveLost, Store
 
 TOGETHER = 100
-"""Jobs whose moves share one sync of the disk; a run that writes meanwhile waits no longer than for these."""
+"""Jobs whose moves share one sync of the disk; a run that writes meanwhile waits for no more than these."""
 
 RETRIED = (JobState.FAILED, JobState.CANCELLED)
 WITHDRAWN = (JobState.PENDING,)
 
 
-def retry(store: Store, jobs: Sequence[Job], *, now: float) -> int:
-    """Put failed or cancelled jobs back to pending; returns how many. ``UsageError`` where one is neither."""
-    _check(jobs, RETRIED, "failed")
-    return _moved(store, jobs, lambda job: store.manual.retry_job(job, now=now))
+def retry_jobs(store: Store, jobs: Sequence[Job], *, now: float) -> int:
+    """Set failed or cancelled jobs to pending; returns how many. Raises ``UsageError`` if one is neither."""
+    _require_states(jobs, RETRIED, "failed")
+    return _move_jobs(store, jobs, lambda job: store.manual.retry_job(job, now=now))
 
 
-def cancel(store: Store, jobs: Sequence[Job], *, now: float) -> int:
-    """Withdraw pending jobs; returns how many. Those that a run submits in this very moment are left to it."""
-    _check(jobs, WITHDRAWN, "pending")
-    return _moved(store, jobs, lambda job: store.manual.cancel_job(job, now=now))
+def cancel_jobs(store: Store, jobs: Sequence[Job], *, now: float) -> int:
+    """Cancel pending jobs; returns how many. Those that a run submits at this moment are left to it."""
+    _require_states(jobs, WITHDRAWN, "pending")
+    return _move_jobs(store, jobs, lambda job: store.manual.cancel_job(job, now=now))
 
 
-def resolve(
+def resolve_jobs(
     store: Store,
     jobs: Sequence[Job],
     *,
@@ -38,13 +38,13 @@ def resolve(
     fail: bool = False,
     skip_moved: bool = False,
 ) -> list[Job]:
-    """Settle doubtful jobs one way: submit again, take a generation, or give up (generating ones too).
+    """Resolve jobs in doubt in one way: submit again, import a generation, or give up (generating ones too).
 
-    Returns the jobs as they are now; with ``skip_moved`` those that another process moved in this very moment are
-    left alone, and out. Raises ``UsageError`` with what is wrong; jobs before that one are settled.
+    Returns the jobs as they are now; ``skip_moved`` leaves out those that another process moves at this moment.
+    Raises ``UsageError`` with what is wrong; the jobs before that one are resolved.
     """
     check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
-    _check(jobs, (JobState.IN_DOUBT, JobState.GENERATING) if fail else (JobState.IN_DOUBT,), "in doubt")
+    _require_states(jobs, (JobState.IN_DOUBT, JobState.GENERATING) if fail else (JobState.IN_DOUBT,), "in doubt")
     if generation_id is not None and (len(jobs) != 1 or not generation_id.strip()):
         raise UsageError("--generation-id is for one job, and not empty")
     done: list[Job] = []
@@ -52,26 +52,46 @@ def resolve(
         with store.connection.sharing():
             for job in jobs[first : first + TOGETHER]:
                 try:
-                    done.append(_resolved(store, job, generation_id, now, resubmit=resubmit))
+                    done.append(_resolve_job(store, job, generation_id, now, resubmit=resubmit))
                 except MoveLost:
                     if not skip_moved:
-                        raise UsageError(_moved_meanwhile(store, job)) from None
+                        raise UsageError(_explain_move(store, job)) from None
     return done
 
 
+def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
+    """The jobs that ``keys`` name: an id or its beginning, a name, a generation id.
+
+    Raises ``UsageError`` that names every key that is unknown or matches several jobs.
+    """
+    found: dict[int, Job] = {}
+    wrong: list[str] = []
+    for key in keys:
+        jobs = store.queries.find_jobs(key)
+        if len(jobs) == 1:
+            found[jobs[0].seq] = jobs[0]
+        else:
+            wrong.append(
+                f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
+            )
+    if wrong:
+        raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
+    return list(found.values())
+
+
 def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
-    """Raise ``UsageError`` unless exactly one way to settle is given."""
+    """Raise ``UsageError`` unless exactly one way to resolve is given."""
     if sum((resubmit, generation_id is not None, fail)) != 1:
         raise UsageError("give one of --resubmit, --generation-id ID and --fail")
 
 
-def _check(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:
+def _require_states(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:
     wrong = [f"{job.name!r} is {job.state}, not {word}" for job in jobs if job.state not in states]
     if wrong:
         raise UsageError("; ".join(wrong[:10]))
 
 
-def _moved(store: Store, jobs: Sequence[Job], move: Callable[[Job], Job]) -> int:
+def _move_jobs(store: Store, jobs: Sequence[Job], move: Callable[[Job], Job]) -> int:
     done = 0
     for first in range(0, len(jobs), TOGETHER):
         with store.connection.sharing():
@@ -82,12 +102,12 @@ def _moved(store: Store, jobs: Sequence[Job], move: Callable[[Job], Job]) -> int
 def _has_moved(job: Job, move: Callable[[Job], Job]) -> bool:
     try:
         move(job)
-    except MoveLost:  # another process moved it in this very moment
+    except MoveLost:  # by another process, at this moment
         return False
     return True
 
 
-def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, resubmit: bool) -> Job:
+def _resolve_job(store: Store, job: Job, generation_id: str | None, now: float, *, resubmit: bool) -> Job:
     try:
         if generation_id is not None:
             return store.manual.adopt_generation(job, generation_id, now=now)
@@ -96,6 +116,6 @@ def _resolved(store: Store, job: Job, generation_id: str | None, now: float, *, 
         raise UsageError(f"generation {generation_id} belongs to another job here") from None
 
 
-def _moved_meanwhile(store: Store, job: Job) -> str:
-    look = pasteable("status", state=store.path)
-    return f"{job.name!r} has moved in this very moment; look again with `{look}`"
+def _explain_move(store: Store, job: Job) -> str:
+    look = format_command("status", state=store.path)
+    return f"{job.name!r} has just changed its state; look again with `{look}`"

@@ -1,4 +1,4 @@
-"""What a run would do, before it does it."""
+"""What a run would make and cost, before it runs."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.manifest import ReadOptions
-from batchveo.operations.balances import fetch_balances
-from batchveo.operations.estimates import RunEstimate, estimate_night
+from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
-from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
-from batchveo.operations.other_databases import find_other_database
+from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, open_if_exists
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
-from batchveo.operations.staging import ManifestSources, StrPath
+from batchveo.operations.run_context import ManifestSources, StrPath
+from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
-from batchveo.storage.local_files import taken_stems
-from batchveo.store import Foreseen, StagingTable, Store, foresee
+from batchveo.storage.video_file import taken_stems
+from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
 SHOWN = 20
-"""Name collisions that are told with their places; the others are counted."""
+"""Name collisions that are listed with their places; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,10 @@ class Collision:
 class Plan(PurchaseQuote):
     """What a run would make and what it would cost.
 
-    ``repeated`` jobs say the same as an earlier one, word for word. ``named`` counts what the manifests hold;
-    ``choice_note`` says how much of that was chosen, and all other figures are of the chosen jobs. ``by_state``
-    counts those that the state has already. ``colliding`` counts name collisions, ``collisions`` has the first of
-    them. ``images`` is ``None`` where nobody asked for that.
+    ``repeated`` jobs are equal to an earlier one. ``named`` counts the jobs of the manifests; ``choice_note`` shows
+    how many of them are chosen, and all other figures are of the chosen jobs. ``by_state`` counts those that the
+    database has already. ``colliding`` counts name collisions, ``collisions`` has the first of them. ``images`` is
+    ``None`` if they are not checked.
     """
 
     repeated: int
@@ -84,14 +84,13 @@ async def plan(
     progress: Progress = ignore_progress,
     sandbox: bool = False,
 ) -> Plan:
-    """Validate, expand, count, price, foretell; writes nothing and buys nothing.
+    """Validate, expand, count and price the jobs, and estimate the run; writes nothing and buys nothing.
 
-    ``apis`` are the clients of all keys by their labels, where there are several; ``api`` is one of them.
-    ``settings`` are those of the run that is planned, ``reading`` says how manifests are read. ``with_images``
-    asks for every image that a job still to be made names; ``loopback`` lets them be on this machine, as for a
-    service that is. ``sandbox``: the service is the embedded look-alike, whose databases and videos are told from
-    real ones. Raises ``ManifestError``.
-    A service that does not answer costs the plan what only it knows, not its life.
+    ``apis`` are the clients of all keys by their labels, if there are several; ``api`` is one of them. ``settings``
+    are those of the planned run, ``reading`` is how manifests are read. ``with_images`` checks every image of the
+    jobs still to be made; ``loopback`` allows images on this machine, as for a service that runs here. ``sandbox``:
+    the service is the embedded look-alike, so that only its databases and videos count. Raises ``ManifestError``.
+    If the service does not answer, the plan lacks what only the service knows.
     """
     settings = settings or RunSettings()
     sources = ManifestSources(
@@ -109,8 +108,8 @@ async def plan(
         survey = Survey(
             Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
         )
-        survey.add_all(staged.table, state if store else None)
-        models = survey.tally.models()
+        survey.add_jobs(staged.table, state if store else None)
+        models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
         return Plan(
             models=models,
@@ -123,7 +122,7 @@ async def plan(
                 *([summary.shared_note] if summary.shared_note else []),
                 *known.notes,
                 *balance.notes,
-                *await _warnings(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
+                *await _find_stops(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
                 *survey.notes,
             ],
             repeated=summary.repeated,
@@ -133,12 +132,12 @@ async def plan(
             by_state=survey.by_state,
             colliding=survey.colliding,
             collisions=survey.collisions,
-            night=await estimate_night(api, left, store, places=settings.concurrency, per_minute=settings.rate),
-            images=await check_images(survey.pictures, loopback=loopback, progress=progress) if with_images else None,
+            night=await estimate_duration(api, left, store, places=settings.concurrency, per_minute=settings.rate),
+            images=await check_images(survey.images, loopback=loopback, progress=progress) if with_images else None,
         )
 
 
-async def _warnings(
+async def _find_stops(
     manifests: Sequence[StrPath],
     state: Path,
     named: StagingTable,
@@ -147,7 +146,7 @@ async def _warnings(
     *,
     sandbox: bool,
 ) -> list[str]:
-    """What a run would stop for and ask, as long as nobody agrees to it beforehand."""
+    """What a run would stop for and ask, unless the caller agrees to it in advance."""
     beside = find_other_database(manifests, state, named, sandbox=sandbox)
     missing = None if store is None else await find_missing_videos(store, output)
     return [
@@ -157,13 +156,13 @@ async def _warnings(
 
 
 class Survey:
-    """Looks at every named job once. ``found``: the ids of those that have a finished video in the output."""
+    """Goes over every named job once. ``found``: the ids of those that have a finished video in the output."""
 
     def __init__(
         self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
     ) -> None:
         self.tally = tally
-        self.pictures = NamedImages()
+        self.images = NamedImages()
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()
@@ -172,38 +171,38 @@ class Survey:
         self._with_images = with_images
         self._found = found
         self.taken_in = 0
-        """Jobs that a run would not buy, since their videos are there."""
+        """Jobs that a run would not buy, since their videos exist."""
 
     @property
     def notes(self) -> list[str]:
-        """What was seen that a person should know."""
+        """What a person should know of the jobs."""
         if not self.taken_in:
             return []
-        videos = f"{self.taken_in:,} finished video{'' if self.taken_in == 1 else 's'}"
-        return [f"{videos} of these jobs found in the output folder: taken in by a run, not bought"]
+        videos = format_count(self.taken_in, "finished video")
+        return [f"{videos} of these jobs found in the output folder: imported by a run, not bought"]
 
     @property
     def by_state(self) -> dict[JobState, int]:
-        """How many of the named jobs the state has, by their state."""
+        """How many of the named jobs the database has, by their state."""
         return {state: self._states[state] for state in JobState if self._states[state]}
 
-    def add_all(self, named: StagingTable, state: Path | None) -> None:
-        """Look at all of ``named``."""
-        for job in foresee(named, state):
+    def add_jobs(self, named: StagingTable, state: Path | None) -> None:
+        """Count and price all of ``named``; ``state`` is their database, if there is one."""
+        for job in preview_jobs(named, state):
             is_there = job.is_due and job.id in self._found
             is_due = job.is_due and not is_there
             self.taken_in += is_there
-            self.tally.add(job.model, job.request, due=is_due)
+            self.tally.add_job(job.model, job.request, due=is_due)
             if job.state is not None:
                 self._states[job.state] += 1
             if is_due:
-                self._look_closer(job)
+                self._add_new_job(job)
 
-    def _look_closer(self, job: Foreseen) -> None:
+    def _add_new_job(self, job: PreviewedJob) -> None:
         by = "another job" if job.taken else "a file in the output folder" if job.stem in self._files else None
         if by is not None:
             self.colliding += 1
             if len(self.collisions) < SHOWN:
                 self.collisions.append(Collision(name=job.name, source=job.source, line=job.line, by=by))
         if self._with_images:
-            self.pictures.add(job)
+            self.images.add_job(job)

@@ -12,8 +12,8 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.billing import read_charges
 from batchveo.provider.price_list import PriceList
+from batchveo.provider.service_lists import read_charges
 from batchveo.store import Store
 
 AT_ONCE = 50
@@ -83,5 +83,6 @@ async def collect_costs(store: Store, apis: Iterable[ApiClient], *, since: float
                 return
             with suppress(ProviderError, KeyRejected):
                 charges = await read_charges(api, since=since - LEDGER_REACH_SECONDS)
+                # pop: a generation is charged once, even if the ledgers of several keys list it
                 for generation in unpriced.keys() & charges.keys():
                     store.transitions.record_cost(unpriced.pop(generation), charges[generation])

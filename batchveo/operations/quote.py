@@ -1,4 +1,4 @@
-"""What is about to be bought, and whether it can be paid for: what a person looks at before saying yes."""
+"""What a purchase costs, and whether it can be paid: what a person sees before saying yes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from batchveo.core.errors import KeyRejected
+from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
+from batchveo.provider.service import label_errors
 from batchveo.store import Store
+
+BALANCE_SECONDS = 30.0
+"""Time limit for the balances of all keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """What is asked of one model. ``new`` jobs are still to be bought, for ``usd`` as far as there are prices.
+    """The jobs of one model. ``new`` jobs are still to be bought, for ``usd`` as far as there are prices.
 
-    ``unpriced`` of them have none; ``assumed`` of them count with the price that the user assumes.
+    ``unpriced`` of them have no price; ``assumed`` of them count with the price that the user assumes.
     """
 
     model: str
@@ -29,11 +37,11 @@ class ModelPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseQuote:
-    """Jobs and their price by model, and the money there is for them (US dollars).
+    """Jobs and their price by model, and the money for them (US dollars).
 
-    ``prices_since``: when the prices were told (seconds, UTC) that the service does not tell now; ``None`` where
-    they are live. ``committed_usd``: what the state has spent, in flight and in doubt, which counts against the
-    budget. ``balances``: of each key, where there are several. ``notes`` say what could not be found out.
+    ``prices_since``: if the service names no prices now, when the remembered ones were live (seconds, UTC).
+    ``committed_usd``: what the database has spent, in flight and in doubt, which counts against the budget.
+    ``balances``: of each key, if there are several. ``notes`` name what could not be found out.
     """
 
     models: Sequence[ModelPlan]
@@ -51,17 +59,17 @@ class PurchaseQuote:
 
     @property
     def new(self) -> int:
-        """Jobs that a run would buy: those that the state does not have yet, or has pending."""
+        """Jobs that a run would buy: pending ones, and those that are not in the database yet."""
         return sum(model.new for model in self.models)
 
     @property
     def usd(self) -> float:
-        """What the new jobs will cost, as far as there are prices."""
+        """The price of the new jobs, as far as there are prices."""
         return sum(model.usd for model in self.models)
 
     @property
     def unpriced(self) -> int:
-        """New jobs whose price is not known."""
+        """New jobs without a known price."""
         return sum(model.unpriced for model in self.models)
 
     @property
@@ -71,68 +79,97 @@ class PurchaseQuote:
 
     @property
     def short_usd(self) -> float | None:
-        """What the balance lacks for what has a price; 0 where it suffices, ``None`` where it is not known."""
+        """What the balance lacks for what has a price; 0 if it suffices, ``None`` if it is not known."""
         return None if self.balance_usd is None else max(self.usd - self.balance_usd, 0.0)
 
     @property
     def over_usd(self) -> float | None:
-        """What the budget lacks for what has a price; 0 where it suffices, ``None`` where there is none."""
+        """What the budget lacks for what has a price; 0 if it suffices, ``None`` if there is none."""
         return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
 
 
 Approve = Callable[[PurchaseQuote], bool]
-"""Asks whether to buy; may take its time, for nothing else goes on meanwhile."""
+"""Asks whether to buy; may block, since nothing else happens meanwhile."""
 
 
 class Tally:
-    """Counts jobs by model, and adds up their prices."""
+    """Counts jobs by model, and adds up their prices; ``assume`` is the price of those without one."""
 
     def __init__(self, prices: PriceList, assume: float | None = None) -> None:
         self._prices = prices
         self._assume = assume
-        self._rows: dict[str, dict[str, float]] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
 
-    def add(self, model: str, request: Mapping[str, Any], *, due: bool = True) -> None:
+    def add_job(self, model: str, request: Mapping[str, Any], *, due: bool = True) -> None:
         """Count a job; one that is not ``due`` costs nothing any more."""
-        row = self._rows.setdefault(model, dict.fromkeys(("jobs", "new", "usd", "unpriced", "assumed"), 0))
+        row = self._rows.setdefault(model, {"jobs": 0, "new": 0, "usd": 0.0, "unpriced": 0, "assumed": 0})
         row["jobs"] += 1
         if not due:
             return
         row["new"] += 1
         price = self._prices.quote(model, request)
-        if price is not None:
-            row["usd"] += price
-        elif self._assume is None:
-            row["unpriced"] += 1
-        else:
+        if price is None and self._assume is not None:
+            price = self._assume
             row["assumed"] += 1
-            row["usd"] += self._assume
+        row["unpriced"] += price is None
+        row["usd"] += price or 0.0
 
-    def add_all(self, requests: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    def add_pending(self, requests: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Count jobs that are all still to be bought."""
         for model, request in requests:
-            self.add(model, request)
+            self.add_job(model, request)
 
-    def models(self) -> list[ModelPlan]:
+    def list_models(self) -> list[ModelPlan]:
         """What was counted, in the order in which the models came."""
-        return [
-            ModelPlan(
-                model=model,
-                jobs=int(row["jobs"]),
-                new=int(row["new"]),
-                usd=row["usd"],
-                unpriced=int(row["unpriced"]),
-                assumed=int(row["assumed"]),
-            )
-            for model, row in self._rows.items()
-        ]
+        return [ModelPlan(model=model, **row) for model, row in self._rows.items()]
 
 
 @contextmanager
 def open_if_exists(path: Path) -> Iterator[Store | None]:
-    """The state, for reading, where there is one."""
+    """The database, for reading, if there is one."""
     if not path.exists():
         yield None
         return
     with Store(path, writing=False) as store:
         yield store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What the accounts hold, in US dollars: together, and by key as far as the service answers.
+
+    ``notes`` name what could not be found out, and what is assumed.
+    """
+
+    usd: float | None = None
+    by_key: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = field(default=())
+
+
+async def fetch_balances(apis: Mapping[str, ApiClient], *, has_key: bool = True) -> Balance:
+    """Ask for the balance of every key. One that is not known counts as nothing if another is known."""
+    if not has_key:
+        return Balance(notes=["no API key, so no balance"])
+    by_key: dict[str, float] = {}
+    notes: list[str] = []
+    with anyio.move_on_after(BALANCE_SECONDS):
+        for label, api in apis.items():
+            try:
+                with label_errors(label):
+                    by_key[label] = await api.fetch_balance()
+            except (ProviderError, KeyRejected) as error:
+                notes.append(f"no balance: {error}")
+    # each key leaves a balance or a note, unless the time limit ended the loop
+    if len(by_key) + len(notes) < len(apis):
+        notes.append("no balance: no answer in time")
+    # no call shows which keys share an account; equal balances most likely do
+    usd = sum(set(by_key.values())) if by_key else None
+    return Balance(usd=usd, by_key=by_key, notes=[*notes, *_note_shared(by_key)])
+
+
+def _note_shared(by_key: Mapping[str, float]) -> Iterator[str]:
+    """Keys that seem to share an account: no call shows it, and their money must not be counted twice."""
+    for usd in dict.fromkeys(by_key.values()):
+        labels = [label for label, other in by_key.items() if other == usd]
+        if len(labels) > 1 and usd:
+            yield f"the same balance with {', '.join(map(repr, labels))}: taken for one account, and counted once"

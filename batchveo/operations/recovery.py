@@ -1,48 +1,53 @@
-"""Takes finished videos of a destination into a database that has lost them: so that none is bought again."""
+"""Imports finished videos of a destination into a database that has lost them, so that none is bought again."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 
 import anyio
 
-from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.job_row import canonical_json
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import Job, JobState
-from batchveo.core.normalization import normal_key
-from batchveo.core.run_options import whole
-from batchveo.core.sidecar_location import BESIDE, Sidecars
+from batchveo.core.notices import (
+    DestinationUnlisted,
+    Notice,
+    OtherServiceVideos,
+    SidecarsUseless,
+    VideosRecovered,
+    VideosRefetched,
+)
+from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
-from batchveo.storage.block_writer import Disk, in_thread
-from batchveo.storage.reader import examine, size_of
-from batchveo.storage.sidecar_scan import Sidecar, read_sidecars, sidecar_names
+from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.sidecar import Sidecar, list_sidecars, read_sidecars
+from batchveo.storage.stored_video import find_flaw, size_of
 from batchveo.store import FinishedVideo, GenerationTaken, MoveLost, Store
 
 SHARED = 100
 """Jobs whose records share one sync of the disk."""
 
 LOOKED_FOR = 200
-"""Jobs that are looked for by their names where a bucket may not be listed: each is a request or two."""
+"""Jobs that are looked for by their names if a bucket cannot be listed: each is a request or two."""
+EXAMPLES = 3
 READ_AT_ONCE = 8
 """Videos that are read at the same time."""
 
 OnCount = Callable[[int], None]
-"""Told how many videos are about to be read from one end to the other."""
+"""Gets the number of videos that are about to be read to their ends."""
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What became of the sidecars of jobs that are still to be bought.
+    """Jobs that were still to be bought, by what their sidecars led to.
 
-    ``taken_in``: their videos are whole, and nothing is bought. ``refetched``: their videos are damaged or
-    missing, so that the generations are asked for again, each with what was wrong. ``lost``: with no generation to
-    ask for; these are bought. ``others``: made by the sandbox for a run with a real service, or the other way
-    round.
+    ``taken_in``: the video is whole, and nothing is bought. ``refetched``: it is damaged or missing, and the
+    generation is downloaded again; each with what was wrong. ``lost``: no generation can be downloaded; these are
+    bought. ``others``: made by the sandbox for a run with a real service, or the other way round.
     """
 
     taken_in: list[Job] = field(default_factory=list)
@@ -50,11 +55,28 @@ class Recovered:
     lost: list[tuple[Job, str]] = field(default_factory=list)
     others: list[Job] = field(default_factory=list)
     unlisted: str | None = None
-    """Why the destination cannot be listed; then ``LOOKED_FOR`` jobs are looked for by their names, no more."""
+    """Why the destination cannot be listed; then only ``LOOKED_FOR`` jobs are looked for, by their names."""
+
+    def list_notices(self, output: Destination) -> Iterator[Notice]:
+        """What a person should know of it."""
+        if self.unlisted is not None:
+            yield DestinationUnlisted(output=output, reason=self.unlisted, jobs=LOOKED_FOR)
+        if self.taken_in:
+            yield VideosRecovered(videos=len(self.taken_in), output=output)
+        if self.refetched:
+            yield VideosRefetched(videos=len(self.refetched), output=output, examples=_pick_examples(self.refetched))
+        if self.lost:
+            yield SidecarsUseless(sidecars=len(self.lost), output=output, examples=_pick_examples(self.lost))
+        if self.others:
+            yield OtherServiceVideos(videos=len(self.others), output=output)
+
+
+def _pick_examples(flawed: Sequence[tuple[Job, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((job.name, flaw) for job, flaw in flawed[:EXAMPLES])
 
 
 def ignore_count(videos: int) -> None:
-    """For those who do not watch."""
+    """For callers that do not watch."""
 
 
 async def recover_videos(
@@ -69,43 +91,45 @@ async def recover_videos(
     disk: Disk = in_thread,
     sidecars: Sidecars = BESIDE,
 ) -> Recovered:
-    """Take in what stands in ``output`` for jobs of ``store`` that are pending.
+    """Import the finished videos in ``output`` of jobs of ``store`` that are pending.
 
-    A sidecar is a job's by the job id, or else by an equal request with the same repeat index: the way ids are
-    made may have changed. A video counts where length, hash and container are as its sidecar says. ``labels`` are
-    those of the keys of this run; ``disk`` is where what blocks is done, ``sidecars`` where those of a folder are.
+    A sidecar is matched by the job id, or else by an equal request with the same repeat index: the way ids are made
+    may have changed. A video counts if length, hash and container are as in its sidecar. ``labels`` are those of
+    the keys of this run, ``sidecars`` the place of the sidecars of a folder; ``disk`` does what blocks.
     """
     recovered = Recovered()
     if not store.queries.has_pending():
         return recovered
+    # list once instead of asking for each job: a folder may hold a million videos, and most jobs have none
     try:
-        stems = await sidecar_names(output, sidecars)
+        stems = await list_sidecars(output, sidecars)
     except OSError as error:
         recovered.unlisted = error.strerror or str(error)
-        stems = store.recovery.list_pending_stems(LOOKED_FOR)
-    found = await _found(store, output, stems, disk, sidecars)
-    by_job = _matched(store, found)
-    mine = {seq: [s for s in sidecars if _is_for(s, sandbox=sandbox)] for seq, sidecars in by_job.items()}
-    recovered.others += [store.queries.read_job(seq) for seq, sidecars in mine.items() if not sidecars]
-    due = {seq: sidecars for seq, sidecars in mine.items() if sidecars}
+        stems = store.queries.list_pending_stems(LOOKED_FOR)
+    found = await _find_sidecars(store, output, stems, disk, sidecars)
+    by_job = _match_jobs(store, found)
+    ours = {seq: [each for each in several if _is_for(each, sandbox=sandbox)] for seq, several in by_job.items()}
+    recovered.others += [store.queries.read_job(seq) for seq, several in ours.items() if not several]
+    due = {seq: several for seq, several in ours.items() if several}
     watch(len(due))
     numbers = sorted(due)
     for first in range(0, len(numbers), SHARED):
-        checked = await _checked({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
+        # read first, then record: no transaction is open while gigabytes are hashed
+        checked = await _check_sidecars({seq: due[seq] for seq in numbers[first : first + SHARED]}, disk)
         with store.connection.sharing():
             for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
-                _settle(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
+                _record_sidecar(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
     return recovered
 
 
-async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[int, tuple[Sidecar, str | None]]:
-    """The best sidecar of each job, several videos read at a time."""
+async def _check_sidecars(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[int, tuple[Sidecar, str | None]]:
+    """The best sidecar of each job, with what is wrong with its video; several are read at a time."""
     checked: dict[int, tuple[Sidecar, str | None]] = {}
     slots = anyio.Semaphore(READ_AT_ONCE)
 
     async def check(seq: int) -> None:
         async with slots:
-            checked[seq] = await _best(due[seq], disk)
+            checked[seq] = await _choose_sidecar(due[seq], disk)
 
     async with anyio.create_task_group() as tasks:
         for seq in due:
@@ -116,35 +140,36 @@ async def _checked(due: Mapping[int, Sequence[Sidecar]], disk: Disk) -> Mapping[
 async def find_recoverable(
     store: Store | None, output: Destination, *, sandbox: bool, sidecars: Sidecars = BESIDE
 ) -> frozenset[str]:
-    """The ids of jobs that a sidecar beside a video in ``output`` names, and ``store`` does not have as finished.
+    """The ids of jobs that have a sidecar beside a video in ``output``, and are not finished in ``store``.
 
-    For a plan: the videos are not read, and a bucket is not listed, which may take longer than all the rest.
+    For a plan: videos are not read, and a bucket is not listed, which may take longer than all the rest.
     """
     if isinstance(output, BucketUrl):
         return frozenset()
-    stems = await sidecar_names(output, sidecars)
-    found = await _found(store, output, stems, in_thread, sidecars)
-    return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _stands(s))
+    stems = await list_sidecars(output, sidecars)
+    found = await _find_sidecars(store, output, stems, in_thread, sidecars)
+    return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _is_recoverable(s))
 
 
-def _stands(sidecar: Sidecar) -> bool:
+def _is_recoverable(sidecar: Sidecar) -> bool:
     try:
         return size_of(sidecar.video) == sidecar.bytes
     except OSError:
         return False
 
 
-async def _found(
+async def _find_sidecars(
     store: Store | None, output: Destination, stems: set[str], disk: Disk, sidecars: Sidecars
 ) -> Sequence[Sidecar]:
     """The sidecars of videos that the database does not have."""
+    # what the database has as finished needs no reading; this keeps each later run fast
     if stems and store is not None:
-        for file in store.recovery.list_files(whole(output)):
+        for file in store.queries.list_files_in(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 
 
-def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:
+def _match_jobs(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:
     """The sidecars of pending jobs, by the number of the job."""
     matched: defaultdict[int, list[Sidecar]] = defaultdict(list)
     strangers = []
@@ -160,41 +185,42 @@ def _matched(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sideca
 
 
 def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[int, list[Sidecar]]) -> None:
-    """Give each job that has no sidecar yet one that tells of the same request; each sidecar serves one job."""
-    wanted = {_alike(sidecar.request, sidecar.index) for sidecar in strangers}
+    """Give each job without a sidecar one of the same request; each sidecar serves one job."""
+    wanted = {_fold_request(sidecar.request, sidecar.index) for sidecar in strangers}
     jobs: defaultdict[str, list[int]] = defaultdict(list)
-    for seq, request, index in store.recovery.list_pending_requests():
-        alike = _alike(json.loads(request), index)
+    for seq, _, request, index in store.queries.list_pending_requests():
+        alike = _fold_request(request, index)
+        # a match by job id is certain, one by request is a guess: it only fills what is left
         if alike in wanted and seq not in matched:
             jobs[alike].append(seq)
     for sidecar in strangers:
-        waiting = jobs.get(_alike(sidecar.request, sidecar.index))
+        waiting = jobs.get(_fold_request(sidecar.request, sidecar.index))
         if waiting:
             matched[waiting.pop(0)] = [sidecar]
 
 
-def _alike(request: Mapping[str, object], index: int) -> str:
+def _fold_request(request: Mapping[str, object], index: int) -> str:
     """The same text for requests that are one job."""
     return normal_key(canonical_json(request), index)
 
 
 def _is_for(sidecar: Sidecar, *, sandbox: bool) -> bool:
-    """Whether it tells of a video of this kind of service; what does not say is taken at its word."""
+    """Whether its video is of this kind of service; a sidecar that names no service counts as such."""
     return sidecar.service is None or (sidecar.service == SANDBOX) == sandbox
 
 
-async def _best(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str | None]:
-    """The first whose video is whole; else the first that names a generation, with what is wrong."""
+async def _choose_sidecar(sidecars: Sequence[Sidecar], disk: Disk) -> tuple[Sidecar, str | None]:
+    """The first whose video is whole; else the first with a generation, and what is wrong with its video."""
     flaws = []
     for sidecar in sidecars:
-        flaw = await disk(partial(examine, sidecar.video, sidecar.bytes, sidecar.sha256))
+        flaw = await disk(partial(find_flaw, sidecar.video, sidecar.bytes, sidecar.sha256))
         if flaw is None and sidecar.generation_id is not None:
             return sidecar, None
         flaws.append((sidecar, flaw or "no generation in its sidecar"))
     return next((each for each in flaws if each[0].generation_id is not None), flaws[0])
 
 
-def _settle(
+def _record_sidecar(
     store: Store,
     seq: int,
     sidecar: Sidecar,
@@ -211,8 +237,9 @@ def _settle(
         return
     try:
         if flaw is None:
-            recovered.taken_in.append(store.recovery.record_video(job, _video(sidecar, generation), run=run, now=now))
+            recovered.taken_in.append(store.manual.adopt_video(job, _make_video(sidecar, generation), run=run, now=now))
             return
+        # a label of an earlier run may be another key today, or none
         key = sidecar.key if sidecar.key in labels else None
         adopted = store.manual.adopt_generation(
             job, generation, now=now, client_request_id=sidecar.client_request_id, key=key
@@ -220,11 +247,11 @@ def _settle(
         recovered.refetched.append((adopted, flaw))
     except GenerationTaken:
         recovered.lost.append((job, f"its generation {generation} is another job's"))
-    except (MoveLost, ValueError):  # another process moved the job in this very moment
+    except (MoveLost, ValueError):  # another process moved the job at this moment
         return
 
 
-def _video(sidecar: Sidecar, generation: str) -> FinishedVideo:
+def _make_video(sidecar: Sidecar, generation: str) -> FinishedVideo:
     return FinishedVideo(
         folder=sidecar.folder,
         file=sidecar.file,

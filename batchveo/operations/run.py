@@ -10,16 +10,15 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import anyio
 
-from batchveo.core.cluster_settings import Cluster
-from batchveo.core.events import Reporter, silent
-from batchveo.core.run_options import ALL_TOLD, NOTHING_TOLD, Remembered, Told, chosen_in, differences
-from batchveo.core.settings import RunSettings
+from batchveo.core.events import Reporter, ignore_event
+from batchveo.core.notices import OptionsRemembered
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
-from batchveo.operations.approval import Approve, Consent, ask_approval
-from batchveo.operations.notices import report_remembered
-from batchveo.operations.run_context import RunOptions, open_context
+from batchveo.operations.quote import Approve
+from batchveo.operations.run_context import Consent, ManifestSources, RunOptions, StagedJobs, StrPath, open_context
 from batchveo.operations.run_steps import (
+    ask_approval,
     begin_run,
     check_cluster,
     check_destination,
@@ -34,7 +33,14 @@ from batchveo.operations.run_steps import (
     run_engine,
     start_backend,
 )
-from batchveo.operations.staging import ManifestSources, StagedJobs, StrPath
+from batchveo.operations.saved_settings import (
+    ALL_CHOSEN,
+    NONE_CHOSEN,
+    ChosenSettings,
+    SavedSettings,
+    find_chosen,
+    list_differences,
+)
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 
@@ -47,7 +53,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def _blocking(name: str, awaitable: Callable[Parameters, Coroutine[Any, Any, Result]]) -> Callable[Parameters, Result]:
+def _make_blocking(
+    name: str, awaitable: Callable[Parameters, Coroutine[Any, Any, Result]]
+) -> Callable[Parameters, Result]:
     """``awaitable`` as a function called ``name`` that blocks, with the same parameters and documentation."""
 
     @wraps(awaitable)
@@ -70,11 +78,11 @@ async def run_async(
     allow_unknown_model: bool = False,
     strict_provenance: bool = False,
     reading: ReadOptions | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     stdin: BinaryIO | None = None,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again resumes where it stopped.
@@ -89,7 +97,7 @@ async def run_async(
     holds the database, ``KnownElsewhere`` if another database beside the manifests knows the jobs and this one does
     not, ``VideosMissing`` if the folder of the finished videos is not there.
     """
-    check_cluster(cluster)
+    settings = settings or RunSettings()
     sources = ManifestSources(
         paths=manifests,
         allow_unknown_model=allow_unknown_model,
@@ -97,23 +105,26 @@ async def run_async(
         reading=reading,
         stdin=stdin,
     )
+    options = RunOptions(
+        state=Path(state),
+        settings=settings,
+        told=find_chosen(settings) if told is None else told,
+        find_service=_service_finder(using),
+        reporter=reporter,
+        approve=approve,
+        cluster=cluster,
+        consent=consent,
+    )
+    return await run_manifests(sources, options)
+
+
+async def run_manifests(sources: ManifestSources, options: RunOptions) -> RunResult:
+    """``run_async`` with all that it takes as two records."""
+    check_cluster(options.cluster)
     with sources.stage() as staged:
-        settings = settings or RunSettings()
-        if settings.budget is None:
-            settings = replace(settings, budget=staged.summary.budget)
-        options = RunOptions(
-            command="run",
-            state=Path(state),
-            settings=settings,
-            told=chosen_in(settings) if told is None else told,
-            # after the manifests: without a key, too, a person sees every problem in them
-            service=using() if callable(using) else using or service(),
-            reporter=reporter,
-            approve=approve,
-            cluster=cluster,
-            consent=consent,
-        )
-        check_other_databases(options, manifests, staged)
+        # the option wins over the budgets of the manifests, which are added up
+        if options.settings.budget is None:
+            options = replace(options, settings=replace(options.settings, budget=staged.summary.budget))
         return await _run_to_end(options, staged)
 
 
@@ -122,10 +133,10 @@ async def resume_async(
     state: StrPath = DEFAULT_STATE,
     settings: RunSettings | None = None,
     using: Service | None = None,
-    reporter: Reporter = silent,
+    reporter: Reporter = ignore_event,
     approve: Approve | None = None,
     cluster: Cluster | None = None,
-    told: Told | None = None,
+    told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RunResult:
     """Resume everything unfinished in the database; ``resume`` blocks, ``resume_async`` is awaited.
@@ -133,33 +144,51 @@ async def resume_async(
     Without ``settings`` those of the run before apply; with them, those named in ``told`` do, by default all.
     The other parameters, and what is raised, are as for ``run``.
     """
-    check_cluster(cluster)
-    with Store(Path(state), writing=False) as store:  # a database that does not exist is a slip, not an empty one
-        remembered, last_budget = Remembered.read(store.runs.read_last_options()), store.runs.read_last_budget(LATEST)
-    given = settings or RunSettings()
-    resumed, told = remembered.resumed(given, told or (NOTHING_TOLD if settings is None else ALL_TOLD))
-    report_remembered(reporter, differences(given, resumed))
     options = RunOptions(
-        command="resume",
         state=Path(state),
-        settings=replace(resumed, budget=last_budget) if resumed.budget is None else resumed,
-        told=told,
-        service=using or service(),
+        settings=settings or RunSettings(),
+        told=told or (NONE_CHOSEN if settings is None else ALL_CHOSEN),
+        find_service=_service_finder(using),
         reporter=reporter,
         approve=approve,
         cluster=cluster,
         consent=consent,
     )
-    return await _run_to_end(options)
+    return await resume_database(options)
 
 
-run = _blocking("run", run_async)
-resume = _blocking("resume", resume_async)
+async def resume_database(options: RunOptions) -> RunResult:
+    """``resume_async`` with all that it takes as one record."""
+    check_cluster(options.cluster)
+    with Store(options.state, writing=False) as store:  # a database that does not exist is a slip, not an empty one
+        remembered, last_budget = (
+            SavedSettings.parse(store.runs.read_last_options()),
+            store.runs.read_last_budget(LATEST),
+        )
+    settings, told = remembered.restore_settings(options.settings, options.told)
+    if changed := list_differences(options.settings, settings):
+        options.reporter(OptionsRemembered(options=changed))
+    # a resumed run without a budget would spend more than the one it resumes
+    if settings.budget is None:
+        settings = replace(settings, budget=last_budget)
+    return await _run_to_end(replace(options, settings=settings, told=told), None)
 
 
-async def _run_to_end(options: RunOptions, staged: StagedJobs | None = None) -> RunResult:
+def _service_finder(using: Service | Callable[[], Service] | None) -> Callable[[], Service]:
+    """What ``using`` means, to be called when the service is needed."""
+    if callable(using):
+        return using
+    return lambda: using or service()
+
+
+run = _make_blocking("run", run_async)
+resume = _make_blocking("resume", resume_async)
+
+
+async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResult:
     """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
-    async with open_context(options) as context:
+    async with open_context(options, "resume" if staged is None else "run") as context:
+        check_other_databases(context, staged)
         await ask_approval(context, staged)
         async with open_database(context) as (store, findings):
             with start_backend(options) as backend:

@@ -3,49 +3,60 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.durations import Durations
 from batchveo.core.errors import KnownElsewhere, PricesUnknown, UsageError, VideosMissing
 from batchveo.core.events import Message
+from batchveo.core.hints import address_options
 from batchveo.core.models import JobState
-from batchveo.core.run_options import Remembered, whole, written
-from batchveo.core.settings import RunSettings
+from batchveo.core.notices import (
+    CheckingVideos,
+    ClusterStarting,
+    DatabaseCreated,
+    DestinationChanged,
+    DestinationResumed,
+    JobsImported,
+    JobsNoLongerNamed,
+    JobsRenamed,
+    JobsRepeated,
+    OtherKeyNeeded,
+)
+from batchveo.core.settings import LOCAL, Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.backend import ActorBackend
-from batchveo.engine.cluster.shared_folder import clear
-from batchveo.engine.cluster.worker_pool import tag_of
+from batchveo.engine.cluster.protocol import ActorBackend
+from batchveo.engine.cluster.shared_folder import remove_leftovers
+from batchveo.engine.cluster.worker_pool import make_tag
+from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.run_lock import hold
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
+from batchveo.manifest import Summary
 from batchveo.operations.estimates import fetch_durations, known_durations
-from batchveo.operations.import_notices import report_import
-from batchveo.operations.missing_videos import MISSING_ADVICE, find_missing_videos
-from batchveo.operations.notices import (
-    report_checking,
-    report_created,
-    report_destination,
-    report_other_keys,
-    report_recovered,
+from batchveo.operations.preflight import (
+    check_keys,
+    check_service,
+    find_other_database,
+    follow_keys,
+    is_missing_database,
 )
-from batchveo.operations.other_databases import find_other_database, is_missing_database
-from batchveo.operations.preflight import check_keys, check_service, follow_keys
 from batchveo.operations.prices import collect_costs, remember_prices
-from batchveo.operations.recovery import recover_videos
-from batchveo.operations.run_context import RunContext, RunOptions
-from batchveo.operations.staging import StagedJobs, StrPath
+from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, open_if_exists
+from batchveo.operations.recovery import find_recoverable, recover_videos
+from batchveo.operations.run_context import RunContext, RunOptions, StagedJobs, require_yes
+from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
+from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.provider.clients import any_client
 from batchveo.provider.price_list import PriceList
-from batchveo.storage.write_check import check_place, check_sidecars
-from batchveo.store import Store
+from batchveo.provider.service import pick_client
+from batchveo.storage.destination_check import check_sidecars, check_writable
+from batchveo.store import Added, Store, preview_jobs
 
+WORTH_A_WORD = 20
+"""Videos to be read to their ends from which on a person is told why nothing happens yet."""
 LOCK_SECONDS = 10.0
 """How long the processes of a run on a cluster may hold the lock after the one that started them has died."""
 
@@ -71,13 +82,54 @@ def check_cluster(cluster: Cluster | None) -> None:
         check_ray()
 
 
-def check_other_databases(options: RunOptions, manifests: Sequence[StrPath], staged: StagedJobs) -> None:
-    """Raise ``KnownElsewhere`` if a database beside ``manifests`` knows the jobs and that of the run does not."""
-    if options.consent.new_state:
+def check_other_databases(context: RunContext, staged: StagedJobs | None) -> None:
+    """Raise ``KnownElsewhere`` if a database beside the manifests knows the jobs and that of the run does not."""
+    options = context.options
+    if staged is None or options.consent.new_state:
         return
-    found = find_other_database(manifests, options.state, staged.table, sandbox=options.service.sandbox)
+    found = find_other_database(staged.paths, options.state, staged.table, sandbox=context.service.sandbox)
     if found is not None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
+
+
+async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
+    """Show the price of a run to whoever approves it; raises ``Declined`` if the answer is no.
+
+    Without ``staged`` jobs the run is about everything pending. Nothing is written. Nobody is asked if there is
+    nothing to buy, or in the sandbox.
+    """
+    approve = context.options.approve
+    if approve is None or context.service.sandbox:
+        return
+    with open_if_exists(context.options.state) as store:
+        quote = await _make_quote(context, store, staged)
+    if quote.new:
+        require_yes(approve(quote))
+
+
+async def _make_quote(context: RunContext, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
+    """The price of the staged jobs that are not bought yet, or of everything pending."""
+    settings, sandbox = context.options.settings, context.service.sandbox
+    models = staged.models if staged else store.queries.list_pending_models() if store else []
+    apis = await context.open_clients()
+    known = await context.find_prices(models, store)
+    balance = await fetch_balances(apis)
+    tally = Tally(known.prices, settings.assume_price)
+    if staged is not None:
+        found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
+        for job in preview_jobs(staged.table, context.options.state if store else None):
+            tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
+    elif store is not None:
+        tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
+    return PurchaseQuote(
+        models=tally.list_models(),
+        balance_usd=balance.usd,
+        balances=balance.by_key if len(apis) > 1 else {},
+        budget_usd=settings.budget,
+        committed_usd=store.queries.read_committed() if store else 0.0,
+        prices_since=known.since,
+        notes=[*known.notes, *balance.notes],
+    )
 
 
 @asynccontextmanager
@@ -91,7 +143,8 @@ async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findi
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
     is_new = is_missing_database(options.state)
     with Store(options.state) as store:
-        await hold(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
+        # the lock comes first: what is checked below could change under another run
+        await acquire_lock(store, patience=0.0 if store.runs.is_running() else LOCK_SECONDS)
         check_service(store, using)
         strangers = follow_keys(store, using)
         check_keys(store, using)
@@ -108,10 +161,10 @@ async def _check_videos(store: Store, options: RunOptions) -> None:
 
 
 def _last_output(store: Store) -> str | None:
-    recorded = Remembered.read(store.runs.read_last_options()).output
+    recorded = SavedSettings.parse(store.runs.read_last_options()).output
     if recorded is not None:
         return recorded
-    finished = store.recovery.list_finished_files(1)
+    finished = store.queries.list_finished_files(1)
     return finished[0][0] if finished else None
 
 
@@ -120,65 +173,97 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
     cluster = options.cluster
     if cluster is None:
         return nullcontext()
-    from batchveo.engine.cluster.ray_bootstrap import started
+    from batchveo.engine.cluster.ray_bootstrap import start_ray
 
-    joining = "the cluster of this machine" if cluster.address == "auto" else f"Ray at {cluster.address}"
-    starting = "starting Ray on this machine, which takes some ten seconds"
-    options.reporter(Message(text=starting if cluster.is_local else f"joining {joining}"))
-    return started(cluster, options.state)
+    options.reporter(ClusterStarting(address=cluster.address or LOCAL))
+    return start_ray(cluster, options.state)
 
 
 def begin_run(context: RunContext, store: Store) -> int:
     """Record the run with its options; returns its number."""
     options = context.options
-    run = store.runs.begin_run(command=options.command, service=context.service.name, now=context.clock.now())
-    store.runs.set_options(run, written(options.settings, options.told))
+    run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
+    store.runs.set_options(run, serialize_settings(options.settings, options.told))
     return run
 
 
 def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
     """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
-    reporter = context.options.reporter
-    if findings.is_new:
-        report_created(reporter, context.options.state)
+    options = context.options
+    if findings.is_new:  # whoever meant another database sees it before anything is bought
+        options.reporter(DatabaseCreated(state=options.state.absolute()))
     if staged is None:
         store.runs.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
             added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
-            report_import(reporter, staged.summary, added, store)
-    store.runs.set_budget(run, context.options.settings.budget)
+            for notice in _list_import_notices(staged.summary, added, store):
+                options.reporter(notice)
+    store.runs.set_budget(run, options.settings.budget)
+
+
+def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterator[Message]:
+    """What a person should know of the jobs of the manifests."""
+    yield JobsImported(
+        named=added.named,
+        new=added.new,
+        done=added.by_state.get(JobState.SUCCEEDED, 0),
+        cancelled=added.by_state.get(JobState.CANCELLED, 0),
+        choice=summary.choice_note,
+        state=store.path,
+    )
+    if summary.repeated:
+        yield JobsRepeated(jobs=summary.repeated, first=summary.first_repeated)
+    if summary.shared_note:
+        yield Message(text=summary.shared_note, warning=True)
+    if added.renamed:
+        yield JobsRenamed(jobs=added.renamed)
+    if added.no_longer_named:
+        service = address_options(store.runs.list_services())
+        yield JobsNoLongerNamed(by_state=added.no_longer_named, state=store.path, service=service)
 
 
 def report_findings(context: RunContext, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
-    options = context.options
-    report_other_keys(options.reporter, findings.strangers)
-    output = whole(options.settings.output)
-    report_destination(options.reporter, output, findings.last_output, resumed=options.command == "resume")
+    report, output, before = (
+        context.options.reporter,
+        absolute_text(context.options.settings.output),
+        findings.last_output,
+    )
+    if findings.strangers:
+        report(OtherKeyNeeded(jobs=findings.strangers))
+    if context.command == "resume":
+        report(DestinationResumed(output=output))
+    if before not in (None, output):
+        report(DestinationChanged(output=output, before=before))
 
 
 async def check_destination(context: RunContext) -> None:
     """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
-    await check_place(context.options.settings.output)
+    await check_writable(context.options.settings.output)
     check_sidecars(context.options.settings.sidecars)
 
 
 async def recover_finished(context: RunContext, store: Store, run: int) -> None:
-    """Take in finished videos of the destination that the database lacks, so that none is bought twice."""
-    options = context.options
-    output = options.settings.output
+    """Import finished videos of the destination that the database lacks, so that none is bought twice."""
+    report, settings = context.options.reporter, context.options.settings
+
+    def report_checking(videos: int) -> None:
+        if videos >= WORTH_A_WORD:
+            report(CheckingVideos(videos=videos, output=settings.output))
+
     found = await recover_videos(
         store,
-        output,
-        sidecars=options.settings.sidecars,
+        settings.output,
+        sidecars=settings.sidecars,
         run=run,
         now=context.clock.now(),
         sandbox=context.service.sandbox,
         labels=[key.name for key in context.service.keys],
-        watch=partial(report_checking, options.reporter, output),
+        watch=report_checking,
     )
-    report_recovered(options.reporter, output, found)
+    for notice in found.list_notices(settings.output):
+        report(notice)
 
 
 async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
@@ -192,7 +277,7 @@ async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
         settings=settings,
         service=context.service,
         prices=await _require_prices(context, store, models),
-        durations=await _expect_durations(any_client(apis), store, models, settings),
+        durations=await _expect_durations(pick_client(apis), store, models, settings),
     )
 
 
@@ -200,6 +285,7 @@ async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str]
     """Expected generation times of ``pending`` and unfinished models; none if polls have a fixed interval."""
     if settings.poll_interval is not None:
         return Durations()
+    # jobs in doubt and in flight are polled as well, and each model has times of its own
     models = sorted({*pending, *(job.model for job in store.jobs(JobState.IN_DOUBT, JobState.GENERATING))})
     return known_durations(store, models, await fetch_durations(api, models))
 
@@ -222,8 +308,9 @@ async def run_engine(context: RunContext, store: Store, spec: RunSpec, backend: 
     options = context.options
     if backend is not None and options.cluster is not None:
         return await ClusterRun(store, spec, backend, options.cluster, reporter=options.reporter).execute()
+    # a run on a cluster that was killed left a marker and parts that only such a run would remove
     if isinstance(spec.settings.output, Path):
-        clear(spec.settings.output.absolute(), tag_of(store.path))
+        remove_leftovers(spec.settings.output.absolute(), make_tag(store.path))
     apis = await context.open_clients()
     async with VideoClient(loopback=context.service.is_local) as videos:
         return await Run(store, spec, apis, videos, clock=context.clock, reporter=options.reporter).execute()

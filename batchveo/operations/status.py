@@ -1,41 +1,44 @@
-"""What a display shows of one moment, read from the state."""
+"""One moment of a run or a database, for displays and as JSON that scripts rely on."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from batchveo.core.durations import Durations
-from batchveo.core.eta import eta
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
-from batchveo.core.forecast import Forecast, forecast
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.forecast import Forecast, estimate_remaining, forecast_run
+from batchveo.core.formatting import format_forecast
+from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
 
 RATE_WINDOW = 3600.0
 """Seconds of the past over which the rate of finished videos is measured."""
 DOUBTS_SHOWN = 3
-BELIEFS_SECONDS = 10.0
-"""How long what is believed of the models stays good, at the least: it is the dear part of a look."""
-BELIEFS_SHARE = 100.0
-"""A look at a million jobs takes a while: it is repeated so rarely that it takes a hundredth of the time."""
+FORECAST_SECONDS = 10.0
+"""A forecast is made again after this time at the earliest: it is the slow part of a snapshot."""
+FORECAST_SHARE = 100.0
+"""With a million jobs it takes a while: it is repeated so rarely that it takes a hundredth of the time."""
 SOON = 1.0
-"""Seconds that are left at the least: what is overdue may come at any moment."""
+"""The least number of seconds left: what is overdue may come at any moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One moment of a state. Times are seconds since the epoch, money is US dollars.
+    """One moment of a database. Times are seconds since the epoch, money is US dollars.
 
-    ``begun`` is when the run began that is shown, ``going`` whether it goes on. ``committed`` is what is spent, in
-    flight or in doubt; ``unpriced`` videos have no known price. ``ahead`` is what is left, in seconds. ``pace``,
-    and what ``slowed`` the submits last, are known only to who hears the run's events.
+    ``begun`` is when the latest run began, ``going`` whether it still runs. ``committed`` is what is spent, in flight
+    or in doubt; ``unpriced`` videos have no known price. ``ahead`` is the time left. ``pace``, and what ``slowed``
+    the submits last, are known only from the events of the run.
 
     ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
-    ``waits_until``: how long at most, if known. ``state`` is the database, ``resume`` the command that
-    goes on with it.
+    ``waits_until``: how long at most, if known. ``state`` is the database, ``resume`` the command that resumes it.
     """
 
     now: float
@@ -60,7 +63,7 @@ class Snapshot:
 
     @property
     def left(self) -> int:
-        """Jobs that are neither done nor held."""
+        """Jobs that are neither finished nor held."""
         return sum(self.counts[state] for state in JobState if not state.is_terminal) - self.counts.held
 
     @property
@@ -82,7 +85,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class SnapshotReader:
-    """Reads snapshots of ``store``, one after another. ``places`` in flight, submits ``per_minute``: if known."""
+    """Reads one snapshot of ``store`` after another. ``places``: slots; ``per_minute``: submits; both if known."""
 
     store: Store
     places: int | None = None
@@ -91,7 +94,7 @@ class SnapshotReader:
     _made_at: float = 0.0
     _good_until: float = float("-inf")
 
-    def look(
+    def read_snapshot(
         self,
         now: float,
         *,
@@ -99,7 +102,7 @@ class SnapshotReader:
         slowed: SubmitsPaused | None = None,
         waiting: WaitingForLog | None = None,
     ) -> Snapshot:
-        """The state as it is ``now``."""
+        """The database as it is ``now``; ``pace``, ``slowed`` and ``waiting`` are the latest events of its run."""
         store = self.store
         counts = store.counts()
         spent, unpriced = store.spend()
@@ -126,51 +129,122 @@ class SnapshotReader:
         )
         failures = 0 if waiting is None else waiting.failures
         if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
-            return replace(self._waiting(shot, waiting), waits_failures=failures)
-        ahead = eta(self._believed(shot), left=shot.left, made=made, seconds=now - since)
-        return replace(shot, ahead=ahead and _later(ahead, -_pause(shot)))
+            return replace(self._add_wait(shot, waiting), waits_failures=failures)
+        ahead = estimate_remaining(self._find_forecast(shot), left=shot.left, made=made, seconds=now - since)
+        return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)))
 
-    def _waiting(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
-        """Nothing is left but doubts: generation times say nothing of how late the usage log is."""
+    def _add_wait(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
+        """``shot`` without a forecast: only doubts are left, and the usage log is late for reasons of its own."""
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
-        resume = pasteable("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
+        resume = format_command("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
         since = max(doubted, default=shot.now)
         until = waiting.until if waiting is not None and waiting.until > since else None
         return replace(shot, waits_since=since, waits_until=until, resume=resume)
 
-    def _believed(self, shot: Snapshot) -> Forecast | None:
-        """What the models' generation times say, brought forward to this moment."""
-        if not shot.going:  # `status` of a state at rest is asked often, and of large ones
+    def _find_forecast(self, shot: Snapshot) -> Forecast | None:
+        """The forecast from the models' generation times, moved to this moment."""
+        if not shot.going:  # no run needs a forecast, and it is slow for a large database
             return None
         if shot.now >= self._good_until:
             began = perf_counter()
-            self._forecast, self._made_at = self._foretold(shot), shot.now
+            self._forecast, self._made_at = self._make_forecast(shot), shot.now
             took = perf_counter() - began
-            self._good_until = shot.now + max(BELIEFS_SECONDS, BELIEFS_SHARE * took)
-        return self._forecast and _later(self._forecast, shot.now - self._made_at)
+            self._good_until = shot.now + max(FORECAST_SECONDS, FORECAST_SHARE * took)
+        return self._forecast and _shift_forecast(self._forecast, shot.now - self._made_at)
 
-    def _foretold(self, shot: Snapshot) -> Forecast | None:
+    def _make_forecast(self, shot: Snapshot) -> Forecast | None:
         left = self.store.progress.count_left_by_model()
         durations = Durations()
         for model in left:
-            durations.recall(model, self.store.queries.list_generation_seconds(model))
-        expected = {model: known for model in left if (known := durations.expected(model)) is not None}
+            durations.learn_all(model, self.store.queries.list_generation_seconds(model))
+        expected = {model: known for model in left if (known := durations.find_expected(model)) is not None}
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
-        ahead = forecast(left, expected, places=places, per_minute=self.per_minute)
-        # the forecast takes what is in flight as begun this moment
-        return ahead and _later(ahead, self.store.progress.measure_age_in_flight(shot.now))
+        ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
+        # the forecast assumes that what is in flight begins at this moment
+        return ahead and _shift_forecast(ahead, self.store.progress.measure_age_in_flight(shot.now))
 
 
-def _pause(shot: Snapshot) -> float:
-    """Seconds for which nothing is submitted, where that is known."""
+def _count_pause(shot: Snapshot) -> float:
+    """Seconds for which nothing is submitted, if that is known; else 0."""
     pace = shot.pace
     return max(pace.until - shot.now, 0.0) if pace and pace.brake is ThrottleReason.PAUSE and pace.until else 0.0
 
 
-def _later(ahead: Forecast, seconds: float) -> Forecast:
+def _shift_forecast(ahead: Forecast, seconds: float) -> Forecast:
     """The same end, seen ``seconds`` later."""
     return Forecast(
         low=max(ahead.low - seconds, SOON),
         likely=max(ahead.likely - seconds, SOON),
         high=max(ahead.high - seconds, SOON),
     )
+
+
+def make_job_row(job: Job) -> dict[str, object]:
+    """One line of ``batchveo jobs --json``. Fields are added over time, never taken away."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": job.state.value,
+        "model": job.model,
+        "prompt": job.prompt,
+        "generation_id": job.generation_id,
+        "client_request_id": job.client_request_id,
+        "file": str(video_at(job)) if job.file else None,
+        "bytes": job.bytes,
+        "sha256": job.sha256,
+        "cost_usd": job.cost_usd,
+        "attempts": job.attempts,
+        "error": job.error,
+        "held": job.held,
+        "index": job.index,
+        "seed": job.request.get("seed"),
+        "meta": dict(job.meta),
+        "manifest": job.manifest,
+        "source": job.source,
+        "line": job.line,
+        "key": job.api_key_label,
+    }
+
+
+def make_status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
+    """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
+    return make_snapshot_row(store, SnapshotReader(store=store).read_snapshot(time.time() if now is None else now))
+
+
+def make_snapshot_row(store: Store, shot: Snapshot) -> dict[str, object]:
+    """The same for a snapshot that is read already: its row, with the jobs in doubt and those put aside."""
+    return {
+        "state": str(store.path),
+        **make_progress_row(shot),
+        "put_aside": store.skipped.count_by_reason(),
+        "in_doubt": [
+            {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
+            for job in store.jobs(JobState.IN_DOUBT)
+        ],
+    }
+
+
+def make_progress_row(shot: Snapshot) -> dict[str, object]:
+    """How far a database is; a part of ``status --json``, and the progress object of ``run --log-json``."""
+    ahead = shot.ahead
+    return {
+        "total": shot.counts.total,
+        "counts": {state.value: shot.counts[state] for state in JobState},
+        "held": shot.counts.held,
+        "spend_usd": round(shot.spent, 6),
+        "committed_usd": round(shot.committed, 6),
+        "budget_usd": shot.budget,
+        "price_unknown": shot.unpriced,
+        "running": shot.going,
+        "videos_per_hour": round(shot.videos_per_hour, 2),
+        "usd_per_hour": round(shot.usd_per_hour, 6),
+        "eta_seconds": ahead and round(ahead.likely, 1),
+        "eta_low_seconds": ahead and round(ahead.low, 1),
+        "eta_high_seconds": ahead and round(ahead.high, 1),
+    }
+
+
+def describe_time_left(row: Mapping[str, Any]) -> str | None:
+    """The time left in such a row, in the words of the live view; ``None`` if it is not known."""
+    low, likely, high = (row[f"eta_{end}seconds"] for end in ("low_", "", "high_"))
+    return None if likely is None else format_forecast(Forecast(low=low, likely=likely, high=high))

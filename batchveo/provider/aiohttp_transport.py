@@ -1,4 +1,4 @@
-"""httpx's requests and responses over aiohttp's connections, for a fraction of the processor time."""
+"""A transport for httpx's requests over aiohttp's connections, for a fraction of the processor time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from batchveo.provider.transport import SEND_STARTED
+from batchveo.provider.http_messages import SEND_STARTED
 
 READ_AHEAD = 256 * 1024
-"""Bytes of a body that are taken from its socket before anyone asks for them."""
+"""Bytes of a body that are read from the socket before anyone asks for them."""
 
 Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
 """httpcore's ``trace`` extension."""
@@ -38,8 +38,8 @@ _ERRORS = tuple(theirs for theirs, _ in _FAULTS)
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Asyncio only; make and close it inside the event loop. ``keep`` keeps connections for the next request.
 
-    How many requests there are at a time is bounded by those who make them. Of httpcore's ``trace`` extension it
-    knows one step: ``SEND_STARTED``, when the connection is there, and not a byte of the request has left.
+    The callers bound how many requests are in flight. Of httpcore's ``trace`` extension it knows one step:
+    ``SEND_STARTED``, when the connection is made and no byte of the request has left.
     """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], *, keep: bool) -> None:
@@ -67,7 +67,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds["connect"], sock_read=seconds["read"]),
             )
         except _ERRORS as error:
-            raise _translated(error) from error
+            raise _translate_error(error) from error
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
     async def aclose(self) -> None:
@@ -80,7 +80,7 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells when a request has its connection and is about to leave; closes it where that is objected to."""
+    """Awaits the trace of a request between its connection and its first byte; if that raises, nothing leaves."""
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         connection = await super().connect(*args, **kwargs)
@@ -96,16 +96,14 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _check_silent(connection: aiohttp.connector.Connection) -> None:
-    """Refuse a connection on which something came unasked: it would be taken for the next request's answer.
-
-    aiohttp looks for that when a connection is given back, and not when it is taken out again.
-    """
+    """Refuse a kept connection that has received unexpected bytes: they would pass for the next answer."""
+    # aiohttp checks that only when a connection is given back, not when it is taken out again
     if connection.protocol is not None and connection.protocol.should_close:
         raise aiohttp.ServerDisconnectedError
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response, in whatever pieces it comes."""
+    """The body of a response, in pieces of any size."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -120,23 +118,23 @@ class _Body(httpx.AsyncByteStream):
                 elif content.at_eof():
                     return
         except _ERRORS as error:
-            raise _translated(error) from error
+            raise _translate_error(error) from error
 
     async def aclose(self) -> None:
-        """Give the connection back; one whose body was not read to its end cannot be used again."""
+        """Give the connection back; close it if its body was not read to the end."""
         if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
 
 
-def _translated(error: Exception) -> httpx.RequestError:
+def _translate_error(error: Exception) -> httpx.RequestError:
     kind = next(ours for theirs, ours in _FAULTS if isinstance(error, theirs))
-    return kind(_words(error) or type(error).__name__)
+    return kind(_describe_error(error) or type(error).__name__)
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, without the server's own bytes: a key that it echoes must not get into any message."""
+def _describe_error(error: Exception) -> str:
+    """The error without bytes of the server: a key that the server echoes must not get into any message."""
     match error:
         case aiohttp.ServerDisconnectedError():  # its text may be all that came of an answer
             return "Server disconnected"

@@ -1,7 +1,7 @@
-"""The Veo models and the parameters each of them takes.
+"""The Veo models and their parameters.
 
-Written from the service's public model pages (state of August 2026). Spelling of values matters there:
-``720p`` for one model is ``720P`` for another.
+From the service's public model pages (state of August 2026). The case of values matters there: ``720p`` for one model
+is ``720P`` for another.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class Kind(StrEnum):
-    """What a model makes its video from."""
+    """The input of a model."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 class ParamType(StrEnum):
-    """The type of a parameter's value on the wire."""
+    """The type of a parameter's value in a request."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -33,23 +33,39 @@ class ParamType(StrEnum):
     URL_LIST = "list of urls"
 
 
+class Media(StrEnum):
+    """What the URL of a parameter leads to."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Param:
-    """One parameter of a model: its type, the values it takes, what the service assumes when it is absent.
+    """One parameter of a model: the only description of it.
 
-    Manifest validation, the JSON Schema and the sandbox all follow from this record. ``data_uri`` is the kind of
-    Base64 data URI that the model's page documents here (``"image"`` or ``"video"``); ``None`` means that only an
-    https URL is documented. ``default`` is ``None`` if the service states none. A manifest may write string choices
-    in any case; they are sent as listed. ``any_case``: the service itself takes them in any case.
+    Manifest validation, the JSON Schema, the sandbox, the prices and ``batchveo models`` all read this record and add
+    nothing to it.
     """
 
     type: ParamType
     choices: tuple[str | int, ...] = ()
+    """The values that it takes, as they are sent; a manifest may write those of text in any case."""
     default: str | int | bool | None = None
+    """The value that the service assumes if it is absent; ``None`` if the service states none."""
     required: bool = False
-    data_uri: str | None = None
-    description: str = ""
+    media: Media | None = None
+    """Of URLs: the kind of file behind them."""
+    takes_data: bool = False
+    """Whether the model's page documents a Base64 data URI here, and not only an https URL."""
     any_case: bool = False
+    """Whether the service itself takes the choices in any case."""
+    description: str = ""
+
+    @property
+    def data_uri(self) -> Media | None:
+        """The kind of data URI that it takes; ``None`` if it takes only https URLs."""
+        return self.media if self.takes_data else None
 
     @property
     def json_type(self) -> str:
@@ -58,7 +74,7 @@ class Param:
 
     @property
     def is_free_text(self) -> bool:
-        """Whether any text may stand here; what is not a choice, a number, a boolean or a URL."""
+        """Whether it takes any text."""
         return self.type is ParamType.STRING and not self.choices
 
     @property
@@ -69,14 +85,14 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model: its name on the wire, what it makes its video from, and its parameters without ``model``."""
+    """One model: its name in requests, its input, and its parameters without ``model``."""
 
     id: str
     kind: Kind
     params: Mapping[str, Param]
     featured: bool = False
     last_frame_duration: int | None = None
-    """The only duration taken together with ``last_image_url``, where the page documents such a rule."""
+    """The only duration that goes with ``last_image_url``, if the page documents such a rule."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -84,11 +100,11 @@ class Model:
         return tuple(name for name, param in self.params.items() if param.required)
 
     def duration_of(self, request: Mapping[str, object]) -> object:
-        """The length in seconds that a request asks for, or the one that the service assumes."""
+        """The length in seconds of a request, or the one that the service assumes."""
         return request.get("duration", self.params["duration"].default)
 
     def fits_last_frame(self, request: Mapping[str, object]) -> bool:
-        """Whether the duration of a request is taken together with its ``last_image_url``, if it has one."""
+        """Whether the duration of a request goes with its ``last_image_url``, if it has one."""
         if self.last_frame_duration is None or "last_image_url" not in request:
             return True
         return self.duration_of(request) == self.last_frame_duration
@@ -115,7 +131,7 @@ _PERSONS = Param(
 )
 
 
-def _auto_fix(*, default: bool) -> Param:
+def _make_auto_fix(*, default: bool) -> Param:
     return Param(
         type=ParamType.BOOLEAN,
         default=default,
@@ -123,21 +139,21 @@ def _auto_fix(*, default: bool) -> Param:
     )
 
 
-def _duration(*choices: int, default: int) -> Param:
+def _make_duration(*choices: int, default: int) -> Param:
     return Param(type=ParamType.INTEGER, choices=choices, default=default, description="Length in seconds.")
 
 
-def _resolution(*choices: str, default: str) -> Param:
+def _make_resolution(*choices: str, default: str) -> Param:
     return Param(type=ParamType.STRING, choices=choices, default=default, description="Short side of the picture.")
 
 
-def _url(description: str, *, required: bool = False, data_uri: str | None = None) -> Param:
-    return Param(type=ParamType.URL, required=required, data_uri=data_uri, description=description)
+def _make_url(description: str, media: Media, *, required: bool = False, takes_data: bool = False) -> Param:
+    return Param(type=ParamType.URL, media=media, required=required, takes_data=takes_data, description=description)
 
 
-_SECONDS = _duration(4, 6, 8, default=8)
-_LOWER_P = _resolution("720p", "1080p", default="1080p")
-_UPPER_P = _resolution("720P", "1080P", default="720P")
+_SECONDS = _make_duration(4, 6, 8, default=8)
+_LOWER_P = _make_resolution("720p", "1080p", default="1080p")
+_UPPER_P = _make_resolution("720P", "1080P", default="720P")
 _FIRST = "First frame, 720p or larger."
 _LAST = "Last frame, 720p or larger."
 
@@ -148,42 +164,47 @@ _VEO31_TEXT = {
     "duration": _SECONDS,
     **_VEO31_COMMON,
     "seed": _SEED,
-    "auto_fix": _auto_fix(default=True),
+    "auto_fix": _make_auto_fix(default=True),
     "negative_prompt": _NEGATIVE,
     "enhance_prompt": _ENHANCE,
 }
 _VEO31_IMAGE = {
     "prompt": _PROMPT,
-    "image_url": _url(_FIRST, required=True),
+    "image_url": _make_url(_FIRST, Media.IMAGE, required=True),
     "aspect_ratio": _ASPECT,
     "duration": _SECONDS,
     **_VEO31_COMMON,
 }
 _VEO31_REFERENCE = {
     "prompt": _PROMPT,
-    "image_urls": Param(type=ParamType.URL_LIST, required=True, description="Reference images, each 720p or larger."),
-    "duration": _duration(8, default=8),
+    "image_urls": Param(
+        type=ParamType.URL_LIST,
+        media=Media.IMAGE,
+        required=True,
+        description="Reference images, each 720p or larger.",
+    ),
+    "duration": _make_duration(8, default=8),
     **_VEO31_COMMON,
 }
-_VEO31_FRAMES = {**_VEO31_IMAGE, "last_image_url": _url(_LAST, required=True, data_uri="image")}
+_VEO31_FRAMES = {**_VEO31_IMAGE, "last_image_url": _make_url(_LAST, Media.IMAGE, required=True, takes_data=True)}
 _VEO31_EXTEND = {
     "prompt": _PROMPT,
-    "video_url": _url("The video to extend.", required=True, data_uri="video"),
+    "video_url": _make_url("The video to extend.", Media.VIDEO, required=True, takes_data=True),
     "aspect_ratio": Param(
         type=ParamType.STRING,
         choices=("auto", "16:9", "9:16"),
         default="auto",
         description="Shape of the picture.",
     ),
-    "duration": _duration(7, default=7),
-    "resolution": _resolution("720p", default="720p"),
+    "duration": _make_duration(7, default=7),
+    "resolution": _make_resolution("720p", default="720p"),
     "generate_audio": _AUDIO,
-    "auto_fix": _auto_fix(default=False),
+    "auto_fix": _make_auto_fix(default=False),
     "provider": _PROVIDER,
 }
 _LITE_IMAGES = {
-    "image_url": _url(_FIRST, data_uri="image"),
-    "last_image_url": _url(_LAST, data_uri="image"),
+    "image_url": _make_url(_FIRST, Media.IMAGE, takes_data=True),
+    "last_image_url": _make_url(_LAST, Media.IMAGE, takes_data=True),
 }
 _LITE_PREVIEW = {
     "prompt": _PROMPT,
@@ -211,18 +232,18 @@ _VEO3_TEXT = {
     "negative_prompt": _NEGATIVE,
     "enhance_prompt": _ENHANCE,
 }
-_VEO3_IMAGE = {**_VEO3_TEXT, "image_url": _url(_FIRST, required=True, data_uri="image")}
+_VEO3_IMAGE = {**_VEO3_TEXT, "image_url": _make_url(_FIRST, Media.IMAGE, required=True, takes_data=True)}
 _VEO2 = {
     "prompt": _PROMPT,
     "aspect_ratio": _ASPECT,
-    "duration": _duration(5, 6, 7, 8, default=5),
+    "duration": _make_duration(5, 6, 7, 8, default=5),
     "seed": _SEED,
     "negative_prompt": _NEGATIVE,
     "enhance_prompt": _ENHANCE,
 }
 
 
-def _models() -> tuple[Model, ...]:
+def _list_models() -> tuple[Model, ...]:
     return (
         Model(id="google/veo-3.1-t2v", kind=Kind.TEXT, params=_VEO31_TEXT, featured=True),
         Model(id="google/veo-3.1-t2v-fast", kind=Kind.TEXT, params=_VEO31_TEXT, featured=True),
@@ -253,5 +274,11 @@ def _models() -> tuple[Model, ...]:
     )
 
 
-MODELS: Mapping[str, Model] = MappingProxyType({model.id: model for model in _models()})
-"""Every known model by its name on the wire, in the order of the documentation."""
+MODELS: Mapping[str, Model] = MappingProxyType({model.id: model for model in _list_models()})
+"""Every known model by its name in requests, in the order of the documentation."""
+
+
+def list_parameters(media: Media) -> tuple[str, ...]:
+    """The parameters, of any model, whose URLs lead to ``media``."""
+    params = (item for model in MODELS.values() for item in model.params.items())
+    return tuple(dict.fromkeys(name for name, param in params if param.media is media))

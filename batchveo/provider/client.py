@@ -1,12 +1,12 @@
 """The calls of the service, over HTTP.
 
-What a call raises, and nothing else (httpx's own errors end here)::
+The errors of a call (httpx's own errors become these here)::
 
     BatchveoError
     ├── ProviderError        no usable response; the same call may work later
     └── KeyRejected          401; a ``StoppedEarly`` of core/errors.py
 
-``submit`` and ``poll`` raise neither: what the network or the service does to them is an outcome.
+``submit`` and ``poll`` raise neither: they return every failure of the network or the service as an outcome.
 """
 
 from __future__ import annotations
@@ -27,28 +27,32 @@ import httpx
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.outcomes import PollOutcome, SubmitOutcome
 from batchveo.provider.api_key import ApiKey
-from batchveo.provider.body import GZIP, TooLong, decompress_gzip, read_body
-from batchveo.provider.certificates import check_authorities, explain_distrust
-from batchveo.provider.http_errors import (
-    UNREACHED,
-    describe_exception,
-    describe_unreached,
+from batchveo.provider.call_outcomes import (
+    interpret_poll,
     interpret_poll_error,
+    interpret_submit,
     interpret_submit_error,
 )
-from batchveo.provider.poll_outcome import interpret_poll
-from batchveo.provider.responses import Response, describe_error
-from batchveo.provider.submit_outcome import interpret_submit
-from batchveo.provider.transport import (
+from batchveo.provider.http_errors import (
+    UNREACHED,
+    check_authorities,
+    describe_exception,
+    describe_unreached,
+    explain_distrust,
+)
+from batchveo.provider.http_messages import (
+    GZIP,
     HEADERS,
-    LOOPBACK,
     SEND_STARTED,
+    TooLong,
     build_request,
-    find_proxy,
+    decompress_gzip,
     make_timeouts,
-    open_transport,
+    read_body,
     send_request,
 )
+from batchveo.provider.responses import Response, describe_error
+from batchveo.provider.transport import LOOPBACK, find_proxy, open_transport
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +60,18 @@ BASE_URL = "https://api.aimlapi.com"
 GENERATIONS = "/v2/video/generations"
 CONNECT_SECONDS = 15.0
 SUBMIT_SECONDS = 120.0
-"""How long a submit may take to be answered. Generous: giving up early only makes doubts."""
+"""The longest wait for the answer to a submit. Generous: to give up early only puts jobs in doubt."""
 POLL_SECONDS = 30.0
 LONGEST_CALL_SECONDS = 180.0
-"""A whole call, however slowly its answer drips in."""
+"""The longest time of a whole call, however slowly its answer comes."""
 LOG_CALLS_PER_MINUTE = 150
-"""Calls of the usage log, all readers of this process together; the service answers 200 to an account."""
+"""Calls of the usage log by all readers of this process together; the service answers 200 to an account."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a longer JSON answer is not read to its end."""
 
 
 class ProviderError(BatchveoError):
-    """A question to the service got no usable answer; asking again later may help."""
+    """A call got no usable answer; the same call may work later."""
 
 
 AnyOutcome = TypeVar("AnyOutcome", SubmitOutcome, PollOutcome)
@@ -75,7 +79,7 @@ BeforeSend = Callable[[], Awaitable[None]]
 """Awaited before the first byte of a submit's body leaves."""
 _SUBMIT_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
 _ASK_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
-# OSError: TLS errors in the middle of a connection reach us as what they are
+# OSError: TLS errors in the middle of a connection are not wrapped
 CALL_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
 
@@ -96,8 +100,7 @@ def check_base_url(url: str) -> str:
 class ApiClient:
     """The calls of the service that batchveo uses. Use as an async context manager.
 
-    ``transport`` replaces the network in tests. Redirects are never followed: the key goes to ``base_url`` and
-    nowhere else.
+    ``transport`` replaces the network in tests. Redirects are never followed: the key goes to ``base_url`` alone.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class ApiClient:
         self.base_url = check_base_url(base_url)
         self._key = key
         self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
-        # a transport of someone else's may not tell when it sends
+        # a given transport may not call the trace, so the mark is made before it gets the request
         self._untraced = transport is not None
         self._submits: httpx.AsyncBaseTransport
         self._asks: httpx.AsyncBaseTransport
@@ -143,10 +146,10 @@ class ApiClient:
         client_request_id: str,
         before_send: BeforeSend = anyio.lowlevel.checkpoint,
     ) -> SubmitOutcome:
-        """Ask for a video; never repeats the call, never raises for what the network or the service does.
+        """Ask for a video; never repeats the call, and never raises for the network or the service.
 
-        ``before_send`` is awaited once, before the first byte of the body leaves, and so as late as possible:
-        headers alone buy nothing.
+        ``before_send`` is awaited once, after the connection is made and before the first byte of the body leaves:
+        as late as possible, since headers alone buy nothing. If it raises, the body does not leave.
         """
         notice = SendNotice(before_send)
         if self._untraced:
@@ -165,7 +168,7 @@ class ApiClient:
         return self._scrub_outcome(interpret_submit(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
-        """Ask how a generation stands; never raises for what the network or the service does."""
+        """Ask for the state of a generation; never raises for the network or the service."""
         try:
             answer = await self._get(GENERATIONS, [("generation_id", generation_id)], about=generation_id)
         except CALL_ERRORS as error:
@@ -179,25 +182,24 @@ class ApiClient:
         try:
             answer = await self._get(path, params, auth=auth)
         except CALL_ERRORS as error:
-            words = (
-                describe_unreached(error, self.base_url)
-                if isinstance(error, UNREACHED) and not explain_distrust(error)
-                else ""
-            )
-            raise ProviderError(self._scrub(words or f"GET {path}: {describe_exception(error)}")) from None
+            if isinstance(error, UNREACHED) and not explain_distrust(error):
+                words = describe_unreached(error, self.base_url)
+            else:
+                words = f"GET {path}: {describe_exception(error)}"
+            raise ProviderError(self._scrub(words)) from None
         if answer.status != 200:
-            self._refuse(path, answer)
+            self._raise_refusal(path, answer)
         body = answer.json
         if body is None:
             raise ProviderError(f"GET {path}: the answer is not JSON")
         return body
 
-    def _refuse(self, path: str, answer: Response) -> NoReturn:
+    def _raise_refusal(self, path: str, answer: Response) -> NoReturn:
         reason = f"GET {path}: {describe_error(answer)}"
         raise KeyRejected(reason) if answer.status == 401 else ProviderError(reason)
 
     async def fetch_balance(self) -> float:
-        """What is left on the account, in US dollars."""
+        """The balance of the account, in US dollars."""
         body = await self.get_json("/v2/billing")
         try:
             return float(body["current_balance"])
@@ -219,16 +221,14 @@ class ApiClient:
         return await self._call(self._asks, request, about)
 
     async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, about: str = "") -> Response:
-        """Send ``request`` and read its response; the log gets no query and no header, which may hold secrets.
-
-        ``about``: the client request id or generation id, for the log.
-        """
+        """Send ``request`` and read its response. ``about``: the client request id or generation id, for the log."""
+        # the log gets no query and no header: they may hold secrets
         began = anyio.current_time()
         try:
             with anyio.fail_after(LONGEST_CALL_SECONDS):
                 async with aclosing(await send_request(transport, request)) as received:
                     headers = {name.lower(): value for name, value in received.headers.items()}
-                    body = await _read_body(received)
+                    body = await _read_answer(received)
         except CALL_ERRORS as error:
             self._log_call(request, type(error).__name__, began, about)
             raise
@@ -242,7 +242,7 @@ class ApiClient:
         logger.debug("%s %s %s: %s in %.0f ms", request.method, request.url.path, about, result, milliseconds)
 
     def _scrub_outcome(self, outcome: AnyOutcome) -> AnyOutcome:
-        """The outcome without the key in its words: a server may echo it, and words are kept and shown."""
+        """The outcome without the key in its words: a server may echo the key, and words are kept and shown."""
         for name in ("reason", "word"):
             said = getattr(outcome, name, None)
             if said is not None:
@@ -254,34 +254,34 @@ class ApiClient:
 
 
 class SendNotice:
-    """Awaits ``before_send`` once, when httpcore's trace shows that the body of a request is about to leave."""
+    """Awaits ``before_send`` once, when the transport's trace shows that the body of a request is about to leave."""
 
     def __init__(self, before_send: BeforeSend) -> None:
         self._before_send = before_send
         self.is_sent = False
 
     async def mark_sent(self) -> None:
-        """The request leaves now."""
+        """Await ``before_send``, once."""
         if not self.is_sent:
             await self._before_send()
             self.is_sent = True
 
     async def trace(self, event: str, info: Mapping[str, object]) -> None:  # noqa: ARG002 - httpcore's signature
-        """Called by httpcore at every step of a request."""
+        """The trace of a transport: called at the steps of a request."""
         if event == SEND_STARTED:
             await self.mark_sent()
 
 
 class CallBudget:
-    """At most ``most`` calls in any ``seconds``; a call that comes too early waits."""
+    """A rate limit by sliding window: at most ``most`` calls in any ``seconds``."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
         self._seconds = seconds
         self._times: deque[float] = deque()
 
-    async def take(self) -> None:
-        """Wait until one more call is within the budget, and count it."""
+    async def wait_for_call(self) -> None:
+        """Wait until one more call is within the limit, and count it."""
         while True:
             now = anyio.current_time()
             while self._times and self._times[0] <= now - self._seconds:
@@ -292,17 +292,17 @@ class CallBudget:
             await anyio.sleep(self._times[0] + self._seconds - now)
 
 
-async def _read_body(response: httpx.Response) -> bytes:
-    """The body; of an answer that breaks off after naming the generation, what came of it."""
+async def _read_answer(response: httpx.Response) -> bytes:
+    """The body; empty if the answer breaks off and its headers name the generation already."""
     try:
-        return await _read_whole(response)
+        return await _read_decoded(response)
     except httpx.HTTPError:
         if response.is_success and response.headers.get("x-inference-id"):
             return b""
         raise
 
 
-async def _read_whole(response: httpx.Response) -> bytes:
+async def _read_decoded(response: httpx.Response) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", *GZIP):
         raise httpx.DecodingError(f"the answer came {encoding}-encoded though it must not")

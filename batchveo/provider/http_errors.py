@@ -1,54 +1,40 @@
-"""What a failed call means: httpx's exceptions become ours here, nowhere else."""
+"""Errors of HTTP calls in words for a person: what cannot be reached, and which certificate is not trusted."""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 
 import httpx
 
-from batchveo.core.outcomes import Blocked, PollError, RejectedTemporarily, Stop, SubmitOutcome, SubmitUncertain
-from batchveo.provider.certificates import explain_distrust
+from batchveo.core.errors import UsageError
 from batchveo.provider.responses import to_one_line
 
 UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-"""Faults of the way to the service: name look-up, connection, TLS, a proxy that did not connect."""
-NEVER_SENT = (*UNREACHED, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-"""Faults before the first byte of the request."""
+"""Errors on the way to the service: name look-up, connection, TLS, a proxy that did not connect."""
 LONGEST_CAUSE = 120
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Environment variables that name other authorities than the usual ones; the first that is set counts."""
 
 _ERRNO = re.compile(r".*?\[(?:Errno|WinError) (\d+)\]", re.DOTALL)
 
-
-def interpret_submit_error(error: Exception, *, sent: bool = True, address: str = "") -> SubmitOutcome:
-    """A submit without an answer: turned away where it cannot have arrived, lost in every other case.
-
-    ``sent`` tells whether its first byte may have left, ``address`` where it went. A certificate that is not
-    trusted ends the connection before that, and does not change by waiting.
-    """
-    if (words := explain_distrust(error)) is not None:
-        return Blocked(stop=Stop.CERTIFICATE, reason=to_one_line(words))
-    if isinstance(error, UNREACHED):
-        return RejectedTemporarily(reason=describe_unreached(error, address), unreachable=True)
-    if not sent or isinstance(error, NEVER_SENT):
-        return RejectedTemporarily(reason=describe_exception(error))
-    return SubmitUncertain(reason=f"no answer to the submit: {describe_exception(error)}")
-
-
-def interpret_poll_error(error: Exception, *, address: str = "") -> PollError | Blocked:
-    """A poll without an answer; asking again costs nothing, and helps but where a certificate is not trusted."""
-    if (words := explain_distrust(error)) is not None:
-        return Blocked(stop=Stop.CERTIFICATE, reason=to_one_line(words))
-    if isinstance(error, UNREACHED):
-        return PollError(reason=describe_unreached(error, address), unreachable=True)
-    return PollError(reason=describe_exception(error))
-
-
-def describe_unreached(error: Exception, address: str) -> str:
-    """``cannot reach https://… (Connection refused)``: the same words for the same cause."""
-    return to_one_line(f"cannot reach {address or 'the service'} ({_cause(error)})")
+# OpenSSL's X509_V_ERR_…, from its x509_vfy.h
+_NOT_YET_VALID, _EXPIRED, _REVOKED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 23, 62, 64
+_CLOCK = "check this machine's clock"
+_ADVICE = {
+    _NOT_YET_VALID: f"it is not valid yet: {_CLOCK}",
+    _EXPIRED: f"it has expired: {_CLOCK}; else the server's owner has to renew it",
+    _REVOKED: "it was revoked",
+    _OTHER_HOST: "it is another server's: check the address; does a proxy or a login page stand in between?",
+    _OTHER_ADDRESS: "it is another server's: check the address; does a proxy stand in between?",
+}
+_ISSUER = (
+    "its issuer is not known to this machine: if a proxy of your network reads what is sent, name the file "
+    "with that network's certificate in SSL_CERT_FILE"
+)
 
 
 def describe_exception(error: Exception) -> str:
@@ -59,25 +45,71 @@ def describe_exception(error: Exception) -> str:
     return to_one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-def _cause(error: Exception) -> str:
-    """What keeps the connection from being made, as the operating system puts it."""
+def describe_unreached(error: Exception, address: str) -> str:
+    """``cannot reach https://… (Connection refused)``: the same words for the same cause."""
+    return to_one_line(f"cannot reach {address or 'the service'} ({_describe_cause(error)})")
+
+
+def explain_distrust(error: BaseException) -> str | None:
+    """Why the certificate of the other side was not trusted, and what to do; ``None`` for any other error."""
+    links = list(_list_chain(error))
+    # the last: aiohttp's own, which wraps it, is of its class, and has no code
+    refused = next((link for link in reversed(links) if isinstance(link, ssl.SSLCertVerificationError)), None)
+    if refused is None:
+        return None
+    host = next((f" of {host}" for link in links if isinstance(host := getattr(link, "host", None), str)), "")
+    said = (getattr(refused, "verify_message", None) or str(refused)).strip().rstrip(".")
+    advice = _ADVICE.get(getattr(refused, "verify_code", 0), _ISSUER)
+    named = _find_authorities()
+    chosen = f" ({named[0]} is {named[1]} now)" if named and advice is _ISSUER else ""
+    return f"the certificate{host} is not trusted ({said}): {advice}{chosen}"
+
+
+def check_authorities() -> None:
+    """Raise ``UsageError`` if the environment names certificates that cannot be read.
+
+    Otherwise each request would fail because of it, as if the network were down.
+    """
+    named = _find_authorities()
+    if named is None:
+        return
+    name, place = named
+    try:
+        if name == "SSL_CERT_FILE":
+            ssl.create_default_context(cafile=place)
+        elif not os.path.isdir(place):  # noqa: PTH112 - as ssl takes it, which knows no Path
+            raise NotADirectoryError(0, "there is no such folder")
+    except ssl.SSLError:
+        raise UsageError(f"{name} is {place}, which holds no certificates in PEM form") from None
+    except OSError as error:
+        raise UsageError(f"{name} is {place}, which cannot be read: {error.strerror}") from None
+
+
+def _find_authorities() -> tuple[str, str] | None:
+    """The first variable of certificates that is set, with its value."""
+    return next(((name, os.environ[name]) for name in CERTIFICATE_VARIABLES if os.environ.get(name)), None)
+
+
+def _describe_cause(error: Exception) -> str:
+    """Why the connection cannot be made, in the operating system's words."""
     if isinstance(error, httpx.ConnectTimeout):
         return "no answer in time"
-    for link in _chain(error):
+    for link in _list_chain(error):
         if isinstance(link, socket.gaierror) and link.strerror:
             return link.strerror
         if isinstance(link, OSError) and link.errno and link.errno > 0:
             return os.strerror(link.errno)
     said = str(error)
-    number = _ERRNO.match(said)  # several addresses were tried: what the first one said will do
+    number = _ERRNO.match(said)  # of several addresses that failed, the first one's cause is enough
     cause = os.strerror(int(number[1])) if number else said or type(error).__name__
     return to_one_line(cause)[:LONGEST_CAUSE]
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _list_chain(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and its causes."""
+    seen: set[int] = set()
     link: BaseException | None = error
-    for _ in range(10):
-        if link is None:
-            return
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__

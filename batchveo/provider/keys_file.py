@@ -1,150 +1,151 @@
 """The file of ``--keys``: several API keys, each with a label and limits of its own.
 
-Whatever is wrong with it, nothing that stands in it is ever shown but valid labels: a key may have slipped into
-any place.
+Its YAML is a small part of YAML: mappings, lists and plain values, each with its line. Anchors, aliases, tags, merge
+keys and deep nesting are refused, so no input can expand. No error shows anything of the file but valid labels: a key
+may have slipped into any place.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import yaml
+
 from batchveo.core.errors import Problem, UsageError
-from batchveo.core.suggestions import suggest_closest
-from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file
-from batchveo.provider.key_text import strip_key
-from batchveo.provider.keys_yaml import Table, Unreadable, read_document
+from batchveo.core.hints import suggest_closest
+from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file, read_small_text, strip_key
 
 LARGEST_BYTES = 1024 * 1024
 FIELDS = ("name", "file", "env", "key", "concurrency", "rate")
 SOURCES = ("file", "env", "key")
-"""Where the key itself may stand: exactly one of them."""
+"""The fields that may hold the key itself, or name its place: exactly one of them."""
+DEEPEST = 4
+"""Levels of nesting; such a file needs three."""
+LONGEST_NUMBER = 18
+"""Digits."""
 
 _SHAPE = "write keys: and a list below it, each with name and one of file, env, key"
-
 _RIGHT = "is an indent, a quote or a bracket wrong? A key written here is best put in quotes"
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")
 
 
 def read_keys(path: Path, environment: Mapping[str, str] = os.environ, *, play: bool = False) -> tuple[NamedKey, ...]:
     """The keys that the file at ``path`` names, in its order, at least one.
 
-    ``play``: for the sandbox; labels and limits count, the keys themselves are not looked for. Raises
-    ``UsageError`` with everything that is wrong, each with its line.
+    ``play``: for the sandbox; labels and limits count, the keys themselves are not read. Raises ``UsageError`` with
+    all errors, each with its line.
     """
-    problems: list[Problem] = []
-    keys = list(_Reading(path, environment, problems, play=play).keys())
-    if problems:
-        raise UsageError("\n".join(map(str, problems)))
+    reader = _KeysReader(path, environment, play=play)
+    keys = list(reader.read_keys())
+    if reader.problems:
+        raise UsageError("\n".join(map(str, reader.problems)))
     return tuple(keys)
 
 
-class _Reading:
-    """One pass over the file."""
+class _KeysReader:
+    """Reads one file, and collects its problems."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str], problems: list[Problem], *, play: bool) -> None:
+    def __init__(self, path: Path, environment: Mapping[str, str], *, play: bool) -> None:
+        self.problems: list[Problem] = []
         self._path = path
         self._environment = environment
-        self._problems = problems
         self._play = play
 
-    def keys(self) -> Iterator[NamedKey]:
-        """What can be used; the problems say the rest."""
-        names: dict[str, int | None] = {}
+    def read_keys(self) -> Iterator[NamedKey]:
+        """The keys that can be used."""
+        lines: dict[str, int | None] = {}
         labels: dict[ApiKey, str] = {}
-        for number, table in enumerate(self._entries(), 1):
-            entry = _Entry(table, number)
-            named = self._named(entry)
+        for number, value in enumerate(self._read_entries(), 1):
+            entry = _Entry(value if isinstance(value, Table) else Table(), number)
+            if not isinstance(value, Table):
+                self._add(entry, None, "is no mapping", _SHAPE)
+                continue
+            named = self._read_key(entry)
             if named is None:
                 continue
-            if named.name in names:
-                self._wrong(
-                    entry, "name", f"{named.name!r} is the label of another key too, in line {names[named.name]}"
-                )
+            if named.name in lines:
+                other = f"in line {lines[named.name]}"
+                self._add(entry, "name", f"{named.name!r} is the label of another key too, {other}")
             elif named.key in labels:
-                self._wrong(
-                    entry, entry.source, f"is the same key as that of {labels[named.key]!r}", "give each key once"
-                )
+                same = f"is the same key as that of {labels[named.key]!r}"
+                self._add(entry, next(iter(entry.sources)), same, "give each key once")
             else:
                 yield named
-            names.setdefault(named.name, entry.line("name"))
+            lines.setdefault(named.name, entry.find_line("name"))
             labels.setdefault(named.key, named.name)
 
-    def _entries(self) -> Sequence[object]:
-        top = self._top()
-        if top is None:
+    def _read_entries(self) -> Sequence[object]:
+        try:
+            top = read_document(read_small_text(self._path, most=LARGEST_BYTES))
+        except Unreadable as error:
+            self._add_problem(error.line, None, str(error), _RIGHT)
+            return ()
+        except ValueError as error:
+            self._add_problem(None, None, f"the file of keys cannot be read: {error}")
             return ()
         if not isinstance(top, Table) or not isinstance(top.get("keys"), list) or not top["keys"]:
-            self._add(None, None, "names no keys", _SHAPE)
+            self._add_problem(None, None, "names no keys", _SHAPE)
             return ()
         for name in top.keys() - {"keys"}:
-            self._add(
-                top.lines[name], None, "at the top stands keys, and nothing else", suggest_closest(name, ["keys"])
-            )
+            hint = suggest_closest(name, ["keys"])
+            self._add_problem(top.lines[name], None, "at the top stands keys, and nothing else", hint)
         return cast("list[object]", top["keys"])
 
-    def _top(self) -> object:
-        """What the document holds; ``None`` where it cannot be read."""
-        try:
-            return read_document(_text(self._path))
-        except Unreadable as error:
-            self._add(error.line, None, str(error), _RIGHT)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            self._add(None, None, f"the file of keys cannot be read: {reason}")
-        return None
-
-    def _named(self, entry: _Entry) -> NamedKey | None:
-        """The key of one entry; ``None`` where something is wrong with it."""
-        before = len(self._problems)
-        if not isinstance(entry.table, Table):
-            self._wrong(entry, None, "is no mapping", _SHAPE)
-            return None
-        self._check_fields(entry, entry.table)
-        name = self._name(entry, entry.table)
-        key = self._key(entry, entry.table, name)
-        places = self._number(entry, entry.table, "concurrency", whole=True)
-        rate = self._number(entry, entry.table, "rate", whole=False)
-        if len(self._problems) > before or key is None:
+    def _read_key(self, entry: _Entry) -> NamedKey | None:
+        """The key of one entry; ``None`` if anything is wrong with it."""
+        before = len(self.problems)
+        self._check_fields(entry)
+        name = self._read_name(entry)
+        key = self._read_secret(entry, name)
+        concurrency = self._read_number(entry, "concurrency", whole=True)
+        rate = self._read_number(entry, "rate", whole=False)
+        if len(self.problems) > before or key is None:
             return None
         try:
-            return NamedKey(name=name, key=key, concurrency=None if places is None else int(places), rate=rate)
+            places = None if concurrency is None else int(concurrency)
+            return NamedKey(name=name, key=key, concurrency=places, rate=rate)
         except UsageError as error:
-            self._wrong(entry, "name", str(error))
+            self._add(entry, "name", str(error))
             return None
 
-    def _check_fields(self, entry: _Entry, table: Table) -> None:
-        for field in table:
+    def _check_fields(self, entry: _Entry) -> None:
+        for field in entry.table:
             if field not in FIELDS:
                 hint = suggest_closest(field, FIELDS) or f"there are {', '.join(FIELDS)}"
-                self._add(table.lines[field], entry.place, "has a field that is not known", hint)
+                self._add_problem(entry.table.lines[field], entry.place, "has a field that is not known", hint)
 
-    def _name(self, entry: _Entry, table: Table) -> str:
-        name = table.get("name")
+    def _read_name(self, entry: _Entry) -> str:
+        name = entry.table.get("name")
         if isinstance(name, str) and LABEL.fullmatch(name):
             return name
-        self._wrong(entry, "name", "is to be a label of 1 to 40 characters of A-Z a-z 0-9 . _ -", "name: team-a")
+        self._add(entry, "name", "is to be a label of 1 to 40 characters of A-Z a-z 0-9 . _ -", "name: team-a")
         return ""
 
-    def _key(self, entry: _Entry, table: Table, name: str) -> ApiKey | None:
-        sources = [source for source in SOURCES if source in table]
-        if len(sources) != 1:
-            self._wrong(entry, None, "takes exactly one of file, env, key", "file: team-a.key")
+    def _read_secret(self, entry: _Entry, name: str) -> ApiKey | None:
+        if len(entry.sources) != 1:
+            self._add(entry, None, "takes exactly one of file, env, key", "file: team-a.key")
             return None
-        value = table[sources[0]]
+        (source,) = entry.sources
+        value = entry.table[source]
         if not isinstance(value, str) or not value.strip():
-            self._wrong(entry, sources[0], "is to be text", "put it in quotes")
+            self._add(entry, source, "is to be text", "put it in quotes")
             return None
         if self._play:
             return ApiKey(f"sandbox.{name}.{entry.number}")
         try:
-            return self._found(sources[0], value)
+            return self._find_secret(source, value)
         except (ValueError, UsageError) as error:
-            self._wrong(entry, sources[0], str(error))
+            self._add(entry, source, str(error))
             return None
 
-    def _found(self, source: str, value: str) -> ApiKey:
+    def _find_secret(self, source: str, value: str) -> ApiKey:
         """The key itself; raises ``ValueError`` or ``UsageError``."""
         if source == "key":
             return ApiKey(strip_key(value))
@@ -157,53 +158,114 @@ class _Reading:
             raise ValueError("the environment variable that it names is not set")
         return ApiKey(strip_key(self._environment[value]))
 
-    def _number(self, entry: _Entry, table: Table, field: str, *, whole: bool) -> float | None:
-        value = table.get(field)
+    def _read_number(self, entry: _Entry, field: str, *, whole: bool) -> float | None:
+        value = entry.table.get(field)
         if value is None:
             return None
         kinds = (int,) if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or value < (1 if whole else 0) or value == 0:
             demand = "a whole number from 1" if whole else "a number above 0, of submits a minute"
-            self._wrong(entry, field, f"is to be {demand}", f"{field}: {20 if whole else 60}")
+            self._add(entry, field, f"is to be {demand}", f"{field}: {20 if whole else 60}")
             return None
         return cast("float", value)
 
-    def _wrong(self, entry: _Entry, field: str | None, message: str, suggestion: str | None = None) -> None:
+    def _add(self, entry: _Entry, field: str | None, message: str, suggestion: str | None = None) -> None:
         place = entry.place if field is None else f"{entry.place}, {field}"
-        self._add(entry.line(field), place, message, suggestion)
+        self._add_problem(entry.find_line(field), place, message, suggestion)
 
-    def _add(self, line: int | None, field: str | None, message: str, suggestion: str | None = None) -> None:
+    def _add_problem(self, line: int | None, field: str | None, message: str, suggestion: str | None = None) -> None:
         problem = Problem(file=str(self._path), line=line, field=field, message=message, suggestion=suggestion)
-        if problem not in self._problems:
-            self._problems.append(problem)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+class Table(dict[str, object]):
+    """A mapping of the file; ``lines`` has the line of each key, counted from 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int | None] = {}
 
 
 class _Entry:
-    """One item of the list, whatever it is; ``number`` counts from 1."""
+    """One item of the list; ``number`` counts from 1."""
 
-    def __init__(self, table: object, number: int) -> None:
+    def __init__(self, table: Table, number: int) -> None:
         self.table = table
         self.number = number
         self.place = f"key {number}"
+        self.sources = [source for source in SOURCES if source in table]
 
-    @property
-    def source(self) -> str | None:
-        """The field that tells where the key is."""
-        return next((name for name in SOURCES if isinstance(self.table, Table) and name in self.table), None)
-
-    def line(self, field: str | None) -> int | None:
+    def find_line(self, field: str | None) -> int | None:
         """The line of a field, or else the entry's first."""
-        lines = self.table.lines if isinstance(self.table, Table) else {}
+        lines = self.table.lines
         return lines.get(field or "", next(iter(lines.values()), None))
 
 
-def _text(path: Path) -> str:
-    """Raises ``OSError`` or ``ValueError``."""
-    with path.open("rb") as stream:
-        content = stream.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(f"it is longer than {LARGEST_BYTES >> 20} MiB")
+class Unreadable(ValueError):
+    """The file is not YAML, or has more than a keys file needs; ``line`` counts from 1."""
+
+    def __init__(self, line: int | None) -> None:
+        self.line = line
+        super().__init__("is not valid YAML, or more than such a file needs")
+
+
+def read_document(text: str) -> object:
+    """The only document of ``text``: tables, lists, text, numbers, booleans, ``None``. Raises ``Unreadable``."""
+    events = yaml.parse(text, Loader=_LOADER)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
+        next(events)  # the start of the stream
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return Table()
+        value = _read_value(next(events), events, depth=1)
+        next(events)  # the end of the document
+        last = next(events)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise Unreadable(mark.line + 1 if mark else None) from None
+    if not isinstance(last, yaml.StreamEndEvent):
+        raise Unreadable(_find_line(last))
+    return value
+
+
+def _read_value(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> object:
+    plain = not getattr(event, "anchor", None) and getattr(event, "tag", None) in (None, "!")
+    if depth > DEEPEST or isinstance(event, yaml.AliasEvent) or not plain:
+        raise Unreadable(_find_line(event))
+    if isinstance(event, yaml.ScalarEvent):
+        return _read_scalar(event)
+    if isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        while not isinstance(item := next(events), yaml.SequenceEndEvent):
+            items.append(_read_value(item, events, depth + 1))
+        return items
+    return _read_table(events, depth)
+
+
+def _read_table(events: Iterator[yaml.Event], depth: int) -> Table:
+    table = Table()
+    while not isinstance(event := next(events), yaml.MappingEndEvent):
+        key = event.value if isinstance(event, yaml.ScalarEvent) else None
+        if key is None or key == "<<" or key in table:
+            raise Unreadable(_find_line(event))
+        table[key] = _read_value(next(events), events, depth + 1)
+        table.lines[key] = _find_line(event)
+    return table
+
+
+def _read_scalar(event: yaml.ScalarEvent) -> object:
+    """Text if it is in quotes, else its value by the core schema of YAML 1.2 as far as such a file needs it."""
+    text = event.value
+    if not event.implicit[0]:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        if len(text) > LONGEST_NUMBER:  # most likely a key that is not in quotes
+            raise Unreadable(_find_line(event))
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _find_line(event: yaml.Event) -> int | None:
+    return None if event.start_mark is None else event.start_mark.line + 1

@@ -1,4 +1,4 @@
-"""What a job will cost, from the service's own price list.
+"""The price of a job, from the service's own price list.
 
 The list is ``GET /v1/models?include=pricing``: ``kind`` is ``fixed`` (``units``), ``variants`` (a rate for each
 combination of parameters) or ``variable`` (no quote). A rate is always ``price`` divided by ``per``.
@@ -26,72 +26,72 @@ class PriceList:
 
     @classmethod
     def read(cls, body: object) -> PriceList:
-        """The price list in an answer of ``/v1/models``; what cannot be read is left out."""
+        """The price list in an answer of ``/v1/models``, without the rows that cannot be read."""
         pricing: dict[str, Mapping[str, Any]] = {}
         rows = body.get("data") if isinstance(body, dict) else None
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and isinstance(row.get("pricing"), dict):
-                for name in [*_names(row.get("aliases")), *_names([row.get("id")])]:
+                for name in [*_list_names(row.get("aliases")), *_list_names([row.get("id")])]:
                     pricing[name] = row["pricing"]
         return cls(pricing)
 
     def quote(self, model: str, request: Mapping[str, object]) -> float | None:
-        """US dollars that ``request`` will cost, or ``None`` where the list cannot say."""
+        """The price of ``request`` in US dollars; ``None`` if the list has none."""
         pricing = self.pricing.get(model)
         if pricing is None or pricing.get("currency", "USD") != "USD":
             return None
-        asked = {**_defaults(model), **request}
+        asked = {**_find_defaults(model), **request}
         match pricing.get("kind"):
             case "fixed":
-                return _sum_of(_rows(pricing.get("units")), asked)
+                return _sum_rates(_list_rows(pricing.get("units")), asked)
             case "variants":
-                rows = [row for row in _rows(pricing.get("variants")) if _applies(row.get("when"), asked)]
-                return _rate(rows[0], asked) if rows else None
+                rows = [row for row in _list_rows(pricing.get("variants")) if _is_met(row.get("when"), asked)]
+                return _multiply_rate(rows[0], asked) if rows else None
             case _:
                 return None
 
 
-def _names(names: object) -> list[str]:
+def _list_names(names: object) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _rows(rows: object) -> Sequence[Mapping[str, Any]]:
+def _list_rows(rows: object) -> Sequence[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _defaults(model: str) -> dict[str, object]:
-    """What the service assumes for the parameters that a request leaves out."""
+def _find_defaults(model: str) -> dict[str, object]:
+    """The service's defaults for the parameters that a request leaves out."""
     known = MODELS.get(model)
     params = known.params if known else {}
     return {name: param.default for name, param in params.items() if param.default is not None}
 
 
-def _applies(when: object, asked: Mapping[str, object]) -> bool:
+def _is_met(when: object, asked: Mapping[str, object]) -> bool:
     if not isinstance(when, dict):
         return when is None
-    return all(_word(asked.get(name)) == _word(value) for name, value in when.items())
+    return all(_to_word(asked.get(name)) == _to_word(value) for name, value in when.items())
 
 
-def _word(value: object) -> str:
+def _to_word(value: object) -> str:
     return str(value).lower()
 
 
-def _sum_of(units: Sequence[Mapping[str, Any]], asked: Mapping[str, object]) -> float | None:
-    prices = [_rate(unit, asked) for unit in units]
+def _sum_rates(units: Sequence[Mapping[str, Any]], asked: Mapping[str, object]) -> float | None:
+    prices = [_multiply_rate(unit, asked) for unit in units]
     known = [price for price in prices if price is not None]
     return sum(known) if known and len(known) == len(prices) else None
 
 
-def _rate(row: Mapping[str, Any], asked: Mapping[str, object]) -> float | None:
-    price, per = _number(row.get("price")), _number(row.get("per", 1))
-    unit = _word(row.get("unit") or row.get("measure") or row.get("name"))
+def _multiply_rate(row: Mapping[str, Any], asked: Mapping[str, object]) -> float | None:
+    price, per = _read_number(row.get("price")), _read_number(row.get("per", 1))
+    unit = _to_word(row.get("unit") or row.get("measure") or row.get("name"))
     if price is None or not per:
         return None
-    seconds = _number(asked.get("duration")) if unit in PER_SECOND else float(unit in PER_VIDEO)
-    return _number(price / per * seconds) if seconds else None
+    seconds = _read_number(asked.get("duration")) if unit in PER_SECOND else float(unit in PER_VIDEO)
+    return _read_number(price / per * seconds) if seconds else None
 
 
-def _number(value: object) -> float | None:
+def _read_number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

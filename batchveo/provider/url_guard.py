@@ -1,7 +1,6 @@
-"""Which addresses a video may be fetched from.
+"""The check of URLs that a server names: only public addresses may be connected to.
 
-The URL comes from a server, so it is checked on the address that is connected to, not on its name: a name may
-resolve to a machine of the user's own network.
+The address itself is checked, not the name: a name may resolve to a machine of the user's own network.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ import anyio
 import httpx
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From a host name and a port to the addresses it has."""
+"""Takes a host name and a port, returns its addresses; raises ``OSError`` if there are none."""
 
 
 class UrlRefused(Exception):
-    """Nothing may be fetched from there."""
+    """The URL leads to an address that is not allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A URL with the addresses it may be reached at, all of them checked."""
+    """A URL with its addresses, all of them checked."""
 
     url: httpx.URL
     addresses: tuple[str, ...]
@@ -36,28 +35,28 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """The Host header of the name as it was given."""
+        """The Host header, with the name of the URL."""
         return self.url.netloc.decode("ascii")
 
     @property
     def tls_name(self) -> str:
-        """The name that the certificate must have, in ASCII: TLS would write others by an outdated IDNA."""
+        """The name that the certificate must have, in ASCII: TLS would encode others by an outdated IDNA."""
         return self.url.raw_host.decode("ascii")
 
 
-async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of ``host`` by the system's resolver; raises ``OSError`` where there are none."""
+async def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The addresses of ``host`` by the system's resolver; raises ``OSError`` if there are none."""
     with suppress(ValueError):
-        return [str(ipaddress.ip_address(host))]  # it is one: no thread has to ask
+        return [str(ipaddress.ip_address(host))]  # an address already: no look-up in a thread
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resolve) -> Target:
-    """Resolve ``url`` and check every address; raises ``UrlRefused``, or ``OSError`` where the name is unknown.
+async def check_url(url: str, *, loopback: bool, resolve: Resolve = resolve_host) -> Target:
+    """Resolve ``url`` and check every address; raises ``UrlRefused``, or ``OSError`` if the name is unknown.
 
-    Only https to public addresses passes. ``loopback`` (the service itself is on this machine, as in tests and
-    with the sandbox) lets http and https to loopback addresses pass as well.
+    Only https to public addresses is allowed. ``loopback`` (the service itself is on this machine, as in tests and
+    with the sandbox) also allows http and https to loopback addresses.
     """
     try:
         parsed = httpx.URL(url)
@@ -77,7 +76,7 @@ async def check_url(url: str, *, loopback: bool, resolve: Resolve = system_resol
 def _check_address(url: httpx.URL, address: str, *, loopback: bool) -> None:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip  # what a 6to4 relay would deliver to
+        ip = ip.ipv4_mapped or ip.sixtofour or ip  # the address that a 6to4 relay would deliver to
     if ip.is_loopback and loopback:
         return
     if not ip.is_global or ip.is_multicast or ip.is_reserved:

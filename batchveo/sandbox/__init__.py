@@ -1,17 +1,14 @@
-"""A look-alike of the service: the same calls, the same answers and, on request, the same mishaps."""
+"""A sandbox of the service: the same calls, the same answers and, on request, the same faults."""
 
 from __future__ import annotations
 
-from batchveo.sandbox.account import Charge
-from batchveo.sandbox.asgi import app
-from batchveo.sandbox.faults import FAULTS
+from batchveo.sandbox.account import Charge, LoggedRequest
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Delivery, Ending, Request, Response
-from batchveo.sandbox.logs import LoggedRequest
 from batchveo.sandbox.mock_transport import transport
-from batchveo.sandbox.server import running, serve
+from batchveo.sandbox.server import app, running, serve
 from batchveo.sandbox.service import Service
-from batchveo.sandbox.settings import Settings
+from batchveo.sandbox.settings import FAULTS, Settings
 
 __all__ = [
     "FAULTS",

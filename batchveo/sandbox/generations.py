@@ -1,28 +1,38 @@
-"""A generation, whose whole fate is settled when it is accepted."""
+"""Generations: the check of a submit's body, and what becomes of it, decided when the submit is accepted.
+
+The documentation does not say what the service does with a field that a model does not have. Here it is refused, since
+that shows a client's mistakes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from batchveo.sandbox.faults import ENDINGS, VIDEO, Faults
-from batchveo.sandbox.seeded_random import SeededRandom
-from batchveo.sandbox.settings import Settings
-from batchveo.sandbox.validate import Order
+from batchveo.provider.catalog import Model, Param, ParamType
+from batchveo.sandbox.calls import Refused
+from batchveo.sandbox.prices import MODELS_BY_NAME, count_credits
+from batchveo.sandbox.seeded_random import FaultPlan, SeededRandom
+from batchveo.sandbox.settings import ENDINGS, VIDEO, Settings
 
-_KEPT = 4096
+_LONGEST_KEPT = 4096
+"""Characters of a request's value that are kept as they are."""
 _REASONS = (
     "The prompt could not be turned into a video. Try another wording.",
     "The generated video was withheld by the safety filters.",
     "The model failed to process the request.",
 )
+_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list}
+_TYPE_NAMES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
 
 class Status(StrEnum):
-    """How far a generation is, in the documented words."""
+    """The documented statuses of a generation."""
 
     QUEUED = "queued"
     GENERATING = "generating"
@@ -55,7 +65,7 @@ class Generation:
     """What is wrong with its video, of ``VIDEO``."""
 
     def status(self, now: float) -> Status:
-        """How far it is at this moment."""
+        """Its status at this moment."""
         if now < self.ready_at:
             return Status.QUEUED if now < self.started_at else Status.GENERATING
         return Status.COMPLETED if self.failure is None else Status.ERROR
@@ -65,23 +75,48 @@ class Generation:
         """Whether it costs its price in the end."""
         return self.failure is None or self.ending == "charged-error"
 
-    def charged(self, now: float) -> int:
-        """The credits it has cost by this moment."""
+    def count_charged(self, now: float) -> int:
+        """The credits that it has cost by this moment."""
         return self.credits if now >= self.ready_at and self.is_charged else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fates:
-    """Draws what becomes of each accepted submit."""
+class GenerationRequest:
+    """The valid body of a submit: the model, the name that the body has for it, and the whole body."""
+
+    model: Model
+    model_name: str
+    body: Mapping[str, object]
+
+    @property
+    def seconds(self) -> int:
+        """The length of the video."""
+        seconds = self.model.duration_of(self.body)
+        return seconds if isinstance(seconds, int) else 8
+
+    @property
+    def portrait(self) -> bool:
+        """Whether the video is higher than wide."""
+        return self.body.get("aspect_ratio") == "9:16"
+
+    @property
+    def credits(self) -> int:
+        """The price of the video."""
+        return count_credits(self.model, self.body, self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationFactory:
+    """Makes the generation of each accepted submit, with everything that will become of it."""
 
     settings: Settings
-    dice: SeededRandom
-    names: SeededRandom
-    faults: Faults
+    chances: SeededRandom
+    ids: SeededRandom
+    faults: FaultPlan
 
-    def draw(
+    def make_generation(
         self,
-        order: Order,
+        request: GenerationRequest,
         *,
         ordinal: int,
         now: float,
@@ -89,46 +124,131 @@ class Fates:
         client_request_id: str | None,
         legacy: bool,
     ) -> Generation:
-        """The generation made of this order, with its future."""
+        """The generation of this request; ``legacy``: the submit came on the legacy path."""
         settings = self.settings
-        takes = self.dice.log_normal(settings.generation_median, settings.generation_sigma, "takes", ordinal)
-        ending = self.faults.pick(ENDINGS, ordinal) or ""
+        takes = self.chances.draw_log_normal(settings.generation_median, settings.generation_sigma, "takes", ordinal)
+        ending = self.faults.pick_fault(ENDINGS, ordinal) or ""
         failed = ending and ending != "no-url"
-        hidden = self.faults.strikes("poll-404", ordinal)
+        hidden = self.faults.has_fault("poll-404", ordinal)
         return Generation(
             ordinal=ordinal,
-            id=self._id(order, ordinal, legacy=legacy),
-            file=self.names.digest("file", ordinal).hex(),
-            model=order.named,
-            request=_shortened(order.request),
+            id=self._make_id(request.model_name, ordinal, legacy=legacy),
+            file=self.ids.draw_hex("file", ordinal),
+            model=request.model_name,
+            # data URIs have megabytes, and thousands of generations are kept
+            request={name: _shorten_value(value) for name, value in request.body.items()},
             request_id=request_id,
             client_request_id=client_request_id,
             submitted_at=now,
             started_at=now + settings.queued_share * takes,
             ready_at=now + takes,
             known_at=now + settings.unknown_for if hidden else now,
-            seconds=order.seconds,
-            portrait=order.portrait,
-            credits=order.credits,
-            failure=self.dice.choice(_REASONS, "reason", ordinal) if failed else None,
+            seconds=request.seconds,
+            portrait=request.portrait,
+            credits=request.credits,
+            failure=self.chances.draw_choice(_REASONS, "reason", ordinal) if failed else None,
             ending=ending,
-            flaw=self.faults.pick(VIDEO, ordinal) or "",
+            flaw=self.faults.pick_fault(VIDEO, ordinal) or "",
         )
 
-    def _id(self, order: Order, ordinal: int, *, legacy: bool) -> str:
+    def _make_id(self, model: str, ordinal: int, *, legacy: bool) -> str:
         style = self.settings.id_style
         if style == "long" or (style == "by-path" and legacy):
-            return f"{UUID(bytes=self.names.digest('id', ordinal), version=4)}:{order.named}"
-        return f"f_X_{self.names.word(17, 'id', ordinal)}"
+            return f"{UUID(bytes=self.ids.draw_bytes('id', ordinal), version=4)}:{model}"
+        return f"f_X_{self.ids.draw_word(17, 'id', ordinal)}"
 
 
-def _shortened(request: Mapping[str, object]) -> dict[str, object]:
-    # Data URIs run to megabytes, and thousands of generations are kept.
-    return {name: _short(value) if isinstance(value, str) else value for name, value in request.items()}
+def _shorten_value(value: object) -> object:
+    if not isinstance(value, str) or len(value) <= _LONGEST_KEPT:
+        return value
+    digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{value[:64]}... ({len(value)} characters, SHA-256 {digest})"
 
 
-def _short(text: str) -> str:
-    if len(text) <= _KEPT:
-        return text
-    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[:64]}... ({len(text)} characters, SHA-256 {digest})"
+def read_generation_request(body: bytes) -> GenerationRequest:
+    """Check the body of a submit; raises a 400 that lists everything that is wrong with it."""
+    request = _parse_object(body)
+    name = request.get("model")
+    if not isinstance(name, str):
+        raise _refuse_body(f"model: Expected string, received {_name_type(name)}")
+    model = MODELS_BY_NAME.get(name)
+    if model is None:
+        raise _refuse_body(f"model: Invalid enum value. Received '{name}'")
+    if problems := list(_find_problems(model, request)):
+        raise _refuse_body(*problems)
+    return GenerationRequest(model=model, model_name=name, body=request)
+
+
+def read_model_name(body: bytes) -> str:
+    """The model that a body asks for, however wrong the rest is; empty if the body names none."""
+    try:
+        name = _parse_object(body).get("model")
+    except Refused:
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def _parse_object(body: bytes) -> dict[str, object]:
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "The body is not valid JSON") from error
+    if not isinstance(request, dict):
+        raise _refuse_body(f"Expected object, received {_name_type(request)}")
+    return request
+
+
+def _refuse_body(*problems: str) -> Refused:
+    return Refused(400, f"Body validation error. {'; '.join(problems)}")
+
+
+def _find_problems(model: Model, request: Mapping[str, object]) -> Iterator[str]:
+    for name, value in request.items():
+        if name == "model":  # checked by the caller, who needs it to find the parameters
+            continue
+        if name not in model.params:
+            yield f"Unrecognized key in object: '{name}'"
+        elif hint := _check_value(model.params[name], value):
+            yield f"{name}: {hint}"
+    for name in model.required:
+        if name not in request:
+            yield f"{name}: Required"
+    if not model.fits_last_frame(request):
+        expected, received = model.last_frame_duration, model.duration_of(request)
+        yield f"duration: Expected {expected} with last_image_url, received {received}"
+
+
+def _check_value(param: Param, value: object) -> str | None:
+    # in Python True is an int as well
+    if not isinstance(value, _TYPES[param.json_type]) or isinstance(value, bool) != (param.json_type == "boolean"):
+        return f"Expected {param.json_type}, received {_name_type(value)}"
+    if param.type is ParamType.URL_LIST and isinstance(value, list):
+        return _check_list(param, value)
+    if param.type is ParamType.URL:
+        return None if _is_url(param, str(value)) else "Invalid url"
+    if param.choices and (str(value).lower() if param.any_case else value) not in param.choices:
+        return f"Invalid enum value. Expected {' | '.join(map(repr, param.choices))}, received {value!r}"
+    return "String must contain at least 1 character(s)" if param.required and not value else None
+
+
+def _check_list(param: Param, value: list[object]) -> str | None:
+    if not value:
+        return "Array must contain at least 1 element(s)"
+    wrong = [index for index, url in enumerate(value) if not isinstance(url, str) or not _is_url(param, url)]
+    return f"Invalid url at index {wrong[0]}" if wrong else None
+
+
+def _name_type(value: object) -> str:
+    return "null" if value is None else _TYPE_NAMES[type(value)]
+
+
+def _is_url(param: Param, text: str) -> bool:
+    if text.startswith("data:"):
+        media, comma, content = text[5:].partition(",")
+        kind = f"{param.data_uri}/"
+        return param.data_uri is not None and media.startswith(kind) and bool(comma and content)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

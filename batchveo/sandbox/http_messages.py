@@ -1,4 +1,4 @@
-"""Requests and answers as plain values, free of any HTTP library."""
+"""Requests and answers as plain values, without an HTTP library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Ending(StrEnum):
-    """How the connection fares once the answer, or a part of it, is on its way."""
+    """What happens to the connection while the answer is sent."""
 
     WHOLE = "whole"
     CLOSED = "closed"
@@ -23,9 +23,9 @@ class Ending(StrEnum):
 class Delivery:
     """What the transport does to an answer on its way to the client.
 
-    ``delay`` and ``pause`` are seconds, before the first byte and before each of the body's ``pieces``. With
-    an ending other than ``WHOLE`` the connection ends after ``kept`` bytes of the body, or, where that is
-    ``None``, before the status line. ``repeats``: how often the body is sent, one after the other.
+    ``delay`` and ``pause`` are seconds, before the first byte and before each of the body's ``pieces``. With an
+    ending other than ``WHOLE`` the connection ends after ``kept`` bytes of the body; if that is ``None``, before the
+    status line. ``repeats``: how often the body is sent, one after the other.
     """
 
     delay: float = 0.0
@@ -54,7 +54,7 @@ AT_ONCE = Delivery()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request; header names are lower-case, ``origin`` is what the client called the server."""
+    """One HTTP request; header names are lower-case, ``origin`` is the server as the client named it."""
 
     method: str
     path: str
@@ -70,7 +70,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One HTTP answer, and what becomes of it on the way; header names are lower-case."""
+    """One HTTP answer and its delivery; header names are lower-case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Response:
         content: dict[str, object] = json.loads(self.body)
         return content
 
-    def delivered(self, delivery: Delivery) -> Response:
+    def deliver(self, delivery: Delivery) -> Response:
         """The same answer, delivered in this way."""
         return replace(self, delivery=delivery)
 
@@ -94,11 +94,11 @@ def json_response(content: object, *, status: int = 200, headers: Mapping[str, s
 
 
 def page_response(status: int, title: str) -> Response:
-    """A short HTML page, as gateways and content networks give in place of an answer."""
+    """A short HTML page, as gateways and content networks send instead of an answer."""
     body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\r\n".encode()
     return Response(status=status, headers={"content-type": "text/html"}, body=body)
 
 
-def unanswered(ending: Ending) -> Response:
+def leave_unanswered(ending: Ending) -> Response:
     """No answer at all: the connection ends without a byte."""
     return Response(status=0, delivery=Delivery(ending=ending))

@@ -12,16 +12,16 @@ from batchveo.sandbox.service import Service
 
 
 def transport(service: Service) -> httpx.MockTransport:
-    """A transport for ``httpx.AsyncClient`` that asks this service; works on asyncio and trio.
+    """A transport for ``httpx.AsyncClient`` that asks this service; works with asyncio and trio.
 
-    Lost connections and the client's read timeout raise what httpx raises over a real socket.
+    Lost connections and the client's read timeout raise the same errors as over a real socket.
     """
 
     async def answer(request: httpx.Request) -> httpx.Response:
-        response = service.handle(_request(request))
+        response = service.handle(_translate_request(request))
         await _wait(request, response.delivery.delay)
         if response.delivery.unanswered:
-            raise _ended(request, response)
+            raise _make_error(request, response)
         return httpx.Response(
             response.status, headers=dict(response.headers), stream=_Body(request, response), request=request
         )
@@ -30,7 +30,7 @@ def transport(service: Service) -> httpx.MockTransport:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The answer's body as it arrives, as far as it does."""
+    """The answer's body, piece by piece, until the delivery ends it."""
 
     def __init__(self, request: httpx.Request, response: Response) -> None:
         self._request = request
@@ -42,10 +42,10 @@ class _Body(httpx.AsyncByteStream):
             await _wait(self._request, delivery.pause)
             yield piece
         if delivery.ending is not Ending.WHOLE:
-            raise _ended(self._request, self._response)
+            raise _make_error(self._request, self._response)
 
 
-def _request(request: httpx.Request) -> Request:
+def _translate_request(request: httpx.Request) -> Request:
     url = request.url
     return Request(
         method=request.method,
@@ -58,15 +58,15 @@ def _request(request: httpx.Request) -> Request:
 
 
 async def _wait(request: httpx.Request, seconds: float) -> None:
-    patience = request.extensions.get("timeout", {}).get("read")
-    if patience is not None and seconds > patience:
-        await anyio.sleep(patience)
+    timeout = request.extensions.get("timeout", {}).get("read")
+    if timeout is not None and seconds > timeout:
+        await anyio.sleep(timeout)
         raise httpx.ReadTimeout("The read operation timed out", request=request)
     if seconds > 0:
         await anyio.sleep(seconds)
 
 
-def _ended(request: httpx.Request, response: Response) -> httpx.TransportError:
+def _make_error(request: httpx.Request, response: Response) -> httpx.TransportError:
     if response.delivery.ending is Ending.RESET:
         return httpx.ReadError("Connection reset by peer", request=request)
     if response.delivery.unanswered:

@@ -1,4 +1,4 @@
-"""The sample clips that the sandbox gives out as videos; ``tools/make_clips.py`` makes them."""
+"""The sample clips that the sandbox delivers as videos; ``tools/make_clips.py`` makes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCENES = (
     "vase",
 )
 FLAWED = ("black", "frozen", "silent", "small")
-"""Clips that a check of finished videos must find, by what is wrong with them."""
+"""Clips that the checks of finished videos must reject, named by what is wrong with them."""
 LONGEST = 8
 """Seconds that a clip has."""
 _BOX = struct.Struct(">I4s")
@@ -33,13 +33,13 @@ def sample_video(clip: str, *, label: str, seconds: int, portrait: bool, size: i
     The file ends with a ``free`` box that begins with the label, so that each video can be told apart; ``size``
     pads the file to so many bytes if it is smaller.
     """
-    content = _cut_clip(file_name(clip, portrait=portrait), seconds)
+    content = _cut_clip(name_clip_file(clip, portrait=portrait), seconds)
     text = label.encode("utf-8", "surrogatepass")
     padding = max(0, (size or 0) - len(content) - _BOX.size - len(text))
     return b"".join((content, _BOX.pack(_BOX.size + len(text) + padding, b"free"), text, bytes(padding)))
 
 
-def file_name(clip: str, *, portrait: bool) -> str:
+def name_clip_file(clip: str, *, portrait: bool) -> str:
     """The name of a clip's file in ``clips/``."""
     return f"{clip}-{'9x16' if portrait else '16x9'}.mp4"
 
@@ -52,5 +52,5 @@ def _cut_clip(name: str, seconds: int) -> bytes:
     while seconds:
         length, kind = _BOX.unpack_from(content, end)
         end += length
-        seconds -= kind == b"mdat"
+        seconds -= kind == b"mdat"  # the boxes before the first fragment count nothing
     return content[:end]

@@ -1,4 +1,4 @@
-"""The look-alike service: one synchronous function from a request to its answer."""
+"""The sandbox service: one synchronous function from a request to its answer."""
 
 from __future__ import annotations
 
@@ -9,63 +9,58 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from batchveo.sandbox.account import Account, Charge
-from batchveo.sandbox.call import Call
-from batchveo.sandbox.endpoints.billing import billing, transactions
-from batchveo.sandbox.endpoints.deprecations import deprecations
-from batchveo.sandbox.endpoints.download import PREFIX, download
-from batchveo.sandbox.endpoints.metrics import metrics
-from batchveo.sandbox.endpoints.models import models
-from batchveo.sandbox.endpoints.poll import poll
-from batchveo.sandbox.endpoints.submit import LEGACY_PATH, submit
-from batchveo.sandbox.endpoints.usage_log import usage_log
-from batchveo.sandbox.errors import WRONG_KEY, Refused
+from batchveo.sandbox.account import Account, Charge, LoggedRequest
+from batchveo.sandbox.calls import Call, Refused
+from batchveo.sandbox.endpoints.account import list_transactions, read_balance, read_usage_log
+from batchveo.sandbox.endpoints.generations import LEGACY_PATH, PATH, poll_generation, submit_generation
+from batchveo.sandbox.endpoints.models import list_deprecations, list_metrics, list_models
+from batchveo.sandbox.endpoints.videos import FILES_PREFIX, download_video, read_video
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Request, Response
-from batchveo.sandbox.logs import LoggedRequest
+from batchveo.sandbox.service_state import ServiceState, open_state
 from batchveo.sandbox.settings import Settings
-from batchveo.sandbox.state import SandboxState, open_world
-from batchveo.sandbox.videos import file_bytes
+
+_WRONG_KEY = "This request requires a valid API key. You can create one at https://aimlapi.com/app/keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Endpoint:
-    """A function behind a path; ``open`` to callers without a key."""
+    """The function behind a path; ``open``: no API key is needed."""
 
     name: str
-    answer: Callable[[SandboxState, Call], Response]
+    answer: Callable[[ServiceState, Call], Response]
     open: bool = False
 
 
-def _not_found(_world: SandboxState, call: Call) -> Response:
+def _refuse_path(_state: ServiceState, call: Call) -> Response:
     raise Refused(404, f"Cannot {call.request.method} {call.request.path}")
 
 
-_SUBMIT = _Endpoint(name="submit", answer=submit)
-_POLL = _Endpoint(name="poll", answer=poll)
-_DOWNLOAD = _Endpoint(name="download", answer=download, open=True)
-_NOT_FOUND = _Endpoint(name="not-found", answer=_not_found, open=True)
+_SUBMIT = _Endpoint(name="submit", answer=submit_generation)
+_POLL = _Endpoint(name="poll", answer=poll_generation)
+_DOWNLOAD = _Endpoint(name="download", answer=download_video, open=True)
+_NOT_FOUND = _Endpoint(name="not-found", answer=_refuse_path, open=True)
 _ENDPOINTS: Mapping[tuple[str, str], _Endpoint] = MappingProxyType(
     {
-        ("POST", "/v2/video/generations"): _SUBMIT,
-        ("GET", "/v2/video/generations"): _POLL,
+        ("POST", PATH): _SUBMIT,
+        ("GET", PATH): _POLL,
         ("POST", LEGACY_PATH): _SUBMIT,
         ("GET", LEGACY_PATH): _POLL,
-        ("GET", "/v2/logs"): _Endpoint(name="logs", answer=usage_log),
-        ("GET", "/v2/billing"): _Endpoint(name="billing", answer=billing),
-        ("GET", "/v2/billing/transactions"): _Endpoint(name="transactions", answer=transactions),
-        ("GET", "/v1/models"): _Endpoint(name="models", answer=models, open=True),
-        ("GET", "/v1/models/deprecations"): _Endpoint(name="deprecations", answer=deprecations, open=True),
-        ("GET", "/models/metrics"): _Endpoint(name="metrics", answer=metrics, open=True),
+        ("GET", "/v2/logs"): _Endpoint(name="logs", answer=read_usage_log),
+        ("GET", "/v2/billing"): _Endpoint(name="billing", answer=read_balance),
+        ("GET", "/v2/billing/transactions"): _Endpoint(name="transactions", answer=list_transactions),
+        ("GET", "/v1/models"): _Endpoint(name="models", answer=list_models, open=True),
+        ("GET", "/v1/models/deprecations"): _Endpoint(name="deprecations", answer=list_deprecations, open=True),
+        ("GET", "/models/metrics"): _Endpoint(name="metrics", answer=list_metrics, open=True),
     }
 )
 
 
 class Service:
-    """A sandbox. Nothing in it runs by itself: every answer follows from what was accepted and the clock.
+    """A sandbox. Nothing in it runs by itself: every answer follows from the accepted requests and the clock.
 
-    ``clock`` gives seconds since the epoch. With a ``journal`` the service outlives its process: a new one on
-    the same file knows every request that was noted there.
+    ``clock`` gives seconds since the epoch. With a ``journal`` the service outlives its process: a new one on the
+    same file knows every request.
     """
 
     def __init__(
@@ -77,22 +72,22 @@ class Service:
     ) -> None:
         self.settings = settings or Settings()
         self._clock = clock
-        self._world = open_world(self.settings, now=clock(), journal=journal)
+        self._state = open_state(self.settings, now=clock(), journal=journal)
 
     def handle(self, request: Request) -> Response:
-        """Answer a request at once; what should happen to the answer on its way is in its ``delivery``."""
-        endpoint = _endpoint(request)
-        call = self._call(endpoint, request)
+        """Answer a request at once; ``delivery`` of the answer says what the transport does to it."""
+        endpoint = _find_endpoint(request)
+        call = self._make_call(endpoint, request)
         try:
             self._authorize(endpoint, call)
-            answer = endpoint.answer(self._world, call)
+            answer = endpoint.answer(self._state, call)
         except Refused as refused:
             answer = call.refuse(refused)
-        return self._finished(answer)
+        return self._complete_answer(answer)
 
     @property
     def generations(self) -> Sequence[Generation]:
-        """Every accepted generation, oldest first."""
+        """Every generation, oldest first."""
         made = [generation for account in self._accounts for generation in account.generations.values()]
         return tuple(sorted(made, key=lambda generation: generation.ordinal))
 
@@ -102,77 +97,80 @@ class Service:
 
         Names: submit, poll, download, logs, billing, transactions, models, deprecations, metrics, not-found.
         """
-        return self._world.calls
+        return self._state.calls
 
     @property
     def leaks(self) -> Sequence[str]:
         """The paths of downloads that came with an Authorization header."""
-        return tuple(self._world.leaks)
+        return tuple(self._state.leaks)
 
     @property
     def peak_in_flight(self) -> int:
-        """The most generations that were ever under way at once."""
-        return self._world.peak_in_flight
+        """The most generations that were ever in flight at once."""
+        return self._state.peak_in_flight
 
     def charges(self) -> Sequence[Charge]:
         """Every charge so far, oldest first."""
-        made = [charge for account in self._accounts for charge in account.charges(self._clock())]
+        made = [charge for account in self._accounts for charge in account.list_charges(self._clock())]
         return tuple(sorted(made, key=lambda charge: charge.at))
 
     def requests(self) -> Sequence[LoggedRequest]:
-        """Every submit that the usage log tells of sooner or later, oldest first."""
-        return tuple(self._world.requests)
+        """Every submit that the usage log has, or will have, oldest first."""
+        return tuple(self._state.requests)
 
     def video(self, generation_id: str) -> bytes:
-        """The video of a generation; raises KeyError where there is no such generation."""
+        """The video of a generation; raises ``KeyError`` if there is no such generation."""
         for account in self._accounts:
             if generation_id in account.generations:
-                return file_bytes(self.settings, account.generations[generation_id])
+                return read_video(self.settings, account.generations[generation_id])
         raise KeyError(generation_id)
 
     def account(self, key: str = "") -> Account:
-        """The account that an API key belongs to: its own with ``per_key``, else the one that all share."""
-        return self._world.account(self._world.owner(key))
+        """The account that an API key belongs to: its own with ``per_key``, otherwise the one that all share."""
+        return self._state.open_account(self._state.name_owner(key))
 
     @property
     def _accounts(self) -> Iterable[Account]:
-        return self._world.accounts.values()
+        return self._state.accounts.values()
 
-    def _call(self, endpoint: _Endpoint, request: Request) -> Call:
-        world, name = self._world, endpoint.name
-        ordinal = world.calls[name] + (world.earlier_submits if endpoint is _SUBMIT else 0)
-        world.calls[name] += 1
+    def _make_call(self, endpoint: _Endpoint, request: Request) -> Call:
+        state, name = self._state, endpoint.name
+        # every call counts, also a refused one: what happens to the n-th submit follows from the seed and n alone;
+        # the submits of earlier processes count too, or a restarted sandbox would give out their ids again
+        ordinal = state.calls[name] + (state.earlier_submits if endpoint is _SUBMIT else 0)
+        state.calls[name] += 1
         return Call(
             name=name,
             request=request,
             now=self._clock(),
             ordinal=ordinal,
-            id=world.names.digest("request", name, ordinal).hex(),
-            owner=world.owner(_key(request)) if not endpoint.open else "",
+            id=state.ids.draw_hex("request", name, ordinal),
+            owner=state.name_owner(_read_key(request)) if not endpoint.open else "",
         )
 
     def _authorize(self, endpoint: _Endpoint, call: Call) -> None:
         if endpoint.open:
             return
-        key = _key(call.request)
+        key = _read_key(call.request)
         known = bool(key) if self.settings.key is None else key == self.settings.key
-        if not known or self._world.faults.strikes("401", call.name, call.ordinal):
-            raise Refused(401, WRONG_KEY)
+        if not known or self._state.faults.has_fault("401", call.name, call.ordinal):
+            raise Refused(401, _WRONG_KEY)
 
-    def _finished(self, answer: Response) -> Response:
+    def _complete_answer(self, answer: Response) -> Response:
+        # an answer without its length must stay without: the fault endless-body relies on it
         announced = {} if "transfer-encoding" in answer.headers else {"content-length": str(len(answer.body))}
         headers = {**announced, **answer.headers}
         delay = answer.delivery.delay + self.settings.latency
         return replace(answer, headers=headers, delivery=replace(answer.delivery, delay=delay))
 
 
-def _key(request: Request) -> str:
-    """The API key that came along; empty where there is none."""
+def _read_key(request: Request) -> str:
+    """The API key of a request; empty if it has none."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _endpoint(request: Request) -> _Endpoint:
-    if request.path.startswith(PREFIX) and request.method in ("GET", "HEAD"):
+def _find_endpoint(request: Request) -> _Endpoint:
+    if request.path.startswith(FILES_PREFIX) and request.method in ("GET", "HEAD"):
         return _DOWNLOAD
     return _ENDPOINTS.get((request.method, request.path), _NOT_FOUND)

@@ -1,1 +1,1 @@
-"""Where videos are written and read: folders, buckets, sidecars, MP4 files."""
+"""Writing and reading videos: folders, buckets, sidecars, MP4 files."""

@@ -1,15 +1,15 @@
-"""A bucket as a place for videos: a sidecar that claims the name, then the upload made visible.
+"""A bucket as storage: a sidecar that claims the name, then the upload made visible.
 
 ::
 
     look       HEAD video, GET sidecar    free, ours, or another's: then the next name
-    upload     pieces as they come        nothing is visible; given up where the video is not whole
-    claim      PUT sidecar, create only   one writer has the name; what is ours is changed by its version
+    upload     pieces as they come        nothing is visible; aborted if the video is not whole
+    claim      PUT sidecar, create only   one writer has the name; a sidecar of ours is replaced by its version
     complete   the video is visible
-    agree      HEAD video, GET sidecar    the length, and that the sidecar is still this video's
+    confirm    HEAD video, GET sidecar    the length, and that the sidecar is still this video's
 
-A death between any two of these leaves what the next try takes up: a claim without a video is completed, a video
-with its claim is recognised. A sidecar of this very generation is ours, whoever wrote it: another worker's too.
+After a death between any two steps the next try continues: a claim without a video is completed, a video with its
+claim is recognised. A sidecar of this very generation is ours, even if another worker wrote it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from batchveo.core.destination import SIDECAR_SUFFIX, VIDEO_SUFFIX
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.core.shutdown import CLEANUP_SECONDS
-from batchveo.storage.base import DownloadFailed
-from batchveo.storage.block_writer import Disk
-from batchveo.storage.local_files import SUFFIX, is_sidecar_of, read_sidecar, sidecar_text, stems_of
+from batchveo.storage.base import Disk, DownloadFailed
 from batchveo.storage.mp4 import PassingMp4
-from batchveo.storage.objects import Head, Objects, Refused, Small
+from batchveo.storage.object_errors import StoreRefused
+from batchveo.storage.objects import Head, Objects, SmallObject
+from batchveo.storage.sidecar import is_sidecar_of, parse_sidecar, sidecar_text
+from batchveo.storage.video_file import stems_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -37,162 +39,164 @@ if TYPE_CHECKING:
     from obstore import UpdateVersion
 
 BLOCK_BYTES = 1024 * 1024
-"""How much is gathered before it is hashed and handed to the upload."""
+"""Bytes that are gathered before they are hashed and uploaded."""
 ROUNDS = 4
-"""How often two writers may get into each other's way before this one leaves it to its next try."""
+"""How often two writers may conflict before this one leaves the video to its next try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a sidecar of ours says of its video, and which version of the sidecar says so."""
+    """Size and hash in a sidecar of ours, and the version of that sidecar."""
 
     size: object
     sha256: object
     version: UpdateVersion
 
     @classmethod
-    def of(cls, sidecar: Small, job: Job) -> Claim | None:
-        """The claim of this job's generation; ``None`` where it is another's, or no sidecar at all."""
-        says = read_sidecar(sidecar.content)
-        if says is None or not is_sidecar_of(job, says):
+    def parse(cls, sidecar: SmallObject, job: Job) -> Claim | None:
+        """The claim of this job's generation; ``None`` if the object is another's sidecar or none."""
+        content = parse_sidecar(sidecar.content)
+        if content is None or not is_sidecar_of(job, content):
             return None
-        return cls(says.get("bytes"), says.get("sha256"), sidecar.version)
+        return cls(content.get("bytes"), content.get("sha256"), sidecar.version)
 
-    def fits(self, size: int, sha256: str) -> bool:
-        """Whether it tells of a video of that length and hash."""
+    def has_video(self, size: int, sha256: str) -> bool:
+        """Whether it is the claim of a video of that length and hash."""
         return (self.size, self.sha256) == (size, sha256)
 
 
 @dataclass(frozen=True, slots=True)
-class BucketShelf:
-    """Puts videos under the prefix of ``objects``."""
+class BucketStorage:
+    """Uploads videos under the prefix of ``objects``."""
 
     objects: Objects
     disk: Disk
 
-    async def plan(self, job: Job) -> BucketSpot:
+    async def choose_target(self, job: Job) -> BucketTarget:
         """Choose the first name that is free or ours."""
         for stem in stems_of(job):
-            spot = BucketSpot(self.objects, job, stem, self.disk)
-            if await spot.look():
-                return spot
-        raise Refused(errno.EEXIST, "every name for this video is another's", f"{self.objects.url}/{job.stem}")
+            target = BucketTarget(self.objects, job, stem, self.disk)
+            if await target.look_up():
+                return target
+        raise StoreRefused(errno.EEXIST, "every name for this video is another's", f"{self.objects.url}/{job.stem}")
 
     def scope_of(self, error: OSError, job: Job) -> Scope:  # noqa: ARG002 - one shape for folders and buckets
-        """All that a store refuses is about the bucket, but for names that others have."""
+        """Every refusal concerns the bucket, except that all names are taken."""
         return Scope.JOB if error.errno == errno.EEXIST else Scope.DISK
 
-    def use_plain_name(self, job: Job) -> bool:  # noqa: ARG002 - a bucket takes any name
-        """There is no other to try."""
+    def use_plain_name(self, job: Job) -> bool:  # noqa: ARG002 - one shape for folders and buckets
+        """False: a bucket accepts any name."""
         return False
 
 
-class BucketSpot:
-    """The names of one job's video and sidecar. What was seen there last is kept until the next ``look``."""
+class BucketTarget:
+    """The names of one job's video and sidecar, and what the last ``look_up`` found there."""
 
     def __init__(self, objects: Objects, job: Job, stem: str, disk: Disk) -> None:
         self.objects = objects
         self.disk = disk
-        self.video = f"{stem}{SUFFIX}"
+        self.video = f"{stem}{VIDEO_SUFFIX}"
         self._job = job
-        self._sidecar = f"{stem}.json"
+        self._sidecar = f"{stem}{SIDECAR_SUFFIX}"
         self._head: Head | None = None
         self._claim: Claim | None = None
 
-    async def look(self) -> bool:
-        """Whether the name is free or ours. The video first: whoever sees ours there sees its sidecar too."""
-        self._head = await self.objects.head(self.video)
-        sidecar = await self.objects.small(self._sidecar)
-        self._claim = None if sidecar is None else Claim.of(sidecar, self._job)
+    async def look_up(self) -> bool:
+        """Whether the name is free or ours."""
+        # The video first: a writer that sees our video sees its sidecar too, which was there before it.
+        self._head = await self.objects.find_head(self.video)
+        sidecar = await self.objects.read_small(self._sidecar)
+        self._claim = None if sidecar is None else Claim.parse(sidecar, self._job)
         return self._head is None if sidecar is None else self._claim is not None
 
-    async def found(self) -> Downloaded | None:
-        """The video, where it stands whole as its sidecar says; it is read for that."""
+    async def find_video(self) -> Downloaded | None:
+        """The video, if it has the length and hash in its sidecar; it is read for that."""
         claim, head = self._claim, self._head
         if claim is None or head is None or head.size != claim.size:
             return None
-        standing = await self._standing(head)
-        return self._fetched(*standing) if standing is not None and claim.fits(*standing) else None
+        stored = await self._measure_video(head)
+        return self._downloaded(*stored) if stored is not None and claim.has_video(*stored) else None
 
-    async def holds(self, size: int, digest: _Hash) -> bool:  # noqa: ARG002 - an upload that broke off is begun anew
-        """Nothing of an earlier try."""
+    async def has_part(self, size: int, digest: _Hash) -> bool:  # noqa: ARG002 - one shape for folders and buckets
+        """False: a broken upload starts again."""
         return False
 
-    def taking(self, size: int, digest: _Hash) -> BucketTaking:  # noqa: ARG002 - from the start, always
+    def open_writer(self, size: int, digest: _Hash) -> BucketWriter:  # noqa: ARG002 - always from the start
         """Upload the video."""
-        return BucketTaking(self, digest)
+        return BucketWriter(self, digest)
 
-    async def claim(self, size: int, sha256: str) -> Downloaded | None:
-        """Let the sidecar tell of the video that comes; one that stands there whole by now is returned instead."""
-        text = self._text(size, sha256)
+    async def claim_name(self, size: int, sha256: str) -> Downloaded | None:
+        """Write the sidecar of the coming video; a whole video that is there by now is returned instead."""
+        text = self._sidecar_text(size, sha256)
         for number in range(ROUNDS):
             if self._claim is None:
                 if await self.objects.create(self._sidecar, text):
                     return None
-            elif self._claim.fits(size, sha256):
+            elif self._claim.has_video(size, sha256):
                 return None
-            elif number:  # what was seen before the download is old by now
-                if (theirs := await self.found()) is not None:
+            elif number:  # the first look was before the download, and is old by now
+                if (theirs := await self.find_video()) is not None:
                     return theirs
                 if await self.objects.replace(self._sidecar, text, self._claim.version):
                     return None
-            if not await self.look():
+            if not await self.look_up():
                 raise DownloadFailed(DownloadError(reason=f"{self._sidecar} became another job's meanwhile"))
-        raise self._rivalry()
+        raise self._conflict()
 
-    async def agree(self, size: int, sha256: str) -> Downloaded:
-        """What stands there, once the sidecar says the same: this video, or that of a writer who came later."""
+    async def confirm_video(self, size: int, sha256: str) -> Downloaded:
+        """The video that is there, once its sidecar agrees: this one, or that of a writer who came later."""
         for _ in range(ROUNDS):
-            await self.look()
+            await self.look_up()
             if self._claim is None or self._head is None:
                 break
-            if self._claim.fits(size, sha256):
-                return self._whole(size, sha256)
-            standing = await self._standing(self._head)
-            if standing is not None and self._claim.fits(*standing):
-                return self._fetched(*standing)
-            text = self._text(size, sha256)
-            if standing == (size, sha256) and await self.objects.replace(self._sidecar, text, self._claim.version):
-                return self._fetched(size, sha256)
-        raise self._rivalry()
+            if self._claim.has_video(size, sha256):
+                return self._check_size(size, sha256)
+            stored = await self._measure_video(self._head)
+            if stored is not None and self._claim.has_video(*stored):
+                return self._downloaded(*stored)
+            # Another writer's sidecar came between our claim and our video: the sidecar is written again.
+            text = self._sidecar_text(size, sha256)
+            if stored == (size, sha256) and await self.objects.replace(self._sidecar, text, self._claim.version):
+                return self._downloaded(size, sha256)
+        raise self._conflict()
 
-    def _whole(self, size: int, sha256: str) -> Downloaded:
+    def _check_size(self, size: int, sha256: str) -> Downloaded:
         if self._head is None or self._head.size != size:
             held = self._head.size if self._head else 0
             raise DownloadFailed(DownloadError(reason=f"the bucket holds {held} bytes of {size}"))
-        return self._fetched(size, sha256)
+        return self._downloaded(size, sha256)
 
-    async def _standing(self, head: Head) -> tuple[int, str] | None:
-        """Length and hash of the object, read anew."""
+    async def _measure_video(self, head: Head) -> tuple[int, str] | None:
+        """Length and hash of the object, which is read whole; ``None`` if it is gone."""
         digest = hashlib.sha256()
         try:
-            async for piece in self.objects.pieces(self.video, head):
+            async for piece in self.objects.read_pieces(self.video, head):
                 await self.disk(partial(digest.update, piece))
         except FileNotFoundError:
             return None
         return head.size, digest.hexdigest()
 
-    def _text(self, size: int, sha256: str) -> bytes:
+    def _sidecar_text(self, size: int, sha256: str) -> bytes:
         return sidecar_text(self._job, self.video, size, sha256).encode(errors="surrogatepass")
 
-    def _fetched(self, size: int, sha256: str) -> Downloaded:
+    def _downloaded(self, size: int, sha256: str) -> Downloaded:
         return Downloaded(folder=str(self.objects.url), file=self.video, bytes=size, sha256=sha256)
 
-    def _rivalry(self) -> DownloadFailed:
+    def _conflict(self) -> DownloadFailed:
         return DownloadFailed(DownloadError(reason=f"another writer is at work on {self.video}"))
 
 
-class BucketTaking:
-    """A video on its way into a bucket; what is not finished is given up."""
+class BucketWriter:
+    """Uploads one video; an upload that is not finished is aborted."""
 
-    def __init__(self, spot: BucketSpot, digest: _Hash) -> None:
+    def __init__(self, target: BucketTarget, digest: _Hash) -> None:
         self.size = 0
-        self._spot = spot
+        self._target = target
         self._digest = digest
-        self._passing = PassingMp4()
+        self._checker = PassingMp4()
         self._pieces: list[bytes] = []
         self._gathered = 0
-        self._upload = spot.objects.upload(spot.video)
+        self._upload = target.objects.open_upload(target.video)
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,39 +205,39 @@ class BucketTaking:
         with anyio.move_on_after(CLEANUP_SECONDS, shield=True):
             await self._upload.abort()
 
-    async def add(self, piece: bytes) -> None:
-        """Take the next piece."""
+    async def write(self, piece: bytes) -> None:
+        """Take the next piece; a full block is uploaded."""
         self._pieces.append(piece)
         self._gathered += len(piece)
         self.size += len(piece)
         if self._gathered >= BLOCK_BYTES:
-            await self._send()
+            await self._send_block()
 
-    async def keep(self) -> None:
-        """Keep nothing."""
+    async def keep_part(self) -> None:
+        """Nothing to keep: a broken upload starts again."""
 
-    async def discard(self) -> None:
-        """There is nothing: an upload that broke off is begun anew."""
+    async def discard_part(self) -> None:
+        """Nothing to delete: the upload is aborted at the end of the context."""
 
-    async def finish(self) -> Downloaded:
-        """Send the rest; claim the name, and only then let the video be seen."""
-        await self._send()
-        self._passing.end()
+    async def finish_video(self) -> Downloaded:
+        """Send the rest, claim the name, and only then make the video visible."""
+        await self._send_block()
+        self._checker.check_end()
         size, sha256 = self.size, self._digest.hexdigest()
-        theirs = await self._spot.claim(size, sha256)
+        theirs = await self._target.claim_name(size, sha256)
         if theirs is not None:
             return theirs
         await self._upload.complete()
-        return await self._spot.agree(size, sha256)
+        return await self._target.confirm_video(size, sha256)
 
-    async def _send(self) -> None:
+    async def _send_block(self) -> None:
         block = b"".join(self._pieces)
         self._pieces.clear()
         self._gathered = 0
         if block:
-            await self._spot.disk(partial(self._see, block))
+            await self._target.disk(partial(self._hash_block, block))
             await self._upload.write(block)
 
-    def _see(self, block: bytes) -> None:
+    def _hash_block(self, block: bytes) -> None:
         self._digest.update(block)
-        self._passing.add(block)
+        self._checker.add_piece(block)

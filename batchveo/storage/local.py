@@ -1,71 +1,108 @@
-"""A folder as a place for videos: a part beside its name, then fsync and a rename."""
+"""A folder as storage: a part beside the final name, then fsync and a rename that replaces nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
+from batchveo.core.destination import BESIDE, VIDEO_SUFFIX, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
-from batchveo.core.sidecar_location import BESIDE, Sidecars
-from batchveo.storage.base import DownloadFailed
-from batchveo.storage.block_writer import Blocks, Disk
-from batchveo.storage.disk_errors import NAME_ERRORS, scope_of
-from batchveo.storage.local_files import SUFFIX, VideoFile, is_ours, longest_name, measure, no_name_left, stems_of
-from batchveo.storage.mount_guard import FolderGone, MountGuard
+from batchveo.storage.base import Disk, DownloadFailed
+from batchveo.storage.file_system import NAME_ERRORS, longest_name, measure_file, nearest_folder, scope_of
 from batchveo.storage.mp4 import PassingMp4, check_mp4
+from batchveo.storage.video_file import VideoFile, find_own_video, no_name_left, stems_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from hashlib import _Hash
+
+ANOTHER_DRIVE = "it is on another drive than before; is its own mounted?"
+BLOCK_BYTES = 2 * 1024 * 1024
+"""Bytes that are gathered before a thread writes and hashes them."""
+
+
+class FolderGone(OSError):
+    """The output folder cannot be made, or its drive is gone: no other video would fare better."""
+
+
+class MountGuard:
+    """Notices that the output folder is on another device: an unmounted drive leaves an empty folder, or none."""
+
+    def __init__(self) -> None:
+        self._device: int | None = None
+        self._last: Path | None = None
+
+    def make_folder(self, folder: Path) -> None:
+        """Make ``folder`` if it is absent, unless its drive is gone; raises ``FolderGone``.
+
+        A network folder may come back under another device number: the newest video shows that it is the same.
+        """
+        try:
+            known = self._device in (None, nearest_folder(folder).stat().st_dev) or self._has_newest()
+            if known:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._device = folder.stat().st_dev
+        except OSError as error:
+            raise FolderGone(error.errno, error.strerror, str(folder)) from None
+        if not known:
+            raise FolderGone(errno.ENODEV, ANOTHER_DRIVE, str(folder))
+
+    def remember_newest(self, video: Path) -> None:
+        """Remember the video that was written last."""
+        self._last = video
+
+    def _has_newest(self) -> bool:
+        return self._last is not None and os.path.lexists(self._last)
 
 
 @dataclass(frozen=True, slots=True)
-class FolderShelf:
-    """Puts videos into ``folder``; ``writer`` and ``sidecars``: see ``VideoFile.plan``."""
+class FolderStorage:
+    """Writes videos to ``folder``; ``writer`` and ``sidecars``: see ``VideoFile``."""
 
     folder: Path
     disk: Disk
     writer: str = ""
     sidecars: Sidecars = BESIDE
+    guard: MountGuard = field(default_factory=MountGuard, init=False)
     _plain: set[int] = field(default_factory=set, init=False)
     """Numbers of the jobs whose own names the file system refuses."""
-    _guard: MountGuard = field(default_factory=MountGuard, init=False)
 
-    async def plan(self, job: Job) -> FolderSpot:
+    async def choose_target(self, job: Job) -> FolderTarget:
         """Choose the file. Raises ``FolderGone`` if the folder cannot be used, else ``OSError``."""
-        self._guard.check(self.folder)
-        file = next(self.places(job), None)
-        if file is None:
-            raise no_name_left(self.folder, job)
-        return FolderSpot(file, job, self)
+        self.guard.make_folder(self.folder)
+        plain = job.seq in self._plain
+        return FolderTarget(
+            VideoFile.choose(self.folder, job, writer=self.writer, sidecars=self.sidecars, plain=plain), job, self
+        )
 
-    def places(self, job: Job) -> Iterator[VideoFile]:
+    def iter_choices(self, job: Job) -> Iterator[VideoFile]:
         """The files that the video of ``job`` may become, the best first."""
         plain = job.seq in self._plain
-        return VideoFile.places(self.folder, job, writer=self.writer, sidecars=self.sidecars, plain=plain)
+        return VideoFile.iter_choices(self.folder, job, writer=self.writer, sidecars=self.sidecars, plain=plain)
 
     def scope_of(self, error: OSError, job: Job) -> Scope:
-        """By its number, or else by whether another file can be written."""
+        """By the number of the error, or else by whether another file can be written."""
         if isinstance(error, FolderGone):
             return Scope.DISK
-        return scope_of(error, lambda: self._write_another(job))
+        return scope_of(error, lambda: self._write_trial(job))
 
     def use_plain_name(self, job: Job) -> bool:
-        """From now on give the video of ``job`` a name that any file system takes; false if it has that."""
+        """From now on give the video of ``job`` a name that any file system accepts; false if it has that."""
         if job.seq in self._plain:
             return False
         self._plain.add(job.seq)
         return True
 
-    def _write_another(self, job: Job) -> None:
-        self._guard.check(self.folder)
-        folders = [self.folder, *([self.sidecars.folder] if self.sidecars.folder else [])]
-        for folder in folders:
-            part = VideoFile.trial(folder, job)
+    def _write_trial(self, job: Job) -> None:
+        self.guard.make_folder(self.folder)
+        for folder in filter(None, (self.folder, self.sidecars.folder)):
+            part = VideoFile.trial_part(folder, job)
             try:
                 with VideoFile.open_part(part, keep=0) as out:
                     out.write(b"-")
@@ -73,137 +110,161 @@ class FolderShelf:
                 with suppress(OSError):
                     part.unlink()
 
-    def put(self, path: Path) -> None:
-        """Remember that a video was put there."""
-        self._guard.put(path)
-
 
 @dataclass(frozen=True, slots=True)
-class FolderSpot:
+class FolderTarget:
     """The file of one job's video."""
 
     file: VideoFile
     job: Job
-    shelf: FolderShelf
+    storage: FolderStorage
 
-    @property
-    def disk(self) -> Disk:
-        """Where work that waits for the disk is done."""
-        return self.shelf.disk
+    async def find_video(self) -> Downloaded | None:
+        """The video, if a run left it whole just before it died."""
+        found = self.find_own()
+        if found is not None:
+            with suppress(OSError):
+                self.file.part.unlink()  # its second name, if the death came between the two
+        return found
 
-    async def found(self) -> Downloaded | None:
-        """The video, where a run left it whole just before it died."""
-        found = is_ours(self.file.path, self.job, sidecars=self.shelf.sidecars)
-        if found is None:
-            return None
-        with suppress(OSError):
-            self.file.part.unlink()  # its second name, if the death came between the two
-        return fetched(self.file.path, *found)
+    def find_own(self) -> Downloaded | None:
+        """The video of this job, whole under its name; blocks."""
+        found = find_own_video(self.file.path, self.job, sidecars=self.storage.sidecars)
+        return None if found is None else _downloaded(self.file.path, *found)
 
-    async def holds(self, size: int, digest: _Hash) -> bool:
+    async def has_part(self, size: int, digest: _Hash) -> bool:
         """Whether the part is still as it was left."""
         try:
-            return await self.disk(lambda: measure(self.file.part)) == (size, digest.hexdigest())
+            return await self.storage.disk(lambda: measure_file(self.file.part)) == (size, digest.hexdigest())
         except FileNotFoundError:
             return False
 
-    def taking(self, size: int, digest: _Hash) -> FolderTaking:
+    def open_writer(self, size: int, digest: _Hash) -> FolderWriter:
         """Write to the part."""
-        # what comes behind an earlier try is checked when it is whole
-        passing = None if size else PassingMp4()
-        return FolderTaking(self, Blocks(self.file.part, digest, size=size, disk=self.disk, passing=passing))
+        return FolderWriter(self, size, digest)
 
 
-def fetched(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Downloaded:
-    """The video as the state records it."""
-    return Downloaded(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)
+class FolderWriter:
+    """Writes the part of one video in blocks, so that waiting for the disk delays nobody else.
 
+    The part is opened with the first block: a small video is opened, written, hashed and finished by one thread at
+    one go. What is not finished stays as a part.
+    """
 
-class FolderTaking:
-    """A video on its way into a folder. What is not finished stays as a part."""
-
-    def __init__(self, spot: FolderSpot, blocks: Blocks) -> None:
-        self._spot = spot
-        self._blocks = blocks
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._blocks.size
+    def __init__(self, target: FolderTarget, size: int, digest: _Hash) -> None:
+        self.size = size
+        self._target = target
+        self._part = target.file.part
+        self._disk = target.storage.disk
+        self._kept = size
+        self._digest = digest
+        # the rest of an earlier try is checked with the whole file, by check_mp4
+        self._checker = None if size else PassingMp4()
+        self._out: BinaryIO | None = None
+        self._pieces: list[bytes] = []
+        self._gathered = 0
 
     async def __aenter__(self) -> Self:
-        self._blocks.__enter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._blocks.__exit__(*exc)
+        if self._out is not None:
+            self._out.close()
 
-    async def add(self, piece: bytes) -> None:
-        """Take the next piece."""
-        await self._blocks.add(piece)
+    async def write(self, piece: bytes) -> None:
+        """Take the next piece; a full block is written. Raises ``OSError`` or ``NotAnMp4``."""
+        self._pieces.append(piece)
+        self._gathered += len(piece)
+        self.size += len(piece)
+        if self._gathered >= BLOCK_BYTES:
+            await self._disk(self.write_block)
 
-    async def keep(self) -> None:
+    async def keep_part(self) -> None:
         """Write what is gathered."""
-        await self._spot.disk(self._blocks.write)
+        await self._disk(self.write_block)
 
-    async def discard(self) -> None:
-        """Remove the part, unless another process has put its own there: nothing of it is of use."""
-        part = self._spot.file.part
-        if self._blocks.owns(part):
+    async def discard_part(self) -> None:
+        """Remove the part, unless another process has put its own there."""
+        if self._owns_part():
             with suppress(OSError):
-                part.unlink()
+                self._part.unlink()
 
-    async def finish(self) -> Downloaded:
+    async def finish_video(self) -> Downloaded:
         """Write, check, sync, rename: one wait for the disk."""
-        done = await self._spot.disk(self._finish)
-        self._spot.shelf.put(Path(done.folder) / done.file)
+        done = await self._disk(self._finish_video)
+        self._target.storage.guard.remember_newest(Path(done.folder) / done.file)
         return done
 
-    def _finish(self) -> Downloaded:
-        blocks, spot = self._blocks, self._spot
-        blocks.write()
-        part = spot.file.part
-        # a worker that was taken for dead may have been at it too: the first to finish is the one
-        found = is_ours(spot.file.path, spot.job, sidecars=spot.shelf.sidecars)
-        if found:
-            with suppress(OSError):
-                part.unlink()
-            return fetched(spot.file.path, *found)
-        if not blocks.owns(part):
-            raise DownloadFailed(DownloadError(reason="another process fetches this video too"))
-        check_mp4(part)
-        return self._put(blocks.size, blocks.hexdigest())
+    def write_block(self) -> None:
+        """Write and hash what is gathered; blocks. Raises ``NotAnMp4`` as soon as the body cannot be one."""
+        if self._out is None:
+            self._out = VideoFile.open_part(self._part, keep=self._kept)
+        for piece in self._pieces:
+            self._out.write(piece)
+            self._digest.update(piece)
+            if self._checker is not None:
+                self._checker.add_piece(piece)
+        self._pieces.clear()
+        self._gathered = 0
+        self._out.flush()
 
-    def _put(self, size: int, sha256: str) -> Downloaded:
-        """Give the part its name; the next one if the file system refuses it, or somebody has it by now."""
-        spot = self._spot
-        standing = self._standing(size, sha256)
-        if standing is not None:
-            with suppress(OSError):
-                spot.file.part.unlink()
-            return fetched(standing, size, sha256)
+    def _owns_part(self) -> bool:
+        """Whether the part is still the file that was written to, and not one of another process."""
+        try:
+            return self._out is not None and os.path.samestat(os.fstat(self._out.fileno()), self._part.lstat())
+        except FileNotFoundError:
+            return False
+
+    def _finish_video(self) -> Downloaded:
+        self.write_block()
+        # A worker that was given up may have written this video too: the first to finish wins.
+        found = self._target.find_own()
+        if found is not None:
+            return self._drop_part(found)
+        if not self._owns_part():
+            raise DownloadFailed(DownloadError(reason="another process fetches this video too"))
+        check_mp4(self._part)
+        return self._publish(self.size, self._digest.hexdigest())
+
+    def _publish(self, size: int, sha256: str) -> Downloaded:
+        """Give the part its name; the next one if the file system refuses it or another file has it by now."""
+        target = self._target
+        same = self._find_without_sidecar(size, sha256)
+        if same is not None:
+            return self._drop_part(_downloaded(same, size, sha256))
         tried: set[Path] = set()
-        for file in chain([spot.file], spot.shelf.places(spot.job)):
+        for file in chain([target.file], target.storage.iter_choices(target.job)):
             if file.path in tried:
                 continue
             tried.add(file.path)
             try:
-                notes = replace(file, part=spot.file.part).finish(spot.job, size=size, sha256=sha256)
+                notes = replace(file, part=self._part).publish_part(target.job, size=size, sha256=sha256)
             except OSError as error:
                 if not isinstance(error, FileExistsError) and error.errno not in NAME_ERRORS:
                     raise
             else:
-                return fetched(file.path, size, sha256, notes)
-        raise no_name_left(spot.shelf.folder, spot.job)
+                return _downloaded(file.path, size, sha256, notes)
+        raise no_name_left(target.storage.folder, target.job)
 
-    def _standing(self, size: int, sha256: str) -> Path | None:
-        """The video, where a run left it whole just before it died and no sidecar tells so."""
-        shelf, job = self._spot.shelf, self._spot.job
-        if shelf.sidecars.written:
+    def _drop_part(self, found: Downloaded) -> Downloaded:
+        """The video that is there already; the part has no use."""
+        with suppress(OSError):
+            self._part.unlink()
+        return found
+
+    def _find_without_sidecar(self, size: int, sha256: str) -> Path | None:
+        """The video, if no sidecars are written and a run left it whole just before it died."""
+        storage, job = self._target.storage, self._target.job
+        if storage.sidecars.written:
             return None
-        for stem in stems_of(job, longest=longest_name(shelf.folder)):
-            path = shelf.folder / f"{stem}{SUFFIX}"
+        for stem in stems_of(job, longest=longest_name(storage.folder)):
+            path = storage.folder / f"{stem}{VIDEO_SUFFIX}"
             with suppress(OSError):
-                if path.stat().st_size == size and measure(path) == (size, sha256) and not path.is_symlink():
+                if path.stat().st_size == size and measure_file(path) == (size, sha256) and not path.is_symlink():
                     return path
         return None
+
+
+def _downloaded(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Downloaded:
+    """The video as the database records it."""
+    return Downloaded(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 MOST_BOXES = 10_000
 HEADER = 16
-"""Bytes that tell a box's kind and length, at most."""
+"""Most bytes of a box header: kind and length."""
 _SHORT_HEADER = 8
 _BEGINNINGS = ("ftyp", "styp", "free", "skip", "wide")
 
@@ -16,19 +16,19 @@ class NotAnMp4(ValueError):
     """The file is not an MP4, or not all of it."""
 
 
-class Boxes:
-    """The boxes of a file, header by header. ``next`` is where the next header stands, in bytes from the start."""
+class BoxList:
+    """The boxes of a file, header by header. ``next`` is the offset of the next header, in bytes."""
 
     def __init__(self) -> None:
         self.next = 0
         self._kinds: list[str] = []
         self._open = False
 
-    def see(self, header: bytes) -> None:
-        """Take the ``HEADER`` bytes at ``next``, fewer only where the file ends; raises ``NotAnMp4``."""
+    def add_header(self, header: bytes) -> None:
+        """Take the ``HEADER`` bytes at ``next``, fewer only at the end of the file; raises ``NotAnMp4``."""
         if len(self._kinds) == MOST_BOXES:
             raise NotAnMp4(f"an MP4 of more than {MOST_BOXES} boxes")
-        kind, length = _box(header)
+        kind, length = _parse_header(header)
         if not self._kinds and kind not in _BEGINNINGS:
             raise NotAnMp4(f"not an MP4: it begins with {repr(header)[1:]}")
         self._kinds.append(kind)
@@ -36,11 +36,11 @@ class Boxes:
         self.next += length
 
     @property
-    def last(self) -> bool:
-        """Whether no further header can come."""
+    def is_last(self) -> bool:
+        """Whether no further header can follow."""
         return self._open
 
-    def end(self, size: int) -> None:
+    def check_end(self, size: int) -> None:
         """Raise ``NotAnMp4`` unless the boxes fill ``size`` bytes and hold a type, an index and media data."""
         if size == 0:
             raise NotAnMp4("an empty file")
@@ -56,52 +56,52 @@ class Boxes:
 
 
 class PassingMp4:
-    """Checks an MP4 that comes in pieces, while it passes; keeps no more of it than a header."""
+    """Checks an MP4 that comes in pieces; keeps no more of it than a header."""
 
     def __init__(self) -> None:
-        self._boxes = Boxes()
+        self._boxes = BoxList()
         self._size = 0
         self._held = b""
 
-    def add(self, piece: bytes) -> None:
-        """Look at the next piece; raises ``NotAnMp4`` as soon as that is clear."""
+    def add_piece(self, piece: bytes) -> None:
+        """Check the next piece; raises ``NotAnMp4`` as soon as the file cannot be one."""
         self._size += len(piece)
-        if not self._wants(self._size):
+        if not self._has_header(self._size):
             return
         seen = self._held + piece
         first = self._size - len(seen)
-        while self._wants(self._size - HEADER + 1):
+        while self._has_header(self._size - HEADER + 1):
             at = self._boxes.next - first
-            self._boxes.see(seen[at : at + HEADER])
+            self._boxes.add_header(seen[at : at + HEADER])
         self._held = seen[max(0, self._boxes.next - first) :]
 
-    def end(self) -> None:
-        """Raise ``NotAnMp4`` unless what passed was a whole MP4."""
-        while self._wants(self._size):
+    def check_end(self) -> None:
+        """Raise ``NotAnMp4`` unless the pieces were a whole MP4."""
+        while self._has_header(self._size):
             at = self._boxes.next - (self._size - len(self._held))
-            self._boxes.see(self._held[at : at + HEADER])
-        self._boxes.end(self._size)
+            self._boxes.add_header(self._held[at : at + HEADER])
+        self._boxes.check_end(self._size)
 
-    def _wants(self, end: int) -> bool:
+    def _has_header(self, end: int) -> bool:
         """Whether the next header begins before byte ``end``."""
-        return not self._boxes.last and self._boxes.next < end
+        return not self._boxes.is_last and self._boxes.next < end
 
 
 def check_mp4(path: Path) -> None:
     """Raise ``NotAnMp4`` unless the file's boxes are whole and hold a type, an index and media data.
 
-    Reads box headers only. ``OSError`` where the file cannot be read.
+    Reads box headers only. Raises ``OSError`` if the file cannot be read.
     """
     size = path.stat().st_size
-    boxes = Boxes()
+    boxes = BoxList()
     with path.open("rb") as file:
-        while not boxes.last and boxes.next < size:
+        while not boxes.is_last and boxes.next < size:
             file.seek(boxes.next)
-            boxes.see(file.read(HEADER))
-    boxes.end(size)
+            boxes.add_header(file.read(HEADER))
+    boxes.check_end(size)
 
 
-def _box(header: bytes) -> tuple[str, int]:
+def _parse_header(header: bytes) -> tuple[str, int]:
     """Kind and length in bytes; 0 for a box that ends with the file."""
     if len(header) < _SHORT_HEADER:
         raise NotAnMp4("an MP4 cut short: it ends inside a box header")

@@ -1,4 +1,4 @@
-"""What is in a video file: picture, length, sound (PyAV, the extra ``media``)."""
+"""The headers of a video file: picture, length, sound (PyAV, the extra ``media``)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 MOST_PIXELS = 4096 * 4096
-"""Of a frame; a file of some kilobytes may claim, and fill, gigabytes."""
+"""Most pixels of a frame: a file of some kilobytes may claim, and fill, gigabytes."""
 
 
-class Unreadable(ValueError):
+class UnreadableVideo(ValueError):
     """The file holds no video that can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What the file's headers tell; ``None`` where they do not say.
+    """The content of the headers; ``None`` for a value that they lack.
 
     ``width`` and ``height`` are in pixels, ``duration`` in seconds, ``frame_rate`` in frames a second, exactly;
     ``frames`` is how many pictures the index lists, ``sample_rate`` is in hertz.
@@ -55,29 +55,29 @@ def can_probe() -> bool:
     return find_spec("av") is not None
 
 
-def probe(path: Path) -> MediaInfo:
+def probe_video(path: Path) -> MediaInfo:
     """Read the headers of the file at ``path``; nothing is decoded.
 
-    Raises ``Unreadable`` for what is no video, ``OSError`` where the file cannot be read, ``UsageError`` where
-    PyAV is not installed.
+    Raises ``UnreadableVideo`` if the file is no video, ``OSError`` if it cannot be read, ``UsageError`` if PyAV is
+    not installed.
     """
     try:
         import av
     except ImportError:
         raise UsageError("looking into videos needs PyAV: pip install 'batchveo[media]'") from None
-    with path.open("rb"):  # so that a missing file says so as every other one does
+    with path.open("rb"):  # a missing file raises FileNotFoundError, not an error of PyAV
         pass
     try:
-        with opened(path) as container:
-            return _info(container)
+        with open_video(path) as container:
+            return _read_info(container)
     except (av.FFmpegError, ValueError) as error:
-        raise Unreadable(f"not a readable video: {getattr(error, 'strerror', None) or error}") from None
+        raise UnreadableVideo(f"not a readable video: {getattr(error, 'strerror', None) or error}") from None
 
 
-def opened(path: Path) -> InputContainer:
+def open_video(path: Path) -> InputContainer:
     """The file at ``path`` as an MP4 and nothing else: other kinds of files make FFmpeg open more files.
 
-    Frames of more than ``MOST_PIXELS`` are not decoded, neither to look for what the headers leave out nor later.
+    Frames of more than ``MOST_PIXELS`` are not decoded, neither to complete the headers nor later.
     Raises what PyAV raises.
     """
     import av
@@ -89,19 +89,19 @@ def opened(path: Path) -> InputContainer:
     return container
 
 
-def _info(container: InputContainer) -> MediaInfo:
+def _read_info(container: InputContainer) -> MediaInfo:
     if not container.streams.video:
-        raise Unreadable("the file holds no picture")
+        raise UnreadableVideo("the file holds no picture")
     video = container.streams.video[0]
-    if not video.width or not video.height:  # also where the decoder would not take so large a picture
-        raise Unreadable("its picture has no size, or too large a one")
+    if not video.width or not video.height:  # also if the decoder refuses so large a picture
+        raise UnreadableVideo("its picture has no size, or too large a one")
     sound = container.streams.audio[0] if container.streams.audio else None
     rate = video.average_rate
     return MediaInfo(
         width=video.width,
         height=video.height,
         frame_rate=Fraction(rate.numerator, rate.denominator) if rate else None,
-        duration=_seconds(container),
+        duration=_read_duration(container),
         frames=video.frames or None,
         video_codec=video.codec_context.name,
         pixel_format=video.codec_context.pix_fmt,
@@ -112,7 +112,7 @@ def _info(container: InputContainer) -> MediaInfo:
     )
 
 
-def _seconds(container: InputContainer) -> float | None:
+def _read_duration(container: InputContainer) -> float | None:
     video = container.streams.video[0]
     if video.duration is not None and video.time_base is not None:
         return round(float(video.duration * video.time_base), 6)

@@ -1,18 +1,29 @@
-"""How a state file is opened: checked, private to its owner, durable, at the newest schema."""
+"""An open database: its transactions, and how its file is opened.
+
+The file is checked, private to its owner, durable, and at the newest schema.
+"""
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
-from batchveo.core.hints import pasteable
+from batchveo.core.hints import format_command
 from batchveo.store import file_locks
+from batchveo.store.file_locks import RunLock
+
+logger = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x62766A31
-"""``PRAGMA application_id`` of a state file ("bvj1"), so that another program's file is not taken for one."""
+"""``PRAGMA application_id`` of our databases ("bvj1"): another program's file is refused by it."""
 
 STEPS = (
     "first_schema",
@@ -24,30 +35,145 @@ STEPS = (
     "normal_keys",
     "run_options_and_key_prints",
 )
-"""The migrations, in their order; a test holds them against ``migrations.migrations``."""
+"""The migrations, in their order; a test compares them with ``migrations.migrations``."""
 
-# the table is that of sqlite-utils' migrations, without which this can be read: it takes long to import
+# the table of sqlite-utils, read without sqlite-utils, which takes long to import
 HAS_STEPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
 STEPS_OF = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'batchveo'"
 
 PAGE_BYTES = 8192
-"""Of new states: a million jobs move into pages of this size in a sixth less time than into SQLite's 4,096."""
+"""Of new databases: a million jobs move into such pages in a sixth less time than into SQLite's 4,096."""
 BUSY_SECONDS = 30.0
-"""How long a statement waits for another process's write to end."""
-
+"""The longest wait of a statement for another process's write."""
 LOOK_SECONDS = 2.0
-"""The same for a look that a run can do without."""
+"""The same for a reading that a run can do without."""
+
+
+class Connection:
+    """An open database; one connection, one thread. Writes go through ``transaction``."""
+
+    def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
+        self.path = expand_home(path)
+        self.lock = RunLock(self.path)
+        self._sharing = False
+        self._lost: BaseException | None = None
+        """Why SQLite rolled back earlier writes of the open transaction."""
+        self.db = open_for_writing(self.path) if writing else open_for_reading(self.path)
+
+    def close(self) -> None:
+        """Close the file and release the run lock."""
+        self.db.close()
+        self.lock.release()
+
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Let writes share transactions, and so fsyncs: each is on disk for good only after the next ``flush``.
+
+        Each is still whole or absent, and visible at once to this connection. After a loss every ``flush`` raises until
+        the end: nothing may be built on a write that is gone. The end flushes.
+        """
+        self._sharing = True
+        try:
+            yield
+        finally:
+            self._sharing = False
+            self.flush()
+
+    @property
+    def unflushed(self) -> bool:
+        """Whether a write is not on disk for good."""
+        return self.db.in_transaction or self._lost is not None
+
+    def flush(self) -> None:
+        """Put all writes on disk; raises ``sqlite3.Error`` if that fails, and then none of them is there."""
+        try:
+            if self._lost is not None:
+                raise self._lost  # noqa: TRY301 - it fails here for the caller
+            self._commit()
+        except BaseException as error:
+            self._lost = error if self._sharing else None
+            raise
+        finally:
+            self._roll_back()
+
+    def _commit(self) -> None:
+        if self.db.in_transaction:
+            began = time.perf_counter()
+            self.db.execute("COMMIT")
+            logger.debug("committed %s in %.1f ms", self.path.name, 1000 * (time.perf_counter() - began))
+
+    def _roll_back(self) -> None:
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+            logger.debug("rolled back %s", self.path.name)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing. Inside another transaction it is a part of that, all or nothing by itself."""
+        return self._open_part() if self.db.in_transaction else self._open_whole()
+
+    @contextmanager
+    def _open_whole(self) -> Iterator[None]:
+        lost, changes = self._lost, self.db.total_changes
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            if not (self._sharing and self.db.total_changes > changes):
+                self._commit()
+        except BaseException:
+            self._lost = lost  # no write of others was in this transaction
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def _open_part(self) -> Iterator[None]:
+        self.db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            try:
+                self._roll_back_part()
+            finally:
+                if not self.db.in_transaction:
+                    self._lost = self._lost or error
+            raise
+        self.db.execute("RELEASE part")
+
+    def _roll_back_part(self) -> None:
+        if self.db.in_transaction:  # else SQLite has rolled back everything, as it does when the disk is full
+            self.db.execute("ROLLBACK TO part")
+            self.db.execute("RELEASE part")
+
+
+class Part:
+    """Base of the store's parts: methods that belong together, over the connection that all parts share."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection.db
+        self._transaction = connection.transaction
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, on a connection that is not a ``Connection``'s."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection that may write; the file is made, and brought to the newest schema, where needed."""
+    """A connection that may write; the file is made, or migrated to the newest schema, if needed."""
     try:
         _make_private(path)
         connection = _connect(path, seconds=BUSY_SECONDS)
     except (OSError, sqlite3.DatabaseError) as error:
-        raise unusable(path, error) from None
+        raise explain_unusable(path, error) from None
     try:
-        _check(path, connection)
+        _check_owner(path, connection)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of no effect on a file that has pages
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: an intent that is forgotten in a power cut is a video paid twice
@@ -57,7 +183,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         _migrate(connection)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise unusable(path, error) from None
+        raise explain_unusable(path, error) from None
     except BaseException:
         connection.close()
         raise
@@ -67,22 +193,22 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist."""
     if not path.is_file():
-        make = pasteable("run", "MANIFEST", state=path)
+        make = format_command("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
         connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
-        raise unusable(path, error) from None
+        raise explain_unusable(path, error) from None
     try:
-        _check(path, connection)
-        if not steps_of(connection).issuperset(STEPS):
+        _check_owner(path, connection)
+        if not read_steps(connection).issuperset(STEPS):
             connection.close()
             open_for_writing(path).close()
             return open_for_reading(path)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise unusable(path, error) from None
+        raise explain_unusable(path, error) from None
     except StateUnusable:
         connection.close()
         raise
@@ -90,7 +216,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def open_untouched(path: Path) -> sqlite3.Connection:
-    """A connection to what may be anybody's file, for a look: nothing is written, no schema brought up to date.
+    """A connection to any file, for one reading: nothing is written or migrated.
 
     Raises ``sqlite3.Error`` or ``OSError``.
     """
@@ -99,12 +225,12 @@ def open_untouched(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def unusable(path: Path, error: Exception) -> BatchveoError:
-    """What a person needs to hear: a full disk and another's write pass, the rest does not."""
-    # SQLite says of a missing lock that it is held, or that the disk has failed
-    why = file_locks.cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
+def explain_unusable(path: Path, error: Exception) -> BatchveoError:
+    """The error for a person, with the next step: a full disk and another process's write pass, the rest does not."""
+    # SQLite reports a file system without locks as a held lock, or as a disk that has failed
+    why = file_locks.find_cause(path.parent) if str(error) in ("database is locked", "disk I/O error") else None
     if why is not None:
-        return file_locks.missing(path, why)
+        return file_locks.explain_missing(path, why)
     if is_full(error):
         return DiskTrouble(f"the state {path} cannot be written: {error}")
     if str(error) == "database is locked":
@@ -119,7 +245,7 @@ def unusable(path: Path, error: Exception) -> BatchveoError:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether the disk has no room; SQLite says so in words only, and of a file size limit as an I/O error."""
+    """Whether the disk is full; SQLite reports it in words only, and a file size limit as an I/O error."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return full or str(error) in ("database or disk is full", "disk I/O error")
 
@@ -137,12 +263,10 @@ def _connect(path: Path, *, seconds: float) -> sqlite3.Connection:
 
 
 def _never_changes(path: Path) -> bool:
-    """Whether the file is on a read-only file system, where SQLite cannot make what readers share, and is whole.
-
-    What a run was writing when it was copied stands in the file beside it, and would be missed.
-    """
+    """Whether the file is whole and on a read-only file system, where readers cannot make the files they share."""
+    # writes of a run that was copied while it went on are in the file beside it, and would be missed
     try:
-        rest = Path(f"{path}-wal").stat().st_size  # one look: the last connection that closes removes it
+        rest = Path(f"{path}-wal").stat().st_size  # not exists() before: the last connection that closes removes it
     except FileNotFoundError:
         rest = 0
     return rest == 0 and hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
@@ -154,13 +278,13 @@ def _connect_unchanging(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file that is another program's, or a newer batchveo's, before anything is written to it."""
+def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise ``StateUnusable`` for another program's file, or a newer batchveo's, before anything is written to it."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not (application == 0 and empty):
         raise StateUnusable(f"{path} is a database of another program; --state names another file")
-    newer = steps_of(connection).difference(STEPS)
+    newer = read_steps(connection).difference(STEPS)
     if newer:
         raise StateUnusable(
             f"the state {path} was written by a newer batchveo (it has {', '.join(sorted(newer))}); "
@@ -169,20 +293,20 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    if steps_of(connection).issuperset(STEPS):
+    if read_steps(connection).issuperset(STEPS):
         return
-    # only now: where pandas is installed, sqlite-utils takes half a second to import
+    # only now: with pandas installed, sqlite-utils takes half a second to import
     from sqlite_utils import Database
 
     from batchveo.store.migrations import migrations
 
-    # first of all: a death between the two must not leave what looks like another program's file
+    # first: if the process dies between the two, the file must not look like another program's
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     migrations.apply(Database(connection))
 
 
-def steps_of(db: sqlite3.Connection) -> set[str]:
-    """The migrations that a state file has been through; none of an empty one."""
+def read_steps(db: sqlite3.Connection) -> set[str]:
+    """The migrations that a database has had; none for an empty one."""
     if not db.execute(HAS_STEPS).fetchone():
         return set()
     return {row[0] for row in db.execute(STEPS_OF)}

@@ -12,14 +12,12 @@ from filelock import FileLock, Timeout
 from batchveo.core.errors import StateLocked, StateUnusable
 
 HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
-"""What a lock that somebody else holds answers; everything else is about the file system."""
+"""Errors of a lock that another process holds; every other error is about the file system."""
 
 
-def cause(folder: Path) -> str | None:
-    """Why no file in ``folder`` can be locked, in the system's words; ``None`` where that works, or nobody knows.
-
-    A file of its own is tried: to close one of SQLite's would let go of SQLite's locks.
-    """
+def find_cause(folder: Path) -> str | None:
+    """Why no file in ``folder`` can be locked, in the system's words; ``None`` if locks work, or nobody knows."""
+    # tried with a file of its own: to close one of SQLite's files would release SQLite's locks
     try:
         import fcntl
     except ImportError:  # Windows locks everywhere
@@ -35,8 +33,8 @@ def cause(folder: Path) -> str | None:
     return None
 
 
-def missing(path: Path, why: str) -> StateUnusable:
-    """What a person needs to hear: nobody else is at work, and where the file could be instead."""
+def explain_missing(path: Path, why: str) -> StateUnusable:
+    """The error for a person: no other run is active, and where the file could be instead."""
     return StateUnusable(
         f"{path} is on a file system without file locks ({why}), and without them two runs could buy the same "
         "video twice: name a state on a local disk with --state, or mount that folder with locks (NFS: without "
@@ -45,22 +43,22 @@ def missing(path: Path, why: str) -> StateUnusable:
 
 
 class RunLock:
-    """Held by a run for as long as it lives; the operating system frees it when the process dies."""
+    """Held by a run until it ends; the operating system frees it if the process dies."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
         self._lock = FileLock(f"{state}.lock", mode=0o600, thread_local=False)
 
     def acquire(self) -> None:
-        """Take the lock at once; raises ``StateLocked``, or ``StateUnusable`` where files cannot be locked."""
-        why = cause(self._state.parent)  # filelock would take it for a lock that is held, or pretend
+        """Take the lock at once; raises ``StateLocked``, or ``StateUnusable`` if files cannot be locked."""
+        why = find_cause(self._state.parent)  # filelock would report a held lock, or pretend to have one
         if why is not None:
-            raise missing(self._state, why)
+            raise explain_missing(self._state, why)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StateLocked("another run holds the state") from None
 
     def release(self) -> None:
-        """Let go; harmless when it is not held."""
+        """Release the lock; harmless if it is not held."""
         self._lock.release()

@@ -1,26 +1,31 @@
-"""How jobs come into the state."""
+"""How the jobs that manifests name are added to a database, and a preview of that."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import InputFile, JobSpec, JobState
-from batchveo.store.connection import Connection, Part, transaction
-from batchveo.store.former_ids import recognise
-from batchveo.store.runs import TAKE_ON_ALL
-from batchveo.store.sql import UNFINISHED, UNSETTLED
-from batchveo.store.staging import NAME, StagingTable, prepare
+from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
+from batchveo.store.mapping import UNFINISHED, UNSETTLED
+from batchveo.store.runs import SERVICES, TAKE_ON_ALL
+from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
+
+# -- adding
 
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
 COUNT_NAMED = "SELECT count(*) FROM temp.written"
-# the one look at every job that is named and known; the moves below go by what it found
+# the only reading of all jobs that are named and known; the statements below use its result
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
            jobs.meta != named.meta OR jobs.tries IS NOT named.tries
@@ -32,19 +37,20 @@ NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
     WHERE (SELECT count(*) FROM jobs) > (SELECT count(*) FROM temp.known)
     AND seq NOT IN (SELECT seq FROM temp.known) AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
     GROUP BY state"""
-# pending -> pending: a manifest may rename what is not submitted yet, and re-label anything
+# pending -> pending: a manifest may rename a job that is not submitted yet
 RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
+# any state -> the same: a manifest may change the labels of any job
 RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries)"""
-# pending -> pending: the run that names a job takes it on
+# any unfinished state -> the same: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
-# (any unsettled state) -> the same: what a manifest paid for is fetched, though this run chose other jobs of it
+# any unsettled state -> the same: videos that a manifest paid for are downloaded, though the run chose other jobs
 TAKE_ON_UNSETTLED = f"""UPDATE jobs SET run = :run WHERE state IN ({UNSETTLED})
     AND manifest IN (SELECT DISTINCT manifest FROM temp.named)"""
-# what is cancelled counts too: `retry` may put it back while this run goes on, which named it or did not
+# cancelled jobs count too: `retry` may make one pending while this run goes on
 NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
     = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""
 # (none) -> pending
@@ -69,7 +75,7 @@ TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What expanding the manifests did to the state."""
+    """What the manifests changed in the database."""
 
     named: int = 0
     new: int = 0
@@ -79,50 +85,50 @@ class Added:
 
     @property
     def known(self) -> int:
-        """Jobs that the state had already."""
+        """Jobs that the database had already."""
         return self.named - self.new
 
 
 class Importer(Part):
-    """Takes in what manifests name."""
+    """Adds the jobs that manifests name."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._path = connection.path
 
     def add_jobs(self, named: StagingTable | Iterable[JobSpec], *, run: int, now: float) -> Added:
-        """Take in what the manifests name: new jobs become pending, known ones stay what they are.
+        """Add named jobs: new ones become pending, known ones keep their state.
 
-        One transaction: where ``named`` raises, nothing is added.
+        One transaction: if ``named`` raises, nothing is added.
         """
         stamp = {"run": run, "now": now}
         if isinstance(named, StagingTable):
-            with named.joined(self._path) as db, transaction(db):
-                return _taken_in(db, stamp, partial=named.is_partial)
+            with named.attach_database(self._path) as db, transaction(db):
+                return _add_named(db, stamp, partial=named.is_partial)
         with self._transaction():
-            prepare(self._db)
-            self._db.executemany(NAME, map(JobRow.of, named))
-            return _taken_in(self._db, stamp)
+            make_tables(self._db)
+            self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
+            return _add_named(self._db, stamp)
 
     def read_input_file(self, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file kept in the state."""
+        """Media type and content of an input file that is kept in the database."""
         row = self._db.execute(INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]
 
 
-def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
-    """Move what the table ``named`` holds into the jobs of the same connection.
+def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
+    """Add the jobs of the table ``named`` to the jobs of the same connection.
 
-    ``partial``: the manifests name more than that, so nothing can be said of what they no longer name.
+    ``partial``: the manifests name more jobs, so it is not known which ones they no longer name.
     """
-    recognise(db)
-    _keep_inputs(db)
+    recognise_former_ids(db)
+    _add_inputs(db)
     db.execute(MATCH, stamp)
-    known = _by_state(db, KNOWN_BY_STATE)
-    gone = {} if partial else _by_state(db, NO_LONGER_NAMED)
+    known = _count_by_state(db, KNOWN_BY_STATE)
+    gone = {} if partial else _count_by_state(db, NO_LONGER_NAMED)
     renamed = db.execute(RENAME_PENDING).rowcount
     db.execute(RELABEL)
-    _take_on(db, stamp)
+    _assign_run(db, stamp)
     if partial:
         db.execute(TAKE_ON_UNSETTLED, stamp)
     named = db.execute(COUNT_NAMED).fetchone()[0]
@@ -132,12 +138,12 @@ def _taken_in(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: b
     return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone)
 
 
-def _by_state(db: sqlite3.Connection, query: str) -> dict[JobState, int]:
+def _count_by_state(db: sqlite3.Connection, query: str) -> dict[JobState, int]:
     return {JobState(row["state"]): row["jobs"] for row in db.execute(query)}
 
 
 def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) -> int:
-    """Add the jobs that the state has not; those whose file name is taken get one of their own."""
+    """Add the jobs that the database does not have; those whose file name is taken get one of their own."""
     new = db.execute(ADD_NAMED, stamp).rowcount
     namesakes = db.execute(NOT_ADDED).fetchall() if new < missing else []
     for row in namesakes:
@@ -148,24 +154,133 @@ def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) 
     return new
 
 
-def _take_on(db: sqlite3.Connection, stamp: Mapping[str, object]) -> None:
-    """Make what is named this run's business: most often that is all there is to do."""
+def _assign_run(db: sqlite3.Connection, stamp: Mapping[str, object]) -> None:
+    """Let the run take on the named jobs."""
+    # most often these are all unfinished jobs, and one row of the run says so
     if db.execute(NAMES_ALL).fetchone()[0]:
         db.execute(TAKE_ON_ALL, stamp)
     else:
         db.execute(TAKE_ON_NAMED, stamp)
 
 
-def _keep_inputs(db: sqlite3.Connection) -> None:
+def _add_inputs(db: sqlite3.Connection) -> None:
     for row in db.execute(NAMED_INPUTS).fetchall():
         for item in input_files(row["inputs"]):
             if not db.execute(HAS_INPUT, (item.sha256,)).fetchone():
-                db.execute(ADD_INPUT, (item.sha256, item.media_type, _content(item)))
+                db.execute(ADD_INPUT, (item.sha256, item.media_type, _read_content(item)))
 
 
-def _content(item: InputFile) -> bytes:
-    """The bytes of an input file, which must still be those that were validated."""
+def _read_content(item: InputFile) -> bytes:
+    """The bytes of an input file; raises ``UsageError`` if they are not those that were validated."""
     content = Path(item.path).read_bytes()
     if hashlib.sha256(content).hexdigest() != item.sha256:
         raise UsageError(f"{item.path} changed while the manifest was read; nothing was written, run again")
     return content
+
+
+# -- preview: before they are added
+
+# a file name is taken if a job of the database has it, also in another case or another Unicode form
+PREVIEW = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,
+        named.request, named.source, named.line, named.inputs, jobs.state,
+        jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold) AS taken
+    FROM temp.named LEFT JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
+PREVIEW_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
+    FROM temp.named ORDER BY position"""
+NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
+STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
+IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedJob:
+    """A named job as it would be in the database. ``state`` is ``None`` if the job is new.
+
+    ``taken``: a job of the database, or an earlier one of the same call, has its file name.
+    """
+
+    id: str
+    name: str
+    stem: str
+    model: str
+    request: Mapping[str, Any]
+    source: str
+    line: int | None
+    inputs: tuple[InputFile, ...]
+    state: JobState | None
+    taken: bool
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run that names it would submit it."""
+        return self.state in (None, JobState.PENDING)
+
+
+def preview_jobs(named: StagingTable, state: Path | None) -> Iterator[PreviewedJob]:
+    """Each job of ``named`` in its order; ``state`` is a database, or ``None`` if there is none yet."""
+    if state is not None:
+        Connection(state, writing=False).close()  # refuses other files, and migrates an older database
+    with nullcontext(named.connection) if state is None else named.attach_database(state) as db:
+        if state is not None:
+            recognise_former_ids(db)
+        yield from _preview_rows(db, PREVIEW_ALONE if state is None else PREVIEW)
+
+
+def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
+    folds: set[int] = set()
+    with closing(db.execute(query)) as rows:
+        for row in rows:
+            columns = dict(row)
+            key = hash(columns.pop("fold"))
+            columns["taken"] = bool(row["taken"]) or (row["state"] is None and key in folds)
+            folds.add(key)
+            columns["state"] = None if row["state"] is None else JobState(row["state"])
+            columns["inputs"] = input_files(row["inputs"])
+            yield PreviewedJob(**{**columns, "request": json.loads(row["request"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownJobs:
+    """How many of ``named`` jobs the database at ``path`` has, by their states.
+
+    ``services``: the names of the services of its runs.
+    """
+
+    path: Path
+    named: int
+    by_state: Mapping[str, int]
+    services: frozenset[str]
+
+    @property
+    def known(self) -> int:
+        """How many it has."""
+        return sum(self.by_state.values())
+
+
+def count_known_jobs(named: StagingTable, path: Path, *, any_will_do: bool = False) -> KnownJobs | None:
+    """How many jobs of ``named`` the database at ``path`` has, without a write or a lock.
+
+    ``None`` if it is no database of ours, or unreadable. ``any_will_do``: stop at the first known jobs.
+    """
+    try:
+        with closing(open_untouched(path)) as db:
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                return None
+            services = frozenset(row[0] for row in db.execute(SERVICES))
+            states: Counter[str] = Counter()
+            total = 0
+            for ids in _list_id_chunks(named):
+                total += len(ids)
+                query = STATES_OF.format(marks=",".join("?" * len(ids)))
+                states.update({row[0]: row[1] for row in db.execute(query, ids)})
+                if states and any_will_do:
+                    break
+    except (sqlite3.Error, OSError):
+        return None
+    return KnownJobs(path=path, named=total, by_state=states, services=services)
+
+
+def _list_id_chunks(named: StagingTable) -> Iterator[list[str]]:
+    with closing(named.connection.execute(NAMED_IDS)) as rows:
+        while chunk := rows.fetchmany(IDS_AT_ONCE):
+            yield [row[0] for row in chunk]

@@ -1,4 +1,4 @@
-"""Looking through the jobs as a person does: filtered, a page at a time, and what changed since."""
+"""The jobs that match a filter, page by page, and the changes since an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from batchveo.core.models import JobState
-from batchveo.store.connection import Connection, Part
+from batchveo.store.database import Connection, Part
 from batchveo.store.queries import Queries
 
 CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, folder, file,
@@ -19,9 +19,9 @@ CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd
     CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
     iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
     iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""
-"""What a card shows of a job; the prompt in its first ``:clip`` characters.
+"""The columns of a card; the prompt in its first ``:clip`` characters.
 
-What comes out of JSON comes as bytes: it may have halves of characters, which are no UTF-8 to Python.
+Texts out of JSON are bytes: they may have halves of characters, which Python does not decode as UTF-8.
 """
 
 _MATCHES = """(:model IS NULL OR model = :model) AND (:manifest IS NULL OR manifest = :manifest)
@@ -32,22 +32,22 @@ _MATCHES = """(:model IS NULL OR model = :model) AND (:manifest IS NULL OR manif
          OR mentions(name, CAST(json_extract(request, '$.prompt') AS BLOB), error, id, generation_id))"""
 _IN_STATES = "state IN (SELECT value FROM json_each(:states))"
 _ALL = _MATCHES
-_COMMON_STATES = f"+{_IN_STATES} AND {_MATCHES}"  # the plus keeps the index out: a page is full after a few steps
-# few jobs are in these states: an index finds them, where a walk through all jobs would take its time
+_COMMON_STATES = f"+{_IN_STATES} AND {_MATCHES}"  # the plus excludes the index: a page is full after a few rows
+# few jobs are in these states: an index finds them faster than a walk through all jobs
 _RARE_STATES = f"""seq IN (SELECT seq FROM jobs INDEXED BY jobs_by_state WHERE {_IN_STATES}) AND {_MATCHES}"""
 
 
-def _older_and_newer(matches: str) -> tuple[str, str]:
-    """A page in manifest order, and one from the end backwards; both go on beyond ``:after``."""
+def _make_page_queries(matches: str) -> tuple[str, str]:
+    """Statements of a page in manifest order, and of one from the end backwards; both begin beyond ``:after``."""
     return (
         f"SELECT {CARD} FROM jobs WHERE seq > :after AND {matches} ORDER BY seq LIMIT :most",
         f"SELECT {CARD} FROM jobs WHERE seq < :after AND {matches} ORDER BY seq DESC LIMIT :most",
     )
 
 
-PAGE_OF_ALL = _older_and_newer(_ALL)
-PAGE_OF_COMMON = _older_and_newer(_COMMON_STATES)
-PAGE_OF_RARE = _older_and_newer(_RARE_STATES)
+PAGE_OF_ALL = _make_page_queries(_ALL)
+PAGE_OF_COMMON = _make_page_queries(_COMMON_STATES)
+PAGE_OF_RARE = _make_page_queries(_RARE_STATES)
 MATCHING_ALL = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_ALL} LIMIT :most)"
 MATCHING_COMMON = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_COMMON_STATES} LIMIT :most)"
 MATCHING_RARE = f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_RARE_STATES} LIMIT :most)"
@@ -60,16 +60,16 @@ MODELS = "SELECT model AS value, count(*) AS jobs FROM jobs GROUP BY model ORDER
 MANIFESTS = "SELECT manifest AS value, count(*) AS jobs FROM jobs GROUP BY manifest ORDER BY jobs DESC LIMIT :most"
 SPLITS = """SELECT CAST(json_extract(meta, '$.split') AS BLOB) AS value, count(*) AS jobs FROM jobs
     WHERE json_type(meta, '$.split') = 'text' GROUP BY value ORDER BY jobs DESC LIMIT :most"""
-# texts that differ only in an id are many: the commonest tell the causes
+# many texts differ only in an id: the commonest show the causes
 ERRORS = """SELECT coalesce(error, '') AS error, model, count(*) AS jobs, min(seq) AS example FROM jobs
     WHERE state = 'failed' GROUP BY error, model ORDER BY jobs DESC LIMIT :most"""
 FOLDERS = """SELECT folder, count(*) AS jobs FROM (SELECT folder FROM jobs WHERE state = 'succeeded' LIMIT 10000)
     GROUP BY folder ORDER BY jobs DESC LIMIT 1"""
 
 CLIP = 400
-"""Characters of a prompt that a card has room for; prompts may be books."""
+"""Characters of a prompt on a card; prompts may be long."""
 MOST_COUNTED = 10_001
-"""Matches are counted so far; beyond, "more than 10,000" says enough."""
+"""Matches are counted up to here; beyond, "more than 10,000" is enough."""
 MOST_CHOICES = 200
 MOST_ERRORS = 20_000
 RARE = 0.1
@@ -81,7 +81,7 @@ Query = TypeVar("Query")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which jobs to look at. ``words`` must all stand in name, prompt, error or ids, in any case."""
+    """A choice of jobs. ``words`` must all be in name, prompt, error or ids, in any case."""
 
     states: tuple[JobState, ...] = ()
     model: str | None = None
@@ -96,23 +96,23 @@ class Filter:
 
     @property
     def hint(self) -> str | None:
-        """A pattern for ``LIKE`` of the longest plain piece of a word: it spares most rows the slow look."""
-        plain = [piece for word in self.words for piece in _plain_pieces(word)]
+        """A pattern for ``LIKE`` of the longest plain piece of a word: it excludes most rows before ``mentions``."""
+        plain = [piece for word in self.words for piece in _list_plain_pieces(word)]
         return f"%{max(plain, key=len)}%" if plain else None
 
-    def mentions(self, *texts: object) -> bool:
-        """Whether every word stands in one of ``texts``."""
+    def has_words(self, *texts: object) -> bool:
+        """Whether every word is in one of ``texts``."""
         whole = "\n".join(text_of(text) or "" for text in texts).casefold()
         return all(word in whole for word in self.words)
 
 
 def text_of(value: object) -> str | None:
-    """What SQLite took out of JSON as bytes, halves of characters and all."""
+    """A text out of JSON, which SQLite returns as bytes; halves of characters are kept."""
     return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
 
 
-def _plain_pieces(word: str) -> Iterator[str]:
-    """Runs of what ``LIKE`` compares as we do: letters and digits of ASCII, and letters that have no case."""
+def _list_plain_pieces(word: str) -> Iterator[str]:
+    """Parts that ``LIKE`` compares as we do: letters and digits of ASCII, and letters without case."""
     for plain, run in groupby(word, key=_is_plain):
         if plain:
             yield "".join(run)
@@ -123,7 +123,7 @@ def _is_plain(char: str) -> bool:
 
 
 class JobSearch(Part):
-    """The jobs that match a filter, page by page, and what changed since."""
+    """Reads of the web page."""
 
     def __init__(self, connection: Connection, queries: Queries) -> None:
         super().__init__(connection)
@@ -132,22 +132,22 @@ class JobSearch(Part):
     def read_page(
         self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int, clip: int = CLIP
     ) -> list[sqlite3.Row]:
-        """At most ``most`` jobs as ``CARD`` has them, beyond the one numbered ``after``."""
+        """At most ``most`` jobs with the columns of ``CARD``, beyond the one numbered ``after``."""
         every, common, rare = PAGE_OF_ALL, PAGE_OF_COMMON, PAGE_OF_RARE
         start = (_BEYOND if newest else 0) if after is None else after
-        columns = {**self._columns(wanted), "after": start, "most": most, "clip": clip}
-        return self._db.execute(self._fitting(wanted, every, common, rare)[newest], columns).fetchall()
+        columns = {**self._make_columns(wanted), "after": start, "most": most, "clip": clip}
+        return self._db.execute(self._choose_query(wanted, every, common, rare)[newest], columns).fetchall()
 
     def count_matches(self, wanted: Filter) -> int:
-        """How many jobs match, counted up to ``MOST_COUNTED``; all are known without counting."""
+        """How many jobs match, counted up to ``MOST_COUNTED``."""
         if wanted == Filter():
             return self._counts().total
-        query = self._fitting(wanted, MATCHING_ALL, MATCHING_COMMON, MATCHING_RARE)
-        return int(self._db.execute(query, {**self._columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
+        query = self._choose_query(wanted, MATCHING_ALL, MATCHING_COMMON, MATCHING_RARE)
+        return int(self._db.execute(query, {**self._make_columns(wanted), "most": MOST_COUNTED}).fetchone()[0])
 
     def count_matches_by_state(self, wanted: Filter) -> dict[str, int] | None:
-        """How many jobs match in each state, whichever are wanted; ``None`` beyond ``MOST_COUNTED``."""
-        columns = {**self._columns(wanted), "most": MOST_COUNTED}
+        """How many jobs match in each state, whatever states are wanted; ``None`` beyond ``MOST_COUNTED``."""
+        columns = {**self._make_columns(wanted), "most": MOST_COUNTED}
         found = {row["state"]: row["jobs"] for row in self._db.execute(BY_STATE, columns)}
         return found if sum(found.values()) < MOST_COUNTED else None
 
@@ -161,28 +161,28 @@ class JobSearch(Part):
         return int(self._db.execute(LATEST_EVENT).fetchone()[0])
 
     def list_choices(self) -> dict[str, list[sqlite3.Row]]:
-        """The models, manifests and splits there are: ``value, jobs``, the commonest first."""
+        """The models, manifests and splits of all jobs: ``value, jobs``, the commonest first."""
         queries = {"models": MODELS, "manifests": MANIFESTS, "splits": SPLITS}
         return {name: self._db.execute(query, {"most": MOST_CHOICES}).fetchall() for name, query in queries.items()}
 
     def list_errors(self) -> list[sqlite3.Row]:
-        """The texts with which jobs failed: ``error, model, jobs, example`` (a job's number)."""
+        """The errors of failed jobs: ``error, model, jobs, example`` (a job's number)."""
         return self._db.execute(ERRORS, {"most": MOST_ERRORS}).fetchall()
 
     def find_usual_folder(self) -> str | None:
-        """Where most of the videos are."""
+        """The folder of most videos."""
         row = self._db.execute(FOLDERS).fetchone()
         return None if row is None else row["folder"]
 
-    def _fitting(self, wanted: Filter, every: Query, common: Query, rare: Query) -> Query:
+    def _choose_query(self, wanted: Filter, every: Query, common: Query, rare: Query) -> Query:
         if not wanted.states:
             return every
         counts = self._counts()
         share = sum(counts[state] for state in wanted.states) / max(counts.total, 1)
         return rare if share < RARE else common
 
-    def _columns(self, wanted: Filter) -> dict[str, object]:
-        self._db.create_function("mentions", -1, wanted.mentions, deterministic=True)
+    def _make_columns(self, wanted: Filter) -> dict[str, object]:
+        self._db.create_function("mentions", -1, wanted.has_words, deterministic=True)
         return {
             "states": json.dumps([state.value for state in wanted.states]),
             "model": wanted.model,

@@ -1,4 +1,4 @@
-"""Rows of the database to records, and back; sets of states to SQL."""
+"""Jobs in SQL: their columns, rows to records and back, and sets of states."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from dataclasses import fields
 
 from batchveo.core.models import Job, JobState
 
-_AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
-
 
 def list_states(states: Iterable[JobState]) -> str:
     """States as the inside of SQL's ``IN (...)``; ``NOT IN`` with fewer of them would find no index."""
     return ", ".join(f"'{state.value}'" for state in states)
 
 
+COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, meta, manifest, source, line,
+    attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
+    url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
+    completed_at, finished_at, key_name AS api_key_label,
+    (SELECT service FROM runs WHERE runs.id = jobs.run) AS service"""
+UNFINISHED = list_states(state for state in JobState if not state.is_complete)
+"""States of jobs that a run can do something for."""
+UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
+ACCEPTED = list_states(state for state in JobState if state.is_accepted)
+TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
+"""A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""
+
+_AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
+
+
 def job_of(row: sqlite3.Row) -> Job:
-    """The job a row of ``sql.COLUMNS`` holds."""
+    """The job in a row of ``COLUMNS``."""
     columns: dict[str, object] = {name: row[name] for name in _AS_THEY_ARE}
     return Job(
         **columns,  # type: ignore[arg-type]
@@ -31,6 +44,6 @@ def job_of(row: sqlite3.Row) -> Job:
 
 
 def columns_of(job: Job) -> dict[str, object]:
-    """What ``transitions.MOVE`` writes of a job."""
+    """The columns of a job that ``transitions.MOVE`` writes."""
     columns: dict[str, object] = {name: getattr(job, name) for name in _AS_THEY_ARE}
     return {**columns, "state": job.state.value, "held": int(job.held)}

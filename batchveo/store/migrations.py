@@ -1,10 +1,14 @@
-"""The schema of the state, as the steps that made it."""
+"""The schema of the database, as the migrations that make it, and its description for Datasette."""
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
 from sqlite_utils import Database, Migrations
 
-from batchveo.core.normalization import normal_key, normal_request
+from batchveo.core.job_row import normal_key, normal_request
 
 migrations = Migrations("batchveo")
 
@@ -134,7 +138,7 @@ CREATE VIEW history AS
 @migrations()
 def first_schema(db: Database) -> None:
     """Jobs, their attempts and their history; the runs; the input files; views for a person."""
-    _execute(db, _TABLES + _VIEWS)
+    _run_script(db, _TABLES + _VIEWS)
 
 
 _TOTALS = """
@@ -176,8 +180,8 @@ CREATE INDEX jobs_unpriced ON jobs (seq) WHERE completed_at IS NOT NULL AND cost
 
 @migrations()
 def totals(db: Database) -> None:
-    """Counts and sums kept up to date, and indices for what a run asks: the same speed at a million jobs."""
-    _execute(db, _TOTALS)
+    """Counts and sums that are kept up to date, and indices for a run: the same speed at a million jobs."""
+    _run_script(db, _TOTALS)
 
 
 _QUOTES = """
@@ -191,8 +195,8 @@ CREATE TABLE quotes (
 
 @migrations()
 def quotes(db: Database) -> None:
-    """The prices that the service told last: a plan can be made while it does not answer."""
-    _execute(db, _QUOTES)
+    """The latest prices of the service: a plan can be made while it does not answer."""
+    _run_script(db, _QUOTES)
 
 
 _KEYS = """
@@ -203,8 +207,8 @@ ALTER TABLE attempts ADD COLUMN key_name TEXT;
 
 @migrations()
 def keys(db: Database) -> None:
-    """With which API key, by its label, a job was last submitted, and each attempt; the only one has none."""
-    _execute(db, _KEYS)
+    """The label of the API key of a job's last submit, and of each attempt; an only key has none."""
+    _run_script(db, _KEYS)
 
 
 _ASIDE = """
@@ -219,8 +223,8 @@ CREATE INDEX jobs_aside ON jobs (aside, model) WHERE aside != 0;
 
 @migrations()
 def aside_and_tries(db: Database) -> None:
-    """Which run put a pending job aside (0: none); how often a failed generation may be made, and was made."""
-    _execute(db, _ASIDE)
+    """The run that skips a pending job (0: none); how often a failed generation may be made, and was made."""
+    _run_script(db, _ASIDE)
 
 
 _EXPIRY = """
@@ -231,15 +235,15 @@ UPDATE jobs SET fold = stem WHERE fold != stem;
 
 @migrations()
 def url_expiry(db: Database) -> None:
-    """When the URL of a video ends; and two names that differ in case are two where the output folder says so."""
-    _execute(db, _EXPIRY)
+    """When the URL of a video expires; names that differ in case alone are two on file systems that keep them apart."""
+    _run_script(db, _EXPIRY)
 
 
 @migrations()
 def normal_keys(db: Database) -> None:
-    """By what a job is recognised whose id was made from its texts as they were written.
+    """The normal form of jobs whose id was made from their texts as they were written.
 
-    Only the few jobs whose texts are not in that form have such a key; ids made later need none.
+    Only the few jobs whose texts are not in normal form have such a key; ids made later need none.
     """
     db.conn.execute("ALTER TABLE jobs ADD COLUMN normal_key TEXT")
     db.conn.execute("CREATE INDEX jobs_by_normal_key ON jobs (normal_key) WHERE normal_key IS NOT NULL")
@@ -261,12 +265,13 @@ INSERT INTO key_secret VALUES (1, randomblob(32));
 
 @migrations()
 def run_options_and_key_prints(db: Database) -> None:
-    """What a run was told, for ``resume``; which API key an attempt left with, as a keyed hash, never the key."""
-    _execute(db, _MEMORY)
+    """The options of a run, for ``resume``; the API key of an attempt, as a keyed hash, never the key."""
+    _run_script(db, _MEMORY)
 
 
-def _execute(db: Database, script: str) -> None:
-    """Run each statement of ``script``; ``executescript`` would commit the migration's transaction half-way."""
+def _run_script(db: Database, script: str) -> None:
+    """Run each statement of ``script`` in the migration's transaction."""
+    # executescript would commit that transaction half-way
     open_trigger = ""
     for piece in script.split(";\n"):
         text = f"{open_trigger}{piece};\n"
@@ -274,3 +279,12 @@ def _execute(db: Database, script: str) -> None:
         open_trigger = text if unfinished else ""
         if not unfinished and piece.strip():
             db.conn.execute(text)
+
+
+def make_datasette_metadata(state: Path) -> dict[str, object]:
+    """Datasette's metadata for the database at ``state``."""
+    text = (files("batchveo.store") / "datasette.yaml").read_text(encoding="utf-8")
+    content: dict[str, object] = yaml.safe_load(text)
+    # Datasette names a database by its file name without the ending
+    content["databases"] = {state.stem: content.pop("database")}
+    return content

@@ -1,29 +1,28 @@
-"""What can be asked of the state."""
+"""Reads of jobs, their attempts and moves, counts and money."""
 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batchveo.core.models import Job, JobState
-from batchveo.store.connection import Part
-from batchveo.store.mapping import job_of
-from batchveo.store.sql import COLUMNS, TAKES_FROM, UNFINISHED
+from batchveo.store.database import Part
+from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 
 MICROS = "SELECT micros FROM money"
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
     FROM attempts ORDER BY id"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
-PENDING = "SELECT model, request FROM jobs WHERE state = 'pending'"
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
     generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
-# by their number, which is the order: the index of the states would have to be sorted for every page
+# by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded'
     ORDER BY seq LIMIT :most"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
@@ -32,7 +31,7 @@ DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND as
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
-# failed generations that may be made again, or whose price is reserved, until it is known what they were charged
+# failed generations that may be made again, or whose price is still reserved, until their charge is known
 UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
     AND cost_usd IS NULL AND (tried < coalesce(tries, :tries) OR (:reserved AND EXISTS (SELECT 1 FROM attempts
         WHERE attempts.client_request_id = jobs.client_request_id AND attempts.micros > 0)))
@@ -53,21 +52,24 @@ COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
     WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
 SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
-    WHERE model = :model AND completed_at IS NOT NULL AND submitted_at IS NOT NULL
-    ORDER BY completed_at DESC LIMIT :most"""
+    WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
+    AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
+FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
+PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
+PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
+LATEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at DESC LIMIT :most"""
+OLDEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at LIMIT :most"""
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""
-
-
 PAGE = 200
-"""Jobs that are read at once by those that take long over each."""
+"""Jobs in one page of a slow reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many jobs stand where. ``held`` is a part of ``by_state[IN_DOUBT]``."""
+    """How many jobs are in each state. ``held`` is a part of ``by_state[IN_DOUBT]``."""
 
     by_state: Mapping[JobState, int]
     held: int = 0
@@ -82,12 +84,12 @@ class Counts:
 
 
 class Queries(Part):
-    """Reads jobs, their attempts and moves, counts and money."""
+    """Reads for all callers; ``progress``, ``charts`` and ``search`` have those of one kind of caller."""
 
     def find_claim_time(self, run: int, *, now: float, refused: Sequence[str] = ()) -> float | None:
         """When the first pending job of ``run`` may be claimed; ``None`` if none is left.
 
-        Jobs that were put aside do not count, nor those of the ``refused`` models.
+        Skipped jobs do not count, nor those of the ``refused`` models.
         """
         wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
         if self._db.execute(DUE_PENDING, wanted).fetchone():
@@ -104,7 +106,7 @@ class Queries(Part):
         return [job_of(row) for row in self._db.execute(UNSETTLED_FAILURES, wanted)]
 
     def list_jobs(self, *states: JobState) -> Iterator[Job]:
-        """The jobs in ``states`` (all jobs where none is named), in manifest order, streamed."""
+        """The jobs in ``states`` (without any: all jobs), in manifest order, streamed."""
         if not states:
             yield from map(job_of, self._db.execute(JOBS))
         for state in states:
@@ -115,23 +117,23 @@ class Queries(Part):
         return job_of(self._db.execute(JOB, {"seq": seq}).fetchone())
 
     def find_same_video(self, job: Job) -> Job | None:
-        """Another job whose video is byte for byte that of ``job``."""
+        """Another job whose video has the same bytes as that of ``job``."""
         row = self._db.execute(SAME_FILE, {"sha256": job.sha256, "seq": job.seq}).fetchone()
         return None if row is None else job_of(row)
 
     def list_unpriced(self) -> dict[str, int]:
-        """The completed generations whose price nobody told, with the number of their job."""
+        """The completed generations without a known price, with the number of their job."""
         return {row["generation_id"]: row["seq"] for row in self._db.execute(UNPRICED)}
 
     def find_jobs(self, key: str) -> Sequence[Job]:
-        """The jobs meant by ``key``: an id or its beginning, a name, a generation or client request id."""
+        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2."""
         rows = self._db.execute(FIND, {"key": key}).fetchall()
         if not rows and len(key) >= 4:
             rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
         return [job_of(row) for row in rows]
 
     def count_jobs(self, *, run: int | None = None) -> Counts:
-        """How many jobs stand where, in the whole state or among those that ``run`` took on."""
+        """How many jobs are in each state, in the whole database or among those that ``run`` took on."""
         query = COUNTS if run is None else COUNTS_OF_RUN
         by_state: dict[JobState, int] = {}
         held = 0
@@ -142,7 +144,7 @@ class Queries(Part):
         return Counts(by_state=by_state, held=held)
 
     def read_spend(self) -> tuple[float, int]:
-        """US dollars known to be charged, with the number of finished videos whose price is not known."""
+        """US dollars that are known to be charged, and the number of finished videos without a known price."""
         row = self._db.execute(SPEND).fetchone()
         return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
 
@@ -154,19 +156,22 @@ class Queries(Part):
         yield from self._db.execute(ATTEMPTS)
 
     def sum_reserved(self, jobs: Collection[Job]) -> tuple[float, int]:
-        """US dollars that the latest attempts of ``jobs`` were to cost, and how many have no known price."""
+        """The price of the latest attempts of ``jobs`` in US dollars, and how many have no known price."""
         wanted = {job.client_request_id for job in jobs}
         prices = [row["price_usd"] for row in self.list_attempts() if row["client_request_id"] in wanted]
         known = [float(price) for price in prices if price is not None]
         return round(sum(known), 6), len(jobs) - len(known)
 
     def read_committed(self) -> float:
-        """US dollars spent, in flight and in doubt, over the state's whole life."""
+        """US dollars spent, in flight and in doubt, over the whole life of the database."""
         return int(self._db.execute(MICROS).fetchone()[0]) * MICRO
 
-    def list_generation_seconds(self, model: str, *, most: int = 50) -> list[float]:
-        """The latest generation times of a model, newest first."""
-        rows = self._db.execute(GENERATION_SECONDS, {"model": model, "most": most})
+    def list_generation_seconds(
+        self, model: str, *, most: int = 50, since: float = 0.0, until: float = math.inf
+    ) -> list[float]:
+        """Seconds from submit to completion of the latest ``most`` videos of a model in that time, newest first."""
+        bounds = {"model": model, "since": since, "until": until, "most": most}
+        rows = self._db.execute(GENERATION_SECONDS, bounds)
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
@@ -177,10 +182,10 @@ class Queries(Part):
         """The models of all pending jobs, or of those that ``run`` still has to submit."""
         return [row["model"] for row in self._db.execute(PENDING_MODELS, {"run": run})]
 
-    def list_pending_requests(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Model and request of every pending job."""
-        for row in self._db.execute(PENDING):
-            yield row["model"], json.loads(row["request"])
+    def list_pending_requests(self) -> Iterator[tuple[int, str, Mapping[str, Any], int]]:
+        """Number, model, request and repeat index of every pending job."""
+        for row in self._db.execute(PENDING_REQUESTS):
+            yield row["seq"], row["model"], json.loads(row["request"]), row["repeat_index"]
 
     def has_pending(self) -> bool:
         """Whether any job is pending."""
@@ -196,13 +201,25 @@ class Queries(Part):
         return self._db.execute(ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def iter_succeeded(self) -> Iterator[Job]:
-        """The jobs that succeeded, in manifest order.
-
-        Read page by page: a caller that takes hours over them keeps no read open, which would let a run's log grow.
-        """
+        """The jobs that succeeded, in manifest order, page by page."""
+        # not one open read: a caller may take hours, and SQLite's log would grow until it ends
         after: int | None = 0
         while after is not None:
             page = {"after": after, "most": PAGE}
             jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
             yield from jobs
             after = jobs[-1].seq if jobs else None
+
+    def list_files_in(self, folder: str) -> Iterator[str]:
+        """The files of the succeeded jobs whose videos are in ``folder``."""
+        for row in self._db.execute(FILES_IN, (folder,)):
+            yield row["file"]
+
+    def list_pending_stems(self, most: int) -> set[str]:
+        """The file names, without their endings, of the videos of the first ``most`` pending jobs."""
+        return {row["stem"] for row in self._db.execute(PENDING_STEMS, (most,))}
+
+    def list_finished_files(self, most: int) -> list[tuple[str, str]]:
+        """Folder and file of the videos that were finished last and first: at most ``most`` of each."""
+        rows = [row for query in (LATEST_FILES, OLDEST_FILES) for row in self._db.execute(query, {"most": most})]
+        return list(dict.fromkeys((row["folder"] or "", row["file"] or "") for row in rows))

@@ -1,4 +1,4 @@
-"""The runs of a state: who holds it, when, with which service."""
+"""The runs of a database: which one holds it, when, and with which service and options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from batchveo.core.errors import StateLocked
 from batchveo.core.version import __version__
-from batchveo.store.connection import Connection, Part
+from batchveo.store.database import Connection, Part
 
 BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
     VALUES (:command, :service, :version, :host, :pid, :now) RETURNING id"""
@@ -49,11 +49,11 @@ class Runs(Part):
             raise StateLocked(f"another run holds {self._path}{who}") from None
 
     def release_lock(self) -> None:
-        """Let another process have it; the file stays open."""
+        """Release the lock for another process; the file stays open."""
         self._lock.release()
 
     def is_running(self) -> bool:
-        """Whether a run goes on now, as far as can be told without disturbing it."""
+        """Whether a run is active now, by its record: the lock is not touched."""
         host = socket.gethostname()
         rows = self._db.execute(OPEN_RUNS).fetchall()
         # of another machine's runs only the latest can still be alive: each of ours found the lock free
@@ -84,17 +84,17 @@ class Runs(Part):
         return row["budget_usd"] if row else None
 
     def set_budget(self, run: int, budget: float | None) -> None:
-        """Record the budget of a run, for ``resume`` to keep to."""
+        """Record the budget of a run, for ``resume``."""
         with self._transaction():
             self._db.execute(SET_BUDGET, {"run": run, "budget": budget})
 
     def read_last_options(self, run: int = LATEST) -> str | None:
-        """What the run before ``run`` was told, as ``run_options`` wrote it; ``None`` where nobody wrote it."""
+        """The options of the run before ``run``, as ``set_options`` got them; ``None`` if it has none."""
         row = self._db.execute(LAST_OPTIONS, {"run": run}).fetchone()
         return row["options"] if row else None
 
     def set_options(self, run: int, options: str) -> None:
-        """Record what a run was told, for ``resume`` to keep to."""
+        """Record the options of a run, for ``resume``."""
         with self._transaction():
             self._db.execute(SET_OPTIONS, {"run": run, "options": options})
 
@@ -104,17 +104,17 @@ class Runs(Part):
         return row
 
     def find_latest_work(self) -> sqlite3.Row | None:
-        """The same of the latest ``run`` or ``resume``: other commands leave a record too."""
+        """The latest ``run`` or ``resume``, with the same columns: other commands have a record too."""
         row: sqlite3.Row | None = self._db.execute(LATEST_WORK).fetchone()
         return row
 
     def take_on_all(self, run: int) -> None:
-        """Make every unfinished job this run's business."""
+        """Let this run take on every unfinished job."""
         with self._transaction():
             self._db.execute(TAKE_ON_ALL, {"run": run})
 
     def list_services(self) -> set[str]:
-        """The addresses this state's runs have spoken to."""
+        """The names of the services of all runs."""
         return {row[0] for row in self._db.execute(SERVICES)}
 
 
@@ -136,7 +136,7 @@ _STILL_ACTIVE = 259
 
 
 def _has_handle(pid: int) -> bool:
-    """Whether the process lives, as Windows tells it; one that may not be looked at does."""
+    """Whether the process lives, on Windows; one that may not be opened does."""
     import ctypes
 
     system: Any = ctypes

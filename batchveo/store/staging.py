@@ -1,15 +1,16 @@
-"""What manifests name, on its way into the state."""
+"""The staging table: the jobs that manifests name, before they are added to a database."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.job_row import Row
+from batchveo.core.job_row import Row, normal_key
 from batchveo.store.database import BUSY_SECONDS
 
 PREPARE = (
@@ -29,22 +30,31 @@ PREPARE = (
     "DELETE FROM temp.written",
     "DELETE FROM temp.known",
 )
-NAME = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
+ADD_ROW = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
     line, inputs, tries)
     VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13)"""
 ATTACH_STATE = "ATTACH ? AS state"
 DETACH_STATE = "DETACH state"
+# jobs of the database whose id no manifest gives any more; most databases have none
+FORMER_JOBS = """SELECT id, normal_key, request FROM jobs
+    WHERE normal_key IS NOT NULL AND id NOT IN (SELECT id FROM temp.written) ORDER BY seq"""
+# named jobs whose id is not in the database, but whose request is that of a former job
+UNKNOWN_JOBS = """SELECT position, request, normal_key(request, repeat_index) AS normal_key FROM temp.written AS named
+    WHERE id NOT IN (SELECT id FROM jobs)
+    AND normal_key(request, repeat_index) IN (SELECT normal_key FROM jobs WHERE normal_key IS NOT NULL)
+    ORDER BY position"""
+SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
 
 CACHE_KIB = 160 * 1024
-"""Memory for pages of the state while jobs move in: in the indices, ids and names come in no order."""
+"""Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
 
 
 class StagingTable:
-    """A table for all that the manifests of one call name: the state is touched only if everything is good.
+    """A table of all jobs that the manifests of one call name: the database is written only if all are valid.
 
-    The database has no name. SQLite keeps it in memory while it is small, and beyond that in a file of
-    ``TMPDIR`` (or ``/var/tmp``, ``/tmp``) that is deleted as soon as it is open: nobody else can read it, and
-    nothing of it stays behind, whatever dies. A million jobs take some 250 MB.
+    It is in a temporary database without a name. SQLite keeps that in memory while it is small, and beyond that in a
+    file of ``TMPDIR`` (or ``/var/tmp``, ``/tmp``) that is deleted as soon as it is open: nobody else can read it, and
+    nothing of it remains if the process dies. A million jobs take about 250 MB.
 
     ``is_partial``: the manifests name more jobs than these, which were chosen from them.
     """
@@ -53,8 +63,8 @@ class StagingTable:
         self.is_partial = False
         self._db = sqlite3.connect("", timeout=BUSY_SECONDS, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # the table's CHECKs are for others: what moves in is JSON of our own encoder, a second old, and constants;
-        # asking json_valid two million times takes a quarter of the move
+        # the CHECKs of the jobs are for other writers: these rows hold JSON of our own encoder, and constants;
+        # two million calls of json_valid take a quarter of the time
         for pragma in (
             "ignore_check_constraints = ON",
             "temp.page_size = 32768",
@@ -62,7 +72,7 @@ class StagingTable:
             "foreign_keys = ON",
         ):
             self._db.execute(f"PRAGMA {pragma}")
-        prepare(self._db)
+        make_tables(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -71,29 +81,27 @@ class StagingTable:
         self.close()
 
     def close(self) -> None:
-        """Throw everything away; harmless when that is done already."""
+        """Delete the table; harmless if that is done already."""
         self._db.close()
 
-    def take(self, jobs: Iterable[Row]) -> None:
-        """Take jobs, whose ids must all be different. Raises ``DiskTrouble`` where there is no room for them."""
+    def add_rows(self, jobs: Iterable[Row]) -> None:
+        """Add jobs, whose ids must all be different. Raises ``DiskTrouble`` if there is no room for them."""
         try:
             self._db.execute("BEGIN")
-            self._db.executemany(NAME, jobs)
+            self._db.executemany(ADD_ROW, jobs)
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
 
     @property
-    def alone(self) -> sqlite3.Connection:
-        """The connection that has the jobs in its table ``named``."""
+    def connection(self) -> sqlite3.Connection:
+        """The connection, with the jobs in its table ``named``."""
         return self._db
 
     @contextmanager
-    def joined(self, state: Path) -> Iterator[sqlite3.Connection]:
-        """A connection that has the jobs of an existing state too.
-
-        The state joins the scratch, as a database without a name can join nothing.
-        """
+    def attach_database(self, state: Path) -> Iterator[sqlite3.Connection]:
+        """The connection, with the jobs of the existing database at ``state`` as well."""
+        # the database is attached to the staging table, not the other way: a database without a name has no path
         self._db.execute(ATTACH_STATE, (str(state.absolute()),))
         try:
             self._db.execute(f"PRAGMA state.cache_size = -{CACHE_KIB}")
@@ -103,7 +111,43 @@ class StagingTable:
             self._db.execute(DETACH_STATE)
 
 
-def prepare(db: sqlite3.Connection) -> None:
-    """Make the tables of what is named, or empty them."""
+def make_tables(db: sqlite3.Connection) -> None:
+    """Make the tables of named jobs, or empty them."""
     for statement in PREPARE:
         db.execute(statement)
+
+
+def recognise_former_ids(db: sqlite3.Connection) -> None:
+    """Give named jobs the ids by which an earlier version added them to the database.
+
+    ``db`` has the jobs of the database, and the named ones. Ids were once made from texts as they were written. A job
+    of that time whose texts have blanks at their ends, or are not in NFC, is found by the normal form of its request:
+    it must not be bought again because its id is made otherwise today. Each former id is given once, first to the job
+    with the same words.
+    """
+    former: dict[str, list[sqlite3.Row]] = defaultdict(list)
+    for row in db.execute(FORMER_JOBS):
+        former[row["normal_key"]].append(row)
+    if not former:
+        return
+    db.create_function("normal_key", 2, normal_key, deterministic=True)
+    unknown: dict[str, list[sqlite3.Row]] = defaultdict(list)
+    for row in db.execute(UNKNOWN_JOBS):
+        unknown[row["normal_key"]].append(row)
+    pairs = [pair for key, named in unknown.items() for pair in _pair_jobs(former[key], named)]
+    db.executemany(SET_ID, pairs)
+
+
+def _pair_jobs(former: list[sqlite3.Row], named: list[sqlite3.Row]) -> list[tuple[str, int]]:
+    """Pairs of the id of a job in the database and the position of the same job among the named ones."""
+    pairs = []
+    rest = []
+    for job in named:
+        same = next((row for row in former if row["request"] == job["request"]), None)
+        if same is None:
+            rest.append(job)
+        else:
+            former.remove(same)
+            pairs.append((same["id"], job["position"]))
+    pairs += [(row["id"], job["position"]) for row, job in zip(former, rest, strict=False)]
+    return pairs

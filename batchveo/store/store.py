@@ -1,7 +1,7 @@
 """The database of jobs, in SQLite: the queue, the record, the history.
 
-The only package that speaks SQL. Each method that writes is one transaction, and each move compares the state it
-comes from, so that two processes never move one job twice.
+The only package that speaks SQL. Each method that writes is one transaction, and each move compares the state that
+it comes from, so that two processes never move one job twice.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
-from batchveo.store.chart_queries import ChartQueries
-from batchveo.store.connection import Connection
+from batchveo.store.database import Connection
+from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_search import JobSearch
 from batchveo.store.manual import Manual
 from batchveo.store.price_cache import PriceCache
-from batchveo.store.progress_queries import ProgressQueries
 from batchveo.store.queries import Counts, Queries
-from batchveo.store.recovery import Recovery
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
@@ -30,8 +28,8 @@ from batchveo.store.transitions import Transitions
 class Store:
     """An open database; a context manager, for one thread. ``Store(path)`` makes the file if there is none.
 
-    What it can do is in its parts, one for each kind of caller; they share one connection. ``jobs``, ``counts`` and
-    ``spend`` are what most scripts need.
+    Its parts have the methods, one part for each kind of caller; they share one connection. Most scripts need only
+    ``jobs``, ``counts`` and ``spend``.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, writing: bool = True) -> None:
@@ -42,7 +40,6 @@ class Store:
         transitions = self.transitions = Transitions(connection, queries)
         self.skipped = SkippedJobs(connection, queries)
         self.manual = Manual(connection, queries=queries, transitions=transitions, imports=imports, runs=runs)
-        self.recovery = Recovery(connection, transitions)
         self.search = JobSearch(connection, queries)
         self.charts = ChartQueries(connection, runs)
         self.progress = ProgressQueries(connection, queries)
@@ -51,7 +48,7 @@ class Store:
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Self:
-        """Open for writing a database that must be there: making an empty one would hide a slip."""
+        """Open for writing a database that must exist: an empty new one would hide a typing error."""
         cls(path, writing=False).close()
         return cls(path)
 

@@ -1,4 +1,15 @@
-"""How jobs move: each move compares the state it comes from, in one transaction with its record."""
+"""How jobs move from state to state.
+
+A move is one transaction: it compares the state that the job comes from, so that two processes never make the same
+move, and it is recorded with its event. The moves::
+
+    claim_job     pending -> submitting: a new attempt, its price reserved
+    mark_sent     submitting -> submitting: from now on its request may have arrived
+    apply_move    any state -> the state that core.state_machine has chosen for an outcome
+    recover_job   submitting -> in doubt, or pending if the request was not marked as sent
+
+A comment above a statement names the states that it moves a job from and to.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +22,28 @@ from pathlib import Path
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
-from batchveo.store.connection import Connection, Part
-from batchveo.store.mapping import columns_of, job_of
+from batchveo.store.database import Connection, Part
+from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNSETTLED, columns_of, job_of
 from batchveo.store.queries import MICRO, Queries
-from batchveo.store.sql import COLUMNS, TAKES_FROM, UNSETTLED
+
+# -- claims
 
 NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
     AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
-# pending -> submitting; the attempt, with the price it reserves, is recorded in the same transaction
+# pending -> submitting
 CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key, error = NULL
     WHERE seq = :seq AND state = 'pending'
     RETURNING attempts, submitted_at, client_request_id, key_name AS api_key_label"""
-# pending, about to become generating: the attempt that someone else made
-ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
-        submitted_at = :now
-    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
-# pending or in doubt, about to become generating: which key the service knows the generation by
-SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_state AND attempts = :attempts"
-ADD_ATTEMPT = """INSERT INTO attempts
-    (job, run, number, client_request_id, started_at, price_usd, micros, key_name, key_print)
-    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key, :key_print)"""
-# submitting -> submitting: from here on the request may have arrived
+# submitting -> submitting: from now on the request may have arrived
 MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :client_request_id
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :seq AND state = 'submitting'
                 AND client_request_id = :client_request_id)"""
-ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
-KEEP_STRAY = """UPDATE attempts SET generation_id = :generation_id
-    WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
-# an attempt that was taken to have bought nothing did: its price counts again
-RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
-    WHERE client_request_id = :client_request_id AND micros = 0"""
-SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
-END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
-    generation_id = :generation_id WHERE client_request_id = :client_request_id"""
-ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
-    VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
-# any state -> the state that states.next_state chose
+
+# -- moves
+
+# any state -> the state of the move
 MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
             (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
         state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
@@ -61,32 +56,57 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
 PLACE = """UPDATE jobs SET folder = :folder, file = :file
     WHERE seq = :seq AND state = 'succeeded' AND sha256 = :sha256
     AND folder IS :old_folder AND file IS :old_file"""
-LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
-WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
-# clocks differ between runs: no back-off may reach further than a run's own longest one
-CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
-    WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
-CLAMP_UNSETTLED = f"""UPDATE jobs SET not_before = :now
-    WHERE state IN ({UNSETTLED}) AND not_before > :latest"""
-TAKE_ALL_BACK = "UPDATE jobs SET aside = 0 WHERE aside != 0"
+ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
+    VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
+
+# -- attempts, and the price that each counts against the budget
+
+ATTEMPT = "SELECT 1 FROM attempts WHERE client_request_id = :client_request_id"
+ADD_ATTEMPT = """INSERT INTO attempts
+    (job, run, number, client_request_id, started_at, price_usd, micros, key_name, key_print)
+    VALUES (:job, :run, :number, :client_request_id, :now, :price_usd, :micros, :key, :key_print)"""
+END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail = :detail,
+    generation_id = :generation_id WHERE client_request_id = :client_request_id"""
+ADD_STRAY = """UPDATE attempts SET generation_id = :generation_id
+    WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
+SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
+# an attempt that seemed to have bought nothing did buy: its price counts again
+RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
+    WHERE client_request_id = :client_request_id AND micros = 0"""
+# any state -> the same
 SET_COST = "UPDATE jobs SET cost_usd = :usd WHERE seq = :seq AND cost_usd IS NULL"
 
+# -- adoption of generations that exist already
+
+# pending -> pending, before its move to generating or succeeded
+ADOPT = f"""UPDATE jobs SET attempts = attempts + :new, client_request_id = :client_request_id,
+        submitted_at = :now
+    WHERE seq = :seq AND state = 'pending' RETURNING {COLUMNS}"""
+# pending or in doubt -> the same, before its move to generating or succeeded
+SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_state AND attempts = :attempts"
+
+# -- recovery after a run that ended in the middle
+
+LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
+WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
+# pending -> pending: skipped jobs are no longer skipped
+RELEASE_ALL = "UPDATE jobs SET aside = 0 WHERE aside != 0"
+# pending -> pending; the clocks of runs differ: no back-off may reach further than a run's own longest one
+CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
+    WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
+# any unsettled state -> the same, for the same reason
+CLAMP_UNSETTLED = f"""UPDATE jobs SET not_before = :now
+    WHERE state IN ({UNSETTLED}) AND not_before > :latest"""
+
+LONGEST_BACK_OFF = 3600.0
+"""Seconds."""
+
 Price = Callable[[Job], float | None]
-"""What a job will cost, in US dollars; ``None`` where that is not known."""
-
-
-def no_price(job: Job) -> float | None:  # noqa: ARG001 - the shape of a Price
-    """The price of those who set no budget."""
-    return None
-
-
-def micros(usd: float | None) -> int:
-    """US dollars as whole millionths, which add up without drift."""
-    return 0 if usd is None else round(usd / MICRO)
+"""The price of a job in US dollars; ``None`` if it is not known."""
 
 
 class BudgetShort(Exception):
-    """The next job costs more than the budget has left, or nobody knows what it costs; nothing was changed."""
+    """The next job costs more than the rest of the budget, or its price is not known; nothing was changed."""
 
     def __init__(self, job: Job, usd: float | None) -> None:
         self.job = job
@@ -102,54 +122,22 @@ class GenerationTaken(Exception):
     """Another job already has this generation id; nothing was changed."""
 
 
+def no_price(job: Job) -> float | None:  # noqa: ARG001 - the signature of a Price
+    """The price of all jobs without a budget."""
+    return None
+
+
+def to_micros(usd: float | None) -> int:
+    """US dollars as whole millionths, which add up without drift."""
+    return 0 if usd is None else round(usd / MICRO)
+
+
 class Transitions(Part):
     """Moves jobs from state to state, and records their attempts."""
 
     def __init__(self, connection: Connection, queries: Queries) -> None:
         super().__init__(connection)
         self._queries = queries
-
-    def recover_jobs(self, *, run: int, now: float) -> list[Job]:
-        """Settle what a dead run left in ``submitting``: in doubt where its request was about to leave.
-
-        Where not even that was recorded, no byte left, and the job is pending again. What earlier runs put aside
-        is tried again.
-        """
-        self._clamp(now)
-        with self._transaction():
-            self._db.execute(TAKE_ALL_BACK)
-        left = [job_of(row) for row in self._db.execute(LEFT_SUBMITTING)]
-        return [self.recover_job(job, run=run, now=now) for job in left]
-
-    def recover_job(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
-        """Settle a job in ``submitting`` whose submitter is dead, or taken for dead, for the reason ``why``."""
-        lost = f"{why} before the answer was recorded"
-        doubt = Move(to=JobState.IN_DOUBT, detail=lost, set={"doubted_at": now, "error": lost})
-        unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
-        return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
-
-    def _was_sent(self, job: Job) -> bool:
-        row = self._db.execute(WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
-        return row is None or bool(row[0])
-
-    def mark_sent(self, job: Job, *, now: float) -> None:
-        """Record that the request of a claimed job is about to leave; from here on it may have arrived.
-
-        Else it must not leave: raises ``sqlite3.DatabaseError`` where the state does not know that claim, and
-        ``MoveLost`` where the job has been taken from whoever claimed it.
-        """
-        with self._transaction():
-            columns = {"client_request_id": job.client_request_id, "seq": job.seq, "now": now}
-            if self._db.execute(MARK_SENT, columns).rowcount == 1:
-                return
-            if self._db.execute(ATTEMPT, columns).fetchone() is None:
-                raise sqlite3.DatabaseError(f"the claim of job {job.id} is not in it")
-            raise MoveLost(f"job {job.id} is no longer being submitted")
-
-    def _clamp(self, now: float) -> None:
-        with self._transaction():
-            for statement in (CLAMP_PENDING, CLAMP_UNSETTLED):
-                self._db.execute(statement, {"now": now, "latest": now + 3600.0})
 
     def claim_job(
         self,
@@ -162,73 +150,154 @@ class Transitions(Part):
         refused: Sequence[str] = (),
         key_print: str | None = None,
     ) -> Job | None:
-        """Take the next pending job for submission, its fresh client request id committed with it.
+        """Claim the next pending job with a new client request id; ``None`` if there is none.
 
-        Its price is reserved in the same transaction: what is spent, in flight and in doubt never exceeds
-        ``budget`` (US dollars, over the state's whole life), whatever dies in between. Raises ``BudgetShort``
-        where the job does not fit, or has no price. ``key`` is the label of the API key that it goes out with,
-        ``refused`` are models that the service does not make with it.
-        ``key_print`` the fingerprint of that key (see ``AttemptKeys``).
+        ``price`` is that of a job, ``budget`` the cap over the whole life of the database, both in US dollars. ``key``
+        is the label of the API key that submits it, ``key_print`` its fingerprint (see ``AttemptKeys``); jobs of the
+        ``refused`` models are left alone. Raises ``BudgetShort`` if the job does not fit, or has no price.
         """
+        # one transaction for the claim and its price: spent, in flight and in doubt together never exceed the budget,
+        # even if the process dies in between
         with self._transaction():
             wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
             row = self._db.execute(NEXT_TO_CLAIM, wanted).fetchone()
             if row is None:
                 return None
             pending = job_of(row)
-            usd = self._affordable(pending, price, budget)
+            usd = self._check_budget(pending, price, budget)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, error=None, **dict(claimed))
-            self._begin_attempt(job, usd, run, now, key_print)
-            self._event(job, JobState.PENDING, job.state, "", run, now)
+            self._add_attempt(job, usd, run, now, key_print)
+            self._add_event(job, JobState.PENDING, job.state, "", run, now)
         return job
 
-    def _affordable(self, job: Job, price: Price, budget: float | None) -> float | None:
-        usd = price(job)
-        if budget is not None and (usd is None or self._queries.read_committed() + usd > budget + MICRO / 2):
-            raise BudgetShort(job, usd)
-        return usd
+    def mark_sent(self, job: Job, *, now: float) -> None:
+        """Record that the request of a claimed job leaves now.
 
-    def _begin_attempt(
-        self, job: Job, usd: float | None, run: int | None, now: float, key_print: str | None = None
-    ) -> None:
-        attempt = {
-            "job": job.seq,
-            "run": run,
-            "number": job.attempts,
-            "client_request_id": job.client_request_id,
-            "now": now,
-            "price_usd": usd,
-            "micros": micros(usd),
-            "key": job.api_key_label,
-            "key_print": key_print,
-        }
-        self._db.execute(ADD_ATTEMPT, attempt)
+        If this raises, the request must not leave: ``MoveLost`` if the job was taken from its claimer,
+        ``sqlite3.DatabaseError`` if the database does not have the claim.
+        """
+        with self._transaction():
+            columns = {"client_request_id": job.client_request_id, "seq": job.seq, "now": now}
+            if self._db.execute(MARK_SENT, columns).rowcount == 1:
+                return
+            if self._db.execute(ATTEMPT, columns).fetchone() is None:
+                raise sqlite3.DatabaseError(f"the claim of job {job.id} is not in it")
+            raise MoveLost(f"job {job.id} is no longer being submitted")
 
     def apply_move(self, job: Job, move: Move, *, run: int | None, now: float) -> Job:
-        """Move ``job`` and record it; returns the job as it is now.
+        """Move ``job`` and record it; returns the job after the move.
 
-        Raises ``MoveLost`` where the job is no longer what ``job`` says, ``GenerationTaken`` where the
-        move's generation id belongs to another job, ``ValueError`` where the table has no such move.
+        Raises ``MoveLost`` if the job is not as ``job`` is, ``GenerationTaken`` if another job has the generation id
+        of the move, ``ValueError`` if the table of moves does not have it.
         """
         if move.to not in MOVES[job.state]:
             raise ValueError(f"{job.state} -> {move.to} is not in the table of moves")
         moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
         moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
         with self._transaction():
-            self._write(job, moved, run)
+            self._write_move(job, moved, run)
             adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)
             if adopted or job.state in (JobState.SUBMITTING, JobState.IN_DOUBT):
                 self._end_attempt(moved, move.detail, now)
+            # the reserved price becomes the charge, or nothing; until either is known it stays reserved
             if move.released:
-                self._count(moved, 0.0)
+                self._set_counted(moved, 0.0)
             elif "cost_usd" in move.set and moved.cost_usd is not None:
-                self._count(moved, moved.cost_usd)
-            self._event(moved, job.state, move.to, move.detail, run, now)
+                self._set_counted(moved, moved.cost_usd)
+            self._add_event(moved, job.state, move.to, move.detail, run, now)
         return moved
 
-    def _write(self, job: Job, moved: Job, run: int | None) -> None:
+    def recover_jobs(self, *, run: int, now: float) -> list[Job]:
+        """Recover every job that a dead run left in ``submitting``, and release all skipped jobs."""
+        with self._transaction():
+            for statement in (CLAMP_PENDING, CLAMP_UNSETTLED):
+                self._db.execute(statement, {"now": now, "latest": now + LONGEST_BACK_OFF})
+        with self._transaction():
+            self._db.execute(RELEASE_ALL)
+        left = [job_of(row) for row in self._db.execute(LEFT_SUBMITTING)]
+        return [self.recover_job(job, run=run, now=now) for job in left]
+
+    def recover_job(self, job: Job, *, run: int, now: float, why: str = "the run ended") -> Job:
+        """Move a job whose submitter is dead, or given up for the reason ``why``, out of ``submitting``."""
+        lost = f"{why} before the answer was recorded"
+        doubt = Move(to=JobState.IN_DOUBT, detail=lost, set={"doubted_at": now, "error": lost})
+        # without the mark no byte left, since the mark comes first: the job may be submitted again
+        unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
+        return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
+
+    def record_place(self, job: Job, path: Path, *, now: float) -> Job:
+        """Record that the video of a succeeded job is at ``path`` now; on disk for good when this returns.
+
+        Raises ``MoveLost`` if the job is not as ``job`` is.
+        """
+        placed = replace(job, folder=str(path.parent), file=path.name)
+        columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
+        with self._transaction():
+            old = {"old_folder": job.folder, "old_file": job.file}
+            if self._db.execute(PLACE, {**columns, **old}).rowcount != 1:
+                raise MoveLost(f"the video of job {job.id} is no longer where it was")
+            done = JobState.SUCCEEDED
+            self._add_event(placed, done, done, f"its video was moved to {path}", None, now)
+        return placed
+
+    def record_cost(self, seq: int, usd: float) -> None:
+        """Record the price of a completed generation, from the ledger."""
+        with self._transaction():
+            self._db.execute(SET_COST, {"seq": seq, "usd": usd})
+            self._set_counted(self._queries.read_job(seq), usd)
+
+    def record_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
+        """Record a generation that an earlier attempt of ``job`` did buy; returns whether that is new.
+
+        The job stays in its state; the price of the attempt counts again.
+        """
+        current = self._queries.read_job(job.seq)
+        with self._transaction():
+            columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
+            if self._db.execute(ADD_STRAY, columns).rowcount != 1 and self._db.execute(ATTEMPT, columns).fetchone():
+                return False
+            self._db.execute(RESERVE_AGAIN, columns)
+            detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
+            self._add_event(current, current.state, current.state, detail, run, now)
+        return True
+
+    def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
+        """Record an attempt that was made elsewhere for a pending job."""
+        request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
+        known = self._db.execute(ATTEMPT, {"client_request_id": request}).fetchone() is not None
+        columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
+        row = self._db.execute(ADOPT, columns).fetchone()
+        if row is None:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        adopting = job_of(row)
+        if known:
+            self._db.execute(RESERVE_AGAIN, columns)
+        else:
+            self._add_attempt(adopting, None, run, now)
+        return adopting
+
+    def set_key_label(self, job: Job, key: str | None) -> Job:
+        """Record the label of the API key of a job's generation; ``None`` changes nothing."""
+        if key is None or job.api_key_label == (key or None):
+            return job
+        columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
+        if self._db.execute(SET_KEY, columns).rowcount != 1:
+            raise MoveLost(f"job {job.id} is no longer {job.state}")
+        return replace(job, api_key_label=key or None)
+
+    def _check_budget(self, job: Job, price: Price, budget: float | None) -> float | None:
+        usd = price(job)
+        if budget is not None and (usd is None or self._queries.read_committed() + usd > budget + MICRO / 2):
+            raise BudgetShort(job, usd)
+        return usd
+
+    def _was_sent(self, job: Job) -> bool:
+        row = self._db.execute(WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
+        return row is None or bool(row[0])
+
+    def _write_move(self, job: Job, moved: Job, run: int | None) -> None:
         columns = {**columns_of(moved), "from_state": job.state.value, "run": run}
         try:
             cursor = self._db.execute(MOVE, columns)
@@ -239,10 +308,21 @@ class Transitions(Part):
         if cursor.rowcount != 1:
             raise MoveLost(f"job {job.id} is no longer {job.state}")
 
-    def _count(self, job: Job, usd: float) -> None:
-        """What the latest attempt of ``job`` counts against the budget from now on."""
-        columns = {"micros": micros(usd), "client_request_id": job.client_request_id}
-        self._db.execute(SET_MICROS, columns)
+    def _add_attempt(
+        self, job: Job, usd: float | None, run: int | None, now: float, key_print: str | None = None
+    ) -> None:
+        attempt = {
+            "job": job.seq,
+            "run": run,
+            "number": job.attempts,
+            "client_request_id": job.client_request_id,
+            "now": now,
+            "price_usd": usd,
+            "micros": to_micros(usd),
+            "key": job.api_key_label,
+            "key_print": key_print,
+        }
+        self._db.execute(ADD_ATTEMPT, attempt)
 
     def _end_attempt(self, moved: Job, detail: str, now: float) -> None:
         columns = {
@@ -254,66 +334,11 @@ class Transitions(Part):
         }
         self._db.execute(END_ATTEMPT, columns)
 
-    def _event(self, job: Job, was: JobState, to: JobState, detail: str, run: int | None, now: float) -> None:
+    def _set_counted(self, job: Job, usd: float) -> None:
+        """Set the amount of the latest attempt of ``job`` that counts against the budget."""
+        columns = {"micros": to_micros(usd), "client_request_id": job.client_request_id}
+        self._db.execute(SET_MICROS, columns)
+
+    def _add_event(self, job: Job, was: JobState, to: JobState, detail: str, run: int | None, now: float) -> None:
         columns = {"job": job.seq, "run": run, "now": now, "from_state": was.value, "to_state": to.value}
         self._db.execute(ADD_EVENT, {**columns, "detail": detail})
-
-    def record_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
-        """Record a generation that an earlier attempt turns out to have bought; tells whether that is news.
-
-        The job stays as it is; the price of the attempt counts again.
-        """
-        current = self._queries.read_job(job.seq)
-        with self._transaction():
-            columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
-            if self._db.execute(KEEP_STRAY, columns).rowcount != 1 and self._db.execute(ATTEMPT, columns).fetchone():
-                return False
-            self._db.execute(RESERVE_AGAIN, columns)
-            detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
-            self._event(current, current.state, current.state, detail, run, now)
-        return True
-
-    def record_cost(self, seq: int, usd: float) -> None:
-        """Record the price of a completed generation, as the ledger tells it."""
-        with self._transaction():
-            self._db.execute(SET_COST, {"seq": seq, "usd": usd})
-            self._count(self._queries.read_job(seq), usd)
-
-    def set_key_label(self, job: Job, key: str | None) -> Job:
-        """Record which key the generation is known by."""
-        if key is None or job.api_key_label == (key or None):
-            return job
-        columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
-        if self._db.execute(SET_KEY, columns).rowcount != 1:
-            raise MoveLost(f"job {job.id} is no longer {job.state}")
-        return replace(job, api_key_label=key or None)
-
-    def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
-        """Record the attempt that someone else made for a pending job."""
-        request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
-        known = self._db.execute(ATTEMPT, {"client_request_id": request}).fetchone() is not None
-        columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
-        row = self._db.execute(ADOPT, columns).fetchone()
-        if row is None:
-            raise MoveLost(f"job {job.id} is no longer {job.state}")
-        adopting = job_of(row)
-        if known:
-            self._db.execute(RESERVE_AGAIN, columns)
-        else:
-            self._begin_attempt(adopting, None, run, now)
-        return adopting
-
-    def record_place(self, job: Job, path: Path, *, now: float) -> Job:
-        """Record that the video of a succeeded job is at ``path`` now; on disk for good when this returns.
-
-        Raises ``MoveLost`` if the job is no longer what ``job`` says.
-        """
-        placed = replace(job, folder=str(path.parent), file=path.name)
-        columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
-        with self._transaction():
-            old = {"old_folder": job.folder, "old_file": job.file}
-            if self._db.execute(PLACE, {**columns, **old}).rowcount != 1:
-                raise MoveLost(f"the video of job {job.id} is no longer where it was")
-            done = JobState.SUCCEEDED
-            self._event(placed, done, done, f"its video was moved to {path}", None, now)
-        return placed

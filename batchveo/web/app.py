@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
 
 import anyio
@@ -16,73 +15,69 @@ from starlette.types import ASGIApp
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
-from batchveo.web import actions, media, views
-from batchveo.web.assets import ICON, STYLES, text_of
-from batchveo.web.charts.data import charts
-from batchveo.web.file_presence import Presence
-from batchveo.web.html import live_page
-from batchveo.web.requests import answer, reading
-from batchveo.web.scripts import modules
+from batchveo.web import api, media
+from batchveo.web.file_presence import VideoPresence
+from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
-from batchveo.web.thumbnails import Posters, available
+from batchveo.web.thumbnails import Posters, has_media_extra
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
-def app(state: Path, *, keys: Secrets, videos: Destination | None = None) -> ASGIApp:
-    """Serves the jobs of ``state``; ``videos`` says where the videos are now, if they were moved."""
+def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -> ASGIApp:
+    """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved."""
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state
     inner.state.videos = videos
-    inner.state.presence = Presence(videos)
+    inner.state.presence = VideoPresence(videos)
     inner.state.csrf = keys.csrf
-    inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if available() else None
+    inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
     inner.state.decoding = anyio.CapacityLimiter(media.DECODING_AT_ONCE)
     return Guard(inner, keys=keys)
 
 
-def _page(request: Request) -> Response:
+def _send_page(request: Request) -> Response:
     state = request.app.state
-    return HTMLResponse(live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
+    return HTMLResponse(make_live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
 
 
-def _static(request: Request) -> Response:
+def _send_asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STYLES, *modules()):
+    if name not in (ICON, *STYLES, *list_modules()):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
-    return Response(text_of(name), media_type=kind, headers={"cache-control": "no-cache"})
+    return Response(read_asset(name), media_type=kind, headers={"cache-control": "no-cache"})
 
 
-def _charts(request: Request) -> Response:
-    with reading(request) as store:
-        return answer(charts(store, now=time.time(), night=request.query_params.get("night")))
-
-
-async def _said(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
+async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
     if not isinstance(error, HTTPException):
         raise error
-    return answer({"error": error.detail}, error.status_code)
+    return api.make_answer({"error": error.detail}, error.status_code)
 
 
-async def _unusable(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
-    return answer({"error": f"the state cannot be used: {error}"}, 503)
+async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
+    return api.make_answer({"error": f"the state cannot be used: {error}"}, 503)
 
 
-_HANDLERS = {HTTPException: _said, BatchveoError: _unusable, sqlite3.Error: _unusable, OSError: _unusable}
+_HANDLERS = {
+    HTTPException: _answer_refusal,
+    BatchveoError: _answer_failure,
+    sqlite3.Error: _answer_failure,
+    OSError: _answer_failure,
+}
 _ROUTES = [
-    Route("/", _page),
-    Route("/static/{name:path}", _static),
-    Route("/api/jobs", views.jobs),
-    Route("/api/jobs/{id}", views.job),
-    Route("/api/progress", views.progress),
-    Route("/api/failures", views.failures),
-    Route("/api/choices", views.choices),
-    Route("/api/charts", _charts),
-    Route("/api/retry", actions.retry, methods=["POST"]),
-    Route("/api/cancel", actions.cancel, methods=["POST"]),
-    Route("/api/resolve", actions.resolve, methods=["POST"]),
-    Route("/videos/{id}.mp4", media.video),
-    Route("/posters/{id}.jpg", media.poster),
-    Route("/sidecars/{id}.json", media.sidecar),
+    Route("/", _send_page),
+    Route("/static/{name:path}", _send_asset),
+    Route("/api/jobs", api.list_jobs),
+    Route("/api/jobs/{id}", api.show_job),
+    Route("/api/progress", api.show_progress),
+    Route("/api/failures", api.list_failures),
+    Route("/api/choices", api.list_choices),
+    Route("/api/charts", api.show_charts),
+    Route("/api/retry", api.retry_jobs, methods=["POST"]),
+    Route("/api/cancel", api.cancel_jobs, methods=["POST"]),
+    Route("/api/resolve", api.resolve_jobs, methods=["POST"]),
+    Route("/videos/{id}.mp4", media.send_video),
+    Route("/posters/{id}.jpg", media.send_poster),
+    Route("/sidecars/{id}.json", media.send_sidecar),
 ]

@@ -1,4 +1,4 @@
-"""What of this machine a report leaves out, since it may be mailed: folders, the user, the machine's name."""
+"""Removes from a report, which may be mailed, what shows its origin: folders, names of user and machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 OWN_WORDS = frozenset({"prompt", "negative_prompt", "name", "example_name"})
-"""Keys whose texts are the user's own words: only known folders are taken out of them."""
+"""Keys whose texts the user wrote: only known folders are removed from them."""
 SHORTEST_NAME = 4
-"""Letters of a user's or a machine's name from which on texts are searched for it: ``pi`` is a word."""
+"""Letters of a user's or machine's name that is searched for, at the least: ``pi`` is a word too."""
 COMMON_NAMES = frozenset({"root", "user", "admin", "ubuntu", "debian", "runner", "nobody", "localhost", "home"})
 _HOMES = frozenset({"home", "Users"})
 
@@ -26,70 +26,70 @@ _PLAIN = rf"(?<![\w./\\~])(?P<plain>(?:/{_PART}{_MORE}+|{_ROOTED}{_PART}{_MORE}*
 _FOUND = re.compile(f"{_LEFT_ALONE}|{_QUOTED}|{_PLAIN}")
 
 
-def name_in(path: str) -> str:
+def find_name(path: str) -> str:
     """The last part of a path of any system; empty for a root."""
     parts = [part for part in re.split(r"[/\\]+", path.removeprefix("file:")) if part]
     return "" if not parts or re.fullmatch(r"[A-Za-z]:|~|\.+", parts[-1]) else parts[-1]
 
 
 class Redaction:
-    """Takes out of texts what tells of this machine.
+    """Removes paths and names from texts.
 
-    ``folders`` are known to stand in them; the home and the current folder are always looked for. ``names`` are
-    those of user and machine unless they are given.
+    ``folders`` are removed in addition to the home and the current folder. ``names`` replace those of user and
+    machine.
     """
 
     def __init__(self, folders: Iterable[str | Path] = (), *, names: Iterable[str] | None = None) -> None:
-        known = {str(folder).rstrip("/\\") for folder in (*folders, *_own_folders())}
+        known = {str(folder).rstrip("/\\") for folder in (*folders, *_list_own_folders())}
         private = [folder for folder in known if Path(folder).is_absolute() and len(Path(folder).parts) > 1]
-        self._folders = _any_of((f"{re.escape(folder)}(?:[/\\\\]+|(?![\\w.-]))" for folder in private), r"[\w.-]")
-        told = filter(_is_telling, _own_names() if names is None else names)
-        self._names = _any_of((rf"{re.escape(name)}(?!\w)" for name in told), r"\w")
+        self._folders = _compile_any((f"{re.escape(folder)}(?:[/\\\\]+|(?![\\w.-]))" for folder in private), r"[\w.-]")
+        private_names = filter(_is_private, _list_own_names() if names is None else names)
+        self._names = _compile_any((rf"{re.escape(name)}(?!\w)" for name in private_names), r"\w")
 
-    def text(self, text: str) -> str:
-        """``text`` with its last part for each absolute path, and without the names."""
-        return self._names.sub("…", _FOUND.sub(_shown, self.own_words(text)))
+    def clean_text(self, text: str) -> str:
+        """``text`` without the names, and with only the last part of each absolute path."""
+        return self._names.sub("…", _FOUND.sub(_replace_path, self.clean_own_words(text)))
 
-    def own_words(self, text: str) -> str:
-        """``text`` without the folders that are known; the rest is the user's own."""
+    def clean_own_words(self, text: str) -> str:
+        """A text of the user without the known folders."""
         return self._folders.sub(lambda found: "" if found.group().endswith(("/", "\\")) else "…", text)
 
-    def row(self, row: Mapping[str, object]) -> dict[str, object]:
-        """A JSON object with all its texts so."""
-        return {key: self._value(value, own=key in OWN_WORDS) for key, value in row.items()}
+    def clean_row(self, row: Mapping[str, object]) -> dict[str, object]:
+        """A JSON object whose texts are all cleaned."""
+        return {key: self._clean_value(value, own=key in OWN_WORDS) for key, value in row.items()}
 
-    def _value(self, value: object, *, own: bool = False) -> object:
+    def _clean_value(self, value: object, *, own: bool = False) -> object:
         if isinstance(value, str):
-            return self.own_words(value) if own else self.text(value)
+            return self.clean_own_words(value) if own else self.clean_text(value)
         if isinstance(value, Mapping):
-            return self.row(value)
+            return self.clean_row(value)
         if isinstance(value, list | tuple):
-            return [self._value(item, own=own) for item in value]
+            return [self._clean_value(item, own=own) for item in value]
         return value
 
 
-class Labels:
-    """Short names for manifests, each its own: two of one name in different folders are told apart by a number."""
+class ManifestLabels:
+    """Short, unique names of manifests: of two equal names in different folders the second gets a number."""
 
     def __init__(self) -> None:
-        self._given: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
 
-    def of(self, path: str) -> str:
-        """A relative path that does not climb stands for itself; of any other, its name."""
-        if path not in self._given:
-            wanted = path if _stays(path) else name_in(path) or "manifest"
-            used, label, number = set(self._given.values()), wanted, 1
+    def find_label(self, path: str) -> str:
+        """A relative path without ``..`` itself; of any other path the name."""
+        if path not in self._labels:
+            wanted = path if _is_inside(path) else find_name(path) or "manifest"
+            used, label, number = set(self._labels.values()), wanted, 1
             while label in used:
                 number += 1
                 label = f"{wanted} ({number})"
-            self._given[path] = label
-        return self._given[path]
+            self._labels[path] = label
+        return self._labels[path]
 
 
-def is_telling_way(start: Path, end: Path) -> bool:
-    """Whether the relative way from folder ``start`` to ``end`` says where on the machine they are.
+def reveals_location(start: Path, end: Path) -> bool:
+    """Whether the relative path from folder ``start`` to ``end`` shows where on the machine they are.
 
-    It does where it climbs up to the root, or to where the homes of users are.
+    It does if it leads over the root or the folder of the users' homes.
     """
     try:
         common = Path(os.path.commonpath([start, end]))
@@ -97,48 +97,48 @@ def is_telling_way(start: Path, end: Path) -> bool:
         return True
     if common == start:
         return False
-    home = _home()
+    home = _find_home()
     return len(common.parts) == 1 or common.name in _HOMES or (home is not None and common in home.parents)
 
 
-def _stays(path: str) -> bool:
+def _is_inside(path: str) -> bool:
     outside = Path(path).is_absolute() or re.match(r"~|[A-Za-z]:|\\|file:", path)
     return not outside and ".." not in re.split(r"[/\\]", path)
 
 
-def _any_of(patterns: Iterable[str], not_after: str) -> re.Pattern[str]:
-    """The longest first: what lies within another goes whole; of nothing, a pattern that never matches."""
+def _compile_any(patterns: Iterable[str], not_after: str) -> re.Pattern[str]:
+    # the longest first, so that a folder within another is removed whole; without patterns nothing matches
     ordered = sorted(patterns, key=len, reverse=True)
     return re.compile(f"(?<!{not_after})(?:{'|'.join(ordered)})" if ordered else r"(?!)")
 
 
-def _shown(found: re.Match[str]) -> str:
+def _replace_path(found: re.Match[str]) -> str:
     if found["quoted"] is not None:
-        return f"{found['quote']}{name_in(found['quoted']) or '…'}{found['quote']}"
-    return found.group() if found["plain"] is None else name_in(found["plain"]) or "…"
+        return f"{found['quote']}{find_name(found['quoted']) or '…'}{found['quote']}"
+    return found.group() if found["plain"] is None else find_name(found["plain"]) or "…"
 
 
-def _home() -> Path | None:
+def _find_home() -> Path | None:
     try:
         return Path.home()
     except RuntimeError:
         return None
 
 
-def _own_folders() -> list[str]:
-    home = _home()
+def _list_own_folders() -> list[str]:
+    home = _find_home()
     return [str(folder) for folder in (home, Path.cwd()) if folder is not None]
 
 
-def _own_names() -> list[str]:
+def _list_own_names() -> list[str]:
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
         user = ""
     host = socket.gethostname()
-    home = _home()
+    home = _find_home()
     return [user, home.name if home else "", host, host.partition(".")[0]]
 
 
-def _is_telling(name: str) -> bool:
+def _is_private(name: str) -> bool:
     return len(name) >= SHORTEST_NAME and name.lower() not in COMMON_NAMES

@@ -1,8 +1,8 @@
-"""Who may speak with the page's server: this machine's browser, from the page itself.
+"""Access to the page's server: only a browser of this machine may use it, and only from the page itself.
 
-Against other web sites: the Host header (names that are rebound to this machine), what the browser says of the
-asking site, and a secret of the page itself on everything that changes something. Bound to anything but loopback,
-or where other users of this machine are not trusted, a token as well.
+Three checks refuse other web sites: the Host header (against names rebound to this machine), the browser's
+``sec-fetch`` headers, and a secret of the page on every change. On an address beyond loopback, or if other users of
+the machine are not trusted, a token is required too.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """``csrf`` stands in the page; ``token`` opens it, where it needs opening."""
+    """``csrf`` is in the page and on every change; ``token``, if not ``None``, opens the page."""
 
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     token: str | None = field(default=None, repr=False)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine only."""
+    """Whether only this machine can reach an address."""
     return host.strip("[]") in LOOPBACK
 
 
-def secrets_for(host: str, *, token: bool = False) -> Secrets:
-    """A token wherever other machines could connect; with ``token``, also against other users of this one."""
+def make_secrets(host: str, *, token: bool = False) -> Secrets:
+    """Secrets for a server on ``host``; they have a token beyond loopback, and with ``token`` in any case."""
     return Secrets(token=None if is_loopback(host) and not token else secrets.token_urlsafe(32))
 
 
 class Guard:
-    """Turns away whoever may not, and puts the security headers on every answer."""
+    """Refuses requests that may not use ``app``, and adds the security headers to every answer."""
 
     def __init__(self, app: ASGIApp, *, keys: Secrets) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             return
 
@@ -74,55 +74,55 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        answer = self._verdict(scope) or self._app
+        answer = self._refuse(scope) or self._app
         await answer(scope, receive, send_guarded)
 
-    def _verdict(self, scope: Scope) -> Response | None:
-        """The answer to those turned away."""
+    def _refuse(self, scope: Scope) -> Response | None:
+        """The answer to a request that is refused; ``None`` if it is allowed."""
         headers = Headers(scope=scope)
-        wrong = _wrong_host(headers) if self._keys.token is None else None
-        wrong = wrong or _wrong_site(scope, headers)
+        wrong = _check_host(headers) if self._keys.token is None else None
+        wrong = wrong or _check_site(scope, headers)
         if wrong is None and scope["method"] not in ("GET", "HEAD"):
-            wrong = self._wrong_change(scope, headers)
+            wrong = self._check_change(scope, headers)
         if wrong is not None:
             return PlainTextResponse(f"{wrong}\n", status_code=403)
-        return self._locked(scope, headers)
+        return self._check_token(scope, headers)
 
-    def _locked(self, scope: Scope, headers: Headers) -> Response | None:
+    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
         token = self._keys.token
-        if token is None or _same(cookie_parser(headers.get("cookie", "")).get(COOKIE), token):
+        if token is None or _is_same(cookie_parser(headers.get("cookie", "")).get(COOKIE), token):
             return None
         offered = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and _same(offered, token):
+        if scope["path"] == "/" and _is_same(offered, token):
             opened = RedirectResponse("/", status_code=303)
-            # lax, not strict: strict would drop it on the way from a mail that has the link
+            # lax: with strict the browser would not send it after a click on the link in a mail
             opened.set_cookie(COOKIE, token, httponly=True, samesite="lax", path="/")
             return opened
         return PlainTextResponse("open the page by the address that `batchveo ui` printed\n", status_code=401)
 
-    def _wrong_change(self, scope: Scope, headers: Headers) -> str | None:
+    def _check_change(self, scope: Scope, headers: Headers) -> str | None:
         origin = headers.get("origin")
         if origin is not None and origin != f"{scope['scheme']}://{headers.get('host', '')}":
             return "this comes from another site"
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return "this is not JSON"
-        if not _same(headers.get(CSRF_HEADER), self._keys.csrf):
+        if not _is_same(headers.get(CSRF_HEADER), self._keys.csrf):
             return "the page is of an earlier server; load it again"
         return None
 
 
-def _wrong_host(headers: Headers) -> str | None:
+def _check_host(headers: Headers) -> str | None:
     host = headers.get("host", "")
     name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
     return None if is_loopback(name) else "this server answers to its own name only"
 
 
-def _wrong_site(scope: Scope, headers: Headers) -> str | None:
-    """What the browser says of who asks; other sites may link to the page, no more."""
+def _check_site(scope: Scope, headers: Headers) -> str | None:
+    """Refuse requests that the browser attributes to another site; links to the page are allowed."""
     link = scope["method"] == "GET" and scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
     foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     return "this comes from another site" if foreign and not link else None
 
 
-def _same(offered: str | None, secret: str) -> bool:
+def _is_same(offered: str | None, secret: str) -> bool:
     return offered is not None and hmac.compare_digest(offered.encode(), secret.encode())

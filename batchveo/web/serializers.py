@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: cards, a job's whole history, the causes of failures, the progress.
+"""What the page shows, as JSON: cards, the history of a job, failures by cause, progress.
 
 Times are seconds since the epoch, money is US dollars.
 """
@@ -6,50 +6,66 @@ Times are seconds since the epoch, money is US dollars.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from batchveo.core.destination import Destination
 from batchveo.core.models import Job
-from batchveo.operations.status_json import describe_time_left, make_status_row
-from batchveo.storage.reader import video_at
+from batchveo.operations.status import describe_time_left, make_status_row
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import CLIP, Filter, text_of
-from batchveo.web.failure_groups import causes
-from batchveo.web.file_presence import Presence, Problem
+from batchveo.web.file_presence import Problem, VideoPresence
 
 MOST_CHANGES = 200
 MOST_DOUBTS = 20
-_PLAIN = (
+NO_REASON = "no reason was given"
+LONGEST_ERROR = 500
+"""Characters of an error that its cause is found by."""
+_CARD_COLUMNS = (
     *("seq", "id", "name", "state", "model", "manifest", "seed", "cost_usd", "bytes"),
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
 )
+_VARIABLE_PARTS = (
+    (re.compile(r"https?://\S+"), "URL"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
+    (re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}\b"), "ID"),
+    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])", re.IGNORECASE), "N"),
+)
+_STATUS = re.compile(r"\b(?:HTTP|status)\s+[1-5]\d\d\b|^[1-5]\d\d\b", re.IGNORECASE)
 
 
-def cards(found: Sequence[sqlite3.Row], presence: Presence, *, anew: bool = False) -> list[dict[str, object]]:
-    """Jobs as the gallery shows them, with what is wrong with their videos by a look at them."""
-    problems = presence.problems(found, anew=anew)  # type: ignore[arg-type]
-    return [card(row, problems.get(row["id"])) for row in found]
+def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
+    """Jobs as the gallery shows them, with the problems of their videos."""
+    problems = presence.find_problems(found, anew=anew)  # type: ignore[arg-type]
+    return [_make_card(row, problems.get(row["id"])) for row in found]
 
 
-def card(row: sqlite3.Row, problem: Problem | None = None) -> dict[str, object]:
-    """One job as the gallery shows it; ``video`` tells whether there is one to play, ``problem`` what is wrong."""
+def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
+    """``video``: whether a video can be played; ``problem``: what is wrong with it."""
     error = row["error"]
     return {
-        **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _CARD_COLUMNS},
         "prompt": text_of(row["prompt"]),
         "split": text_of(row["split"]),
         "held": bool(row["held"]),
         "index": row["repeat_index"],
         "error": None if error is None else error[:CLIP],
         "video": row["state"] == "succeeded" and row["file"] is not None and not (problem and problem.gone),
-        "problem": problem and problem.row(),
+        "problem": problem and problem.make_row(),
     }
 
 
-def detail(store: Store, job: Job, videos: Destination | None = None) -> dict[str, object]:
-    """All that is known of one job; ``videos`` says where the videos are now, if they were moved."""
+def read_card(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
+    """The card of one job, with a new check of its video."""
+    (card,) = make_cards(store.search.read_page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
+    return card
+
+
+def make_detail(store: Store, job: Job, videos: Destination | None = None) -> dict[str, object]:
+    """What a card lacks of a job; ``videos`` is where the videos are now, if they were moved."""
     seconds = None
     if job.completed_at is not None and job.submitted_at is not None:
         seconds = round(job.completed_at - job.submitted_at, 3)
@@ -70,34 +86,19 @@ def detail(store: Store, job: Job, videos: Destination | None = None) -> dict[st
     }
 
 
-def card_of(store: Store, job: Job, presence: Presence) -> dict[str, object]:
-    """The card of one job."""
-    (told,) = cards(store.search.read_page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
-    return told
-
-
-def failures(store: Store) -> list[dict[str, object]]:
-    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, example_name, models``."""
-    shown = []
-    for cause in causes(store.search.list_errors()):  # type: ignore[arg-type]
-        job = store.queries.read_job(cause.example)
-        shown.append({**asdict(cause), "example": job.id, "example_name": job.name})
-    return shown
-
-
-def choices(store: Store) -> dict[str, list[dict[str, object]]]:
-    """What there is to filter by."""
+def list_choices(store: Store) -> dict[str, list[dict[str, object]]]:
+    """The values to filter by, with their numbers of jobs."""
     return {
         name: [{"value": text_of(row["value"]), "jobs": row["jobs"]} for row in rows]
         for name, rows in store.search.list_choices().items()
     }
 
 
-def progress(store: Store, *, since: int | None, now: float, presence: Presence) -> dict[str, object]:
+def make_progress(store: Store, *, since: int | None, now: float, presence: VideoPresence) -> dict[str, object]:
     """Counts, money and speed, with the cards that changed after the event numbered ``since``.
 
-    ``ahead`` is what is left, in the words of the terminal.
-    ``many`` instead of cards where they are too many to send: whoever asks had better look anew.
+    ``ahead`` is the time left, in the words of the terminal. ``many``: too many cards changed to be sent; the page
+    must load its cards again.
     """
     cursor = store.search.read_latest_event()
     moved = [] if since is None else store.search.list_changes(since, most=MOST_CHANGES + 1)
@@ -112,12 +113,58 @@ def progress(store: Store, *, since: int | None, now: float, presence: Presence)
         "run": None if run is None else dict(run),
         "cursor": cursor,
         "many": many,
-        "changed": [] if many else cards(moved, presence),
+        "changed": [] if many else make_cards(moved, presence),
     }
 
 
-def as_json(value: object) -> bytes:
-    """JSON as UTF-8; halves of characters, which UTF-8 has no bytes for, are written as escapes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why some jobs failed. ``example`` is the number of one of them, ``text`` its error."""
+
+    cause: str
+    jobs: int
+    text: str
+    example: int
+    models: tuple[str, ...]
+
+
+def list_failures(store: Store) -> list[dict[str, object]]:
+    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, models, example_name``."""
+    rows: list[dict[str, object]] = []
+    for cause in group_failures(store.search.list_errors()):  # type: ignore[arg-type]
+        job = store.queries.read_job(cause.example)
+        rows.append({**asdict(cause), "example": job.id, "example_name": job.name})
+    return rows
+
+
+def group_failures(errors: Iterable[Mapping[str, object]]) -> list[Cause]:
+    """The causes of rows of ``error, model, jobs, example``, the most frequent first."""
+    found: dict[str, Cause] = {}
+    for row in errors:
+        cause = find_cause(str(row["error"]))
+        jobs, model = int(str(row["jobs"])), str(row["model"])
+        known = found.get(cause)
+        if known is None:
+            example = int(str(row["example"]))
+            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models=(model,))
+        else:
+            models = tuple(dict.fromkeys((*known.models, model)))
+            found[cause] = replace(known, jobs=known.jobs + jobs, models=models)
+    return sorted(found.values(), key=lambda cause: (-cause.jobs, cause.cause))
+
+
+def find_cause(error: str | None) -> str:
+    """``error`` with words in place of ids, numbers and addresses, so that equal failures have equal causes."""
+    text = " ".join((error or "")[:LONGEST_ERROR].split())
+    status = _STATUS.search(text)
+    kept = status.group() if status else ""  # an HTTP status is a number too, but it tells causes apart
+    for pattern, word in _VARIABLE_PARTS:
+        text = pattern.sub(lambda found, word=word: found[0] if found[0] in kept else word, text)  # type: ignore[misc]
+    return text or NO_REASON
+
+
+def encode_json(value: object) -> bytes:
+    """JSON in UTF-8; with lone surrogates, which UTF-8 cannot encode, everything beyond ASCII is escaped."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

@@ -1,42 +1,41 @@
-"""The page as one file that needs nothing but the videos beside it, and may be mailed."""
+"""The page as one HTML file that needs only the videos beside it and may be mailed."""
 
 from __future__ import annotations
 
 import base64
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from batchveo.core.destination import BucketUrl, Destination, parse_destination
-from batchveo.core.models import Job, JobState
-from batchveo.dataset.index import RECORD
-from batchveo.storage.local_files import sidecar_path
-from batchveo.storage.reader import video_at
+from batchveo.core.models import Job
+from batchveo.dataset.index import INDEX_FILE
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
 from batchveo.store.job_search import Filter
 from batchveo.web import serializers
-from batchveo.web.charts.data import charts
-from batchveo.web.file_presence import Presence
-from batchveo.web.html import whole_page
-from batchveo.web.redaction import Labels, Redaction, is_telling_way
-from batchveo.web.thumbnails import available, make_poster
+from batchveo.web.charts.data import make_charts
+from batchveo.web.file_presence import VideoPresence, is_plain_file
+from batchveo.web.page import make_static_page
+from batchveo.web.redaction import ManifestLabels, Redaction, reveals_location
+from batchveo.web.thumbnails import has_media_extra, make_poster
 
 MOST_JOBS = 20_000
-"""More than this a browser would not thank for; the page says so where it is less than all."""
+"""A browser is too slow for more; the page shows how many are left out."""
 POSTER_BYTES = 10_000_000
-"""Of JPEGs in one file: the first videos have posters, the others show their first frame."""
+"""Bytes of all posters in one file; the videos beyond them show their first frame."""
 LONGEST_TEXT = 20_000
 PATIENCE = 60.0
-"""Seconds that a bucket has to say which videos are there."""
+"""Seconds that a bucket has to answer which videos are there."""
 SMALL = {"width": 320, "height": 180, "quality": 60}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A report on disk. ``jobs`` are in it of ``total``."""
+class Report:
+    """A report on disk, with ``jobs`` of the ``total``."""
 
     path: Path
     jobs: int
@@ -44,143 +43,114 @@ class Written:
     posters: int
     bytes: int
     unlinked: int = 0
-    """Videos that it does not link to: the way there would tell where on this machine they are."""
+    """Videos without a link: the path to them would show where on this machine they are."""
 
 
-def default_output(store: Store, videos: Destination | None = None) -> Path:
-    """``report.html`` beside the videos; in the current folder where there are none, or in a bucket or dataset."""
+def choose_output(store: Store, videos: Destination | None = None) -> Path:
+    """``report.html`` beside the videos, or in the current folder if they are in a bucket, a dataset or nowhere."""
     folder = videos or parse_destination(store.search.find_usual_folder() or ".")
     if isinstance(folder, BucketUrl):
         return Path("report.html")
-    published = any((place / RECORD).exists() for place in (folder, *folder.parents))
+    published = any((place / INDEX_FILE).exists() for place in (folder, *folder.parents))
     return Path("report.html") if published else folder / "report.html"
 
 
 def write_report(
     store: Store, output: Path, *, now: float, posters: bool = True, videos: Destination | None = None
-) -> Written:
-    """Write the page of ``store`` to ``output``; ``videos`` says where the videos are now, if they were moved."""
-    presence = Presence(videos, patience=PATIENCE)
+) -> Report:
+    """Write the page of ``store`` to ``output``; ``videos`` is where the videos are now, if they were moved."""
+    presence = VideoPresence(videos, patience=PATIENCE)
     found = store.search.read_page(Filter(), most=MOST_JOBS)
-    cards = serializers.cards(found, presence)
-    total = store.counts().total
-    jobs = list(_told(store, cards, output, videos))
-    pictures = _pictures(store, cards, videos) if posters and available() else {}
-    redaction = Redaction(
-        [store.path.absolute().parent, *_folders_of(found), output.absolute().parent, *_given(videos)]
-    )
-    labels = Labels()
+    folders = {row["folder"] for row in found if row["folder"]}
+    folders |= {path.absolute() for path in (store.path.parent, output.parent, videos) if isinstance(path, Path)}
+    redaction, labels = Redaction(folders), ManifestLabels()
+    pictures = _PosterSet(room=POSTER_BYTES if posters and has_media_extra() else 0)
+    jobs = []
+    for card in serializers.make_cards(found, presence):
+        job = store.queries.read_job(int(str(card["seq"])))
+        video = video_at(job, videos) if card["video"] else None
+        row = {**card, **serializers.make_detail(store, job, videos), "prompt": job.prompt[:LONGEST_TEXT]}
+        jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output)})
+        pictures.add(job, video)
     data = {
-        "jobs": [_mailable(job, redaction, labels) for job in jobs],
-        "progress": redaction.row(_progress(store, now, presence)),
-        "choices": _labelled(serializers.choices(store), labels),
-        "failures": [redaction.row(cause) for cause in serializers.failures(store)],
-        "charts": _charts(store, now, redaction),
-        "posters": pictures,
+        "jobs": jobs,
+        "progress": redaction.clean_row(_make_progress(store, now, presence)),
+        "choices": _label_choices(serializers.list_choices(store), labels),
+        "failures": [redaction.clean_row(cause) for cause in serializers.list_failures(store)],
+        "charts": _make_charts(store, now, redaction),
+        "posters": pictures.by_id,
         "made_at": now,
         "shown": len(jobs),
     }
-    content = whole_page(data, title=store.path.stem).encode()
+    content = make_static_page(data, title=store.path.stem).encode()
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.part")
-    part.unlink(missing_ok=True)  # a link that somebody laid there
+    part.unlink(missing_ok=True)  # it may be a link, which would be written through
     part.write_bytes(content)
     part.replace(output)
-    unlinked = sum("unlinked" in job for job in jobs)
-    return Written(
+    return Report(
         path=output,
         jobs=len(jobs),
-        total=total,
-        posters=len(pictures),
+        total=store.counts().total,
+        posters=len(pictures.by_id),
         bytes=len(content),
-        unlinked=unlinked,
+        unlinked=sum("unlinked" in job for job in jobs),
     )
 
 
-def _folders_of(found: Iterable[sqlite3.Row]) -> set[str]:
-    return {row["folder"] for row in found if row["folder"]}
+def _make_progress(store: Store, now: float, presence: VideoPresence) -> dict[str, object]:
+    """The fields for the page's header, without the database's path and the ids in doubt."""
+    row = serializers.make_progress(store, since=None, now=now, presence=presence)
+    return {name: value for name, value in row.items() if name not in ("state", "in_doubt")} | {"running": False}
 
 
-def _given(videos: Destination | None) -> list[str]:
-    return [] if videos is None or isinstance(videos, BucketUrl) else [str(videos.absolute())]
-
-
-def _progress(store: Store, now: float, presence: Presence) -> dict[str, object]:
-    """What the page's header needs; the database's path and the ids in doubt stay here."""
-    told = serializers.progress(store, since=None, now=now, presence=presence)
-    return {name: value for name, value in told.items() if name not in ("state", "in_doubt")} | {"running": False}
-
-
-def _charts(store: Store, now: float, redaction: Redaction) -> dict[str, object]:
-    """Their only texts that are not ours are the names of jobs."""
-    told = charts(store, now=now)
-    timeline = told.get("timeline")
+def _make_charts(store: Store, now: float, redaction: Redaction) -> dict[str, object]:
+    """The data of the charts; the names of jobs are their only texts by a user."""
+    data = make_charts(store, now=now)
+    timeline = data.get("timeline")
     if not isinstance(timeline, dict):
-        return told
-    return {**told, "timeline": {**timeline, "names": list(map(redaction.own_words, timeline["names"]))}}
+        return data
+    return {**data, "timeline": {**timeline, "names": list(map(redaction.clean_own_words, timeline["names"]))}}
 
 
-def _mailable(job: Mapping[str, object], redaction: Redaction, labels: Labels) -> dict[str, object]:
-    """A job without what tells of this machine; the links were made for the report, and stay."""
-    told = redaction.row(job)
-    kept = {name: job[name] for name in ("href",) if name in job}
-    named = {name: labels.of(str(job[name])) for name in ("manifest", "source") if job[name]}
-    return {**told, **kept, **named}
+def _redact_job(row: Mapping[str, object], redaction: Redaction, labels: ManifestLabels) -> dict[str, object]:
+    named = {name: labels.find_label(str(row[name])) for name in ("manifest", "source") if row[name]}
+    return {**redaction.clean_row(row), **named}
 
 
-def _labelled(choices: Mapping[str, list[dict[str, object]]], labels: Labels) -> dict[str, object]:
-    """What there is to filter by, manifests by the names that the jobs have them by."""
-    manifests = [{**row, "value": row["value"] and labels.of(str(row["value"]))} for row in choices["manifests"]]
+def _label_choices(choices: Mapping[str, list[dict[str, object]]], labels: ManifestLabels) -> dict[str, object]:
+    """The values to filter by, with the same labels of manifests as the jobs."""
+    manifests = [
+        {**row, "value": row["value"] and labels.find_label(str(row["value"]))} for row in choices["manifests"]
+    ]
     return {**choices, "manifests": manifests}
 
 
-def _told(
-    store: Store, cards: list[dict[str, object]], output: Path, videos: Destination | None
-) -> Iterator[dict[str, object]]:
-    """Each card with its job's history, and the way from the report to its video."""
-    for card in cards:
-        job = store.queries.read_job(int(str(card["seq"])))
-        told = {**card, **serializers.detail(store, job, videos)}
-        told["prompt"] = job.prompt[:LONGEST_TEXT]
-        if card["video"]:
-            video = video_at(job, videos)
-            if isinstance(video, Path) and is_telling_way(output.absolute().parent, video.absolute()):
-                told |= {"video": False, "unlinked": True}
-            elif isinstance(video, Path):
-                told["href"] = _href(video, output)
-                told["sidecar"] = sidecar_path(video).is_file()
-            else:  # no browser opens s3://, and a signed link would expire, and let in whoever has the page
-                told["video"] = False
-        yield told
+def _make_link(video: StoredVideo | None, output: Path) -> dict[str, object]:
+    """The fields of a job that link to its video, by a relative path: the folder can be moved or mailed as a whole."""
+    if video is None:
+        return {}
+    if not isinstance(video, Path):  # a browser opens no s3:// URL; a signed one expires, and admits every reader
+        return {"video": False}
+    folder = output.absolute().parent
+    if reveals_location(folder, video.absolute()):
+        return {"video": False, "unlinked": True}
+    path = os.path.relpath(video.absolute(), folder).replace(os.sep, "/")
+    return {"href": quote(path, safe="/", errors="surrogatepass"), "sidecar": sidecar_path(video).is_file()}
 
 
-def _href(video: Path, output: Path) -> str:
-    """Relative, so that the folder can be moved or mailed as a whole."""
-    relative = os.path.relpath(video.absolute(), output.absolute().parent)
-    return quote(relative.replace(os.sep, "/"), safe="/", errors="surrogatepass")
+class _PosterSet:
+    """Posters by job id, as base64 of JPEGs, until ``room`` bytes are used."""
 
+    def __init__(self, room: int) -> None:
+        self.by_id: dict[str, str] = {}
+        self._room = room
 
-def _pictures(store: Store, cards: list[dict[str, object]], videos: Destination | None) -> Mapping[str, str]:
-    """Posters by job id, as base64 of JPEGs, as long as there is room."""
-    found: dict[str, str] = {}
-    room = POSTER_BYTES
-    for card in cards:
-        if not card["video"]:
-            continue
-        job = store.queries.read_job(int(str(card["seq"])))
-        picture = _picture(job, videos)
-        room -= len(picture or b"")
-        if room < 0:
-            break
-        if picture is not None:
-            found[job.id] = base64.b64encode(picture).decode()
-    return found
-
-
-def _picture(job: Job, videos: Destination | None) -> bytes | None:
-    path = video_at(job, videos)
-    if job.state is not JobState.SUCCEEDED or not isinstance(path, Path):
-        return None
-    if path.is_symlink() or not path.is_file():
-        return None
-    return make_poster(path, **SMALL)
+    def add(self, job: Job, video: StoredVideo | None) -> None:
+        """Add the poster of a job, if it can be made and there is room."""
+        if self._room <= 0 or not isinstance(video, Path) or not is_plain_file(video):
+            return
+        picture = make_poster(video, **SMALL) or b""
+        self._room -= len(picture)
+        if picture and self._room >= 0:
+            self.by_id[job.id] = base64.b64encode(picture).decode()

@@ -1,4 +1,4 @@
-"""A small picture of each video: its first good frame, kept on disk beside the state."""
+"""Posters: a small picture of each video, its first good frame, kept on disk beside the database."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchveo.storage.probe import opened
-from batchveo.storage.reader import StoredVideo, at_hand
+from batchveo.storage.probe import open_video
+from batchveo.storage.stored_video import StoredVideo, local_copy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 480, 270
 QUALITY = 74
 GOOD_SPREAD = 14.0
-"""Standard deviation of brightness from which on a frame shows something: fades from black do not."""
-LOOKED_AT = 8
-EVERY = 8
-"""Of the first ``LOOKED_AT * EVERY`` frames each so-manyth is looked at."""
+"""Standard deviation of brightness of a good frame, at the least; frames of a fade from black have less."""
+MOST_FRAMES = 8
+FRAME_STEP = 8
+"""At most ``MOST_FRAMES`` are compared: every ``FRAME_STEP``-th one from the beginning."""
 MOST_SECONDS = 10.0
-"""How long one video is looked at."""
+"""Time limit for one video."""
 MOST_KEPT = 20_000
-PRUNE_EVERY = 500
+PRUNE_STEP = 500
+"""New posters between two deletions of the oldest ones."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def available() -> bool:
-    """Whether the ``media`` extra is here."""
+def has_media_extra() -> bool:
+    """Whether the ``media`` extra is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("av", "PIL"))
 
 
@@ -46,29 +47,28 @@ class Posters:
         self._most = most
         self._made = 0
 
-    def poster(self, video: StoredVideo, sha256: str) -> bytes | None:
-        """The JPEG of a video known by its hash; ``None`` where none can be made of it."""
+    def read_poster(self, video: StoredVideo, sha256: str) -> bytes | None:
+        """The poster of a video with this hash, as JPEG; ``None`` if none can be made."""
         kept = self._folder / f"{sha256}.jpg" if _HASH.fullmatch(sha256) else None
         if kept is not None:
             with suppress(OSError):
                 return kept.read_bytes()
         picture = make_poster(video)
         if kept is not None and picture is not None:
-            with suppress(OSError):  # a folder that cannot be written to costs time, nothing else
-                self._keep(kept, picture)
+            with suppress(OSError):  # without a folder to write to, the poster is made again each time
+                self._save(kept, picture)
         return picture
 
-    def _keep(self, path: Path, picture: bytes) -> None:
+    def _save(self, path: Path, picture: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as part:
             part.write(picture)
-        Path(part.name).replace(path)
-        if self._made % PRUNE_EVERY == 0:
+        Path(part.name).replace(path)  # two requests may make the same poster: readers see a whole one
+        if self._made % PRUNE_STEP == 0:
             self._prune()
         self._made += 1
 
     def _prune(self) -> None:
-        """Let the oldest go."""
         with os.scandir(self._folder) as entries:
             kept = sorted((entry.stat().st_mtime, entry.path) for entry in entries if entry.name.endswith(".jpg"))
         for _, path in kept[: max(0, len(kept) - self._most)]:
@@ -79,12 +79,12 @@ class Posters:
 def make_poster(
     video: StoredVideo, *, width: int = WIDTH, height: int = HEIGHT, quality: int = QUALITY
 ) -> bytes | None:
-    """The first good frame of ``video`` as a JPEG within ``width`` and ``height``; ``None`` where it has none."""
+    """The first good frame of ``video`` as a JPEG within ``width`` and ``height``; ``None`` if it has none."""
     import av
 
     try:
-        with at_hand(video) as path:
-            picture = _best(_frames(path))
+        with local_copy(video) as path:
+            picture = _choose_frame(_read_frames(path))
     except (av.error.FFmpegError, OSError, ValueError, IndexError):
         return None
     if picture is None:
@@ -95,26 +95,26 @@ def make_poster(
     return out.getvalue()
 
 
-def _frames(video: Path) -> Iterator[Image]:
+def _read_frames(video: Path) -> Iterator[Image]:
     deadline = time.monotonic() + MOST_SECONDS
-    with opened(video) as container:
+    with open_video(video) as container:
         number = 0
         for packet in container.demux(container.streams.video[0]):
             if time.monotonic() > deadline:
                 return
             for frame in packet.decode():
-                if number >= LOOKED_AT * EVERY:
+                if number >= MOST_FRAMES * FRAME_STEP:
                     return
-                if number % EVERY == 0:
+                if number % FRAME_STEP == 0:
                     yield frame.to_image()  # type: ignore[no-untyped-call]
                 number += 1
 
 
-def _best(pictures: Iterator[Image]) -> Image | None:
-    """The first picture that shows something; else the one that shows most."""
+def _choose_frame(pictures: Iterator[Image]) -> Image | None:
+    """The first picture with enough contrast; else the one with the most."""
     best, most = None, -1.0
     for picture in pictures:
-        spread = _spread(picture)
+        spread = _measure_spread(picture)
         if spread > most:
             best, most = picture, spread
         if spread >= GOOD_SPREAD:
@@ -122,7 +122,7 @@ def _best(pictures: Iterator[Image]) -> Image | None:
     return best
 
 
-def _spread(picture: Image) -> float:
+def _measure_spread(picture: Image) -> float:
     from PIL import ImageStat
 
     small = picture.convert("L").resize((64, 36))

@@ -13,32 +13,10 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.provider import usage_log
 from batchveo.sandbox import Service, Settings, running
+from tests.cli.dragons import MANIFEST, list_rows
 
-MANIFEST = """
-defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4}
-jobs:
-  - {name: dragon, prompt: A dragon}
-  - {name: "fox {index}", prompt: "A fox", repeat: 2, seed: "{index}"}
-"""
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("m.yaml").write_text(MANIFEST)
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(Settings(generation_median=0.1, log_lag=0.1))
-
-
-def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
-    capsys.readouterr()
-    assert status_of(["jobs", "--json", *arguments]) == 0
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+pytestmark = pytest.mark.usefixtures("_dragon_folder")
 
 
 def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +24,7 @@ def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str])
     assert status_of(["run", "m.yaml"]) == 0
     assert status_of(["run", "m.yaml"]) == 0
     assert len(service.generations) == 3
-    jobs = rows(capsys)
+    jobs = list_rows(capsys)
     assert [job["name"] for job in jobs] == ["dragon", "fox 0", "fox 1"]
     fields = "id name state model prompt generation_id client_request_id file bytes sha256 cost_usd attempts error"
     assert list(jobs[0])[:13] == fields.split()
@@ -54,7 +32,7 @@ def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str])
     assert jobs[0]["attempts"] == 1
     assert jobs[0]["cost_usd"] == pytest.approx(0.78)
     assert Path(str(jobs[0]["file"])).stat().st_size == jobs[0]["bytes"]
-    assert rows(capsys, "--state-is", "failed") == []
+    assert list_rows(capsys, "--state-is", "failed") == []
     assert status_of(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["counts"]["succeeded"] == status["total"] == 3
@@ -64,24 +42,6 @@ def test_a_night(url: str, service: Service, capsys: pytest.CaptureFixture[str])
     assert "3 jobs" in capsys.readouterr().out
     assert status_of(["verify"]) == 0
     assert status_of(["audit"]) == 0
-
-
-def test_an_audit_that_did_not_see_the_whole_log(
-    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Says so, and is not content."""
-    assert status_of(["run", "m.yaml"]) == 0
-    capsys.readouterr()
-    assert status_of(["audit", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "findings": [], "whole": True}
-    monkeypatch.setattr(usage_log, "PAGE", 1)
-    monkeypatch.setattr(usage_log, "MOST_PAGES", 1)
-    assert status_of(["audit", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out) == {"ok": False, "findings": [], "whole": False}
-    assert status_of(["audit"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "warning: the usage log was not read to its end" in said.err
 
 
 def test_the_key_is_nowhere(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -139,26 +99,9 @@ def test_a_bad_key_is_status_3(url: str, service: Service, capsys: pytest.Captur
     """Nothing is marked failed; a good key goes on."""
     with running(Service(Settings(key="good-key-good-key", generation_median=0.1))) as other:
         assert status_of(["run", "m.yaml", "--base-url", other]) == 3
-        assert {job["state"] for job in rows(capsys)} == {"pending"}
+        assert {job["state"] for job in list_rows(capsys)} == {"pending"}
         Path("key").write_text("good-key-good-key\n")
         assert status_of(["run", "m.yaml", "--base-url", other, "--api-key-file", "key"]) == 0
-
-
-def test_failed_jobs_are_status_1_and_can_be_retried(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """retry puts them back; resume makes them."""
-    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
-    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
-    with running(Service(Settings(generation_median=0.1, faults={"generation-error": 1.0}))) as url:
-        assert status_of(["run", "m.yaml", "--base-url", url]) == 1
-        assert len(rows(capsys, "--state-is", "failed")) == 3
-        assert status_of(["run", "m.yaml", "--base-url", url]) == 1
-    with running(Service(Settings(generation_median=0.1))) as url:
-        assert status_of(["retry", "dragon"]) == 0
-        assert status_of(["retry", "dragon"]) == 2
-        assert status_of(["retry"]) == 0
-        assert status_of(["resume", "--base-url", url]) == 0
 
 
 def test_a_doubt_is_held_and_resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,68 +111,15 @@ def test_a_doubt_is_held_and_resolved(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setenv("BATCHVEO_SETTLE", "0.1")
     with running(Service(Settings(faults={"drop-before": 1.0}))) as url:
         assert status_of(["run", "m.yaml", "--base-url", url]) == 1
-    assert all(job["held"] for job in rows(capsys, "--state-is", "in_doubt"))
+    assert all(job["held"] for job in list_rows(capsys, "--state-is", "in_doubt"))
     with running(Service(Settings(generation_median=0.1))) as url:
         assert status_of(["resolve", "dragon"]) == 2
         assert status_of(["resolve", "dragon", "--resubmit"]) == 0
         assert status_of(["resolve", "fox 0", "--fail"]) == 0
         assert status_of(["resolve", "fox 1", "--generation-id", "g-1"]) == 0
-        assert [job["state"] for job in rows(capsys)] == ["pending", "failed", "generating"]
+        assert [job["state"] for job in list_rows(capsys)] == ["pending", "failed", "generating"]
         assert status_of(["resolve", "fox 1", "--resubmit"]) == 2
         assert status_of(["resolve", "fox 1", "--fail"]) == 0
-
-
-def test_cancelled_jobs_are_not_made(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """Withdrawn before they are submitted."""
-    with running(Service(Settings(key="another-key"))) as other:
-        status_of(["run", "m.yaml", "--base-url", other])
-    assert status_of(["cancel", "dragon"]) == 0
-    assert status_of(["run", "m.yaml"]) == 0
-    assert [job["state"] for job in rows(capsys)] == ["cancelled", "succeeded", "succeeded"]
-    assert status_of(["cancel", "fox 0"]) == 2
-
-
-def test_lost_files_are_fetched_again(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """verify finds them; --refetch costs nothing."""
-    status_of(["run", "m.yaml"])
-    Path("videos/dragon.mp4").unlink()
-    recorded = Path("videos/fox 0.mp4").stat().st_size
-    Path("videos/fox 0.mp4").write_bytes(b"damaged")
-    capsys.readouterr()
-    assert status_of(["verify", "--json"]) == 1
-    problems = [json.loads(line)["problem"] for line in capsys.readouterr().out.splitlines()]
-    assert problems == ["missing", f"7 bytes, recorded were {recorded}", None]
-    assert status_of(["verify", "--refetch"]) == 1
-    assert status_of(["resume"]) == 0
-    assert status_of(["verify"]) == 0
-    assert len(service.generations) == 3
-
-
-def test_a_lost_state_is_adopted_from_the_log(url: str, service: Service) -> None:
-    """Nothing is bought again."""
-    status_of(["run", "m.yaml"])
-    for path in Path("state").iterdir():
-        path.unlink()
-    assert status_of(["adopt", "--manifest", "m.yaml", "--from-log", "24h"]) == 0
-    assert status_of(["run", "m.yaml"]) == 0
-    assert len(service.generations) == 3
-
-
-def test_a_video_is_not_taken_from_its_job(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """adopt is for jobs that have none."""
-    status_of(["run", "m.yaml"])
-    assert status_of(["adopt", "typo", "--job", "dragon"]) == 2
-    assert status_of(["verify"]) == 0
-    assert "3 videos checked" in capsys.readouterr().err
-
-
-def test_resume_keeps_to_the_budget_of_the_run(url: str, service: Service) -> None:
-    """Also where the manifest set it."""
-    Path("b.yaml").write_text("budget: 1.0\n" + MANIFEST)
-    assert status_of(["run", "b.yaml"]) == 3
-    assert status_of(["resume"]) == 3
-    assert len(service.generations) == 1
-    assert status_of(["resume", "--budget", "100"]) == 0
 
 
 def test_an_output_that_cannot_be_written_is_found_before_anything_is_bought(url: str, service: Service) -> None:
@@ -276,16 +166,6 @@ def test_a_budget_is_status_3(url: str, service: Service) -> None:
 
 
 @pytest.mark.usefixtures("_quick_sandbox")
-def test_the_sandboxs_books_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """Audit and adopt ask the look-alike, which remembers; the real service hears of no play money."""
-    assert status_of(["run", "m.yaml", "--sandbox"]) == 0
-    assert status_of(["audit", "--sandbox"]) == 0
-    assert "no findings" in capsys.readouterr().err
-    assert status_of(["adopt", "--from-log", "1h", "--sandbox"]) == 0
-    assert "0 generations imported" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("_quick_sandbox")
 def test_sandbox_and_real_jobs_do_not_mix(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A state that holds the one is refused to the other."""
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0
@@ -326,34 +206,11 @@ def test_a_state_damaged_within_is_an_error_too(url: str, capsys: pytest.Capture
     assert "state" in capsys.readouterr().err
 
 
-def test_what_needs_no_service(capsys: pytest.CaptureFixture[str]) -> None:
-    """models, schema, help, version."""
-    assert status_of(["models"]) == 0
-    assert "google/veo-3.1-i2v-fast" in capsys.readouterr().out
-    assert status_of(["models", "lite", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 2
-    assert status_of(["models", "reference"]) == 0
-    assert "image_urls" in capsys.readouterr().out
-    assert status_of(["models", "nothing"]) == 1
-    for arguments in (["schema"], ["schema", "--line"]):
-        assert status_of(arguments) == 0
-        assert json.loads(capsys.readouterr().out)["$schema"]
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the program itself."""
     assert status_of(["--version"]) == 0
     assert status_of(["--help"]) == 0
     assert "Exit statuses" in capsys.readouterr().out
-
-
-def test_doctor(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Says what is well, and what is not."""
-    assert status_of(["doctor"]) == 0
-    out = capsys.readouterr().out
-    assert "balance $1,000.00" in out
-    assert "WRONG" not in out
-    monkeypatch.delenv("AIMLAPI_API_KEY")
-    assert status_of(["doctor"]) == 1
-    assert "API key" in capsys.readouterr().out
-    assert status_of(["doctor", "--sandbox"]) == 0
-    assert not Path("state").exists()
 
 
 @pytest.mark.parametrize("text", ["jobs:\n\t- name: w\n", "jobs:\n  - name: w\n\tprompt: one\n"])
@@ -363,3 +220,17 @@ def test_a_tab_in_yaml_is_told(text: str, tmp_path: Path, capsys: pytest.Capture
     manifest.write_text(text, encoding="utf-8")
     assert status_of(["plan", str(manifest), "--sandbox"]) == 2
     assert "YAML indents with spaces" in capsys.readouterr().err
+
+
+def test_help_imports_little() -> None:
+    """It appears at once: no database, no event loop, no module of a command."""
+    code = """
+import sys
+from batchveo.cli import status_of
+status_of(["--help"])
+heavy = {"anyio", "asyncio", "difflib", "json", "sqlite3", "tomllib"} & {*sys.modules}
+print(sorted({name.split(".")[1] for name in sys.modules if name.startswith("batchveo.")}), heavy, file=sys.stderr)
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHVEO_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr.strip() == "['cli', 'core'] set()"

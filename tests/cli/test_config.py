@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.config import user_file
+from batchveo.cli.config import find_user_file
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A dragon}\n"
 
@@ -27,7 +27,7 @@ def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def own(text: str) -> None:
-    file = user_file()
+    file = find_user_file()
     assert file is not None
     file.parent.mkdir(parents=True)
     file.write_text(text)
@@ -194,9 +194,9 @@ def test_doctor_says_where_settings_come_from(
     monkeypatch.setenv("BATCHVEO_SETLE", "5")
     assert status_of(["doctor", "--sandbox"]) == 1
     out = capsys.readouterr().out
-    assert f"config: batchveo.toml, then {user_file()}" in out
+    assert f"config: batchveo.toml, then {find_user_file()}" in out
     assert "settle = 9 from batchveo.toml, overridden by BATCHVEO_SETTLE" in out
-    assert f"patience = 100 from {user_file()}" in out
+    assert f"patience = 100 from {find_user_file()}" in out
     assert "settle = '5' from BATCHVEO_SETTLE (the environment)" in out
     assert "concurrency = '3' from BATCHVEO_CONCURRENCY (.env)" in out
     assert "WRONG  setting: BATCHVEO_SETLE from the environment\n       no option uses this variable" in out
@@ -207,15 +207,15 @@ def test_doctor_says_where_settings_come_from(
 def test_the_users_own_file_is_where_the_platform_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Linux, macOS, Windows."""
     home = Path.home()
-    assert user_file() == home / ".config/batchveo/batchveo.toml"
+    assert find_user_file() == home / ".config/batchveo/batchveo.toml"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert user_file() == tmp_path / "batchveo/batchveo.toml"
+    assert find_user_file() == tmp_path / "batchveo/batchveo.toml"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert user_file() == home / "Library/Application Support/batchveo/batchveo.toml"
+    assert find_user_file() == home / "Library/Application Support/batchveo/batchveo.toml"
     monkeypatch.setattr(sys, "platform", "win32")
-    assert user_file() == home / "AppData/Roaming/batchveo/batchveo.toml"
+    assert find_user_file() == home / "AppData/Roaming/batchveo/batchveo.toml"
     monkeypatch.setenv("APPDATA", str(tmp_path / "roaming"))
-    assert user_file() == tmp_path / "roaming/batchveo/batchveo.toml"
+    assert find_user_file() == tmp_path / "roaming/batchveo/batchveo.toml"
 
 
 def test_a_home_that_is_not_there_or_shut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

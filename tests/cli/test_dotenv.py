@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.dotenv import KEYS, additions, is_open_to_others, read, with_dotenv
+from batchveo.cli.dotenv import KEYS, find_additions, is_open_to_others, read_dotenv, with_dotenv
 from batchveo.core.errors import UsageError
 from batchveo.provider.api_key import VARIABLES
 from batchveo.sandbox import Service, Settings, running
@@ -41,7 +41,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_quotes_comments_and_export(line: str, value: str, file: Path) -> None:
     """As the tools that write such files mean them; nothing is filled in from elsewhere."""
     file.write_text(f"# a comment\n\nOTHER='never looked at\n{line}\r\n" if "\ufeff" not in line else line)
-    assert read(file) == {"BATCHVEO_X": value}
+    assert read_dotenv(file) == {"BATCHVEO_X": value}
 
 
 @pytest.mark.parametrize("text", ['"no end', "'no end", '"a" b', "'a'b"])
@@ -49,22 +49,22 @@ def test_quotes_that_are_not_whole(text: str, file: Path) -> None:
     """An error with the line and the name, never the value."""
     file.write_text(f"A=1\nAIMLAPI_API_KEY={text}\n")
     with pytest.raises(UsageError, match=r"\.env:2: the quotes of AIMLAPI_API_KEY") as caught:
-        read(file)
+        read_dotenv(file)
     assert text.strip("\"'") not in str(caught.value)
 
 
 def test_only_ours_is_read(file: Path) -> None:
     """The key's three names and BATCHVEO_*; not PATH, nor another program's secrets."""
     file.write_text("PATH=/evil\nOPENAI_API_KEY=x\nAIMLAPI_BASE=y\nXBATCHVEO_Y=z\nAIML_API_KEY=k\nBATCHVEO_SETTLE=5\n")
-    assert read(file) == {"AIML_API_KEY": "k", "BATCHVEO_SETTLE": "5"}
+    assert read_dotenv(file) == {"AIML_API_KEY": "k", "BATCHVEO_SETTLE": "5"}
     assert set(KEYS) == set(VARIABLES)
 
 
 def test_the_real_environment_wins(file: Path) -> None:
     """Also where the two name the key differently; an empty variable there is no key."""
     file.write_text("AIMLAPI_API_KEY=file\nBATCHVEO_SETTLE=5\nBATCHVEO_RATE=6\n")
-    assert additions(file, {"AIML_API_KEY": "real", "BATCHVEO_SETTLE": "9"}) == {"BATCHVEO_RATE": "6"}
-    assert additions(file, {"AIML_API_KEY": " "})["AIMLAPI_API_KEY"] == "file"
+    assert find_additions(file, {"AIML_API_KEY": "real", "BATCHVEO_SETTLE": "9"}) == {"BATCHVEO_RATE": "6"}
+    assert find_additions(file, {"AIML_API_KEY": " "})["AIMLAPI_API_KEY"] == "file"
 
 
 def test_the_environment_is_put_back(file: Path) -> None:
@@ -77,9 +77,9 @@ def test_the_environment_is_put_back(file: Path) -> None:
 
 def test_what_is_no_file_or_no_text(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder of that name (a virtual environment) is passed over, and what is not text is said."""
-    assert read(file) == {}
+    assert read_dotenv(file) == {}
     file.mkdir()
-    assert read(file) == {}
+    assert read_dotenv(file) == {}
     file.rmdir()
     file.write_bytes(b"\xff\xfe\x00")
     assert status_of(["models"]) == 2
@@ -118,4 +118,4 @@ def test_a_folder_decides_neither_about_the_key_nor_about_money(
     told = capsys.readouterr().err
     assert f"BATCHVEO_{name}: a folder may not set this" in told
     assert "evil" not in told
-    assert additions(file, {f"BATCHVEO_{name}": "mine"}) == {}
+    assert find_additions(file, {f"BATCHVEO_{name}": "mine"}) == {}

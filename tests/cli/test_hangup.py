@@ -13,7 +13,7 @@ import pytest
 from batchveo.core.models import JobState
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
-from tests.cli.test_display import Session
+from tests.cli.test_run_command import Session
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox {index}', repeat: 2}\n"
 

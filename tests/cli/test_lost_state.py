@@ -67,7 +67,7 @@ def test_a_new_database_is_said_with_its_path(capsys: pytest.CaptureFixture[str]
     """Once, in lines as in JSON."""
     where = str(Path("state/batchveo.db").absolute())
     assert status_of(["run", "m.yaml"]) == 0
-    assert f"a new database was made: {where}\n" in capsys.readouterr().err
+    assert f"created a new database: {where}\n" in capsys.readouterr().err
     assert status_of(["run", "m.yaml"]) == 0
     assert "a new database" not in capsys.readouterr().err
     shutil.rmtree("state")
@@ -153,7 +153,7 @@ def test_plan_says_it_as_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert status_of(["plan", "../m.yaml", "--output", "../videos", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert any(note.startswith("a run stops here") and f"--state {known}" in note for note in made["notes"])
-    assert "3 finished videos of these jobs found in the output folder: taken in by a run, not bought" in made["notes"]
+    assert "3 finished videos of these jobs found in the output folder: imported by a run, not bought" in made["notes"]
     assert (made["jobs"], made["new"], made["estimated_usd"]) == (3, 0, 0)
     assert not Path("state").exists()
 
@@ -182,7 +182,7 @@ def test_a_lost_database_takes_in_what_is_finished(service: Service, capsys: pyt
     before = rows(capsys)
     shutil.rmtree("state")
     assert status_of(["run", "m.yaml"]) == 0
-    assert "took in 3 finished videos found in videos; nothing is bought for them" in capsys.readouterr().err
+    assert "imported 3 finished videos found in videos; nothing is bought for them" in capsys.readouterr().err
     assert status_of(["verify"]) == 0
     after = rows(capsys)
     for name in before[0]:
@@ -199,7 +199,7 @@ def test_what_is_not_there_is_bought(service: Service, capsys: pytest.CaptureFix
     shutil.rmtree("state")
     Path("m.yaml").write_text(MORE)
     assert status_of(["run", "m.yaml"]) == 0
-    assert "took in 3 finished videos" in capsys.readouterr().err
+    assert "imported 3 finished videos" in capsys.readouterr().err
     assert len(service.generations) == 4
 
 
@@ -223,7 +223,7 @@ def test_a_damaged_video_is_fetched_again_not_bought(
             video.with_name("fox 0.12345678.part").write_bytes(content)
     assert status_of(["run", "m.yaml"]) == 0
     err = capsys.readouterr().err
-    assert "took in 2 finished videos" in err
+    assert "imported 2 finished videos" in err
     assert "1 video damaged or missing in videos, with a sidecar (fox 0: " in err
     assert status_of(["verify"]) == 0
     assert len(service.generations) == 3
@@ -341,13 +341,13 @@ def test_resume_goes_on_where_the_run_was(
     lines = [json.loads(line) for line in output_of(capsys).splitlines()]
     (began,) = [line for line in lines if line["event"] == "began"]
     assert (began["output"], began["concurrency"]) == (str(first), 7)
-    assert f"videos go on in {first}" in [line.get("text") for line in lines]
+    assert f"videos go to {first}" in [line.get("text") for line in lines]
     assert not [line for line in lines if line.get("warning")]
     assert status_of(["resume", "--state", str(state), "--output", "second"]) == 0
     assert f"earlier videos of this database went to {first}" in output_of(capsys)
     assert status_of(["resume", "--state", str(state), "--plain"]) == 0
     err = output_of(capsys)
-    assert f"videos go on in {Path('second').absolute()}" in err
+    assert f"videos go to {Path('second').absolute()}" in err
     assert f"videos in {Path('second').absolute()}" in err
 
 

@@ -29,7 +29,7 @@ def test_a_doubt_of_another_key_is_held_and_said(
     monkeypatch.setenv("AIMLAPI_API_KEY", "sk-the-next-key")
     assert status_of(["run", "m.yaml", "--settle", "0.1", "--when-in-doubt", "resubmit"]) == 1
     assert (
-        "1 job under way or in doubt: submitted with another API key; its log can only be read with that one"
+        "1 job in flight or in doubt: submitted with another API key; only that key can read the usage log"
         in capsys.readouterr().err
     )
     assert len(service.generations) == 1

@@ -11,30 +11,30 @@ import pytest
 from batchveo import cli
 
 
-def test_pipes_take_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_allow_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """UTF-8 on Windows, whatever its code page; elsewhere what the terminal lacks is written out."""
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="cp1252")
     monkeypatch.setattr(sys, "platform", "win32")
-    cli._take_every_script(out)
+    cli._allow_every_script(out)
     out.write("狐狸 🦊")
     out.flush()
     assert raw.getvalue().decode() == "狐狸 🦊"
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
     monkeypatch.setattr(sys, "platform", "linux")
-    cli._take_every_script(out)
+    cli._allow_every_script(out)
     out.write("狐")
     out.flush()
     assert raw.getvalue() == b"\\u72d0"
-    cli._take_every_script(io.StringIO())
+    cli._allow_every_script(io.StringIO())
 
 
 @pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
 def test_a_stream_that_was_closed_is_opened(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
     """Python says None for it, which few libraries expect."""
     monkeypatch.setattr(sys, closed, None)
-    cli._open_what_was_closed()
+    cli._open_closed_streams()
     with getattr(sys, closed) as stream:
         assert stream.read() == "" if closed == "stdin" else stream.write("x") == 1
 

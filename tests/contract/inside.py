@@ -10,8 +10,8 @@ PROGRAM = ("-m", "batchveo")
 """The command line, as Python's arguments."""
 
 _QUICK_PROGRESS = """
-from batchveo.display import json_lines
-json_lines.PROGRESS_SECONDS = 0.05
+from batchveo.display import line_views
+line_views.JSON_PROGRESS_SECONDS = 0.05
 from batchveo.cli import main
 main()
 """

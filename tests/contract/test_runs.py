@@ -179,6 +179,8 @@ def test_events_and_their_fields(observed: Observed) -> None:
     by_name = defaultdict[str, list[Event]](list)
     for event in observed.events:
         by_name[event["event"]].append(event)
+    # on a slow machine a first progress comes before there is anything to estimate by
+    by_name["progress"] = [event for event in by_name["progress"] if event["eta_seconds"] is not None]
     check_snapshot("events", {name: describe_shape(events) for name, events in sorted(by_name.items())})
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo import RunSettings
-from batchveo.core.destination import BucketUrl, at_home, parse_destination
+from batchveo.core.destination import BESIDE, NONE, BucketUrl, Sidecars, expand_home, parse_destination
 from batchveo.core.errors import UsageError
+from batchveo.core.settings import RunSettings
 from batchveo.store import Store
 
 
@@ -99,9 +99,9 @@ def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert parse_destination("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
-    assert at_home("~") == tmp_path
-    assert at_home("./~/x") == Path("~/x")
-    assert at_home("a/~/x") == Path("a/~/x")
+    assert expand_home("~") == tmp_path
+    assert expand_home("./~/x") == Path("~/x")
+    assert expand_home("a/~/x") == Path("a/~/x")
     with pytest.raises(UsageError, match=r"no home folder ~nobody-here; \./~nobody-here names"):
         parse_destination("~nobody-here/x")
     with Store("~/new/b.db") as store:
@@ -148,3 +148,34 @@ def test_a_folder_needs_nothing_of_it(tmp_path: Path) -> None:
     code = "import sys, batchveo.operations.run, batchveo.cli.commands.run; print('obstore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("said", "sidecars", "path"),
+    [
+        (None, BESIDE, Path("/v/a.cat.json")),
+        ("beside", BESIDE, Path("/v/a.cat.json")),
+        ("facts", Sidecars(folder=Path.cwd() / "facts"), Path.cwd() / "facts/a.cat.json"),
+        ("/facts", Sidecars(folder=Path("/facts")), Path("/facts/a.cat.json")),
+        ("none", NONE, None),
+    ],
+)
+def test_each_choice(said: str | None, sidecars: Sidecars, path: Path | None) -> None:
+    """Beside the video, in a folder, nowhere."""
+    assert Sidecars.named(said) == sidecars
+    assert sidecars.of(Path("/v/a.cat.mp4")) == path
+    assert Sidecars.named(str(sidecars)) == sidecars
+    assert RunSettings(sidecars=said or "").sidecars == sidecars  # type: ignore[arg-type]
+
+
+def test_a_home_folder_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ``~``."""
+    monkeypatch.setenv("HOME", "/home/x")
+    assert Sidecars.named("~/facts").folder == Path("/home/x/facts")
+
+
+@pytest.mark.parametrize("sidecars", [NONE, Sidecars(folder=Path("facts"))])
+def test_a_bucket_needs_them_beside_its_videos(sidecars: Sidecars) -> None:
+    """There they claim the names."""
+    with pytest.raises(UsageError, match="--sidecars is for folders"):
+        RunSettings(output="s3://bucket/night", sidecars=sidecars)  # type: ignore[arg-type]

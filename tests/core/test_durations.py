@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.durations import SHARPEST, WIDEST, Belief, Durations, Expectation, from_percentiles, learned
+from batchveo.core.durations import SHARPEST, WIDEST, Belief, Durations, Expectation, fit_percentiles, update_belief
 
 
 def takes(median: float, sigma: float = 0.3, seed: int = 0) -> Iterator[float]:
@@ -24,20 +24,20 @@ def taught(durations: Durations, median: float, number: int, *, gap: float = 2.0
     """What is expected after ``number`` generations were seen through polls ``gap`` seconds apart."""
     for _, seconds in zip(range(number), takes(median), strict=False):
         durations.learn("m", after=seconds // gap * gap, by=(seconds // gap + 1) * gap)
-    expected = durations.expected("m")
+    expected = durations.find_expected("m")
     assert expected is not None
     return expected
 
 
 def test_nothing_is_expected_of_a_model_never_seen() -> None:
-    assert Durations().expected("m") is None
+    assert Durations().find_expected("m") is None
 
 
 def test_the_first_is_taken_as_typical_with_a_wide_spread() -> None:
     """One generation says little of the next."""
     durations = Durations()
     durations.learn("m", after=80, by=100)
-    expected = durations.expected("m")
+    expected = durations.find_expected("m")
     assert expected is not None
     assert expected.median == pytest.approx(90)
     assert expected.sigma > 0.5
@@ -53,7 +53,7 @@ def test_a_night_teaches_median_and_spread() -> None:
 def test_a_wrong_guess_is_unlearned(guess: float) -> None:
     """Whatever the provider's percentiles measure, it is what finishes here that counts."""
     durations = Durations()
-    durations.guess("m", Expectation(median=guess, sigma=0.3))
+    durations.set_guess("m", Expectation(median=guess, sigma=0.3))
     assert taught(durations, 90, 60).median == pytest.approx(90, rel=0.25)
 
 
@@ -67,7 +67,7 @@ def test_one_stray_changes_little() -> None:
     durations = Durations()
     before = taught(durations, 90, 100)
     durations.learn("m", after=3590, by=3600)
-    after = durations.expected("m")
+    after = durations.find_expected("m")
     assert after is not None
     assert after.median < 1.2 * before.median
 
@@ -75,7 +75,7 @@ def test_one_stray_changes_little() -> None:
 def test_wide_gaps_between_polls_do_not_bias_what_is_learned() -> None:
     """A notice up to a minute after the end tells an interval, and not a time."""
     durations = Durations()
-    durations.guess("m", Expectation(median=90, sigma=0.3))
+    durations.set_guess("m", Expectation(median=90, sigma=0.3))
     assert taught(durations, 90, 100, gap=60).median == pytest.approx(90, rel=0.15)
 
 
@@ -83,11 +83,11 @@ def test_a_first_poll_that_finds_it_finished_teaches_the_ignorant_nothing() -> N
     """It may have been finished for hours."""
     durations = Durations()
     durations.learn("m", after=0, by=5000)
-    assert durations.expected("m") is None
-    durations.guess("m", Expectation(median=90, sigma=0.3))
+    assert durations.find_expected("m") is None
+    durations.set_guess("m", Expectation(median=90, sigma=0.3))
     for _ in range(50):
         durations.learn("m", after=0, by=5000)
-    expected = durations.expected("m")
+    expected = durations.find_expected("m")
     assert expected is not None
     assert expected.median == pytest.approx(90, rel=0.05)
 
@@ -95,7 +95,7 @@ def test_a_first_poll_that_finds_it_finished_teaches_the_ignorant_nothing() -> N
 def test_models_are_learned_apart() -> None:
     durations = Durations()
     durations.learn("slow", after=200, by=210)
-    assert durations.expected("fast") is None
+    assert durations.find_expected("fast") is None
 
 
 @given(
@@ -105,7 +105,7 @@ def test_models_are_learned_apart() -> None:
 )
 def test_any_notice_leaves_a_usable_expectation(belief: Belief | None, after: float, by: float) -> None:
     """Clocks that jump and numbers out of a foreign state included."""
-    after_it = learned(belief, after=after, by=by)
+    after_it = update_belief(belief, after=after, by=by)
     if after_it is not None:
         assert isfinite(after_it.mean)
         assert SHARPEST <= after_it.expectation.sigma <= WIDEST
@@ -114,7 +114,7 @@ def test_any_notice_leaves_a_usable_expectation(belief: Belief | None, after: fl
 
 def test_percentiles_of_a_log_normal_are_recognised() -> None:
     """Those of a median of 90 s and a sigma of 0.3."""
-    expected = from_percentiles(90.0, 110.2, 132.2, 180.9)
+    expected = fit_percentiles(90.0, 110.2, 132.2, 180.9)
     assert expected is not None
     assert expected.median == 90.0
     assert expected.sigma == pytest.approx(0.3, rel=0.01)
@@ -125,15 +125,15 @@ def test_percentiles_of_a_log_normal_are_recognised() -> None:
     [(0, 1, 2, 3), (-1, 1, 2, 3), (3, 2, 1, 0.5), (1, 2, 3, float("inf")), (float("nan"), 1, 2, 3)],
 )
 def test_what_cannot_be_percentiles_is_none(percentiles: tuple[float, float, float, float]) -> None:
-    assert from_percentiles(*percentiles) is None
+    assert fit_percentiles(*percentiles) is None
 
 
 def test_earlier_generations_are_recalled_oldest_first() -> None:
     """The latest count most: a service that has become slower is believed to be slower."""
     slower, quicker = Durations(), Durations()
-    slower.recall("m", [200.0] * 5 + [50.0] * 5)
-    quicker.recall("m", [50.0] * 5 + [200.0] * 5)
-    after, before = slower.expected("m"), quicker.expected("m")
+    slower.learn_all("m", [200.0] * 5 + [50.0] * 5)
+    quicker.learn_all("m", [50.0] * 5 + [200.0] * 5)
+    after, before = slower.find_expected("m"), quicker.find_expected("m")
     assert after is not None
     assert before is not None
     assert after.median > before.median

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchveo.core.durations import Durations, Expectation
-from batchveo.core.forecast import COMMON, Forecast, forecast
+from batchveo.core.forecast import COMMON, Forecast, estimate_remaining, forecast_run
 
 NIGHTS = 150
 SLOW, FAST = Expectation(200.0, 0.4), Expectation(60.0, 0.25)
@@ -58,7 +58,7 @@ def nights(
 
 def told(left: Mapping[str, int], places: int, per_minute: float | None = None) -> Forecast:
     """A forecast that there is."""
-    made = forecast(left, EXPECTED, places=places, per_minute=per_minute)
+    made = forecast_run(left, EXPECTED, places=places, per_minute=per_minute)
     assert made is not None
     return made
 
@@ -101,9 +101,9 @@ def test_a_night_is_foretold_from_what_a_few_generations_have_taught() -> None:
         for _ in range(8):
             seconds = 120 * exp(0.4 * rng.gauss(0, 1))
             durations.learn("m", after=seconds - 1, by=seconds + 1)
-        expected = durations.expected("m")
+        expected = durations.find_expected("m")
         assert expected is not None
-        made = forecast({"m": 80}, {"m": expected}, places=10)
+        made = forecast_run({"m": 80}, {"m": expected}, places=10)
         assert made is not None
         night = length([120 * exp(0.4 * rng.gauss(0, 1)) for _ in range(80)], 10, None)
         hits += made.low <= night <= made.high
@@ -112,13 +112,13 @@ def test_a_night_is_foretold_from_what_a_few_generations_have_taught() -> None:
 
 def test_nothing_is_foretold_of_a_model_never_seen() -> None:
     """Unless it has no jobs left."""
-    assert forecast({"slow": 3, "new": 1}, EXPECTED, places=10) is None
+    assert forecast_run({"slow": 3, "new": 1}, EXPECTED, places=10) is None
     assert told({"slow": 3, "new": 0}, 10) == told({"slow": 3}, 10)
 
 
 def test_nothing_left_takes_no_time() -> None:
     """Also where nothing is known."""
-    assert forecast({}, {}, places=1) == Forecast(low=0.0, likely=0.0, high=0.0)
+    assert forecast_run({}, {}, places=1) == Forecast(low=0.0, likely=0.0, high=0.0)
 
 
 @settings(max_examples=60)
@@ -133,7 +133,7 @@ def test_low_likely_and_high_stand_in_order(
     jobs: int, places: int, median: float, sigma: float, per_minute: float | None
 ) -> None:
     """Whatever is asked; and no night is shorter than its submits."""
-    made = forecast({"m": jobs}, {"m": Expectation(median, sigma)}, places=places, per_minute=per_minute)
+    made = forecast_run({"m": jobs}, {"m": Expectation(median, sigma)}, places=places, per_minute=per_minute)
     assert made is not None
     assert 0 <= made.low < made.likely < made.high
     assert made.likely >= (jobs - 1) * 60 / (per_minute or 1e12)
@@ -143,3 +143,39 @@ def test_more_places_and_fewer_jobs_make_a_shorter_night() -> None:
     """At least where the places are what a night waits for."""
     assert told({"slow": 500}, 40).high < told({"slow": 500}, 20).low
     assert told({"slow": 100}, 20).high < told({"slow": 500}, 20).low
+
+
+BELIEVED = Forecast(low=80.0, likely=100.0, high=125.0)
+
+
+def test_either_source_alone_will_do() -> None:
+    """The models' times before a video is finished, the run's own speed where nothing is known of them."""
+    told = estimate_remaining(BELIEVED, left=10, made=0, seconds=5.0)
+    assert told is not None
+    assert (told.low, told.likely, told.high) == pytest.approx((80.0, 100.0, 125.0), rel=0.01)
+    shown = estimate_remaining(None, left=100, made=50, seconds=600.0)
+    assert shown is not None
+    assert shown.likely == pytest.approx(1200.0)
+    assert shown.low < 1050
+    assert shown.high > 1350
+    assert estimate_remaining(None, left=100, made=2, seconds=600.0) is None
+    assert estimate_remaining(BELIEVED, left=0, made=50, seconds=600.0) is None
+
+
+def test_the_more_a_run_has_shown_the_more_it_counts() -> None:
+    """And the narrower the range."""
+    few = estimate_remaining(BELIEVED, left=100, made=4, seconds=12.0)
+    many = estimate_remaining(BELIEVED, left=100, made=400, seconds=1200.0)
+    assert few is not None
+    assert many is not None
+    assert 100 < few.likely < many.likely < 300
+
+
+def test_sources_that_disagree_make_the_range_wide() -> None:
+    """Honest: nobody knows which is right."""
+    agree = estimate_remaining(BELIEVED, left=100, made=100, seconds=100.0)
+    differ = estimate_remaining(BELIEVED, left=100, made=100, seconds=400.0)
+    assert agree is not None
+    assert differ is not None
+    assert differ.high / differ.low > 1.5 * agree.high / agree.low
+    assert differ.low < differ.likely < differ.high

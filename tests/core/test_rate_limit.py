@@ -5,43 +5,43 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.rate_limit import ANSWERED_SECONDS, AdaptiveLimit, Pause, RateLimit
+from batchveo.core.rate_limit import ANSWERED_SECONDS, CAP, AdaptiveLimit, Pause, RateLimit, compute_backoff
 
 
 def test_a_429_lowers_the_limit_by_a_factor() -> None:
     """Multiplicative decrease."""
     limit = AdaptiveLimit(10)
-    assert limit.throttled(sent_at=1, now=2, in_flight=10)
+    assert limit.decrease(sent_at=1, now=2, in_flight=10)
     assert limit.value == 7
 
 
 def test_the_limit_is_what_the_service_allowed_where_that_is_less() -> None:
     """With three running when the fourth was refused, three is the limit."""
     limit = AdaptiveLimit(10)
-    limit.throttled(sent_at=1, now=2, in_flight=3)
+    limit.decrease(sent_at=1, now=2, in_flight=3)
     assert limit.value == 3
 
 
 def test_one_episode_lowers_it_once() -> None:
     """A volley of 429s to submits that left together says one thing."""
     limit = AdaptiveLimit(10)
-    assert limit.throttled(sent_at=1, now=2, in_flight=10)
-    assert not limit.throttled(sent_at=1.5, now=2.5, in_flight=10)
-    assert limit.throttled(sent_at=2.1, now=3, in_flight=10)
+    assert limit.decrease(sent_at=1, now=2, in_flight=10)
+    assert not limit.decrease(sent_at=1.5, now=2.5, in_flight=10)
+    assert limit.decrease(sent_at=2.1, now=3, in_flight=10)
     assert limit.value == 4
 
 
 def test_it_feels_its_way_up_again_to_the_ceiling_and_no_further() -> None:
     """Additive increase: about one more place for each limit's worth of accepted submits."""
     limit = AdaptiveLimit(10)
-    limit.throttled(sent_at=1, now=2, in_flight=5)
+    limit.decrease(sent_at=1, now=2, in_flight=5)
     steps = 0
     while limit.value < 10:
-        limit.accepted()
+        limit.increase()
         steps += 1
     assert 30 <= steps <= 45  # 5 + 6 + 7 + 8 + 9
     for _ in range(1000):
-        limit.accepted()
+        limit.increase()
     assert limit.value == 10
 
 
@@ -51,9 +51,9 @@ def test_the_limit_stays_between_one_and_the_ceiling(throttles: list[bool], ceil
     limit = AdaptiveLimit(ceiling)
     for now, throttled in enumerate(throttles, start=1):
         if throttled:
-            limit.throttled(sent_at=now, now=now + 0.5, in_flight=ceiling)
+            limit.decrease(sent_at=now, now=now + 0.5, in_flight=ceiling)
         else:
-            limit.accepted()
+            limit.increase()
         assert 1 <= limit.value <= ceiling
 
 
@@ -81,10 +81,10 @@ def test_a_pause_is_never_shortened() -> None:
 def test_a_volley_of_failures_is_one_episode() -> None:
     """Ten calls that left together and failed together do not back off ten times."""
     pause = Pause()
-    assert [pause.episode(sent_at=1.0, now=2.0 + n / 10) for n in range(10)] == [1] * 10
-    assert pause.episode(sent_at=2.5, now=4.0) == 2
+    assert [pause.count_episode(sent_at=1.0, now=2.0 + n / 10) for n in range(10)] == [1] * 10
+    assert pause.count_episode(sent_at=2.5, now=4.0) == 2
     pause.clear(5.0)
-    assert pause.episode(sent_at=5.0, now=6.0) == 1
+    assert pause.count_episode(sent_at=5.0, now=6.0) == 1
 
 
 def test_an_answer_ends_the_pause_of_a_service_that_gave_none() -> None:
@@ -96,3 +96,20 @@ def test_an_answer_ends_the_pause_of_a_service_that_gave_none() -> None:
     pause.extend(40.0)
     assert not pause.clear(20.0)
     assert pause.until == 40.0
+
+
+def test_it_doubles_up_to_the_cap() -> None:
+    """Without jitter: 1, 2, 4, … and never more than the cap."""
+    assert [compute_backoff(n, 0.0) for n in range(1, 10)] == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+
+
+def test_no_trouble_no_wait() -> None:
+    """The first try waits for nothing."""
+    assert compute_backoff(0, 0.5) == 0
+
+
+@given(st.integers(1, 10**9), st.floats(0, 0.999))
+def test_jitter_takes_at_most_half(troubles: int, jitter: float) -> None:
+    """Every wait lies between half of it and the whole, and is finite."""
+    whole = compute_backoff(troubles, 0.0)
+    assert whole / 2 <= compute_backoff(troubles, jitter) <= whole <= CAP

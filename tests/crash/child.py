@@ -17,7 +17,7 @@ from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
 from batchveo.storage import local
-from batchveo.storage.local_files import VideoFile
+from batchveo.storage.video_file import VideoFile
 from batchveo.store import Store
 from batchveo.store.transitions import Transitions
 
@@ -88,7 +88,7 @@ def around_async(
 
 def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
     """Die once a move to ``to`` is safe on disk."""
-    real = Coordinator.record
+    real = Coordinator.record_outcome
 
     async def wrapped(self: Coordinator, *args: Any, **kwargs: Any) -> Any:
         moved = await real(self, *args, **kwargs)
@@ -96,7 +96,7 @@ def around_commit(to: JobState, *, die: Callable[[], None]) -> None:
             die()
         return moved
 
-    Coordinator.record = wrapped  # type: ignore[method-assign]
+    Coordinator.record_outcome = wrapped  # type: ignore[method-assign]
 
 
 def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
@@ -140,9 +140,9 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "mid-download":
             around(local, "check_mp4", before=die, after=None)
         case "before-rename":
-            around(VideoFile, "finish", before=die, after=None)
+            around(VideoFile, "publish_part", before=die, after=None)
         case "after-rename":
-            around(VideoFile, "finish", before=None, after=die)
+            around(VideoFile, "publish_part", before=None, after=die)
         case "before-final-commit":
             around_move(JobState.SUCCEEDED, die=die, before=True)
         case "final-not-flushed":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from batchveo.dataset import Format, dataset_files
+from batchveo.dataset import Format
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
 
@@ -105,14 +104,3 @@ def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
     morning.export(Format.FOLDER)
     code = "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
     assert python(code, morning.folder).startswith("{'video': Video(")
-
-
-def test_a_table_alone_has_captions_without_pyarrow(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In JSON Lines beside the videos; with pyarrow, typed."""
-    monkeypatch.setattr(dataset_files, "has_arrow", lambda: False)
-    morning.make("a")
-    morning.export(Format.CSV)
-    assert [row["text"] for row in morning.metadata()] == ["a"]
-    monkeypatch.undo()
-    morning.export(Format.CSV)
-    assert sorted(path.name for path in (morning.dataset / "train").iterdir()) == ["a.mp4", "metadata.parquet"]

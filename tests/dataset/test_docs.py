@@ -28,7 +28,7 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(morning.folder)
     (morning.folder / "state").mkdir()
     morning.state.rename(morning.folder / "state" / "batchveo.db")
-    commands = re.findall(r"^\$ batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
+    commands = re.findall(r"^batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
     assert [status_of(command.split()) for command in commands] == [0] * 4
     videofolder, card, shards, croissant, captions, lines, ours = (
         python(code, morning.folder) for code in blocks("python")

@@ -16,7 +16,7 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.display import notification_channels
-from batchveo.display.notification_channels import Messengers, urls_in
+from batchveo.display.notification_channels import Messengers, read_urls
 
 
 class Listener:
@@ -87,7 +87,7 @@ def test_failures_are_known_by_their_kind_only(
         out = Messengers([listener.url])
         out.post("title", "body")
         assert out.flush() == ["JSON"]
-        assert out.failures() == []
+        assert out.take_failures() == []
     seen = capfd.readouterr()
     assert "secret" not in seen.out + seen.err + caplog.text + repr(out) + repr(vars(out))
 
@@ -133,9 +133,9 @@ def test_urls_from_a_file(tmp_path: Path) -> None:
     """One a line, with comments; a file that cannot be read is named."""
     file = tmp_path / "urls"
     file.write_text("# mine\n\n  json://127.0.0.1/a#b  \nntfy://topic\n")
-    assert urls_in(file) == ["json://127.0.0.1/a#b", "ntfy://topic"]
+    assert read_urls(file) == ["json://127.0.0.1/a#b", "ntfy://topic"]
     with pytest.raises(UsageError, match=r"cannot read the file of notify URLs .*missing: No such file"):
-        urls_in(tmp_path / "missing")
+        read_urls(tmp_path / "missing")
     file.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="not UTF-8"):
-        urls_in(file)
+        read_urls(file)

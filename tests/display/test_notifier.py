@@ -30,9 +30,8 @@ from batchveo.core.errors import (
 from batchveo.core.events import Event, JobStateChanged, Message, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.models import Job, JobState
 from batchveo.core.shutdown import ShutdownBudget
-from batchveo.display import notification_text
 from batchveo.display.notification_channels import Messengers
-from batchveo.display.notifier import Notifier
+from batchveo.display.notifier import _STOPS, Notifier
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts
@@ -56,13 +55,13 @@ class Outbox(Messengers):
     def post(self, title: str, body: str) -> None:
         self.posted.append((title, body))
 
-    def failures(self) -> list[str]:
+    def take_failures(self) -> list[str]:
         found, self.broken = self.broken, []
         return found
 
     def flush(self, seconds: float = 10.0) -> list[str]:
         self.waits.append(seconds)
-        return self.failures()
+        return self.take_failures()
 
 
 class Night:
@@ -85,7 +84,7 @@ class Night:
         """The titles of what is told ``after`` more seconds of silence."""
         self.now += after
         before = len(self.out.posted)
-        self.notifier.look()
+        self.notifier.check_progress()
         return [title for title, _ in self.out.posted[before:]]
 
 
@@ -101,7 +100,7 @@ def test_the_end_of_a_good_night() -> None:
         night.moved(S.DOWNLOADING, S.SUCCEEDED, cost_usd=0.5)
         night.moved(S.DOWNLOADING, S.SUCCEEDED, cost_usd=0.25)
         night.moved(S.DOWNLOADING, S.SUCCEEDED)
-        notifier.ended(result())
+        notifier.report_end(result())
     ((title, body),) = night.out.posted
     assert title == "batchveo is done: 3 made"
     assert "3 videos made, $0.75 charged, 1 of unknown price in 1 h 01 min." in body
@@ -113,7 +112,7 @@ def test_what_to_do_next() -> None:
     """After failures, doubts, and what the service has not finished."""
     night = Night()
     night.moved(S.GENERATING, S.FAILED)
-    night.notifier.ended(result(by_state={S.FAILED: 1, S.IN_DOUBT: 2, S.GENERATING: 3}, held=2, late=3))
+    night.notifier.report_end(result(by_state={S.FAILED: 1, S.IN_DOUBT: 2, S.GENERATING: 3}, held=2, late=3))
     ((title, body),) = night.out.posted
     assert title == "batchveo ended: 1 failed, 2 held in doubt, 3 unfinished"
     for words in (
@@ -131,7 +130,7 @@ def test_what_to_do_next() -> None:
 def test_every_early_stop_has_its_words(kind: type[StoppedEarly]) -> None:
     """Ours, not the service's, which may hold anything."""
     night = Night()
-    night.notifier.ended(result(stopped=kind("SECRET https://x/?token=1")))
+    night.notifier.report_end(result(stopped=kind("SECRET https://x/?token=1")))
     with pytest.raises(kind), night.notifier:
         raise kind("SECRET")
     for title, body in night.out.posted:
@@ -143,7 +142,7 @@ def test_every_early_stop_has_its_words(kind: type[StoppedEarly]) -> None:
 
 def test_no_kind_of_early_stop_is_forgotten() -> None:
     """One that is added needs its words."""
-    assert set(notification_text._STOPS) == set(StoppedEarly.__subclasses__())
+    assert set(_STOPS) == set(StoppedEarly.__subclasses__())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,7 @@ def test_a_signal_is_told_at_once_and_holds_nothing_up() -> None:
         night.moved(S.DOWNLOADING, S.SUCCEEDED, cost_usd=1.0)
         notifier(RunInterrupted(signal="SIGTERM", text="x", warning=True))
         night.now += 3.0
-        notifier.ended(result(interrupted=signal.SIGTERM))
+        notifier.report_end(result(interrupted=signal.SIGTERM))
     assert [title for title, _ in night.out.posted] == ["batchveo was interrupted (SIGTERM)"]
     assert "1 video made, $1.00 charged" in night.out.posted[0][1]
     assert night.out.waits == [pytest.approx(ShutdownBudget.EXIT - 3.0)]
@@ -248,13 +247,13 @@ def test_waiting_for_the_log_is_said_as_such() -> None:
 def test_nothing_is_stuck_once_it_is_over() -> None:
     """The end is told, and that was it."""
     night = Night()
-    night.notifier.ended(result())
+    night.notifier.report_end(result())
     assert night.look(9999) == []
 
 
 def test_the_watch_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a thread that ends with the run."""
-    monkeypatch.setattr("batchveo.display.notifier.LOOK_SECONDS", 0.005)
+    monkeypatch.setattr("batchveo.display.notifier.CHECK_SECONDS", 0.005)
     night = Night()
     with night.notifier as notifier:
         night.begins()
@@ -262,7 +261,7 @@ def test_the_watch_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         deadline = time.monotonic() + 60
         while not night.out.posted and time.monotonic() < deadline:
             time.sleep(0.005)
-        notifier.ended(result())
+        notifier.report_end(result())
     assert "no progress" in night.out.posted[0][0]
 
 
@@ -279,7 +278,7 @@ def test_without_urls_it_only_hands_on() -> None:
     seen: list[Event] = []
     with Notifier(Messengers(), seen.append, state=Path("s.db")) as notifier:
         notifier(Message(text="x"))
-        notifier.ended(replace(result(), late=1))
+        notifier.report_end(replace(result(), late=1))
     assert seen == [Message(text="x")]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.core.errors import BudgetReached
 from batchveo.core.models import JobState
-from batchveo.display.summary import account_lines, outcome_lines
+from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
@@ -19,7 +19,7 @@ def said(store: Store, run: int, **changes: object) -> str:
     result = RunResult(run=run, counts=store.counts(run=run), exit_status=1, seconds=3725.0)
     for name, value in changes.items():
         object.__setattr__(result, name, value)
-    return "\n".join([*outcome_lines(result, Path("videos")), *account_lines(result, store)])
+    return "\n".join([*describe_outcome(result, Path("videos")), *describe_account(result, store)])
 
 
 def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ from batchveo.core.settings import RunSettings
 from batchveo.engine.admission import Admission, Closed, Decision, Wait
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
-from batchveo.engine.event_bus import EventBus
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottles
-from batchveo.engine.run_context import RunContext
+from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.virtual_run import Night, specs
@@ -106,7 +105,7 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         store.imports.add_jobs(specs(2), run=context.run, now=now)
         decision = admission.decide(now)
         assert isinstance(decision, Decision)
-        in_flight.place(decision.job, now=now)
+        in_flight.place_job(decision.job, now=now)
         assert admission.decide(now) == Wait(reason=ThrottleReason.PLACES, until=None)
         why = StoppedEarly("enough")
         bus.stop(why)

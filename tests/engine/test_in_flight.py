@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.models import JobState
-from batchveo.engine.in_flight import DOUBT_HOLDS_A_PLACE, InFlightTable
+from batchveo.engine.in_flight import DOUBT_SLOT_SECONDS, InFlightTable
 from tests.helpers.factories import make_job
 
 S = JobState
@@ -21,88 +21,88 @@ def board() -> InFlightTable:
 def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:
     """Downloads hold none."""
     b = board()
-    b.place(make_job(S.SUBMITTING), now=100.0)
-    assert b.places_taken("", 100.0) == 1
-    b.place(make_job(S.GENERATING), now=100.0)
-    assert (b.places_taken("", 100.0), b.generating("")) == (1, 1)
-    b.place(make_job(S.DOWNLOADING), now=100.0)
-    assert (b.places_taken("", 100.0), b.downloads_waiting(), b.waited_for()) == (0, 1, 1)
-    b.place(make_job(S.SUCCEEDED), now=100.0)
-    assert b.waited_for() == 0
+    b.place_job(make_job(S.SUBMITTING), now=100.0)
+    assert b.count_slots("", 100.0) == 1
+    b.place_job(make_job(S.GENERATING), now=100.0)
+    assert (b.count_slots("", 100.0), b.count_generating("")) == (1, 1)
+    b.place_job(make_job(S.DOWNLOADING), now=100.0)
+    assert (b.count_slots("", 100.0), b.count_downloads(), b.count_awaited()) == (0, 1, 1)
+    b.place_job(make_job(S.SUCCEEDED), now=100.0)
+    assert b.count_awaited() == 0
 
 
 def test_each_key_has_places_of_its_own() -> None:
     """Doubts too hold those of the key that they were submitted with."""
     b = board()
-    b.place(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
-    b.place(make_job(S.SUBMITTING, seq=2, api_key_label="b"), now=100.0)
-    b.place(make_job(S.IN_DOUBT, seq=3, api_key_label="b", doubted_at=100.0), now=100.0)
-    assert [b.places_taken(key, 100.0) for key in ("a", "b", "c")] == [1, 2, 0]
-    assert (b.waited_for(), b.in_motion()) == (2, 3)
+    b.place_job(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
+    b.place_job(make_job(S.SUBMITTING, seq=2, api_key_label="b"), now=100.0)
+    b.place_job(make_job(S.IN_DOUBT, seq=3, api_key_label="b", doubted_at=100.0), now=100.0)
+    assert [b.count_slots(key, 100.0) for key in ("a", "b", "c")] == [1, 2, 0]
+    assert (b.count_awaited(), b.count_unsettled()) == (2, 3)
 
 
 def test_a_key_that_is_refused_is_waited_for_no_longer() -> None:
     """What it bought is left to the next run; what is being downloaded needs no key."""
     b = board()
-    b.place(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
-    b.place(make_job(S.DOWNLOADING, seq=2, api_key_label="a"), now=100.0)
-    b.place(make_job(S.GENERATING, seq=3, api_key_label="b"), now=100.0)
-    b.forsake("a")
-    assert (b.waited_for(), b.late()) == (2, 1)
+    b.place_job(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
+    b.place_job(make_job(S.DOWNLOADING, seq=2, api_key_label="a"), now=100.0)
+    b.place_job(make_job(S.GENERATING, seq=3, api_key_label="b"), now=100.0)
+    b.stop_waiting_for("a")
+    assert (b.count_awaited(), b.count_late()) == (2, 1)
 
 
 def test_a_doubt_holds_its_place_for_a_while() -> None:
     """It may be generating; but the log's silence must not block the night."""
     b = board()
-    b.place(make_job(S.IN_DOUBT, doubted_at=100.0), now=100.0)
-    assert b.places_taken("", 100.0 + DOUBT_HOLDS_A_PLACE - 1) == 1
-    assert b.places_taken("", 100.0 + DOUBT_HOLDS_A_PLACE) == 0
-    assert b.place_frees_at(100.0) == 100.0 + DOUBT_HOLDS_A_PLACE
-    assert b.place_frees_at(100.0 + DOUBT_HOLDS_A_PLACE) is None  # else the run would wait for the past: spin
+    b.place_job(make_job(S.IN_DOUBT, doubted_at=100.0), now=100.0)
+    assert b.count_slots("", 100.0 + DOUBT_SLOT_SECONDS - 1) == 1
+    assert b.count_slots("", 100.0 + DOUBT_SLOT_SECONDS) == 0
+    assert b.find_slot_release(100.0) == 100.0 + DOUBT_SLOT_SECONDS
+    assert b.find_slot_release(100.0 + DOUBT_SLOT_SECONDS) is None  # else the run would wait for the past: spin
 
 
 def test_a_held_doubt_holds_nothing_and_is_not_open() -> None:
     """A person has to settle it."""
     b = board()
-    b.place(make_job(S.IN_DOUBT, held=True), now=100.0)
-    assert (b.places_taken("", 100.0), b.open_doubts(), len(b.doubts)) == (0, [], 1)
+    b.place_job(make_job(S.IN_DOUBT, held=True), now=100.0)
+    assert (b.count_slots("", 100.0), b.list_open_doubts(), len(b.doubts)) == (0, [], 1)
 
 
 def test_a_generation_beyond_the_runs_patience_is_left_to_the_next_run() -> None:
     """It frees its place and does not keep the run alive, as soon as its time is over."""
     b = board()
-    b.place(make_job(S.GENERATING, submitted_at=0.0), now=160.0)
-    assert (b.places_taken("", 160.0), b.late()) == (1, 0)
-    b.tick(161.0)
-    assert (b.places_taken("", 161.0), b.late(), b.waited_for()) == (0, 1, 0)
-    b.place(make_job(S.SUCCEEDED), now=162.0)
-    assert b.late() == 0
+    b.place_job(make_job(S.GENERATING, submitted_at=0.0), now=160.0)
+    assert (b.count_slots("", 160.0), b.count_late()) == (1, 0)
+    b.expire_patience(161.0)
+    assert (b.count_slots("", 161.0), b.count_late(), b.count_awaited()) == (0, 1, 0)
+    b.place_job(make_job(S.SUCCEEDED), now=162.0)
+    assert b.count_late() == 0
 
 
 def test_patience_with_a_job_that_has_moved_on_is_another() -> None:
     """The end of its first stage's time is nobody's."""
     b = board()
-    b.place(make_job(S.GENERATING, submitted_at=100.0), now=100.0)
-    b.place(make_job(S.DOWNLOADING, completed_at=150.0), now=150.0)
-    b.tick(165.0)
-    assert (b.waited_for(), b.late()) == (1, 0)
-    b.tick(211.0)
-    assert (b.waited_for(), b.late(), b.downloads_waiting()) == (0, 1, 1)
+    b.place_job(make_job(S.GENERATING, submitted_at=100.0), now=100.0)
+    b.place_job(make_job(S.DOWNLOADING, completed_at=150.0), now=150.0)
+    b.expire_patience(165.0)
+    assert (b.count_awaited(), b.count_late()) == (1, 0)
+    b.expire_patience(211.0)
+    assert (b.count_awaited(), b.count_late(), b.count_downloads()) == (0, 1, 1)
 
 
 def test_a_run_gives_every_job_its_own_patience() -> None:
     """A generation bought yesterday is waited for as long as one bought now."""
     b = board()
-    b.place(make_job(S.GENERATING, submitted_at=-90_000.0), now=101.0)
-    assert b.waited_for() == 1
+    b.place_job(make_job(S.GENERATING, submitted_at=-90_000.0), now=101.0)
+    assert b.count_awaited() == 1
 
 
 def test_what_is_set_aside_is_not_waited_for() -> None:
     """This run has tried enough."""
     b = board()
-    b.set_aside(make_job())
-    b.place(make_job(S.DOWNLOADING, completed_at=100.0), now=100.0)
-    assert (b.waited_for(), b.late()) == (0, 1)
+    b.mark_put_aside(make_job())
+    b.place_job(make_job(S.DOWNLOADING, completed_at=100.0), now=100.0)
+    assert (b.count_awaited(), b.count_late()) == (0, 1)
 
 
 @given(
@@ -118,10 +118,10 @@ def test_counts_never_drift(steps: list[tuple[int, JobState, float, str | None]]
     b = board()
     last: dict[int, tuple[JobState, str | None]] = {}
     for seq, state, now, key in steps:
-        b.tick(now)
-        b.place(make_job(state, seq=seq, held=False, api_key_label=key), now=now)
+        b.expire_patience(now)
+        b.place_job(make_job(state, seq=seq, held=False, api_key_label=key), now=now)
         last[seq] = state, key
     states = Counter(state for state, _ in last.values())
-    assert b.downloads_waiting() == states[S.DOWNLOADING]
+    assert b.count_downloads() == states[S.DOWNLOADING]
     assert len(b.doubts) == states[S.IN_DOUBT]
-    assert b.waited_for() + b.late() == states[S.GENERATING] + states[S.DOWNLOADING] + states[S.SUBMITTING]
+    assert b.count_awaited() + b.count_late() == states[S.GENERATING] + states[S.DOWNLOADING] + states[S.SUBMITTING]

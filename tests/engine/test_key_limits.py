@@ -18,162 +18,162 @@ from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.protocol import Method
 from batchveo.store.transitions import Transitions
 from tests.engine.cluster.test_remote_broker import generation, joined, sent
-from tests.helpers.coordinator_at_work import FAR, STORMY, Face, Office, finished, key
-from tests.helpers.faulty_wire import Weather
+from tests.helpers.coordinator_at_work import FAULTY, REMOTE, BrokerKind, CoordinatorAtWork, finished, key
+from tests.helpers.faulty_wire import WireFaults
 
 pytestmark = pytest.mark.anyio
 S = JobState
 
 
-def office_of(folder: Path, jobs: int, face: Face = FAR, **options: Any) -> Office:
-    return Office(folder, face, jobs, most=16, **options)
+def office_of(folder: Path, jobs: int, kind: BrokerKind = REMOTE, **options: Any) -> CoordinatorAtWork:
+    return CoordinatorAtWork(folder, kind, jobs, most=16, **options)
 
 
-def claims(office: Office) -> int:
+def claims(at_work: CoordinatorAtWork) -> int:
     """How many calls asked for jobs."""
-    return sum(call.method is Method.CLAIM for call in office.wire.calls)
+    return sum(call.method is Method.CLAIM for call in at_work.wire.calls)
 
 
 async def test_what_may_leave_comes_in_one_answer(tmp_path: Path) -> None:
     """As many as there are places; the next call waits for one that is free."""
-    async with office_of(tmp_path, 5, concurrency=3) as office:
-        desk = await joined(office)
-        jobs = [await desk.claim() for _ in range(3)]
-        assert ([job.seq for job in jobs], claims(office)) == ([1, 2, 3], 1)
+    async with office_of(tmp_path, 5, concurrency=3) as at_work:
+        broker = await joined(at_work)
+        jobs = [await broker.claim() for _ in range(3)]
+        assert ([job.seq for job in jobs], claims(at_work)) == ([1, 2, 3], 1)
         assert len({job.client_request_id for job in jobs}) == 3
-        assert [job.state for job in map(office.on_disk, jobs)] == [S.SUBMITTING] * 3
-        more = office.begin(desk.claim)
+        assert [job.state for job in map(at_work.on_disk, jobs)] == [S.SUBMITTING] * 3
+        more = at_work.begin(broker.claim)
         assert await more.waits()
-        await desk.record(jobs[0], Refused(reason="no"))
+        await broker.record_outcome(jobs[0], Refused(reason="no"))
         assert (await more.ended()).seq == 4
-        assert len(office.attempts()) == 4
+        assert len(at_work.attempts()) == 4
 
 
 async def test_no_worker_gets_more_than_its_share_at_once(tmp_path: Path) -> None:
     """Of the places of all."""
-    async with office_of(tmp_path, 9, concurrency=5, workers=2) as office:
-        one, two = await joined(office, "one"), await joined(office, "two")
+    async with office_of(tmp_path, 9, concurrency=5, workers=2) as at_work:
+        one, two = await joined(at_work, "one"), await joined(at_work, "two")
         await one.claim()
-        assert len(office.jobs(S.SUBMITTING)) == 3
+        assert len(at_work.jobs(S.SUBMITTING)) == 3
         await two.claim()
-        assert len(office.jobs(S.SUBMITTING)) == 5
+        assert len(at_work.jobs(S.SUBMITTING)) == 5
 
 
 async def test_a_rate_saves_nothing_up(tmp_path: Path) -> None:
     """What may leave a minute later is claimed a minute later."""
-    async with office_of(tmp_path, 3, rate=1.0) as office:
-        desk = await joined(office)
-        begun = office.clock.now()
-        times = [float((await desk.claim()).submitted_at or 0) - begun for _ in range(3)]
+    async with office_of(tmp_path, 3, rate=1.0) as at_work:
+        broker = await joined(at_work)
+        begun = at_work.clock.now()
+        times = [float((await broker.claim()).submitted_at or 0) - begun for _ in range(3)]
         assert [round(seconds / 60) for seconds in times] == [0, 1, 2]
-        assert ThrottleReason.RATE in [event.brake for event in office.events if isinstance(event, ThrottleChanged)]
+        assert ThrottleReason.RATE in [event.brake for event in at_work.events if isinstance(event, ThrottleChanged)]
 
 
 async def test_each_key_keeps_to_its_places(tmp_path: Path) -> None:
     """Though one answer brings jobs for both."""
-    async with office_of(tmp_path, 9, keys=[key("a", concurrency=1), key("b", concurrency=3)]) as office:
-        desk = await joined(office)
-        assert sorted([str((await desk.claim()).key) for _ in range(4)]) == ["a", "b", "b", "b"]
-        assert claims(office) == 1
-        assert await office.begin(desk.claim).waits()
+    async with office_of(tmp_path, 9, keys=[key("a", concurrency=1), key("b", concurrency=3)]) as at_work:
+        broker = await joined(at_work)
+        assert sorted([str((await broker.claim()).key) for _ in range(4)]) == ["a", "b", "b", "b"]
+        assert claims(at_work) == 1
+        assert await at_work.begin(broker.claim).waits()
 
 
 async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None:
     """Each job reserves its own price; the run stops when nothing can turn out cheaper any more."""
-    async with office_of(tmp_path, 4, budget=5.0, assume_price=2.0) as office:
-        desk = await joined(office)
-        jobs = [await sent(desk), await sent(desk)]
-        assert (claims(office), office.head.store.queries.read_committed()) == (1, 4.0)
-        waiting = office.begin(desk.claim)
+    async with office_of(tmp_path, 4, budget=5.0, assume_price=2.0) as at_work:
+        broker = await joined(at_work)
+        jobs = [await sent(broker), await sent(broker)]
+        assert (claims(at_work), at_work.process.store.queries.read_committed()) == (1, 4.0)
+        waiting = at_work.begin(broker.claim)
         assert await waiting.waits()
-        assert office.head.coordinator._bus.stopped is None
+        assert at_work.process.coordinator._bus.stopped is None
         for job in jobs:
-            moved = await desk.record(job, generation(job))
-            await desk.record(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
+            moved = await broker.record_outcome(job, generation(job))
+            await broker.record_outcome(moved, Completed(url="https://x/v.mp4", cost_usd=2.0))
         assert await waiting.waits(100.0)
-        assert isinstance(office.head.coordinator._bus.stopped, BudgetReached)
+        assert isinstance(at_work.process.coordinator._bus.stopped, BudgetReached)
 
 
 async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> None:
     """And the limit that a 429 lowers holds for the next answer."""
-    async with office_of(tmp_path, 9, concurrency=4) as office:
-        desk = await joined(office)
-        jobs = [await sent(desk) for _ in range(4)]
-        begun = office.clock.now()
+    async with office_of(tmp_path, 9, concurrency=4) as at_work:
+        broker = await joined(at_work)
+        jobs = [await sent(broker) for _ in range(4)]
+        begun = at_work.clock.now()
         for job in jobs:
-            await desk.record(job, Throttled(reason="429", retry_after=30.0))
-        assert float((await desk.claim()).submitted_at or 0) - begun >= 30.0
-        assert len(office.jobs(S.SUBMITTING)) == 1
+            await broker.record_outcome(job, Throttled(reason="429", retry_after=30.0))
+        assert float((await broker.claim()).submitted_at or 0) - begun >= 30.0
+        assert len(at_work.jobs(S.SUBMITTING)) == 1
 
 
 async def test_a_worker_that_dies_over_them(tmp_path: Path) -> None:
     """What was about to leave is in doubt, the rest is pending again, and goes out under new ids."""
-    async with office_of(tmp_path, 3, settle=600.0) as office:
-        desk, other = await joined(office, "one"), await joined(office, "two")
-        first = await sent(desk)
-        office.lives["one"].end()
-        office.give_up("one")
-        assert [job.state for job in office.jobs()] == [S.IN_DOUBT, S.PENDING, S.PENDING]
+    async with office_of(tmp_path, 3, settle=600.0) as at_work:
+        broker, other = await joined(at_work, "one"), await joined(at_work, "two")
+        first = await sent(broker)
+        at_work.lives["one"].end()
+        at_work.give_up("one")
+        assert [job.state for job in at_work.jobs()] == [S.IN_DOUBT, S.PENDING, S.PENDING]
         again = [await other.claim(), await other.claim()]
         assert first.seq not in {job.seq for job in again}
         assert [job.attempts for job in again] == [2, 2]
 
 
 async def test_a_worker_that_was_given_up_is_given_nothing_of_what_it_has(tmp_path: Path) -> None:
-    """Neither what lies at its desk, nor leave for what it took from there."""
-    async with office_of(tmp_path, 3) as office:
-        desk = await joined(office)
-        job = await desk.claim()
-        office.give_up("a")
+    """Neither what lies at its broker, nor leave for what it took from there."""
+    async with office_of(tmp_path, 3) as at_work:
+        broker = await joined(at_work)
+        job = await broker.claim()
+        at_work.give_up("a")
         with pytest.raises(Fenced):
-            await desk.mark_sent(job)
-        assert await office.begin(desk.claim).waits()
-        assert [job.state for job in office.jobs()] == [S.PENDING] * 3
+            await broker.mark_sent(job)
+        assert await at_work.begin(broker.claim).waits()
+        assert [job.state for job in at_work.jobs()] == [S.PENDING] * 3
 
 
 async def test_an_answer_that_was_lost_is_given_again(tmp_path: Path) -> None:
     """The same jobs, claimed once."""
-    async with office_of(tmp_path, 3) as office:
-        desk = await joined(office)
-        office.wire.weather = Weather(lose_answer=1.0)
-        claiming = office.begin(desk.claim)
+    async with office_of(tmp_path, 3) as at_work:
+        broker = await joined(at_work)
+        at_work.wire.wire_faults = WireFaults(lose_answer=1.0)
+        claiming = at_work.begin(broker.claim)
         assert await claiming.waits(3.0)
-        office.wire.weather = Weather()
+        at_work.wire.wire_faults = WireFaults()
         await claiming.ended()
-        assert {(await desk.claim()).seq for _ in range(2)} == {2, 3}
-        assert claims(office) > 1
-        assert len(office.attempts()) == 3
+        assert {(await broker.claim()).seq for _ in range(2)} == {2, 3}
+        assert claims(at_work) > 1
+        assert len(at_work.attempts()) == 3
 
 
-@pytest.mark.parametrize("face", STORMY, ids=lambda face: face.name)
-async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, face: Face) -> None:
+@pytest.mark.parametrize("kind", FAULTY, ids=lambda kind: kind.name)
+async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, kind: BrokerKind) -> None:
     """Whatever the wire does to the answers."""
-    async with office_of(tmp_path, 12, face, concurrency=5) as office:
-        desk = await joined(office)
+    async with office_of(tmp_path, 12, kind, concurrency=5) as at_work:
+        broker = await joined(at_work)
         for _ in range(12):
-            job = await sent(desk)
-            await desk.record(job, Refused(reason="no"))
-        await finished(desk)
-        assert len(office.attempts()) == 12
+            job = await sent(broker)
+            await broker.record_outcome(job, Refused(reason="no"))
+        await finished(broker)
+        assert len(at_work.attempts()) == 12
 
 
 async def test_nothing_is_claimed_once_the_run_is_over(tmp_path: Path) -> None:
     """A worker that has not heard of it asks in vain, though there are places."""
-    async with office_of(tmp_path, 20, concurrency=20, workers=4) as office:
-        desk = await joined(office)
-        jobs = [await desk.claim() for _ in range(5)]
-        office.head.coordinator.interrupt(SIGINT)
-        await office.head.coordinator.finished.wait()
-        assert await office.begin(desk.claim).waits()
-        assert office.jobs(S.SUBMITTING) == jobs
+    async with office_of(tmp_path, 20, concurrency=20, workers=4) as at_work:
+        broker = await joined(at_work)
+        jobs = [await broker.claim() for _ in range(5)]
+        at_work.process.coordinator.interrupt(SIGINT)
+        await at_work.process.coordinator.finished.wait()
+        assert await at_work.begin(broker.claim).waits()
+        assert at_work.jobs(S.SUBMITTING) == jobs
 
 
 async def test_a_state_that_fails_between_two_claims_ends_the_run(tmp_path: Path) -> None:
     """What was claimed before is given to nobody, and pending for the next coordinator."""
     full = sqlite3.OperationalError("database or disk is full")
-    async with office_of(tmp_path, 5, concurrency=5) as office:
-        desk = await joined(office)
-        taken = [office.head.store.transitions.claim_job, office.head.store.transitions.claim_job]
+    async with office_of(tmp_path, 5, concurrency=5) as at_work:
+        broker = await joined(at_work)
+        taken = [at_work.process.store.transitions.claim_job, at_work.process.store.transitions.claim_job]
 
         def claim(*_: Any, **options: Any) -> Job | None:
             if not taken:
@@ -181,9 +181,9 @@ async def test_a_state_that_fails_between_two_claims_ends_the_run(tmp_path: Path
             return taken.pop()(**options)
 
         with mock.patch.object(Transitions, "claim_job", claim):
-            assert await office.begin(desk.claim).waits()
-        result = await office.result()
+            assert await at_work.begin(broker.claim).waits()
+        result = await at_work.result()
         assert (result.exit_status, type(result.stopped)) == (3, DiskTrouble)
-        await office.open()
-        assert len(office.attempts()) == 2
-        assert [job.state for job in office.jobs()] == [S.PENDING] * 5
+        await at_work.open()
+        assert len(at_work.attempts()) == 2
+        assert [job.state for job in at_work.jobs()] == [S.PENDING] * 5

@@ -293,8 +293,8 @@ async def test_a_state_that_cannot_be_written_pauses_the_run(
 async def test_the_same_file_twice_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two generations with one content are worth a look."""
     n = night(tmp_path)
-    monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_bytes", lambda *a, **k: WHOLE)
-    monkeypatch.setattr("batchveo.sandbox.endpoints.download.file_size", lambda *a, **k: len(WHOLE))
+    monkeypatch.setattr("batchveo.sandbox.endpoints.videos.read_video", lambda *a, **k: WHOLE)
+    monkeypatch.setattr("batchveo.sandbox.endpoints.videos.read_size", lambda *a, **k: len(WHOLE))
     await n.run(specs(2))
     assert [e.text for e in n.events if isinstance(e, Message) and "byte for byte" in e.text]
 
@@ -437,7 +437,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
         first.append(generation)
         return first[0]
 
-    monkeypatch.setattr(log_lookup, "_generation", one)
+    monkeypatch.setattr(log_lookup, "_find_generation", one)
     result = await n.run(specs(2), settle=60.0)
     assert result.exit_status == 1
     assert sorted(job.state for job in n.jobs()) == [S.IN_DOUBT, S.SUCCEEDED]
@@ -445,7 +445,7 @@ async def test_a_log_that_names_one_generation_twice_holds_the_second(
 
 async def test_a_retry_after_of_zero_makes_no_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service may be wrong about itself."""
-    monkeypatch.setattr("batchveo.provider.poll_outcome.read_retry_after", lambda answer: 0.0)
+    monkeypatch.setattr("batchveo.provider.call_outcomes.read_retry_after", lambda answer: 0.0)
     n = night(tmp_path, faults={"throttle": 1.0})
     await n.killed(specs(3), after=60.0)
     assert n.service.calls["submit"] < 60

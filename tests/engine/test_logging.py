@@ -28,5 +28,6 @@ async def test_a_job_can_be_followed_through_the_log(tmp_path: Path, caplog: pyt
         assert any(name == "coordinator" and f"request {job.client_request_id}" in text for name, text in of)
         assert of[-1][0] == "recorder"
         assert "downloading -> succeeded, recorded" in of[-1][1]
-    assert {"group_commit", "key_limits", "poller", "downloader"} <= {name for name, _ in lines}
+    assert {"key_limits", "poller", "downloader"} <= {name for name, _ in lines}
+    assert ("recorder", "the writes of one moment are committed") in lines
     assert SECRET not in caplog.text

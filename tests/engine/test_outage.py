@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
-from batchveo.display.plain import line_of
+from batchveo.display.event_text import format_event
 from batchveo.sandbox import Settings
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs
@@ -73,7 +73,7 @@ async def test_the_wait_for_the_usage_log_is_said_once(tmp_path: Path) -> None:
     (waiting,) = [event for event in night.events if isinstance(event, WaitingForLog)]
     assert waiting.since is not None
     assert waiting.until - waiting.since == pytest.approx(600.0)
-    said = line_of(waiting, verbosity=-1)
+    said = format_event(waiting, verbosity=-1)
     assert said is not None
     assert "waiting for 1 submit to appear in the usage log (10 min at most, until " in said
     resume = f"batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}"

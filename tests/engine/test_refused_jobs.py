@@ -33,14 +33,14 @@ def others(count: int, model: str = OTHER) -> list[JobSpec]:
 
 def only_for(n: Night, fault: str, model: str) -> list[str]:
     """Let ``fault`` strike this model and no other, as long as it is not in the list that is returned."""
-    faults = n.service._world.faults
-    strikes = faults.strikes
+    faults = n.service._state.faults
+    has_fault = faults.has_fault
     served: list[str] = []
 
-    def strikes_one(name: str, *event: object) -> bool:
-        return event[0] == model and model not in served if name == fault else strikes(name, *event)
+    def has_only_this(name: str, *event: object) -> bool:
+        return event[0] == model and model not in served if name == fault else has_fault(name, *event)
 
-    faults.strikes = strikes_one  # type: ignore[method-assign]
+    faults.has_fault = has_only_this  # type: ignore[method-assign]
     return served
 
 
@@ -221,11 +221,11 @@ async def test_money_on_the_account_is_not_waited_for(tmp_path: Path, waits: boo
 
 def refuse_as_moderated(n: Night, bad: set[str]) -> list[str]:
     """Refuse the prompts in ``bad`` as moderated; returns the prompts of all submits, as they come."""
-    strikes = n.service._world.faults.strikes
+    has_fault = n.service._state.faults.has_fault
     asked: list[str] = []
 
-    def strikes_bad(name: str, *event: object) -> bool:
-        return asked[-1] in bad if name == "403-moderated" else strikes(name, *event)
+    def has_fault_if_bad(name: str, *event: object) -> bool:
+        return asked[-1] in bad if name == "403-moderated" else has_fault(name, *event)
 
     def handle(request: Request, answer: Any = n.service.handle) -> Response:
         if request.method == "POST":
@@ -233,7 +233,7 @@ def refuse_as_moderated(n: Night, bad: set[str]) -> list[str]:
         response: Response = answer(request)
         return response
 
-    n.service._world.faults.strikes = strikes_bad  # type: ignore[method-assign]
+    n.service._state.faults.has_fault = has_fault_if_bad  # type: ignore[method-assign]
     n.service.handle = handle  # type: ignore[method-assign]
     return asked
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from batchveo.engine.signals import hangup, stop_signals
+from batchveo.engine.signals import hangup_signals, stop_signals
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -35,7 +35,7 @@ async def test_a_closed_terminal_is_a_stop_signal(anyio_backend: str) -> None:
 async def test_under_nohup_it_stays_ignored(anyio_backend: str) -> None:
     """It neither ends the run nor is it heard; the others are."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    assert hangup() == ()
+    assert hangup_signals() == ()
     with stop_signals() as signals, anyio.fail_after(60):
         assert signals is not None
         signal.raise_signal(signal.SIGHUP)

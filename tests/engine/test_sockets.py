@@ -11,15 +11,15 @@ import pytest
 
 from batchveo.core import state_machine
 from batchveo.core.clock import Clock
-from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, silent
+from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, ignore_event
 from batchveo.core.models import JobState
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine import key_limits
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
-from batchveo.engine.stages import failure_streaks, reconciler
+from batchveo.engine.run_context import RunSpec
+from batchveo.engine.stages import failures, reconciler
 from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.sandbox import Request, Response, Service, Settings, running
 from batchveo.store import Store
@@ -49,17 +49,17 @@ class Signalling(Service):
 @pytest.fixture
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run would wait for seconds for, since a service that stumbles wants time, it waits a twentieth."""
-    pause = state_machine.backoff
+    pause = state_machine.compute_backoff
 
     def shorter(*args: Any, **settings: Any) -> float:
         return pause(*args, **settings) / 20
 
-    for module in (state_machine, key_limits, failure_streaks):
-        monkeypatch.setattr(module, "backoff", shorter)
+    for module in (state_machine, key_limits, failures):
+        monkeypatch.setattr(module, "compute_backoff", shorter)
     monkeypatch.setattr(reconciler, "SHORTEST_GAP", 0.05)
 
 
-def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = silent, **settings: Any) -> RunResult:
+def run_once(folder: Path, url: str, count: int, *, reporter: Reporter = ignore_event, **settings: Any) -> RunResult:
     chosen = RunSettings(output=folder / "videos", **{"poll_interval": 0.05, "concurrency": 10, **settings})
 
     async def call() -> RunResult:

@@ -1,4 +1,4 @@
-"""A coordinator at work with desks of one kind: in its own process, or over a wire, fair or foul."""
+"""A coordinator with brokers of one kind: in its own process, or over a wire, with faults or without."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from anyio.abc import TaskGroup
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event, Message
 from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.outcomes import Accepted
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.cluster.remote_broker import RemoteBroker
-from batchveo.engine.local_broker import LocalBroker
+from batchveo.engine.local_run import LocalBroker
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiClient, ApiKey, NamedKey
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.store import Store
-from tests.helpers.faulty_wire import FAIR, FOUL, Life, Weather, Wire
-from tests.helpers.restartable_coordinator import Head, Plans
+from tests.helpers.faulty_wire import MANY_FAULTS, NO_FAULTS, Life, Wire, WireFaults
+from tests.helpers.restartable_coordinator import CoordinatorProcess, CoordinatorSetup
 from tests.helpers.virtual_run import BASE_URL, specs
 
 T = TypeVar("T")
@@ -36,21 +37,21 @@ KEY = NamedKey(name="", key=ApiKey("key"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Face:
-    """Which desks there are; without weather, local ones."""
+class BrokerKind:
+    """Which brokers there are; without wire_faults, local ones."""
 
     name: str
-    weather: Weather | None = None
+    wire_faults: WireFaults | None = None
     seed: int = 0
 
     @property
-    def is_far(self) -> bool:
-        return self.weather is not None
+    def is_remote(self) -> bool:
+        return self.wire_faults is not None
 
 
-LOCAL = Face(name="local")
-FAR = Face(name="far", weather=FAIR)
-STORMY = [Face(name=f"foul-{seed}", weather=FOUL, seed=seed) for seed in range(2)]
+LOCAL = BrokerKind(name="local")
+REMOTE = BrokerKind(name="remote", wire_faults=NO_FAULTS)
+FAULTY = [BrokerKind(name=f"faulty-{seed}", wire_faults=MANY_FAULTS, seed=seed) for seed in range(2)]
 
 
 def key(name: str, **limits: Any) -> NamedKey:
@@ -82,8 +83,8 @@ class Begun(Generic[T]):
         return not self._ended.is_set()
 
 
-class Office:
-    """A run over ``jobs`` with nobody but the desks that a test asks for. Use as an async context manager.
+class CoordinatorAtWork:
+    """A run over ``jobs`` with nobody but the brokers that a test asks for. Use as an async context manager.
 
     ``most``: jobs that one claim over a wire brings; one, so that a test has every step in its hands.
     """
@@ -91,7 +92,7 @@ class Office:
     def __init__(
         self,
         folder: Path,
-        face: Face = FAR,
+        kind: BrokerKind = REMOTE,
         jobs: int | Sequence[JobSpec] = 3,
         *,
         keys: Sequence[NamedKey] = (KEY,),
@@ -101,8 +102,8 @@ class Office:
         most: int = 1,
         **settings: Any,
     ) -> None:
-        self.face = face
-        self.despair: list[str] = []
+        self.kind = kind
+        self.lost_purchases: list[str] = []
         self.lives: dict[str, Life] = {}
         self._open = AsyncExitStack()
         self._folder, self._prices, self._workers, self._most = folder, prices, workers, most
@@ -119,7 +120,7 @@ class Office:
             named.name: await self._open.enter_async_context(ApiClient(named.key, base_url=BASE_URL, transport=wire))
             for named in self._keys
         }
-        self.plans = Plans(
+        self.setup = CoordinatorSetup(
             path=self._folder / "b.db",
             spec=RunSpec(
                 run=self._begin(),
@@ -134,7 +135,7 @@ class Office:
             most=self._most,
         )
         self.tasks: TaskGroup = await self._open.enter_async_context(anyio.create_task_group())
-        self.wire = Wire(self.tasks, lambda: self.dispatcher(), self.face.weather or FAIR, seed=self.face.seed)
+        self.wire = Wire(self.tasks, lambda: self.server(), self.kind.wire_faults or NO_FAULTS, seed=self.kind.seed)
         await self.open()
         return self
 
@@ -145,7 +146,7 @@ class Office:
         for life in self.lives.values():
             life.end()
         await self._open.__aexit__(kind, error, trace)
-        self.head.store.close()
+        self.process.store.close()
 
     def _begin(self) -> int:
         with Store(self._folder / "b.db") as store:
@@ -153,42 +154,42 @@ class Office:
             store.imports.add_jobs(self._jobs, run=run, now=self.clock.now())
             return run
 
-    def dispatcher(self) -> Any:
-        return None if self.head.dead else self.head.dispatcher
+    def server(self) -> Any:
+        return None if self.process.dead else self.process.server
 
     async def open(self) -> None:
         """A coordinator begins, over what the state holds."""
-        self.head = Head(self.plans)
-        self.tasks.start_soon(self.head.live, anyio.sleep_forever)
+        self.process = CoordinatorProcess(self.setup)
+        self.tasks.start_soon(self.process.live, anyio.sleep_forever)
         await anyio.wait_all_tasks_blocked()
 
     async def restart(self) -> None:
         """The coordinator's process dies, and another takes its place."""
-        self.head.kill()
+        self.process.kill()
         await self.open()
 
-    async def desk(self, worker: str = "a") -> Broker:
-        """A desk for one more worker, who was taken on."""
-        if not self.face.is_far:
-            return LocalBroker(self.head.coordinator, worker, self.clock)
-        desk = self.far(worker)
-        await desk.join()
-        return desk
+    async def broker(self, worker: str = "a") -> Broker:
+        """A broker for one more worker, who was taken on."""
+        if not self.kind.is_remote:
+            return LocalBroker(self.process.coordinator, worker, self.clock)
+        broker = self.remote_broker(worker)
+        await broker.join_run()
+        return broker
 
-    def far(self, worker: str) -> RemoteBroker:
-        """A remote desk that has not joined."""
+    def remote_broker(self, worker: str) -> RemoteBroker:
+        """A remote broker that has not joined."""
         life = self.lives[worker] = Life()
-        return RemoteBroker(worker, self.wire.end(life), despair=self.despair.append)
+        return RemoteBroker(worker, self.wire.end(life), report_lost=self.lost_purchases.append)
 
     def give_up(self, worker: str) -> None:
-        self.head.give_up(worker)
+        self.process.give_up(worker)
 
     async def result(self) -> RunResult:
         """How the run ended; waits for that."""
         with anyio.fail_after(3600):
-            await self.head.ended.wait()
-        assert self.head.result is not None
-        return self.head.result
+            await self.process.ended.wait()
+        assert self.process.result is not None
+        return self.process.result
 
     def begin(self, work: Callable[[], Awaitable[T]]) -> Begun[T]:
         """Begin a call that may have to wait: a worker's claim is not taken back."""
@@ -199,18 +200,18 @@ class Office:
     # -- what the state holds
 
     def jobs(self, *states: JobState) -> list[Job]:
-        return list(self.head.store.jobs(*states))
+        return list(self.process.store.jobs(*states))
 
     def job(self, job: Job) -> Job:
-        return self.head.store.queries.read_job(job.seq)
+        return self.process.store.queries.read_job(job.seq)
 
     def attempts(self) -> list[tuple[str, str | None]]:
         """Of each attempt the client request id and the generation."""
-        return [(row["client_request_id"], row["generation_id"]) for row in self.head.store.queries.list_attempts()]
+        return [(row["client_request_id"], row["generation_id"]) for row in self.process.store.queries.list_attempts()]
 
     def on_disk(self, job: Job) -> Job:
         """The job as another process sees it: what is durable."""
-        with Store(self.plans.path, writing=False) as store:
+        with Store(self.setup.path, writing=False) as store:
             return store.queries.read_job(job.seq)
 
     def notes(self) -> list[str]:
@@ -218,7 +219,25 @@ class Office:
 
     @property
     def events(self) -> list[Event]:
-        return self.plans.events
+        return self.setup.events
+
+
+def generation(job: Job) -> Accepted:
+    """The answer to the submit of ``job``."""
+    return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
+
+
+async def sent(broker: RemoteBroker) -> Job:
+    """The next job, its request about to leave."""
+    job = await broker.claim()
+    await broker.mark_sent(job)
+    return job
+
+
+async def joined(at_work: CoordinatorAtWork, worker: str = "a") -> RemoteBroker:
+    broker = at_work.remote_broker(worker)
+    await broker.join_run()
+    return broker
 
 
 async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
@@ -234,19 +253,19 @@ async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
     return [results[number] for number in sorted(results)]
 
 
-async def finished(desk: Broker) -> float:
+async def finished(broker: Broker) -> float:
     """As a worker waits for it: with a call under way, whose answer tells of it."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_ask_on, desk)
-        grace = await desk.finished()
+        tasks.start_soon(_ask_on, broker)
+        grace = await broker.wait_finished()
         tasks.cancel_scope.cancel()
     return grace
 
 
-async def _ask_on(desk: Broker) -> None:
+async def _ask_on(broker: Broker) -> None:
     with suppress(Fenced):
         while True:
-            await desk.take_over()
+            await broker.take_over()
 
 
 def names(jobs: Iterable[Job]) -> list[str]:

@@ -11,14 +11,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
-from batchveo.engine.cluster.backend import ActorLost
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
+from batchveo.engine.cluster.protocol import ActorLost
 from batchveo.engine.cluster.worker_actor import WorkerActor
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.provider.service import Service
 from batchveo.sandbox import Service as Sandbox
 from batchveo.sandbox import transport
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 
 
 class FakeActor:
@@ -36,7 +36,7 @@ class FakeActor:
     def __reduce__(self) -> Any:
         return _known, (_keep(self),)
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         if self.is_dead:
             raise ActorLost("it is dead")
         answer: list[Any] = []
@@ -91,7 +91,7 @@ def _known(number: int) -> FakeActor:
     return _KNOWN[number]
 
 
-class FakeEngine:
+class FakeBackend:
     """``unable``: how many workers die at their start, from now on."""
 
     nodes = 2
@@ -106,15 +106,15 @@ class FakeEngine:
         self.nodes_left = 2
         self.is_gone = anyio.Event()
 
-    async def coordinator(self) -> FakeActor:
+    async def start_coordinator(self) -> FakeActor:
         self.coordinators.append(FakeActor(lambda: CoordinatorActor(self._apis, lambda: self._clock), self._tasks))
         return self.coordinators[-1]
 
-    async def gone(self) -> str:
+    async def wait_lost(self) -> str:
         await self.is_gone.wait()
         return "the head of the cluster is gone"
 
-    def worker(self) -> FakeActor:
+    def start_worker(self) -> FakeActor:
         if not self.nodes_left:
             raise ActorLost("no machine is left")
         self.workers.append(FakeActor(lambda: WorkerActor(self._clients, at_once), self._tasks))

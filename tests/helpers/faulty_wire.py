@@ -15,7 +15,7 @@ from batchveo.engine.cluster.protocol import Answer, Call, Transport, Unreachabl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weather:
+class WireFaults:
     """What befalls a call: chances, and seconds at most.
 
     ``lose_call``: it never arrives. ``lose_answer``: it was carried out, and nobody hears of it. ``silence``: how
@@ -31,8 +31,8 @@ class Weather:
     delay: float = 0.0
 
 
-FAIR = Weather()
-FOUL = Weather(lose_call=0.15, lose_answer=0.15, repeat=0.3, straggle=90.0, delay=1.0)
+NO_FAULTS = WireFaults()
+MANY_FAULTS = WireFaults(lose_call=0.15, lose_answer=0.15, repeat=0.3, straggle=90.0, delay=1.0)
 
 
 class Died(BaseException):
@@ -77,7 +77,7 @@ class _Reply:
 
 
 class Wire:
-    """The way to whatever ``dispatcher`` stands at the other end when a call arrives; ``None``: nobody listens.
+    """The way to whatever ``server`` stands at the other end when a call arrives; ``None``: nobody listens.
 
     ``tasks`` are the other end's: what has left a worker arrives without it. Values are pickled both ways, so
     that nothing is shared by accident.
@@ -86,15 +86,15 @@ class Wire:
     def __init__(
         self,
         tasks: TaskGroup,
-        dispatcher: Callable[[], CallServer | None],
-        weather: Weather = FAIR,
+        server: Callable[[], CallServer | None],
+        wire_faults: WireFaults = NO_FAULTS,
         *,
         seed: float = 0,
     ) -> None:
         self._tasks = tasks
-        self._dispatcher = dispatcher
+        self._server = server
         self._rng = random.Random(seed)
-        self.weather = weather
+        self.wire_faults = wire_faults
         self.calls: list[Call] = []
         """All that arrived, in that order, repeated ones too."""
         self.watch: Callable[[Call], None] = lambda call: None
@@ -121,23 +121,25 @@ class Wire:
         return carry
 
     async def _carry(self, packed: bytes, reply: _Reply) -> None:
-        weather = self.weather
-        if self._strikes(weather.repeat):
-            self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, weather.straggle), _Reply())
-        if self._strikes(weather.lose_call):
+        wire_faults = self.wire_faults
+        if self._strikes(wire_faults.repeat):
+            self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, wire_faults.straggle), _Reply())
+        if self._strikes(wire_faults.lose_call):
             await self._lost(reply)
             return
-        lost = self._strikes(weather.lose_answer)
+        lost = self._strikes(wire_faults.lose_answer)
         heard = _Reply() if lost else reply
-        self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, weather.delay), heard)
+        self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, wire_faults.delay), heard)
         if lost:
             await self._lost(reply)
             return
         await reply.came.wait()
-        await anyio.sleep(self._rng.uniform(0.0, weather.delay))
+        await anyio.sleep(self._rng.uniform(0.0, wire_faults.delay))
 
     async def _lost(self, reply: _Reply) -> None:
-        told_after = float("inf") if self._strikes(self.weather.silence) else self._rng.uniform(0, self.weather.delay)
+        told_after = (
+            float("inf") if self._strikes(self.wire_faults.silence) else self._rng.uniform(0, self.wire_faults.delay)
+        )
         with anyio.move_on_after(told_after):
             await reply.came.wait()  # it comes where the worker dies
 
@@ -145,12 +147,12 @@ class Wire:
         await anyio.sleep(after)
         call = pickle.loads(packed)
         self.calls.append(call)
-        dispatcher = self._dispatcher()
+        server = self._server()
         try:
-            if dispatcher is not None:
-                answer = await dispatcher.answer(call)
+            if server is not None:
+                answer = await server.answer_call(call)
                 self.watch(call)
-                if dispatcher is self._dispatcher():  # else it is the answer of a dead one
+                if server is self._server():  # else it is the answer of a dead one
                     reply.packed = pickle.dumps(answer)
         except Unreachable:  # it died over it
             pass

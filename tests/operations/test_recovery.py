@@ -16,8 +16,8 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.operations import recovery
 from batchveo.operations.recovery import Recovered, find_recoverable, recover_videos
 from batchveo.provider.service import SANDBOX
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.sidecar_scan import read_sidecars
+from batchveo.storage.base import at_once
+from batchveo.storage.sidecar import read_sidecars
 from batchveo.store import Store
 from tests.helpers.virtual_run import Night, specs
 
@@ -89,9 +89,9 @@ async def test_of_thousands_only_what_is_wanted_is_hashed(night: Night) -> None:
     for number in range(3000):
         (folder / f"other {number}.json").write_text(json.dumps({**says, "job_id": f"{number:020}", "index": 7}))
         (folder / f"other {number}.mp4").touch()
-    with mock.patch.object(recovery, "examine", wraps=recovery.examine) as examine:
+    with mock.patch.object(recovery, "find_flaw", wraps=recovery.find_flaw) as find_flaw:
         found, _ = await recovered(night, specs(3))
-    assert (len(found.taken_in), examine.call_count) == (3, 3)
+    assert (len(found.taken_in), find_flaw.call_count) == (3, 3)
 
 
 async def test_the_whole_one_of_several_counts(night: Night) -> None:

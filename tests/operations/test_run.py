@@ -10,7 +10,7 @@ import pytest
 
 import batchveo
 from batchveo.core.errors import KnownElsewhere
-from batchveo.operations.approval import Consent
+from batchveo.operations.run_context import Consent
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
@@ -63,7 +63,7 @@ def test_videos_of_another_state_are_taken_in(tmp_path: Path) -> None:
                 consent=consent,
             )
     told = [event.text for event in events if isinstance(event, batchveo.Message)]
-    assert told[-1] == f"took in 2 finished videos found in {tmp_path / 'videos'}; nothing is bought for them"
+    assert told[-1] == f"imported 2 finished videos found in {tmp_path / 'videos'}; nothing is bought for them"
     assert len(service.generations) == 2
 
 

@@ -26,7 +26,7 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
         moved_on(store, began.run, S.IN_DOUBT, now=1050.0)
         moved_on(store, began.run, S.GENERATING, now=1060.0)
         with Store(store.path, writing=False) as reading:
-            shot = SnapshotReader(store=reading, places=4).look(1100.0)
+            shot = SnapshotReader(store=reading, places=4).read_snapshot(1100.0)
     assert shot.counts.total == 40
     assert (shot.left, shot.in_flight) == (30, 1)
     assert shot.settled == pytest.approx(0.25)
@@ -45,7 +45,7 @@ def test_between_two_beliefs_time_goes_on(tmp_path: Path) -> None:
         began = going(store, now=1000.0)
         moved_on(store, began.run, *DONE, now=1000.0)
         lookout = SnapshotReader(store=store, places=4)
-        first, second = lookout.look(1030.0).ahead, lookout.look(1035.0).ahead
+        first, second = lookout.read_snapshot(1030.0).ahead, lookout.read_snapshot(1035.0).ahead
     assert first is not None
     assert second is not None
     assert second.likely == pytest.approx(first.likely - 5.0)
@@ -54,7 +54,7 @@ def test_between_two_beliefs_time_goes_on(tmp_path: Path) -> None:
 def test_an_empty_state_is_done(tmp_path: Path) -> None:
     """Nothing left, nothing to divide by."""
     with Store(tmp_path / "b.db") as store:
-        shot = SnapshotReader(store=store).look(1.0)
+        shot = SnapshotReader(store=store).read_snapshot(1.0)
     assert (shot.left, shot.settled, shot.ahead, shot.begun) == (0, 1.0, None, None)
 
 
@@ -63,9 +63,9 @@ def test_a_pause_is_waited_for_first(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, now=1000.0)
         moved_on(store, began.run, *DONE, now=1000.0)
-        soon = SnapshotReader(store=store).look(1030.0, pace=make_pace()).ahead
+        soon = SnapshotReader(store=store).read_snapshot(1030.0, pace=make_pace()).ahead
         pause = make_pace(brake=ThrottleReason.PAUSE, until=1090.0)
-        later = SnapshotReader(store=store).look(1030.0, pace=pause).ahead
+        later = SnapshotReader(store=store).read_snapshot(1030.0, pace=pause).ahead
     assert soon is not None
     assert later is not None
     assert later.likely == pytest.approx(soon.likely + 60.0)

@@ -23,7 +23,7 @@ from batchveo.core.outcomes import (
 )
 from batchveo.provider import ApiClient, ApiKey, ProviderError, check_base_url
 from batchveo.provider import client as client_module
-from batchveo.provider.client import LARGEST_ANSWER
+from batchveo.provider.client import LARGEST_ANSWER, CallBudget
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-secret"
@@ -283,3 +283,22 @@ async def test_the_key_in_a_fault_of_the_connection_is_scrubbed() -> None:
         with pytest.raises(ProviderError, match="bad line") as trouble:
             await service.get_json("/v2/billing")
     assert KEY not in str(trouble.value)
+
+
+async def test_never_more_than_the_budget_in_any_minute() -> None:
+    """Whoever asks, and however many at once."""
+    budget = CallBudget(10, 60.0)
+    times: list[float] = []
+
+    async def caller() -> None:
+        for _ in range(12):
+            await budget.wait_for_call()
+            times.append(anyio.current_time())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(caller)
+    times.sort()
+    assert len(times) == 36
+    assert all(later - earlier >= 60.0 for earlier, later in zip(times, times[10:], strict=False))
+    assert times[-1] - times[0] <= 180.0

@@ -18,15 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from batchveo.provider.transport import (
-    HEADERS,
-    _tls,
-    build_request,
-    find_proxy,
-    make_timeouts,
-    open_transport,
-    send_request,
-)
+from batchveo.provider.http_messages import HEADERS, build_request, make_timeouts, send_request
+from batchveo.provider.transport import _tls, find_proxy, open_transport
 
 NAME = "api.example"
 HOSTS = (NAME, "localhost")

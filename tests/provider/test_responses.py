@@ -1,4 +1,4 @@
-"""What an answer means, code by code."""
+"""The words and headers of a response; a page of HTML in place of an answer of the API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.outcomes import Completed, GenerationFailed, PollError, StillGenerating
-from batchveo.provider.poll_outcome import interpret_poll
-from batchveo.provider.responses import LONGEST_MESSAGE, Response, read_retry_after, to_one_line
+from batchveo.core.outcomes import GenerationFailed, PollError, SubmitUncertain
+from batchveo.provider.call_outcomes import interpret_poll, interpret_submit
+from batchveo.provider.responses import (
+    LONGEST_MESSAGE,
+    LONGEST_PAGE,
+    Response,
+    describe_error,
+    extract_page_words,
+    is_markup,
+    read_retry_after,
+    replace_page,
+    to_one_line,
+)
+
+NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>"
+PAGES = [
+    (NGINX, "502 Bad Gateway"),
+    (
+        b"<!DOCTYPE html><head><style>h1{color:red}</style></head><h1>Access &amp; more</h1><p>x</p>",
+        "Access & more",
+    ),
+    (b"\xef\xbb\xbf\n<!-- proxy -->\n<HTML><BODY>Blocked by <b>policy</b> 7</BODY></HTML>", "Blocked by policy 7"),
+    (
+        b"<?xml version='1.0'?><Error><Code>Denied</Code><Message>No such key</Message></Error>",
+        "Denied No such key",
+    ),
+    (b"<title>  two\n lines </title><script>alert('<title>no</title>')</script>", "two lines"),
+]
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Response:
@@ -19,223 +44,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
     return Response(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
 
 
-def api_error(status: int, message: str = "no") -> Response:
-    return answer(status, {"message": message, "path": "/", "requestId": "r", "statusCode": str(status)})
-
-
 def body(status: str, **more: Any) -> Response:
     return answer(200, {"id": "g", "status": status, "video": None, **more})
-
-
-@pytest.mark.parametrize("word", ["queued", "generating", "waiting", "active", "QUEUED"])
-def test_known_words_go_on(word: str) -> None:
-    """Every documented word of waiting."""
-    outcome = interpret_poll(body(word), generation_id="g")
-    assert isinstance(outcome, StillGenerating)
-    assert outcome.known
-
-
-@pytest.mark.parametrize("word", ["postprocessing", "", "cancelled?", "moderation_pending", "not_failed"])
-def test_an_unknown_word_is_not_an_end(word: str) -> None:
-    """It is polled on, and said."""
-    outcome = interpret_poll(body(word), generation_id="g")
-    assert isinstance(outcome, StillGenerating)
-    assert not outcome.known
-
-
-@pytest.mark.parametrize("word", ["completed", "complete", "succeeded"])
-def test_done_words(word: str) -> None:
-    """Every spelling of done, with the price in credits."""
-    video = {"url": "https://cdn.example/v.mp4"}
-    done = body(word, video=video, meta={"usage": {"credits_used": 3_120_000}})
-    assert interpret_poll(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4", cost_usd=1.56)
-
-
-def test_a_video_that_is_its_url_is_taken_as_such() -> None:
-    """It is paid for, whatever the shape of the answer."""
-    done = body("completed", video="https://cdn.example/v.mp4")
-    assert interpret_poll(done, generation_id="g") == Completed(url="https://cdn.example/v.mp4")
-
-
-@pytest.mark.parametrize(
-    "video",
-    [
-        [{"url": "https://cdn.example/v.mp4"}],
-        ["https://cdn.example/v.mp4"],
-        [None, {"url": ""}, {"url": "https://cdn.example/v.mp4"}],
-    ],
-)
-def test_a_list_of_videos_holds_the_video(video: Any) -> None:
-    """Of a dozen models of the endpoint."""
-    assert interpret_poll(body("completed", video=video), generation_id="g") == Completed(
-        url="https://cdn.example/v.mp4"
-    )
-
-
-def test_further_videos_of_a_list_are_not_forgotten() -> None:
-    """They may be paid for too."""
-    done = interpret_poll(body("completed", video=["https://x/1", {"url": "https://x/2"}]), generation_id="g")
-    assert done == Completed(url="https://x/1", others=("https://x/2",))
-
-
-@pytest.mark.parametrize(
-    ("usage", "usd"),
-    [
-        ({"usd_spent": 0.8}, 0.8),
-        ({"credits_used": 1_600_000}, 0.8),
-        ({"credits_used": 1_600_000, "usd_spent": 0.8}, 0.8),
-        ({"credits_used": 1_600_000, "usd_spent": 0}, 0.8),
-        ({"usd_spent": "0.8"}, 0.8),
-        ({"tokens_used": 7}, None),
-    ],
-)
-def test_the_price_in_either_unit(usage: Any, usd: float | None) -> None:
-    """US dollars, or credits of which two million are one."""
-    done = body("completed", video="https://x/1", meta={"usage": usage})
-    assert interpret_poll(done, generation_id="g") == Completed(url="https://x/1", cost_usd=usd)
-
-
-def test_done_without_a_url_is_asked_again() -> None:
-    """A finished video is never given up for a missing URL."""
-    assert isinstance(interpret_poll(body("completed"), generation_id="g"), PollError)
-
-
-def test_the_price_may_come_in_a_header() -> None:
-    """Where meta.usage is missing."""
-    done = answer(200, {"id": "g", "status": "completed", "video": {"url": "u"}}, x_aimlapi_usd_spent="0.5")
-    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=0.5)
-
-
-@pytest.mark.parametrize("credits_used", ["x", True, -1, 0, None, float("nan"), 10**400, 1e300])
-def test_a_senseless_price_is_no_price(credits_used: Any) -> None:
-    """It costs the price, not the video."""
-    done = body("completed", video={"url": "u"}, meta={"usage": {"credits_used": credits_used}})
-    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=None)
-
-
-def test_a_price_of_zero_is_no_price() -> None:
-    """It may be that of the poll itself, and would set the reserved money free."""
-    done = answer(200, {"id": "g", "status": "completed", "video": {"url": "u"}}, x_aimlapi_usd_spent="0")
-    assert interpret_poll(done, generation_id="g") == Completed(url="u", cost_usd=None)
-
-
-@pytest.mark.parametrize("url", ["https://x/\ud800", "https://x/\n", "x" * 20_000, 7, ""])
-def test_a_senseless_url_is_asked_for_again(url: Any) -> None:
-    """It must not reach the state."""
-    assert isinstance(interpret_poll(body("completed", video={"url": url}), generation_id="g"), PollError)
-
-
-def test_an_id_without_its_model_is_the_same_id() -> None:
-    """Some answers leave the `:model` away."""
-    done = answer(200, {"id": "5246", "status": "queued"})
-    assert isinstance(interpret_poll(done, generation_id="5246:google/veo3"), StillGenerating)
-
-
-def test_a_whole_number_is_an_id() -> None:
-    """Of a service that counts: accepted, and known again in a poll."""
-    assert isinstance(interpret_poll(answer(200, {"id": 7, "status": "queued"}), generation_id="7"), StillGenerating)
-    assert isinstance(interpret_poll(answer(200, {"id": 8, "status": "queued"}), generation_id="7"), PollError)
-
-
-def test_an_error_in_one_string_has_its_words_too() -> None:
-    """Not every model of the endpoint wraps them."""
-    assert interpret_poll(body("error", error="unsafe\nprompt"), generation_id="g") == GenerationFailed(
-        reason="unsafe prompt"
-    )
-
-
-def test_errors_of_the_generation() -> None:
-    """The provider's own error ends the job, with its words."""
-    failed = body("error", error={"name": "Safety", "message": "blocked\x1b[31m"})
-    assert interpret_poll(failed, generation_id="g") == GenerationFailed(reason="Safety: blocked [31m")
-    assert isinstance(interpret_poll(body("error"), generation_id="g"), GenerationFailed)
-    assert isinstance(interpret_poll(body("failed", error={"name": "x"}), generation_id="g"), GenerationFailed)
-
-
-WORDS_OF_FAILURE = [
-    "failed",
-    "content_filtered",
-    "canceled",
-    "CANCELLED",
-    "safety-rejected",
-    "timed out",
-    "TimedOut",
-]
-
-
-@pytest.mark.parametrize("word", [*WORDS_OF_FAILURE, "error_nsfw", "request_expired", "generation.failure", "aborted"])
-def test_words_of_failure_are_failures(word: str) -> None:
-    """With a reason or without."""
-    bare = interpret_poll(body(word), generation_id="g")
-    assert bare == GenerationFailed(reason=f"the service ended it as {word.lower()!r}, without a reason")
-    said = interpret_poll(body(word, error={"message": "not this"}), generation_id="g")
-    assert isinstance(said, GenerationFailed)
-    assert said.reason.endswith("not this")
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"error": {"code": 13, "details": "out of capacity"}}, "13: out of capacity"),
-        ({"error": None, "detail": [{"loc": ["body", "seed"], "msg": "too large"}]}, "seed: too large"),
-        ({"error": {"message": {"text": "odd"}}}, "text: odd"),
-        ({"error": ["one", {"message": "two"}]}, "one; two"),
-        ({"error": {"name": "", "message": "plain"}}, "plain"),
-        ({"message": "beside it"}, "beside it"),
-        ({"failure_reason": "late"}, "late"),
-    ],
-)
-def test_the_reason_in_every_shape(said: Any, reason: str) -> None:
-    """As the makers of the models word it, passed on by the service."""
-    assert interpret_poll(body("error", **said), generation_id="g") == GenerationFailed(reason=reason)
-
-
-def test_a_failure_that_names_a_price_was_charged() -> None:
-    """It is then never made again by itself."""
-    failed = body("error", error={"message": "no"}, meta={"usage": {"usd_spent": 1.5}})
-    assert interpret_poll(failed, generation_id="g") == GenerationFailed(reason="no", cost_usd=1.5)
-
-
-@pytest.mark.parametrize(
-    ("given_answer", "final"),
-    [
-        (body("completed"), True),
-        (body("completed", error={"message": "filtered"}), True),
-        (body("odd", error={"message": "filtered"}), True),
-        (answer(200, {"error": {"message": "no such thing"}}), True),
-        (api_error(400, "moderated"), True),
-        (api_error(403, "moderated"), True),
-        (api_error(404), True),
-        (answer(410, b""), True),
-        (api_error(408), False),
-        (api_error(429), False),
-        (api_error(500), False),
-        (answer(200, b"<html>"), False),
-    ],
-)
-def test_which_useless_answers_have_the_form_of_a_last_word(given_answer: Response, final: bool) -> None:
-    """They are about this generation alone."""
-    trouble = interpret_poll(given_answer, generation_id="g")
-    assert isinstance(trouble, PollError)
-    assert trouble.final == final
-
-
-@pytest.mark.parametrize("code", [403, 404, 429, 500, 502, 503, 504, 302])
-def test_faults_of_a_poll_pass(code: int) -> None:
-    """No code on a poll ends a job."""
-    assert isinstance(interpret_poll(api_error(code), generation_id="g"), PollError)
-
-
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"status": 3}', b"[" * 100_000])
-def test_unreadable_polls_pass(raw: bytes) -> None:
-    """Nor does an answer that cannot be read."""
-    assert isinstance(interpret_poll(answer(200, raw), generation_id="g"), PollError)
-
-
-def test_an_answer_about_another_generation_is_not_believed() -> None:
-    """Someone else's video must not be fetched for this job."""
-    other = answer(200, {"id": "h", "status": "completed", "video": {"url": "u"}})
-    assert isinstance(interpret_poll(other, generation_id="g"), PollError)
 
 
 @pytest.mark.parametrize(
@@ -269,3 +79,58 @@ def test_one_line_is_safe_to_print(text: str) -> None:
     line = to_one_line(text)
     assert len(line) <= LONGEST_MESSAGE
     assert line.isprintable()
+
+
+def failed(status: int, body: bytes) -> Response:
+    return Response(status=status, headers={}, body=body)
+
+
+@pytest.mark.parametrize(("body", "words"), PAGES)
+def test_a_page_is_shown_by_its_words(body: bytes, words: str) -> None:
+    """The status, the words, and that it is a page; never a tag."""
+    reason = describe_error(failed(502, body))
+    assert reason == f"HTTP 502: {words} (a web page, not an answer of the API)"
+
+
+def test_a_page_without_words_is_named_as_one() -> None:
+    """Not shown empty."""
+    assert describe_error(failed(403, b"<html><script>1</script></html>")).startswith("HTTP 403: a web page")
+
+
+def test_a_gateway_that_wraps_a_page_into_json() -> None:
+    """In `message`, or as the reason of a failed generation."""
+    page = NGINX.decode()
+    assert "<" not in describe_error(failed(503, json.dumps({"message": f"upstream: {page}"}).encode()))
+    body = json.dumps({"status": "error", "error": {"name": "Upstream", "message": page}}).encode()
+    outcome = interpret_poll(Response(status=200, headers={}, body=body), generation_id="g")
+    assert isinstance(outcome, GenerationFailed)
+    assert outcome.reason == "Upstream: 502 Bad Gateway (a web page, not an answer of the API)"
+
+
+def test_a_hotels_page_with_status_200() -> None:
+    """Its title says whom to ask."""
+    page = Response(status=200, headers={}, body=b"<html><title>Hotel WiFi: log in</title></html>")
+    polled, submitted = interpret_poll(page, generation_id="g"), interpret_submit(page)
+    assert isinstance(polled, PollError)
+    assert "Hotel WiFi: log in (a web page" in polled.reason
+    assert isinstance(submitted, SubmitUncertain)
+    assert "Hotel WiFi: log in (a web page" in submitted.reason
+
+
+def test_plain_words_of_a_proxy_are_shown() -> None:
+    """As they are, on one line."""
+    assert describe_error(failed(503, b"upstream connect error\r\nreset")) == "HTTP 503: upstream connect error reset"
+    assert describe_error(failed(503, b"\xff\xfe\x00")) == "HTTP 503"
+
+
+def test_words_in_angle_brackets_are_no_page() -> None:
+    """A message may speak of a tag or a placeholder."""
+    text = "<lora:x> is no word, and 3 < 4"
+    assert replace_page(text) == text
+    assert not is_markup("3 < 4")
+
+
+def test_an_endless_page_is_cut() -> None:
+    """Within a tag, too: half of one must not pass for text."""
+    assert extract_page_words("<p>first</p>" + "<i class=x>" * LONGEST_PAGE).startswith("first")
+    assert len(extract_page_words("<title>" + "x" * LONGEST_PAGE * 2)) < 300

@@ -11,15 +11,8 @@ import pytest
 from batchveo.core.errors import UsageError
 from batchveo.provider import transport as lanes
 from batchveo.provider.aiohttp_transport import AiohttpTransport
-from batchveo.provider.transport import (
-    HEADERS,
-    ConnectionPerRequestTransport,
-    build_request,
-    find_proxy,
-    make_timeouts,
-    open_transport,
-    send_request,
-)
+from batchveo.provider.http_messages import make_timeouts, send_request
+from batchveo.provider.transport import ConnectionPerRequestTransport, find_proxy, open_transport
 
 VARIABLES = (
     "HTTP_PROXY",
@@ -136,22 +129,3 @@ async def test_a_lane_comes_back_from_a_request_that_fails(monkeypatch: pytest.M
         with pytest.raises(httpx.ConnectError):
             await send_request(transport, httpx.Request("GET", "http://127.0.0.1/"))
     assert len(transport._idle) == 1
-
-
-@pytest.mark.parametrize("url", ["https://api.example/v", "http://127.0.0.1:8642/v?generation_id=g%2F1"])
-@pytest.mark.parametrize("body", [None, {"prompt": "Ein Füchslein", "seed": 7}])
-def test_a_request_is_what_httpx_would_have_made_of_it(url: str, body: dict[str, object] | None) -> None:
-    """Built by hand, for speed alone."""
-    method = "GET" if body is None else "POST"
-    ours = build_request(method, url, HEADERS, json=body, extensions={"timeout": 1})
-    theirs = httpx.Request(method, url, headers=HEADERS, json=body, extensions={"timeout": 1})
-    assert (ours.method, ours.url, ours.content) == (theirs.method, theirs.url, theirs.content)
-    assert ours.headers == theirs.headers
-    assert ours.extensions == theirs.extensions
-
-
-def test_a_host_that_is_named_stands_for_that_of_the_url() -> None:
-    """A video is asked of an address, under the name it has."""
-    assert (
-        build_request("GET", "http://1.2.3.4/", {"Host": "cdn.example"}, extensions={}).headers["host"] == "cdn.example"
-    )

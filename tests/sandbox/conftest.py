@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.manual_sandbox import Desk
+from tests.helpers.sandbox_client import SandboxClient
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def sandbox() -> SandboxClient:
+    return SandboxClient()

@@ -8,7 +8,7 @@ import pytest
 import trio.testing
 
 from batchveo.sandbox import Service, Settings, transport
-from tests.helpers.manual_sandbox import AUTH, PATH, order
+from tests.helpers.sandbox_client import AUTH, PATH, make_body
 
 pytestmark = pytest.mark.anyio
 BASE = "https://sandbox.test"
@@ -38,7 +38,7 @@ async def test_the_whole_way():
     """Submit, poll and download through httpx."""
     service = Service(Settings(generation_median=0))
     async with client(service) as http:
-        accepted = (await http.post(PATH, json=order())).json()
+        accepted = (await http.post(PATH, json=make_body())).json()
         polled = (await http.get(PATH, params={"generation_id": accepted["id"]})).json()
         url = polled["video"]["url"]
         assert url.startswith(BASE)
@@ -54,7 +54,7 @@ async def test_lost_answers_are_httpx_errors(fault, error):
     """A lost connection raises what it raises over a socket."""
     async with client(faulty(fault)) as http:
         with pytest.raises(error):
-            await http.post(PATH, json=order())
+            await http.post(PATH, json=make_body())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_broken_bodies_are_httpx_errors(fault, error):
     service = faulty(fault)
     arrived = bytearray()
     async with client(service) as http:
-        await http.post(PATH, json=order())
+        await http.post(PATH, json=make_body())
         generation = service.generations[0]
         async with http.stream("GET", f"/files/{generation.file}.mp4") as answer:
             with pytest.raises(error):
@@ -82,7 +82,7 @@ async def test_late_answers_meet_the_read_timeout(patience, outcome):
     started = trio.current_time()
     async with client(service, patience) as http:
         with outcome:
-            await http.post(PATH, json=order())
+            await http.post(PATH, json=make_body())
     assert trio.current_time() - started == pytest.approx(patience or 90.0)
     assert len(service.generations) == 1
 
@@ -92,7 +92,7 @@ async def test_a_service_on_virtual_time():
     """A generation of two minutes is over as soon as the virtual clock says so."""
     service = Service(Settings(generation_median=120, generation_sigma=0), clock=trio.current_time)
     async with client(service) as http:
-        accepted = (await http.post(PATH, json=order())).json()
+        accepted = (await http.post(PATH, json=make_body())).json()
         real = time.monotonic()
         await trio.sleep(120)
         polled = (await http.get(PATH, params={"generation_id": accepted["id"]})).json()

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, file_name, sample_video
+from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, name_clip_file, sample_video
 from batchveo.storage.mp4 import check_mp4
-from batchveo.storage.probe import probe
+from batchveo.storage.probe import probe_video
 
 STILL = 0.1
 """Mean difference of two pictures, of 255 steps, below which nothing moves."""
@@ -54,7 +54,7 @@ def length(stream: av.VideoStream | av.AudioStream) -> Fraction:
 
 def test_the_folder_holds_these_clips_and_they_are_small() -> None:
     """Each in both shapes; all together are a small part of an installation."""
-    names = {file_name(name, portrait=portrait) for name in (*SCENES, *FLAWED) for portrait in (False, True)}
+    names = {name_clip_file(name, portrait=portrait) for name in (*SCENES, *FLAWED) for portrait in (False, True)}
     assert {entry.name for entry in FOLDER.iterdir()} == names
     assert sum(len(entry.read_bytes()) for entry in FOLDER.iterdir()) < 800_000
 
@@ -66,7 +66,7 @@ def test_a_clip_is_whole(tmp_path: Path, name: str, portrait: bool) -> None:
     path = tmp_path / "v.mp4"
     path.write_bytes(clip(name, portrait=portrait))
     check_mp4(path)
-    info = probe(path)
+    info = probe_video(path)
     size = (96, 54) if name == "small" else (320, 180)
     assert (info.width, info.height) == (size[::-1] if portrait else size)
     assert (info.frame_rate, info.duration, info.video_codec, info.pixel_format) == (8, LONGEST, "h264", "yuv420p")
@@ -127,5 +127,5 @@ def test_padding(tmp_path: Path, more: int) -> None:
     path.write_bytes(sample_video("sea", label="x", seconds=4, portrait=False, size=len(plain) + more))
     assert path.stat().st_size == len(plain) + more
     check_mp4(path)
-    assert probe(path).duration == 4.0
+    assert probe_video(path).duration == 4.0
     assert sample_video("sea", label="x", seconds=4, portrait=False, size=100) == plain

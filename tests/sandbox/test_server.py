@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-
 import httpx
 import pytest
 
 from batchveo.sandbox import Service, Settings, app, running
-from tests.helpers.manual_sandbox import AUTH, PATH, order
+from tests.helpers.sandbox_client import AUTH, PATH, make_body
 
 
 def service(*faults: str, **settings) -> Service:
@@ -18,7 +13,7 @@ def service(*faults: str, **settings) -> Service:
 
 def finished(http: httpx.Client) -> str:
     """Buy a video; returns its URL."""
-    accepted = http.post(PATH, json=order()).json()
+    accepted = http.post(PATH, json=make_body()).json()
     return http.get(PATH, params={"generation_id": accepted["id"]}).json()["video"]["url"]
 
 
@@ -45,14 +40,6 @@ def test_the_whole_way(http, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_stopped_sandbox_is_gone(http):
-    """After the block nobody listens any more."""
-    with running(service()) as url:
-        assert http.get(f"{url}/v1/models").status_code == 200
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/v1/models")
-
-
 @pytest.mark.parametrize(
     ("fault", "error"), [("lose-answer", httpx.RemoteProtocolError), ("drop-before", httpx.ReadError)]
 )
@@ -60,7 +47,7 @@ def test_lost_answers(http, capfd, fault, error):
     """The connection ends before a byte of answer, and the next call works again."""
     with running(service(fault)) as url:
         with pytest.raises(error):
-            http.post(url + PATH, json=order())
+            http.post(url + PATH, json=make_body())
         assert http.get(f"{url}/v1/models").status_code == 200
     assert capfd.readouterr() == ("", "")
 
@@ -91,7 +78,7 @@ def test_slow_answers(http):
 def test_stopping_does_not_wait_for_late_answers(http, capfd):
     """An answer that is minutes away does not hold the sandbox up."""
     with running(service("late-answer")) as url, pytest.raises(httpx.ReadTimeout):
-        http.post(url + PATH, json=order(), timeout=0.05)
+        http.post(url + PATH, json=make_body(), timeout=0.05)
     assert capfd.readouterr() == ("", "")
 
 
@@ -104,25 +91,5 @@ async def test_elsewhere_the_application_works_without_hanging_up():
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=AUTH) as client:
         assert (await client.get("/v1/models")).status_code == 200
         with pytest.raises(TypeError, match="uvicorn"):
-            await client.post(PATH, json=order())
+            await client.post(PATH, json=make_body())
     assert len(application.state.service.generations) == 1
-
-
-_SCRIPT = """
-from batchveo.sandbox import Service, serve
-serve(Service(), host="127.0.0.1", port=0, on_ready=lambda url: print(url, flush=True))
-print("done", flush=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_cleanly_on_a_signal(number):
-    """The blocking call returns after a signal, with nothing on stderr."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        url = process.stdout.readline().strip()
-        assert httpx.get(f"{url}/v1/models").status_code == 200
-        os.kill(process.pid, number)
-        assert process.communicate(timeout=60) == ("done\n", "")
-    assert process.returncode == 0

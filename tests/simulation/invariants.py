@@ -8,9 +8,9 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.sandbox import Generation
-from batchveo.storage.local_files import measure
+from batchveo.storage.file_system import measure_file
 from batchveo.storage.mp4 import check_mp4
-from batchveo.storage.reader import video_at
+from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from tests.helpers.virtual_run import Night
 from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, ending_of
@@ -70,8 +70,8 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
 
 def _check_places(plan: Plan, night: Night) -> None:
     """Each key keeps to its limit."""
-    if plan.far is not None:
-        for name, places in plan.far.keys:
+    if plan.remote is not None:
+        for name, places in plan.remote.keys:
             peak = night.service.account(f"sk-{name}").peak_in_flight
             assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
 
@@ -88,5 +88,5 @@ def _bought(night: Night) -> dict[str, list[Generation]]:
 
 def _check_file(job: Job) -> None:
     path = video_at(job)
-    assert measure(path) == (job.bytes, job.sha256)
+    assert measure_file(path) == (job.bytes, job.sha256)
     check_mp4(path)

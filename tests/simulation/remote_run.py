@@ -21,15 +21,15 @@ from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
 from batchveo.engine.cluster.protocol import Answer, Call, Method, Unreachable
 from batchveo.engine.cluster.remote_broker import RemoteBroker
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.operations.prices import fetch_prices
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.sandbox import transport
-from batchveo.storage.block_writer import at_once
-from tests.helpers.faulty_wire import Died, Life, Weather, Wire
-from tests.helpers.restartable_coordinator import Head, Plans
+from batchveo.storage.base import at_once
+from tests.helpers.faulty_wire import Died, Life, Wire, WireFaults
+from tests.helpers.restartable_coordinator import CoordinatorProcess, CoordinatorSetup
 from tests.helpers.virtual_run import BASE_URL, Night
 
 LONGEST_FREEZE = 200.0
@@ -67,11 +67,11 @@ class Fate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Far:
+class RemotePlan:
     """What the seed decided about workers elsewhere."""
 
     workers: int
-    weather: Weather
+    wire_faults: WireFaults
     fates: tuple[Fate, ...]
     keys: tuple[tuple[str, int], ...]
     """Labels of the API keys, each with how many may be in flight with it."""
@@ -83,11 +83,11 @@ class Far:
         return max((fate.seconds for fate in self.fates if fate.what is Mishap.FREEZE), default=0.0)
 
 
-def far_of(rng: random.Random) -> Far:
+def far_of(rng: random.Random) -> RemotePlan:
     """Workers elsewhere, and what becomes of them."""
     workers = rng.randint(1, 3)
     rough = rng.choice([0.0, 0.5, 1.0])
-    weather = Weather(
+    wire_faults = WireFaults(
         lose_call=0.15 * rough,
         lose_answer=0.15 * rough,
         silence=rng.choice([0.0, 0.1, 0.5]),
@@ -98,7 +98,7 @@ def far_of(rng: random.Random) -> Far:
     fates = tuple(_fate_of(rng, workers) for _ in range(rng.choice([0, 1, 3, 8])))
     keys = tuple((name, rng.randint(1, 4)) for name in "abc"[: rng.choice([1, 1, 2, 3])])
     latency = rng.choice([0.1, 2.0, 8.0])
-    return Far(workers=workers, weather=weather, fates=fates, keys=keys, latency=latency)
+    return RemotePlan(workers=workers, wire_faults=wire_faults, fates=fates, keys=keys, latency=latency)
 
 
 def _fate_of(rng: random.Random, workers: int) -> Fate:
@@ -113,45 +113,52 @@ def _fate_of(rng: random.Random, workers: int) -> Fate:
     )
 
 
-class FarRun:
+class RemoteRun:
     """One run. ``calm``: no worker and no coordinator fails any more, whatever the wire does."""
 
     def __init__(
-        self, night: Night, far: Far, seed: int, settings: RunSettings, *, reborn: Callable[[], None], calm: bool
+        self,
+        night: Night,
+        remote: RemotePlan,
+        seed: int,
+        settings: RunSettings,
+        *,
+        reborn: Callable[[], None],
+        calm: bool,
     ) -> None:
         self._night = night
-        self._far = far
+        self._remote = remote
         self._settings = settings
         self._rng = random.Random(seed)
         self._reborn = reborn
         self._calm = calm
-        self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in far.keys]
+        self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in remote.keys]
         self._lives: dict[int, tuple[str, Life]] = {}
         self._killed = False
-        self._head: Head | None = None
-        self._dispatcher: _Guarded | None = None
-        self._at_work = far.workers
+        self._process: CoordinatorProcess | None = None
+        self._server: _Guarded | None = None
+        self._at_work = remote.workers
         self._all_ended = anyio.Event()
         self._carried_out: Counted[Method] = Counted()
 
     async def live(self, jobs: Sequence[JobSpec], *, kill_after: float | None = None) -> None:
         """Run to the end, or until everything dies at once."""
         async with self._apis(transport(self._night.service)) as apis:
-            plans = await self._plans(jobs, apis)
+            setup = await self._plans(jobs, apis)
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                self._wire = Wire(tasks, lambda: self._dispatcher, self._far.weather, seed=self._rng.random())
-                for slot in range(self._far.workers):
+                self._wire = Wire(tasks, lambda: self._server, self._remote.wire_faults, seed=self._rng.random())
+                for slot in range(self._remote.workers):
                     tasks.start_soon(self._slot, slot)
                 if kill_after is not None:
                     tasks.start_soon(self._kill, kill_after)
                 if not self._calm:
                     self._wire.watch = self._watched
-                    for fate in self._far.fates:
+                    for fate in self._remote.fates:
                         if fate.method is None:
                             tasks.start_soon(self._befall, fate, fate.slot)
                 tasks.start_soon(self._watch)
-                await self._heads(plans)
+                await self._heads(setup)
                 tasks.cancel_scope.cancel()
 
     @asynccontextmanager
@@ -161,13 +168,13 @@ class FarRun:
             await api.__aenter__()
         yield apis
 
-    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> Plans:
+    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> CoordinatorSetup:
         night = self._night
         with night.store() as store:
             run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             store.imports.add_jobs(jobs, run=run, now=night.clock.now())
             prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
-        return Plans(
+        return CoordinatorSetup(
             path=night.state,
             spec=RunSpec(
                 run=run,
@@ -178,24 +185,24 @@ class FarRun:
             ),
             clock=night.clock,
             apis=apis,
-            workers=self._far.workers,
+            workers=self._remote.workers,
             events=night.events,
         )
 
     # -- the coordinator, and those that take its place
 
-    async def _heads(self, plans: Plans) -> None:
+    async def _heads(self, setup: CoordinatorSetup) -> None:
         while True:
             self._reborn()
-            head = self._head = Head(plans)
-            self._dispatcher = _Guarded(head)
+            process = self._process = CoordinatorProcess(setup)
+            self._server = _Guarded(process)
             try:
-                await head.live(self._all_ended.wait)
+                await process.live(self._all_ended.wait)
             except BaseException as error:  # noqa: BLE001 - what is no crash goes on
                 only_crashes(error)
-                head.kill()
-            self._dispatcher = None
-            if self._killed or not head.dead:
+                process.kill()
+            self._server = None
+            if self._killed or not process.dead:
                 return
             await anyio.sleep(self._rng.choice([0.0, 2.0, 40.0]))
             if self._killed:
@@ -207,8 +214,8 @@ class FarRun:
         self._killed = True
         for _, life in self._lives.values():
             life.end()
-        if self._head is not None:
-            self._head.kill()
+        if self._process is not None:
+            self._process.kill()
 
     # -- the workers, each in a slot, and those that take their place
 
@@ -225,15 +232,15 @@ class FarRun:
 
     async def _lived(self, name: str, life: Life) -> bool:
         """Live one worker's life; tells whether its work is done."""
-        desk = RemoteBroker(name, self._wire.end(life), despair=lambda words: None)
+        broker = RemoteBroker(name, self._wire.end(life), report_lost=lambda words: None)
         kept = _Kept(life, transport(self._night.service))
         try:
             with life.scope:
-                await desk.join()
+                await broker.join_run()
                 async with self._apis(kept) as apis, VideoClient(loopback=True, transport=kept) as videos:
-                    worker = Worker(desk, apis, videos, self._settings, durations=Durations(), disk=at_once)
+                    worker = Worker(broker, apis, videos, self._settings, durations=Durations(), disk=at_once)
                     await worker.run()
-                return not desk.is_fenced
+                return not broker.is_fenced
         except Fenced:
             return False
         except BaseException as error:  # noqa: BLE001 - what is no crash goes on
@@ -246,20 +253,20 @@ class FarRun:
         self._give_up(name)
 
     def _give_up(self, name: str) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.give_up(name)
+        if self._server is not None:
+            self._server.give_up(name)
 
     async def _watch(self) -> None:
         """Take for dead whoever is silent."""
         while True:
             await anyio.sleep(SILENT_SECONDS / 3)
-            if self._head is not None and not self._head.dead:
-                for name in self._head.coordinator.silent(seconds=SILENT_SECONDS):
+            if self._process is not None and not self._process.dead:
+                for name in self._process.coordinator.find_silent(seconds=SILENT_SECONDS):
                     self._give_up(name)
 
     def _watched(self, call: Call) -> None:
         self._carried_out[call.method] += 1
-        for fate in self._far.fates:
+        for fate in self._remote.fates:
             if (fate.method, fate.nth) == (call.method, self._carried_out[call.method]):
                 self._tasks.start_soon(self._befall, fate, int(call.worker.split(".")[0]))
 
@@ -276,31 +283,31 @@ class FarRun:
                 await anyio.sleep(fate.seconds)
                 life.thaw()
             case Mishap.RESTART:
-                if self._head is not None:
-                    self._head.kill()
+                if self._process is not None:
+                    self._process.kill()
 
 
 class _Guarded(CallServer):
-    """A head's dispatcher; where it crashes, the whole head does."""
+    """A process's server; where it crashes, the whole process does."""
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
+    def __init__(self, process: CoordinatorProcess) -> None:
+        self._process = process
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer_call(self, call: Call) -> Answer:
         try:
-            return await self._head.dispatcher.answer(call)
+            return await self._process.server.answer_call(call)
         except BaseException as error:
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 raise
             only_crashes(error)
-            self._head.kill()
+            self._process.kill()
             raise Unreachable from None
 
     def give_up(self, name: str) -> None:
         try:
-            self._head.give_up(name)
+            self._process.give_up(name)
         except Crash:
-            self._head.kill()
+            self._process.kill()
 
 
 class _Kept(httpx.AsyncBaseTransport):

@@ -15,22 +15,22 @@ import anyio
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.core.state_machine import Move
-from batchveo.engine.cluster.remote_broker import LEAVE_SECONDS
+from batchveo.engine.cluster.remote_broker import PERMISSION_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
-from batchveo.sandbox.faults import VIDEO
-from batchveo.storage.local_files import VideoFile
-from batchveo.store.connection import Connection
+from batchveo.sandbox.settings import VIDEO
+from batchveo.storage.video_file import VideoFile
+from batchveo.store.database import Connection
 from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import KEY, Night, specs
-from tests.simulation.remote_run import Crash, Far, FarRun, far_of, only_crashes
+from tests.simulation.remote_run import Crash, RemotePlan, RemoteRun, far_of, only_crashes
 
 PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
 HEAVY = frozenset({"endless-body"})
-"""Faults that move so many bytes that a night would take minutes; ``tests/engine/test_url_expiry.py`` has them."""
+"""Faults that move so many bytes that a night would take minutes; ``test_downloader.py`` has them."""
 UNSEEN = frozenset(VIDEO)
 """Faults of a video that is whole all the same: no run looks into it."""
 WITHOUT_END = frozenset({"no-url", "poll-403"})
@@ -54,7 +54,7 @@ class Plan:
     service: Settings
     kills: tuple[float, ...]
     crash_chance: float
-    far: Far | None = None
+    remote: RemotePlan | None = None
     """Workers elsewhere; ``None`` where there is one, in the coordinator's own process."""
     keys: Sequence[NamedKey] = (KEY,)
     """The key of each run, in turn: with another one, the log is silent about what the one before asked for."""
@@ -101,7 +101,7 @@ def plan_of(seed: int) -> Plan:
         kills=tuple(rng.choice([0.0, 0.05, 1.0, 10.0, 45.0, 100.0, 200.0]) for _ in range(rng.randint(0, 4))),
         crash_chance=rng.choice([0.0, 0.0, 0.02, 0.1]),
     )
-    return _with_far(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
+    return _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
 
 
 def _with_losses(plan: Plan) -> Plan:
@@ -114,17 +114,17 @@ def _with_losses(plan: Plan) -> Plan:
     return plan
 
 
-def _with_far(plan: Plan, far: Far) -> Plan:
+def _with_remote(plan: Plan, remote: RemotePlan) -> Plan:
     """``plan`` with workers elsewhere.
 
     A worker that freezes with leave in its hand, or gets it late, sends its request later than all may know: the
     log's silence must not count before. And a URL that dies within seconds would be dead whenever it has come
     over a slow wire.
     """
-    settle = plan.run["settle"] + LEAVE_SECONDS + far.longest_freeze
+    settle = plan.run["settle"] + PERMISSION_SECONDS + remote.longest_freeze
     url_ttl = None if plan.service.url_ttl is None else URL_TTL_ELSEWHERE
-    service = replace(plan.service, per_key=True, url_ttl=url_ttl, latency=far.latency)
-    return replace(plan, run={**plan.run, "settle": settle}, service=service, far=far)
+    service = replace(plan.service, per_key=True, url_ttl=url_ttl, latency=remote.latency)
+    return replace(plan, run={**plan.run, "settle": settle}, service=service, remote=remote)
 
 
 async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
@@ -189,23 +189,25 @@ async def _lose(plan: Plan, night: Night, jobs: Sequence[JobSpec]) -> None:
 
 
 async def _killed(plan: Plan, night: Night, jobs: Sequence[JobSpec], kill: float, process: Process) -> None:
-    if plan.far is None:
+    if plan.remote is None:
         await night.killed(jobs, after=kill, dying=process.die, **plan.run)
     else:
-        await _far_run(plan, plan.far, night, reborn=process.live, calm=False).live(jobs, kill_after=kill)
+        await _make_remote_run(plan, plan.remote, night, reborn=process.live, calm=False).live(jobs, kill_after=kill)
 
 
 async def _whole(plan: Plan, night: Night, jobs: Sequence[JobSpec], number: int) -> None:
-    if plan.far is None:
+    if plan.remote is None:
         await night.run(jobs, **plan.run)
     else:
         calm = number >= MOST_MISHAPS
-        await _far_run(plan, plan.far, night, reborn=lambda: None, calm=calm).live(jobs)
+        await _make_remote_run(plan, plan.remote, night, reborn=lambda: None, calm=calm).live(jobs)
 
 
-def _far_run(plan: Plan, far: Far, night: Night, *, reborn: Callable[[], None], calm: bool) -> FarRun:
+def _make_remote_run(
+    plan: Plan, remote: RemotePlan, night: Night, *, reborn: Callable[[], None], calm: bool
+) -> RemoteRun:
     settings = RunSettings(output=night.folder / "videos", **plan.run)
-    return FarRun(night, far, plan.seed, settings, reborn=reborn, calm=calm)
+    return RemoteRun(night, remote, plan.seed, settings, reborn=reborn, calm=calm)
 
 
 class Process:
@@ -235,7 +237,7 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
             raise Crash
 
     def maybe_worker() -> None:
-        if plan.far is None:
+        if plan.remote is None:
             maybe()
         elif rng.random() < plan.crash_chance:
             raise Crash
@@ -245,7 +247,7 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
         Transitions.apply_move,
         Transitions.mark_sent,
         Connection.flush,
-        VideoFile.finish,
+        VideoFile.publish_part,
     )
 
     def crashing_claim(self: Transitions, **options: Any) -> Job | None:
@@ -281,6 +283,6 @@ def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa:
         mock.patch.object(Transitions, "apply_move", crashing_apply),
         mock.patch.object(Transitions, "mark_sent", crashing_mark),
         mock.patch.object(Connection, "flush", crashing_flush),
-        mock.patch.object(VideoFile, "finish", crashing_finish),
+        mock.patch.object(VideoFile, "publish_part", crashing_finish),
     ):
         yield process

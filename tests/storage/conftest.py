@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from batchveo.core.destination import BucketUrl
-from batchveo.storage import objects
+from batchveo.storage.objects import open_objects
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         pass
     use(endpoint, monkeypatch)
     yield made
-    objects.objects.cache_clear()
+    open_objects.cache_clear()
 
 
 def use(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the environment name this store."""
-    objects.objects.cache_clear()
+    open_objects.cache_clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")

@@ -17,9 +17,10 @@ from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, Fetch
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
 from batchveo.storage import bucket as module
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.bucket import BucketShelf
-from batchveo.storage.objects import Faint, Head, Objects, Refused, Small, Upload
+from batchveo.storage.base import at_once
+from batchveo.storage.bucket import BucketStorage
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
+from batchveo.storage.objects import Head, Objects, SmallObject, Upload
 from tests.engine.stages.test_video_fetcher import public
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE, box
@@ -50,8 +51,8 @@ class Stepped(Objects):
         super().__init__(URL, store)
         self._step = step
 
-    async def small(self, key: str) -> Small | None:
-        return await self._within(f"get {key}", super().small(key))
+    async def read_small(self, key: str) -> SmallObject | None:
+        return await self._within(f"get {key}", super().read_small(key))
 
     async def create(self, key: str, content: bytes) -> bool:
         return await self._within(f"create {key}", super().create(key, content))
@@ -59,11 +60,11 @@ class Stepped(Objects):
     async def replace(self, key: str, content: bytes, version: object) -> bool:
         return await self._within(f"replace {key}", super().replace(key, content, version))
 
-    async def head(self, key: str) -> Head | None:
-        return await self._within(f"head {key}", super().head(key))
+    async def find_head(self, key: str) -> Head | None:
+        return await self._within(f"head {key}", super().find_head(key))
 
-    def upload(self, key: str) -> Upload:
-        upload = super().upload(key)
+    def open_upload(self, key: str) -> Upload:
+        upload = super().open_upload(key)
         complete = upload.complete
         upload.complete = lambda: self._within(f"complete {key}", complete())
         return upload
@@ -114,7 +115,7 @@ async def fetch(
 ) -> FetchOutcome:
     transport = httpx.MockTransport(handler or answering(content))
     async with VideoClient(transport=transport, resolve=public) as videos:
-        downloader = VideoFetcher(videos, BucketShelf(objects, at_once), disk=at_once)
+        downloader = VideoFetcher(videos, BucketStorage(objects, at_once), disk=at_once)
         return await downloader.fetch(job or make_job(JobState.DOWNLOADING))
 
 
@@ -326,7 +327,8 @@ async def test_two_jobs_that_want_one_name_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(Faint(5, "HTTP 503 (SlowDown)"), DownloadError), (Refused(13, "HTTP 403"), DiskRefused)]
+    ("error", "kind"),
+    [(StoreUnavailable(5, "HTTP 503 (SlowDown)"), DownloadError), (StoreRefused(13, "HTTP 403"), DiskRefused)],
 )
 async def test_a_store_that_fails_costs_no_job(error: OSError, kind: type) -> None:
     """Passing faults are tried again later, refusals stop the run; at each step."""

@@ -15,8 +15,8 @@ from obstore.store import S3Store
 import batchveo
 from batchveo.cli import status_of
 from batchveo.sandbox import Service, Settings, running
-from batchveo.storage.reader import at_hand, video_at
-from batchveo.web.app import app
+from batchveo.storage.stored_video import local_copy, video_at
+from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.thumbnails import make_poster
 from tests.storage.conftest import Bucket
@@ -96,7 +96,7 @@ def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pyt
     damage(night, STEMS[1], b"no video")
     assert status_of(["run", "m.yaml", "--output", night.url]) == 0
     err = capsys.readouterr().err
-    assert f"took in 2 finished videos found in {night.url}" in err
+    assert f"imported 2 finished videos found in {night.url}" in err
     assert "fox 0 狐: 8 bytes, recorded were" in err
     assert len(service.generations) == 3
     assert len(night.keys()) == 6
@@ -108,7 +108,7 @@ def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pyt
 
 @contextmanager
 def page(state: str = "state/batchveo.db") -> Iterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app(Path(state), keys=Secrets()))
+    transport = httpx.ASGITransport(make_app(Path(state), keys=Secrets()))
     yield httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700")
 
 
@@ -118,7 +118,7 @@ async def test_the_page_plays_them(night: Bucket) -> None:
     """Whole, in ranges, with sidecar and poster; what is not there says so."""
     with batchveo.Store(Path("state/batchveo.db"), writing=False) as store:
         job = next(store.queries.iter_succeeded())
-        with at_hand(video_at(job)) as copy:
+        with local_copy(video_at(job)) as copy:
             whole = copy.read_bytes()
         assert not copy.exists()
         assert (make_poster(video_at(job)) or b"")[:2] == b"\xff\xd8"
@@ -171,5 +171,3 @@ def test_a_dataset_from_a_bucket(night: Bucket, form: str, capsys: pytest.Captur
     capsys.readouterr()
     assert status_of(["export", "more", "--format", form]) == 1
     assert "recorded were" in capsys.readouterr().err
-    assert status_of(["export", "moved", "--files", "move"]) == 2
-    assert "are not moved" in capsys.readouterr().err

@@ -102,8 +102,8 @@ def flaw_of(check: Callable[[], None]) -> str | None:
 def passed(pieces: list[bytes]) -> None:
     passing = PassingMp4()
     for piece in pieces:
-        passing.add(piece)
-    passing.end()
+        passing.add_piece(piece)
+    passing.check_end()
 
 
 @pytest.mark.parametrize("content", CONTENTS)

@@ -12,7 +12,7 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.sandbox.sample_clips import sample_video
-from batchveo.storage.probe import Unreadable, opened, probe
+from batchveo.storage.probe import UnreadableVideo, open_video, probe_video
 
 
 def film(path: Path, *, rate: Fraction, sound: int | None) -> Path:
@@ -42,7 +42,7 @@ def test_a_video_of_the_sandbox(tmp_path: Path, portrait: bool, size: tuple[int,
     """What its headers tell; an index in fragments lists no number of pictures."""
     path = tmp_path / "v.mp4"
     path.write_bytes(sample_video("sea", label="t", seconds=4, portrait=portrait))
-    info = probe(path)
+    info = probe_video(path)
     assert (info.width, info.height) == size
     assert (info.frame_rate, info.fps, info.duration, info.frames) == (Fraction(8), 8.0, 4.0, None)
     assert (info.video_codec, info.pixel_format) == ("h264", "yuv420p")
@@ -52,7 +52,7 @@ def test_a_video_of_the_sandbox(tmp_path: Path, portrait: bool, size: tuple[int,
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_video_with_sound(tmp_path: Path, channels: int) -> None:
     """Its codec, channels and rate; a rate of pictures that no float can hold stays exact."""
-    info = probe(film(tmp_path / "v.mp4", rate=Fraction(24_000, 1001), sound=channels))
+    info = probe_video(film(tmp_path / "v.mp4", rate=Fraction(24_000, 1001), sound=channels))
     assert info.frame_rate == Fraction(24_000, 1001)
     assert info.fps == pytest.approx(23.976, abs=1e-3)
     assert info.frames == 48
@@ -65,8 +65,8 @@ def test_what_is_no_video(tmp_path: Path, content: bytes) -> None:
     """One error of ours, whatever the library says."""
     path = tmp_path / "v.mp4"
     path.write_bytes(content)
-    with pytest.raises(Unreadable, match="not a readable video"):
-        probe(path)
+    with pytest.raises(UnreadableVideo, match="not a readable video"):
+        probe_video(path)
 
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
@@ -79,21 +79,21 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         frame.sample_rate = 48_000
         container.mux(audio.encode(frame))
         container.mux(audio.encode(None))
-    with pytest.raises(Unreadable, match="no picture"):
-        probe(path)
+    with pytest.raises(UnreadableVideo, match="no picture"):
+        probe_video(path)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     """As every other missing file does."""
     with pytest.raises(FileNotFoundError):
-        probe(tmp_path / "v.mp4")
+        probe_video(tmp_path / "v.mp4")
 
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names it."""
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UsageError, match=r"batchveo\[media\]"):
-        probe(tmp_path / "v.mp4")
+        probe_video(tmp_path / "v.mp4")
 
 
 def test_other_files_in_a_videos_name_are_not_followed(tmp_path: Path) -> None:
@@ -101,15 +101,15 @@ def test_other_files_in_a_videos_name_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "other.mp4").write_bytes(sample_video("sea", label="t", seconds=4, portrait=False))
     path = tmp_path / "list.mp4"
     path.write_text("ffconcat version 1.0\nfile other.mp4\n")
-    with pytest.raises(Unreadable):
-        probe(path)
+    with pytest.raises(UnreadableVideo):
+        probe_video(path)
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames beyond the bound stay what they are: bytes."""
     path = film(tmp_path / "v.mp4", rate=Fraction(8), sound=None)
     monkeypatch.setattr("batchveo.storage.probe.MOST_PIXELS", 64 * 48 - 1)
-    with pytest.raises(Unreadable, match="too large"):
-        probe(path)
-    with opened(path) as container, pytest.raises(av.FFmpegError):
+    with pytest.raises(UnreadableVideo, match="too large"):
+        probe_video(path)
+    with open_video(path) as container, pytest.raises(av.FFmpegError):
         next(container.decode(video=0))

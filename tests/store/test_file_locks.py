@@ -35,13 +35,13 @@ def test_a_run_says_that_locks_are_missing(
 def test_sqlites_words_are_not_believed_there(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes a missing lock for one that is held, or for a bad disk."""
     error = sqlite3.OperationalError(words)
-    assert not isinstance(database.unusable(tmp_path / "b.db", error), StateUnusable)
+    assert not isinstance(database.explain_unusable(tmp_path / "b.db", error), StateUnusable)
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
-    found = database.unusable(tmp_path / "b.db", error)
+    found = database.explain_unusable(tmp_path / "b.db", error)
     assert isinstance(found, StateUnusable)
     assert "No locks available" in str(found)
 
@@ -58,4 +58,4 @@ def test_a_lock_that_is_held_is_still_that(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_tried_is_not_accused(tmp_path: Path) -> None:
     """Nobody knows."""
-    assert file_locks.cause(tmp_path / "gone") is None
+    assert file_locks.find_cause(tmp_path / "gone") is None

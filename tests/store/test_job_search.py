@@ -99,7 +99,7 @@ def test_no_question_needs_a_temporary_sort(store: Store) -> None:
     from batchveo.store import job_search
 
     for query in (*job_search.PAGE_OF_ALL, *job_search.PAGE_OF_COMMON):
-        columns = {**store.search._columns(Filter()), "after": 0, "most": 5, "clip": 9}
+        columns = {**store.search._make_columns(Filter()), "after": 0, "most": 5, "clip": 9}
         plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", columns)]
         assert not any("TEMP B-TREE" in step and "ORDER" in step for step in plan)
         assert any("INTEGER PRIMARY KEY" in step for step in plan)

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Outcome, Refused, SubmitUncertain
 from batchveo.core.state_machine import next_state
-from batchveo.operations.status_json import make_job_row
+from batchveo.operations.status import make_job_row
 from batchveo.store import MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations

@@ -1,139 +1,149 @@
-"""The scratch: everything named is good before the state hears of any of it."""
+"""Jobs that an earlier version knew by another id are not bought again."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator
+import unicodedata
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database, Migrations
 
-from batchveo.core.errors import DiskTrouble, ManifestError, UsageError
-from batchveo.core.job_row import JobRow
-from batchveo.core.models import InputFile, JobSpec, JobState
+from batchveo.core.job_row import canonical_json
+from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
-from batchveo.store import Added, StagingTable, Store
-from tests.helpers.factories import make_spec
+from batchveo.store import StagingTable, Store, preview_jobs
+from batchveo.store.database import APPLICATION_ID, STEPS
+from batchveo.store.migrations import migrations
+
+MODEL = "google/veo-3.1-t2v"
+NFD = unicodedata.normalize("NFD", "A café")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "b.db") as store:
-        yield store
+def old_id(prompt: str, occurrence: int = 0, index: int = 0) -> str:
+    """The id by the rule of the earlier version: the hash of what was written, as it was written."""
+    again = {"occurrence": occurrence} if occurrence else {}
+    identity = {"index": index, **again, "request": {"model": MODEL, "prompt": prompt}}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
-    run = store.runs.begin_run(command="run", service="s", now=now)
-    with StagingTable() as scratch:
-        scratch.take(map(JobRow.of, specs))
-        return store.imports.add_jobs(scratch, run=run, now=now)
+def old_state(path: Path, *jobs: tuple[str, str]) -> None:
+    """A state as the earlier version left it, with these ids and prompts bought."""
+    db = Database(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    earlier = Migrations("batchveo")
+    for step in STEPS[: STEPS.index("normal_keys")]:
+        earlier()(next(each.fn for each in migrations.pending(Database(memory=True)) if each.name == step))
+    earlier.apply(db)
+    with db.conn:
+        db.execute(
+            "INSERT INTO runs (id, command, service, version, host, pid, started_at)"
+            " VALUES (1, 'run', '', '', '', 1, 0)"
+        )
+        for seq, (job_id, prompt) in enumerate(jobs, 1):
+            request = canonical_json({"model": MODEL, "prompt": prompt})
+            db.execute(
+                "INSERT INTO jobs (seq, id, name, stem, fold, state, model, request, run, generation_id, file,"
+                " sha256, created_at) VALUES (?, ?, ?, ?, ?, 'succeeded', ?, ?, 1, ?, 'x', 'x', 0)",
+                (seq, job_id, job_id, job_id, job_id, MODEL, request, f"g{seq}"),
+            )
+        db.execute("UPDATE tallies SET jobs = ? WHERE state = 'pending'", (0,))
+        db.execute("INSERT OR REPLACE INTO tallies VALUES ('succeeded', 0, ?)", (len(jobs),))
+    db.close()
 
 
-def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
-    """New, known, renamed, relabelled, namesakes, no longer named: row for row the same."""
-    nights = [
-        [make_spec("a", id="1" * 20), make_spec("b", id="2" * 20), make_spec("B", id="3" * 20)],
-        [make_spec("new a", id="1" * 20, meta={"k": "é"}), make_spec("c"), make_spec("C"), make_spec("d")],
-        [make_spec("d"), make_spec("c", meta={"z": 1, "a": 2}), make_spec("B", id="3" * 20), make_spec("e")],
-    ]
-    with Store(tmp_path / "list.db") as other:
-        for number, night in enumerate(nights):
-            run = other.runs.begin_run(command="run", service="s", now=number)
-            assert add(store, *night, now=number) == other.imports.add_jobs(night, run=run, now=number)
-            assert list(store.jobs()) == list(other.jobs())
-    assert [row[0] for row in store.connection.db.execute("PRAGMA integrity_check")] == ["ok"]  # every CHECK holds
+def named(path: Path, *prompts: str) -> StagingTable:
+    """What a manifest of these prompts names."""
+    manifest = path / "m.jsonl"
+    manifest.write_text("".join(json.dumps({"model": MODEL, "prompt": prompt}) + "\n" for prompt in prompts))
+    scratch = StagingTable()
+    with Manifests([manifest]) as manifests:
+        manifests.read(scratch.add_rows)
+    return scratch
 
 
-def test_the_same_again_changes_nothing_but_the_run(store: Store) -> None:
-    """Every job is known, and becomes the business of the run that names it."""
-    specs = [make_spec(f"job {number}") for number in range(50)]
-    assert add(store, *specs).new == 50
-    before = list(store.jobs())
-    again = add(store, *specs, now=2.0)
-    assert (again.named, again.new, again.renamed, again.by_state) == (50, 0, 0, {JobState.PENDING: 50})
-    assert list(store.jobs()) == before
-    assert store.counts(run=2).total == 50
+def run(path: Path, *prompts: str) -> tuple[int, int, int]:
+    """Named, new and no longer named jobs when such a manifest is run; the plan has to say the same before."""
+    state = path / "batchveo.db"
+    with named(path, *prompts) as scratch:
+        new = sum(job.state is None for job in preview_jobs(scratch, state))
+    with Store(state) as store, named(path, *prompts) as scratch:
+        added = store.imports.add_jobs(scratch, run=1, now=0.0)
+    assert added.new == new
+    return added.named, added.new, sum(added.no_longer_named.values())
 
 
-def test_input_files_move_in_too(store: Store, tmp_path: Path) -> None:
-    """Their content as it was validated; a changed one is an error, and nothing is added."""
-    path = tmp_path / "x.png"
-    path.write_bytes(b"png")
-    item = InputFile(sha256=hashlib.sha256(b"png").hexdigest(), media_type="image/png", path=str(path))
-    add(store, make_spec("a", inputs=(item,)), make_spec("b", inputs=(item,)))
-    assert store.imports.read_input_file(item.sha256) == ("image/png", b"png")
-    other = InputFile(sha256="0" * 64, media_type="image/png", path=str(path))
-    with pytest.raises(UsageError, match="changed while"):
-        add(store, make_spec("c"), make_spec("d", inputs=(item, other)))
-    assert store.counts().total == 2
+def test_the_rule_of_the_earlier_version(tmp_path: Path) -> None:
+    """Written out here once more; of texts in normal form the ids are the same today."""
+    with named(tmp_path, "A cat", "A cat") as scratch:
+        assert [row[0] for row in scratch.connection.execute("SELECT id FROM named")] == [
+            old_id("A cat"),
+            old_id("A cat", 1),
+        ]
 
 
-def test_a_row_holds_the_whole_record() -> None:
-    """What goes into a row comes out of it."""
-    item = InputFile(sha256="0" * 64, media_type="image/png", path="/é.png")
-    spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None)
-    assert JobRow.of(spec).spec() == spec
+@pytest.mark.parametrize(
+    ("bought", "asked"),
+    [
+        ("A cat ", "A cat "),
+        ("A cat ", "A cat"),
+        ("A cat", "A cat "),
+        ("A cat", "\ufeffA cat\u200b"),
+        (" A cat", "A cat\n"),
+        (NFD, NFD),
+        (NFD, "A café"),
+        ("A café", NFD),
+        (NFD, "A café "),
+    ],
+)
+def test_a_blank_or_an_accent_is_not_bought_again(bought: str, asked: str, tmp_path: Path) -> None:
+    """Whichever of the two versions has it, in the state or in the manifest."""
+    old_state(tmp_path / "batchveo.db", (old_id(bought), bought))
+    assert run(tmp_path, asked) == (1, 0, 0)
+    assert run(tmp_path, asked) == (1, 0, 0)
+    with Store(tmp_path / "batchveo.db") as store:
+        assert store.counts()[JobState.SUCCEEDED] == 1
 
 
-def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:
-    """What was taken before them is thrown away."""
-    manifest = tmp_path / "m.csv"
-    manifest.write_text("model,prompt\n" + "veo2,A cat\n" * 5 + "veo2,\n")
-    with (
-        Manifests([manifest]) as reading,
-        StagingTable() as scratch,
-        pytest.raises(ManifestError, match=r"m\.csv:7"),
-    ):
-        reading.read(scratch.take)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
+def test_several_that_differ_in_a_blank(tmp_path: Path) -> None:
+    """Two were bought as two; the same manifest names the same two, and a shorter one leaves one out."""
+    old_state(
+        tmp_path / "batchveo.db",
+        (old_id("A cat"), "A cat"),
+        (old_id("A cat "), "A cat "),
+        (old_id("A cat", 1), "A cat"),
+    )
+    assert run(tmp_path, "A cat", "A cat ", "A cat") == (3, 0, 0)
+    assert run(tmp_path, "A cat ", "A cat", "A cat") == (3, 0, 0)
+    assert run(tmp_path, "A cat") == (1, 0, 0)
+    assert run(tmp_path, "A cat", "A cat", "A cat") == (3, 0, 0)
+    assert run(tmp_path, "A cat", "A cat", "A cat", "A cat") == (4, 1, 0)
+    assert run(tmp_path, "A cat ", "A cat ", "A cat ", "A cat ") == (4, 0, 0)
 
 
-def test_no_room_is_a_clear_error() -> None:
-    """It names the variable that names another folder."""
-    with StagingTable() as scratch:
-        scratch._db.execute("PRAGMA temp.max_page_count = 20")
-        with pytest.raises(DiskTrouble, match="TMPDIR"):
-            scratch.take(JobRow.of(make_spec(f"job {number}")) for number in range(5000))
+def test_what_is_new_is_bought(tmp_path: Path) -> None:
+    """Another text, another index, or one more of the same."""
+    old_state(tmp_path / "batchveo.db", (old_id("A cat "), "A cat "))
+    assert run(tmp_path, "A dog", "A cat", "A cat") == (3, 2, 0)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
-def test_a_large_scratch_is_a_file_that_is_deleted_already() -> None:
-    """Nothing stays behind, whatever dies, and nobody else can open it."""
-
-    def taking() -> Iterator[JobRow]:
-        for number in range(20_000):
-            yield JobRow.of(make_spec(f"job {number}", request={"prompt": "x" * 500}))
-        links = [link for link in map(_link, Path("/proc/self/fd").iterdir()) if "etilqs" in link]
-        assert links
-        assert all(link.endswith("(deleted)") for link in links)
-
-    with StagingTable() as scratch:
-        scratch.take(taking())
+def test_only_those_have_a_key(tmp_path: Path) -> None:
+    """Ids that are the same by both rules need none, and most states have no other."""
+    old_state(tmp_path / "batchveo.db", (old_id("A cat"), "A cat"), (old_id("A dog "), "A dog "))
+    Store(tmp_path / "batchveo.db").close()
+    with sqlite3.connect(tmp_path / "batchveo.db") as db:
+        assert db.execute("SELECT id FROM jobs WHERE normal_key IS NOT NULL").fetchall() == [(old_id("A dog "),)]
+    db.close()
 
 
-def _link(path: Path) -> str:
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""
-
-
-def test_a_scratch_can_be_closed_twice(store: Store) -> None:
-    """The run closes it early; its owner closes it at the end."""
-    with StagingTable() as scratch:
-        scratch.close()
-    with pytest.raises(sqlite3.ProgrammingError):
-        scratch.take(())
-
-
-def test_after_an_error_the_state_is_let_go_and_nothing_is_lost(store: Store) -> None:
-    """The move is whole or none; a second one finds everything as it was."""
-    first, second = (store.runs.begin_run(command="run", service="s", now=now) for now in (1.0, 2.0))
-    with StagingTable() as scratch:
-        scratch.take([JobRow.of(make_spec("a")), JobRow.of(make_spec("b"))])
-        with pytest.raises(sqlite3.IntegrityError):
-            store.imports.add_jobs(scratch, run=99, now=1.0)
-        assert store.imports.add_jobs([make_spec("a")], run=first, now=1.0).new == 1
-        assert store.imports.add_jobs(scratch, run=second, now=2.0).new == 1
-    assert store.counts(run=second).total == 2
+def test_a_job_of_today_differs_in_a_blank(tmp_path: Path) -> None:
+    """With a state of today nothing has to be recognised: the id says it."""
+    Store(tmp_path / "batchveo.db").close()
+    old = tmp_path / "old"
+    old.mkdir()
+    old_state(tmp_path / "old" / "batchveo.db")
+    assert run(old, "A cat ") == (1, 1, 0)
+    assert run(old, "A cat") == (1, 0, 0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.sandbox.sample_clips import FLAWED, SCENES, file_name
-from batchveo.storage.probe import probe
+from batchveo.sandbox.sample_clips import FLAWED, SCENES, name_clip_file
+from batchveo.storage.probe import probe_video
 from tools import make_clips
 from tools.make_clips import Clip, clips, write_clip
 from tools.scenes import DRAWINGS
@@ -29,7 +29,7 @@ def test_a_clip_is_made_the_same_each_time(tmp_path: Path, monkeypatch: pytest.M
     for name in ("a.mp4", "b.mp4"):
         write_clip(clip, tmp_path / name)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    assert probe(tmp_path / "a.mp4").duration == 2.0
+    assert probe_video(tmp_path / "a.mp4").duration == 2.0
 
 
 def test_names_choose_clips(
@@ -39,7 +39,7 @@ def test_names_choose_clips(
     monkeypatch.setattr(make_clips, "LONGEST", 1)
     monkeypatch.setattr(make_clips, "FOLDER", tmp_path / "clips")
     make_clips.main(["small"])
-    names = {file_name("small", portrait=portrait) for portrait in (False, True)}
+    names = {name_clip_file("small", portrait=portrait) for portrait in (False, True)}
     assert {path.name for path in (tmp_path / "clips").iterdir()} == names
     said = capsys.readouterr().out
     assert all(name in said for name in names)

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import Move
 from batchveo.sandbox.sample_clips import sample_video
-from batchveo.storage.local_files import measure, sidecar_path
+from batchveo.storage.file_system import measure_file
+from batchveo.storage.sidecar import sidecar_path
 from batchveo.store import Store
-from batchveo.web.app import app
+from batchveo.web.app import make_app
 from batchveo.web.security import CSRF_HEADER, Secrets
 from tests.helpers.factories import make_spec
 
@@ -89,7 +90,7 @@ class Night:
             path = self.videos / (file or f"{job.stem}.mp4")
             path.write_bytes(self.content)
             sidecar_path(path).write_text('{"name": "x"}')
-            size, sha256 = measure(path)
+            size, sha256 = measure_file(path)
             generation = {"generation_id": f"g-{job.seq}"}
             job = store.transitions.apply_move(job, Move(to=S.GENERATING, set=generation), run=self.run, now=3.0)
             done = {"video_url": "https://cdn.example/secret", "completed_at": 60.0, "cost_usd": 1.56}
@@ -156,7 +157,7 @@ class Client:
 def client(night: Night) -> Client:
     """A client of the night's page."""
     keys = Secrets()
-    return Client(app(night.path, keys=keys), keys)
+    return Client(make_app(night.path, keys=keys), keys)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
-from batchveo.web.app import app
+from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
@@ -43,7 +43,7 @@ VIEWS = {
 
 @pytest.fixture
 def url(night: Night) -> Iterator[str]:
-    with running(app(night.path, keys=Secrets())) as url:
+    with running(make_app(night.path, keys=Secrets())) as url:
         yield url
 
 

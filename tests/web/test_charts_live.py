@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
-from batchveo.web.app import app
-from batchveo.web.charts.data import charts
+from batchveo.web.app import make_app
+from batchveo.web.charts.data import make_charts
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import Night
@@ -41,7 +41,7 @@ def live(tmp_path: Path) -> Iterator[Night]:
 
 @pytest.fixture
 def url(live: Night) -> Iterator[str]:
-    with running(app(live.store.path, keys=Secrets())) as url:
+    with running(make_app(live.store.path, keys=Secrets())) as url:
         yield url
 
 
@@ -139,7 +139,7 @@ def test_a_night_that_was_chosen_stays_chosen(new_page: Open, url: str, live: Ni
     page.clock.install()
     page.goto(f"{url}/#/charts")
     at_charts(page)
-    key = [one["key"] for one in charts(live.store, now=time.time())["nights"]][-1]  # type: ignore[attr-defined]
+    key = [one["key"] for one in make_charts(live.store, now=time.time())["nights"]][-1]  # type: ignore[attr-defined]
     page.get_by_label("Night").select_option(key)
     page.get_by_text("1 video in ").wait_for()
     with page.expect_response(lambda answer: f"night={key}" in answer.url):

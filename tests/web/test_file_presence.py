@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
+from batchveo.sandbox.asgi_server import running
 from batchveo.storage.objects import Head
-from batchveo.storage.reader import BucketVideo
+from batchveo.storage.stored_video import BucketVideo
 from batchveo.store import Store
 from batchveo.web import file_presence
-from batchveo.web.app import app
-from batchveo.web.file_presence import Presence
+from batchveo.web.app import make_app
+from batchveo.web.file_presence import VideoPresence
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.web.conftest import Client, Night
@@ -30,7 +30,7 @@ LIES = "The video was stored and verified."
 
 @pytest.fixture
 def url(night: Night) -> Iterator[str]:
-    with running(app(night.path, keys=Secrets())) as url:
+    with running(make_app(night.path, keys=Secrets())) as url:
         yield url
 
 
@@ -85,7 +85,7 @@ def test_videos_that_were_moved_are_looked_for_where_they_are(night: Night) -> N
     """The job tells their place of today."""
     moved = night.videos.rename(night.videos.with_name("moved"))
     keys = Secrets()
-    client = Client(app(night.path, keys=keys, videos=moved), keys)
+    client = Client(make_app(night.path, keys=keys, videos=moved), keys)
     job = client.get(f"/api/jobs/{night.named('fox').id}").json()
     assert (job["problem"], job["video"], job["file"]) == (None, True, str(moved / "fox.mp4"))
 
@@ -93,7 +93,7 @@ def test_videos_that_were_moved_are_looked_for_where_they_are(night: Night) -> N
 @pytest.mark.parametrize(("file", "folder"), [("../x.mp4", "/"), ("x.txt", "/"), ("x.mp4", "odd://place")])
 def test_a_database_that_names_no_video_is_believed_nothing(file: str, folder: str) -> None:
     """Whatever it says."""
-    assert Presence().problems([row(folder, file=file)])["j"].word in ("Not on disk", "Cannot be read")
+    assert VideoPresence().find_problems([row(folder, file=file)])["j"].word in ("Not on disk", "Cannot be read")
 
 
 class Bucket:
@@ -103,7 +103,7 @@ class Bucket:
         self.size: int | None = 3
         self.asked = 0
         self.hold: threading.Event | None = None
-        monkeypatch.setattr(BucketVideo, "head", lambda video: self.head(video))
+        monkeypatch.setattr(BucketVideo, "read_head", lambda video: self.head(video))
 
     def head(self, video: BucketVideo) -> Head:
         self.asked += 1
@@ -116,28 +116,28 @@ class Bucket:
 
 def test_a_bucket_is_asked_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or anew for somebody who opens the job; what it does not hold is not in it."""
-    bucket, looked = Bucket(monkeypatch), Presence()
-    assert looked.problems([row("s3://bucket/night")]) == {}
+    bucket, looked = Bucket(monkeypatch), VideoPresence()
+    assert looked.find_problems([row("s3://bucket/night")]) == {}
     bucket.size = None
-    assert looked.problems([row("s3://bucket/night")]) == {}
+    assert looked.find_problems([row("s3://bucket/night")]) == {}
     assert bucket.asked == 1
-    told = looked.problems([row("s3://bucket/night")], anew=True)["j"]
+    told = looked.find_problems([row("s3://bucket/night")], anew=True)["j"]
     assert (told.word, told.gone) == ("Not in the bucket", True)
     bucket.size = 4
     later = time.monotonic() + file_presence.REMEMBERED_SECONDS
     monkeypatch.setattr(file_presence.time, "monotonic", lambda: later + 1)
-    assert looked.problems([row("s3://bucket/night")])["j"].word == "Damaged"
+    assert looked.find_problems([row("s3://bucket/night")])["j"].word == "Damaged"
     assert bucket.asked == 3
 
 
 def test_a_slow_bucket_holds_up_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has not said yet is no problem, until it says it."""
-    bucket, looked = Bucket(monkeypatch), Presence(patience=0.0)
+    bucket, looked = Bucket(monkeypatch), VideoPresence(patience=0.0)
     bucket.hold, bucket.size = threading.Event(), None
-    assert looked.problems([row("s3://bucket/night")]) == {}
+    assert looked.find_problems([row("s3://bucket/night")]) == {}
     bucket.hold.set()
-    looked = Presence(patience=30.0)
-    assert looked.problems([row("s3://bucket/night")])["j"].word == "Not in the bucket"
+    looked = VideoPresence(patience=30.0)
+    assert looked.find_problems([row("s3://bucket/night")])["j"].word == "Not in the bucket"
 
 
 def test_card_and_panel_say_that_a_file_is_missing(new_page: Open, url: str, night: Night) -> None:

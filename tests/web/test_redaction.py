@@ -10,7 +10,7 @@ import pytest
 
 from batchveo.cli import status_of
 from batchveo.store import Store
-from batchveo.web.redaction import Labels, Redaction, is_telling_way
+from batchveo.web.redaction import ManifestLabels, Redaction, reveals_location
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night
@@ -41,21 +41,21 @@ HERE = Redaction(["/data/My Films"], names=["jane-doe", "workstation7", "root"])
 )
 def test_of_a_path_its_last_part_stays(text: str, shown: str) -> None:
     """Addresses, fractions and models are no paths."""
-    assert HERE.text(text) == shown
+    assert HERE.clean_text(text) == shown
 
 
 def test_the_users_own_words_stay() -> None:
     """But for folders of this machine."""
     row = {"prompt": "a sign that says /etc/hosts", "meta": {"from": "/srv/jane/1.png"}, "n": [1, None, "/a/b/c"]}
-    assert HERE.row(row) == {"prompt": row["prompt"], "meta": {"from": "1.png"}, "n": [1, None, "c"]}
-    assert HERE.row({"prompt": "/data/My Films/a cat"}) == {"prompt": "a cat"}
+    assert HERE.clean_row(row) == {"prompt": row["prompt"], "meta": {"from": "1.png"}, "n": [1, None, "c"]}
+    assert HERE.clean_row({"prompt": "/data/My Films/a cat"}) == {"prompt": "a cat"}
 
 
 def test_manifests_have_names_of_their_own() -> None:
     """Relative ones stay; two of one name are told apart."""
-    labels = Labels()
+    labels = ManifestLabels()
     paths = ["shots/a.yaml", "/home/jane/a.yaml", "../a.yaml", "C:\\jane\\b.csv", "/home/jane/a.yaml", "a.yaml"]
-    assert [labels.of(path) for path in paths] == [
+    assert [labels.find_label(path) for path in paths] == [
         "shots/a.yaml",
         "a.yaml",
         "a.yaml (2)",
@@ -78,7 +78,7 @@ def test_manifests_have_names_of_their_own() -> None:
 )
 def test_a_way_over_the_root_tells_where_things_are(start: str, end: str, telling: bool) -> None:
     """As a whole path would."""
-    assert is_telling_way(Path(start), Path(end)) is telling
+    assert reveals_location(Path(start), Path(end)) is telling
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_report_that_lies_far_from_the_videos_does_not_link_to_them(
     told: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command says so, and what to do."""
-    monkeypatch.setattr("batchveo.web.static_report.is_telling_way", lambda start, end: True)
+    monkeypatch.setattr("batchveo.web.static_report.reveals_location", lambda start, end: True)
     assert status_of(["report", "--state", str(told.path), "--output", str(tmp_path / "r.html")]) == 0
     assert "2 videos not linked" in capsys.readouterr().err
     text = (tmp_path / "r.html").read_text()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.web.app import app
-from batchveo.web.security import CSRF_HEADER, Secrets, secrets_for
+from batchveo.web.app import make_app
+from batchveo.web.security import CSRF_HEADER, Secrets, make_secrets
 from tests.web.conftest import Client, Night
 
 RETRY = {"jobs": ["nobody"]}
@@ -76,8 +76,8 @@ def test_other_methods_get_nowhere(client: Client, method: str) -> None:
 
 def test_beyond_loopback_a_token_is_asked_for(night: Night) -> None:
     """The address with it leaves a cookie that opens the rest."""
-    keys = secrets_for("0.0.0.0")
-    client = Client(app(night.path, keys=keys), keys, "http://10.0.0.5:8700")
+    keys = make_secrets("0.0.0.0")
+    client = Client(make_app(night.path, keys=keys), keys, "http://10.0.0.5:8700")
     for path in ("/", "/api/jobs", "/static/main.js", "/?token=guess", f"/api/jobs?token={keys.token}"):
         assert client.get(path).status_code == 401
     opened = client.get(f"/?token={keys.token}")
@@ -92,7 +92,7 @@ def test_beyond_loopback_a_token_is_asked_for(night: Night) -> None:
 
 def test_on_loopback_there_is_none() -> None:
     """Nor are secrets shown by a repr."""
-    assert [secrets_for(host).token for host in ("127.0.0.1", "::1", "localhost")] == [None] * 3
+    assert [make_secrets(host).token for host in ("127.0.0.1", "::1", "localhost")] == [None] * 3
     keys = Secrets(token="hush")
     assert "hush" not in repr(keys)
     assert keys.csrf not in repr(keys)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.dataset.index import RECORD
+from batchveo.dataset.index import INDEX_FILE
 from batchveo.store import Store
-from batchveo.web.html import embedded
-from batchveo.web.static_report import default_output, write_report
+from batchveo.web.page import embed_json
+from batchveo.web.static_report import choose_output, write_report
 from tests.web.conftest import HOSTILE, Night
 
 
@@ -29,7 +29,7 @@ def data_of(path: Path) -> dict[str, object]:
 @pytest.mark.parametrize("text", [HOSTILE, "</SCRIPT >", "<!--<script>", "\u2028\u2029", "&lt;", "\ud83d", '"\\'])
 def test_embedded_json_is_no_markup(text: str) -> None:
     """And says the same."""
-    content = embedded({"x": text})
+    content = embed_json({"x": text})
     assert json.loads(content) == {"x": text}
     assert not set("<>&\u2028\u2029") & set(content)
     content.encode()
@@ -95,10 +95,10 @@ def test_the_command_writes_beside_the_videos(night: Night, capsys: pytest.Captu
 def test_a_report_is_not_written_into_a_dataset(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the videos were moved into one: prompts and all would be published with it."""
     monkeypatch.chdir(tmp_path)
-    (night.videos / RECORD).touch()
+    (night.videos / INDEX_FILE).touch()
     with Store(night.path, writing=False) as store:
-        assert default_output(store) == Path("report.html")
-        assert default_output(store, night.videos / "train") == Path("report.html")
+        assert choose_output(store) == Path("report.html")
+        assert choose_output(store, night.videos / "train") == Path("report.html")
 
 
 def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

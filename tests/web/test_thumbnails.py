@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batchveo.web.thumbnails import Posters, _best, make_poster
+from batchveo.web.thumbnails import Posters, _choose_frame, make_poster
 from tests.web.conftest import Night
 
 
@@ -26,9 +26,9 @@ def test_a_fade_from_black_is_passed_over() -> None:
     """The first frame that shows something is taken; where none does, the one that shows most."""
     dim = grey(0)
     dim.paste((9, 9, 9), (0, 0, 32, 36))
-    assert _best(iter([grey(0), dim, scene(), scene()])) == scene()
-    assert _best(iter([grey(0), dim, grey(0)])) == dim
-    assert _best(iter([])) is None
+    assert _choose_frame(iter([grey(0), dim, scene(), scene()])) == scene()
+    assert _choose_frame(iter([grey(0), dim, grey(0)])) == dim
+    assert _choose_frame(iter([])) is None
 
 
 def test_a_poster_is_small(night: Night) -> None:
@@ -48,18 +48,18 @@ def test_what_is_no_video_has_no_poster(tmp_path: Path, content: bytes) -> None:
 
 def test_the_oldest_posters_go(night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are never many more than may be."""
-    monkeypatch.setattr("batchveo.web.thumbnails.PRUNE_EVERY", 1)
+    monkeypatch.setattr("batchveo.web.thumbnails.PRUNE_STEP", 1)
     posters = Posters(tmp_path / "kept", most=2)
     for number in range(4):
-        assert posters.poster(night.videos / "fox.mp4", f"{number:064x}")
+        assert posters.read_poster(night.videos / "fox.mp4", f"{number:064x}")
     assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
 def test_a_folder_that_cannot_be_written_to_costs_only_time(night: Night, tmp_path: Path) -> None:
     """A poster is made all the same; a hash that is none names no file."""
     (tmp_path / "taken").write_text("a file")
-    assert Posters(tmp_path / "taken").poster(night.videos / "fox.mp4", "0" * 64)
-    assert Posters(tmp_path / "kept").poster(night.videos / "fox.mp4", "../../x")
+    assert Posters(tmp_path / "taken").read_poster(night.videos / "fox.mp4", "0" * 64)
+    assert Posters(tmp_path / "kept").read_poster(night.videos / "fox.mp4", "../../x")
     assert not (tmp_path / "kept").exists()
 
 

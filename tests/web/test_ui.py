@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.core.asgi_server import listening
+from batchveo.sandbox.asgi_server import open_listener
 from tests.web.conftest import Night
 
 
@@ -50,7 +50,7 @@ def test_the_printed_address_opens_what_others_may_not(night: Night, options: tu
 
 def test_a_taken_port_is_said(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     """With what would do."""
-    with listening("127.0.0.1", 0) as taken:
+    with open_listener("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         assert status_of(["ui", "--state", str(night.path), "--port", str(port)]) == 2
     assert "--port 0 takes a free one" in capsys.readouterr().err

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.core.asgi_server import running
-from batchveo.web.app import app
+from batchveo.sandbox.asgi_server import running
+from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night, look_again, shows_cards
@@ -21,7 +21,7 @@ Open = Callable[..., "Page"]
 
 @pytest.fixture
 def url(night: Night) -> Iterator[str]:
-    with running(app(night.path, keys=Secrets())) as url:
+    with running(make_app(night.path, keys=Secrets())) as url:
         yield url
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.core.amounts import money
-from batchveo.core.asgi_server import running
+from batchveo.core.formatting import format_usd
+from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
-from batchveo.web.app import app
+from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
@@ -46,7 +46,7 @@ OTHER_TIME = re.compile(r"\b\w{3} \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}
 
 @pytest.fixture
 def url(night: Night) -> Iterator[str]:
-    with running(app(night.path, keys=Secrets())) as url:
+    with running(make_app(night.path, keys=Secrets())) as url:
         yield url
 
 
@@ -58,7 +58,7 @@ def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) ->
         *(number / 1000 for number in range(0, 9000, 5)),
     ]
     module = "(sums) => import('/static/money.js').then((money) => sums.map(money.words))"
-    assert new_page(url).evaluate(module, sums) == [money(usd) for usd in sums]
+    assert new_page(url).evaluate(module, sums) == [format_usd(usd) for usd in sums]
 
 
 def test_one_sum_reads_the_same_everywhere(new_page: Open, night: Night, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_one_sum_reads_the_same_everywhere(new_page: Open, night: Night, capsys:
         written = write_report(store, night.videos / "report.html", now=time.time())
     assert status_of(["status", "--state", str(path)]) == 0
     assert "$471.84" in capsys.readouterr().out
-    with running(app(path, keys=Secrets())) as url:
+    with running(make_app(path, keys=Secrets())) as url:
         for address in (url, written.path.as_uri()):
             page = new_page(address)
             page.locator(".figures").get_by_text("$471.84").wait_for()

@@ -12,24 +12,23 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.option_values import find_service
 from batchveo.cli.options import option, service_options, state_option, unknown_model_option
-from batchveo.cli.selection import selected
-from batchveo.cli.shared import service_of
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
-from batchveo.core.hints import address_options, pasteable
+from batchveo.core.formatting import format_count
+from batchveo.core.hints import address_options, format_command
+from batchveo.core.notices import DatabaseCreated
+from batchveo.operations import manage
 from batchveo.operations.import_generations import (
     ImportedGenerations,
     find_key_label,
     import_from_log,
     import_generation,
 )
-from batchveo.operations.other_databases import is_missing_database
-from batchveo.operations.preflight import check_service, start_sandbox
-from batchveo.operations.staging import ManifestSources
-from batchveo.provider.clients import open_api_clients
+from batchveo.operations.preflight import check_service, is_missing_database
+from batchveo.operations.run_context import ManifestSources, open_service
 from batchveo.provider.service import Service
-from batchveo.provider.usage_log import NOT_WHOLE
+from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store
 
 
@@ -82,57 +81,57 @@ def command(
         raise UsageError("give generation ids, or --from-log PERIOD")
     if job_key is not None and len(generation_ids) != 1:
         raise UsageError("--job takes exactly one generation id")
-    using = service_of(options)
+    using = find_service(options)
     if label is not None and (period or label not in {key.name for key in using.keys}):
         raise UsageError(f"--key {label!r} needs generation ids, and must be a label of the --keys file")
     is_new = is_missing_database(state)
     with Store(state) as store:
         if is_new:
-            click.echo(f"created a new database: {state.absolute()}", err=True)
+            click.echo(DatabaseCreated(state=state.absolute()).text, err=True)
+        # before the manifests, which may be long
         check_service(store, using)
         run = store.runs.begin_run(command="adopt", service=using.name, now=time.time())
-        _expand(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
-        adopted = _from_log(store, using, hours_of(period)) if period else None
+        _add_jobs(store, manifests, run, allow_unknown_model=options["allow_unknown_model"])
+        adopted = _import_from_log(store, using, parse_hours(period)) if period else None
         if adopted is None:
-            keys = _keys(using, generation_ids, label, store.path)
-            adopted = _by_hand(store, generation_ids, job_key, run, keys)
+            keys = _find_keys(using, generation_ids, label, store.path)
+            adopted = _import_by_id(store, generation_ids, job_key, run, keys)
         store.runs.end_run(run, status=0, now=time.time())
         service = address_options(store.runs.list_services())
-    _say(adopted, pasteable("resume", state=state, service=service))
+    _print_result(adopted, format_command("resume", state=state, service=service))
     return 0 if adopted.whole else 1
 
 
-def _expand(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
+def _add_jobs(store: Store, manifests: tuple[str, ...], run: int, *, allow_unknown_model: bool) -> None:
     if manifests:
         sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
         with sources.stage() as staged:
             store.imports.add_jobs(staged.table, run=run, now=time.time())
 
 
-def _from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
+def _import_from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:
     async def call() -> ImportedGenerations:
-        async with open_api_clients(there) as opened:
-            return await import_from_log(store, opened, hours=hours, now=time.time())
+        async with open_service(using, store.path) as (_, clients):
+            return await import_from_log(store, clients, hours=hours, now=time.time())
 
-    with start_sandbox(using, store.path) as there:
-        return anyio.run(call)
+    return anyio.run(call)
 
 
-def _keys(using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path) -> dict[str, str | None]:
-    """The label of the key that bought each generation; nobody needs to be asked where there is only one."""
-    only = using.keys[0].name or None
+def _find_keys(
+    using: Service, generation_ids: tuple[str, ...], label: str | None, state: Path
+) -> dict[str, str | None]:
+    """The label of the key that bought each generation; no key is tried if there is only one."""
     if label is not None or len(using.keys) == 1:
-        return dict.fromkeys(generation_ids, label or only)
+        return dict.fromkeys(generation_ids, label or using.keys[0].name or None)
 
     async def call() -> dict[str, str | None]:
-        async with open_api_clients(there) as opened:
-            return {generation: await find_key_label(opened, generation) for generation in generation_ids}
+        async with open_service(using, state) as (_, clients):
+            return {generation: await find_key_label(clients, generation) for generation in generation_ids}
 
-    with start_sandbox(using, state) as there:
-        return anyio.run(call)
+    return anyio.run(call)
 
 
-def _by_hand(
+def _import_by_id(
     store: Store,
     generation_ids: tuple[str, ...],
     job_key: str | None,
@@ -146,7 +145,7 @@ def _by_hand(
             if job_key is None:
                 adopted.jobs.append(import_generation(store, generation, run=run, now=time.time(), key=key))
             else:
-                (job,) = selected(store, [job_key])
+                (job,) = manage.select_jobs(store, [job_key])
                 adopted.jobs.append(store.manual.adopt_generation(job, generation, now=time.time(), key=key))
         except GenerationTaken:
             raise UsageError(f"generation {generation} already belongs to a job of this database") from None
@@ -155,7 +154,7 @@ def _by_hand(
     return adopted
 
 
-def hours_of(period: str) -> int:
+def parse_hours(period: str) -> int:
     """``24h`` or ``7d`` as hours; raises ``UsageError``."""
     match = re.fullmatch(r"([1-9]\d{0,4})([hd])", period.strip())
     if match is None:
@@ -163,8 +162,8 @@ def hours_of(period: str) -> int:
     return int(match[1]) * (24 if match[2] == "d" else 1)
 
 
-def _say(adopted: ImportedGenerations, resume: str) -> None:
-    click.echo(f"{counted(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
+def _print_result(adopted: ImportedGenerations, resume: str) -> None:
+    click.echo(f"{format_count(len(adopted.jobs), 'generation')} imported; `{resume}` downloads them", err=True)
     for generation in adopted.surplus:
         click.echo(f"not imported: {generation} was bought for a job that has another generation", err=True)
     for generation in adopted.unknown:

@@ -11,14 +11,13 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.option_values import find_service
 from batchveo.cli.options import json_option, service_options, state_option
-from batchveo.cli.shared import service_of
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
-from batchveo.operations.preflight import start_sandbox
-from batchveo.provider.clients import open_api_clients
-from batchveo.provider.usage_log import NOT_WHOLE
+from batchveo.operations.run_context import open_service
+from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import Store
 
 COLUMNS = (
@@ -40,31 +39,31 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     price, and generations that this database did not request. Exit status 1 if there are findings, or if the usage
     log is too long to be read whole.
     """
-    using = service_of(options)
+    using = find_service(options)
 
     async def call() -> Audit:
-        async with open_api_clients(there) as opened:
-            return await audit(store, opened, now=time.time())
+        async with open_service(using, state) as (_, clients):
+            return await audit(store, clients, now=time.time())
 
-    with Store(state, writing=False) as store, start_sandbox(using, state) as there:
+    with Store(state, writing=False) as store:
         audited = anyio.run(call)
     if as_json:
-        rows = [_row(finding) for finding in audited.findings]
+        rows = [_make_row(finding) for finding in audited.findings]
         click.echo(json.dumps({"ok": audited.ok, "findings": rows, "whole": audited.whole}))
     else:
-        _say(audited)
+        _print_findings(audited)
     return 0 if audited.ok else 1
 
 
-def _say(audited: Audit) -> None:
-    print_table(COLUMNS, map(_table_row, audited.findings), sys.stdout)
+def _print_findings(audited: Audit) -> None:
+    print_table(COLUMNS, map(_make_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
-    click.echo(counted(off, "finding") if off else "no findings", err=True)
+    click.echo(format_count(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
         click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
 
 
-def _row(finding: Finding) -> dict[str, object]:
+def _make_row(finding: Finding) -> dict[str, object]:
     job = finding.job
     return {
         "kind": finding.kind.name.lower(),
@@ -78,7 +77,7 @@ def _row(finding: Finding) -> dict[str, object]:
     }
 
 
-def _table_row(finding: Finding) -> tuple[str, ...]:
+def _make_table_row(finding: Finding) -> tuple[str, ...]:
     name = finding.job.name if finding.job else ""
     charged = "" if finding.usd is None else f"{finding.usd:.6g}"
     return finding.kind.value, name, finding.generation_id, charged, finding.detail, finding.key or ""

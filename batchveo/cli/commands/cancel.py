@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import option, state_option
-from batchveo.cli.selection import selected
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -28,7 +27,7 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
     if bool(jobs) == everything:
         raise UsageError("name the jobs to cancel, or give --all")
     with Store.existing(state) as store:
-        chosen = list(store.jobs(JobState.PENDING) if everything else selected(store, jobs))
-        done = manage.cancel(store, chosen, now=time.time())
-    click.echo(f"{counted(done, 'job')} cancelled", err=True)
+        chosen = list(store.jobs(JobState.PENDING)) if everything else manage.select_jobs(store, jobs)
+        done = manage.cancel_jobs(store, chosen, now=time.time())
+    click.echo(f"{format_count(done, 'job')} cancelled", err=True)
     return 0

@@ -20,8 +20,8 @@ def command(state: Path) -> int:
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     import yaml
 
-    from batchveo.store.datasette import datasette_metadata
+    from batchveo.store.migrations import make_datasette_metadata
 
-    made = datasette_metadata(state)
+    made = make_datasette_metadata(state)
     click.echo(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=100).rstrip())
     return 0

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, FiniteRange, json_option, option, state_option, together
+from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import shorten
+from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
 from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.store import Store
@@ -23,7 +23,18 @@ _MB = 1_000_000
 _SHOWN = 20
 _SECONDS = 0.5
 
-_shape_options = together(
+
+class _FilesChoice(click.Choice[str]):
+    """``link`` or ``copy``; earlier versions had ``move`` too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The choice; raises ``UsageError`` for ``move``."""
+        if value == "move":
+            raise UsageError("--files move was removed: use --files link, which takes no space, or --files copy")
+        return super().convert(value, param, ctx)
+
+
+_shape_options = join_decorators(
     option(
         "--format",
         "formats",
@@ -47,7 +58,7 @@ _shape_options = together(
     ),
     option(
         "--files",
-        type=click.Choice([way.value for way in Files]),
+        type=_FilesChoice([way.value for way in Files]),
         default="link",
         help="How videos are placed in the dataset.",
     ),
@@ -71,7 +82,7 @@ _shape_options = together(
     ),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Most clips per shard."),
 )
-_choice_options = together(
+_choice_options = join_decorators(
     option(
         "--model",
         "models",
@@ -109,22 +120,17 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
 
     Exit status 1 if a video was left out because it is missing or damaged.
     """
-    settings = _settings(options)
-    with closing(_open(state, settings)) as store:
-        result = export(store, folder, settings, seen=_progress(store))
+    settings = _read_settings(options)
+    with closing(Store(state, writing=False)) as store:
+        result = export(store, folder, settings, seen=_make_progress(store))
     if as_json:
-        click.echo(json.dumps(_row(result), ensure_ascii=False))
+        click.echo(json.dumps(_make_row(result), ensure_ascii=False))
     else:
-        _say(result)
+        _print_result(result)
     return 1 if result.troubles else 0
 
 
-def _open(state: Path, settings: ExportSettings) -> Store:
-    moving = settings.files is Files.MOVE and not settings.dry_run
-    return Store.existing(state) if moving else Store(state, writing=False)
-
-
-def _progress(store: Store) -> Callable[[int], None]:
+def _make_progress(store: Store) -> Callable[[int], None]:
     """Shows a person at a terminal, twice a second, how far it is."""
     total, shown = store.counts()[JobState.SUCCEEDED], time.monotonic()
     at_terminal = sys.stderr.isatty()
@@ -139,7 +145,7 @@ def _progress(store: Store) -> Callable[[int], None]:
     return show
 
 
-def _settings(options: dict[str, Any]) -> ExportSettings:
+def _read_settings(options: dict[str, Any]) -> ExportSettings:
     return ExportSettings(
         formats=options["formats"],
         files=Files(options["files"]),
@@ -152,18 +158,18 @@ def _settings(options: dict[str, Any]) -> ExportSettings:
         dry_run=options["dry_run"],
         models=options["models"],
         manifests=options["manifests"],
-        meta=tuple(map(_pair, options["where"])),
+        meta=tuple(map(_parse_pair, options["where"])),
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     key, mark, value = text.partition("=")
     if not mark or not key:
         raise UsageError(f"--where-meta {text!r}: write it as key=value")
     return key, value
 
 
-def _row(result: Exported) -> dict[str, object]:
+def _make_row(result: Exported) -> dict[str, object]:
     return {
         "folder": str(result.folder),
         "clips": result.clips,
@@ -181,7 +187,7 @@ def _row(result: Exported) -> dict[str, object]:
     }
 
 
-def _say(result: Exported) -> None:
+def _print_result(result: Exported) -> None:
     verb = "would be added" if result.dry_run else "added"
     splits = ", ".join(f"{split} {count}" for split, count in result.splits.items())
     click.echo(f"{result.folder}: {result.clips} clips{f' ({splits})' if splits else ''}, {result.added} {verb}")
@@ -191,8 +197,8 @@ def _say(result: Exported) -> None:
     if parts:
         click.echo(", ".join(parts), err=True)
     for note in result.notes:
-        click.echo(f"note: {shorten(note, 300)}", err=True)
+        click.echo(f"note: {shorten_text(note, 300)}", err=True)
     for trouble in result.troubles[:_SHOWN]:
-        click.echo(f"left out: {shorten(trouble.job.name)}: {shorten(trouble.problem, 300)}", err=True)
+        click.echo(f"left out: {shorten_text(trouble.job.name)}: {shorten_text(trouble.problem, 300)}", err=True)
     if len(result.troubles) > _SHOWN:
         click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json prints all of them", err=True)

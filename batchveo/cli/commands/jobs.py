@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import json_option, option, state_option
+from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
-from batchveo.operations.status_json import make_job_row
-from batchveo.storage.local_files import SUFFIX
+from batchveo.operations.status import make_job_row
 from batchveo.store import Store
 
 ID_SHOWN = 8
@@ -55,33 +55,33 @@ def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
 
 
 def _screen_row(job: Job) -> tuple[str, ...]:
-    return job.id[:ID_SHOWN], _state(job), _cost(job), job.model, _what(job)
+    return job.id[:ID_SHOWN], _describe_state(job), _format_cost(job), job.model, _describe_job(job)
 
 
 def _pipe_row(job: Job) -> tuple[str, ...]:
-    """What a line in a pipe holds; columns are added at the end over time, never moved."""
+    """A line in a pipe; columns are added at the end over time, never moved."""
     fields = (job.name, job.model, job.file or "", job.generation_id or "", job.error or "")
-    return job.id, _state(job), _cost(job), *fields
+    return job.id, _describe_state(job), _format_cost(job), *fields
 
 
-def _cost(job: Job) -> str:
+def _format_cost(job: Job) -> str:
     return "" if job.cost_usd is None else f"{job.cost_usd:.6g}"
 
 
-def _what(job: Job) -> str:
-    """The video's file, or what there is to say of a job that has none."""
-    said = job.error or (None if job.file else job.generation_id)
-    if said:
-        return f"{job.name}: {said}"
-    return _file(job) or job.name
+def _describe_job(job: Job) -> str:
+    """The video's file, or the error or generation id of a job that has none."""
+    detail = job.error or (None if job.file else job.generation_id)
+    if detail:
+        return f"{job.name}: {detail}"
+    return _describe_file(job) or job.name
 
 
-def _state(job: Job) -> str:
+def _describe_state(job: Job) -> str:
     return "held in doubt" if job.held else state_words(job.state)
 
 
-def _file(job: Job) -> str | None:
-    """The video's file, with the name as it was written where the file system made another of it."""
-    if job.file is None or job.file == f"{job.name}{SUFFIX}":
+def _describe_file(job: Job) -> str | None:
+    """The video's file, with the name as the manifest has it if the file system needs another."""
+    if job.file is None or job.file == f"{job.name}{VIDEO_SUFFIX}":
         return job.file
     return f"{job.file}  ({job.name})"

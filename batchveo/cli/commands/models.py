@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from batchveo.cli.options import json_option
-from batchveo.cli.shell_complete import models
+from batchveo.cli.options import complete_models, json_option
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import MODELS, Model, Param
 
@@ -17,7 +16,7 @@ PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default"
 
 
 @click.command("models")
-@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=models)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_models)
 @json_option
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
     """List the models; with NAMEs (or parts of names), show their parameters."""
@@ -25,7 +24,7 @@ def command(names: tuple[str, ...], *, as_json: bool) -> int:
     if not chosen:
         click.echo("no model with this name; `batchveo models` lists all", err=True)
     if as_json:
-        click.echo(json.dumps([_row(model) for model in chosen], indent=2))
+        click.echo(json.dumps([_make_row(model) for model in chosen], indent=2))
     elif names:
         for model in chosen:
             _print_parameters(model)
@@ -34,7 +33,7 @@ def command(names: tuple[str, ...], *, as_json: bool) -> int:
     return 0 if chosen else 1
 
 
-def _row(model: Model) -> dict[str, object]:
+def _make_row(model: Model) -> dict[str, object]:
     return {
         "id": model.id,
         "kind": model.kind.value,

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.option_values import find_service, read_manifest_options, read_planned_settings
 from batchveo.cli.options import (
     json_option,
     manifests_argument,
@@ -20,15 +21,11 @@ from batchveo.cli.options import (
     strict_option,
     unknown_model_option,
 )
-from batchveo.cli.read_options import reading_of
-from batchveo.cli.shared import planned_settings, service_of
-from batchveo.display.columns import listing_width
-from batchveo.display.plan import plan_row, plan_text
+from batchveo.display.plan import make_plan_row, print_plan
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
-from batchveo.operations.preflight import start_sandbox
-from batchveo.provider.clients import any_client, open_api_clients
-from batchveo.provider.service import Service
+from batchveo.operations.run_context import open_service
+from batchveo.provider.service import pick_client
 
 
 @click.command("plan")
@@ -47,44 +44,38 @@ def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int
 
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
     """Make the plan and print it; 1 if an image cannot be used."""
-    made = _plan(manifests, options)
-    text = (
-        json.dumps(plan_row(made), ensure_ascii=False, indent=2)
-        if as_json
-        else plan_text(made, listing_width(sys.stdout), state=options["state"])
-    )
-    click.echo(text)
+    made = _make_plan(manifests, options)
+    if as_json:
+        click.echo(json.dumps(make_plan_row(made), ensure_ascii=False, indent=2))
+    else:
+        print_plan(made, sys.stdout, state=options["state"])
     return int(bool(made.images and made.images.problems))
 
 
-def _plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
-    with start_sandbox(service_of(options, required=False)) as using:
-        return _ask(manifests, options, using)
-
-
-def _ask(manifests: Sequence[str], options: dict[str, Any], using: Service) -> Plan:
+def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
     async def call() -> Plan:
-        async with open_api_clients(using) as opened:
+        # a plan needs no key: prices and the catalogue are public
+        async with open_service(find_service(options, required=False)) as (using, clients):
             return await plan(
                 manifests,
                 state=options["state"],
-                api=any_client(opened),
+                api=pick_client(clients),
                 has_key=using.key is not None,
-                apis=opened,
+                apis=clients,
                 allow_unknown_model=options["allow_unknown_model"],
                 strict_provenance=options["strict_provenance"],
-                reading=reading_of(options),
+                reading=read_manifest_options(options),
                 stdin=sys.stdin.buffer,
-                settings=planned_settings(options),
+                settings=read_planned_settings(options),
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
-                progress=_count if sys.stderr.isatty() else ignore_progress,
+                progress=_show_count if sys.stderr.isatty() else ignore_progress,
             )
 
     return anyio.run(call)
 
 
-def _count(done: int, of: int) -> None:
+def _show_count(done: int, of: int) -> None:
     """A line on the terminal that counts the images, and is gone at the end."""
     click.echo(f"\r\x1b[Kimages: {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)

@@ -9,7 +9,7 @@ import click
 
 from batchveo.cli.options import PATH, option, state_option, videos_option
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 
 
 @click.command("report")
@@ -23,25 +23,25 @@ def command(state: Path, *, output: Path | None, posters: bool, videos: Destinat
     It links to the videos with relative paths, so that file and videos can be moved together.
     """
     from batchveo.store import Store
-    from batchveo.web.static_report import default_output, write_report
-    from batchveo.web.thumbnails import available
+    from batchveo.web.static_report import choose_output, write_report
+    from batchveo.web.thumbnails import has_media_extra
 
     with Store(state, writing=False) as store:
-        target = output or default_output(store, videos)
+        target = output or choose_output(store, videos)
         written = write_report(store, target, now=time.time(), posters=posters, videos=videos)
-    jobs = counted(written.total, "job")
+    jobs = format_count(written.total, "job")
     if written.jobs < written.total:
         jobs = f"{written.jobs:,} of {jobs}"
     megabytes = written.bytes / 1e6
-    click.echo(f"{jobs}, {counted(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
+    click.echo(f"{jobs}, {format_count(written.posters, 'poster')}, {megabytes:.1f} MB", err=True)
     if written.unlinked:
-        videos_words = counted(written.unlinked, "video")
+        videos_words = format_count(written.unlinked, "video")
         click.echo(
             f"note: {videos_words} not linked, since the links would show local paths; "
             "without --output the report is written beside the videos",
             err=True,
         )
-    if posters and not available():
+    if posters and not has_media_extra():
         click.echo("note: posters need an extra: pip install 'batchveo[media]'", err=True)
     click.echo(str(written.path))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import option, state_option
-from batchveo.cli.selection import in_states, selected
-from batchveo.core.amounts import money
+from batchveo.cli.run_command import ask_yes, is_person_there
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted, printable, state_words
+from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -65,14 +63,15 @@ def command(
     if bool(jobs) == by_state:
         raise UsageError("name the jobs to resolve, or give --all, --held or --state-is")
     with Store.existing(state) as store:
-        chosen = list(selected(store, jobs)) if jobs else _in_states(store, state_is, held=held)
+        chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, held=held)
         if by_state:
-            words = _what_it_means(store, chosen, resubmit=resubmit)
-            if chosen and not yes and not _confirmed(words):
+            words = _describe_cost(store, chosen, resubmit=resubmit)
+            # jobs that are named one by one were meant; a whole state may be more than expected
+            if chosen and not yes and not _is_confirmed(words):
                 return DECLINED
             if yes or not chosen:
                 click.echo(words, err=True)
-        moved = manage.resolve(
+        moved = manage.resolve_jobs(
             store,
             chosen,
             now=time.time(),
@@ -81,44 +80,38 @@ def command(
             fail=fail,
             skip_moved=by_state,
         )
-    _say(moved, left=len(chosen) - len(moved))
+    _print_moved(moved, left=len(chosen) - len(moved))
     return 0
 
 
-def _in_states(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
+def _list_jobs(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
     wanted = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
-    return [job for job in in_states(store, wanted) if job.held or not held]
+    return [job for job in store.jobs(*wanted) if job.held or not held]
 
 
-def _what_it_means(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
-    """How many there are, and what it may cost to settle them so."""
+def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
+    """How many there are, and what it may cost to resolve them in this way."""
     if not jobs:
         return "no such jobs: nothing to resolve"
     usd, unpriced = store.queries.sum_reserved(jobs)
-    price = f"up to {money(usd)}" if usd or not unpriced else "an unknown amount"
+    price = f"up to {format_usd(usd)}" if usd or not unpriced else "an unknown amount"
     more = f", and {unpriced:,} of them have no known price" if unpriced and usd else ""
     if resubmit:
-        return f"{counted(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
-    return f"{counted(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
+        return f"{format_count(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
+    return f"{format_count(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
 
 
-def _confirmed(words: str) -> bool:
-    """Ask whoever is at the terminal; a script has said what it wants."""
+def _is_confirmed(words: str) -> bool:
+    """Ask the person at the terminal; a script need not be asked."""
     click.echo(words, err=True)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    try:
-        return click.confirm("Continue?", default=False, err=True)
-    except click.Abort:
-        click.echo(err=True)
-        return False
+    return not is_person_there() or ask_yes("Continue?")
 
 
-def _say(moved: Sequence[Job], *, left: int) -> None:
+def _print_moved(moved: Sequence[Job], *, left: int) -> None:
     for job in moved[:NAMED_MOST]:
-        click.echo(f"{printable(job.name)}: {job.state.value}", err=True)
+        click.echo(f"{blank_unprintable(job.name)}: {job.state.value}", err=True)
     if len(moved) > NAMED_MOST:
         rest = len(moved) - NAMED_MOST
         click.echo(f"... and {rest:,} more: {state_words(moved[-1].state)}", err=True)
     if left:
-        click.echo(f"{counted(left, 'job')} changed state meanwhile and were left as they are", err=True)
+        click.echo(f"{format_count(left, 'job')} changed state meanwhile and were left as they are", err=True)

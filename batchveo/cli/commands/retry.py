@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import option, state_option
-from batchveo.cli.selection import in_states, selected
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import counted
+from batchveo.core.formatting import format_count
 from batchveo.core.models import JobState
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -35,7 +34,7 @@ def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) ->
         raise UsageError("name the jobs to retry, or give --state-is")
     with Store.existing(state) as store:
         wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
-        chosen = list(selected(store, jobs)) if jobs else in_states(store, wanted)
-        done = manage.retry(store, chosen, now=time.time())
-    click.echo(f"{counted(done, 'job')} set to pending", err=True)
+        chosen = manage.select_jobs(store, jobs) if jobs else list(store.jobs(*wanted))
+        done = manage.retry_jobs(store, chosen, now=time.time())
+    click.echo(f"{format_count(done, 'job')} set to pending", err=True)
     return 0

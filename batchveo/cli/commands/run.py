@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
+from batchveo.cli.option_values import find_sources
 from batchveo.cli.options import (
     manifests_argument,
     option,
@@ -15,10 +15,8 @@ from batchveo.cli.options import (
     strict_option,
     unknown_model_option,
 )
-from batchveo.cli.prompt import approve_of, consent_of
-from batchveo.cli.read_options import reading_of
-from batchveo.cli.shared import cluster_of, conclude, service_of, settings_of, show_run, told_of
-from batchveo.operations import run as library
+from batchveo.cli.run_command import execute_run
+from batchveo.operations.run import run_manifests
 
 
 @click.command("run")
@@ -38,22 +36,4 @@ def command(manifests: tuple[str, ...], *, dry_run: bool, **options: Any) -> int
         from batchveo.cli.commands.plan import show_plan
 
         return show_plan(manifests, as_json=False, **options)
-    settings, cluster = settings_of(options), cluster_of(options)
-    with show_run(options) as (shown, notifier):
-        result = library.run(
-            manifests,
-            state=options["state"],
-            settings=settings,
-            using=lambda: service_of(options),
-            allow_unknown_model=options["allow_unknown_model"],
-            strict_provenance=options["strict_provenance"],
-            reading=reading_of(options),
-            reporter=notifier,
-            stdin=sys.stdin.buffer,
-            approve=approve_of(options),
-            cluster=cluster,
-            told=told_of(click.get_current_context()),
-            consent=consent_of(options),
-        )
-        notifier.ended(result)
-    return conclude(result, options, shown)
+    return execute_run(options, lambda asked: run_manifests(find_sources(manifests, options), asked))

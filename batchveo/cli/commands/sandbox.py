@@ -65,16 +65,13 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
         url_ttl=options["url_ttl"],
         video_bytes=options["video_bytes"],
         seed=options["seed"],
-        faults=dict(_fault(text) for text in faults),
+        faults=dict(_parse_fault(text) for text in faults),
     )
-    try:
-        serve(Service(settings, journal=journal), host=host, port=port, on_ready=_say_ready)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+    serve(Service(settings, journal=journal), host=host, port=port, on_ready=_print_address)
     return 0
 
 
-def _fault(text: str) -> tuple[str, float]:
+def _parse_fault(text: str) -> tuple[str, float]:
     name, _, chance = text.partition("=")
     try:
         number = float(chance or "1")
@@ -87,5 +84,5 @@ def _fault(text: str) -> tuple[str, float]:
     return name, number
 
 
-def _say_ready(url: str) -> None:
+def _print_address(url: str) -> None:
     click.echo(f"sandbox at {url} (Ctrl-C stops it)", err=True)

@@ -11,12 +11,10 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.amounts import money
-from batchveo.core.formatting import counted, shorten, waiting_words
+from batchveo.core.formatting import describe_wait, format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
-from batchveo.display.columns import UNBOUNDED
-from batchveo.operations.status import SnapshotReader
-from batchveo.operations.status_json import describe_time_left, make_status_row
+from batchveo.display.table import UNLIMITED
+from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -30,57 +28,60 @@ LEAST_USD = 0.005
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spending, speed and jobs in doubt."""
     with Store(state, writing=False) as store:
+        # returns at once if the terminal cannot be drawn on
         if watch and not as_json:
-            _draw(store)
-        _show(store, as_json=as_json)
+            _watch_drawn(store)
+        _print_status(store, as_json=as_json)
         while watch:
             time.sleep(WATCH_SECONDS)
-            _show(store, as_json=as_json)
+            _print_status(store, as_json=as_json)
     return 0
 
 
-def _draw(store: Store) -> None:
+def _watch_drawn(store: Store) -> None:
     """Watch at a terminal that can be drawn on; elsewhere return."""
-    from batchveo.display.factory import can_draw
+    from batchveo.display.reporter import can_draw
 
     if can_draw(sys.stdout):
-        from batchveo.display.watch import watch_state
+        from batchveo.display.live_view import watch_database
 
-        watch_state(store, sys.stdout)
-
-
-def _show(store: Store, *, as_json: bool) -> None:
-    row = make_status_row(store)
-    if as_json:
-        click.echo(json.dumps(row, ensure_ascii=False))
-    else:
-        click.echo(_text(row, SnapshotReader(store=store).look(time.time()).waits_since))
+        watch_database(store, sys.stdout)
 
 
-def _text(row: dict[str, Any], waits: float | None = None) -> str:
-    lines = [f"{row['state']}: {counted(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")]
+def _print_status(store: Store, *, as_json: bool) -> None:
+    shot = SnapshotReader(store=store).read_snapshot(time.time())
+    row = make_snapshot_row(store, shot)
+    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, shot.waits_since))
+
+
+def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
+    lines = [
+        f"{row['state']}: {format_count(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")
+    ]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
-    lines.append(_spent(row))
+    lines.append(_describe_spending(row))
     if row["running"] and row["videos_per_hour"]:
-        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {money(row['usd_per_hour'])}/h")
+        lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {format_usd(row['usd_per_hour'])}/h")
     ahead = describe_time_left(row)
     if row["running"] and ahead:
         lines.append(f"{ahead} left")
-    lines += [f"{counted(n, 'job')} put aside: {shorten(words, 200)}" for words, n in row["put_aside"].items()]
+    lines += [
+        f"{format_count(n, 'job')} put aside: {shorten_text(words, 200)}" for words, n in row["put_aside"].items()
+    ]
     if row["running"] and waits is not None:
         doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
-        lines.append(waiting_words(doubts, waits, None, time.time()))
+        lines.append(describe_wait(doubts, waits, None, time.time()))
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
-        name = shorten(doubt["name"], 60 if sys.stdout.isatty() else UNBOUNDED)
+        name = shorten_text(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)
         lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)
 
 
-def _spent(row: dict[str, Any]) -> str:
-    budget = f" of {money(row['budget_usd'])}" if row["budget_usd"] is not None else ""
+def _describe_spending(row: dict[str, Any]) -> str:
+    budget = f" of {format_usd(row['budget_usd'])}" if row["budget_usd"] is not None else ""
     unknown = f" and {row['price_unknown']} videos of unknown price" if row["price_unknown"] else ""
     ahead = row["committed_usd"] - row["spend_usd"]
-    flying = f", {money(ahead)} more in flight or in doubt" if ahead > LEAST_USD else ""
-    return f"spent {money(row['spend_usd'])}{budget}{unknown}{flying}"
+    flying = f", {format_usd(ahead)} more in flight or in doubt" if ahead > LEAST_USD else ""
+    return f"spent {format_usd(row['spend_usd'])}{budget}{unknown}{flying}"

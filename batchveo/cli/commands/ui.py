@@ -8,7 +8,6 @@ import click
 
 from batchveo.cli.options import option, state_option, videos_option
 from batchveo.core.destination import Destination
-from batchveo.core.errors import UsageError
 
 
 @click.command("ui")
@@ -30,13 +29,13 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
 
     It can be open during a run. Jobs can be retried, cancelled and resolved from the page.
     """
-    from batchveo.core.asgi_server import serve
+    from batchveo.sandbox.asgi_server import serve
     from batchveo.store import Store
-    from batchveo.web.app import app
-    from batchveo.web.security import secrets_for
+    from batchveo.web.app import make_app
+    from batchveo.web.security import make_secrets
 
-    Store(state, writing=False).close()  # what is wrong with it is said here, not in the browser
-    keys = secrets_for(host, token=token)
+    Store(state, writing=False).close()  # an error of the database appears here, not in the browser
+    keys = make_secrets(host, token=token)
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"
@@ -44,8 +43,5 @@ def command(state: Path, *, host: str, port: int, token: bool, open_browser: boo
         if open_browser:
             click.launch(page)
 
-    try:
-        serve(app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+    serve(make_app(state, keys=keys, videos=videos), host=host, port=port, on_ready=say_ready)
     return 0

@@ -10,9 +10,9 @@ import click
 
 from batchveo.cli.options import PLACE, json_option, option, state_option
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import counted
-from batchveo.core.hints import address_options, pasteable
-from batchveo.operations.verify import Verdict, refetch, verify
+from batchveo.core.formatting import format_count
+from batchveo.core.hints import address_options, format_command
+from batchveo.operations.verify import Verdict, refetch_video, verify
 from batchveo.store import Store
 
 
@@ -38,22 +38,23 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
         for verdict in verify(store, folder=output):
             checked += 1
             if as_json:
-                click.echo(json.dumps(_row(verdict), ensure_ascii=False))
+                click.echo(json.dumps(_make_row(verdict), ensure_ascii=False))
             if verdict.problem is not None:
                 wrong.append(verdict)
                 if not as_json:
                     click.echo(f"{verdict.path}: {verdict.problem}")
+    # opened for writing only now: a check alone must work beside a run and on a read-only disk
     if wrong and fetch_again:
         with Store(state) as store:
             for verdict in wrong:
-                refetch(store, verdict.job, now=time.time())
-            again = pasteable("resume", state=state, service=address_options(store.runs.list_services()))
-        click.echo(f"{counted(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
-    click.echo(f"{counted(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
+                refetch_video(store, verdict.job, now=time.time())
+            again = format_command("resume", state=state, service=address_options(store.runs.list_services()))
+        click.echo(f"{format_count(len(wrong), 'video')} will be downloaded again by `{again}`", err=True)
+    click.echo(f"{format_count(checked, 'video')} checked, {len(wrong):,} wrong", err=True)
     return 1 if wrong else 0
 
 
-def _row(verdict: Verdict) -> dict[str, object]:
+def _make_row(verdict: Verdict) -> dict[str, object]:
     job = verdict.job
     ok = verdict.problem is None
     return {"id": job.id, "name": job.name, "file": str(verdict.path), "ok": ok, "problem": verdict.problem}

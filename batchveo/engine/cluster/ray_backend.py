@@ -1,9 +1,10 @@
-"""The engine that runs are spread over: actors on Ray."""
+"""Actors on Ray, and whether its head answers."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -13,20 +14,46 @@ import anyio
 import anyio.to_thread
 
 from batchveo.core.errors import ClusterTrouble, StateLocked
-from batchveo.engine.cluster.backend import Actor, ActorLost
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.ray_probe import knock
+from batchveo.engine.cluster.protocol import Actor, ActorLost
 from batchveo.engine.cluster.worker_actor import WorkerActor
+
+CHECK_SECONDS = 10.0
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_SETTINGS_FRAME = 4
+_NO_SETTINGS = bytes([0, 0, 0, _SETTINGS_FRAME, 0, 0, 0, 0, 0])
+
+
+def check_address(address: str, patience: float = CHECK_SECONDS) -> None:
+    """Raise ``ClusterTrouble`` unless a Ray head answers at ``address`` within ``patience`` seconds.
+
+    Ray's head speaks HTTP/2, whose servers answer the first bytes with a frame of settings (RFC 9113, 3.4).
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=patience) as line:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            line.sendall(_HTTP2_PREFACE + _NO_SETTINGS)
+            answer = line.makefile("rb").read(len(_NO_SETTINGS))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
+    if len(answer) < len(_NO_SETTINGS) or answer[3] != _SETTINGS_FRAME:
+        raise ClusterTrouble(
+            f"no Ray answers at {address}, but something else: give the port of `ray start --head`, usually 6379"
+        )
+
 
 NAMESPACE = "batchveo"
 CONCURRENT_CALLS = 10_000
-"""Calls that an actor has under way: long polls must not keep short ones waiting."""
+"""Calls that an actor runs at the same time: long polls must not delay short calls."""
 NAME_SECONDS = 10.0
-"""How long the coordinator of a driver that was killed may take to be gone."""
+"""Seconds to wait for the coordinator of a killed driver to end."""
 LOOK_SECONDS = 5.0
-"""How often a run looks whether the head of its cluster answers, and how long that may take."""
+"""Seconds between two checks of the cluster's head, and for each check."""
 MISSES = 4
-"""In a row, after which the head is lost; after a minute Ray itself would end all of its processes, ours too."""
+"""Failed checks in a row after which the head is lost; after a minute Ray would end all its processes, ours too."""
 
 
 class RayBackend:
@@ -39,24 +66,24 @@ class RayBackend:
 
     @property
     def nodes(self) -> int:
-        """See ``Engine``."""
-        return len(self._alive())
+        """See ``ActorBackend``."""
+        return len(self._list_nodes())
 
-    def _alive(self) -> list[str]:
+    def _list_nodes(self) -> list[str]:
         return [str(node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
 
-    async def coordinator(self) -> Actor:
-        """See ``Engine``. One for each state, known to the whole cluster by its name."""
+    async def start_coordinator(self) -> Actor:
+        """See ``ActorBackend``. One for each state, known to the whole cluster by its name."""
         name = f"coordinator-{hashlib.sha256(os.fsencode(self._state)).hexdigest()[:16]}"
         with anyio.move_on_after(NAME_SECONDS):
             while True:
                 try:
-                    return self._coordinator(name)
+                    return self._start_named(name)
                 except self._ray.exceptions.ActorAlreadyExistsError:
                     await anyio.sleep(0.2)
         raise StateLocked(f"another run on this cluster holds {self._state}")
 
-    def _coordinator(self, name: str) -> Actor:
+    def _start_named(self, name: str) -> Actor:
         here = str(self._ray.get_runtime_context().get_node_id())
         options = {
             "name": name,
@@ -65,13 +92,13 @@ class RayBackend:
             "max_restarts": -1,
             "max_task_retries": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": _on(here),
+            "scheduling_strategy": _pin_to_node(here),
         }
         return RayActor(self._ray.remote(CoordinatorActor).options(**options).remote())
 
-    def worker(self) -> Actor:
-        """See ``Engine``. The nodes take turns, so that one on which nothing starts holds up no place for long."""
-        node = min(self._alive(), key=lambda node: self._starts[node], default=None)
+    def start_worker(self) -> Actor:
+        """See ``ActorBackend``. The nodes take turns, so that one on which nothing starts delays no worker for long."""
+        node = min(self._list_nodes(), key=lambda node: self._starts[node], default=None)
         if node is None:
             raise ActorLost("no machine of the cluster is left")
         self._starts[node] += 1
@@ -79,18 +106,18 @@ class RayBackend:
             "num_cpus": 0,
             "max_restarts": 0,
             "max_concurrency": CONCURRENT_CALLS,
-            "scheduling_strategy": _on(node),
+            "scheduling_strategy": _pin_to_node(node),
         }
         return RayActor(self._ray.remote(WorkerActor).options(**options).remote())
 
-    async def gone(self) -> str:
-        """See ``Engine``."""
+    async def wait_lost(self) -> str:
+        """See ``ActorBackend``."""
         address = str(self._ray.get_runtime_context().gcs_address)
         misses = 0
         while misses < MISSES:
             await anyio.sleep(LOOK_SECONDS)
             try:
-                await anyio.to_thread.run_sync(knock, address, LOOK_SECONDS, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(check_address, address, LOOK_SECONDS, abandon_on_cancel=True)
             except ClusterTrouble:
                 misses += 1
             else:
@@ -104,7 +131,7 @@ class RayActor:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
-    async def ask(self, method: str, *arguments: object) -> object:
+    async def call_method(self, method: str, *arguments: object) -> object:
         """See ``Actor``."""
         from ray.exceptions import RayError, RayTaskError
 
@@ -114,7 +141,7 @@ class RayActor:
             cause: BaseException = error.cause
             raise cause from None
         except RayError as error:
-            raise ActorLost(_loss(error)) from None
+            raise ActorLost(_describe_loss(error)) from None
 
     def kill(self, *, again: bool = False) -> None:
         """See ``Actor``."""
@@ -123,14 +150,14 @@ class RayActor:
         ray.kill(self._handle, no_restart=not again)
 
 
-def _on(node: str) -> object:
+def _pin_to_node(node: str) -> object:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
-def _loss(error: BaseException) -> str:
-    """What became of an actor, in a user's words where Ray's are about itself."""
+def _describe_loss(error: BaseException) -> str:
+    """Describe what happened to an actor, in words for a user."""
     from ray.exceptions import ActorUnavailableError
 
     text = str(error)

@@ -1,4 +1,4 @@
-"""Whether all workers write into the one folder that is meant."""
+"""Checks that all workers of a cluster write into the same folder."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.storage.local_files import sweep
+from batchveo.storage.video_file import remove_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """A file and what stands in it."""
+    """A file and its content."""
 
     file: Path
     token: str
 
 
 @contextmanager
-def marked(folder: Path, name: str) -> Iterator[Marker]:
-    """A file in ``folder``, which whoever sees the same folder sees too; gone afterwards.
+def place_marker(folder: Path, name: str) -> Iterator[Marker]:
+    """Yield a file in ``folder``, by which a worker knows that it sees the same folder; removed afterwards.
 
-    ``name`` is the same for each run over a state: what a killed one leaves is the next one's.
+    ``name`` is the same for each run over a database, so that the next run replaces the file of a killed one.
     """
-    marker = Marker(file=_marker(folder, name), token=secrets.token_hex(16))
+    marker = Marker(file=_find_marker(folder, name), token=secrets.token_hex(16))
     try:
         marker.file.write_text(marker.token)
     except OSError as error:
@@ -40,20 +40,20 @@ def marked(folder: Path, name: str) -> Iterator[Marker]:
             marker.file.unlink()
 
 
-def clear(folder: Path, name: str) -> None:
-    """Take away what a run on a cluster left in ``folder`` when it was killed, where one was."""
-    marker = _marker(folder, name)
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove the marker and the parts that a killed run on a cluster left in ``folder``."""
+    marker = _find_marker(folder, name)
     if marker.exists():
-        sweep(folder, f"{name}-")
+        remove_parts(folder, f"{name}-")
         with contextlib.suppress(OSError):
             marker.unlink()
 
 
-def _marker(folder: Path, name: str) -> Path:
+def _find_marker(folder: Path, name: str) -> Path:
     return folder / f".batchveo-{name}"
 
 
-def check_marked(marker: Marker) -> None:
+def check_marker(marker: Marker) -> None:
     """Raise ``DiskTrouble`` unless this machine sees ``marker``."""
     with contextlib.suppress(OSError, ValueError):
         if marker.file.read_text() == marker.token:

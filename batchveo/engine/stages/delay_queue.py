@@ -1,4 +1,4 @@
-"""Jobs in the order in which they are due."""
+"""A queue of jobs in the order in which they are due."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from batchveo.core.clock import Clock
 from batchveo.core.models import Job
 
 Rank = Callable[[Job], float]
-"""What decides among jobs that are due: the smallest comes first."""
+"""Orders the jobs that are due: the smallest comes first."""
 
 
 class DelayQueue:
-    """Jobs ordered by the time they are due; of those that are due the first by ``rank``, else the earliest."""
+    """Jobs by the time they are due; of those that are due, the first by ``rank``, else the earliest."""
 
     def __init__(self, rank: Rank | None = None) -> None:
         self._rank = rank
         self._later: list[tuple[float, int, Job]] = []
         self._ready: list[tuple[float, int, Job]] = []
-        """Those that are due, by their rank; empty without one."""
+        """The jobs that are due, by rank; empty without a rank."""
         self._ties = count()
         self._sooner = anyio.Event()
-        """Set when what was put is due before all else."""
+        """Set when a new job is due before all others."""
 
     def __len__(self) -> int:
         return len(self._later) + len(self._ready)
@@ -38,7 +38,7 @@ class DelayQueue:
             self._sooner.set()
 
     async def take(self, clock: Clock) -> Job:
-        """Wait until one is due, and take it."""
+        """Wait until a job is due, and remove it."""
         while not self._ready and (not self._later or self._later[0][0] > clock.now()):
             self._sooner = anyio.Event()
             with anyio.move_on_after(self._later[0][0] - clock.now() if self._later else float("inf")):

@@ -15,20 +15,20 @@ from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadErr
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.engine.stages.failures import UNEXPECTED, describe_unexpected
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 
 _log = logging.getLogger(__name__)
 
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
-"""How long a URL that does not say when it ends is taken to be good: those of some models are for hours."""
+"""Seconds for which a URL without an expiry time counts as valid: those of some models last for hours."""
 REFUSALS_BELIEVED = 3
-"""Certificates in a row that are not trusted: one may be a single host's, a row of them the network's."""
+"""Untrusted certificates in a row that stop the run: one may be a host's, several are the network's."""
 
 
 class Downloader:
-    """Keeps up to ``settings.downloads`` downloads under way. ``place`` takes the job as it is after its download."""
+    """Keeps up to ``settings.downloads`` downloads in progress. ``place`` gets each job as it is after its download."""
 
     def __init__(
         self, broker: Broker, fetcher: VideoFetcher, settings: RunSettings, *, place: Callable[[Job], None]
@@ -44,17 +44,18 @@ class Downloader:
     async def run(self, calls: TaskGroup) -> None:
         """Download until cancelled."""
         while True:
+            # a slot first, then the most urgent video: chosen earlier, it would be the most urgent of then
             await self._slots.acquire()
             calls.start_soon(self._run_download, await self.queue.take(self._broker.clock))
 
     async def _run_download(self, job: Job) -> None:
         try:
             with suppress(Fenced):
-                await self._download(job)
+                await self._download_video(job)
         finally:
             self._slots.release()
 
-    async def _download(self, job: Job) -> None:
+    async def _download_video(self, job: Job) -> None:
         outcome = UrlExpired() if self._has_expired(job) else self._confirm_refusal(await self._find_outcome(job))
         if isinstance(outcome, Downloaded):
             self._report_once(outcome.notes)
@@ -62,7 +63,7 @@ class Downloader:
         if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
             text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
-            self._broker.tell(Message(text=text, warning=True))
+            self._broker.send_event(Message(text=text, warning=True))
         if isinstance(outcome, DownloadError):
             _log.debug(
                 "job %s: download failed, %s: %s",
@@ -70,7 +71,7 @@ class Downloader:
                 "left to the next run" if aside else "tried again",
                 outcome.reason,
             )
-        moved = await self._broker.record(job, outcome, aside=aside)
+        moved = await self._broker.record_outcome(job, outcome, aside=aside)
         # a disk that refused one video refuses the next: the run stops, and this one is not tried again in it
         if not aside and not isinstance(outcome, DiskRefused):
             self._place(moved)
@@ -80,14 +81,14 @@ class Downloader:
         return job.url_expires_at is not None and job.url_expires_at <= self._broker.clock.now()
 
     def _report_once(self, notes: Iterable[str]) -> None:
-        """Once each, whatever the number of videos."""
+        """Warn with each text once, whatever the number of videos."""
         for text in notes:
             if text not in self._noted:
                 self._noted.add(text)
-                self._broker.tell(Message(text=text, warning=True))
+                self._broker.send_event(Message(text=text, warning=True))
 
     def _confirm_refusal(self, outcome: FetchOutcome) -> FetchOutcome:
-        """Stop the run by certificates only if no download goes well; one host's hold up its own videos."""
+        """Stop the run by certificates only if no download succeeds between; one host's affect its videos only."""
         if not isinstance(outcome, Blocked):
             self._refusals = 0
             return outcome
@@ -100,13 +101,13 @@ class Downloader:
         try:
             return await self._fetcher.fetch(job)
         except UNEXPECTED as error:
-            reason, note = unexpected(job, error)
-            self._broker.tell(note)
+            reason, note = describe_unexpected(job, error)
+            self._broker.send_event(note)
             return DownloadError(reason=reason, stale_url=True, tries=UNEXPECTED_TRIES)
 
 
 def _url_end(job: Job) -> float:
-    """When the video has to be fetched at the latest: by its URL's own word, else long after it came."""
+    """The latest time to fetch the video: the expiry of its URL, else ``UNSAID_SECONDS`` after it came."""
     return job.not_before + UNSAID_SECONDS if job.url_expires_at is None else job.url_expires_at
 
 

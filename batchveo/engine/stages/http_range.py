@@ -1,4 +1,4 @@
-"""Reading the head of a video's answer: whole or the rest of it, how long, under which validator.
+"""Reads the head of a video response: whole or a range, its length, its validator.
 
 Ranges and validators follow RFC 9110, sections 8.8 and 14.
 """
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 STALE = frozenset({401, 403, 404, 410})
-"""What a file host says of a signed URL that has expired."""
+"""Statuses of a file host for a signed URL that has expired."""
 GONE_TRIES = 9
-"""How often a run asks for a fresh URL that turns out to be stale again."""
+"""How often a run asks for a new URL that turns out to be expired again."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
-    """How far a broken download came, and of which version of the file."""
+    """The size of a download that broke off, its hash so far, and the version of the file."""
 
     etag: str
     size: int
     digest: _Hash
 
-    def headers(self) -> dict[str, str]:
-        """Ask for the rest, or for the whole where the file has changed."""
+    def make_headers(self) -> dict[str, str]:
+        """Request headers that ask for the rest, or for the whole if the file has changed."""
         return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A body about to be read: where it starts in the file, how long the file is, what was hashed so far."""
+    """A response body: its ``start`` in the file, the file's ``total`` bytes, the hash of what precedes it."""
 
     start: int
     total: int | None
@@ -50,16 +50,16 @@ class Body:
 
 
 def read_head(response: httpx.Response, partial: Partial | None) -> Body:
-    """What the answer's body is; raises ``DownloadFailed`` where it is no use."""
+    """Describe the body of ``response``; raises ``DownloadFailed`` if it is not (the rest of) the video."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise DownloadFailed(DownloadError(reason=f"the video came {encoding}-encoded though it must not"))
     if response.status_code == 200:
-        total = _length(response.headers.get("content-length", ""))
+        total = _parse_length(response.headers.get("content-length", ""))
         return Body(start=0, total=total, etag=_strong_etag(response), digest=hashlib.sha256())
     if response.status_code == 206 and partial is not None:
-        return _rest(response, partial)
-    raise DownloadFailed(_refusal(response))
+        return _read_rest(response, partial)
+    raise DownloadFailed(_read_refusal(response))
 
 
 def check_length(size: int, body: Body) -> None:
@@ -68,15 +68,16 @@ def check_length(size: int, body: Body) -> None:
         raise DownloadFailed(DownloadError(reason=f"{size} bytes came of {body.total}"))
 
 
-def _rest(response: httpx.Response, partial: Partial) -> Body:
+def _read_rest(response: httpx.Response, partial: Partial) -> Body:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     etag = response.headers.get("etag", partial.etag)
+    # a wrong start or another version would make a file that is right in length and wrong in content
     if match is None or int(match[1]) != partial.size or etag != partial.etag:
         raise DownloadFailed(DownloadError(reason="the rest does not fit what came before; from the start"))
     return Body(start=partial.size, total=int(match[3]), etag=partial.etag, digest=partial.digest)
 
 
-def _refusal(response: httpx.Response) -> DownloadError:
+def _read_refusal(response: httpx.Response) -> DownloadError:
     status = response.status_code
     headers = {name.lower(): value for name, value in response.headers.items()}
     wait = read_retry_after(Response(status=status, headers=headers, body=b""))
@@ -86,10 +87,10 @@ def _refusal(response: httpx.Response) -> DownloadError:
 
 
 def _strong_etag(response: httpx.Response) -> str | None:
-    """The validator for If-Range, which must be a strong one."""
+    """The validator for ``If-Range``; a weak one does not promise equal bytes, and a file could be mixed of two."""
     etag: str = response.headers.get("etag", "")
     return etag if etag.startswith('"') and etag.isascii() else None
 
 
-def _length(text: str) -> int | None:
+def _parse_length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None

@@ -1,7 +1,7 @@
-"""When to poll a generation next: densest where it is likeliest to finish, within a rate shared by all.
+"""When to poll a generation next: most often at the ages at which it most likely finishes, within a shared rate.
 
 Between two polls a finished generation waits unseen, for half the gap on average. The mean wait is least, for a
-given number of polls, where their density at every age is proportional to the square root of the hazard there,
+given number of polls, if their density at each age is proportional to the square root of the hazard there,
 which is the chance to finish now if it has not finished before. So ``L``, the integral of that root over the age,
 grows by one and the same step from each poll to the next, and the step follows from the rate.
 """
@@ -23,13 +23,12 @@ from batchveo.core.settings import RunSettings
 STRAYS = 0.01
 """The share of generations that follow no expectation: a wrong one is noticed, and a stuck one polled seldom."""
 MOST_POLLS = 40.0
-"""Polls of one generation that are worth making, whatever the rate allows: it is seen within a hundredth of its
-time."""
+"""Polls of one generation at most, whatever the rate allows: its end is seen within a hundredth of its time."""
 SHORTEST_GAP, LONGEST_GAP = 0.2, 30.0
 LONGEST_EARLY_GAP = 120.0
 """Seconds, before the typical time."""
 UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP = 0.1, 15.0
-"""Where nothing is known, a gap is this share of the age."""
+"""If the duration of a model is not known, a gap is this share of the age."""
 
 _EARLIEST, _LATEST, _POINTS = 0.05, 20.0, 240
 _AGES = tuple(_EARLIEST * (_LATEST / _EARLIEST) ** (n / (_POINTS - 1)) for n in range(_POINTS))
@@ -56,19 +55,19 @@ class Curve(NamedTuple):
     speed: float
     """What ``L`` grows a second, on average over all lives."""
 
-    def at(self, age: float) -> float:
+    def find_grown(self, age: float) -> float:
         """``L`` at an age."""
-        return _interpolated(age, self.ages, self.grown)
+        return _interpolate(age, self.ages, self.grown)
 
-    def age(self, grown: float) -> float:
+    def find_age(self, grown: float) -> float:
         """The age at which ``L`` has grown to this."""
-        return _interpolated(grown, self.grown, self.ages)
+        return _interpolate(grown, self.grown, self.ages)
 
 
 class PollSchedule:
-    """Knows what is in flight, and since when each generation was not seen to be still under way.
+    """Knows what is in flight, and since when each generation was last seen unfinished.
 
-    A generation counts from ``accepted`` or its first poll until ``ended``. Times are seconds since the epoch.
+    A generation counts from ``add_accepted`` or its first poll until ``remove_job``. Times are seconds since the epoch.
     """
 
     def __init__(self, settings: RunSettings, durations: Durations) -> None:
@@ -81,53 +80,53 @@ class PollSchedule:
         self._share: Share | None = None
         """Of those in flight, and of what is known of them; ``None`` since either has changed."""
 
-    def accepted(self, job: Job, now: float) -> float:
+    def add_accepted(self, job: Job, now: float) -> float:
         """When to poll a generation that was accepted this moment."""
-        self._enter(job, 0.0)
-        return now + self._gap(job, 0.0)
+        self._see_unfinished(job, 0.0)
+        return now + self._find_gap(job, 0.0)
 
-    def unfinished(self, job: Job, now: float) -> float:
-        """When to poll again, after an answer that it is still under way."""
-        age = _age(job, now)
-        self._enter(job, age)
-        return now + self._gap(job, age)
+    def plan_after_answer(self, job: Job, now: float) -> float:
+        """When to poll again, after an answer that it is unfinished."""
+        age = _find_age(job, now)
+        self._see_unfinished(job, age)
+        return now + self._find_gap(job, age)
 
-    def unknown(self, job: Job, now: float) -> float:
+    def plan_after_error(self, job: Job, now: float) -> float:
         """When to poll again, after no answer."""
-        self._enter(job, self._seen.get(job.seq, 0.0))
-        return now + self._gap(job, _age(job, now))
+        self._see_unfinished(job, self._seen.get(job.seq, 0.0))
+        return now + self._find_gap(job, _find_age(job, now))
 
-    def completed(self, job: Job, now: float) -> None:
+    def learn_duration(self, job: Job, now: float) -> None:
         """Learn from a generation that a poll found finished."""
-        self._durations.learn(job.model, after=self._seen.get(job.seq, 0.0), by=_age(job, now))
+        self._durations.learn(job.model, after=self._seen.get(job.seq, 0.0), by=_find_age(job, now))
         self._share = None
 
-    def ended(self, job: Job) -> None:
+    def remove_job(self, job: Job) -> None:
         """No more polls of this one."""
         if self._seen.pop(job.seq, None) is not None:
             self._in_flight[job.model] -= 1
             self._share = None
 
-    def _enter(self, job: Job, age: float) -> None:
+    def _see_unfinished(self, job: Job, age: float) -> None:
         if job.seq not in self._seen:
             self._in_flight[job.model] += 1
             self._share = None
         self._seen[job.seq] = age
 
-    def _gap(self, job: Job, age: float) -> float:
+    def _find_gap(self, job: Job, age: float) -> float:
         if self._fixed is not None:
             return self._fixed
         if self._share is None:
-            kinds = ((self._durations.expected(model), count) for model, count in self._in_flight.items())
-            self._share = share(kinds, self._rate)
-        return gap(age, self._durations.expected(job.model), self._share)
+            kinds = ((self._durations.find_expected(model), count) for model, count in self._in_flight.items())
+            self._share = share_rate(kinds, self._rate)
+        return find_gap(age, self._durations.find_expected(job.model), self._share)
 
 
-def _age(job: Job, now: float) -> float:
+def _find_age(job: Job, now: float) -> float:
     return 0.0 if job.submitted_at is None else max(0.0, now - job.submitted_at)
 
 
-def share(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:
+def share_rate(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:
     """How ``rate`` polls a second are shared by so many generations of each kind."""
     number = known = 0
     demand = 0.0
@@ -135,40 +134,42 @@ def share(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> S
         number += count
         if expected is not None:
             known += count
-            demand += count * curve(expected.sigma).speed / sqrt(expected.median)
+            demand += count * find_curve(expected.sigma).speed / sqrt(expected.median)
     return Share(fair_gap=number / rate, step=demand * number / (known * rate) if known else 0.0)
 
 
-def gap(age: float, expected: Expectation | None, of: Share) -> float:
+def find_gap(age: float, expected: Expectation | None, of: Share) -> float:
     """Seconds until the next poll of a generation that is ``age`` seconds old."""
     if expected is None:
         return max(min(age * UNKNOWN_SHARE, UNKNOWN_LONGEST_GAP), of.fair_gap, SHORTEST_GAP)
-    median, plan = expected.median, curve(expected.sigma)
+    median, plan = expected.median, find_curve(expected.sigma)
+    # ``L`` is in root seconds, the curve counts ages in medians
     step = max(of.step / sqrt(median), plan.life / MOST_POLLS)
-    planned = median * plan.age(plan.at(age / median) + step) - age
+    planned = median * plan.find_age(plan.find_grown(age / median) + step) - age
+    # before the median a long gap costs little, since few generations end there
     longest = LONGEST_EARLY_GAP if age < median else LONGEST_GAP
     return min(max(planned, SHORTEST_GAP), max(longest, of.fair_gap))
 
 
-def curve(sigma: float) -> Curve:
+def find_curve(sigma: float) -> Curve:
     """The curve of a log-normal with this sigma (to a hundredth), strays included."""
-    return _curve(round(100 * sigma))
+    return _make_curve(round(100 * sigma))
 
 
 @lru_cache(maxsize=256)
-def _curve(hundredths: int) -> Curve:
+def _make_curve(hundredths: int) -> Curve:
     sigma = hundredths / 100
     ages = (0.0, *_AGES)
     finishing = (0.0, *(_density(age, sigma) for age in _AGES))
     unfinished = (1.0, *(_survival(age, sigma) for age in _AGES))
-    roots = [sqrt(_hazard(*at)) for at in zip(ages, finishing, unfinished, strict=True)]
+    roots = [sqrt(_find_hazard(*at)) for at in zip(ages, finishing, unfinished, strict=True)]
     lasting = [root * still for root, still in zip(roots, unfinished, strict=True)]
-    life = sum(_areas(ages, lasting))
-    grown = tuple(accumulate(_areas(ages, roots), initial=0.0))
+    life = sum(_list_areas(ages, lasting))
+    grown = tuple(accumulate(_list_areas(ages, roots), initial=0.0))
     return Curve(ages=ages, grown=grown, life=life, speed=life / exp(sigma * sigma / 2))
 
 
-def _hazard(age: float, finishing: float, unfinished: float) -> float:
+def _find_hazard(age: float, finishing: float, unfinished: float) -> float:
     """The hazard of log-normal generations mixed with strays, whose times follow 1 / (1 + age)."""
     stray = STRAYS / (1 + age)
     rest = 1 - STRAYS
@@ -183,7 +184,7 @@ def _survival(age: float, sigma: float) -> float:
     return erfc(log(age) / (sigma * sqrt(2))) / 2
 
 
-def _areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
+def _list_areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
     """The area under each piece of a line, by trapezes."""
     return (
         (right - left) * (low + high) / 2
@@ -191,7 +192,7 @@ def _areas(ages: Iterable[float], heights: Iterable[float]) -> Iterable[float]:
     )
 
 
-def _interpolated(at: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
+def _interpolate(at: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
     """The line through the points, its last piece drawn on."""
     n = min(bisect_right(xs, at), len(xs) - 1)
     left, low = xs[n - 1], ys[n - 1]

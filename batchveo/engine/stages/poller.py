@@ -1,4 +1,4 @@
-"""The stage that polls: every unfinished generation, when it is due, at a bounded total rate."""
+"""The stage that polls each unfinished generation when it is due, at a bounded total rate."""
 
 from __future__ import annotations
 
@@ -18,25 +18,23 @@ from batchveo.core.outcomes import Blocked, Completed, PollError, PollOutcome, S
 from batchveo.core.rate_limit import RateLimit
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
-from batchveo.engine.per_key import Label, PerKey
+from batchveo.engine.key_limits import Label, PerKey
 from batchveo.engine.stages.delay_queue import DelayQueue
-from batchveo.engine.stages.failure_streaks import Streak, Streaks
-from batchveo.engine.stages.outage import Outage
+from batchveo.engine.stages.failures import UNEXPECTED, FailureStreak, FailureStreaks, Outage, describe_unexpected
 from batchveo.engine.stages.poll_schedule import PollSchedule
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
 from batchveo.provider import ApiClient
 
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 256
-"""Polls under way at the same time, at most."""
+"""Polls in progress at the same time, at most."""
 REFUSALS_BELIEVED = 3
 TROUBLES_SAID = 5
-"""Failed polls of one generation in a row after which a person is told."""
+"""Failed polls of one generation in a row after which the user is warned."""
 
 
 class Poller:
-    """Polls what is generating. ``place`` takes what a poll has brought to another state."""
+    """Polls generations. ``place`` gets each job that a poll has moved to another state."""
 
     def __init__(
         self,
@@ -54,7 +52,7 @@ class Poller:
         self._schedule = PollSchedule(settings, durations)
         self._place = place
         self._slots = anyio.Semaphore(AT_ONCE)
-        self._streaks = Streaks(jitter)
+        self._streaks = FailureStreaks(jitter)
         self._odd_words: set[str] = set()
         self._last_words: set[str] = set()
         self._outage = Outage()
@@ -73,88 +71,89 @@ class Poller:
         """Poll the generation of ``job`` once."""
         if job.generation_id is None:
             raise ValueError(f"job {job.id} has no generation id")
-        return await self._apis.of(job).poll(job.generation_id)
+        return await self._apis.for_job(job).poll(job.generation_id)
 
-    def accepted(self, job: Job) -> None:
-        """Take a generation that was accepted this moment: it cannot be done yet."""
-        self.queue.put(job, self._schedule.accepted(job, self._broker.clock.now()))
+    def add_accepted(self, job: Job) -> None:
+        """Queue a generation that was accepted just now: it cannot be finished yet."""
+        self.queue.put(job, self._schedule.add_accepted(job, self._broker.clock.now()))
 
     async def _run_poll(self, job: Job) -> None:
         try:
             with suppress(Fenced):
-                await self._poll(job)
+                await self._poll_job(job)
         finally:
             self._slots.release()
 
-    async def _poll(self, job: Job) -> None:
+    async def _poll_job(self, job: Job) -> None:
         outcome = self._confirm_refusal(job, await self._find_outcome(job))
-        if (text := self._outage.heed(outcome)) is not None:
-            self._broker.tell(Message(text=text, warning=True))
+        if (text := self._outage.follow_outcome(outcome)) is not None:
+            self._broker.send_event(Message(text=text, warning=True))
         now = self._broker.clock.now()
         match outcome:
             case StillGenerating(known=False):
                 self._report_unknown_status(job, outcome)
                 await self._handle_unknown_status(job, outcome, now)
             case StillGenerating():
-                if self._streaks.end(job, now):  # it was put aside, and is waited for again
-                    await self._record_and_poll(job, outcome, self._schedule.unfinished(job, now))
+                if self._streaks.end_streak(job, now):  # it was put aside, and is waited for again
+                    await self._record_and_poll(job, outcome, self._schedule.plan_after_answer(job, now))
                 else:
-                    self.queue.put(job, self._schedule.unfinished(job, now))
+                    self.queue.put(job, self._schedule.plan_after_answer(job, now))
             case PollError():
                 await self._handle_error(job, outcome, now)
             case Blocked():
-                self.queue.put(job, now + self._streaks.gap(self._streaks.add(job, outcome, now)))
-                await self._broker.record(job, outcome)
+                # queued first: a refused key ends the waiting for this generation, not the polling
+                self.queue.put(job, now + self._streaks.find_gap(self._streaks.add_failure(job, outcome, now)))
+                await self._broker.record_outcome(job, outcome)
             case _:
-                self._streaks.end(job, now)
+                self._streaks.end_streak(job, now)
                 self._report_other_videos(job, outcome)
-                moved = await self._broker.record(job, outcome)
+                moved = await self._broker.record_outcome(job, outcome)
                 self._hand_over(job, moved)
 
     async def _handle_error(self, job: Job, trouble: PollError, now: float) -> None:
-        streak = self._streaks.add(job, trouble, now)
+        streak = self._streaks.add_failure(job, trouble, now)
         if self._streaks.is_last_word(job, trouble, streak, now):
             await self._put_aside(job, trouble, streak, now)
             return
         if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
-            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint(job, trouble)}"
-            self._broker.tell(Message(text=text, warning=True))
-        due = now + max(trouble.retry_after or 0.0, self._streaks.gap(streak))
+            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint_at_key(job, trouble)}"
+            self._broker.send_event(Message(text=text, warning=True))
+        due = now + max(trouble.retry_after or 0.0, self._streaks.find_gap(streak))
         if not (streak.aside or trouble.final):
-            due = max(due, self._schedule.unknown(job, now))
+            due = max(due, self._schedule.plan_after_error(job, now))
         _log.debug(
             "job %s: poll %d in a row failed, again in %.1f s: %s", job.id, streak.count, due - now, trouble.reason
         )
         self.queue.put(job, due)
 
     async def _handle_unknown_status(self, job: Job, outcome: StillGenerating, now: float) -> None:
-        """An undocumented status may be one of waiting, or an end that nobody has heard of."""
+        """Treat an undocumented status as in progress at first, and as an end if it lasts."""
         trouble = PollError(reason=f"status {outcome.word!r}, which the service does not document")
-        streak = self._streaks.add(job, trouble, now)
+        streak = self._streaks.add_failure(job, trouble, now)
         if self._streaks.is_odd_too_long(streak, now):
             await self._put_aside(job, trouble, streak, now)
         elif streak.aside:
-            self.queue.put(job, now + self._streaks.gap(streak))
+            self.queue.put(job, now + self._streaks.find_gap(streak))
         else:
-            self.queue.put(job, self._schedule.unfinished(job, now))
+            self.queue.put(job, self._schedule.plan_after_answer(job, now))
 
-    async def _put_aside(self, job: Job, trouble: PollError, streak: Streak, now: float) -> None:
+    async def _put_aside(self, job: Job, trouble: PollError, streak: FailureStreak, now: float) -> None:
         self._streaks.put_aside(streak)
-        self._schedule.ended(job)
+        self._schedule.remove_job(job)
         self._report_last_word(job, trouble)
-        await self._record_and_poll(job, Stuck(reason=trouble.reason), now + self._streaks.gap(streak))
+        await self._record_and_poll(job, Stuck(reason=trouble.reason), now + self._streaks.find_gap(streak))
 
     async def _record_and_poll(self, job: Job, outcome: PollOutcome, due: float) -> None:
-        """Record an outcome that leaves the job generating, and poll it again if nobody has moved it since."""
-        moved = await self._broker.record(job, outcome)
+        """Record an outcome that keeps the job generating, and poll it again unless it was moved meanwhile."""
+        moved = await self._broker.record_outcome(job, outcome)
         if _is_same_attempt(job, moved) and moved.state is JobState.GENERATING:
             self.queue.put(moved, due)
 
     def _hand_over(self, job: Job, moved: Job) -> None:
-        """Hand over what is not generating any more; what others have moved meanwhile is theirs."""
+        """Pass on a job that is no longer generating, unless it was moved to another attempt meanwhile."""
         if moved.state is JobState.DOWNLOADING:
-            self._schedule.completed(moved, self._broker.clock.now())
-        self._schedule.ended(job)
+            self._schedule.learn_duration(moved, self._broker.clock.now())
+        self._schedule.remove_job(job)
         if _is_same_attempt(job, moved):
             self._place(moved)
 
@@ -162,12 +161,12 @@ class Poller:
         try:
             return await self.handle(job)
         except UNEXPECTED as error:
-            reason, note = unexpected(job, error)
-            self._broker.tell(note)
+            reason, note = describe_unexpected(job, error)
+            self._broker.send_event(note)
             return PollError(reason=reason)
 
     def _confirm_refusal(self, job: Job, outcome: PollOutcome) -> PollOutcome:
-        """A single 401 may be a gateway's hiccup, and must not end a night; a row of them is the key."""
+        """Stop by a refused poll only after several in a row: a single 401 may come from a gateway."""
         key = job.api_key_label or ""
         if not isinstance(outcome, Blocked):
             self._refusals[key] = 0
@@ -177,31 +176,31 @@ class Poller:
         return outcome if believed else PollError(reason=outcome.reason)
 
     def _report_last_word(self, job: Job, trouble: PollError) -> None:
-        """Once for each cause: a hundred generations may end in the same way."""
+        """Warn once for each reason: a hundred generations may end in the same way."""
         if trouble.reason not in self._last_words:
             self._last_words.add(trouble.reason)
-            text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint(job, trouble)}"
-            self._broker.tell(Message(text=text, warning=True))
+            text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint_at_key(job, trouble)}"
+            self._broker.send_event(Message(text=text, warning=True))
 
     def _report_other_videos(self, job: Job, outcome: PollOutcome) -> None:
         if isinstance(outcome, Completed) and outcome.others:
             addresses = ", ".join(outcome.others)
             text = f"{job.name}: the service made more than one video; the first is fetched, not {addresses}"
-            self._broker.tell(Message(text=text, warning=True))
+            self._broker.send_event(Message(text=text, warning=True))
 
     def _report_unknown_status(self, job: Job, outcome: StillGenerating) -> None:
         if not outcome.known and outcome.word not in self._odd_words:
             self._odd_words.add(outcome.word)
             text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
-            self._broker.tell(Message(text=text, warning=True))
+            self._broker.send_event(Message(text=text, warning=True))
 
 
 def _is_same_attempt(job: Job, moved: Job) -> bool:
     return job.client_request_id == moved.client_request_id
 
 
-def _hint(job: Job, trouble: PollError) -> str:
-    """What a person may look at if the service knows nothing of what was bought."""
+def _hint_at_key(job: Job, trouble: PollError) -> str:
+    """A hint to check the key if the service does not know a generation that was bought."""
     if not trouble.unknown:
         return ""
     key = f"key {job.api_key_label!r}" if job.api_key_label else "the key"

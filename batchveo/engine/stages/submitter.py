@@ -1,4 +1,4 @@
-"""The stage that sends requests to the service, each once."""
+"""The stage that sends each claimed request to the service, once."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from anyio.abc import TaskGroup
 from batchveo.core.models import Job
 from batchveo.core.outcomes import RejectedTemporarily, SubmitOutcome, SubmitUncertain
 from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
-from batchveo.engine.per_key import PerKey
-from batchveo.engine.stages.attachments import Attachments
-from batchveo.engine.stages.unexpected import UNEXPECTED, unexpected
+from batchveo.engine.input_files import Attachments
+from batchveo.engine.key_limits import PerKey
+from batchveo.engine.stages.failures import UNEXPECTED, describe_unexpected
 from batchveo.provider import ApiClient
 
 
 class Submitter:
     """Submits each job as soon as the broker gives it out; the broker decides how many at once.
 
-    ``place`` takes the job as it is after the submit.
+    ``place`` gets each job as it is after the submit.
     """
 
     def __init__(self, broker: Broker, apis: PerKey[ApiClient], *, place: Callable[[Job], None]) -> None:
         self._broker = broker
         self._apis = apis
-        self._attachments = Attachments(broker.input_file)
+        self._attachments = Attachments(broker.read_input_file)
         self._place = place
 
     async def run(self, calls: TaskGroup) -> None:
         """Submit until cancelled."""
         while True:
-            calls.start_soon(self._submit, await self._broker.claim())
+            calls.start_soon(self._submit_job, await self._broker.claim())
 
     async def handle(self, job: Job) -> SubmitOutcome:
         """Submit ``job`` under the client request id that was committed with its claim.
@@ -40,15 +40,15 @@ class Submitter:
         """
         if job.client_request_id is None:
             raise ValueError(f"job {job.id} was not claimed")
-        async with self._attachments.filled(job.request) as request:
+        async with self._attachments.fill_request(job.request) as request:
             # the mark is on disk before the first byte leaves: from then on the request may have arrived
-            return await self._apis.of(job).submit(
+            return await self._apis.for_job(job).submit(
                 request, client_request_id=job.client_request_id, before_send=lambda: self._broker.mark_sent(job)
             )
 
-    async def _submit(self, job: Job) -> None:
+    async def _submit_job(self, job: Job) -> None:
         with suppress(ClaimLost, Fenced):
-            self._place(await self._broker.record(job, await self._find_outcome(job)))
+            self._place(await self._broker.record_outcome(job, await self._find_outcome(job)))
 
     async def _find_outcome(self, job: Job) -> SubmitOutcome:
         try:
@@ -56,6 +56,6 @@ class Submitter:
         except TooLate as error:
             return RejectedTemporarily(reason=str(error))
         except UNEXPECTED as error:
-            reason, note = unexpected(job, error)
-            self._broker.tell(note)
+            reason, note = describe_unexpected(job, error)
+            self._broker.send_event(note)
             return SubmitUncertain(reason=reason)

@@ -5,24 +5,22 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from batchveo.core.destination import BucketUrl, Destination
+from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, Scope, Stop
-from batchveo.core.sidecar_location import BESIDE, Sidecars
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.certificates import explain_distrust
-from batchveo.provider.http_errors import describe_exception
+from batchveo.provider.http_errors import describe_exception, explain_distrust
+from batchveo.provider.http_messages import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.url_guard import UrlRefused
-from batchveo.storage.base import DownloadFailed, Shelf, Spot, Taking
-from batchveo.storage.block_writer import Disk, in_thread
-from batchveo.storage.bucket import BucketShelf
-from batchveo.storage.disk_errors import NAME_ERRORS
-from batchveo.storage.local import FolderShelf
+from batchveo.storage.base import Disk, DownloadFailed, Storage, VideoTarget, VideoWriter, in_thread
+from batchveo.storage.bucket import BucketStorage
+from batchveo.storage.file_system import NAME_ERRORS
+from batchveo.storage.local import FolderStorage
 from batchveo.storage.mp4 import NotAnMp4
-from batchveo.storage.objects import Faint, objects
+from batchveo.storage.object_errors import StoreUnavailable
+from batchveo.storage.objects import open_objects
 
 LARGEST_VIDEO = 512 * 1024**2
 """Bytes; what is announced to be larger is not a video of ours: eight seconds take some 30 MB."""
@@ -47,14 +45,16 @@ class Untrusted(Exception):
     """The certificate of a video's host is not trusted."""
 
 
-def shelf_of(output: Destination, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE) -> Shelf:
-    """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
+def open_storage(
+    output: Destination, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE
+) -> Storage:
+    """The place for videos that ``output`` names; raises ``UsageError`` if its extra is missing.
 
-    ``writer``, ``sidecars``: see ``VideoFile.plan``.
+    ``writer``, ``sidecars``: see ``VideoFile``.
     """
     if isinstance(output, BucketUrl):
-        return BucketShelf(objects(output), disk)
-    return FolderShelf(output.absolute(), disk, writer=writer, sidecars=sidecars)
+        return BucketStorage(open_objects(output), disk)
+    return FolderStorage(output.absolute(), disk, writer=writer, sidecars=sidecars)
 
 
 def largest_body(job: Job) -> int:
@@ -76,15 +76,15 @@ class VideoFetcher:
     def __init__(
         self,
         videos: VideoClient,
-        output: Destination | Shelf,
+        output: Destination | Storage,
         *,
         disk: Disk = in_thread,
         writer: str = "",
         sidecars: Sidecars = BESIDE,
     ) -> None:
         self._videos = videos
-        self._shelf = (
-            shelf_of(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Destination) else output
+        self._storage = (
+            open_storage(output, disk, writer=writer, sidecars=sidecars) if isinstance(output, Destination) else output
         )
         self._partial: dict[int, Partial] = {}
 
@@ -94,27 +94,27 @@ class VideoFetcher:
         One that a run left whole just before it died is recognised and not fetched again.
         """
         try:
-            spot = await self._shelf.plan(job)
-            return await spot.found() or await self._download(job, spot)
+            target = await self._storage.choose_target(job)
+            return await target.find_video() or await self._download(job, target)
         except DownloadFailed as failed:
             return failed.trouble
         except Untrusted as error:
             return Blocked(stop=Stop.CERTIFICATE, reason=str(error))
         except NotAnMp4 as error:
             return DownloadError(reason=str(error), tries=CONTENT_TRIES)
-        except Faint as error:
+        except StoreUnavailable as error:
             return DownloadError(reason=f"the bucket does not take it for now: {error.strerror}")
         except OSError as error:
             reason = f"cannot write the video of {job.name!r}: {error}"
-            if self._shelf.scope_of(error, job) is Scope.DISK:
+            if self._storage.scope_of(error, job) is Scope.DISK:
                 return DiskRefused(reason=reason)
-            if error.errno in NAME_ERRORS and self._shelf.use_plain_name(job):
+            if error.errno in NAME_ERRORS and self._storage.use_plain_name(job):
                 return await self.fetch(job)
             return DownloadError(reason=reason, tries=ONE_FILE_TRIES)
 
-    async def _download(self, job: Job, spot: Spot) -> Downloaded:
+    async def _download(self, job: Job, target: VideoTarget) -> Downloaded:
         try:
-            return await self._stream(job, spot)
+            return await self._stream(job, target)
         except UrlRefused as error:
             raise DownloadFailed(DownloadError(reason=str(error), stale_url=True, tries=REFUSED_TRIES)) from None
         except TooLong as error:
@@ -126,40 +126,40 @@ class VideoFetcher:
                 raise Untrusted(describe_exception(error)) from None
             raise DownloadFailed(DownloadError(reason=describe_exception(error))) from None
 
-    async def _stream(self, job: Job, spot: Spot) -> Downloaded:
-        """Read the body to its spot; where an earlier try broke off, only what is missing of it."""
+    async def _stream(self, job: Job, target: VideoTarget) -> Downloaded:
+        """Write the body to its target; after a broken try, only the missing rest of it."""
         rest = self._partial.pop(job.seq, None)
-        if rest is not None and not await spot.holds(rest.size, rest.digest):
+        if rest is not None and not await target.has_part(rest.size, rest.digest):
             rest = None
-        async with self._videos.open(job.video_url or "", rest.headers() if rest else None) as response:
+        async with self._videos.open(job.video_url or "", rest.make_headers() if rest else None) as response:
             body = read_head(response, rest)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
-            async with spot.taking(body.start, body.digest) as taking:
+            async with target.open_writer(body.start, body.digest) as writer:
                 try:
-                    await self._gather(job, response, body, taking)
-                    return await taking.finish()
+                    await self._gather(job, response, body, writer)
+                    return await writer.finish_video()
                 except (TooLong, NotAnMp4, DownloadFailed, OSError):
-                    await taking.discard()  # a full disk has need of the room
+                    await writer.discard_part()  # a full disk needs the room
                     raise
 
-    async def _gather(self, job: Job, response: httpx.Response, body: Body, taking: Taking) -> None:
+    async def _gather(self, job: Job, response: httpx.Response, body: Body, writer: VideoWriter) -> None:
         """Take the body. What came before a connection broke is kept for the next try."""
         flow = StallDetector(anyio.current_time(), total=body.total)
         most = LARGEST_VIDEO if body.total is not None else largest_body(job)
 
         async def take(piece: bytes) -> None:
             flow.add(len(piece), anyio.current_time())
-            await taking.add(piece)
+            await writer.write(piece)
 
         try:
             await read_body(response.stream, take, most=most - body.start)
-            check_length(taking.size, body)
+            check_length(writer.size, body)
         except TooLong:
             raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None
         except (httpx.HTTPError, Stalled):
-            await taking.keep()
-            self._remember(job, body, taking.size)
+            await writer.keep_part()
+            self._remember(job, body, writer.size)
             raise
 
     def _remember(self, job: Job, body: Body, size: int) -> None:

@@ -4,38 +4,211 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
+from batchveo.core.job_row import ENDS
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
-from batchveo.manifest.formats.csv_columns import ColumnMapper
-from batchveo.manifest.formats.csv_header import Header, header_of
-from batchveo.manifest.problems import Fault
+from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.read_options import META, Extra, ReadOptions
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
+from batchveo.manifest.synonyms import means, suggest_key
 
+_FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
+_NOT_IN_CELLS = {
+    "matrix": Fault("rows cannot hold a matrix", "write the jobs out, or use YAML"),
+    "rows_file": Fault("rows cannot name other rows", "use YAML for rows_file"),
+    "meta": Fault("one column for each value, please", "call it meta.KEY"),
+}
+_NAMED = 12
+NameCheck = Callable[[str], tuple[str, ...] | Fault]
+"""Maps the name of a column to the fields it fills (none: it is ignored), or to what is wrong with it."""
 _DELIMITERS = ",;\t"
 _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECASE)
-"""The first line by which a spreadsheet tells another what separates the cells."""
+"""The first line in which a spreadsheet names the separator of cells."""
+
+
+class ColumnMapper:
+    """Tells what each column of a header is, by its own name and by what ``options`` say."""
+
+    def __init__(self, options: ReadOptions, *, any_model: bool) -> None:
+        self._options = options
+        self._any_model = any_model
+        self._fields_of: dict[str, list[str]] = {}
+        for name, column in options.renames.items():
+            self._fields_of.setdefault(column.strip(), []).append(name)
+
+    def fields_of(self, column: str) -> tuple[str, ...] | Fault:
+        """The fields that a column fills; none if it is to be ignored."""
+        if column in self._fields_of:
+            return tuple(self._fields_of[column])
+        if is_meta(column):
+            return (META + column[len(META) :].strip(),)
+        known = _FIELDS.get(column.casefold())
+        if known in self._options.renames:  # another column fills that field
+            return self._place_extra(
+                column, Fault(f"{known} is filled by another column (--map)", _suggest_extra(column))
+            )
+        if known in _NOT_IN_CELLS:
+            fault = _NOT_IN_CELLS[known]
+            return self._place_extra(column, Fault(fault.message, fault.suggestion, field=column))
+        if known is not None:
+            return (known,)
+        if self._any_model and self._options.extra is Extra.ERROR:
+            return (column,)
+        right = suggest_key(column, [*PARAMETERS, *JOB_KEYS], column=True)
+        return self._place_extra(column, Fault("no model takes such a parameter", right, field=column))
+
+    def _place_extra(self, column: str, fault: Fault) -> tuple[str, ...] | Fault:
+        match self._options.extra:
+            case Extra.META:
+                return (META + column,)
+            case Extra.IGNORE:
+                return ()
+            case Extra.ERROR:
+                fault.field = column
+                return fault
+
+    def find_absent(self, names: Collection[str], line: int | None) -> Iterator[Fault]:
+        """A fault for each column that ``--map`` names and the file has not."""
+        for column in self._fields_of:
+            if column not in names:
+                yield refuse_column(column, self._fields_of[column][0], names, line)
+
+
+def is_meta(column: str) -> bool:
+    """Whether a column is one that is carried along: ``meta.KEY``, in any case."""
+    return column[: len(META)].lower() == META and bool(column[len(META) :].strip())
+
+
+def refuse_column(column: str, field: str, names: Iterable[str], line: int | None) -> Fault:
+    """What to say of a column that ``--map`` names and that is not there."""
+    there = [shown_bare(name, 40) for name in names if name]
+    more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+    listed = ", ".join(there[:_NAMED]) + more
+    return Fault(
+        f"--map {field}={shown_bare(column, 60)}: there is no such column",
+        f"the columns are {listed}" if listed else "the file has none",
+        line=line,
+        field=field,
+    )
+
+
+def _suggest_extra(column: str) -> str:
+    return f"--extra meta carries it along as meta.{shown_bare(column, 40)}, --extra ignore leaves it out"
+
+
+@dataclass(slots=True, kw_only=True)
+class Header:
+    """What the columns are: those whose cells are sent or read as keys, those carried along, those without a name.
+
+    ``faults`` are of the names; a column with a fault is in none of the lists.
+    """
+
+    line: int
+    width: int
+    names: list[str]
+    sent: list[tuple[int, str]] = field(default_factory=list)
+    carried: list[tuple[int, str]] = field(default_factory=list)
+    unnamed: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    _counted: int | None = None
+
+    def report_missing(self, required: Sequence[Sequence[str]]) -> Iterator[Fault]:
+        """A fault for each group that is absent, unless a column that is refused already was meant to be it."""
+        refused = [fault.field for fault in self.faults if fault.field]
+        for group in self.find_absent(required):
+            if not any(means(other, name) for other in refused for name in group):
+                yield Fault(
+                    f"the header has no column {' or '.join(group)}",
+                    _suggest_column(group[0]),
+                    line=self.line,
+                    field=group[0],
+                )
+
+    def check_unnamed(self, row: list[str], line: int) -> Iterator[Fault]:
+        """A fault for a column without a name whose cells are not empty, once a column.
+
+        The first column may count the rows, as a data frame's index does.
+        """
+        for column in self.unnamed.copy():
+            cell = row[column].strip()
+            if not cell or (column == 0 and self._counts_on(cell)):
+                continue
+            self.unnamed.remove(column)
+            yield Fault(
+                f"column {column + 1} has no name, and {shown(cell)} in line {line}",
+                "name it (meta.NAME carries it along), or take it out",
+                line=self.line,
+            )
+
+    def _counts_on(self, cell: str) -> bool:
+        expected = self._counted
+        if not (cell.isascii() and cell.isdigit()) or (expected is None and cell not in {"0", "1"}):
+            return False
+        if expected is not None and int(cell) != expected:
+            return False
+        self._counted = int(cell) + 1
+        return True
+
+    def find_absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """The groups of which there is no column."""
+        known = {name for _, name in self.sent}
+        return [group for group in required if not known & {*group}]
+
+
+def read_header(names: Sequence[str], check: NameCheck, line: int) -> Header:
+    """The header that these cells are."""
+    header = Header(line=line, width=len(names), names=[name.strip(ENDS) for name in names])
+    first: dict[str, int] = {}
+    for column, name in enumerate(header.names):
+        if not name:
+            header.unnamed.append(column)
+            continue
+        found = check(name)
+        for filled in [found] if isinstance(found, Fault) else found:
+            fault = _add_column(header, column, filled, first)
+            if fault is not None:
+                fault.line, fault.field = line, fault.field or name
+                header.faults.append(fault)
+    return header
+
+
+def _add_column(header: Header, column: int, found: str | Fault, first: dict[str, int]) -> Fault | None:
+    """Let a column fill a field; the fault if it cannot."""
+    if isinstance(found, Fault):
+        return found
+    if found in first:
+        where = f"appears twice, in column {first[found] + 1} and in column {column + 1}"
+        return Fault(f"the column {where}", "take one of them out")
+    first[found] = column
+    if found.startswith(META):
+        header.carried.append((column, found.removeprefix(META)))
+    else:
+        header.sent.append((column, found))
+    return None
+
+
+def _suggest_column(name: str) -> str:
+    return "add it; --set model=NAME gives one to every job" if name == "model" else "add it"
 
 
 def read_csv(
-    stream: BinaryIO,
-    columns: ColumnMapper,
-    *,
-    required: Sequence[Sequence[str]] = (),
-    delimiter: str | None = None,
+    stream: BinaryIO, columns: ColumnMapper, *, required: Sequence[Sequence[str]] = (), delimiter: str | None = None
 ) -> Iterator[Entry | Fault]:
-    """An entry for each row that is not blank; a ``Fault`` stands for what cannot be read.
+    """An entry for each row that is not blank; a ``Fault`` for what cannot be read.
 
-    Without a ``delimiter`` the one that stands most often in the header is taken. A column that is wrong is
-    reported once and left out of every row. Where all of a ``required`` group are absent something stands in, so
-    that the rest can be checked; but without a model, on which the others depend, no row is read.
+    Without a ``delimiter`` the most frequent one of the header is taken. A column that is wrong is reported once
+    and left out of every row. If all of a ``required`` group are absent, a text replaces them, so that the rest can
+    be checked; but without a model, on which the others depend, no row is read.
     """
     try:
         rows = numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
-        header = header_of(names, columns.fields_of, line)
+        header = read_header(names, columns.fields_of, line)
         header.faults += columns.find_absent(header.names, line) if names else ()
         yield from header.faults
         if names:
@@ -69,7 +242,7 @@ def _read_entries(
 
 
 def without_edge(row: list[str], width: int) -> bool:
-    """Cut off the empty cells that a spreadsheet writes beyond its last column; false where one is not empty."""
+    """Cut off the empty cells that a spreadsheet writes beyond its last column; false if one is not empty."""
     if len(row) < width or any(cell.strip() for cell in row[width:]):
         return False
     del row[width:]
@@ -83,7 +256,7 @@ def wrong_width(row: list[str], width: int, line: int) -> Fault:
 
 
 def numbered_rows(stream: BinaryIO, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not blank, with the line it begins on; raises ``Fault`` where it is not CSV."""
+    """Every row that is not blank, with the line it begins on; raises ``Fault`` if it is not CSV."""
     csv.field_size_limit(text.LINE_LIMIT)  # of the whole process: the module knows no other way
     lines = text.read_lines(stream)
     skipped, first = _skip_blank(lines, 0)

@@ -64,7 +64,7 @@ def _decode_block(block: bytes, first: int) -> tuple[str, Fault | None]:
 
 
 class Comment(NamedTuple):
-    """A comment, and how it stands to the last character before it.
+    """A comment, and its distance from the last character before it.
 
     ``lines`` counts the line breaks between the two, ``gap`` the blanks if there is no break; ``column`` is
     that of the ``#`` if there is one, from 0.
@@ -86,18 +86,18 @@ class Comments:
         self._found: deque[tuple[int, Comment]] = deque()
         self._at = 0
         self._ink = 0  # after the last character that is not white
-        self._line = 0  # where the current line begins
+        self._line = 0  # the place at which the current line begins
         self._breaks = 0  # line breaks since the ink
 
-    def feed(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Take the next piece of the file; it must not end in ``#`` unless the file does."""
         place = text.find("#")
         while place >= 0:
-            self._look(text, place)
+            self._note_comment(text, place)
             place = text.find("#", place + 1)
         self._advance(text)
 
-    def after(self, place: int) -> Comment | None:
+    def find_after(self, place: int) -> Comment | None:
         """The comment that follows a scalar that ends there; those before it are forgotten."""
         found = self._found
         while found and found[0][0] < place:
@@ -107,7 +107,7 @@ class Comments:
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def _look(self, text: str, place: int) -> None:
+    def _note_comment(self, text: str, place: int) -> None:
         start = place
         while start > 0 and text[start - 1] in _WHITE:
             start -= 1
@@ -149,7 +149,7 @@ class YamlText:
     """A stream for the YAML parser: text checked on the way, and bounded between two ``item_done``.
 
     With ``json``, surrogate pairs written as two escapes, which YAML does not know, become the
-    character they stand for.
+    character that they mean.
     """
 
     def __init__(self, stream: BinaryIO, *, json: bool = False) -> None:
@@ -169,7 +169,7 @@ class YamlText:
         """The next piece of text, of about ``size`` characters; empty at the end."""
         while raw := self._read_piece(size):
             if text := self._whole_escapes(self._decode_block(raw)):
-                return text if self._json else self._commented(text, size)
+                return text if self._json else self._note_comments(text, size)
         rest, self._held = self._held + self._decode_block(b""), ""
         return rest
 
@@ -180,11 +180,11 @@ class YamlText:
             raise FatalFault(f"one job takes more than {ITEM_LIMIT >> 20} MiB", line=self._line)
         return raw
 
-    def _commented(self, text: str, size: int) -> str:
-        """The text, with its comments noted, and more of it where it ends before a comment tells what it is."""
+    def _note_comments(self, text: str, size: int) -> str:
+        """The text with its comments noted, and more of it if it ends just after a ``#``."""
         while text.endswith((" #", "\t#")) and (raw := self._read_piece(size)):
             text += self._decode_block(raw)
-        self.comments.feed(text)
+        self.comments.add_text(text)
         return text
 
     def _decode_block(self, raw: bytes) -> str:
@@ -203,7 +203,7 @@ class YamlText:
         return text
 
     def _whole_escapes(self, text: str) -> str:
-        """The text up to an escape that may go on in the next piece, with surrogate pairs joined."""
+        """The text up to an escape that the next piece may continue, with surrogate pairs joined."""
         if not self._json:
             return text
         text = self._held + text

@@ -18,7 +18,7 @@ NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
 
 ANCHORED_LIMIT = 1_000_000
-"""How many values may stand under anchors in one file; those are kept."""
+"""How many values one file may have under anchors; those are kept."""
 
 _DASH = 2
 """The columns that the dash of a list's item takes."""
@@ -44,8 +44,8 @@ _BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")
 class Composer:
     """Takes events one by one and builds values from them; no objects, only the core schema's values.
 
-    With the ``comments`` of the file, texts that one of them cuts short are told; ``faults`` has what is wrong in
-    the value that is being built.
+    With the ``comments`` of the file, texts that one of them cuts short are reported; ``faults`` has what is wrong
+    in the value that is being built.
     """
 
     def __init__(self, events: Iterator[yaml.Event], comments: Comments | None = None) -> None:
@@ -58,7 +58,7 @@ class Composer:
         self._lonely_anchors: dict[str, tuple[int, str]] = {}
         self.faults: list[Fault] = []
 
-    def next(self) -> yaml.Event:
+    def next_event(self) -> yaml.Event:
         """The next event, counted for the depth."""
         event = next(self._events)
         if isinstance(event, yaml.CollectionStartEvent):
@@ -69,10 +69,10 @@ class Composer:
             self._depth -= 1
         return event
 
-    def value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
+    def read_value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
         """The value that begins with this event, and what is wrong in it.
 
-        After a fault that breaks it off the rest of the value is skipped, and the fault stands for it.
+        After a fault that breaks it off the rest of the value is skipped, and the fault takes its place.
         """
         outside = self._depth - isinstance(start, yaml.CollectionStartEvent)
         self._nodes = 0
@@ -86,7 +86,7 @@ class Composer:
             value = fault
             self.faults.append(fault)
         while self._depth > outside:
-            self.next()
+            self.next_event()
         faults, self.faults = self.faults, []
         return value, faults
 
@@ -96,7 +96,7 @@ class Composer:
             right = f"put the text in quotes: {shown(f'&{anchor} {text}')}"
             yield Fault(f"&{shown_bare(anchor)} is an anchor here that nothing refers to", right, line=line)
 
-    def key(self, event: yaml.Event) -> str:
+    def read_key(self, event: yaml.Event) -> str:
         """The key of a mapping, always text. Raises ``Fault``."""
         self._count_nodes(1, event)
         if isinstance(event, yaml.AliasEvent):
@@ -131,53 +131,53 @@ class Composer:
 
     def _compose_list(self, depth: int, key: str) -> list[object]:
         values = []
-        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self.next_event(), yaml.SequenceEndEvent):
             values.append(value := self._compose_node(event, depth + 1, key))
             if self._comments:
-                self._check_comment(event, value, key, _column_of(event) - _DASH)
+                self._check_comment(event, value, key, _mark_start(event).column - _DASH)
         return values
 
     def _compose_table(self, depth: int, *, in_braces: bool) -> Table | str:
         table = Table()
         merged: list[Table] = []
         previous, lone = "", False
-        while not isinstance(event := self.next(), yaml.MappingEndEvent):
+        while not isinstance(event := self.next_event(), yaml.MappingEndEvent):
             if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
                 merged += self._merge_tables(event, depth)
                 continue
-            key, line = self.key(event), line_of(event)
-            start = self.next()
+            key, line = self.read_key(event), line_of(event)
+            start = self.next_event()
             if in_braces and _is_lone(event, start):
-                if previous or not lone:  # what a comma cuts once is told once
+                if previous or not lone:  # what a comma cuts once is reported once
                     self.faults.append(_refuse_lone(key, previous, line))
                 previous, lone = "", True
                 continue
             value = self._compose_node(start, depth + 1, key)
             if self._comments:
-                self._check_comment(start, value, key, _column_of(event))
+                self._check_comment(start, value, key, _mark_start(event).column)
             if key in table:
-                self.faults.append(twice(key, table.lines[key], line))
+                self.faults.append(refuse_twice(key, table.lines[key], line))
             else:
                 table[key], table.lines[key] = value, line
             previous = key
         for other in merged:
             for key in other.keys() - table.keys():
                 table[key], table.lines[key] = other[key], other.lines[key]
-        # {animal} without quotes: a text stands in, so that nobody complains of a mapping in its place
+        # {animal} without quotes: a text replaces it, so that no mapping is reported in its place
         return "…" if lone and depth and not table else table
 
     def _check_comment(self, event: yaml.Event, value: object, key: str, column: int) -> None:
         if self._comments is None or not isinstance(event, yaml.ScalarEvent):
             return
-        comment = self._comments.after(_end_of(event))
+        comment = self._comments.find_after(_mark_end(event).index)
         if comment is None or event.style or not isinstance(value, str):
             return
         if fault := _refuse_cut(value, key, column, comment):
-            fault.line, fault.field = _last_line_of(event) + comment.lines, key
+            fault.line, fault.field = _mark_end(event).line + 1 + comment.lines, key
             self.faults.append(fault)
 
     def _merge_tables(self, event: yaml.Event, depth: int) -> list[Table]:
-        value = self._compose_node(self.next(), depth + 1)
+        value = self._compose_node(self.next_event(), depth + 1)
         values = value if isinstance(value, list) else [value]
         tables = [table for table in values if isinstance(table, Table)]
         if len(tables) != len(values):
@@ -196,7 +196,7 @@ class Composer:
     def _keep_anchor(self, anchor: str, event: yaml.Event, value: object, size: int) -> None:
         self._anchored += size
         if self._anchored > ANCHORED_LIMIT:
-            raise Fault(f"more than {ANCHORED_LIMIT:,} values stand under anchors", line=line_of(event))
+            raise Fault(f"more than {ANCHORED_LIMIT:,} values are under anchors", line=line_of(event))
         self._anchors[anchor] = (value, size)
         if isinstance(event, yaml.ScalarEvent) and not event.style and (" " in event.value or not event.value):
             self._lonely_anchors[anchor] = (line_of(event), event.value)
@@ -207,9 +207,9 @@ class Composer:
             raise Fault(f"one job holds more than {NODE_LIMIT:,} values, aliases expanded", line=line_of(event))
 
 
-def twice(key: str, first: int, line: int) -> Fault:
-    """What to say of a key that stands twice in one mapping."""
-    where = f"stands twice, in line {first} and in line {line}"
+def refuse_twice(key: str, first: int, line: int) -> Fault:
+    """The fault of a key that one mapping has twice."""
+    where = f"appears twice, in line {first} and in line {line}"
     return Fault(where, "keep one of them", line=line, field=key)
 
 
@@ -232,10 +232,10 @@ def _resolve_scalar(event: yaml.ScalarEvent) -> object:
 
 
 def _is_lone(key: yaml.Event, value: yaml.Event) -> bool:
-    """Whether a key in braces stands without a colon: its empty value has no place of its own."""
+    """Whether a key in braces has no colon: its empty value has no place of its own."""
     if not isinstance(value, yaml.ScalarEvent) or value.value or value.anchor or not value.implicit[0]:
         return False
-    return _start_of(value) == _end_of(key) or " " in getattr(key, "value", "")
+    return _mark_start(value).index == _mark_end(key).index or " " in getattr(key, "value", "")
 
 
 def _refuse_lone(key: str, previous: str, line: int) -> Fault:
@@ -269,25 +269,13 @@ def _may_go_on(key: str, column: int, comment: Comment) -> bool:
 
 
 def line_of(event: yaml.Event) -> int:
-    """The line an event begins on, from 1."""
-    return event.start_mark.line + 1 if event.start_mark else 1
+    """The line that an event begins on, from 1."""
+    return _mark_start(event).line + 1
 
 
-def _last_line_of(event: yaml.Event) -> int:
-    """The line an event ends on, from 1."""
-    return event.end_mark.line + 1 if event.end_mark else 1
+def _mark_start(event: yaml.Event) -> yaml.Mark:
+    return cast("yaml.Mark", event.start_mark)  # the parser marks every event
 
 
-def _column_of(event: yaml.Event) -> int:
-    """The column an event begins in, from 0."""
-    return event.start_mark.column if event.start_mark else 0
-
-
-def _start_of(event: yaml.Event) -> int:
-    """How many characters of the file stand before an event."""
-    return event.start_mark.index if event.start_mark else 0
-
-
-def _end_of(event: yaml.Event) -> int:
-    """How many characters of the file stand before the end of an event."""
-    return event.end_mark.index if event.end_mark else 0
+def _mark_end(event: yaml.Event) -> yaml.Mark:
+    return cast("yaml.Mark", event.end_mark)

@@ -5,15 +5,15 @@ Of PyYAML only the parser is used: no objects are constructed, and memory does n
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any, BinaryIO, TypeVar, cast
 
 import yaml
 
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table
 from batchveo.manifest.formats.text import YamlText
-from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, twice
+from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, refuse_twice
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint
@@ -21,26 +21,28 @@ from batchveo.manifest.synonyms import key_hint
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PIECE = 1024 * 1024
 
+T = TypeVar("T")
+
 
 def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]:
-    """The defaults of a manifest, wherever they stand, and its other items in their order.
+    """The defaults of a manifest first, wherever they are in it, then its other items in their order.
 
-    A ``Fault`` stands for something that cannot be read. What follows a fault of one job is still read; after
+    A ``Fault`` comes in place of what cannot be read. What follows a fault of one job is still read; after
     a fault of the syntax there is nothing more.
     """
     defaults = _find_defaults(stream, json=json)
     if defaults is not None:
         yield defaults
-    for item in _read_items(stream, json=json):
+    for item in read_document(stream, _read_items, json=json):
         if not isinstance(item, Defaults):
             yield item
 
 
 def _find_defaults(stream: BinaryIO, *, json: bool) -> Defaults | None:
-    """The defaults, looked for in a reading of its own only where the word stands in the file at all."""
+    """The defaults; a reading of its own looks for them only if the file holds the word at all."""
     found = None
     if _mentions_word(stream, b"defaults"):
-        with closing(_read_items(stream, json=json)) as items:
+        with closing(read_document(stream, _read_items, json=json)) as items:
             found = next((item for item in items if isinstance(item, Defaults)), None)
     stream.seek(0)
     return found
@@ -56,25 +58,26 @@ def _mentions_word(stream: BinaryIO, word: bytes) -> bool:
     return found
 
 
-@contextmanager
-def open_composer(stream: BinaryIO, *, json: bool) -> Iterator[tuple[Composer, YamlText]]:
-    """The values of a YAML or JSON document, to be taken one by one, and the text they are read from."""
+def read_document(
+    stream: BinaryIO, read: Callable[[Composer, YamlText], Iterator[T]], *, json: bool
+) -> Generator[T | Fault, None, None]:
+    """What ``read`` takes from the values of a YAML or JSON document; a ``Fault`` for what breaks it off."""
     text = YamlText(stream, json=json)
     events = cast("Generator[yaml.Event, None, None]", yaml.parse(cast("Any", text), Loader=_LOADER))
     with closing(events):
-        yield Composer(events, text.comments), text
-
-
-def _read_items(stream: BinaryIO, *, json: bool) -> Generator[Item | Fault, None, None]:
-    with open_composer(stream, json=json) as (nodes, text):
+        nodes = Composer(events, text.comments)
         try:
-            yield from _Document(nodes, text).items()
+            yield from read(nodes, text)
             yield from nodes.unused_anchors()
         except Fault as fault:
             yield fault
         except yaml.YAMLError as error:
             # what was noticed before in the same value is the cause more often than not
-            yield from nodes.faults or [syntax_fault(error, json=json)]
+            yield from nodes.faults or [_describe_syntax(error, json=json)]
+
+
+def _read_items(nodes: Composer, text: YamlText) -> Iterator[Item | Fault]:
+    return _Document(nodes, text).items()
 
 
 class _Document:
@@ -85,11 +88,11 @@ class _Document:
         self._text = text
 
     def items(self) -> Iterator[Item | Fault]:
-        """Everything the document holds; raises ``Fault`` where reading cannot go on."""
-        self._nodes.next()  # the start of the stream
-        if isinstance(self._nodes.next(), yaml.StreamEndEvent):
+        """Everything that the document holds. Raises ``Fault`` if it cannot be read further."""
+        self._nodes.next_event()  # the start of the stream
+        if isinstance(self._nodes.next_event(), yaml.StreamEndEvent):
             return
-        top = self._nodes.next()
+        top = self._nodes.next_event()
         if isinstance(top, yaml.SequenceStartEvent):
             refuse_tag(top, "seq")
             yield from self._read_jobs()
@@ -98,18 +101,18 @@ class _Document:
             yield from self._read_sections()
         elif not (isinstance(top, yaml.ScalarEvent) and not top.value):
             raise Fault("holds no mapping with jobs", "write jobs: and a list below it", line=line_of(top))
-        self._nodes.next()  # the end of the document
-        if not isinstance(more := self._nodes.next(), yaml.StreamEndEvent):
+        self._nodes.next_event()  # the end of the document
+        if not isinstance(more := self._nodes.next_event(), yaml.StreamEndEvent):
             raise Fault("holds a second document", "one manifest a file, without ---", line=line_of(more))
 
     def _read_sections(self) -> Iterator[Item | Fault]:
         seen: dict[str, int] = {}
-        while not isinstance(event := self._nodes.next(), yaml.MappingEndEvent):
-            key, line = self._nodes.key(event), line_of(event)
+        while not isinstance(event := self._nodes.next_event(), yaml.MappingEndEvent):
+            key, line = self._nodes.read_key(event), line_of(event)
             if key in seen:
-                raise twice(key, seen[key], line)
+                raise refuse_twice(key, seen[key], line)
             seen[key] = line
-            start = self._nodes.next()
+            start = self._nodes.next_event()
             if key == "jobs" and isinstance(start, yaml.SequenceStartEvent):
                 refuse_tag(start, "seq")
                 yield from self._read_jobs()
@@ -132,7 +135,7 @@ class _Document:
             yield Fault(f"must be a {noun}, not {shown(value)}", line=line, field=key)
 
     def _read_jobs(self) -> Iterator[Item | Fault]:
-        while not isinstance(event := self._nodes.next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self._nodes.next_event(), yaml.SequenceEndEvent):
             line = line_of(event)
             value, faults = self._compose_value(event)
             yield from faults
@@ -143,7 +146,7 @@ class _Document:
                 yield Fault(message, "write prompt: before it", line=line)
 
     def _compose_value(self, start: yaml.Event) -> tuple[object, list[Fault]]:
-        built = self._nodes.value(start)
+        built = self._nodes.read_value(start)
         self._text.item_done()
         return built
 
@@ -151,10 +154,10 @@ class _Document:
 def _hint_section(key: str) -> str:
     if key in {"prompt", "model", "name", "id", "matrix"}:
         return "a job goes below jobs:, with a dash before it"
-    return key_hint(key, SECTIONS) or f"at the top stand {', '.join(SECTIONS)}"
+    return key_hint(key, SECTIONS) or f"the top-level keys are {', '.join(SECTIONS)}"
 
 
-def syntax_fault(error: yaml.YAMLError, *, json: bool = False) -> Fault:
+def _describe_syntax(error: yaml.YAMLError, *, json: bool) -> Fault:
     """What the parser finds wrong, with its line and a way out."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]

@@ -1,1 +1,1 @@
-"""The endpoints: one function each, from the world and a call to the answer."""
+"""The endpoints: functions that take the state and a call, and return the answer."""

@@ -1,147 +1,155 @@
-"""The data of the charts, in one JSON object of bounded size."""
+"""The data of the charts, in one JSON object of bounded size: flow, money, generation times and timeline."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import inf
+from math import exp, inf, log
+from statistics import quantiles
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.web.charts.durations import durations
-from batchveo.web.charts.runs import Night, Stretch, all_of, buckets, nights, step_of
-from batchveo.web.charts.timeline import timeline
+from batchveo.web.charts.nights import Night, Stretch, choose_step, cut_buckets, group_nights, join_nights
+from batchveo.web.charts.timeline import LONGEST_NAME, make_timeline, shorten_name
 
 MOST_MOVES = 48_000
-"""Moves whose bars are drawn; of a night with more, one job in so many is shown."""
+"""Moves whose bars are drawn; of a night with more, a share of the jobs is shown."""
 MOST_RUNS = 400
 MOST_NIGHTS = 30
 MOST_STRETCHES = 40
-"""Bounds of what can be chosen, and of the pieces that "all" is drawn in; older ones are left out."""
+"""Bounds of the nights to choose from and of the pieces of "all"; older ones are left out."""
 EXACT_PEAK = 300_000
-"""Moves up to which the peak is looked for in each of them; beyond, only at the ends of the buckets."""
+"""Moves up to which the exact peak is computed; beyond, the peak is the higher end of each interval."""
 JUST_AFTER = 1e-3
-"""Seconds: the move that ends a run has the time of its end."""
+"""Seconds after the end of a run that still belong to it: the last move has the time of the end."""
 MICRO = 1e-6
+MOST_SECONDS = 20_000
+"""Generation times that are read for all models together: the latest ones."""
+MOST_MODELS = 12
+"""Models that are shown, those with the most videos first."""
+BINS = 36
+NARROWEST = 1.02
+"""The smallest ratio between the ends of a bin."""
+FAR = 3.0
+"""The axis ends at this multiple of ``p90``: a video fetched a day later would squeeze all others."""
 
 
-def charts(store: Store, *, now: float, night: str | None = None, most: int = MOST_MOVES) -> dict[str, object]:
-    """What the charts show of one night: ``night`` is its key, ``"all"``, or the latest where it is none of them.
+def make_charts(store: Store, *, now: float, night: str | None = None, most: int = MOST_MOVES) -> dict[str, object]:
+    """The charts of one night: ``night`` is its key or ``"all"``; any other value chooses the latest.
 
-    Times are seconds since the epoch, money is US dollars. ``nights`` are those that can be chosen, newest first
-    (``key, start, end, runs``). Where no run has moved a job yet, ``night`` is ``None`` and nothing else is
-    there. Otherwise: ``night`` (``key, start, end, runs, live, stretches``); ``step`` (seconds) and ``buckets``
-    (``[start, end]`` each), and by bucket ``flow`` and ``money``; ``durations`` (see ``spread``) and ``timeline``
-    (see ``bars``). With the stated bounds it is below a megabyte for a state of any size.
+    Times are seconds since the epoch, money is US dollars. ``nights`` are the nights to choose from, newest first
+    (``key, start, end, runs``). If no run has moved a job yet, ``night`` is ``None`` and the rest is missing.
+    Otherwise: ``night`` (``key, start, end, runs, live, stretches``); ``step`` (seconds) and ``buckets`` (``[start,
+    end]`` of each interval); ``flow`` and ``money`` by interval; ``durations`` (see ``measure_durations``) and
+    ``timeline`` (see ``make_timeline``). The bounds keep it below a megabyte for a database of any size.
     """
-    newest, standing = store.charts.count_standing()
-    known = _with_moves(store, nights(store.charts.list_run_spans(now=now, most=MOST_RUNS)), newest)[:MOST_NIGHTS]
-    chosen = _chosen(known, night)
-    told: dict[str, object] = {"now": now, "nights": [_choice(one) for one in known], "night": None}
+    newest, standing = store.charts.count_states()
+    spans = store.charts.list_run_spans(now=now, most=MOST_RUNS)
+    known = [night for night in group_nights(spans) if _has_moves(store, night, newest)][:MOST_NIGHTS]
+    chosen = _choose_night(known, night)
+    data: dict[str, object] = {"now": now, "nights": [_make_choice(one) for one in known], "night": None}
     if chosen is None:
-        return told
-    cut = buckets(chosen)
-    edges = [store.charts.find_event_before(when, newest=newest) for when in _edges(cut)]
-    flow, moves = _flow(store, edges, newest, standing)
+        return data
+    cut = cut_buckets(chosen)
+    edges = [store.charts.find_event_before(when, newest=newest) for when in _list_edges(cut)]
+    flow, moves = _make_flow(store, edges, newest, standing)
     return {
-        **told,
-        "night": {**_choice(chosen), "live": chosen.live, "stretches": _pairs(chosen.stretches)},
-        "step": step_of(chosen),
-        "buckets": _pairs(cut),
+        **data,
+        "night": {**_make_choice(chosen), "live": chosen.live, "stretches": _list_ends(chosen.stretches)},
+        "step": choose_step(chosen),
+        "buckets": _list_ends(cut),
         "flow": flow,
-        "money": _money(store, chosen, cut),
-        "durations": durations(store, chosen.start, chosen.end),
-        "timeline": timeline(store, chosen, edges[0], edges[-1], moves=moves, most=most),
+        "money": _make_money(store, chosen, cut),
+        "durations": measure_durations(store, chosen.start, chosen.end),
+        "timeline": make_timeline(store, chosen, edges[0], edges[-1], moves=moves, most=most),
     }
 
 
-def _with_moves(store: Store, found: Sequence[Night], newest: int) -> list[Night]:
-    """Those in which a job moved: a run that found everything done already is no night to look at."""
-
-    def moved(night: Night) -> bool:
-        before = store.charts.find_event_before(night.start, newest=newest)
-        return store.charts.find_event_before(night.end + JUST_AFTER, newest=newest) > before
-
-    return [night for night in found if moved(night)]
+def _has_moves(store: Store, night: Night, newest: int) -> bool:
+    # a run that found everything done has moved no job, and nothing to show
+    before, end = (store.charts.find_event_before(at, newest=newest) for at in (night.start, night.end + JUST_AFTER))
+    return end > before
 
 
-def _chosen(known: Sequence[Night], key: str | None) -> Night | None:
+def _choose_night(known: Sequence[Night], key: str | None) -> Night | None:
     if not known:
         return None
     if key == "all":
-        return all_of(known, most=MOST_STRETCHES)
+        return join_nights(known, most=MOST_STRETCHES)
     return next((night for night in known if night.key == key), known[0])
 
 
-def _choice(night: Night) -> dict[str, object]:
+def _make_choice(night: Night) -> dict[str, object]:
     return {"key": night.key, "start": night.start, "end": night.end, "runs": night.runs}
 
 
-def _pairs(stretches: Sequence[Stretch]) -> list[list[float]]:
+def _list_ends(stretches: Sequence[Stretch]) -> list[list[float]]:
     return [[stretch.start, stretch.end] for stretch in stretches]
 
 
-def _edges(cut: Sequence[Stretch]) -> list[float]:
-    """Where each bucket's records begin and end: without gaps, as people do things by hand between runs."""
+def _list_edges(cut: Sequence[Stretch]) -> list[float]:
+    """The ends of the intervals without gaps, since people move jobs by hand between runs too."""
     return [cut[0].start, *(bucket.end for bucket in cut[:-1]), cut[-1].end + JUST_AFTER]
 
 
-def _flow(
+def _make_flow(
     store: Store, edges: Sequence[int], newest: int, standing: Mapping[JobState, int]
 ) -> tuple[dict[str, object], int]:
-    """By bucket: videos finished, jobs failed, submits turned back; jobs under way at its end; the peak in it."""
+    """For each interval: videos finished, jobs failed, submits rejected, jobs in progress at its end and their peak."""
     counted = [store.charts.count_moves(after, upto) for after, upto in pairwise(edges)]
+    # the database has only the numbers of now: the moves since then lead back to those of the night
     later = store.charts.count_moves(edges[-1], newest)
     levels = {
-        state: _levels(counted, standing.get(state, 0) - _net(later, state), state)
+        state: _trace_levels(counted, standing.get(state, 0) - _count_net(later, state), state)
         for state in JobState
         if state.is_unsettled
     }
     moves = sum(sum(bucket.values()) for bucket in counted)
-    exact = moves <= EXACT_PEAK
+    exact, generating = moves <= EXACT_PEAK, levels[JobState.GENERATING]
     flow = {
-        "finished": [_into(bucket, JobState.SUCCEEDED) for bucket in counted],
-        "failed": [_into(bucket, JobState.FAILED) for bucket in counted],
+        "finished": [_count_into(bucket, JobState.SUCCEEDED) for bucket in counted],
+        "failed": [_count_into(bucket, JobState.FAILED) for bucket in counted],
         "turned_back": [bucket.get(("submitting", "pending"), 0) for bucket in counted],
         "exact_peak": exact,
-        "peak": _peaks(store, edges, levels[JobState.GENERATING]) if exact else _ends(levels[JobState.GENERATING]),
+        "peak": _measure_peaks(store, edges, generating) if exact else _bound_peaks(generating),
         **{state.value: ends[1:] for state, ends in levels.items()},
     }
     return flow, moves
 
 
-def _peaks(store: Store, edges: Sequence[int], levels: Sequence[int]) -> list[int]:
+def _measure_peaks(store: Store, edges: Sequence[int], levels: Sequence[int]) -> list[int]:
     rises = [store.charts.measure_rise(after, upto) for after, upto in pairwise(edges)]
     return [level + rise for level, rise in zip(levels, rises, strict=False)]
 
 
-def _ends(levels: Sequence[int]) -> list[int]:
+def _bound_peaks(levels: Sequence[int]) -> list[int]:
     return [max(pair) for pair in pairwise(levels)]
 
 
-def _into(moves: Mapping[tuple[str, str], int], state: JobState) -> int:
+def _count_into(moves: Mapping[tuple[str, str], int], state: JobState) -> int:
     return sum(number for (was, to), number in moves.items() if to == state.value != was)
 
 
-def _net(moves: Mapping[tuple[str, str], int], state: JobState) -> int:
-    """How many more jobs went into ``state`` than out of it."""
+def _count_net(moves: Mapping[tuple[str, str], int], state: JobState) -> int:
+    """Jobs that entered ``state`` less those that left it."""
     left = sum(number for (was, to), number in moves.items() if was == state.value != to)
-    return _into(moves, state) - left
+    return _count_into(moves, state) - left
 
 
-def _levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, state: JobState) -> list[int]:
-    """Jobs in ``state`` before the first bucket, then at the end of each, reckoned back from the last."""
+def _trace_levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, state: JobState) -> list[int]:
+    """Jobs in ``state`` before the first interval and at the end of each, computed back from the ``last`` number."""
     levels = [last]
-    for moves in reversed(counted):
-        levels.append(levels[-1] - _net(moves, state))
+    for moves in reversed(counted):  # what entered in an interval was not there before it
+        levels.append(levels[-1] - _count_net(moves, state))
     return levels[::-1]
 
 
-def _money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, object]:
-    """By bucket's end: US dollars charged and committed, over the state's whole life as the budget counts them."""
+def _make_money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, object]:
+    """US dollars charged and committed at the end of each interval, over all runs, as the budget counts them."""
     committed, spent = store.charts.read_money()
     models = store.charts.list_models()
-    edges = _edges(cut)
+    edges = _list_edges(cut)
     paid = [store.charts.sum_costs(models, since, until) for since, until in pairwise(edges)]
     later, _ = store.charts.sum_costs(models, edges[-1], inf)
     newest = store.charts.read_newest_attempt()
@@ -149,17 +157,68 @@ def _money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, obje
     reserved = [store.charts.sum_committed(after, upto) for after, upto in pairwise(begun)]
     after_it = store.charts.sum_committed(begun[-1], newest)
     return {
-        "spent": _running([micros for micros, _ in paid], spent - later),
-        "committed": _running(reserved, committed - after_it),
+        "spent": _accumulate([micros for micros, _ in paid], spent - later),
+        "committed": _accumulate(reserved, committed - after_it),
         "here": round(sum(micros for micros, _ in paid) * MICRO, 6),
         "unpriced": sum(unpriced for _, unpriced in paid),
         "budget": night.budget,
     }
 
 
-def _running(steps: Sequence[int], last: int) -> list[float]:
-    """Sums that end at ``last`` (millionths) and grow by ``steps``, in US dollars."""
+def _accumulate(steps: Sequence[int], last: int) -> list[float]:
+    """Running sums of ``steps`` (millionths of a US dollar) that end at ``last``, in US dollars."""
     sums = [last]
     for step in reversed(steps[1:]):
         sums.append(sums[-1] - step)
     return [round(total * MICRO, 6) for total in reversed(sums)]
+
+
+def measure_durations(store: Store, start: float, end: float) -> dict[str, object]:
+    """Seconds from submit to completion of the videos that completed between ``start`` and ``end``.
+
+    ``edges``: the ends of the bins, evenly spaced on a logarithmic axis. ``models``: for each model ``model``,
+    ``videos``, ``measured`` (the number of times that were read), ``median``, ``p10``, ``p90``, ``least``, ``most``,
+    ``beyond`` (the number beyond the last edge) and ``bins`` (the number in each). ``others``: the number of models
+    that are left out.
+    """
+    videos = {model: store.charts.count_completed(model, start, end) for model in store.charts.list_models()}
+    made = sorted((model for model in videos if videos[model]), key=lambda model: (-videos[model], model))
+    shown = made[:MOST_MODELS]
+    share = MOST_SECONDS // max(1, len(shown))
+    times = {model: _read_times(store, model, start, end, share) for model in shown}
+    edges = _find_edges([found for found in times.values() if found])
+    rows = [_make_duration_row(model, videos[model], times[model], edges) for model in shown if times[model]]
+    return {"edges": [round(edge, 3) for edge in edges], "models": rows, "others": len(made) - len(rows)}
+
+
+def _read_times(store: Store, model: str, start: float, end: float, most: int) -> list[float]:
+    found = store.queries.list_generation_seconds(model, since=start, until=end, most=most)
+    return sorted(seconds for seconds in found if seconds > 0)  # a clock that was set back measures nothing
+
+
+def _find_edges(times: Sequence[Sequence[float]]) -> list[float]:
+    """The ends of the bins for the sorted times of all models."""
+    if not times:
+        return []
+    reach = max(min(found[-1], _cut_tenths(found)[8] * FAR) for found in times)
+    low, high = log(min(found[0] for found in times) * 0.99), log(reach * 1.01)
+    width = max((high - low) / BINS, log(NARROWEST))
+    return [exp(low + width * number) for number in range(BINS + 1)]
+
+
+def _make_duration_row(model: str, videos: int, times: Sequence[float], edges: Sequence[float]) -> dict[str, object]:
+    """The figures of a model from its sorted ``times``."""
+    bins = [0] * BINS
+    for seconds in times:
+        if seconds < edges[-1]:
+            bins[bisect_right(edges, seconds) - 1] += 1
+    tenths = _cut_tenths(times)
+    figures = {"p10": tenths[0], "median": tenths[4], "p90": tenths[8], "least": times[0], "most": times[-1]}
+    rounded = {name: round(value, 2) for name, value in figures.items()}
+    counted = {"videos": videos, "measured": len(times), "beyond": len(times) - sum(bins)}
+    return {"model": shorten_name(model, LONGEST_NAME), **counted, **rounded, "bins": bins}
+
+
+def _cut_tenths(times: Sequence[float]) -> list[float]:
+    """The nine values that cut sorted ``times`` into ten parts."""
+    return quantiles(times, n=10, method="inclusive") if len(times) > 1 else [times[0]] * 9

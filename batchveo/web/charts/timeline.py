@@ -1,4 +1,4 @@
-"""The bars of the timeline: each job's time in each phase."""
+"""The timeline: a bar for each phase of each job."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from math import ceil
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.web.charts.runs import Night
+from batchveo.web.charts.nights import Night
 
 PHASES = ("submitting", "generating", "downloading", "in_doubt", "held")
-"""Phases in which a job has a bar; ``downloading`` includes the wait for a free place to do it."""
+"""Phases with a bar; ``downloading`` includes the wait for a free download slot."""
 MARKS = ("", "failed", "again", "trouble", "open")
-"""How a bar ended: as it should, by the job's failure, back to wait for its turn, with a fetch to be repeated,
-or not yet."""
+"""How a bar ended: as expected, by failure, by a return to pending, by a failed download, or not yet."""
 NAME_ROOM = 300_000
-"""Bytes for all names together, so that the whole stays small however long and foreign they are."""
+"""Bytes for all names together, so that the data stays small with names of any length and script."""
 LONGEST_NAME = 120
 
 _IN_DOUBT = JobState.IN_DOUBT.value
@@ -27,7 +26,7 @@ _ENDS = {JobState.FAILED.value: "failed", JobState.PENDING.value: "again"}
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Transition:
     """One move of a job."""
 
     at: float
@@ -37,7 +36,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A job was in ``phase`` from ``start`` to ``end``, seconds since the epoch; ``mark`` is how that ended."""
+    """A job was in ``phase`` from ``start`` to ``end`` (seconds since the epoch); ``mark`` is how the bar ended."""
 
     phase: str
     start: float
@@ -45,13 +44,13 @@ class Bar:
     mark: str = ""
 
 
-def bars(moves: Sequence[Moved], *, start: float, end: float) -> list[Bar]:
-    """One job's bars between ``start`` and ``end``; what began before is cut there."""
+def make_bars(moves: Sequence[Transition], *, start: float, end: float) -> list[Bar]:
+    """The bars of one job between ``start`` and ``end``; a bar that began before ``start`` is cut."""
     found: list[Bar] = []
     since, phase = start, moves[0].was
     for move in moves:
         if phase in PHASES:
-            found.append(Bar(phase, since, max(since, move.at), _mark(move)))
+            found.append(Bar(phase, since, max(since, move.at), _find_mark(move)))
         since = max(start, move.at)
         phase = "held" if move.was == move.to == _IN_DOUBT else move.to
     if phase in PHASES:
@@ -59,22 +58,22 @@ def bars(moves: Sequence[Moved], *, start: float, end: float) -> list[Bar]:
     return found
 
 
-def _mark(move: Moved) -> str:
+def _find_mark(move: Transition) -> str:
     if move.was == _DOWNLOADING and move.to != JobState.SUCCEEDED.value:
         return "trouble"
     return _ENDS.get(move.to, "")
 
 
-def timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, most: int) -> dict[str, object]:
-    """The bars of a night whose events are those after ``after`` up to ``upto``, ``moves`` of them.
+def make_timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, most: int) -> dict[str, object]:
+    """The bars of a night whose ``moves`` events have numbers above ``after`` up to ``upto``.
 
-    Where there are more than ``most``, one job in ``every`` is shown. Job by job: ``names``, ``models`` (an index
-    into ``model_names``) and ``bars`` (how many it has). Bar by bar: ``phase`` and ``mark`` (indices into
-    ``phases`` and ``marks``), ``start`` and ``length`` in tenths of a second, from the night's beginning.
+    With more events than ``most``, one job in ``every`` is shown. For each job: ``names``, ``models`` (an index into
+    ``model_names``) and ``bars`` (its number of bars). For each bar: ``phase`` and ``mark`` (indices into ``phases``
+    and ``marks``), ``start`` and ``length`` in tenths of a second, from the beginning of the night.
     """
     every = max(1, ceil(moves / most))
     rows = store.charts.list_moves_of_jobs(after, upto, every=every, most=most + most // 4)
-    drawn = {job: bars(of_job, start=night.start, end=night.end) for job, of_job in _by_job(rows)}
+    drawn = {job: make_bars(of_job, start=night.start, end=night.end) for job, of_job in _group_by_job(rows)}
     drawn = {job: found for job, found in drawn.items() if found}
     ordered = sorted(drawn, key=lambda job: drawn[job][0].start)
     names = store.charts.list_names(ordered)
@@ -83,9 +82,9 @@ def timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, m
     flat = [bar for job in ordered for bar in drawn[job]]
     return {
         "every": every,
-        "names": [shortened(names[job][0], room) for job in ordered],
+        "names": [shorten_name(names[job][0], room) for job in ordered],
         "models": [model_names.index(names[job][1]) for job in ordered],
-        "model_names": [shortened(name, LONGEST_NAME) for name in model_names],
+        "model_names": [shorten_name(name, LONGEST_NAME) for name in model_names],
         "bars": [len(drawn[job]) for job in ordered],
         "phases": PHASES,
         "marks": MARKS,
@@ -96,20 +95,20 @@ def timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, m
     }
 
 
-def _by_job(rows: Iterable[object]) -> Iterator[tuple[int, list[Moved]]]:
+def _group_by_job(rows: Iterable[object]) -> Iterator[tuple[int, list[Transition]]]:
     for job, group in groupby(rows, key=lambda row: row["job"]):  # type: ignore[index]
-        yield job, [Moved(row["at"], row["from_state"], row["to_state"]) for row in group]  # type: ignore[index]
+        yield job, [Transition(row["at"], row["from_state"], row["to_state"]) for row in group]  # type: ignore[index]
 
 
-def shortened(name: str, room: int) -> str:
-    """A name that takes at most ``room`` bytes as JSON, ellipsis included; of every name a letter."""
-    if _bytes(name) <= room:
+def shorten_name(name: str, room: int) -> str:
+    """Cut ``name`` to at most ``room`` bytes of JSON, with the ellipsis, but to no less than a letter."""
+    if _measure_json(name) <= room:
         return name
     short = name[:room]
-    while len(short) > 1 and _bytes(short) + 6 > room:
+    while len(short) > 1 and _measure_json(short) + 6 > room:
         short = short[: max(1, len(short) * 3 // 4)]
     return short.rstrip() + "…"
 
 
-def _bytes(text: str) -> int:
+def _measure_json(text: str) -> int:
     return len(json.dumps(text)) - 2

@@ -1,4 +1,4 @@
-// US dollars in words, rounded as `batchveo.amounts` does: to whole millionths first, then half a cent up.
+// US dollars in words, rounded as `batchveo.core.formatting` does: to whole millionths first, then half a cent up.
 const MICROS_OF_CENT = 10000;
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 

@@ -53,7 +53,7 @@ def test_bad_usage(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None
         (["--where-meta", "scene"], "key=value"),
         (["--format", "zip"], "videofolder"),
         (["--shard-clips", "0"], "above 0"),
-        (["--format", "webdataset", "--files", "move"], "nothing to move"),
+        (["--files", "move"], "--files move was removed"),
         (["--state", "missing.db"], "no state at"),
     ]
     for arguments, words in cases:

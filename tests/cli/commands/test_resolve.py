@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.cli import status_of
-from batchveo.cli.commands import resolve
+from batchveo.cli import run_command, status_of
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
 from batchveo.store import Store
@@ -108,8 +107,8 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         asked.append(question)
         return False
 
-    monkeypatch.setattr(resolve, "sys", Streams)
-    monkeypatch.setattr(resolve.click, "confirm", no)
+    monkeypatch.setattr(run_command, "sys", Streams)
+    monkeypatch.setattr(run_command.click, "confirm", no)
     before = states()
     assert status_of(["resolve", "--all", "--resubmit"]) == 130
     assert states() == before
@@ -126,9 +125,9 @@ def test_what_moved_meanwhile_is_left_alone(capsys: pytest.CaptureFixture[str]) 
     with Store("b.db") as store:
         doubts = list(store.jobs(S.IN_DOUBT))
         store.manual.resubmit_job(doubts[0], now=3.0)
-        assert len(manage.resolve(store, doubts, now=4.0, resubmit=True, skip_moved=True)) == 2
+        assert len(manage.resolve_jobs(store, doubts, now=4.0, resubmit=True, skip_moved=True)) == 2
         with pytest.raises(UsageError, match=r"look again with `batchveo status`"):
-            manage.resolve(store, doubts[:1], now=5.0, resubmit=True)
+            manage.resolve_jobs(store, doubts[:1], now=5.0, resubmit=True)
 
 
 def test_failed_and_cancelled_ones_are_retried_by_their_state() -> None:

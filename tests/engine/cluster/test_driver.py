@@ -12,22 +12,20 @@ from typing import Any
 import anyio
 import pytest
 
-from batchveo.core.cluster_settings import Cluster
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
 from batchveo.core.models import JobState
-from batchveo.core.settings import RunSettings
+from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
-from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
-from batchveo.engine.cluster.event_buffer import EventBuffer
-from batchveo.engine.cluster.shared_folder import check_marked
+from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, EventBatch
+from batchveo.engine.cluster.shared_folder import check_marker
 from batchveo.engine.result import RunResult
-from batchveo.engine.spec import RunSpec
+from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service
 from batchveo.sandbox import Settings
 from batchveo.store import Store
-from tests.helpers.fake_backend import FakeEngine
+from tests.helpers.fake_backend import FakeBackend
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -39,12 +37,12 @@ class ClusterNight(Night):
     """A night whose runs are spread over an engine in this process."""
 
     @asynccontextmanager
-    async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeEngine, Callable[[], Awaitable[RunResult]]]]:
+    async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeBackend, Callable[[], Awaitable[RunResult]]]]:
         """The engine of a run, and the run itself."""
         chosen = RunSettings(output=self.folder / "videos", **settings)
         chosen.output.mkdir(exist_ok=True)
         async with anyio.create_task_group() as tasks:
-            engine = FakeEngine(self.service, self.clock, tasks)
+            engine = FakeBackend(self.service, self.clock, tasks)
             with self.store() as store:
                 store.runs.acquire_lock()
                 number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
@@ -54,7 +52,7 @@ class ClusterNight(Night):
                 yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
             tasks.cancel_scope.cancel()
 
-    async def struck(self, strike: Callable[[FakeEngine], None], **settings: Any) -> RunResult:
+    async def struck(self, strike: Callable[[FakeBackend], None], **settings: Any) -> RunResult:
         """A run in whose middle ``strike`` is called."""
         result: list[RunResult] = []
         async with self.spread(settle=300.0, **settings) as (engine, execute), anyio.create_task_group() as tasks:
@@ -94,13 +92,13 @@ def night(tmp_path: Path) -> Callable[..., ClusterNight]:
 async def test_news_travels_in_bulk(night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch) -> None:
     """At most ten calls a second ask for it, however much happens."""
     asked: list[float] = []
-    news = CoordinatorActor.news
+    news = CoordinatorActor.read_events
 
-    async def counted(self: CoordinatorActor, edition: str, number: int) -> EventBuffer:
+    async def counted(self: CoordinatorActor, edition: str, number: int) -> EventBatch:
         asked.append(anyio.current_time())
         return await news(self, edition, number)
 
-    monkeypatch.setattr(CoordinatorActor, "news", counted)
+    monkeypatch.setattr(CoordinatorActor, "read_events", counted)
     n = night(generation_median=0.05)
     async with n.spread(concurrency=6, poll_interval=0.01) as (_, execute):
         await execute()
@@ -137,17 +135,17 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
     """By its silence; nobody else notices. Frozen here: its calls reach nobody any more."""
     n = night()
 
-    def freeze(engine: FakeEngine) -> None:
-        worker, head = engine.alive[0], engine.coordinators[0]
-        real = head.ask
+    def freeze(engine: FakeBackend) -> None:
+        worker, coordinator = engine.alive[0], engine.coordinators[0]
+        real = coordinator.call_method
 
-        async def ask(method: str, *arguments: Any) -> object:
-            if method == "answer" and arguments[0][0].worker == mute:
+        async def call_method(method: str, *arguments: Any) -> object:
+            if method == "answer_calls" and arguments[0][0].worker == mute:
                 await anyio.sleep_forever()
             return await real(method, *arguments)
 
-        mute = next(iter(head.object._coordinator._assignments._held))
-        head.ask = ask  # type: ignore[method-assign]
+        mute = next(iter(coordinator.object._coordinator._assignments._held))
+        coordinator.call_method = call_method  # type: ignore[method-assign]
         assert worker is not None
 
     assert (await n.struck(freeze)).exit_status == 0
@@ -159,17 +157,17 @@ async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Ca
     """The new one has never heard of it; both places of this run would be lost."""
     n = night()
 
-    def strike(engine: FakeEngine) -> None:
-        head, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._assignments._held)
-        real = head.ask
+    def strike(engine: FakeBackend) -> None:
+        coordinator, mute = engine.coordinators[0], set(engine.coordinators[0].object._coordinator._assignments._held)
+        real = coordinator.call_method
 
-        async def ask(method: str, *arguments: Any) -> object:
-            if method == "answer" and arguments[0][0].worker in mute:
+        async def call_method(method: str, *arguments: Any) -> object:
+            if method == "answer_calls" and arguments[0][0].worker in mute:
                 await anyio.sleep_forever()
             return await real(method, *arguments)
 
-        head.ask = ask  # type: ignore[method-assign]
-        head.kill(again=True)
+        coordinator.call_method = call_method  # type: ignore[method-assign]
+        coordinator.kill(again=True)
 
     assert (await n.struck(strike)).exit_status == 0
     assert n.said.count("is silent") == 2
@@ -190,7 +188,7 @@ async def test_a_frozen_coordinator_is_started_again(night: Callable[..., Cluste
     """The driver notices that it is silent."""
     n = night()
 
-    def freeze(engine: FakeEngine) -> None:
+    def freeze(engine: FakeBackend) -> None:
         engine.coordinators[0].frozen = True
 
     assert (await n.struck(freeze)).exit_status == 0
@@ -207,8 +205,8 @@ async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., 
         async def haunt() -> None:
             while True:
                 await anyio.sleep(5.0)
-                for head in engine.coordinators:
-                    head.kill(again=True)
+                for coordinator in engine.coordinators:
+                    coordinator.kill(again=True)
 
         tasks.start_soon(haunt)
         result = await execute()
@@ -253,7 +251,7 @@ async def test_the_loss_of_the_engine_ends_the_run(night: Callable[..., ClusterN
     """With status 3, whether the coordinator can still be told or not; the next run has the rest."""
     n = night()
 
-    def strike(engine: FakeEngine) -> None:
+    def strike(engine: FakeBackend) -> None:
         engine.coordinators[0].frozen = frozen
         engine.is_gone.set()
 
@@ -273,9 +271,9 @@ async def test_a_folder_that_is_not_shared_ends_the_run_before_anything_is_bough
         looks.append(True)
         if len(looks) == 2:
             marker.file.write_text("of somebody else")
-        check_marked(marker)
+        check_marker(marker)
 
-    monkeypatch.setattr("batchveo.engine.cluster.worker_actor.check_marked", elsewhere)
+    monkeypatch.setattr("batchveo.engine.cluster.worker_actor.check_marker", elsewhere)
     async with n.spread() as (engine, execute):
         with pytest.raises(DiskTrouble, match="does not see the folder"):
             await execute()
@@ -287,13 +285,13 @@ async def test_a_state_that_another_process_holds_is_refused(night: Callable[...
     """The lock goes from the driver to the coordinator; where somebody else took it, that one has it."""
     n = night()
     async with n.spread() as (engine, execute):
-        real = engine.coordinator
+        real = engine.start_coordinator
 
-        async def coordinator() -> Any:
+        async def start_coordinator() -> Any:
             other.runs.acquire_lock()
             return await real()
 
-        engine.coordinator = coordinator  # type: ignore[method-assign]
+        engine.start_coordinator = start_coordinator  # type: ignore[method-assign]
         with Store(n.state) as other, pytest.raises(StateLocked):
             await execute()
     assert not n.service.generations
@@ -315,7 +313,7 @@ async def test_a_signal_ends_a_run_whose_coordinator_answers_nobody(night: Calla
     """It is cut off; the state has all that counts."""
     n = night()
 
-    def freeze(engine: FakeEngine) -> None:
+    def freeze(engine: FakeBackend) -> None:
         engine.coordinators[0].frozen = True
         signal.raise_signal(signal.SIGTERM)
 
@@ -331,7 +329,7 @@ async def test_the_second_signal_ends_the_run_at_once(night: Callable[..., Clust
     """Submits under way are cut off, and looked up by the next run."""
     n = night(latency=20.0)
 
-    def twice(_: FakeEngine) -> None:
+    def twice(_: FakeBackend) -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
 

@@ -14,7 +14,7 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import Service, Settings, running
 from batchveo.sandbox.http_messages import Request, Response
 from tests.engine.cluster.conftest import Machines
-from tests.engine.cluster.test_ray import notes
+from tests.engine.cluster.test_ray_backend import notes
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 LIMITS = {"small": 2, "large": 6}

@@ -134,23 +134,23 @@ def test_the_rate_follows_from_the_concurrency() -> None:
 def test_a_fixed_interval_is_kept() -> None:
     """Whatever is known."""
     durations = Durations()
-    durations.guess("veo2", Expectation(median=90.0, sigma=0.3))
+    durations.set_guess("veo2", Expectation(median=90.0, sigma=0.3))
     schedule = PollSchedule(RunSettings(poll_interval=7.0), durations)
     job = make_job(model="veo2", submitted_at=100.0)
-    assert schedule.accepted(job, 100.0) == 107.0
-    assert schedule.unfinished(job, 190.0) == 197.0
-    assert schedule.unknown(job, 190.0) == 197.0
+    assert schedule.add_accepted(job, 100.0) == 107.0
+    assert schedule.plan_after_answer(job, 190.0) == 197.0
+    assert schedule.plan_after_error(job, 190.0) == 197.0
 
 
 def test_a_generation_that_ended_takes_no_share() -> None:
     """The gaps of those still in flight grow shorter."""
     schedule = PollSchedule(RunSettings(poll_rate=1.0), Durations())
     first, second = (make_job(seq=n, model="veo2", submitted_at=0.0) for n in (1, 2))
-    schedule.accepted(first, 0.0)
-    assert schedule.accepted(second, 0.0) == 2.0
-    schedule.ended(first)
-    schedule.ended(first)
-    assert schedule.unfinished(second, 2.0) == 3.0
+    schedule.add_accepted(first, 0.0)
+    assert schedule.add_accepted(second, 0.0) == 2.0
+    schedule.remove_job(first)
+    schedule.remove_job(first)
+    assert schedule.plan_after_answer(second, 2.0) == 3.0
 
 
 def test_a_notice_teaches_the_interval_between_two_polls() -> None:
@@ -158,8 +158,8 @@ def test_a_notice_teaches_the_interval_between_two_polls() -> None:
     durations = Durations()
     schedule = PollSchedule(RunSettings(), durations)
     job = make_job(model="veo2", submitted_at=1000.0)
-    schedule.unfinished(job, 1080.0)
-    schedule.completed(job, 1100.0)
-    expected = durations.expected("veo2")
+    schedule.plan_after_answer(job, 1080.0)
+    schedule.learn_duration(job, 1100.0)
+    expected = durations.find_expected("veo2")
     assert expected is not None
     assert expected.median == pytest.approx(90.0)

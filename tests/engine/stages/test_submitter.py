@@ -11,7 +11,7 @@ import pytest
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted
 from batchveo.engine.broker import Broker
-from batchveo.engine.per_key import PerKey
+from batchveo.engine.key_limits import PerKey
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.factories import make_job
@@ -26,7 +26,7 @@ class NoFiles:
     async def mark_sent(self, job: Job) -> None:
         self.marked.append(job)
 
-    async def input_file(self, sha256: str) -> tuple[str, bytes]:
+    async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         raise LookupError(sha256)
 
 

@@ -16,16 +16,17 @@ import anyio
 import httpx
 import pytest
 
+from batchveo.core.destination import BESIDE, NONE, Sidecars
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError, FetchOutcome
-from batchveo.core.sidecar_location import BESIDE, NONE, Sidecars
 from batchveo.engine.stages import video_fetcher as module
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import VideoClient
-from batchveo.provider.body import StallDetector
-from batchveo.storage import block_writer
-from batchveo.storage.block_writer import at_once
-from batchveo.storage.local_files import VideoFile, sidecar_path
+from batchveo.provider.http_messages import StallDetector
+from batchveo.storage import local
+from batchveo.storage.base import at_once
+from batchveo.storage.sidecar import sidecar_path
+from batchveo.storage.video_file import VideoFile
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE
 
@@ -365,7 +366,7 @@ async def test_links_are_not_followed(tmp_path: Path) -> None:
     assert isinstance(outcome, Downloaded)
     assert outcome.file != "a cat.mp4"
     job = make_job(JobState.DOWNLOADING, stem="b")
-    VideoFile.plan(out, job).part.symlink_to(victim)
+    VideoFile.choose(out, job).part.symlink_to(victim)
     outcome = await fetch(video, out, job)
     assert isinstance(outcome, Downloaded)
     assert outcome.file.startswith("video-")
@@ -432,7 +433,7 @@ async def test_a_small_video_goes_to_the_disk_once(tmp_path: Path) -> None:
 
 async def test_a_large_video_goes_to_the_disk_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that memory does not grow with it."""
-    monkeypatch.setattr(block_writer, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(local, "BLOCK_BYTES", 10)
     works: list[object] = []
 
     async def disk(work: Callable[[], T]) -> T:
@@ -498,7 +499,7 @@ async def test_of_two_who_fetch_one_video_the_first_to_finish_counts(tmp_path: P
 
 async def test_two_never_write_to_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that came first tries again; no file is put together from both."""
-    monkeypatch.setattr(block_writer, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(local, "BLOCK_BYTES", 50)
     first, second = Gated(WHOLE), Gated(ANOTHER)
     early, late = await both(tmp_path, first, second, [first, second])
     assert isinstance(early, DownloadError)

@@ -237,11 +237,11 @@ def test_odd_and_ambiguous_columns(tmp_path: Path) -> None:
     assert of(tmp_path, entry)[0].request["prompt"] == "7 q r r 9"
     for bad, said in [
         ("prompt: '{a.b} {index}'", "count of repeats"),
-        ("prompt: '{nope}'", "nothing fills the placeholder {nope}"),
-        ("prompt: '{a.b} {nope}'", "nothing fills the placeholder {nope}"),
+        ("prompt: '{nope}'", "unknown placeholder {nope}"),
+        ("prompt: '{a.b} {nope}'", "unknown placeholder {nope}"),
         ("prompt: '{index}', matrix: {index: [1]}", "cannot be the name"),
         ("prompt: 'A cat'", "no template uses a column"),
-        ("prompt: '{a.b}', prompts_file: x.txt", "stands beside prompts_file"),
+        ("prompt: '{a.b}', prompts_file: x.txt", "cannot be combined with prompts_file"),
     ]:
         (tmp_path / "m.yaml").write_text(f"- {{rows_file: t.csv, model: {T2V}, {bad}}}")
         assert said in " ".join(problem.message for problem in told(tmp_path / "m.yaml")), bad

@@ -195,12 +195,12 @@ def test_comments_do_not_depend_on_the_pieces(pieces: list[str], data: st.DataOb
     cuts = data.draw(st.sets(st.integers(1, max(1, len(whole)))))
     edges = [0, *sorted(cut for cut in cuts if cut < len(whole) and whole[cut - 1] != "#"), len(whole)]
     at_once, in_pieces = Comments(), Comments()
-    at_once.feed(whole)
+    at_once.add_text(whole)
     for start, end in pairwise(edges):
-        in_pieces.feed(whole[start:end])
+        in_pieces.add_text(whole[start:end])
 
     def places(comments: Comments) -> list[tuple[int, Comment]]:
-        told = ((place, comments.after(place)) for place in range(len(whole) + 1))
+        told = ((place, comments.find_after(place)) for place in range(len(whole) + 1))
         return [(place, comment._replace(text="")) for place, comment in told if comment is not None]
 
     assert places(at_once) == places(in_pieces)

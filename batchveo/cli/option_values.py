@@ -1,0 +1,131 @@
+"""Records from the options that several commands share: settings, service, manifests, messengers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from batchveo.core.destination import Sidecars
+from batchveo.core.errors import UsageError
+from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
+from batchveo.display.notification_channels import Messengers, read_urls
+from batchveo.manifest import Extra, ReadOptions, pairs_of
+from batchveo.operations.run_context import ManifestSources
+from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
+from batchveo.provider.service import Service, service
+
+PRESET = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+"""Where a value comes from that holds for every run, and not for this one alone."""
+
+
+def read_planned_settings(options: dict[str, Any]) -> RunSettings:
+    """The settings of a run that its plan needs, from the options that both commands have."""
+    return RunSettings(
+        output=options["output"],
+        concurrency=_read_concurrency(options),
+        rate=parse_rate(options["rate"]),
+        budget=options["budget"],
+        assume_price=options["assume_price"],
+    )
+
+
+def _read_concurrency(options: dict[str, Any]) -> int:
+    """The user's number; by default, if there are several keys, the sum of their limits."""
+    given: int | None = options["concurrency"]
+    # the limit of a key is the provider's, so more in flight would only earn refusals
+    if given is None and options["keys"] is not None:
+        from batchveo.provider.keys_file import read_keys
+
+        keys = read_keys(options["keys"], play=options["sandbox"])
+        return sum(key.concurrency or USUAL_CONCURRENCY for key in keys)
+    return USUAL_CONCURRENCY if given is None else given
+
+
+def read_settings(options: dict[str, Any]) -> RunSettings:
+    """The run's settings from the command's options."""
+    return replace(
+        read_planned_settings(options),
+        downloads=options["downloads"],
+        poll_interval=options["poll_interval"],
+        poll_rate=options["poll_rate"],
+        when_in_doubt=Doubt(options["when_in_doubt"]),
+        settle=options["settle"],
+        patience=options["patience"],
+        wait_for_credits=options["wait_for_credits"],
+        tries=options["tries"],
+        sidecars=Sidecars.named(options["sidecars"]),
+    )
+
+
+def find_chosen_settings(context: click.Context) -> ChosenSettings:
+    """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
+    source = {name: context.get_parameter_source(name) for name in SAVED_NAMES & context.params.keys()}
+    return ChosenSettings(
+        firmly=frozenset(name for name, origin in source.items() if origin is ParameterSource.COMMANDLINE),
+        otherwise=frozenset(name for name, origin in source.items() if origin in PRESET),
+    )
+
+
+def read_cluster(options: dict[str, Any]) -> Cluster | None:
+    """The cluster of the run; ``None`` for this process alone."""
+    if options["ray"] is not None:
+        return Cluster(address=options["ray"], workers=options["workers"])
+    if options["workers"] is not None:
+        raise UsageError("--workers needs --ray")
+    return None
+
+
+def parse_rate(text: str | None) -> float | None:
+    """``30``, ``30/min``, ``2/s`` or ``500/h`` as submits a minute; raises ``UsageError``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|min|m|h|hour))?\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"--rate {text!r}: write it as 30/min, 2/s or 500/h")
+    factor = {"s": 60.0, "sec": 60.0, "h": 1 / 60, "hour": 1 / 60}.get(match[2] or "min", 1.0)
+    return float(match[1]) * factor
+
+
+def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
+    """The service from the options and the environment; an API key may be missing if it is not ``required``."""
+    return service(
+        base_url=options["base_url"],
+        key_file=options["api_key_file"],
+        keys=options["keys"],
+        sandbox=options["sandbox"],
+        required=required,
+    )
+
+
+def read_messengers(options: dict[str, Any]) -> Messengers:
+    """The channels that get messages about the run; raises ``UsageError`` for what is no URL."""
+    file = options["notify_file"]
+    return Messengers([*options["notify"], *(read_urls(file) if file else ())])
+
+
+def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestSources:
+    """The manifests, and how they are read; ``-`` is standard input."""
+    return ManifestSources(
+        paths=manifests,
+        allow_unknown_model=options["allow_unknown_model"],
+        strict_provenance=options["strict_provenance"],
+        reading=read_manifest_options(options),
+        stdin=sys.stdin.buffer,
+    )
+
+
+def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
+    """What ``--set``, ``--map``, ``--extra``, ``--limit`` and ``--only`` ask for. Raises ``UsageError``."""
+    return ReadOptions(
+        sets=pairs_of("--set", options["sets"], "FIELD=VALUE"),
+        renames=pairs_of("--map", options["renames"], "FIELD=COLUMN"),
+        extra=Extra(options["extra"]),
+        limit=options["limit"],
+        only=tuple(options["only"]),
+    )

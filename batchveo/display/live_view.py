@@ -1,0 +1,123 @@
+"""Live figures at the end of a terminal: of this process's run, or of a database that another process fills."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NoReturn, TextIO
+
+from rich.text import Text
+
+from batchveo.core.events import Event, RunFinished, RunStarted
+from batchveo.core.formatting import shorten_text, state_words
+from batchveo.core.models import JobState
+from batchveo.display.event_text import EVERYTHING, EventText, RepeatCounter, Tone
+from batchveo.display.live_frame import Canvas, Recent, format_recent, make_frame
+from batchveo.display.run_view import NEVER, RunView
+from batchveo.display.terminal import Terminal
+from batchveo.operations.status import SnapshotReader
+from batchveo.store import Store
+
+FRAME_SECONDS = 0.5
+"""Seconds between two frames of a run."""
+WATCH_SECONDS = 1.0
+"""Seconds between two frames of another process's run."""
+READ_SHARE = 20.0
+"""How many times longer than a frame takes the next one waits at the least: frames take a twentieth of the time."""
+RECENT = 5
+"""Events shown below the figures."""
+LASTING = frozenset({Tone.WARNING, Tone.BAD})
+"""Tones of lines that stay in the terminal: a person should find them in the morning."""
+
+
+class LiveView(RunView):
+    """Draws figures and the last events; warnings, failures and held jobs stay above, with ``verbosity`` 1 all events.
+
+    ``clock`` returns seconds since the epoch.
+    """
+
+    def __init__(self, terminal: Terminal, *, verbosity: int = 0, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
+        self._terminal = terminal
+        self._verbosity = verbosity
+        self._recent: deque[Recent] = deque(maxlen=RECENT)
+        self._above: list[Text] = []
+        self._counter = RepeatCounter()
+
+    def show(self, event: Event) -> None:
+        """Take one event; before and after a run its line is written at once."""
+        super().show(event)
+        for line in self._counter.describe_next(event):
+            if line.rank <= self._verbosity or line.replaces:
+                self._add_line(line)
+        if isinstance(event, RunStarted):
+            self.due = time.monotonic()
+        elif not self.is_open:
+            self._erase()
+        if isinstance(event, RunFinished):
+            self.due = NEVER
+
+    def tick(self) -> None:
+        """Draw a frame."""
+        began = time.monotonic()
+        shot = self.read_snapshot() if self._terminal.is_ours else None
+        if shot is not None:
+            above, self._above = self._above, []
+            self._terminal.draw(make_frame(shot, list(self._recent), measure_canvas(self._terminal)), above=above)
+        self.due = began + max(FRAME_SECONDS, (time.monotonic() - began) * READ_SHARE)
+
+    def close(self) -> None:
+        """Erase the figures; the lines above them stay."""
+        super().close()
+        self._erase()
+
+    def _add_line(self, line: EventText) -> None:
+        item = Recent(self.clock(), line.text, line.tone)
+        lasts = line.tone in LASTING or self._verbosity >= EVERYTHING or not self.is_open
+        if lasts and not line.replaces:
+            self._above.append(format_recent(item))
+            return
+        earlier = [old for old in self._recent if not (line.replaces and old.text.startswith(line.replaces))]
+        if earlier and earlier[-1].text == line.text:
+            earlier.pop()  # the same event again: only its time is new
+        self._recent = deque([*earlier, item], maxlen=RECENT)
+
+    def _erase(self) -> None:
+        above, self._above = self._above, []
+        self._terminal.erase()
+        if above:
+            self._terminal.draw((), above=above)
+
+
+def watch_database(store: Store, out: TextIO) -> NoReturn:
+    """Draw the figures of ``store`` on the terminal ``out`` again and again, until interrupted."""
+    terminal, reader = Terminal(out), SnapshotReader(store=store)
+    while True:
+        began = time.monotonic()
+        if terminal.is_ours:
+            shot = reader.read_snapshot(time.time())
+            state = "a run is in progress" if shot.going else "no run is in progress"
+            title = f"{shorten_text(str(store.path), 200)} · {state}"
+            terminal.draw(make_frame(shot, read_recent_moves(store), measure_canvas(terminal), title=title))
+        time.sleep(max(WATCH_SECONDS, (time.monotonic() - began) * READ_SHARE))
+
+
+def measure_canvas(terminal: Terminal) -> Canvas:
+    """The size and colours of ``terminal`` at this moment; a row and a column stay free for the cursor."""
+    size = terminal.size
+    return Canvas(width=size.columns - 1, height=size.lines - 1, colours=terminal.colours)
+
+
+def read_recent_moves(store: Store) -> list[Recent]:
+    """The latest moves worth a line, in the words of a run's own display."""
+    return [_describe_row(row) for row in store.progress.list_latest_moves(most=RECENT)]
+
+
+def _describe_row(row: sqlite3.Row) -> Recent:
+    state, detail = JobState(row["to_state"]), row["detail"]
+    if state is JobState.SUCCEEDED:
+        return Recent(row["at"], f"done: {shorten_text(detail, 100)}", Tone.GOOD)
+    tone = Tone.BAD if state is JobState.FAILED else Tone.DOUBT
+    return Recent(row["at"], f"{state_words(state)}: {shorten_text(row['name'])}: {shorten_text(detail, 200)}", tone)

@@ -1,0 +1,270 @@
+"""Jobs as written, put together with the defaults and with their own keys read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
+from batchveo.manifest.formats.row_files import RowFile, open_table
+from batchveo.manifest.merged_entry import (
+    NOT_IN_DEFAULTS,
+    REPEAT_LIMIT,
+    TRIES_LIMIT,
+    MergedEntry,
+    is_raw,
+    read_choices,
+    read_id,
+    read_mapping,
+    read_name,
+    uses_variable,
+    whole_number,
+)
+from batchveo.manifest.problems import Fault, Problems, shown
+from batchveo.manifest.read_options import META
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
+from batchveo.manifest.sources import Source
+from batchveo.manifest.synonyms import suggest_key
+from batchveo.manifest.templates import (
+    ANY_NAME,
+    NO_NAMES,
+    NestedBlank,
+    Template,
+    has_braces,
+    parse_nested_blank,
+    parse_template,
+)
+
+FAMILY_LIMIT = 1_000_000
+"""The most jobs that one entry may make by its matrix and repeat."""
+
+_NO_DEFAULTS = Defaults(0, {})
+_NOWHERE = Entry(0, {})
+_PROMPT_FILES = ("names_file", "prompts_format")
+SET = "--set "
+"""The prefix, in problems, of a field that ``--set`` gives."""
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class EntryMerger:
+    """Merges the entries of one file with its defaults; the file is ``source``.
+
+    ``cells``: values are text, as in CSV; ``sets`` gives fields to jobs that do not have them.
+    """
+
+    def __init__(
+        self, source: Source, problems: Problems, *, cells: bool = False, sets: Mapping[str, str] | None = None
+    ) -> None:
+        self.source = source
+        self.problems = problems
+        self.cells = cells
+        self._sets = _fields_of_sets(sets or {})
+        self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
+
+    def report(self, entry: Entry, field: str, fault: Fault) -> None:
+        """Report a fault where the field was written; a default's once, however many jobs it reaches."""
+        if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
+            # no line: it is in the command, not in the file
+            self.problems.add_fault(self.source.label, None, f"{SET}{field}", fault, once=True)
+        elif self.is_default(entry, field):
+            line = _find_line(self.defaults, field)
+            self.problems.add_fault(self.source.label, line, f"defaults.{field}", fault, once=True)
+        else:
+            once = "matrix" in entry.fields  # several models there may have the same to say
+            self.problems.add_fault(self.source.label, _find_line(entry, field), field, fault, once=once)
+
+    def is_default(self, entry: Entry, field: str) -> bool:
+        """Whether a field of the entry comes from the defaults."""
+        key = field.partition(".")[0]
+        return key not in entry.fields and key in self.defaults.fields
+
+    def set_defaults(self, defaults: Defaults, *, any_parameter: bool) -> None:
+        """Take the defaults of the file; what no job can have is reported and left out."""
+        self.defaults = defaults
+        known = [*PARAMETERS, *JOB_KEYS]
+        good = {}
+        for key, value in defaults.fields.items():
+            if key in (*NOT_IN_DEFAULTS, "jobs"):
+                self.report(_NOWHERE, key, Fault("cannot be a default", "write it in each job"))
+            elif key not in known and not any_parameter:
+                self.report(_NOWHERE, key, Fault("no model takes such a parameter", suggest_key(key, known)))
+            elif value is None and key not in known:
+                self.report(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
+            else:
+                good[key] = value
+        self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
+
+    def merge(self, entry: Entry) -> MergedEntry:
+        """The entry with the defaults in it. What is wrong is reported and replaced by something harmless."""
+        params = {**self.defaults.fields, **entry.fields}
+        model = params.pop("model", None)
+        names_rows = params.get("rows_file") is not None
+        # first, because its columns decide what is a placeholder in all other keys
+        rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
+        columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
+        matrix = self._read_matrix(entry, params.pop("matrix", None))
+        prompts_file = self._take_key(entry, params, "prompts_file", text, None)
+        params.pop("meta", None)
+        meta = self._read_meta(entry)
+        # in a table braces are text of the person's own: only what varies is filled
+        varies = not self.cells and bool(matrix or prompts_file or names_rows)
+        merged = MergedEntry(
+            entry=entry,
+            params=params,
+            columns=columns,
+            model=self._read_model(entry, model, columns),
+            name=self._take_key(entry, params, "name", partial(read_name, columns=columns), None),
+            given_id=self._take_key(entry, params, "id", partial(read_id, columns=columns), None),
+            repeat=self._take_key(entry, params, "repeat", partial(self._read_repeat, columns=columns), 1),
+            tries=self._take_key(entry, params, "tries", partial(self._read_whole, most=TRIES_LIMIT), None),
+            matrix=matrix,
+            prompts_file=prompts_file,
+            names_file=self._take_key(entry, params, "names_file", text, None),
+            raw=self._take_key(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
+            rows=rows,
+            meta=meta,
+            meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
+        )
+        self._check_together(merged)
+        return merged._replace(params=self._without_unset(params)) if None in params.values() else merged
+
+    def _read_model(self, entry: Entry, model: object, columns: frozenset[str]) -> object:
+        try:
+            return parse_template(model, columns) if isinstance(model, str) and has_braces(model) else model
+        except Fault as fault:
+            self.report(entry, "model", fault)
+            return model
+
+    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
+        """The parameters without those that ``null`` unsets; an unknown key stays, to be reported."""
+        known = PARAMETERS | self.defaults.fields.keys()
+        return {key: value for key, value in params.items() if value is not None or key not in known}
+
+    def _open_rows(self, value: object) -> RowFile:
+        path = text(value)
+        label = self.source.beside(path)
+        try:
+            return open_table(self.source.folder / path, label)
+        except Fault as fault:
+            place = label if fault.line is None else f"{label}:{fault.line}"
+            right = fault.suggestion or "the path is relative to the manifest's folder"
+            raise Fault(f"{place}: {fault.message}", right) from None
+
+    def _read_meta(self, entry: Entry) -> dict[str, object]:
+        try:
+            return self.merge_meta(entry.fields)
+        except Fault as fault:
+            self.report(entry, "meta", fault)
+            return {}
+
+    def _meta_blanks(self, entry: Entry, meta: dict[str, object], columns: frozenset[str]) -> dict[str, NestedBlank]:
+        blanks = {}
+        for key, value in meta.items():
+            try:
+                if blank := parse_nested_blank(value, columns):
+                    blanks[key] = blank
+            except Fault as fault:
+                self.report(entry, f"meta.{key}", fault)
+        return blanks
+
+    def _check_together(self, merged: MergedEntry) -> None:
+        entry = merged.entry
+        if merged.prompts_file is not None and (merged.rows or merged.columns):
+            self.report(entry, "rows_file", Fault("cannot be combined with prompts_file", "use one of the two"))
+        for key in _PROMPT_FILES:
+            if entry.fields.get(key) is not None and merged.prompts_file is None:
+                self.report(entry, key, Fault("needs prompts_file, which is absent", "take it out"))
+        if merged.names_file is not None and merged.name is not None and not uses_variable(merged.name, "name_line"):
+            self.report(entry, "name", Fault("does not use the lines of names_file", "write {name_line} in it"))
+        if merged.matrix:
+            self._check_matrix(merged)
+
+    def _take_key(
+        self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D
+    ) -> T | D:
+        value = params.pop(key, None)
+        if value is None:
+            return absent
+        try:
+            return read(value)
+        except Fault as fault:
+            self.report(entry, key, fault)
+            return absent
+
+    def _read_repeat(self, value: object, *, columns: frozenset[str]) -> int | Template:
+        if isinstance(value, str) and has_braces(value) and columns:
+            return parse_template(value, columns)
+        return self._read_whole(value, REPEAT_LIMIT)
+
+    def _read_whole(self, value: object, most: int) -> int:
+        return whole_number(value, most, in_cell=self.cells or isinstance(value, Cell))
+
+    def merge_meta(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """What is carried along with an entry: its own values over those of the defaults. Raises ``Fault``."""
+        default, own = self.defaults.fields.get("meta"), fields.get("meta")
+        if default is None and own is None:
+            return {}
+        tables = [read_mapping(table) for table in (default, own) if table is not None]
+        if own is None and "meta" in fields:  # null unsets the default
+            return {}
+        merged = {key: value for table in tables for key, value in table.items()}
+        return {key: plain(value, 1) for key, value in merged.items() if value is not None}
+
+    def _read_matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not value:
+            suggest_key = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
+            self.report(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", suggest_key))
+            return {}
+        matrix = {}
+        for name, values in value.items():
+            try:
+                matrix[name] = read_choices(name, values)
+            except Fault as fault:
+                self.report(entry, f"matrix.{name}", fault)
+                matrix[name] = []  # known by its name: its placeholders are not wrong as well
+        return matrix
+
+    def _check_matrix(self, merged: MergedEntry) -> None:
+        for name in merged.matrix.keys() & merged.entry.fields.keys():
+            fault = Fault("is set by the matrix as well", "keep one of the two")
+            self.report(merged.entry, name, fault)
+        if "prompt" in merged.matrix and merged.prompts_file is not None:
+            fault = Fault("cannot be combined with prompts_file", "use one of the two")
+            self.report(merged.entry, "matrix.prompt", fault)
+        repeat = merged.repeat if isinstance(merged.repeat, int) else 1
+        size = repeat * math.prod(map(len, merged.matrix.values()))
+        if size > FAMILY_LIMIT:
+            fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
+            self.report(merged.entry, "matrix", fault)
+
+
+def _find_line(entry: Entry | Defaults, field: str) -> int:
+    head, _, rest = field.partition(".")
+    if field in entry.lines:
+        return entry.lines[field]
+    table = entry.fields.get(head)
+    if isinstance(table, Table) and rest in table.lines:
+        return table.lines[rest]
+    return entry.lines.get(head, entry.line)
+
+
+def _fields_of_sets(sets: Mapping[str, str]) -> dict[str, object]:
+    """What ``--set`` gives, in the form of an entry's fields."""
+    fields: dict[str, object] = {key: Cell(value) for key, value in sets.items() if not key.startswith(META)}
+    meta = {key.removeprefix(META): value for key, value in sets.items() if key.startswith(META)}
+    return {**fields, "meta": meta} if meta else fields
+
+
+def _add_sets(defaults: Defaults, sets: dict[str, object]) -> Defaults:
+    """The defaults of a file with what ``--set`` gives, which wins."""
+    fields = {**defaults.fields, **sets}
+    own, given = defaults.fields.get("meta"), sets.get("meta")
+    if isinstance(own, dict) and isinstance(given, dict):
+        fields["meta"] = {**own, **given}
+    return defaults._replace(fields=fields)

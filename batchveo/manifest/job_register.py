@@ -1,0 +1,236 @@
+"""The jobs of one call: each gets its id and its name here, no two alike."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple
+
+from batchveo.core.filenames import safe_stem
+from batchveo.core.job_row import Row, normal_request
+from batchveo.manifest.problems import Problems, shown
+
+ID_BYTES = 10
+"""An id is the beginning of a SHA-256, written as twice as many hex digits."""
+
+SLUG_LIMIT = 48
+"""The most characters that a name made from a prompt takes from it."""
+
+OWN_NAME = "give each job a name of its own"
+
+_TAKEN = "is taken already"
+_ID_SHOWN = 8
+_LINE_BITS = 32
+_NOT_ASCII = re.compile(r"[^ -~]+")
+_ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in bytes(range(256)).lower())
+"""What each byte of a prompt becomes in a name: letters and digits in lower case, a space for all others."""
+
+
+class Place(NamedTuple):
+    """A line of a file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class JobParts(NamedTuple):
+    """What one job is made of: ``request`` is canonical JSON, ``meta`` and ``inputs`` are JSON as in a ``JobRow``.
+
+    ``name`` and ``own_id`` are ``None`` if the manifest gives none. A tuple because a million of them pass.
+    """
+
+    model: str
+    request: str
+    prompt: str
+    name: str | None
+    meta: str
+    repetition: int = 0
+    inputs: str | None = None
+    tries: int | None = None
+    own_id: str | None = None
+
+
+class FirstPlaces:
+    """The first place of each key. Keys are hashes and places are numbers: a million take little room."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._files: dict[str, int] = {}
+
+    def take_key(self, key: int, place: Place) -> Place | None:
+        """Take a key for this place; the place that took it first, if one did."""
+        number = self._numbers.get(key)
+        if number is None:
+            file, line = place
+            at = self._files.setdefault(file, len(self._files))
+            self._numbers[key] = line + (at << _LINE_BITS) if at else line  # most share the number of their line
+            return None
+        return Place([*self._files][number >> _LINE_BITS], number & (1 << _LINE_BITS) - 1)
+
+
+class JobIds:
+    """Gives out the ids of one reading, and tells equal requests in it apart by counting them.
+
+    Keeps eight bytes of a hash for each job. If two of a million differ and agree in those, one of them
+    is counted as a repeat: its id is as unique and as stable as any.
+    """
+
+    def __init__(self) -> None:
+        self._first = FirstPlaces()
+        self._repeats: dict[int, int] = {}
+
+    def assign_id(self, request: str, index: int, own_id: str | None, place: Place) -> tuple[str, Place | None]:
+        """The id of the next job, and the place of the first job that asks for the same, if there is one.
+
+        ``request`` is canonical JSON, and counts in its normal form. The hash is taken of a JSON object in ASCII
+        with sorted keys.
+        """
+        own, request = _id_parts(request, own_id)
+        digest = _hash_text(f'{{{own}"index":{index},"request":{request}}}')
+        key = int.from_bytes(digest[:8], "big") >> 4  # sixty bits: a machine word less than sixty-four take
+        first = self._first.take_key(key, place)
+        if first is None:
+            return digest.hex(), None
+        # counted instead of drawn at random: the next reading has to give the same ids
+        self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
+        return _hash_text(f'{{{own}"index":{index},"occurrence":{occurrence},"request":{request}}}').hex(), first
+
+
+class _Counted(NamedTuple):
+    """How many jobs of one request and name earlier manifests made, and how many ``manifest`` asked for so far."""
+
+    manifest: str
+    first: Place
+    before: int = 0
+    asked: int = 0
+
+
+class JobRegister:
+    """The jobs of one reading of all manifests: makes each with its id and name, reports clashes, counts.
+
+    ``by_model`` counts the jobs of each model, ``repeated`` those whose request an earlier job has too. With
+    ``several`` manifests, a request that two of them have by one name is one job (``shared`` counts those), and by
+    two names two jobs. ``first_repeated`` and ``first_shared`` name both places of the first of them.
+    """
+
+    def __init__(self, problems: Problems, *, several: bool = False) -> None:
+        self.several = several
+        self.by_model: dict[str, int] = {}
+        self.repeated = 0
+        self.first_repeated: str | None = None
+        self.shared = 0
+        self.first_shared: str | None = None
+        self._problems = problems
+        self._ids = JobIds()
+        self._names = FirstPlaces()
+        self._own_ids = FirstPlaces()
+        self._counted: dict[int, _Counted] = {}
+
+    def make_job(
+        self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
+    ) -> Row | None:
+        """The row of a job; ``None`` if another manifest of the call has it already.
+
+        ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
+        """
+        model, request, prompt, name, meta, index, inputs, tries, own_id = parts
+        if self.several and self._is_shared(parts, manifest, place):
+            return None
+        job_id, first = self._ids.assign_id(request, index, own_id, place)
+        if first is not None:
+            self.repeated += 1
+            self.first_repeated = self.first_repeated or f"{place} repeats {first}"
+        if name is None:
+            name = self._take_default(prompt, job_id, place)
+            stem = name if name.isascii() else safe_stem(name)  # letters, digits and an id are always safe
+        else:
+            self.take_name(name, place, suggest_name)
+            stem = safe_stem(name)
+        self.by_model[model] = self.by_model.get(model, 0) + 1
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries)
+
+    def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
+        """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""
+        first = self._names.take_key(_hash_word(name), place)
+        if first is not None and (suggestion := suggest()):
+            self._report_clash("name", name, place, first, suggestion)
+
+    def take_own_id(self, own_id: str, place: Place, suggestion: str) -> None:
+        """Take an id that the manifest gives; reports a clash if it is taken."""
+        first = self._own_ids.take_key(_hash_word(own_id), place)
+        if first is not None:
+            self._report_clash("id", own_id, place, first, suggestion)
+
+    def _report_clash(self, field: str, text: str, place: Place, first: Place, suggestion: str) -> None:
+        message = f"{shown(text)} {_TAKEN}, by {first}"
+        self._problems.add(place.file, place.line, field, message, suggestion, kind=_TAKEN)
+
+    def _take_default(self, prompt: str, job_id: str, place: Place) -> str:
+        """A name made from the prompt and the id, with more of the id if that is taken."""
+        start = f"{make_slug(prompt)}-".removeprefix("-")
+        name = start + job_id[:_ID_SHOWN]
+        if self._names.take_key(_hash_word(name), place) is None:
+            return name
+        name = start + job_id  # unique because ids are
+        self._names.take_key(_hash_word(name), place)
+        return name
+
+    def _is_shared(self, parts: JobParts, manifest: str, place: Place) -> bool:
+        """Whether an earlier manifest has this job already; to be asked once a job."""
+        own, request = _id_parts(parts.request, parts.own_id)
+        key = hash((own, request, parts.repetition, parts.name))
+        # pairs the nth job of this manifest with the nth of an earlier one; what is left over is a job of its own
+        counted = self._counted.get(key) or _Counted(manifest, place)
+        if counted.manifest != manifest:
+            counted = _Counted(manifest, counted.first, max(counted.before, counted.asked))
+        self._counted[key] = counted._replace(asked=counted.asked + 1)
+        if counted.asked >= counted.before:
+            return False
+        self.shared += 1
+        self.first_shared = self.first_shared or f"{place} is the same as {counted.first}"
+        return True
+
+
+def make_slug(prompt: str) -> str:
+    """The first words of a prompt, joined by ``-``; every script keeps its letters and marks."""
+    text = _join_words(prompt[: 2 * SLUG_LIMIT])
+    if len(text) <= SLUG_LIMIT < len(prompt):  # most prompts say enough in their first characters
+        text = _join_words(prompt[: 4 * SLUG_LIMIT])
+    if len(text) > SLUG_LIMIT:
+        text = text[: SLUG_LIMIT + 1].rpartition("-")[0] or text[:SLUG_LIMIT]
+    return text.lower()
+
+
+def _join_words(beginning: str) -> str:
+    if beginning.isascii():
+        return b"-".join(beginning.encode().translate(_ASCII_WORDS).split()).decode()
+    kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in beginning)
+    return "-".join("".join(kept).split())
+
+
+def _hash_word(text: str) -> int:
+    """Sixty bits, for a machine word less than sixty-four take; of a million texts two agree once in two million."""
+    return hash(text) >> 4
+
+
+def _id_parts(request: str, own_id: str | None) -> tuple[str, str]:
+    """The given id as a member of a JSON object, and the normal form of a request, both in ASCII."""
+    request = normal_request(request)
+    if not request.isascii() or "\x7f" in request:
+        request = _NOT_ASCII.sub(_escape_match, request)
+    return "" if own_id is None else f'"id":{json.dumps(own_id)},', request
+
+
+def _hash_text(identity: str) -> bytes:
+    return sha256(identity.encode()).digest()[:ID_BYTES]
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    """JSON holds characters that are no printable ASCII only inside of strings, and there as escapes."""
+    return json.dumps(match[0])[1:-1]

@@ -1,0 +1,335 @@
+"""What each parameter of a model takes: functions from the value written to the value sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeGuard
+
+from batchveo.core.hints import suggest_closest
+from batchveo.core.job_row import ENDS
+from batchveo.manifest import media
+from batchveo.manifest.entries import plain
+from batchveo.manifest.media import LocalFiles, models_taking_files
+from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.scalars import LONGEST, check_exact, check_text, is_no_text, read_whole, resolve_scalar, whole_of
+from batchveo.manifest.synonyms import suggest_key
+from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
+from batchveo.provider.catalog import MODELS, Model, Param, ParamType
+
+JOB_KEYS = (
+    "id",
+    "name",
+    "prompts_file",
+    "prompts_format",
+    "names_file",
+    "rows_file",
+    "matrix",
+    "repeat",
+    "tries",
+    "meta",
+    "model",
+)
+"""The keys of a job that are not sent as they are."""
+
+PARAMETERS = frozenset(name for model in MODELS.values() for name in model.params)
+"""Every parameter that some known model takes."""
+
+_VARIED = frozenset(("prompt", "negative_prompt", "seed"))
+_JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DIGITS = re.compile(r"[-+]?[0-9]{1,100}")
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_FLOATING: Mapping[str, tuple[object, str, str]] = {
+    "auto_fix": (True, "lets the service rewrite the prompt", "write auto_fix: false"),
+    "enhance_prompt": (True, "lets the service rewrite the prompt", "write enhance_prompt: false"),
+    "provider": ("auto", "leaves open who makes the video", "write provider: google, or provider: fal"),
+}
+"""For each parameter: the value that leaves something open, what that does, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one parameter is treated.
+
+    ``accept`` turns a written value into the one sent (or an ``InputFile``), ``read`` turns text (a cell, a
+    filled template) into a value to accept; both raise ``Fault``. ``varied`` values are seldom the same in two
+    jobs. ``takes_json`` takes text that is JSON as it is, braces and all.
+    """
+
+    accept: Callable[[object], object]
+    read: Callable[[str], object] = str
+    varied: bool = False
+    takes_json: bool = False
+    is_list: bool = False
+    is_text: bool = False
+
+    def read_written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
+        """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
+        if isinstance(value, str):
+            if ("{" in value or "}" in value) and (blank := self._parse_blank(value, columns, in_cell=in_cell)):
+                return blank
+            if in_cell:
+                value = self.read(value)
+        if self.is_list and (blank_list := parse_list(value, columns)):
+            return blank_list
+        return self.accept(value)
+
+    def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
+        """The template that a text with braces is; ``None`` if it is none to be filled as a whole."""
+        # braces of JSON are no placeholders; only unknown models may take it
+        if self.takes_json and _JSON.match(value):
+            return None
+        if not self.is_list:
+            return parse_template(value, columns)
+        if in_cell:
+            return None  # a list of texts, each a template
+        whole = parse_template(value, columns)
+        return whole if len(whole.parts) == len(whole.names) == 1 else None
+
+    def read_filled(self, blank: Blank, values: Mapping[str, object]) -> object:
+        """The accepted value that a blank makes with these values; ``None`` if nothing fills it.
+
+        Raises ``Fault``.
+        """
+        value = blank.value(values)
+        if value is None:
+            return None
+        if self.is_text and not isinstance(value, str):
+            value = to_text(value)
+        return self.accept(self.read(value) if isinstance(value, str) else value)
+
+
+class Rules:
+    """The rules of one model; if ``model`` is ``None``, of a model that is not in the catalogue."""
+
+    def __init__(self, name: str, model: Model | None, folder: Path, inputs: LocalFiles) -> None:
+        self.name = name
+        self.model = model
+        self.required = model.required if model else ()
+        params = model.params if model else {}
+        self._by_name = {name: _make_rule(name, param, folder, inputs) for name, param in params.items()}
+
+    @property
+    def takes(self) -> Collection[str]:
+        """The parameters that the model is known to take."""
+        return self.model.params if self.model else ()
+
+    def get(self, name: str) -> Rule | None:
+        """The rule of a parameter; ``None`` if the model has no such one."""
+        rule = self._by_name.get(name)
+        if rule is None and self.model is None:
+            rule = self._by_name[name] = _make_free_rule(name)
+        return rule
+
+    def tighten(self, tightened: Callable[[str, Rule], Rule]) -> None:
+        """Put what ``tightened`` makes of each rule in its place."""
+        self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
+
+    def refuse_unknown(self, name: str, *, renamable: bool = False) -> Fault:
+        """What to say about a key that the model does not take; ``renamable`` keys may be named by ``--map``."""
+        others = [other.id for other in MODELS.values() if name in other.params]
+        message = f"{self.name} takes no such parameter"
+        if name.startswith("meta."):
+            return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
+        if others:
+            return Fault(message, f"taken by {', '.join(others)}")
+        return Fault(message, suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
+
+    def check_together(self, request: dict[str, object]) -> None:
+        """Raise ``Fault`` for values that are right alone and wrong together."""
+        model = self.model
+        if model is not None and not model.fits_last_frame(request):
+            right = f"duration: {model.last_frame_duration}"
+            raise Fault(f"{model.duration_of(request)} does not go with last_image_url", right)
+
+
+def text(value: object, *, may_be_empty: bool = False) -> str:
+    """Text without control characters. Raises ``Fault``."""
+    if not isinstance(value, str):
+        raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
+    if not may_be_empty and not value.strip(ENDS):
+        raise Fault("is empty", "write something, or leave it out")
+    if not value.isprintable() and (control := _CONTROL.search(value)):
+        raise Fault(f"holds the control character {control[0]!r}", "remove it")
+    return value
+
+
+def accept_words(value: object, *, may_be_empty: bool = False) -> str:
+    """Text in somebody's own words, as ``text``; a failed formula or the trace of a missing value is none."""
+    said = text(value, may_be_empty=may_be_empty)
+    check_text(said)
+    return said
+
+
+def is_plain(value: object) -> TypeGuard[str]:
+    """Whether this is text that every rule for text takes as it is: printable, not blank, without braces."""
+    return (
+        type(value) is str
+        and value.isprintable()
+        and "{" not in value
+        and "}" not in value
+        and not value.isspace()
+        and value != ""
+        and (len(value) > LONGEST or not is_no_text(value))
+    )
+
+
+def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rule:
+    varied = name in _VARIED
+    match param.type:
+        case ParamType.STRING if param.choices:
+            known = {str(choice).casefold(): choice for choice in param.choices}
+            return Rule(accept=partial(_accept_choice, known), varied=varied)
+        case ParamType.STRING:
+            return Rule(accept=partial(accept_words, may_be_empty=not param.required), varied=varied, is_text=True)
+        case ParamType.INTEGER:
+            return Rule(accept=partial(_accept_integer, param.choices), read=read_whole, varied=varied)
+        case ParamType.BOOLEAN:
+            return Rule(accept=_accept_boolean, read=_read_boolean)
+        case ParamType.URL:
+            accept = partial(_accept_address, name, param, folder, inputs)
+            return Rule(accept=accept, varied=True)
+        case ParamType.URL_LIST:
+            each = partial(_accept_address, name, param, folder, inputs)
+            accept_all = partial(_accept_addresses, each)
+            return Rule(accept=accept_all, read=_read_list, varied=True, is_list=True)
+
+
+def _make_free_rule(name: str) -> Rule:
+    if name in {"prompt", "negative_prompt"}:
+        return Rule(accept=accept_words, varied=True, is_text=True)
+    if name.endswith("_urls"):
+        return Rule(accept=_accept_free_urls, read=_read_list, varied=True, is_list=True)
+    if name.endswith("_url"):
+        return Rule(accept=_accept_free_urls, read=_read_free, varied=True)
+    return Rule(accept=_accept_free, read=_read_free, varied=name == "seed", takes_json=True)
+
+
+def _read_free(cell: str) -> object:
+    return resolve_scalar(cell.strip())
+
+
+def _accept_free(value: object) -> object:
+    """What is sent to a model that is not in the catalogue: as it is, but for numbers that would be rounded."""
+    check_exact(value)
+    return plain(value)
+
+
+def _accept_free_urls(value: object) -> object:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            media.check_reachable(item.strip())
+    return _accept_free(value)
+
+
+def _accept_choice(known: dict[str, str | int], value: object) -> str | int:
+    found = known.get(value.strip().casefold()) if isinstance(value, str) else None
+    if found is None:
+        options = [str(choice) for choice in known.values()]
+        raise Fault(f"{shown(value)} is not among {', '.join(options)}", suggest_closest(str(value), options))
+    return found
+
+
+def _accept_integer(choices: tuple[str | int, ...], value: object) -> int:
+    number = whole_of(value)
+    if number is None:
+        raise Fault(f"must be a whole number, not {shown(value)}", _hint_integer(value))
+    if choices and number not in choices:
+        raise Fault(f"{shown_bare(str(number), 40)} is not among {', '.join(map(str, choices))}")
+    check_exact(number)
+    return number
+
+
+def _hint_integer(value: object) -> str | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return "remove the quotes"
+    return None
+
+
+def _accept_boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Fault(f"must be true or false, not {shown(value)}", "write true or false, without quotes")
+    return value
+
+
+def _accept_address(name: str, param: Param, folder: Path, inputs: LocalFiles, value: object) -> object:
+    if not isinstance(value, str):
+        raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
+    value = value.strip() or value
+    check_text(value)
+    kind = media.kind_of(value)
+    if kind is media.Address.WEB:
+        return value
+    if param.data_uri is None:
+        raise _refuse_files(name, value, kind)
+    if kind is media.Address.PATH:
+        return inputs.read_input(value, folder, param.data_uri)
+    media.check_data(value, param.data_uri)
+    return value
+
+
+def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
+    what = "a data URI" if kind is media.Address.DATA else "a local file"
+    others = models_taking_files(name)
+    instead = f", or a model that takes {what} here: {', '.join(others)}" if others else ""
+    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
+
+
+def _accept_addresses(each: Callable[[object], object], value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{shown_bare(str(value))}]")
+    if not value:
+        raise Fault("is an empty list", "name at least one URL")
+    return [each(item) for item in value]
+
+
+def _read_boolean(cell: str) -> bool:
+    try:
+        return _WORDS[cell.strip().lower()]
+    except KeyError:
+        raise Fault(f"{shown(cell)} is neither true nor false", "true, false, yes, no, 1 or 0") from None
+
+
+def _read_list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split("|") if part.strip()]
+
+
+def make_strict(name: str, rule: Rule) -> Rule:
+    """The rule, but refusing a value that leaves open what makes the video."""
+    return replace(rule, accept=_refuse_floating(name, rule.accept)) if name in _FLOATING else rule
+
+
+def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
+    """The parameters that a request to this model must give, to leave nothing open, with the fault of their absence."""
+    if model is None:
+        yield (
+            "model",
+            Fault(
+                "is not in the catalogue: nobody knows what it does to a prompt",
+                "name a model that batchveo models lists",
+            ),
+        )
+        return
+    for name, (value, harm, instead) in _FLOATING.items():
+        if name in model.params and model.params[name].default == value:
+            yield name, Fault(f"is absent, and its default {_write_value(value)} {harm}", instead)
+
+
+def _refuse_floating(name: str, accept: Callable[[object], object]) -> Callable[[object], object]:
+    value, harm, instead = _FLOATING[name]
+
+    def accept_fixed(written: object) -> object:
+        accepted = accept(written)
+        if accepted == value:
+            raise Fault(f"{_write_value(value)} {harm}", instead)
+        return accepted
+
+    return accept_fixed
+
+
+def _write_value(value: object) -> str:
+    return str(value).lower()

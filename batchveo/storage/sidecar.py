@@ -1,0 +1,209 @@
+"""Sidecars, the JSON files beside videos: their text, and reading those of a whole destination."""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, BucketUrl, Destination, Sidecars
+from batchveo.core.models import Job
+from batchveo.core.version import __version__
+from batchveo.storage.file_system import list_names
+from batchveo.storage.objects import LARGEST_SMALL, open_objects
+from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video
+
+MOST_IN_A_BUCKET = 200_000
+"""Most objects of a bucket that are listed: a thousand come with each request."""
+READ_AT_ONCE = 16
+"""Sidecars of a bucket that are read at the same time: each takes a request or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """The content of the sidecar of ``video``. Times are seconds since the epoch; ``None`` if a value is absent.
+
+    ``service``: the address that made the video, or ``sandbox``; older sidecars have none.
+    """
+
+    video: StoredVideo
+    job_id: str
+    name: str
+    request: dict[str, Any]
+    index: int
+    generation_id: str | None
+    client_request_id: str | None
+    key: str | None
+    service: str | None
+    cost_usd: float | None
+    submitted_at: float | None
+    completed_at: float | None
+    bytes: int | None
+    sha256: str | None
+
+    @property
+    def folder(self) -> str:
+        """The folder or prefix that the video is in, as the database records it."""
+        return str(self.video.parent) if isinstance(self.video, Path) else str(self.video.folder)
+
+    @property
+    def file(self) -> str:
+        """The name of the video in it."""
+        return self.video.name
+
+
+def sidecar_path(video: Path) -> Path:
+    """The path of the sidecar beside ``video``."""
+    return video.with_name(video.name.removesuffix(VIDEO_SUFFIX) + SIDECAR_SUFFIX)
+
+
+def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
+    """All that made a video, as JSON: a folder explains itself without the database. Times are ISO 8601, UTC."""
+    content = {
+        "file": file,
+        "name": job.name,
+        "model": job.model,
+        "prompt": job.prompt,
+        "seed": job.request.get("seed"),
+        "request": dict(job.request),
+        "meta": dict(job.meta),
+        "index": job.index,
+        "job_id": job.id,
+        "generation_id": job.generation_id,
+        "client_request_id": job.client_request_id,
+        "key": job.api_key_label,
+        "service": job.service,
+        "submitted_at": format_time(job.submitted_at),
+        "completed_at": format_time(job.completed_at),
+        "generation_seconds": generation_seconds(job),
+        "cost_usd": job.cost_usd,
+        "bytes": size,
+        "sha256": sha256,
+        "made_by": f"batchveo {__version__}",
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def generation_seconds(job: Job) -> float | None:
+    """Seconds from submit to completion."""
+    if job.completed_at is None or job.submitted_at is None:
+        return None
+    return round(job.completed_at - job.submitted_at, 3)
+
+
+def format_time(when: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601, UTC."""
+    return None if when is None else datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+
+
+def parse_sidecar(text: str | bytes) -> dict[str, object] | None:
+    """The keys of a sidecar; ``None`` if the text is no JSON object."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_sidecar(sidecar: Path | None) -> dict[str, object] | None:
+    """The keys of the sidecar at a path; ``None`` if there is no regular file that can be read."""
+    if sidecar is None:
+        return None
+    try:
+        status = sidecar.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_SMALL:  # a FIFO would block for ever
+            return None
+        return parse_sidecar(sidecar.read_bytes())
+    except OSError:
+        return None
+
+
+def is_sidecar_of(job: Job, content: dict[str, object]) -> bool:
+    """Whether it belongs to the video of this very generation.
+
+    The same job of another database is a stranger: its video was paid for too.
+    """
+    return content.get("job_id") == job.id and content.get("generation_id") == job.generation_id
+
+
+async def list_sidecars(place: Destination, sidecars: Sidecars = BESIDE) -> set[str]:
+    """The names, without their endings, of all JSON files in ``place``: each may be a sidecar.
+
+    Raises ``OSError`` if a bucket cannot be listed or holds more than ``MOST_IN_A_BUCKET`` objects: a video that is
+    not seen would be bought again.
+    """
+    if isinstance(place, BucketUrl):
+        names = await open_objects(place).list_names(most=MOST_IN_A_BUCKET)
+        if len(names) >= MOST_IN_A_BUCKET:
+            raise OSError(errno.EFBIG, f"more than {MOST_IN_A_BUCKET:,} objects are there")
+    else:
+        names = list_names(sidecars.folder or place) if sidecars.written else []
+    return {name.removesuffix(SIDECAR_SUFFIX) for name in names if name.endswith(SIDECAR_SUFFIX)}
+
+
+def read_sidecars(place: Destination, stems: Collection[str], sidecars: Sidecars = BESIDE) -> Iterator[Sidecar]:
+    """The sidecars of batchveo among these names, in the order of their names. Blocks."""
+    folder = place if isinstance(place, BucketUrl) else place.absolute()
+    videos = [locate_video(folder, f"{stem}{VIDEO_SUFFIX}") for stem in sorted(stems)]
+    if isinstance(folder, BucketUrl):
+        with ThreadPoolExecutor(READ_AT_ONCE) as readers:
+            yield from _build_sidecars(videos, list(readers.map(_read_in_bucket, videos)))
+    else:
+        yield from _build_sidecars(videos, (read_sidecar(sidecars.of(Path(str(video)))) for video in videos))
+
+
+def _build_sidecars(videos: Iterable[StoredVideo], read: Iterable[dict[str, object] | None]) -> Iterator[Sidecar]:
+    for video, content in zip(videos, read, strict=True):
+        sidecar = None if content is None else _build_sidecar(video, content)
+        if sidecar is not None:
+            yield sidecar
+
+
+def _read_in_bucket(video: StoredVideo) -> dict[str, object] | None:
+    try:
+        return parse_sidecar(video.read_sidecar() or b"") if isinstance(video, BucketVideo) else None
+    except OSError:
+        return None
+
+
+def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | None:
+    """The record of a sidecar; ``None`` if another program wrote it."""
+    job_id, request = _as_text(content.get("job_id")), content.get("request")
+    if job_id is None or not isinstance(request, dict):
+        return None
+    index, size, usd = content.get("index"), content.get("bytes"), content.get("cost_usd")
+    return Sidecar(
+        video=video,
+        job_id=job_id,
+        name=_as_text(content.get("name")) or "",
+        request=request,
+        index=index if isinstance(index, int) else 0,
+        generation_id=_as_text(content.get("generation_id")),
+        client_request_id=_as_text(content.get("client_request_id")),
+        key=_as_text(content.get("key")),
+        service=_as_text(content.get("service")),
+        cost_usd=float(usd) if isinstance(usd, int | float) and 0 <= usd < 1e6 else None,
+        submitted_at=_parse_time(content.get("submitted_at")),
+        completed_at=_parse_time(content.get("completed_at")),
+        bytes=size if isinstance(size, int) else None,
+        sha256=_as_text(content.get("sha256")),
+    )
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _parse_time(value: object) -> float | None:
+    """ISO 8601 as seconds since the epoch."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

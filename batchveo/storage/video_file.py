@@ -1,0 +1,213 @@
+"""The files of one video in a folder: its part, its sidecar, itself, and the names that they may have."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
+from batchveo.core.filenames import SUFFIX_ROOM, distinct_stem
+from batchveo.core.models import Job
+from batchveo.storage.file_system import (
+    LONGEST_NAME,
+    is_possible_name,
+    list_names,
+    longest_name,
+    measure_file,
+    rename_file,
+    rename_to_new,
+    sync_path,
+)
+from batchveo.storage.sidecar import is_sidecar_of, read_sidecar, sidecar_text
+
+ENDINGS_ROOM = 15
+"""Bytes for what follows a stem: ``.mp4``, or ``.12345678.part``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFile:
+    """The paths of one job's video. The part is named after the generation: no two runs ever share one.
+
+    ``sidecar``: the path of its sidecar; ``None`` if none is written. ``own``: a file that has the name already
+    is this job's, and may be replaced. ``writer`` names the process if another one that was given up may still be
+    writing the same video: no two share a part.
+    """
+
+    path: Path
+    part: Path
+    sidecar: Path | None
+    own: bool = False
+    writer: str = ""
+
+    @classmethod
+    def choose(
+        cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE, plain: bool = False
+    ) -> VideoFile:
+        """The best name that is free or this job's own; any other file is left alone.
+
+        ``plain``: only the last name, which any file system accepts. Raises ``FileExistsError`` if every name is
+        another file's.
+        """
+        file = next(cls.iter_choices(folder, job, writer=writer, sidecars=sidecars, plain=plain), None)
+        if file is None:
+            raise no_name_left(folder, job)
+        return file
+
+    @classmethod
+    def iter_choices(
+        cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE, plain: bool = False
+    ) -> Iterator[VideoFile]:
+        """All choices of ``choose``, the best first."""
+        folder.mkdir(parents=True, exist_ok=True)
+        token = _token_of(job)
+        stems = stems_of(job, longest=longest_name(folder))
+        for stem in stems[-1:] if plain else stems:
+            path = folder / f"{stem}{VIDEO_SUFFIX}"
+            sidecar = sidecars.of(path)
+            if not is_possible_name(path):
+                continue
+            own = sidecar is not None and _is_own(path, sidecar, job)
+            if own or not (os.path.lexists(path) or (sidecar is not None and os.path.lexists(sidecar))):
+                part = f".{token}.{writer}.part" if writer else _shared_part(stem, job)
+                yield cls(path=path, part=folder / part, sidecar=sidecar, own=own, writer=writer)
+
+    @staticmethod
+    def trial_part(folder: Path, job: Job) -> Path:
+        """The path of a part that is written as a trial only."""
+        return folder / f".{_token_of(job)}.trial.part"
+
+    @staticmethod
+    def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
+        """Open the part for writing after its first ``keep`` bytes; a link in its place is not followed.
+
+        A part from byte 0 is a new file: another process that still writes to the old one spoils nothing here.
+        """
+        if not keep and not part.is_symlink():
+            with suppress(OSError):
+                part.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(part, flags, 0o666), "wb")
+        file.truncate(keep)
+        file.seek(keep)
+        return file
+
+    def publish_part(self, job: Job, *, size: int, sha256: str) -> tuple[str, ...]:
+        """Make the part the video: sync it, write its sidecar, then give it its name.
+
+        The sidecar comes first, so that a video with a name is never taken for a stranger's. Returns notes on the
+        disk for a person. Raises ``FileExistsError`` if another file took the name meanwhile.
+        """
+        notes = [sync_path(self.part)]
+        own = self.own
+        if self.sidecar is not None:
+            # another worker may have put this very video there in the meantime
+            own = own or _is_own(self.path, self.sidecar, job)
+            text = sidecar_text(job, self.path.name, size, sha256)
+            notes += self._write_sidecar(self.sidecar, text, job, own=own)
+        try:
+            self._rename(self.part, self.path, own=own, claimed=self.sidecar is not None)
+        except FileExistsError:
+            if self.sidecar is not None:  # the file there is not the one that it describes
+                with suppress(OSError):
+                    self.sidecar.unlink()
+            raise
+        notes.append(sync_path(self.path.parent))
+        if self.writer:  # left by a run of one process
+            with suppress(OSError):
+                self.path.with_name(_shared_part(self.path.name.removesuffix(VIDEO_SUFFIX), job)).unlink()
+        return tuple(dict.fromkeys(note for note in notes if note))
+
+    def _write_sidecar(self, sidecar: Path, text: str, job: Job, *, own: bool) -> list[str]:
+        """Write the sidecar, which claims the name; returns the notes of ``sync_path``."""
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        part = sidecar.with_name(f".{_token_of(job)}{self.writer and f'.{self.writer}'}{SIDECAR_SUFFIX}.part")
+        with suppress(FileNotFoundError):
+            part.unlink()  # it may be the sidecar's second name, left by a death
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(part, flags, 0o666), "w", encoding="utf-8", newline="\n") as out:
+            out.write(text)
+        notes = [sync_path(part)]
+        try:
+            self._rename(part, sidecar, own=own)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+            raise
+        if sidecar.parent != self.path.parent:
+            notes.append(sync_path(sidecar.parent))
+        return notes
+
+    @staticmethod
+    def _rename(part: Path, path: Path, *, own: bool, claimed: bool = False) -> None:
+        if own:
+            rename_file(part, path)
+        else:
+            rename_to_new(part, path, claimed=claimed)
+
+
+def no_name_left(folder: Path, job: Job) -> FileExistsError:
+    """The error that every name of the video is another file's."""
+    return FileExistsError(errno.EEXIST, "every name for this video is another file's", str(folder / job.stem))
+
+
+def find_own_video(path: Path, job: Job, *, sidecars: Sidecars = BESIDE) -> tuple[int, str] | None:
+    """Size and hash of the file at ``path`` if it is this job's own video, whole; else ``None``."""
+    sidecar = read_sidecar(sidecars.of(path))
+    if sidecar is None or sidecar.get("generation_id") != job.generation_id or path.is_symlink():
+        return None
+    try:
+        size, digest = measure_file(path)
+    except FileNotFoundError:
+        return None
+    return (size, digest) if digest == sidecar.get("sha256") else None
+
+
+def remove_parts(folder: Path, writers: str) -> None:
+    """Remove the parts of writers whose names begin with ``writers``; none of them may still write."""
+    left = re.compile(rf"\.[0-9a-f]{{20}}\.{re.escape(writers)}[^.]*(?:\.json)?\.part")
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if left.fullmatch(entry.name):
+                with suppress(OSError):
+                    os.unlink(entry)  # noqa: PTH108 - of a million files few are ours
+
+
+def taken_stems(folder: Path) -> set[str]:
+    """The names, without their endings, that a new video in ``folder`` cannot have."""
+    names = list_names(folder)
+    return {name.removesuffix(end) for name in names for end in (VIDEO_SUFFIX, SIDECAR_SUFFIX) if name.endswith(end)}
+
+
+def stems_of(job: Job, *, longest: int = LONGEST_NAME) -> tuple[str, ...]:
+    """The names, without their endings, that the video of ``job`` may have, the best first.
+
+    ``longest``: bytes that a file system allows for a name, endings included. Any file system accepts the last.
+    """
+    token, stem = _token_of(job), job.stem
+    if len(stem.encode(errors="surrogatepass")) > longest - SUFFIX_ROOM:
+        whole = hashlib.sha256(stem.encode(errors="surrogatepass")).hexdigest()
+        stem = distinct_stem(stem, whole, limit=longest - SUFFIX_ROOM)
+    room = longest - ENDINGS_ROOM
+    return stem, distinct_stem(stem, job.id, limit=room), distinct_stem(stem, token, limit=room), f"video-{token}"
+
+
+def _is_own(path: Path, sidecar: Path, job: Job) -> bool:
+    content = read_sidecar(sidecar)
+    return content is not None and not path.is_symlink() and is_sidecar_of(job, content)
+
+
+def _shared_part(stem: str, job: Job) -> str:
+    """The name of a part if one process alone writes videos."""
+    return f"{stem}.{_token_of(job)[:8]}.part"
+
+
+def _token_of(job: Job) -> str:
+    """Names the files of one generation until it is finished."""
+    return hashlib.sha256(f"{job.id} {job.generation_id}".encode()).hexdigest()[:20]

@@ -1,0 +1,216 @@
+"""The JSON API of the page: what it shows, and the changes that ``retry``, ``cancel`` and ``resolve`` make too."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.models import Job, JobState
+from batchveo.operations import manage
+from batchveo.store import Store
+from batchveo.store.job_search import Filter
+from batchveo.web import serializers
+from batchveo.web.charts.data import make_charts
+
+MOST_ON_A_PAGE = 500
+USUAL_ON_A_PAGE = 120
+LARGEST_BODY = 4 * 1024 * 1024
+
+Body = Mapping[str, object]
+Change = Callable[[Store, Sequence[Job], Body], int]
+
+
+def list_jobs(request: Request) -> Response:
+    """A page of cards. The first page has ``matching``, a count up to 10,001.
+
+    With a search or a filter other than states, the first page has ``by_state``: the matches in each state.
+    """
+    query = request.query_params
+    wanted, after = _read_filter(query), _read_number(query, "after")
+    most = min(_read_number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
+    with open_store(request) as store:
+        found = store.search.read_page(wanted, after=after, newest=query.get("order") == "newest", most=most)
+        more = len(found) == most
+        matching = by_state = None
+        if after is None:
+            matching = store.search.count_matches(wanted) if more else len(found)
+            if replace(wanted, states=()) != Filter():
+                by_state = store.search.count_matches_by_state(wanted)
+    cards = serializers.make_cards(found, request.app.state.presence)
+    return make_answer({"jobs": cards, "more": more, "matching": matching, "by_state": by_state})
+
+
+def show_job(request: Request) -> Response:
+    """The whole history of one job."""
+    videos, presence = request.app.state.videos, request.app.state.presence
+    with open_store(request) as store:
+        job = find_job(store, request)
+        return make_answer(
+            {**serializers.read_card(store, job, presence), **serializers.make_detail(store, job, videos)}
+        )
+
+
+def show_progress(request: Request) -> Response:
+    """Counts, money, speed and the cards that changed after the event ``since``."""
+    since = _read_number(request.query_params, "since")
+    with open_store(request) as store:
+        presence = request.app.state.presence
+        return make_answer(serializers.make_progress(store, since=since, now=time.time(), presence=presence))
+
+
+def list_failures(request: Request) -> Response:
+    """The failures by cause."""
+    with open_store(request) as store:
+        return make_answer({"causes": serializers.list_failures(store)})
+
+
+def list_choices(request: Request) -> Response:
+    """The values to filter by. They are kept until jobs are added, since reading them reads every job."""
+    with open_store(request) as store:
+        total = store.counts().total
+        known = getattr(request.app.state, "choices", None)
+        if known is None or known[0] != total:
+            known = request.app.state.choices = (total, serializers.list_choices(store))
+    return make_answer(known[1])
+
+
+def show_charts(request: Request) -> Response:
+    """The data of the charts of one night."""
+    with open_store(request) as store:
+        return make_answer(make_charts(store, now=time.time(), night=request.query_params.get("night")))
+
+
+async def retry_jobs(request: Request) -> Response:
+    """Set ``jobs`` (ids), or all that failed for ``cause``, to pending."""
+    return await _change_jobs(request, lambda store, jobs, _: manage.retry_jobs(store, jobs, now=time.time()))
+
+
+async def cancel_jobs(request: Request) -> Response:
+    """Cancel ``jobs``."""
+    return await _change_jobs(request, lambda store, jobs, _: manage.cancel_jobs(store, jobs, now=time.time()))
+
+
+async def resolve_jobs(request: Request) -> Response:
+    """Resolve ``jobs`` in doubt: ``how`` is ``resubmit``, ``fail`` or ``generation`` (with ``generation_id``).
+
+    ``seen`` has the ``state`` and the ``request`` (its id) that the person saw: the decision is about those.
+    """
+    return await _change_jobs(request, _resolve)
+
+
+def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
+    how, generation = body.get("how"), body.get("generation_id")
+    if how not in ("resubmit", "fail", "generation"):
+        raise HTTPException(400, "how is resubmit, fail or generation")
+    generation_id = generation.strip() if isinstance(generation, str) else ""
+    if how == "generation" and not generation_id:
+        raise HTTPException(400, "the id of the generation is missing")
+    for job in jobs:
+        # while the question was open, the log may have shown that the request became a paid video
+        now = {"state": job.state.value, "request": job.client_request_id}
+        if body.get("seen", now) != now:
+            raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
+    moved = manage.resolve_jobs(
+        store,
+        jobs,
+        now=time.time(),
+        resubmit=how == "resubmit",
+        fail=how == "fail",
+        generation_id=generation_id if how == "generation" else None,
+    )
+    return len(moved)
+
+
+async def _change_jobs(request: Request, change: Change) -> Response:
+    body = await _read_body(request)
+
+    def work() -> int:
+        with Store.existing(request.app.state.path) as store:
+            return change(store, _find_jobs(store, body), body)
+
+    try:
+        return make_answer({"done": await run_in_threadpool(work)})
+    except BatchveoError as error:
+        return make_answer({"error": str(error)}, 409)
+    except UnicodeEncodeError:
+        raise HTTPException(400, "half a character is in it") from None
+
+
+def _find_jobs(store: Store, body: Body) -> list[Job]:
+    cause, ids = body.get("cause"), body.get("jobs")
+    if isinstance(cause, str):
+        return [job for job in store.jobs(JobState.FAILED) if serializers.find_cause(job.error) == cause]
+    if not isinstance(ids, list) or not ids:
+        raise HTTPException(400, "jobs are ids")
+    return [_find_job_by_id(store, key) for key in dict.fromkeys(map(str, ids))]
+
+
+def find_job(store: Store, request: Request) -> Job:
+    """The job whose id is in the path of ``request``."""
+    return _find_job_by_id(store, request.path_params["id"])
+
+
+def _find_job_by_id(store: Store, key: str) -> Job:
+    job = store.queries.find_job_by_id(key)
+    if job is None:
+        raise HTTPException(404, "there is no such job")
+    return job
+
+
+def open_store(request: Request) -> Store:
+    """The database for one request, read-only: a connection belongs to its thread."""
+    return Store(request.app.state.path, writing=False)
+
+
+def make_answer(value: object, status: int = 200) -> Response:
+    """A response with ``value`` as JSON."""
+    return Response(serializers.encode_json(value), status_code=status, media_type="application/json")
+
+
+def _read_filter(query: QueryParams) -> Filter:
+    """``state`` (several), ``model``, ``manifest``, ``split`` and ``q``."""
+    try:
+        states = tuple(JobState(text) for text in query.getlist("state"))
+    except ValueError:
+        raise HTTPException(400, "there is no such state") from None
+    return Filter.of(
+        query.get("q", "")[:1000],
+        states=states,
+        model=query.get("model"),
+        manifest=query.get("manifest"),
+        split=query.get("split"),
+    )
+
+
+def _read_number(query: QueryParams, name: str) -> int | None:
+    """A whole number of at most 18 digits."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise HTTPException(400, f"{name} is a number")
+    return int(text)
+
+
+async def _read_body(request: Request) -> Body:
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > LARGEST_BODY:
+            raise HTTPException(413, "this is too long")
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise HTTPException(400, "a JSON object is needed")
+    return body

@@ -1,0 +1,58 @@
+"""Records from the options of a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.cli.option_values import parse_rate, read_cluster, read_planned_settings
+from batchveo.core.errors import UsageError
+from batchveo.core.settings import USUAL_CONCURRENCY
+
+OPTIONS = {
+    "output": Path("videos"),
+    "concurrency": None,
+    "keys": None,
+    "sandbox": False,
+    "rate": None,
+    "budget": None,
+    "assume_price": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "per_minute"),
+    [(None, None), ("30", 30.0), ("30/min", 30.0), ("2/s", 120.0), ("0.5 / sec", 30.0), ("90/h", 1.5), ("6/hour", 0.1)],
+)
+def test_rates_are_submits_a_minute(text: str | None, per_minute: float | None) -> None:
+    """Whatever unit a person writes."""
+    assert parse_rate(text) == (None if per_minute is None else pytest.approx(per_minute))
+
+
+@pytest.mark.parametrize("text", ["", "fast", "0", "-1/min", "3/day", "1e9/min"])
+def test_what_is_no_rate(text: str) -> None:
+    """The error shows how one is written."""
+    with pytest.raises(UsageError, match="write it as 30/min"):
+        parse_rate(text)
+
+
+def test_several_keys_add_their_limits_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the user names a number."""
+    monkeypatch.setenv("FIRST", "sk-first")
+    monkeypatch.setenv("SECOND", "sk-second")
+    keys = tmp_path / "keys.yaml"
+    keys.write_text("keys:\n  - {name: a, env: FIRST, concurrency: 3}\n  - {name: b, env: SECOND}\n")
+    assert read_planned_settings(OPTIONS).concurrency == USUAL_CONCURRENCY
+    assert read_planned_settings(OPTIONS | {"keys": keys}).concurrency == 3 + USUAL_CONCURRENCY
+    assert read_planned_settings(OPTIONS | {"keys": keys, "concurrency": 4}).concurrency == 4
+
+
+def test_workers_need_a_cluster() -> None:
+    """Without one there are none."""
+    assert read_cluster({"ray": None, "workers": None}) is None
+    cluster = read_cluster({"ray": "auto", "workers": 3})
+    assert cluster is not None
+    assert (cluster.address, cluster.workers) == ("auto", 3)
+    with pytest.raises(UsageError, match="--workers needs --ray"):
+        read_cluster({"ray": None, "workers": 3})

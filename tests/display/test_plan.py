@@ -1,0 +1,123 @@
+"""A plan at a terminal of any width, and in a pipe."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from batchveo.core.models import JobState
+from batchveo.display.plan import print_plan, print_quote
+from batchveo.operations.image_check import ImageCheck, ImageProblem
+from batchveo.operations.plan import Collision, Plan
+from batchveo.operations.quote import ModelPlan
+from tests.helpers.factories import make_spec
+from tests.helpers.snapshots import HOSTILE
+
+PROMPT = "東京の夜、雨が降る静かな路地で猫が歩いている場面をゆっくりと映す、長い物語" * 3
+NOTE = "a run stops here: " + "these jobs are in another database too, which is beside the manifest; " * 3
+PLAN = Plan(
+    models=[
+        ModelPlan(model="google/veo-3.1-first-last-image-to-video", jobs=1_200, new=1_000, usd=780.0),
+        ModelPlan(model="kling/v9", jobs=2, new=2, unpriced=2),
+    ],
+    balance_usd=500.0,
+    balances={"main": 400.0, "spare": 100.0},
+    budget_usd=900.0,
+    committed_usd=12.5,
+    notes=[NOTE],
+    repeated=3,
+    by_state={JobState.SUCCEEDED: 190, JobState.GENERATING: 4, JobState.FAILED: 5, JobState.CANCELLED: 1},
+    colliding=5,
+    collisions=[Collision(name=HOSTILE, source="m.yaml", line=n, by="another job") for n in range(5)],
+    sample=[
+        make_spec(HOSTILE, request={"prompt": PROMPT}),
+        make_spec("fox", request={"prompt": f"A fox\x1b[2J\n{HOSTILE}"}),
+    ],
+)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
+
+
+def shown(plan: Plan, out: io.StringIO) -> list[str]:
+    print_plan(plan, out, state=Path("night.db"))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_plan_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Texts wrap beside their labels, and wide characters count twice; the sample is cut."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = shown(PLAN, Screen())
+    assert all(cell_len(line) <= width and line.isprintable() and line == line.rstrip() for line in lines)
+    assert len({cell_len(line) for line in lines if line.endswith((" price", " $780.00", "not known"))}) <= 2
+    assert next(line for line in lines if line.startswith("total")).split() == ["total", "1,202", "1,002", "$780.00+"]
+    words = " ".join(" ".join(lines).split())
+    for part in (
+        "price at least $780.00; no price for 2 jobs (2 of kling/v9): --assume-price gives one",
+        "balance $500.00: NOT enough, $280.00 short",
+        "main $400.00 spare $100.00",
+        "budget $900.00 ($12.50 of it spent): enough for what has a price",
+        "190 already done, 4 in progress, 5 failed and 1 cancelled (skipped; `batchveo retry",
+        "repeats 3 jobs repeat an earlier request",
+        "names 5 already taken",
+        "... and 2 more",
+        NOTE.strip(),
+    ):
+        assert part in words, part
+    assert lines[-3] == "first jobs"
+    assert lines[-2].endswith("…")
+
+
+def test_a_pipe_gets_whole_values_without_colours() -> None:
+    """A line for each text, however long it is."""
+    lines = shown(PLAN, io.StringIO())
+    assert lines[0].split() == ["model", "jobs", "to", "make", "price"]
+    assert f"note     {NOTE.strip()}" in lines
+    assert lines[-2].endswith(PROMPT)
+    assert not any("\x1b" in line or "…" in line for line in lines)
+
+
+def test_problems_of_images_are_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address can be copied from a narrow terminal; what is too much is counted."""
+    monkeypatch.setenv("COLUMNS", "60")
+    address = f"https://example.org/{'x' * 90}.png"
+    problems = [ImageProblem(image=address, problem="HTTP 404", source="m.yaml", line=n, jobs=2) for n in range(22)]
+    lines = shown(replace(PLAN, images=ImageCheck(checked=30, sizes=True, problems=problems)), Screen())
+    assert "images   30 checked: 22 cannot be used" in lines
+    assert lines.count(f"m.yaml:7: {address} HTTP 404 (2 jobs)") == 1
+    assert "         ... and 2 more; --json prints all" in lines
+
+
+def test_the_question_has_models_and_money_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person needs to say yes or no."""
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen()
+    print_quote(PLAN, screen)
+    assert "budget   $900.00" in screen.getvalue()
+    assert "first jobs" not in screen.getvalue()
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_wider_than_the_terminal(text: str) -> None:
+    """In any script; and nothing controls the terminal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "60")
+        named = replace(PLAN, sample=[make_spec(text or "x", request={"prompt": text})], notes=[text])
+        for line in shown(named, Screen()):
+            assert cell_len(line) <= 60
+            assert line.isprintable()

@@ -1,0 +1,69 @@
+"""What one run keeps from the question to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import batchveo
+from batchveo.core.errors import Declined, KnownElsewhere
+from batchveo.operations.run_context import Consent
+from batchveo.provider import ApiClient
+from batchveo.sandbox import Service, Settings, running
+
+MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(Settings(generation_median=0.1))
+
+
+@pytest.fixture
+def using(service: Service) -> Iterator[batchveo.Service]:
+    with running(service) as url:
+        yield batchveo.service(base_url=url, key="key")
+
+
+def settings(folder: Path) -> batchveo.RunSettings:
+    return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
+
+
+def test_prices_are_fetched_and_clients_opened_once(
+    using: batchveo.Service, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question and the run share them."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    opened: list[ApiClient] = []
+    enter = ApiClient.__aenter__
+
+    async def counted(client: ApiClient) -> ApiClient:
+        opened.append(client)
+        return await enter(client)
+
+    monkeypatch.setattr(ApiClient, "__aenter__", counted)
+    result = batchveo.run(
+        [tmp_path / "m.yaml"],
+        state=tmp_path / "s.db",
+        settings=settings(tmp_path),
+        using=using,
+        approve=lambda offer: offer.new == 2,
+    )
+    assert result.exit_status == 0
+    assert len(opened) == 1
+    assert (service.calls["models"], service.calls["billing"]) == (1, 1)
+    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
+        assert [job.cost_usd for job in store.jobs()] == [2.275, 2.275]
+
+
+def test_consent_is_asked_for_or_refused() -> None:
+    """A person decides; if nobody can be asked, the error says what can be done."""
+    asked: list[str] = []
+    Consent(confirm=lambda question: not asked.append(question)).require("it is odd", "mend it", KnownElsewhere)
+    assert asked == ["it is odd\nmend it"]
+    with pytest.raises(Declined, match="nothing was written or bought"):
+        Consent(confirm=lambda question: False).require("it is odd", "mend it", KnownElsewhere)
+    with pytest.raises(KnownElsewhere, match="it is odd\nmend it\nnothing was written or bought"):
+        Consent().require("it is odd", "mend it", KnownElsewhere)

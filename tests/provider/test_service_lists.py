@@ -1,0 +1,120 @@
+"""The lists of the service, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from batchveo.provider import ApiClient, ApiKey, ProviderError
+from batchveo.provider.service_lists import (
+    LONGEST_HOURS,
+    PAGE,
+    Row,
+    hours_since,
+    read_charges,
+    read_log,
+    read_replacement,
+    read_success,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+def answering(*bodies: Any) -> tuple[ApiClient, list[httpx.URL]]:
+    """A client whose calls get these answers in turn, and the addresses that are asked."""
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(200, json=bodies[len(asked) - 1])
+
+    return ApiClient(ApiKey("k"), transport=httpx.MockTransport(answer)), asked
+
+
+def charge(reference: object, usd: object) -> dict[str, object]:
+    return {"reference_id": reference, "amount": {"usd": usd}}
+
+
+async def test_the_ledger_is_read_by_its_cursor_and_charges_add_up() -> None:
+    first = {"data": [charge("g1", 1.5), charge(None, 9), None], "pagination": {"has_more": True, "next_cursor": "c/1"}}
+    last = {"data": [charge("g1", 0.5), charge("g2", 2)], "pagination": {"has_more": False, "next_cursor": "c/2"}}
+    api, asked = answering(first, last)
+    async with api:
+        assert await read_charges(api, since=0.0) == {"g1": 2.0, "g2": 2.0}
+    assert [url.params.get("cursor") for url in asked] == [None, "c/1"]
+
+
+@pytest.mark.parametrize("body", [[], {"data": None}, "no", {"rows": []}])
+async def test_an_answer_without_rows_is_an_error(body: object) -> None:
+    api, _ = answering(body, body, body)
+    async with api:
+        with pytest.raises(ProviderError, match="the answer has no rows"):
+            await read_charges(api, since=0.0)
+        with pytest.raises(ProviderError, match="the answer has no rows"):
+            await read_log(api, hours=1, take=lambda rows: False)
+        with pytest.raises(ProviderError, match="the answer has no rows"):
+            await read_replacement(api, "veo2")
+
+
+@pytest.mark.parametrize(
+    ("pages", "enough_at", "whole"),
+    [
+        ([{"data": [{}], "pagination": {"has_more": False}}], 9, True),
+        ([{"data": [{}] * PAGE}, {"data": [{}]}], 9, True),  # a full page means more
+        ([{"data": [{}, None], "pagination": {"has_more": False, "total": 3}}, {"data": [{}]}], 9, True),
+        ([{"data": [], "pagination": {"has_more": True}}], 9, False),  # more is promised and nothing comes
+        ([{"data": [{}], "pagination": {"has_more": True}}] * 2, 1, False),  # the caller has enough
+    ],
+)
+async def test_how_the_usage_log_ends(pages: list[object], enough_at: int, whole: bool) -> None:
+    """Each page begins after the rows of those before, also after rows that are no objects."""
+    taken: list[int] = []
+
+    def take(rows: Sequence[Row]) -> bool:
+        taken.append(len(rows))
+        return len(taken) >= enough_at
+
+    api, asked = answering(*pages)
+    async with api:
+        assert await read_log(api, hours=2, take=take) == whole
+    assert [int(url.params["offset"]) for url in asked] == [sum(taken[:number]) for number in range(len(asked))]
+    assert all(url.params["period"] == "2h" for url in asked)
+
+
+def test_a_window_reaches_back_with_an_hour_to_spare() -> None:
+    assert hours_since(1000.0, 1000.0) == 1
+    assert hours_since(0.0, 3601.0) == 3
+    assert hours_since(2000.0, 1000.0) == 1  # a clock that was set back
+    assert hours_since(0.0, 1e12) == LONGEST_HOURS
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"status": "succeeded", "client_request_id": "bv.1", "inference_id": "g1"}, ("bv.1", "g1")),
+        ({"status": "failed", "client_request_id": "bv.1", "inference_id": "g1"}, None),
+        ({"status": "succeeded", "client_request_id": None, "inference_id": "g1"}, None),
+        ({"status": "succeeded", "client_request_id": "bv.1", "inference_id": ""}, None),
+    ],
+)
+def test_only_a_success_with_both_ids_counts(row: Row, found: tuple[str, str] | None) -> None:
+    assert read_success(row) == found
+
+
+@pytest.mark.parametrize("name", ["veo2", "google/veo-2.0-generate-001"])
+async def test_a_withdrawn_model_is_found_by_its_id_and_its_aliases(name: str) -> None:
+    row = {
+        "id": "google/veo-2.0-generate-001",
+        "aliases": ["veo2"],
+        "status": "withdrawn",
+        "shutdown_at": "2026-06-30",
+        "replaced_by": ["google/veo3", "google/veo-3.1-t2v"],
+    }
+    api, _ = answering({"data": [None, {"id": "other"}, row]}, {"data": [row]})
+    async with api:
+        words = "withdrawn since 2026-06-30; use google/veo3 or google/veo-3.1-t2v instead"
+        assert await read_replacement(api, name) == words
+        assert await read_replacement(api, "google/veo3") is None

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from batchveo.provider.catalog import MODELS, Model, ParamType
+from batchveo.sandbox.calls import Refused
+from batchveo.sandbox.generations import read_generation_request, read_model_name
+from tests.helpers.sandbox_client import make_body
+
+WEB = "https://example.org/a.png"
+IMAGE = "data:image/png;base64,AAAA"
+I2V = {"model": "google/veo-3.1-i2v", "image_url": WEB}
+FRAMES = {"model": "google/veo-3.1-first-last-image-to-video", "image_url": WEB}
+LITE = {"model": "google/veo-3-1-lite-generate-preview"}
+REFERENCE = {"model": "google/veo-3.1-reference-to-video", "duration": 8}
+
+
+def read(**changes):
+    return read_generation_request(json.dumps(make_body(**changes)).encode())
+
+
+def refusal(**changes) -> str:
+    with pytest.raises(Refused) as caught:
+        read(**changes)
+    assert caught.value.status == 400
+    return caught.value.message
+
+
+def minimal(model: Model) -> dict[str, object]:
+    """The shortest request that this model takes."""
+    samples = {ParamType.STRING: "x", ParamType.URL: WEB, ParamType.URL_LIST: [WEB]}
+    return {"model": model.id, **{name: samples[model.params[name].type] for name in model.required}}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_every_model_takes_its_minimal_request(model):
+    """What a model requires is enough."""
+    assert read_generation_request(json.dumps(minimal(model)).encode()).model is model
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_every_model_takes_all_its_choices(model):
+    """Each listed value of each parameter is accepted as it is spelt."""
+    for name, param in model.params.items():
+        for choice in param.choices:
+            read_generation_request(json.dumps({**minimal(model), name: choice}).encode())
+
+
+def test_an_alias_names_its_model():
+    """A model can be asked for by another name, which stays on record."""
+    found = read(model="google/veo-3.0", resolution="720P")
+    assert (found.model.id, found.model_name) == ("google/veo3", "google/veo-3.0")
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"model": None}, "model: Expected string, received null"),
+        ({"model": "google/veo-9"}, "Received 'google/veo-9'"),
+        ({"prompt": None}, "prompt: Required"),
+        ({"prompt": ""}, "prompt: String must contain at least 1 character(s)"),
+        ({"prompt": 5}, "prompt: Expected string, received number"),
+        ({"resolution": "720P"}, "Expected '720p' | '1080p', received '720P'"),
+        ({"model": "google/veo3", "resolution": "720p"}, "Expected '720P' | '1080P'"),
+        ({"duration": 5}, "Expected 4 | 6 | 8, received 5"),
+        ({"duration": "8"}, "duration: Expected integer, received string"),
+        ({"duration": 8.0}, "duration: Expected integer, received number"),
+        ({"seed": True}, "seed: Expected integer, received boolean"),
+        ({"generate_audio": "true"}, "generate_audio: Expected boolean"),
+        ({"aspect_ratio": "1:1"}, "aspect_ratio: Invalid enum value"),
+        ({"provider": "bing"}, "provider: Invalid enum value"),
+        ({"style": "noir"}, "Unrecognized key in object: 'style'"),
+        ({**I2V, "image_url": None}, "image_url: Required"),
+        ({**I2V, "image_url": "a.png"}, "image_url: Invalid url"),
+        ({**I2V, "image_url": "ftp://example.org/a.png"}, "image_url: Invalid url"),
+        ({**I2V, "image_url": "https://[bad"}, "image_url: Invalid url"),
+        ({**I2V, "image_url": IMAGE}, "image_url: Invalid url"),
+        ({**FRAMES, "last_image_url": "data:video/mp4;base64,AAAA"}, "last_image_url: Invalid url"),
+        ({**FRAMES, "last_image_url": "data:image/png;base64,"}, "last_image_url: Invalid url"),
+        ({**REFERENCE, "image_urls": []}, "image_urls: Array must contain"),
+        ({**REFERENCE, "image_urls": [WEB, 5]}, "image_urls: Invalid url at index 1"),
+        ({**REFERENCE, "image_urls": WEB}, "image_urls: Expected array, received string"),
+        ({**LITE, "last_image_url": WEB, "duration": 4}, "Expected 8 with last_image_url, received 4"),
+    ],
+)
+def test_refusals(changes, hint):
+    """What the model's page does not allow is refused with a hint."""
+    message = refusal(**changes)
+    assert message.startswith("Body validation error")
+    assert hint in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provider": "FAL"},
+        {**I2V, "image_url": "http://example.org/a.png"},
+        {**FRAMES, "last_image_url": IMAGE},
+        {**LITE, "last_image_url": WEB, "duration": None},
+        {**LITE, "duration": 4},
+    ],
+)
+def test_acceptances(changes):
+    """What the model's page allows is accepted."""
+    read(**changes)
+
+
+def test_all_problems_are_named_at_once():
+    """A request with two mistakes is told of both."""
+    message = refusal(duration=5, resolution="8k")
+    assert "duration" in message
+    assert "resolution" in message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[1]", b"null", b"[" * 100_000])
+def test_bodies_that_are_no_object(body):
+    """What is not a JSON object is refused, and names no model."""
+    with pytest.raises(Refused):
+        read_generation_request(body)
+    assert read_model_name(body) == ""
+
+
+def test_the_request_knows_the_shape_of_its_video():
+    """Length and shape follow from the request and the model's defaults."""
+    assert (read(aspect_ratio="9:16", duration=6).portrait, read(duration=None).seconds) == (True, 8)
+    assert read(model="veo2", duration=None).seconds == 5
