@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from batchveo.core.models import Job
-from batchveo.provider.catalog import MODELS, ParamType
+from batchveo.provider.catalog import MODELS
 from batchveo.storage.probe import MediaInfo
 from batchveo.storage.sidecar import format_time, generation_seconds
 
@@ -27,7 +27,6 @@ class Kind(Enum):
 
 
 _OWN = ("prompt", "negative_prompt", "seed")
-_KINDS = {ParamType.INTEGER: Kind.INTEGER, ParamType.BOOLEAN: Kind.FLAG}
 _LIST_MARK = "|"
 
 SAMPLE = 100
@@ -37,13 +36,21 @@ _EXACT = 1 << 53
 """Whole numbers up to here are exact as floating point numbers; larger ones may change."""
 
 
-def _list_parameters() -> dict[str, Kind]:
-    """The parameters of all models that have no column of their own."""
-    params = {name: param for model in MODELS.values() for name, param in model.params.items()}
-    return {name: _KINDS.get(param.type, Kind.TEXT) for name, param in params.items() if name not in _OWN}
-
-
-PARAMETERS = _list_parameters()
+PARAMETERS: Mapping[str, Kind] = {
+    "aspect_ratio": Kind.TEXT,
+    "duration": Kind.INTEGER,
+    "resolution": Kind.TEXT,
+    "generate_audio": Kind.FLAG,
+    "provider": Kind.TEXT,
+    "auto_fix": Kind.FLAG,
+    "enhance_prompt": Kind.FLAG,
+    "image_url": Kind.TEXT,
+    "image_urls": Kind.TEXT,
+    "last_image_url": Kind.TEXT,
+    "video_url": Kind.TEXT,
+    "person_generation": Kind.TEXT,
+}
+"""The parameters that have a column of their own; the column ``request`` holds the others too, as JSON."""
 
 COLUMNS: Mapping[str, Kind] = {
     "file_name": Kind.TEXT,

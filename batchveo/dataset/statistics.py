@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
-from batchveo.provider.catalog import Media, list_parameters
+from batchveo.provider.catalog import list_parameters
+from batchveo.provider.parameters import Media
 
 EXAMPLES = 3
 _FROM_IMAGES = list_parameters(Media.IMAGE)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from batchveo.manifest.accepted_values import text
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
 from batchveo.manifest.merged_entry import (
@@ -24,7 +25,7 @@ from batchveo.manifest.merged_entry import (
 )
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import META
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, text
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import (

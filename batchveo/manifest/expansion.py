@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
 from batchveo.core.models import InputFile
+from batchveo.manifest.accepted_values import accept_words, text
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
@@ -17,7 +18,6 @@ from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Plac
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attach_files, names_in, used_by
-from batchveo.manifest.rules import accept_words, text
 from batchveo.manifest.templates import Template, to_text
 
 

@@ -5,8 +5,11 @@ It checks what one file shows without others; ``batchveo plan`` is stricter.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
-from batchveo.provider.catalog import MODELS, Model, Param, ParamType
+from batchveo.provider.catalog import MODELS, Model
+from batchveo.provider.parameters import Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
@@ -134,25 +137,63 @@ def _ways_to_give(name: str) -> list[dict[str, object]]:
 
 def _parameter_schema(params: list[Param]) -> dict[str, object]:
     """One parameter as several models take it."""
-    choices = list(dict.fromkeys(choice for param in params for choice in param.choices))
-    first = params[0]
-    schema: dict[str, object] = {"type": first.json_type}
-    if first.type is ParamType.URL_LIST:
-        schema |= {"minItems": 1, "items": {"type": "string", "minLength": 1}}
-    elif choices:
-        is_text = first.type is ParamType.STRING
-        schema = {"enum": _list_spellings([*map(str, choices)])} if is_text else {**schema, "enum": choices}
-    if first.is_free_text or first.type is ParamType.URL:  # a text with placeholders is a text
-        schema |= {"minLength": 1} if first.required else {}
-    else:
-        schema = {"anyOf": [schema, _TEMPLATE]}
+    schemas: list[dict[str, object]] = []
+    for param in params:
+        if (schema := _value_schema(param)) not in schemas:
+            schemas.append(schema)
+    if all("enum" in schema for schema in schemas):
+        schemas = [{"enum": list(dict.fromkeys(chain.from_iterable(map(_list_choices, params))))}]
+    if not all(param.is_free_text or param.media for param in params):  # a text with placeholders is a text
+        schemas.append({**_TEMPLATE})
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {**schema, "description": _describe_parameter(params)}
 
 
+def _value_schema(param: Param) -> dict[str, object]:
+    """What a value may be, by the description of its parameter."""
+    if param.alternatives:
+        schema: dict[str, object] = {"anyOf": [_value_schema(each) for each in param.alternatives]}
+    elif param.choices:
+        schema = {"enum": _list_choices(param)}
+    else:
+        schema = {} if param.type is ParamType.ANY else {"type": param.type.value}
+        schema |= _list_bounds(param)
+        if param.items is not None:
+            schema["items"] = _value_schema(param.items)
+        if param.fields:
+            schema |= {
+                "properties": {name: _value_schema(part) for name, part in param.fields.items()},
+                "required": [name for name, part in param.fields.items() if part.required],
+                "additionalProperties": False,
+            }
+    return {"anyOf": [schema, {"type": "null"}]} if param.nullable else schema
+
+
+def _list_choices(param: Param) -> list[object]:
+    """The choices; those of text in each case that a manifest may write."""
+    if param.type is ParamType.STRING:
+        return [*_list_spellings([*map(str, param.choices)])]
+    return [*param.choices]
+
+
+def _list_bounds(param: Param) -> dict[str, object]:
+    suffix = "Items" if param.type is ParamType.ARRAY else "Length"
+    needs_one = param.required and param.type in {ParamType.STRING, ParamType.ARRAY}
+    least = max(param.min_length or 0, needs_one or param.is_address_list)
+    bounds = {
+        "minimum": param.minimum,
+        "maximum": param.maximum,
+        f"min{suffix}": least or None,
+        f"max{suffix}": param.max_length,
+    }
+    return {keyword: value for keyword, value in bounds.items() if value is not None}
+
+
 def _describe_parameter(params: list[Param]) -> str:
+    described = next((param.description for param in params if param.description), "")
     defaults = {str(param.default) for param in params if param.default is not None}
     said = f" The service assumes {defaults.pop()}." if len(defaults) == 1 else ""
-    return params[0].description + said
+    return (described + said).strip()
 
 
 def _list_spellings(choices: list[str]) -> list[str]:

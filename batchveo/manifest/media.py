@@ -8,6 +8,7 @@ import ipaddress
 import re
 import unicodedata
 from base64 import b64decode
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ SIZE_LIMITS = {"image": 20 * _MIB, "video": 100 * _MIB}
 """The largest input file in bytes, by its major media type."""
 
 _FORMATS = {"image": "PNG, JPEG or WebP", "video": "MP4, QuickTime or WebM"}
+MODELS_NAMED = 8
 _REMEMBERED = 4096
 # most addresses: a name with letters at its end, which cannot be a number; all others are looked at closely
 _PLAIN_HTTPS = re.compile(
@@ -115,7 +117,13 @@ class LocalFiles:
 
 def models_taking_files(field: str) -> list[str]:
     """The models whose page documents a data URI in this field, so that a local file can be sent."""
-    return [name for name, model in MODELS.items() if field in model.params and model.params[field].data_uri]
+    return [name for name, model in MODELS.items() if (param := model.params.get(field)) and param.takes_data]
+
+
+def list_models(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - MODELS_NAMED
+    return ", ".join(names[:MODELS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def media_type(start: bytes) -> str | None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from batchveo.manifest.accepted_values import accept_words, text
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats.row_files import NUMBER, RowFile
 from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.manifest.rules import JOB_KEYS, accept_words, text
+from batchveo.manifest.rules import JOB_KEYS
 from batchveo.manifest.scalars import resolve_scalar, whole_of
 from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from batchveo.core.errors import ManifestError, Problem
+from batchveo.provider.parameters import format_below
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""
@@ -25,16 +26,24 @@ _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{[^{}]*\}|[0-9]+"
 class Fault(Exception):
     """One thing wrong with one value, raised by code that does not know the place in the file.
 
-    ``line`` and ``field`` are set if the raiser knows them better than the catcher.
+    ``line`` and ``field`` are set if the raiser knows them better than the catcher; ``path`` leads to the part of the
+    value that is wrong.
     """
 
     def __init__(
-        self, message: str, suggestion: str | None = None, *, line: int | None = None, field: str | None = None
+        self,
+        message: str,
+        suggestion: str | None = None,
+        *,
+        line: int | None = None,
+        field: str | None = None,
+        path: tuple[str | int, ...] = (),
     ) -> None:
         self.message = message
         self.suggestion = suggestion
         self.line = line
         self.field = field
+        self.path = path
         super().__init__(message)
 
 
@@ -114,6 +123,8 @@ class Problems:
     def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
         """Report a fault at this place, or at the line and field it knows itself."""
         line, field = fault.line or line, fault.field or field
+        if field is not None:
+            field += format_below(fault.path)
         self.add(file, line, field, fault.message, fault.suggestion, once=once)
 
     def raise_if_any(self) -> None:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from batchveo.core.hints import suggest_closest
 from batchveo.core.models import InputFile
+from batchveo.manifest.accepted_values import text
 from batchveo.manifest.entries import Cell
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict, text
+from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (
     ANY_NAME,

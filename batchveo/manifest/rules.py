@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from batchveo.core.hints import suggest_closest
-from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
+from batchveo.manifest.accepted_values import FileReader, accept_part, accept_words
 from batchveo.manifest.entries import plain
-from batchveo.manifest.media import LocalFiles, models_taking_files
-from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.manifest.scalars import LONGEST, check_exact, check_text, is_no_text, read_whole, resolve_scalar, whole_of
+from batchveo.manifest.media import LocalFiles, list_models
+from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.scalars import LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
-from batchveo.provider.catalog import MODELS, Model, Param, ParamType
+from batchveo.provider.catalog import MODELS, Model
+from batchveo.provider.parameters import Param, ParamType
 
 JOB_KEYS = (
     "id",
@@ -35,13 +36,11 @@ JOB_KEYS = (
 )
 """The keys of a job that are not sent as they are."""
 
-PARAMETERS = frozenset(name for model in MODELS.values() for name in model.params)
+PARAMETERS = MODELS.list_parameters()
 """Every parameter that some known model takes."""
 
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_DIGITS = re.compile(r"[-+]?[0-9]{1,100}")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _FLOATING: Mapping[str, tuple[object, str, str]] = {
     "auto_fix": (True, "lets the service rewrite the prompt", "write auto_fix: false"),
@@ -136,33 +135,14 @@ class Rules:
         if name.startswith("meta."):
             return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
         if others:
-            return Fault(message, f"taken by {', '.join(others)}")
+            return Fault(message, f"taken by {list_models(others)}")
         return Fault(message, suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
 
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
-        model = self.model
-        if model is not None and not model.fits_last_frame(request):
-            right = f"duration: {model.last_frame_duration}"
-            raise Fault(f"{model.duration_of(request)} does not go with last_image_url", right)
-
-
-def text(value: object, *, may_be_empty: bool = False) -> str:
-    """Text without control characters. Raises ``Fault``."""
-    if not isinstance(value, str):
-        raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
-    if not may_be_empty and not value.strip(ENDS):
-        raise Fault("is empty", "write something, or leave it out")
-    if not value.isprintable() and (control := _CONTROL.search(value)):
-        raise Fault(f"holds the control character {control[0]!r}", "remove it")
-    return value
-
-
-def accept_words(value: object, *, may_be_empty: bool = False) -> str:
-    """Text in somebody's own words, as ``text``; a failed formula or the trace of a missing value is none."""
-    said = text(value, may_be_empty=may_be_empty)
-    check_text(said)
-    return said
+        broken = next(self.model.find_broken_rules(request), None) if self.model else None
+        if broken is not None and self.model is not None:
+            raise Fault(*self.model.describe_broken(broken, request))
 
 
 def is_plain(value: object) -> TypeGuard[str]:
@@ -180,23 +160,22 @@ def is_plain(value: object) -> TypeGuard[str]:
 
 def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rule:
     varied = name in _VARIED
+    accept = partial(accept_part, param, files=FileReader(name, folder, inputs))
     match param.type:
-        case ParamType.STRING if param.choices:
-            known = {str(choice).casefold(): choice for choice in param.choices}
-            return Rule(accept=partial(_accept_choice, known), varied=varied)
-        case ParamType.STRING:
-            return Rule(accept=partial(accept_words, may_be_empty=not param.required), varied=varied, is_text=True)
-        case ParamType.INTEGER:
-            return Rule(accept=partial(_accept_integer, param.choices), read=read_whole, varied=varied)
-        case ParamType.BOOLEAN:
-            return Rule(accept=_accept_boolean, read=_read_boolean)
-        case ParamType.URL:
-            accept = partial(_accept_address, name, param, folder, inputs)
+        case ParamType.STRING if param.media is not None:
             return Rule(accept=accept, varied=True)
-        case ParamType.URL_LIST:
-            each = partial(_accept_address, name, param, folder, inputs)
-            accept_all = partial(_accept_addresses, each)
-            return Rule(accept=accept_all, read=_read_list, varied=True, is_list=True)
+        case ParamType.STRING:
+            return Rule(accept=accept, varied=varied, is_text=not param.choices)
+        case ParamType.INTEGER:
+            return Rule(accept=accept, read=read_whole, varied=varied)
+        case ParamType.NUMBER:
+            return Rule(accept=accept, read=_read_free, varied=varied)
+        case ParamType.BOOLEAN:
+            return Rule(accept=accept, read=_read_boolean)
+        case ParamType.ARRAY if param.is_address_list:
+            return Rule(accept=accept, read=_read_list, varied=True, is_list=True)
+        case _:
+            return Rule(accept=accept, read=_read_json, varied=True, takes_json=True)
 
 
 def _make_free_rule(name: str) -> Rule:
@@ -226,72 +205,19 @@ def _accept_free_urls(value: object) -> object:
     return _accept_free(value)
 
 
-def _accept_choice(known: dict[str, str | int], value: object) -> str | int:
-    found = known.get(value.strip().casefold()) if isinstance(value, str) else None
-    if found is None:
-        options = [str(choice) for choice in known.values()]
-        raise Fault(f"{shown(value)} is not among {', '.join(options)}", suggest_closest(str(value), options))
-    return found
-
-
-def _accept_integer(choices: tuple[str | int, ...], value: object) -> int:
-    number = whole_of(value)
-    if number is None:
-        raise Fault(f"must be a whole number, not {shown(value)}", _hint_integer(value))
-    if choices and number not in choices:
-        raise Fault(f"{shown_bare(str(number), 40)} is not among {', '.join(map(str, choices))}")
-    check_exact(number)
-    return number
-
-
-def _hint_integer(value: object) -> str | None:
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return "remove the quotes"
-    return None
-
-
-def _accept_boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Fault(f"must be true or false, not {shown(value)}", "write true or false, without quotes")
-    return value
-
-
-def _accept_address(name: str, param: Param, folder: Path, inputs: LocalFiles, value: object) -> object:
-    if not isinstance(value, str):
-        raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
-    value = value.strip() or value
-    check_text(value)
-    kind = media.kind_of(value)
-    if kind is media.Address.WEB:
-        return value
-    if param.data_uri is None:
-        raise _refuse_files(name, value, kind)
-    if kind is media.Address.PATH:
-        return inputs.read_input(value, folder, param.data_uri)
-    media.check_data(value, param.data_uri)
-    return value
-
-
-def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
-    what = "a data URI" if kind is media.Address.DATA else "a local file"
-    others = models_taking_files(name)
-    instead = f", or a model that takes {what} here: {', '.join(others)}" if others else ""
-    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
-
-
-def _accept_addresses(each: Callable[[object], object], value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise Fault(f"must be a list of URLs, not {shown(value)}", f"write [{shown_bare(str(value))}]")
-    if not value:
-        raise Fault("is an empty list", "name at least one URL")
-    return [each(item) for item in value]
-
-
 def _read_boolean(cell: str) -> bool:
     try:
         return _WORDS[cell.strip().lower()]
     except KeyError:
         raise Fault(f"{shown(cell)} is neither true nor false", "true, false, yes, no, 1 or 0") from None
+
+
+def _read_json(cell: str) -> object:
+    """A nested value in a cell: JSON; anything else is judged as it is."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell.strip()
 
 
 def _read_list(cell: str) -> list[str]:

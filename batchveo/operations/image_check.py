@@ -17,7 +17,8 @@ import anyio
 
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.provider import VideoClient
-from batchveo.provider.catalog import Media, list_parameters
+from batchveo.provider.catalog import list_parameters
+from batchveo.provider.parameters import Media
 from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import PreviewedJob
 

@@ -1,284 +1,269 @@
-"""The Veo models and their parameters.
+"""The models of the service: their names, their parameters, and the rules between these.
 
-From the service's public model pages (state of August 2026). The case of values matters there: ``720p`` for one model
-is ``720P`` for another.
+The data is ``models.json``, written by ``batchveo models --refresh`` from the service's own documents. What those do
+not state in a form that a program reads is in ``model_facts.toml``: each entry names its models by patterns. A model
+is built when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
+from fnmatch import fnmatchcase
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from batchveo.provider.catalog_file import FORMAT, CatalogError, read_param
+from batchveo.provider.parameters import Media, Param, Value
 
 
 class Kind(StrEnum):
-    """The input of a model."""
+    """What a model makes its video from."""
 
     TEXT = "text"
     IMAGE = "image"
     REFERENCE = "reference images"
     FRAMES = "first and last frame"
     EXTEND = "video"
+    AUDIO = "audio"
     TEXT_OR_IMAGE = "text or image"
 
 
-class ParamType(StrEnum):
-    """The type of a parameter's value in a request."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    URL = "url"
-    URL_LIST = "list of urls"
-
-
-class Media(StrEnum):
-    """What the URL of a parameter leads to."""
-
-    IMAGE = "image"
-    VIDEO = "video"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Param:
-    """One parameter of a model: the only description of it.
+class Rule:
+    """A condition between the fields of a request; it holds if not all of ``given`` are there.
 
-    Manifest validation, the JSON Schema, the sandbox, the prices and ``batchveo models`` all read this record and add
-    nothing to it.
+    ``any_of``: at least one of these is needed. ``excludes``: none of these may be there. ``only``: the values that a
+    field may have then; a field that is absent counts as its default.
     """
 
-    type: ParamType
-    choices: tuple[str | int, ...] = ()
-    """The values that it takes, as they are sent; a manifest may write those of text in any case."""
-    default: str | int | bool | None = None
-    """The value that the service assumes if it is absent; ``None`` if the service states none."""
-    required: bool = False
-    media: Media | None = None
-    """Of URLs: the kind of file behind them."""
-    takes_data: bool = False
-    """Whether the model's page documents a Base64 data URI here, and not only an https URL."""
-    any_case: bool = False
-    """Whether the service itself takes the choices in any case."""
-    description: str = ""
+    given: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    only: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
     @property
-    def data_uri(self) -> Media | None:
-        """The kind of data URI that it takes; ``None`` if it takes only https URLs."""
-        return self.media if self.takes_data else None
-
-    @property
-    def json_type(self) -> str:
-        """The JSON type of the value in a request, in the words of JSON Schema."""
-        return {ParamType.URL: "string", ParamType.URL_LIST: "array"}.get(self.type, self.type.value)
-
-    @property
-    def is_free_text(self) -> bool:
-        """Whether it takes any text."""
-        return self.type is ParamType.STRING and not self.choices
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the values are few or of one simple form: choices, whole numbers, booleans."""
-        return bool(self.choices) or self.type in {ParamType.INTEGER, ParamType.BOOLEAN}
+    def names(self) -> set[str]:
+        """The fields that it is about."""
+        return {*self.given, *self.any_of, *self.excludes, *self.only}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
-    """One model: its name in requests, its input, and its parameters without ``model``."""
+    """One model: its name in requests, other names, and its parameters without ``model``."""
 
     id: str
-    kind: Kind
     params: Mapping[str, Param]
-    featured: bool = False
-    last_frame_duration: int | None = None
-    """The only duration that goes with ``last_image_url``, if the page documents such a rule."""
+    aliases: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    is_featured: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:
         """The parameters that must be given."""
         return tuple(name for name, param in self.params.items() if param.required)
 
-    def duration_of(self, request: Mapping[str, object]) -> object:
-        """The length in seconds of a request, or the one that the service assumes."""
-        return request.get("duration", self.params["duration"].default)
+    @cached_property
+    def kind(self) -> Kind:
+        """What the model makes its video from, by the inputs that it needs, or takes."""
+        needed = [(param, leaf.media) for param in self.params.values() if param.required
+                  for _, leaf in param.find_media()]  # fmt: skip
+        media = {each for _, each in needed}
+        if Media.VIDEO in media:
+            return Kind.EXTEND
+        if Media.AUDIO in media:
+            return Kind.AUDIO
+        if any(param.items is not None for param, _ in needed):
+            return Kind.REFERENCE
+        if media:
+            return Kind.FRAMES if len(needed) > 1 else Kind.IMAGE
+        takes = {leaf.media for param in self.params.values() for _, leaf in param.find_media()}
+        return Kind.TEXT_OR_IMAGE if Media.IMAGE in takes else Kind.TEXT
 
-    def fits_last_frame(self, request: Mapping[str, object]) -> bool:
-        """Whether the duration of a request goes with its ``last_image_url``, if it has one."""
-        if self.last_frame_duration is None or "last_image_url" not in request:
+    def find_broken_rules(self, request: Mapping[str, Value]) -> Iterator[Rule]:
+        """Yield the rules that ``request`` breaks."""
+        for rule in self.rules:
+            if all(name in request for name in rule.given) and self._breaks(rule, request):
+                yield rule
+
+    def describe_broken(self, rule: Rule, request: Mapping[str, Value]) -> tuple[str, str]:
+        """What is wrong by a broken rule, and what would be right."""
+        given = " and ".join(rule.given)
+        for name, values in rule.only.items():
+            if self.find_value(request, name) not in values:
+                return f"{self.find_value(request, name)} does not go with {given}", f"{name}: {values[0]}"
+        if any(name in request for name in rule.excludes):
+            return f"{given} does not go with {' and '.join(rule.excludes)}", "leave one of them out"
+        needed = " or ".join(rule.any_of)
+        return (f"{given} needs {needed}" if given else f"{needed} is needed"), f"give {needed}"
+
+    def find_value(self, request: Mapping[str, Value], name: str) -> Value:
+        """The value of a field in ``request``, else what the service assumes; ``None`` if that is not known."""
+        param = self.params.get(name)
+        return request.get(name, None if param is None else param.default)
+
+    def _breaks(self, rule: Rule, request: Mapping[str, Value]) -> bool:
+        if rule.any_of and not any(name in request for name in rule.any_of):
             return True
-        return self.duration_of(request) == self.last_frame_duration
+        if any(name in request for name in rule.excludes):
+            return True
+        return any(self.find_value(request, name) not in values for name, values in rule.only.items())
 
 
-_PROMPT = Param(type=ParamType.STRING, required=True, description="What the video shows.")
-_SEED = Param(type=ParamType.INTEGER, description="Same seed and request: similar videos. Random if absent.")
-_NEGATIVE = Param(type=ParamType.STRING, description="What to keep out of the video.")
-_ENHANCE = Param(type=ParamType.BOOLEAN, default=True, description="Let the service enrich the prompt.")
-_AUDIO = Param(type=ParamType.BOOLEAN, default=True, description="Make sound as well.")
-_PROVIDER = Param(
-    type=ParamType.STRING,
-    choices=("auto", "google", "fal"),
-    default="auto",
-    description="Who runs it: Google, the fal.ai mirror, or Google first and then the mirror.",
-    any_case=True,
-)
-_ASPECT = Param(type=ParamType.STRING, choices=("16:9", "9:16"), description="Shape of the picture.")
-_PERSONS = Param(
-    type=ParamType.STRING,
-    choices=("dont_allow", "allow_adult"),
-    default="allow_adult",
-    description="Whether people may be generated.",
-)
+class Catalog(Mapping[str, Model]):
+    """Models by their names. Iterates over the models' own names; ``[]``, ``get`` and ``in`` take other names too.
+
+    ``read`` returns the content of the catalogue's file; it is called when the first model is asked for.
+    """
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+        self._built: dict[str, Model] = {}
+
+    @property
+    def digest(self) -> str:
+        """What identifies the data, for notes of what a run validated against."""
+        return self._content.digest
+
+    @property
+    def made(self) -> str:
+        """The day of the documents that it was made from, as ``2026-08-31``."""
+        return self._content.made
+
+    def list_closed_parameters(self) -> frozenset[str]:
+        """The names of the parameters that take a choice, a number or a boolean with every model that has them."""
+        closed: dict[str, bool] = {}
+        for data in self._data.values():
+            for name, param in data["params"].items():
+                is_closed = "choices" in param or param.get("type") in {"integer", "number", "boolean"}
+                closed[name] = is_closed and closed.get(name, True)
+        return frozenset(name for name, is_closed in closed.items() if is_closed) | {"provider"}
+
+    def list_parameters(self) -> frozenset[str]:
+        """The names of all models' parameters."""
+        return frozenset(name for data in self._data.values() for name in data["params"])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __getitem__(self, name: str) -> Model:
+        own = self._names[name]
+        if own not in self._built:
+            problems: list[str] = []
+            self._built[own] = self._build(own, problems)
+            if problems:
+                raise CatalogError(problems)
+        return self._built[own]
+
+    def check(self) -> None:
+        """Build all models; raises ``CatalogError`` with every problem."""
+        problems: list[str] = []
+        for name in self:
+            self._built[name] = self._build(name, problems)
+        if problems:
+            raise CatalogError(problems)
+
+    @cached_property
+    def _content(self) -> _Content:
+        return _read_content(self._read())
+
+    @property
+    def _data(self) -> Mapping[str, Any]:
+        return self._content.models
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        aliases = {alias: name for name in self._data for alias in self._list_aliases(name)}
+        return {**aliases, **{name: name for name in self._data}}
+
+    def _list_facts(self, name: str) -> list[Mapping[str, Any]]:
+        return [fact for fact in self._content.facts if any(fnmatchcase(name, pattern) for pattern in fact["models"])]
+
+    def _list_aliases(self, name: str) -> list[str]:
+        lists = [self._data[name].get("aliases", ()), *(fact.get("aliases", ()) for fact in self._list_facts(name))]
+        return [alias for aliases in lists for alias in aliases]
+
+    def _build(self, name: str, problems: list[str]) -> Model:
+        facts = self._list_facts(name)
+        params: dict[str, Any] = dict(self._data[name]["params"])
+        for fact in facts:
+            for param in fact.get("params", {}).keys() & params.keys():
+                params[param] = {**params[param], **fact["params"][param]}
+        rules = [_read_rule(rule) for fact in facts for rule in fact.get("rules", ())]
+        return Model(
+            id=name,
+            params={param: read_param(data, f"{name}: {param}", problems) for param, data in params.items()},
+            aliases=tuple(self._list_aliases(name)),
+            # a pattern names models, too, that do not have all of a rule's fields
+            rules=tuple(rule for rule in rules if rule.names <= params.keys()),
+            is_featured=any(fact.get("is_featured") for fact in facts),
+        )
 
 
-def _make_auto_fix(*, default: bool) -> Param:
-    return Param(
-        type=ParamType.BOOLEAN,
-        default=default,
-        description="Let the service rewrite a prompt that fails its content policy.",
+def _read_rule(data: Mapping[str, Any]) -> Rule:
+    only = {name: tuple(values) for name, values in data.get("only", {}).items()}
+    lists = {name: tuple(data.get(name, ())) for name in ("given", "any_of", "excludes")}
+    return Rule(**lists, only=only)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What the files hold."""
+
+    models: Mapping[str, Any]
+    facts: Sequence[Mapping[str, Any]]
+    digest: str
+    made: str
+
+
+def _read_content(content: bytes) -> _Content:
+    facts = resources.files(__package__).joinpath("model_facts.toml").read_bytes()
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CatalogError([f"this is not JSON: {error}"]) from None
+    models = data.get("models") if isinstance(data, dict) else None
+    if not isinstance(models, dict) or not all(map(_has_params, models.values())):
+        raise CatalogError(["expected {'format': 1, 'made': DATE, 'models': {NAME: {'params': {…}}}}"])
+    if data.get("format") != FORMAT:
+        raise CatalogError([f"its format is {data.get('format')!r}; this version reads {FORMAT}"])
+    return _Content(
+        models=models,
+        facts=tomllib.loads(facts.decode())["model"],
+        digest=hashlib.sha256(content + facts).hexdigest()[:12],
+        made=str(data.get("made", "")),
     )
 
 
-def _make_duration(*choices: int, default: int) -> Param:
-    return Param(type=ParamType.INTEGER, choices=choices, default=default, description="Length in seconds.")
+def _has_params(model: object) -> bool:
+    return isinstance(model, dict) and isinstance(model.get("params"), dict)
 
 
-def _make_resolution(*choices: str, default: str) -> Param:
-    return Param(type=ParamType.STRING, choices=choices, default=default, description="Short side of the picture.")
+def load_catalog(path: Path) -> Catalog:
+    """The catalogue in a file; raises ``CatalogError`` with all that is wrong in it, ``OSError`` if it is not read."""
+    content = path.read_bytes()
+    catalog = Catalog(lambda: content)
+    catalog.check()
+    return catalog
 
 
-def _make_url(description: str, media: Media, *, required: bool = False, takes_data: bool = False) -> Param:
-    return Param(type=ParamType.URL, media=media, required=required, takes_data=takes_data, description=description)
-
-
-_SECONDS = _make_duration(4, 6, 8, default=8)
-_LOWER_P = _make_resolution("720p", "1080p", default="1080p")
-_UPPER_P = _make_resolution("720P", "1080P", default="720P")
-_FIRST = "First frame, 720p or larger."
-_LAST = "Last frame, 720p or larger."
-
-_VEO31_COMMON = {"resolution": _LOWER_P, "generate_audio": _AUDIO, "provider": _PROVIDER}
-_VEO31_TEXT = {
-    "prompt": _PROMPT,
-    "aspect_ratio": _ASPECT,
-    "duration": _SECONDS,
-    **_VEO31_COMMON,
-    "seed": _SEED,
-    "auto_fix": _make_auto_fix(default=True),
-    "negative_prompt": _NEGATIVE,
-    "enhance_prompt": _ENHANCE,
-}
-_VEO31_IMAGE = {
-    "prompt": _PROMPT,
-    "image_url": _make_url(_FIRST, Media.IMAGE, required=True),
-    "aspect_ratio": _ASPECT,
-    "duration": _SECONDS,
-    **_VEO31_COMMON,
-}
-_VEO31_REFERENCE = {
-    "prompt": _PROMPT,
-    "image_urls": Param(
-        type=ParamType.URL_LIST,
-        media=Media.IMAGE,
-        required=True,
-        description="Reference images, each 720p or larger.",
-    ),
-    "duration": _make_duration(8, default=8),
-    **_VEO31_COMMON,
-}
-_VEO31_FRAMES = {**_VEO31_IMAGE, "last_image_url": _make_url(_LAST, Media.IMAGE, required=True, takes_data=True)}
-_VEO31_EXTEND = {
-    "prompt": _PROMPT,
-    "video_url": _make_url("The video to extend.", Media.VIDEO, required=True, takes_data=True),
-    "aspect_ratio": Param(
-        type=ParamType.STRING,
-        choices=("auto", "16:9", "9:16"),
-        default="auto",
-        description="Shape of the picture.",
-    ),
-    "duration": _make_duration(7, default=7),
-    "resolution": _make_resolution("720p", default="720p"),
-    "generate_audio": _AUDIO,
-    "auto_fix": _make_auto_fix(default=False),
-    "provider": _PROVIDER,
-}
-_LITE_IMAGES = {
-    "image_url": _make_url(_FIRST, Media.IMAGE, takes_data=True),
-    "last_image_url": _make_url(_LAST, Media.IMAGE, takes_data=True),
-}
-_LITE_PREVIEW = {
-    "prompt": _PROMPT,
-    **_LITE_IMAGES,
-    "aspect_ratio": _ASPECT,
-    "duration": _SECONDS,
-    **_VEO31_COMMON,
-}
-_LITE_001 = {
-    "prompt": _PROMPT,
-    **_LITE_IMAGES,
-    "aspect_ratio": _ASPECT,
-    "duration": _SECONDS,
-    "resolution": _UPPER_P,
-    "generate_audio": _AUDIO,
-    "person_generation": _PERSONS,
-}
-_VEO3_TEXT = {
-    "prompt": _PROMPT,
-    "aspect_ratio": _ASPECT,
-    "duration": _SECONDS,
-    "resolution": _UPPER_P,
-    "generate_audio": _AUDIO,
-    "seed": _SEED,
-    "negative_prompt": _NEGATIVE,
-    "enhance_prompt": _ENHANCE,
-}
-_VEO3_IMAGE = {**_VEO3_TEXT, "image_url": _make_url(_FIRST, Media.IMAGE, required=True, takes_data=True)}
-_VEO2 = {
-    "prompt": _PROMPT,
-    "aspect_ratio": _ASPECT,
-    "duration": _make_duration(5, 6, 7, 8, default=5),
-    "seed": _SEED,
-    "negative_prompt": _NEGATIVE,
-    "enhance_prompt": _ENHANCE,
-}
-
-
-def _list_models() -> tuple[Model, ...]:
-    return (
-        Model(id="google/veo-3.1-t2v", kind=Kind.TEXT, params=_VEO31_TEXT, featured=True),
-        Model(id="google/veo-3.1-t2v-fast", kind=Kind.TEXT, params=_VEO31_TEXT, featured=True),
-        Model(id="google/veo-3.1-i2v", kind=Kind.IMAGE, params=_VEO31_IMAGE),
-        Model(id="google/veo-3.1-i2v-fast", kind=Kind.IMAGE, params=_VEO31_IMAGE, featured=True),
-        Model(
-            id="google/veo-3.1-reference-to-video",
-            kind=Kind.REFERENCE,
-            params=_VEO31_REFERENCE,
-            featured=True,
-        ),
-        Model(id="google/veo-3.1-first-last-image-to-video", kind=Kind.FRAMES, params=_VEO31_FRAMES),
-        Model(id="google/veo-3.1-first-last-image-to-video-fast", kind=Kind.FRAMES, params=_VEO31_FRAMES),
-        Model(id="google/veo3", kind=Kind.TEXT, params=_VEO3_TEXT, featured=True),
-        Model(id="google/veo-3.0-fast", kind=Kind.TEXT, params=_VEO3_TEXT),
-        Model(id="google/veo-3.0-i2v", kind=Kind.IMAGE, params=_VEO3_IMAGE),
-        Model(id="google/veo-3.0-i2v-fast", kind=Kind.IMAGE, params=_VEO3_IMAGE),
-        Model(id="google/veo3-1-extend-video", kind=Kind.EXTEND, params=_VEO31_EXTEND),
-        Model(id="google/veo3-1-fast-extend-video", kind=Kind.EXTEND, params=_VEO31_EXTEND),
-        Model(
-            id="google/veo-3-1-lite-generate-preview",
-            kind=Kind.TEXT_OR_IMAGE,
-            params=_LITE_PREVIEW,
-            last_frame_duration=8,
-        ),
-        Model(id="veo-3.1-lite-generate-001", kind=Kind.TEXT_OR_IMAGE, params=_LITE_001),
-        Model(id="veo2", kind=Kind.TEXT, params=_VEO2),
-    )
-
-
-MODELS: Mapping[str, Model] = MappingProxyType({model.id: model for model in _list_models()})
-"""Every known model by its name in requests, in the order of the documentation."""
+MODELS = Catalog(lambda: resources.files(__package__).joinpath("models.json").read_bytes())
+"""The catalogue that comes with this version."""
 
 
 def list_parameters(media: Media) -> tuple[str, ...]:
     """The parameters, of any model, whose URLs lead to ``media``."""
     params = (item for model in MODELS.values() for item in model.params.items())
-    return tuple(dict.fromkeys(name for name, param in params if param.media is media))
+    return tuple(dict.fromkeys(name for name, param in params if param.address and param.address.media is media))

@@ -28,7 +28,7 @@ _SHAPES: Mapping[str, Param] = {
     "items": Param(type=ParamType.OBJECT),
     "fields": Param(type=ParamType.OBJECT),
     "alternatives": Param(type=ParamType.ARRAY, min_length=1, items=Param(type=ParamType.OBJECT)),
-    **dict.fromkeys(("required", "nullable", "is_assumed", "any_case", "data_uri"), _FLAG),
+    **dict.fromkeys(("required", "nullable", "is_assumed", "any_case", "takes_data"), _FLAG),
     **dict.fromkeys(("minimum", "maximum"), _NUMBER),
     **dict.fromkeys(("min_length", "max_length"), _COUNT),
 }

@@ -97,7 +97,7 @@ class _Reader:
             nullable=nullable and kind is not ParamType.NULL,
             choices=self._read_choices(schema, path, kind),
             media=find_media(path, schema) if schema.get("format") == "uri" and kind is ParamType.STRING else None,
-            data_uri=bool(_DATA_URI.search(str(schema.get("description", "")))),
+            takes_data=bool(_DATA_URI.search(str(schema.get("description", "")))),
             items=self.read_param(schema["items"], f"{path}[]", depth + 1) if "items" in schema else None,
             fields=self.read_object(schema, path, depth),
             minimum=minimum,
@@ -105,7 +105,7 @@ class _Reader:
             min_length=None if shortest is None else int(shortest),
             max_length=None if longest is None else int(longest),
         )
-        param = replace(param, data_uri=param.data_uri and param.media is not None)
+        param = replace(param, takes_data=param.takes_data and param.media is not None)
         return replace(param, default=self._read_default(schema, path, param))
 
     def note(self, path: str, text: str) -> None:

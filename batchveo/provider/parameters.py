@@ -45,7 +45,7 @@ class Param:
     """One parameter, or one part of it.
 
     ``choices``: the only values, empty if any value of the type will do. ``media``: the value is an address of such a
-    file. ``data_uri``: a Base64 data URI is taken in its place. ``default``: what the service assumes; ``None`` if it
+    file. ``takes_data``: a Base64 data URI is taken in its place. ``default``: what the service assumes; ``None`` if it
     states nothing. ``is_assumed``: the default is not documented, but was seen. ``any_case``: the service itself takes
     the choices in any case. ``minimum`` and ``maximum`` are inclusive; the lengths count characters, or items.
     ``alternatives``: the value must fit at least one of them.
@@ -63,11 +63,37 @@ class Param:
     min_length: int | None = None
     max_length: int | None = None
     media: Media | None = None
-    data_uri: bool = False
+    takes_data: bool = False
     items: Param | None = None
     fields: Mapping[str, Param] = field(default_factory=lambda: _NOTHING)
     alternatives: tuple[Param, ...] = ()
     description: str = ""
+
+    @property
+    def data_uri(self) -> Media | None:
+        """The kind of data URI that it takes; ``None`` if it takes only https URLs."""
+        return self.media if self.takes_data else None
+
+    @property
+    def address(self) -> Param | None:
+        """The parameter itself if it is an address, its items if it is a list of addresses."""
+        part = self.items if self.type is ParamType.ARRAY and self.items is not None else self
+        return part if part.media is not None else None
+
+    @property
+    def is_address_list(self) -> bool:
+        """Whether it is a list of addresses."""
+        return self.type is ParamType.ARRAY and self.address is not None
+
+    @property
+    def is_free_text(self) -> bool:
+        """Whether it takes any text."""
+        return self.type is ParamType.STRING and not self.choices and self.media is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the values are few or of one simple form: choices, numbers, booleans."""
+        return bool(self.choices) or self.type in {ParamType.INTEGER, ParamType.NUMBER, ParamType.BOOLEAN}
 
     def find_media(self) -> Iterator[tuple[tuple[str, ...], Param]]:
         """Yield the parts that take an address of a file, each with its path; ``"*"`` is any item of a list."""
@@ -102,13 +128,12 @@ class Violation:
     @property
     def place(self) -> str:
         """The path as people write it: ``keyframes.frame0.url``, ``image_urls[2]``."""
-        return format_path(self.path)
+        return format_below(self.path).removeprefix(".")
 
 
-def format_path(path: Sequence[str | int]) -> str:
-    """Write a path with dots and brackets."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+def format_below(path: Sequence[str | int]) -> str:
+    """Write the rest of a path, with dots and brackets: ``.frame0.url``, ``[2]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def find_violations(param: Param, value: Value) -> Iterator[Violation]:
@@ -188,7 +213,7 @@ def _describe_type(param: Param) -> str:
         return _describe_list(param)
     if param.media is not None:
         article = "an" if param.media.value[0] in "aeiou" else "a"
-        return f"{article} {param.media} URL" + (" or data URI" if param.data_uri else "")
+        return f"{article} {param.media} URL" + (" or data URI" if param.takes_data else "")
     words = _ARTICLES[param.type]
     if param.type is ParamType.OBJECT and param.fields:
         return f"{words} with {_join(list(param.fields), 'and')}"
@@ -204,7 +229,7 @@ def _describe_list(param: Param) -> str:
     if item is None or item.type is ParamType.ANY:
         what = "values"
     elif item.media is not None:
-        what = f"{item.media} URLs" + (" or data URIs" if item.data_uri else "")
+        what = f"{item.media} URLs" + (" or data URIs" if item.takes_data else "")
     else:
         plurals = {ParamType.STRING: "texts", ParamType.BOOLEAN: "booleans"}
         what = plurals.get(item.type, f"{item.type}s")

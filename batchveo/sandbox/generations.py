@@ -14,7 +14,8 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from batchveo.provider.catalog import Model, Param, ParamType
+from batchveo.provider.catalog import Model
+from batchveo.provider.parameters import Param, ParamType, find_violations, has_type
 from batchveo.sandbox.calls import Refused
 from batchveo.sandbox.prices import MODELS_BY_NAME, count_credits
 from batchveo.sandbox.seeded_random import FaultPlan, SeededRandom
@@ -27,7 +28,6 @@ _REASONS = (
     "The generated video was withheld by the safety filters.",
     "The model failed to process the request.",
 )
-_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list}
 _TYPE_NAMES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -91,8 +91,8 @@ class GenerationRequest:
     @property
     def seconds(self) -> int:
         """The length of the video."""
-        seconds = self.model.duration_of(self.body)
-        return seconds if isinstance(seconds, int) else 8
+        seconds = self.model.find_value(self.body, "duration")
+        return round(seconds) if isinstance(seconds, int | float) and seconds > 0 else 8
 
     @property
     def portrait(self) -> bool:
@@ -208,34 +208,64 @@ def _find_problems(model: Model, request: Mapping[str, object]) -> Iterator[str]
             continue
         if name not in model.params:
             yield f"Unrecognized key in object: '{name}'"
-        elif hint := _check_value(model.params[name], value):
-            yield f"{name}: {hint}"
+        else:
+            yield from (f"{name}{place}: {hint}" for place, hint in _check_value(model.params[name], value))
     for name in model.required:
         if name not in request:
             yield f"{name}: Required"
-    if not model.fits_last_frame(request):
-        expected, received = model.last_frame_duration, model.duration_of(request)
-        yield f"duration: Expected {expected} with last_image_url, received {received}"
+    for rule in model.find_broken_rules(request):
+        yield ", ".join(model.describe_broken(rule, request))
 
 
-def _check_value(param: Param, value: object) -> str | None:
-    # in Python True is an int as well
-    if not isinstance(value, _TYPES[param.json_type]) or isinstance(value, bool) != (param.json_type == "boolean"):
-        return f"Expected {param.json_type}, received {_name_type(value)}"
-    if param.type is ParamType.URL_LIST and isinstance(value, list):
-        return _check_list(param, value)
-    if param.type is ParamType.URL:
-        return None if _is_url(param, str(value)) else "Invalid url"
-    if param.choices and (str(value).lower() if param.any_case else value) not in param.choices:
-        return f"Invalid enum value. Expected {' | '.join(map(repr, param.choices))}, received {value!r}"
-    return "String must contain at least 1 character(s)" if param.required and not value else None
+def _check_value(param: Param, value: object) -> Iterator[tuple[str, str]]:
+    """What is wrong with a value, and where in it: ``.frame0.url``, ``[2]``, empty for the whole."""
+    if value is None and (param.nullable or param.type is ParamType.NULL):
+        return
+    if param.alternatives:
+        found = [list(_check_value(each, value)) for each in param.alternatives]
+        if all(found):
+            yield min(found, key=len)[0] if len(found) == 1 else ("", "Invalid input")
+    # the service takes 8.0 for no integer, and in Python True is an int as well
+    elif not has_type(value, param.type) or (param.type is ParamType.INTEGER and isinstance(value, float)):
+        yield "", f"Expected {param.type}, received {_name_type(value)}"
+    elif param.choices and (str(value).lower() if param.any_case else value) not in param.choices:
+        yield "", f"Invalid enum value. Expected {' | '.join(map(repr, param.choices))}, received {value!r}"
+    elif isinstance(value, str):
+        yield from (("", hint) for hint in _check_text(param, value))
+    elif isinstance(value, list):
+        yield from _check_list(param, value)
+    elif isinstance(value, dict):
+        yield from _check_object(param, value)
+    else:
+        yield from (("", f"Expected {each.expected}") for each in find_violations(param, value))
 
 
-def _check_list(param: Param, value: list[object]) -> str | None:
-    if not value:
-        return "Array must contain at least 1 element(s)"
-    wrong = [index for index, url in enumerate(value) if not isinstance(url, str) or not _is_url(param, url)]
-    return f"Invalid url at index {wrong[0]}" if wrong else None
+def _check_text(param: Param, text: str) -> Iterator[str]:
+    if param.media is not None and not _is_url(param, text):
+        yield "Invalid url"
+    if len(text) < max(param.min_length or 0, param.required):
+        yield f"String must contain at least {max(param.min_length or 0, 1)} character(s)"
+    if param.max_length is not None and len(text) > param.max_length:
+        yield f"String must contain at most {param.max_length} character(s)"
+
+
+def _check_list(param: Param, value: list[object]) -> Iterator[tuple[str, str]]:
+    least = max(param.min_length or 0, param.is_address_list)
+    if len(value) < least:
+        yield "", f"Array must contain at least {least} element(s)"
+    if param.max_length is not None and len(value) > param.max_length:
+        yield "", f"Array must contain at most {param.max_length} element(s)"
+    if param.items is not None:
+        for index, item in enumerate(value):
+            yield from ((f"[{index}]{place}", hint) for place, hint in _check_value(param.items, item))
+
+
+def _check_object(param: Param, value: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for name, part in param.fields.items():
+        if name in value:
+            yield from ((f".{name}{place}", hint) for place, hint in _check_value(part, value[name]))
+        elif part.required:
+            yield f".{name}", "Required"
 
 
 def _name_type(value: object) -> str:

@@ -92,7 +92,7 @@ def describe_pricing(model: Model) -> dict[str, object]:
     return {"kind": "variants", "currency": "USD", "dimensions": dimensions, "variants": variants}
 
 
-def _describe_variant(price: ModelPrice, when: dict[str, str | int]) -> dict[str, object]:
+def _describe_variant(price: ModelPrice, when: Mapping[str, object]) -> dict[str, object]:
     rate = price.find_rate(when.get("resolution"), when.get("generate_audio"))
     return {"when": when, "price": round(rate * price.per, 6), "unit": "second", "per": price.per}
 

@@ -138,7 +138,7 @@ def test_media_are_known_by_name_type_and_description() -> None:
         "character": [(("url",), Media.VIDEO)],
         "source": [((), Media.FILE)],
     }
-    assert [name for name, param in params.items() if param.data_uri] == ["image_url"]
+    assert [name for name, param in params.items() if param.takes_data] == ["image_url"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import click
 
 from batchveo.cli.options import complete_models, json_option
 from batchveo.display.table import Column, print_table
-from batchveo.provider.catalog import MODELS, Model, Param
+from batchveo.provider.catalog import MODELS, Model
+from batchveo.provider.parameters import Param
 
 LIST = (Column("model", whole=True), Column("from"), Column("needs", from_width=80))
 PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default", "required", "description")))

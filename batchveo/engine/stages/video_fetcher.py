@@ -27,8 +27,6 @@ LARGEST_VIDEO = 512 * 1024**2
 BYTES_A_SECOND = 16 * 1024**2
 """Of a video whose length is not announced, at most: five times what 1080p takes at its best."""
 LEAST_BOUND = 64 * 1024**2
-USUAL_SECONDS = 8
-"""The longest that Veo makes by default."""
 REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from."""
 STALLED_TRIES = 6
@@ -63,8 +61,8 @@ def largest_body(job: Job) -> int:
     By the seconds that were asked for. A video that extends another is as long as both, and of a model that is not
     in the catalogue nobody knows the usual length.
     """
-    usual = USUAL_SECONDS if job.model in MODELS else None
-    seconds = job.request.get("duration", usual)
+    model = MODELS.get(job.model)
+    seconds = model.find_value(job.request, "duration") if model else job.request.get("duration")
     if "video_url" in job.request or isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return LARGEST_VIDEO
     return min(max(int(seconds * BYTES_A_SECOND), LEAST_BOUND), LARGEST_VIDEO)

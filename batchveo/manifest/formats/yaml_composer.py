@@ -31,11 +31,7 @@ _DELIBERATE_GAP = 2
 """Blanks before a comment that is meant as one, by the habit of those who write YAML."""
 
 _TEXTS = frozenset(("prompt", "negative_prompt"))
-_CLOSED = frozenset(name for model in MODELS.values() for name, param in model.params.items() if param.is_closed) | {
-    "model",
-    "repeat",
-    "budget",
-}
+_CLOSED = MODELS.list_closed_parameters() | {"model", "repeat", "budget"}
 """Keys whose values no comment can cut short unnoticed."""
 
 _BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")

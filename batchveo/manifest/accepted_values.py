@@ -1,0 +1,213 @@
+"""From a value as written to the value that is sent, by the description of its parameter."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchveo.core.hints import suggest_closest
+from batchveo.core.job_row import ENDS
+from batchveo.manifest import media
+from batchveo.manifest.media import LocalFiles, list_models, models_taking_files
+from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.scalars import check_exact, check_text, whole_of
+from batchveo.provider.parameters import Param, ParamType, describe_param
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,100}(?:\.[0-9]{1,20})?")
+
+
+def text(value: object, *, may_be_empty: bool = False) -> str:
+    """Text without control characters. Raises ``Fault``."""
+    if not isinstance(value, str):
+        raise Fault(f"must be text, not {shown(value)}", "put it in quotes")
+    if not may_be_empty and not value.strip(ENDS):
+        raise Fault("is empty", "write something, or leave it out")
+    if not value.isprintable() and (control := _CONTROL.search(value)):
+        raise Fault(f"holds the control character {control[0]!r}", "remove it")
+    return value
+
+
+def accept_words(value: object, *, may_be_empty: bool = False) -> str:
+    """Text in somebody's own words, as ``text``; a failed formula or the trace of a missing value is none."""
+    said = text(value, may_be_empty=may_be_empty)
+    check_text(said)
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """Reads the local files that the parameter ``name`` names, relative to ``folder``."""
+
+    name: str
+    folder: Path
+    inputs: LocalFiles
+
+
+def accept_part(param: Param, value: object, files: FileReader) -> object:
+    """The value to be sent for a parameter, or for a part of one; a local file becomes an ``InputFile``.
+
+    Raises ``Fault``, with the path to the part that is wrong.
+    """
+    if value is None and (param.nullable or param.type is ParamType.NULL):
+        return None
+    if param.alternatives:
+        return _accept_alternative(param, value, files)
+    if param.media is not None:
+        return _accept_address(param, value, files)
+    match param.type:
+        case ParamType.ARRAY:
+            return _accept_list(param, value, files)
+        case ParamType.OBJECT:
+            return _accept_object(param, value, files)
+        case ParamType.STRING:
+            return _accept_choice(param, value) if param.choices else _accept_text(param, value)
+        case ParamType.INTEGER:
+            return _accept_integer(param, value)
+        case ParamType.NUMBER:
+            return _accept_number(param, value)
+        case ParamType.BOOLEAN:
+            return _accept_boolean(value)
+    check_exact(value)
+    return value
+
+
+def _accept_alternative(param: Param, value: object, files: FileReader) -> object:
+    faults = []
+    for alternative in param.alternatives:
+        try:
+            return accept_part(alternative, value, files)
+        except Fault as fault:
+            faults.append((alternative, fault))
+    # the alternative that was meant is one of the value's own form
+    meant = [fault for alternative, fault in faults if _has_form(alternative, value)]
+    raise meant[0] if len(meant) == 1 else Fault(f"must be {describe_param(param)}, not {shown(value)}")
+
+
+def _has_form(param: Param, value: object) -> bool:
+    if param.type is ParamType.OBJECT and isinstance(value, Mapping):
+        kind = param.fields.get("type")  # {type: image, url: ...} is told from {type: generation, id: ...} by it
+        return kind is None or not kind.choices or value.get("type") in kind.choices
+    return isinstance(value, {ParamType.ARRAY: list, ParamType.STRING: str}.get(param.type, ()))
+
+
+def _accept_object(param: Param, value: object, files: FileReader) -> object:
+    if not isinstance(value, Mapping):
+        raise Fault(f"must be {describe_param(param)}, not {shown(value)}", "in CSV, write JSON in the cell")
+    if not param.fields:
+        check_exact(value)
+        return value
+    for name, part in param.fields.items():
+        if part.required and name not in value:
+            raise Fault(f"is missing; it is {describe_param(part)}", path=(name,))
+    return {str(name): _accept_field(param, str(name), each, files) for name, each in value.items()}
+
+
+def _accept_field(param: Param, name: str, value: object, files: FileReader) -> object:
+    part = param.fields.get(name)
+    if part is None:
+        right = suggest_closest(name, param.fields) or f"the fields are {', '.join(param.fields)}"
+        raise Fault("is no field here", right, path=(name,))
+    return _accept_within(name, part, value, files)
+
+
+def _accept_within(place: str | int, part: Param, value: object, files: FileReader) -> object:
+    try:
+        return accept_part(part, value, files)
+    except Fault as fault:
+        fault.path = (place, *fault.path)
+        raise
+
+
+def _accept_list(param: Param, value: object, files: FileReader) -> object:
+    if not isinstance(value, list):
+        right = f"write [{shown_bare(str(value))}]" if isinstance(value, str) else None
+        raise Fault(f"must be {describe_param(param)}, not {shown(value)}", right)
+    if not value and (param.is_address_list or param.required):
+        raise Fault("is an empty list", "name at least one URL" if param.is_address_list else None)
+    _check_length(param, len(value), "items")
+    if param.items is None:
+        return value
+    return [_accept_within(index, param.items, item, files) for index, item in enumerate(value)]
+
+
+def _check_length(param: Param, length: int, what: str) -> None:
+    low, high = param.min_length, param.max_length
+    if (low is not None and length < low) or (high is not None and length > high):
+        raise Fault(f"must be {describe_param(param)}; it has {length:,} {what}")
+
+
+def _accept_text(param: Param, value: object) -> str:
+    said = accept_words(value, may_be_empty=not (param.required or param.min_length))
+    _check_length(param, len(said), "characters")
+    return said
+
+
+def _accept_choice(param: Param, value: object) -> str | float:
+    known = {str(choice).casefold(): choice for choice in param.choices}
+    found = known.get(value.strip().casefold()) if isinstance(value, str) else None
+    if found is None:
+        options = [str(choice) for choice in param.choices]
+        raise Fault(f"{shown(value)} is not among {', '.join(options)}", suggest_closest(str(value), options))
+    return found
+
+
+def _accept_integer(param: Param, value: object) -> int:
+    number = whole_of(value)
+    if number is None:
+        raise Fault(f"must be a whole number, not {shown(value)}", _hint_number(value))
+    _check_number(param, number)
+    return number
+
+
+def _accept_number(param: Param, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Fault(f"must be a number, not {shown(value)}", _hint_number(value))
+    number = value if isinstance(value, int) or not value.is_integer() else int(value)  # 1.0 is 1, and one job with it
+    _check_number(param, number)
+    return number
+
+
+def _check_number(param: Param, number: float) -> None:
+    if param.choices and number not in param.choices:
+        raise Fault(f"{shown_bare(str(number), 40)} is not among {', '.join(map(str, param.choices))}")
+    low, high = param.minimum, param.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise Fault(f"must be {describe_param(param)}, not {shown_bare(str(number), 40)}")
+    check_exact(number)
+
+
+def _hint_number(value: object) -> str | None:
+    return "remove the quotes" if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+
+
+def _accept_boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Fault(f"must be true or false, not {shown(value)}", "write true or false, without quotes")
+    return value
+
+
+def _accept_address(param: Param, value: object, files: FileReader) -> object:
+    if not isinstance(value, str):
+        raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
+    value = value.strip() or value
+    check_text(value)
+    kind = media.kind_of(value)
+    if kind is media.Address.WEB:
+        return value
+    if param.data_uri is None:
+        raise _refuse_files(files.name, value, kind)
+    if kind is media.Address.PATH:
+        return files.inputs.read_input(value, files.folder, param.data_uri)
+    media.check_data(value, param.data_uri)
+    return value
+
+
+def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
+    what = "a data URI" if kind is media.Address.DATA else "a local file"
+    others = models_taking_files(name)
+    instead = f", or a model that takes {what} here: {list_models(others)}" if others else ""
+    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
