@@ -163,6 +163,9 @@ def test_a_key_for_all_passes_by_an_option_for_the_command_line_only(capsys: pyt
     assert status_of(["retry"]) == 0
     assert "0 jobs set to pending" in capsys.readouterr().err
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0
+    Path("batchveo.toml").write_text('model = ["veo2"]\n')  # of export
+    for command in (["run", "m.yaml", "--sandbox"], ["retry"], ["jobs"]):
+        assert status_of(command) == 0, capsys.readouterr().err
     Path("batchveo.toml").write_text('[retry]\nstate-is = ["cancelled"]\n')
     assert status_of(["retry"]) == 2
     assert "retry.state-is: is for the command line only" in capsys.readouterr().err
