@@ -14,6 +14,7 @@ from batchveo.core.events import Message
 from batchveo.core.hints import address_options
 from batchveo.core.models import JobState
 from batchveo.core.notices import (
+    BudgetDropped,
     CheckingVideos,
     ClusterStarting,
     DatabaseCreated,
@@ -90,6 +91,21 @@ def check_other_databases(context: RunContext, staged: StagedJobs | None) -> Non
     found = find_other_database(staged.paths, options.state, staged.table, sandbox=context.service.sandbox)
     if found is not None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
+
+
+def report_dropped_budget(context: RunContext) -> None:
+    """Report that the run before this one had a budget and this one has none; ``resume`` has restored it.
+
+    Also if there is nothing to buy: the next run compares itself with this one.
+    """
+    options = context.options
+    # a database that is empty must stay so: opened here, it would not be reported as a new one
+    if options.settings.budget is not None or is_missing_database(options.state):
+        return
+    with Store(options.state, writing=False) as store:
+        last = store.runs.read_last_budget()
+    if last is not None:
+        options.reporter(BudgetDropped(last_usd=last))
 
 
 async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
