@@ -196,10 +196,12 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
 
 
 def begin_run(context: RunContext, store: Store) -> int:
-    """Record the run with its options; returns its number."""
+    """Record the run with its options and its budget; returns its number."""
     options = context.options
     run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
     store.runs.set_options(run, serialize_settings(options.settings, options.told))
+    # before the import, which may take long: a run that ends within it must leave its budget to the next
+    store.runs.set_budget(run, options.settings.budget)
     return run
 
 
@@ -215,7 +217,6 @@ def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs 
             added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
             for notice in _list_import_notices(staged.summary, added, store):
                 options.reporter(notice)
-    store.runs.set_budget(run, options.settings.budget)
 
 
 def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterator[Message]:

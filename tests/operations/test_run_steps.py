@@ -214,3 +214,22 @@ def test_a_new_database_has_no_budget_to_drop(using: batchveo.Service, tmp_path:
     )
     assert DatabaseCreated(state=tmp_path / "s.db") in events
     assert not any(isinstance(event, BudgetDropped) for event in events)
+
+
+def test_a_run_that_ends_within_its_import_leaves_its_budget(
+    using: batchveo.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For resume to restore, and for the next run to miss."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    ask = {"state": tmp_path / "s.db", "settings": settings(tmp_path), "using": using}
+    with monkeypatch.context() as patched:
+        patched.setattr("batchveo.store.importer.Importer.add_jobs", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            batchveo.run([tmp_path / "m.yaml"], **ask)
+    events: list[batchveo.Event] = []
+    batchveo.resume(**ask, reporter=events.append)
+    assert [event.budget for event in events if isinstance(event, batchveo.RunStarted)] == [9.0]
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
