@@ -125,10 +125,11 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
-    "cancel": {"--all"},
+    "cancel": {"--all", "--model"},
     "doctor": {"--notify-test"},
+    "jobs": {"--model"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--state-is"},
+    "retry": {"--model", "--state-is"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -49,6 +49,14 @@ class OptionsRemembered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDropped(Notice):
+    """The run has no budget, that of the run before was ``last_usd`` US dollars."""
+
+    last_usd: float
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsImported(Notice):
     """What the manifests hold: ``named`` jobs, of which ``new`` are added to the database at ``state``.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import format_count, state_words
+from batchveo.core.formatting import format_count, format_usd, state_words
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 
@@ -35,6 +35,10 @@ def _describe_option(name: str, value: object) -> str:
     if value is True:
         return name
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _describe_budget_dropped(*, last_usd: float) -> str:
+    return f"the last run had a budget of {format_usd(last_usd)}; this one has none: use --budget to limit it"
 
 
 def _describe_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choice: str | None, state: Path) -> str:
@@ -122,6 +126,7 @@ def _list_examples(total: int, examples: Sequence[tuple[str, str]]) -> str:
 
 
 SENTENCES: Mapping[str, Callable[..., str]] = {
+    "BudgetDropped": _describe_budget_dropped,
     "CheckingVideos": _describe_checking_videos,
     "ClusterStarting": _describe_cluster_starting,
     "DatabaseCreated": _describe_database_created,

@@ -29,6 +29,7 @@ from batchveo.operations.run_steps import (
     import_jobs,
     open_database,
     recover_finished,
+    report_dropped_budget,
     report_findings,
     run_engine,
     start_backend,
@@ -46,8 +47,6 @@ from batchveo.store import Store
 
 DEFAULT_STATE = Path("state/batchveo.db")
 NO_CONSENT = Consent()
-LATEST = 2**63 - 1
-"""Larger than the number of any run."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -163,7 +162,7 @@ async def resume_database(options: RunOptions) -> RunResult:
     with Store(options.state, writing=False) as store:  # a database that does not exist is a slip, not an empty one
         remembered, last_budget = (
             SavedSettings.parse(store.runs.read_last_options()),
-            store.runs.read_last_budget(LATEST),
+            store.runs.read_last_budget(),
         )
     settings, told = remembered.restore_settings(options.settings, options.told)
     if changed := list_differences(options.settings, settings):
@@ -189,6 +188,7 @@ async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResu
     """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
     async with open_context(options, "resume" if staged is None else "run") as context:
         check_other_databases(context, staged)
+        report_dropped_budget(context)
         await ask_approval(context, staged)
         async with open_database(context) as (store, findings):
             with start_backend(options) as backend:

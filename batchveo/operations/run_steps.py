@@ -14,6 +14,7 @@ from batchveo.core.events import Message
 from batchveo.core.hints import address_options
 from batchveo.core.models import JobState
 from batchveo.core.notices import (
+    BudgetDropped,
     CheckingVideos,
     ClusterStarting,
     DatabaseCreated,
@@ -90,6 +91,21 @@ def check_other_databases(context: RunContext, staged: StagedJobs | None) -> Non
     found = find_other_database(staged.paths, options.state, staged.table, sandbox=context.service.sandbox)
     if found is not None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
+
+
+def report_dropped_budget(context: RunContext) -> None:
+    """Report that the run before this one had a budget and this one has none; ``resume`` has restored it.
+
+    Also if there is nothing to buy: the next run compares itself with this one.
+    """
+    options = context.options
+    # a database that is empty must stay so: opened here, it would not be reported as a new one
+    if options.settings.budget is not None or is_missing_database(options.state):
+        return
+    with Store(options.state, writing=False) as store:
+        last = store.runs.read_last_budget()
+    if last is not None:
+        options.reporter(BudgetDropped(last_usd=last))
 
 
 async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
@@ -180,10 +196,12 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
 
 
 def begin_run(context: RunContext, store: Store) -> int:
-    """Record the run with its options; returns its number."""
+    """Record the run with its options and its budget; returns its number."""
     options = context.options
     run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
     store.runs.set_options(run, serialize_settings(options.settings, options.told))
+    # before the import, which may take long: a run that ends within it must leave its budget to the next
+    store.runs.set_budget(run, options.settings.budget)
     return run
 
 
@@ -199,7 +217,6 @@ def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs 
             added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
             for notice in _list_import_notices(staged.summary, added, store):
                 options.reporter(notice)
-    store.runs.set_budget(run, options.settings.budget)
 
 
 def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterator[Message]:

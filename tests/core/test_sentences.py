@@ -28,6 +28,10 @@ CASES = [
         "as the run before: --tries 2, --wait-for-credits, --settle 60",
     ),
     (
+        notices.BudgetDropped(last_usd=5),
+        "the last run had a budget of $5.00; this one has none: use --budget to limit it",
+    ),
+    (
         notices.JobsImported(named=2, new=1, done=1, cancelled=0, choice=None, state=DATABASE),
         "2 jobs named: 1 new, 1 done already",
     ),
