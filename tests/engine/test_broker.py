@@ -25,6 +25,7 @@ from batchveo.core.outcomes import (
     Downloaded,
     DownloadError,
     GenerationFailed,
+    Outcome,
     Refused,
     RejectedTemporarily,
     Stop,
@@ -98,7 +99,7 @@ async def test_a_job_goes_its_way(open_coordinator: CoordinatorOpener) -> None:
         assert (job.state, job.attempts) == (S.SUBMITTING, 1)
         await broker.mark_sent(job)
         assert at_work.on_disk(job).client_request_id == job.client_request_id
-        steps = [(generation(job), S.GENERATING), (URL, S.DOWNLOADING), (FETCHED, S.SUCCEEDED)]
+        steps: list[tuple[Outcome, S]] = [(generation(job), S.GENERATING), (URL, S.DOWNLOADING), (FETCHED, S.SUCCEEDED)]
         for outcome, state in steps:
             job = await broker.record_outcome(job, outcome)
             assert (job.state, at_work.on_disk(job).state) == (state, state)

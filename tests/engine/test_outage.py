@@ -10,7 +10,8 @@ import pytest
 
 from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
 from batchveo.display.event_text import format_event
-from batchveo.sandbox import Settings
+from batchveo.provider.price_list import PriceList
+from batchveo.sandbox import Service, Settings, transport
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs
 
@@ -33,8 +34,7 @@ class Cut(httpx.AsyncBaseTransport):
 
 async def test_submits_say_why_and_for_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same words each time, which makes them countable; nothing is in doubt by it."""
-    transport = virtual_run.transport
-    night = Night(tmp_path, Settings(generation_median=5.0), prices=virtual_run.PriceList({}))
+    night = Night(tmp_path, Settings(generation_median=5.0), prices=PriceList({}))
     monkeypatch.setattr(
         virtual_run, "transport", lambda service: Cut(transport(service), 0.0, anyio.current_time() + 60.0)
     )
@@ -49,12 +49,11 @@ async def test_submits_say_why_and_for_how_long(tmp_path: Path, monkeypatch: pyt
 
 async def test_polls_say_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for each of twenty generations."""
-    transport = virtual_run.transport
     night = Night(tmp_path, Settings(generation_median=60.0))
 
-    def cut(service: object) -> Cut:
+    def cut(service: Service) -> Cut:
         now = anyio.current_time()
-        return Cut(transport(service), now + 20.0, now + 400.0)  # type: ignore[arg-type]
+        return Cut(transport(service), now + 20.0, now + 400.0)
 
     monkeypatch.setattr(virtual_run, "transport", cut)
     assert (await night.run(specs(20), concurrency=20)).exit_status == 0

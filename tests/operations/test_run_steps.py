@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,16 @@ def settings(folder: Path) -> batchveo.RunSettings:
     return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
 
 
+def declining(offers: list[PurchaseQuote]) -> Callable[[PurchaseQuote], bool]:
+    """Whoever is asked declines; ``offers`` gets what was offered."""
+
+    def decline(offer: PurchaseQuote) -> bool:
+        offers.append(offer)
+        return False
+
+    return decline
+
+
 def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, tmp_path: Path) -> None:
     """Whoever is asked sees jobs, price, balance and budget."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
@@ -41,7 +51,7 @@ def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, t
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=using,
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert declined.value.exit_status == 130
     assert [path.name for path in tmp_path.iterdir()] == ["m.yaml"]
@@ -82,9 +92,7 @@ def test_resume_offers_all_that_waits_with_the_last_budget(using: batchveo.Servi
     batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
     offers: list[PurchaseQuote] = []
     with pytest.raises(Declined):
-        batchveo.resume(
-            state=state, settings=settings(tmp_path), using=using, approve=lambda offer: bool(offers.append(offer))
-        )
+        batchveo.resume(state=state, settings=settings(tmp_path), using=using, approve=declining(offers))
     assert (offers[0].new, offers[0].budget_usd) == (1, 3.0)
     assert offers[0].committed_usd == pytest.approx(2.275)
     assert offers[0].over_usd == pytest.approx(1.55)
@@ -103,7 +111,7 @@ def test_without_the_service_the_last_prices_are_offered(using: batchveo.Service
             state=state,
             using=batchveo.service(base_url="http://127.0.0.1:9", key="key"),
             settings=settings(tmp_path),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert offers[0].usd == pytest.approx(4.55)
     assert offers[0].prices_since == pytest.approx(time.time(), abs=60)
@@ -123,6 +131,6 @@ def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=batchveo.service(base_url=url, keys=tmp_path / "keys.yaml"),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert (offers[0].balance_usd, dict(offers[0].balances)) == (2001.0, {"a": 1000.0, "b": 1001.0})
