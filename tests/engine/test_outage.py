@@ -8,8 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
-from batchveo.display.event_text import format_event
+from batchveo.core.events import Message, SubmitsPaused
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from tests.helpers import virtual_run
@@ -63,17 +62,3 @@ async def test_polls_say_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ]
     assert sum("polls reach the service again" in note for note in notes) == 1
     assert not any("polls keep failing" in note for note in notes)
-
-
-async def test_the_wait_for_the_usage_log_is_said_once(tmp_path: Path) -> None:
-    """How long at most, and how to go on; with -q too."""
-    night = Night(tmp_path, Settings(faults={"drop-before": 1.0}))
-    assert (await night.run(specs(1), settle=600.0)).exit_status == 1
-    (waiting,) = [event for event in night.events if isinstance(event, WaitingForLog)]
-    assert waiting.since is not None
-    assert waiting.until - waiting.since == pytest.approx(600.0)
-    said = format_event(waiting, verbosity=-1)
-    assert said is not None
-    assert "waiting for 1 submit to appear in the usage log (10 min at most, until " in said
-    resume = f"batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}"
-    assert f"Ctrl-C is safe, `{resume}` continues" in said
