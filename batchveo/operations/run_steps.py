@@ -42,10 +42,9 @@ from batchveo.operations.preflight import (
     check_service,
     find_other_database,
     follow_keys,
-    is_missing_database,
 )
 from batchveo.operations.prices import collect_costs, remember_prices
-from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, open_if_exists
+from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
 from batchveo.operations.run_context import RunContext, RunOptions, StagedJobs, require_yes
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings

@@ -164,7 +164,7 @@ AT_A_TERMINAL = {"TERM": "xterm-256color"}
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

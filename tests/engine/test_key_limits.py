@@ -17,8 +17,17 @@ from batchveo.core.outcomes import Completed, Refused, Throttled
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.protocol import Method
 from batchveo.store.transitions import Transitions
-from tests.engine.cluster.test_remote_broker import generation, joined, sent
-from tests.helpers.coordinator_at_work import FAULTY, REMOTE, BrokerKind, CoordinatorAtWork, finished, key
+from tests.helpers.coordinator_at_work import (
+    FAULTY,
+    REMOTE,
+    BrokerKind,
+    CoordinatorAtWork,
+    finished,
+    generation,
+    joined,
+    key,
+    sent,
+)
 from tests.helpers.faulty_wire import WireFaults
 
 pytestmark = pytest.mark.anyio

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
+import pytest
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event, Message
 from batchveo.core.models import Job, JobSpec, JobState
-from batchveo.core.outcomes import Accepted
+from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.cluster.remote_broker import RemoteBroker
@@ -34,6 +35,8 @@ from tests.helpers.virtual_run import BASE_URL, specs
 T = TypeVar("T")
 
 KEY = NamedKey(name="", key=ApiKey("key"))
+FETCHED = Downloaded(folder="/videos", file="v.mp4", bytes=3, sha256="00")
+URL = Completed(url="https://cdn.example/v.mp4", cost_usd=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,9 +225,26 @@ class CoordinatorAtWork:
         return self.setup.events
 
 
+CoordinatorOpener = Callable[..., AbstractAsyncContextManager[CoordinatorAtWork]]
+
+
 def generation(job: Job) -> Accepted:
     """The answer to the submit of ``job``."""
     return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
+
+
+async def bought(broker: Broker) -> Job:
+    """The next job, claimed, sent, accepted."""
+    job = await broker.claim()
+    await broker.mark_sent(job)
+    return await broker.record_outcome(job, generation(job))
+
+
+async def is_fenced(broker: Broker, at_work: CoordinatorAtWork) -> bool:
+    """Whether nothing is given to it any more."""
+    with pytest.raises(Fenced):
+        await broker.read_input_file("none")
+    return not isinstance(broker, RemoteBroker) or broker.is_fenced
 
 
 async def sent(broker: RemoteBroker) -> Job:

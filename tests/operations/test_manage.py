@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from tests.helpers.factories import make_spec
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
         run = store.runs.begin_run(command="run", service="s", now=1.0)
         store.imports.add_jobs([make_spec(f"job {number}") for number in range(250)], run=run, now=1.0)

@@ -61,7 +61,12 @@ def test_prices_are_fetched_and_clients_opened_once(
 def test_consent_is_asked_for_or_refused() -> None:
     """A person decides; if nobody can be asked, the error says what can be done."""
     asked: list[str] = []
-    Consent(confirm=lambda question: not asked.append(question)).require("it is odd", "mend it", KnownElsewhere)
+
+    def agree(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    Consent(confirm=agree).require("it is odd", "mend it", KnownElsewhere)
     assert asked == ["it is odd\nmend it"]
     with pytest.raises(Declined, match="nothing was written or bought"):
         Consent(confirm=lambda question: False).require("it is odd", "mend it", KnownElsewhere)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,16 @@ def settings(folder: Path) -> batchveo.RunSettings:
     return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
 
 
+def declining(offers: list[PurchaseQuote]) -> Callable[[PurchaseQuote], bool]:
+    """Whoever is asked declines; ``offers`` gets what was offered."""
+
+    def decline(offer: PurchaseQuote) -> bool:
+        offers.append(offer)
+        return False
+
+    return decline
+
+
 def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, tmp_path: Path) -> None:
     """Whoever is asked sees jobs, price, balance and budget."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
@@ -44,7 +54,7 @@ def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, t
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=using,
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert declined.value.exit_status == 130
     assert [path.name for path in tmp_path.iterdir()] == ["m.yaml"]
@@ -85,9 +95,7 @@ def test_resume_offers_all_that_waits_with_the_last_budget(using: batchveo.Servi
     batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
     offers: list[PurchaseQuote] = []
     with pytest.raises(Declined):
-        batchveo.resume(
-            state=state, settings=settings(tmp_path), using=using, approve=lambda offer: bool(offers.append(offer))
-        )
+        batchveo.resume(state=state, settings=settings(tmp_path), using=using, approve=declining(offers))
     assert (offers[0].new, offers[0].budget_usd) == (1, 3.0)
     assert offers[0].committed_usd == pytest.approx(2.275)
     assert offers[0].over_usd == pytest.approx(1.55)
@@ -106,7 +114,7 @@ def test_without_the_service_the_last_prices_are_offered(using: batchveo.Service
             state=state,
             using=batchveo.service(base_url="http://127.0.0.1:9", key="key"),
             settings=settings(tmp_path),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert offers[0].usd == pytest.approx(4.55)
     assert offers[0].prices_since == pytest.approx(time.time(), abs=60)
@@ -126,7 +134,7 @@ def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=batchveo.service(base_url=url, keys=tmp_path / "keys.yaml"),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert (offers[0].balance_usd, dict(offers[0].balances)) == (2001.0, {"a": 1000.0, "b": 1001.0})
 
@@ -141,6 +149,10 @@ def test_a_dropped_budget_is_reported_before_the_question(using: batchveo.Servic
     heard: list[object] = []
 
     def run(manifest: str, *, answer: bool) -> list[object]:
+        def approve(offer: PurchaseQuote) -> bool:
+            heard.append(offer)
+            return answer
+
         heard.clear()
         with contextlib.suppress(Declined):
             batchveo.run(
@@ -149,7 +161,7 @@ def test_a_dropped_budget_is_reported_before_the_question(using: batchveo.Servic
                 settings=settings(tmp_path),
                 using=using,
                 reporter=heard.append,
-                approve=lambda offer: heard.append(offer) or answer,
+                approve=approve,
             )
         return [item for item in heard if isinstance(item, BudgetDropped | PurchaseQuote)]
 
@@ -221,13 +233,13 @@ def test_a_run_that_ends_within_its_import_leaves_its_budget(
 ) -> None:
     """For resume to restore, and for the next run to miss."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
-    ask = {"state": tmp_path / "s.db", "settings": settings(tmp_path), "using": using}
+    state, given = tmp_path / "s.db", settings(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("batchveo.store.importer.Importer.add_jobs", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            batchveo.run([tmp_path / "m.yaml"], **ask)
+            batchveo.run([tmp_path / "m.yaml"], state=state, settings=given, using=using)
     events: list[batchveo.Event] = []
-    batchveo.resume(**ask, reporter=events.append)
+    batchveo.resume(state=state, settings=given, using=using, reporter=events.append)
     assert [event.budget for event in events if isinstance(event, batchveo.RunStarted)] == [9.0]
 
 

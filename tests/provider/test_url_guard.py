@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from batchveo.provider.url_guard import UrlRefused, check_url
+from batchveo.provider.url_guard import Resolve, UrlRefused, check_url
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
-def resolving(*addresses: str):
+def resolving(*addresses: str) -> Resolve:
     async def resolve(host: str, port: int) -> Sequence[str]:
         return addresses
 

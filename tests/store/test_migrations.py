@@ -97,25 +97,24 @@ class Walk:
         self.generations += self.dice.random() < 0.9
         generation = f"g{self.generations}"
         cost = self.dice.choice([None, 0.1234565, 2.0, 0.0])
-        return self.dice.choice(
-            [
-                Accepted(generation_id=generation),
-                FoundInLog(generation_id=generation),
-                Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
-                Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
-                DownloadError(reason="odd", stale_url=True),
-                GenerationFailed(reason="no"),
-                Refused(reason="no"),
-                SubmitUncertain(reason="late"),
-                Throttled(reason="slow"),
-                FailedInLog(reason="no"),
-                AbsentFromLog(settled=True),
-                AbsentFromLog(settled=True, resubmit=True),
-                Charged(usd=2.5),
-                Denied(reason="no"),
-                Stuck(reason="no"),
-            ]
-        )
+        outcomes: list[Outcome] = [
+            Accepted(generation_id=generation),
+            FoundInLog(generation_id=generation),
+            Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
+            Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
+            DownloadError(reason="odd", stale_url=True),
+            GenerationFailed(reason="no"),
+            Refused(reason="no"),
+            SubmitUncertain(reason="late"),
+            Throttled(reason="slow"),
+            FailedInLog(reason="no"),
+            AbsentFromLog(settled=True),
+            AbsentFromLog(settled=True, resubmit=True),
+            Charged(usd=2.5),
+            Denied(reason="no"),
+            Stuck(reason="no"),
+        ]
+        return self.dice.choice(outcomes)
 
     def step(self) -> None:
         store, dice = self.store, self.dice

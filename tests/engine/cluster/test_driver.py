@@ -39,8 +39,9 @@ class ClusterNight(Night):
     @asynccontextmanager
     async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeBackend, Callable[[], Awaitable[RunResult]]]]:
         """The engine of a run, and the run itself."""
-        chosen = RunSettings(output=self.folder / "videos", **settings)
-        chosen.output.mkdir(exist_ok=True)
+        output = self.folder / "videos"
+        output.mkdir(exist_ok=True)
+        chosen = RunSettings(output=output, **settings)
         async with anyio.create_task_group() as tasks:
             engine = FakeBackend(self.service, self.clock, tasks)
             with self.store() as store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,7 +27,7 @@ from batchveo.engine.cluster.remote_broker import (
     RemoteBroker,
 )
 from batchveo.store.transitions import Transitions
-from tests.helpers.coordinator_at_work import LOCAL, CoordinatorAtWork, all_of, generation, joined, names, sent
+from tests.helpers.coordinator_at_work import LOCAL, Begun, CoordinatorAtWork, all_of, generation, joined, names, sent
 from tests.helpers.faulty_wire import WireFaults
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +75,7 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
             return result
 
         job: Job | None = None
+        waiting: Begun[Job | None]
         try:
             if step != "claim_job":
                 job = await broker.claim()
@@ -83,7 +85,7 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
                 if job is None:
                     waiting = at_work.begin(broker.claim)
                 elif step == "mark_sent":
-                    waiting = at_work.begin(lambda: broker.mark_sent(job))
+                    waiting = at_work.begin(partial(broker.mark_sent, job))
                 else:
                     waiting = at_work.begin(lambda: broker.record_outcome(job, generation(job)))
                 await anyio.sleep(0.05)
@@ -93,7 +95,9 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
         (stands,) = at_work.jobs()
         if step == "apply_move":
             assert stands.state is S.IN_DOUBT
-            assert (await waiting.ended()).generation_id == "g-1-1"
+            recorded = await waiting.ended()
+            assert recorded is not None
+            assert recorded.generation_id == "g-1-1"
         else:
             assert stands.state is S.PENDING
             await anyio.sleep(30)
