@@ -58,7 +58,7 @@ async def test_polls_say_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (await night.run(specs(20), concurrency=20)).exit_status == 0
     notes = [event.text for event in night.events if isinstance(event, Message)]
     assert [note for note in notes if "cannot reach" in note] == [
-        f"cannot reach {virtual_run.BASE_URL} (Connection refused): polls go on trying"
+        f"cannot reach {virtual_run.BASE_URL} (Connection refused): polling again"
     ]
     assert sum("polls reach the service again" in note for note in notes) == 1
     assert not any("polls keep failing" in note for note in notes)

@@ -62,7 +62,7 @@ class Downloader:
         aside = isinstance(outcome, Blocked)
         if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
-            text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
+            text = f"{job.name}: left to the next run: {outcome.reason}"
             self._broker.send_event(Message(text=text, warning=True))
         if isinstance(outcome, DownloadError):
             _log.debug(

@@ -35,7 +35,7 @@ class Outage:
         """Count the outcome of a poll; returns a text for the user when an outage begins or ends."""
         if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
-            return f"{outcome.reason}: polls go on trying" if self._polls == POLLS_SAID else None
+            return f"{outcome.reason}: polling again" if self._polls == POLLS_SAID else None
         polls, self._polls = self._polls, 0
         return f"polls reach the service again, after {polls:,} in vain" if polls >= POLLS_SAID else None
 
@@ -89,7 +89,7 @@ class FailureStreaks:
         return streak
 
     def is_odd_too_long(self, streak: FailureStreak, now: float) -> bool:
-        """Whether an undocumented status has lasted too long; it was an answer all the same."""
+        """Whether an undocumented status has lasted too long; it was an answer nevertheless."""
         self._useful_at = now
         return not streak.aside and now - streak.since >= ODD_SECONDS
 

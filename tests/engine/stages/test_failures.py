@@ -88,7 +88,7 @@ def test_it_is_said_once_for_all_generations_and_once_at_its_end() -> None:
     """However many there are."""
     outage = Outage()
     said = [outage.follow_outcome(AWAY) for _ in range(40)]
-    assert [text for text in said if text] == ["cannot reach https://x (Connection refused): polls go on trying"]
+    assert [text for text in said if text] == ["cannot reach https://x (Connection refused): polling again"]
     assert said[POLLS_SAID - 1] is not None
     assert outage.follow_outcome(StillGenerating(word="queued")) == "polls reach the service again, after 40 in vain"
     assert outage.follow_outcome(StillGenerating(word="queued")) is None
