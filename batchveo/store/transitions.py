@@ -43,7 +43,8 @@ MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :cli
 
 # -- moves
 
-# any state -> the state of the move
+# any state -> the state of the move; the job goes over to the run that moves it, if that run took it on, but one that
+# becomes pending again keeps its run, by which claims are ordered
 MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
             (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
         state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
@@ -195,7 +196,7 @@ class Transitions(Part):
         if move.to not in MOVES[job.state]:
             raise ValueError(f"{job.state} -> {move.to} is not in the table of moves")
         moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
-        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
+        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)  # only doubts can be held
         with self._transaction():
             self._write_move(job, moved, run)
             adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)
@@ -256,6 +257,7 @@ class Transitions(Part):
         current = self._queries.read_job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
+            # known only if the attempt is there and has this id; an attempt that is not there is news all the same
             if self._db.execute(ADD_STRAY, columns).rowcount != 1 and self._db.execute(ATTEMPT, columns).fetchone():
                 return False
             self._db.execute(RESERVE_AGAIN, columns)
@@ -264,7 +266,10 @@ class Transitions(Part):
         return True
 
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
-        """Record an attempt that was made elsewhere for a pending job."""
+        """Record an attempt that was made elsewhere for a pending job, in the caller's transaction with its move.
+
+        An attempt of this database that seemed lost is used again. Raises ``MoveLost`` if the job is not pending.
+        """
         request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
         known = self._db.execute(ATTEMPT, {"client_request_id": request}).fetchone() is not None
         columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
@@ -279,7 +284,10 @@ class Transitions(Part):
         return adopting
 
     def set_key_label(self, job: Job, key: str | None) -> Job:
-        """Record the label of the API key of a job's generation; ``None`` changes nothing."""
+        """Record the label of the API key of a job's generation; ``None`` changes nothing.
+
+        In the caller's transaction with the job's move. Raises ``MoveLost`` if the job is not as ``job`` is.
+        """
         if key is None or job.api_key_label == (key or None):
             return job
         columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
@@ -295,7 +303,7 @@ class Transitions(Part):
 
     def _was_sent(self, job: Job) -> bool:
         row = self._db.execute(WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
-        return row is None or bool(row[0])
+        return row is None or bool(row[0])  # without a record, the worse is assumed
 
     def _write_move(self, job: Job, moved: Job, run: int | None) -> None:
         columns = {**columns_of(moved), "from_state": job.state.value, "run": run}
