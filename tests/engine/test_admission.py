@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import JobStateChanged, RunFinished, RunStarted, ThrottleChanged, ThrottleReason
 from batchveo.core.settings import RunSettings
-from batchveo.engine.admission import Admission, Closed, Decision, Wait
+from batchveo.engine.admission import Admission, Claimed, Closed, Wait
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
 from batchveo.engine.in_flight import InFlightTable
@@ -104,7 +104,7 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)
         store.imports.add_jobs(specs(2), run=context.run, now=now)
         decision = admission.decide(now)
-        assert isinstance(decision, Decision)
+        assert isinstance(decision, Claimed)
         in_flight.place_job(decision.job, now=now)
         assert admission.decide(now) == Wait(reason=ThrottleReason.PLACES, until=None)
         why = StoppedEarly("enough")
