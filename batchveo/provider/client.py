@@ -112,7 +112,7 @@ class ApiClient:
     ) -> None:
         self.base_url = check_base_url(base_url)
         self._key = key
-        self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
+        self.log_calls = CallLimit(LOG_CALLS_PER_MINUTE, 60.0)
         # a given transport may not call the trace, so the mark is made before it gets the request
         self._untraced = transport is not None
         self._submits: httpx.AsyncBaseTransport
@@ -272,7 +272,7 @@ class _SendTrace:
             await self.mark_sent()
 
 
-class CallBudget:
+class CallLimit:
     """A rate limit by sliding window: at most ``most`` calls in any ``seconds``."""
 
     def __init__(self, most: int, seconds: float) -> None:
