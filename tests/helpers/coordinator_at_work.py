@@ -38,7 +38,7 @@ KEY = NamedKey(name="", key=ApiKey("key"))
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerKind:
-    """Which brokers there are; without wire_faults, local ones."""
+    """Which brokers there are; without ``wire_faults``, local ones."""
 
     name: str
     wire_faults: WireFaults | None = None
