@@ -18,7 +18,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
@@ -53,10 +52,6 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
-# succeeded -> succeeded: the same bytes at another place
-PLACE = """UPDATE jobs SET folder = :folder, file = :file
-    WHERE seq = :seq AND state = 'succeeded' AND sha256 = :sha256
-    AND folder IS :old_folder AND file IS :old_file"""
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
     VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
 
@@ -227,21 +222,6 @@ class Transitions(Part):
         # without the mark no byte left, since the mark comes first: the job may be submitted again
         unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
         return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
-
-    def record_place(self, job: Job, path: Path, *, now: float) -> Job:
-        """Record that the video of a succeeded job is at ``path`` now; on disk for good when this returns.
-
-        Raises ``MoveLost`` if the job is not as ``job`` is.
-        """
-        placed = replace(job, folder=str(path.parent), file=path.name)
-        columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
-        with self._transaction():
-            old = {"old_folder": job.folder, "old_file": job.file}
-            if self._db.execute(PLACE, {**columns, **old}).rowcount != 1:
-                raise MoveLost(f"the video of job {job.id} is no longer where it was")
-            done = JobState.SUCCEEDED
-            self._add_event(placed, done, done, f"its video was moved to {path}", None, now)
-        return placed
 
     def record_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, from the ledger."""
