@@ -26,7 +26,7 @@ BENCHMARKS = {
     "downloads": "megabytes a second, verified and synced, against curl",
     "start": "how long the command line takes to say something",
     "growth": "time and memory from a thousand jobs to a million",
-    "cluster": "workers on Ray, the speed of the database they share, what the engine takes",
+    "cluster": "workers on Ray, the pace of the state they share, what the engine takes",
 }
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -17,7 +17,7 @@ from benchmarks.processes import LONGEST_SECONDS, Command, ProgramFailed, starte
 
 GAP_SECONDS = 0.2
 _TICKS = os.sysconf("SC_CLK_TCK")
-_TITLES = {"ray::CoordinatorActor": "coordinator", "ray::WorkerActor": "workers", "ray::InstantWorker": "workers"}
+_TITLES = {"ray::CoordinatorActor": "coordinator", "ray::WorkerActor": "workers", "ray::Lane": "workers"}
 """How Ray names the processes of actors; its others are its own."""
 
 
