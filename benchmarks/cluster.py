@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from benchmarks.lanes import MOVES
+from benchmarks.instant_workers import MOVES
 from benchmarks.processes import batchveo_run, program
 from benchmarks.rows import Row
 from benchmarks.servers import loopback
@@ -25,8 +25,8 @@ GAP = 0.05
 """Seconds between polls, as in ``throughput``."""
 DOWNLOADS = 32
 """Videos fetched at once, over all workers."""
-DESKS = 2
-"""Workers of a remote face."""
+WORKERS = 2
+"""Workers with remote brokers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Spell:
     """What some jobs took, from the first claim to the last video.
 
     ``ready``: seconds from the program's start to the first claim. ``cpu``: processor seconds by kind of process.
-    ``calls``, ``messages``: of workers with remote desks. ``size``: bytes of the state.
+    ``calls``, ``messages``: of workers with remote brokers. ``size``: bytes of the state.
     """
 
     jobs: int
@@ -61,20 +61,21 @@ class Spell:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """Runs with and without Ray in turns, then the desk's three faces in turns."""
+    """Runs with and without Ray in turns, then the three kinds of broker in turns."""
     has_ray = find_spec("ray") is not None
     if not has_ray:
         print("  Ray is not installed (pip install 'batchveo[ray]'): its rows are left out", file=sys.stderr)
     jobs, rounds = (200, 1) if quick else (2000, 3)
     workers = [0, *((2,) if quick else (1, 2, 4))] if has_ray else [0]
     runs: dict[int, list[Spell]] = {number: [] for number in workers}
-    faces: dict[str, list[Spell]] = {face: [] for face in (["near", "far", "ray"] if has_ray else ["near", "far"])}
+    kinds = ["local", "remote", *(["ray"] if has_ray else [])]
+    brokers: dict[str, list[Spell]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for number, spells in runs.items():
             spells.append(_run(jobs, number))
-        for face, spells in faces.items():
-            spells.append(_desks(2 * jobs, face))
-    return [*_run_rows(runs), *_ceiling_rows(faces), *_engine_rows(faces, runs)]
+        for broker, spells in brokers.items():
+            spells.append(_measure_broker(2 * jobs, broker))
+    return [*_run_rows(runs), *_ceiling_rows(brokers), *_engine_rows(brokers, runs)]
 
 
 def _run(jobs: int, workers: int) -> Spell:
@@ -88,11 +89,11 @@ def _run(jobs: int, workers: int) -> Spell:
         return _spell(jobs, session, folder / "batchveo.db")
 
 
-def _desks(jobs: int, face: str) -> Spell:
+def _measure_broker(jobs: int, broker: str) -> Spell:
     with workspace() as folder:
         state = folder / "batchveo.db"
-        options = ("--face", face, "--jobs", str(jobs), "--workers", str(DESKS), "--state", state)
-        session, out = watched(program("desks", *options))
+        options = ("--broker", broker, "--jobs", str(jobs), "--workers", str(WORKERS), "--state", state)
+        session, out = watched(program("brokers", *options))
         return _spell(jobs, session, state, **json.loads(out))
 
 
@@ -139,24 +140,24 @@ def _run_rows(runs: dict[int, list[Spell]]) -> list[Row]:
     return rows
 
 
-def _ceiling_rows(faces: dict[str, list[Spell]]) -> list[Row]:
+def _ceiling_rows(brokers: dict[str, list[Spell]]) -> list[Row]:
     """Recorded moves a second, every one of them synced with those of its moment."""
     names = {
-        "near": "the state's ceiling, local desk",
-        "far": f"the state's ceiling, {DESKS} remote desks in one process",
-        "ray": f"the state's ceiling, {DESKS} remote desks over Ray",
+        "local": "the state's ceiling, local broker",
+        "remote": f"the state's ceiling, {WORKERS} remote brokers in one process",
+        "ray": f"the state's ceiling, {WORKERS} remote brokers over Ray",
     }
     rows = [
         Row(
-            name=names[face],
+            name=names[broker],
             figure=MOVES * _rate(spells),
             unit="moves/s",
             details=f"{MOVES} a job: {spells[0].jobs} jobs at {_rate(spells):.0f}/s, no service and no videos, "
             f"median of {len(spells)}; {spells[0].shares}",
         )
-        for face, spells in faces.items()
+        for broker, spells in brokers.items()
     ]
-    size = faces["near"][0]
+    size = brokers["local"][0]
     return [
         *rows,
         Row(
@@ -168,33 +169,33 @@ def _ceiling_rows(faces: dict[str, list[Spell]]) -> list[Row]:
     ]
 
 
-def _engine_rows(faces: dict[str, list[Spell]], runs: dict[int, list[Spell]]) -> list[Row]:
+def _engine_rows(brokers: dict[str, list[Spell]], runs: dict[int, list[Spell]]) -> list[Row]:
     """What a job's records take of the processor, and how much of that is the engine's."""
-    cpu = {face: _cpu_ms(spells) for face, spells in faces.items()}
+    cpu = {broker: _cpu_ms(spells) for broker, spells in brokers.items()}
     what = "processor for a job's records"
     rows = [
-        Row(name=f"{what}, local desk", figure=cpu["near"], unit="ms"),
+        Row(name=f"{what}, local broker", figure=cpu["local"], unit="ms"),
         Row(
-            name=f"{what}, remote desks in one process",
-            figure=cpu["far"],
+            name=f"{what}, remote brokers in one process",
+            figure=cpu["remote"],
             unit="ms",
-            details=f"numbered and pickled calls; {_travel(faces['far'][0])}",
+            details=f"numbered and pickled calls; {_travel(brokers['remote'][0])}",
         ),
     ]
     if "ray" not in cpu:
         return rows
-    alone, spread = _cpu_ms(runs[0]), _cpu_ms(runs[DESKS])
+    alone, spread = _cpu_ms(runs[0]), _cpu_ms(runs[WORKERS])
     return [
         *rows,
         Row(
-            name=f"{what}, remote desks over Ray",
+            name=f"{what}, remote brokers over Ray",
             figure=cpu["ray"],
             unit="ms",
-            details=f"{_travel(faces['ray'][0])}",
+            details=f"{_travel(brokers['ray'][0])}",
         ),
         Row(
             name="the engine's part of a job's records",
-            figure=cpu["ray"] - cpu["far"],
+            figure=cpu["ray"] - cpu["remote"],
             unit="ms",
             details=f"{1 - cpu['far'] / cpu['ray']:.0%} of them",
         ),
@@ -202,7 +203,7 @@ def _engine_rows(faces: dict[str, list[Spell]], runs: dict[int, list[Spell]]) ->
             name="what a job takes more over Ray",
             figure=spread - alone,
             unit="ms of processor",
-            details=f"{spread:.1f} ms with {_workers(DESKS)}, {alone:.1f} ms without Ray: whole runs",
+            details=f"{spread:.1f} ms with {_workers(WORKERS)}, {alone:.1f} ms without Ray: whole runs",
         ),
     ]
 

@@ -14,8 +14,8 @@ from batchveo.core.models import JobState
 from batchveo.storage.mp4 import check_mp4
 from batchveo.store import Store
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.desks import worked
-from benchmarks.lanes import Tally
+from benchmarks.brokers import worked
+from benchmarks.instant_workers import Tally
 from benchmarks.loopback import SENDFILE_BYTES, Loopback, Videos
 from benchmarks.machine import facts
 from benchmarks.rows import Row, at_least, at_most
@@ -94,13 +94,13 @@ def test_the_loopback_server_sells_each_its_own_video(tmp_path: Path) -> None:
     assert Videos.tail(0) != Videos.tail(1)
 
 
-@pytest.mark.parametrize("face", ["near", "far"])
-def test_every_move_is_recorded_through_either_face(face: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("broker", ["local", "remote"])
+def test_every_move_is_recorded_through_either_face(broker: str, tmp_path: Path) -> None:
     """And the remote one tells what has passed over the wire: four calls a job, two to join, and the claims."""
-    tally: Tally = anyio.run(worked, face, tmp_path / "state.db", 12, 2)
+    tally: Tally = anyio.run(worked, broker, tmp_path / "state.db", 12, 2)
     with Store(tmp_path / "state.db", writing=False) as store:
         assert store.counts()[JobState.SUCCEEDED] == 12
-    if face == "far":
+    if broker == "far":
         assert tally.calls > 12 * 4 + 2
         assert 0 < tally.messages <= tally.calls
 

@@ -49,7 +49,7 @@ class Untrusted(Exception):
 def open_storage(
     output: Destination, disk: Disk = in_thread, *, writer: str = "", sidecars: Sidecars = BESIDE
 ) -> Storage:
-    """The place for videos that ``output`` names; raises ``UsageError`` where its extra is missing.
+    """The place for videos that ``output`` names; raises ``UsageError`` if its extra is missing.
 
     ``writer``, ``sidecars``: see ``VideoFile``.
     """

@@ -1,9 +1,9 @@
-"""The state's own pace: jobs whose steps take no time, through one face of the desk; no service, no videos.
+"""The database's own pace: jobs whose steps take no time, through one kind of broker; no service, no videos.
 
-``near``: a local desk, as on one machine. ``far``: remote desks in the same process, whose calls are batched,
-numbered and pickled, and go nowhere. ``ray``: the same desks over Ray, on this machine. Prints JSON.
+``local``: a local broker, as on one machine. ``remote``: remote brokers in the same process, whose calls are batched,
+numbered and pickled, and go nowhere. ``ray``: the same brokers over Ray, on this machine. Prints JSON.
 
-    python -m benchmarks.desks --face near --jobs 5000 --state /tmp/state.db
+    python -m benchmarks.brokers --broker local --jobs 5000 --state /tmp/state.db
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from batchveo.manifest import Manifests
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service, open_api_clients
 from batchveo.store import StagingTable, Store
-from benchmarks.lanes import Lane, Tally, work
+from benchmarks.instant_workers import InstantWorker, Tally, work
 from benchmarks.workloads import csv_manifest
 
 IN_FLIGHT = 200
 NOWHERE = Service(base_url="http://127.0.0.1:9", key=ApiKey("benchmark"))
-FACES = ("near", "far", "ray")
+BROKERS = ("local", "remote", "ray")
 
 Working = Callable[[str, Actor], Awaitable[object]]
-"""Runs a lane of that name, and returns its ``Tally``."""
+"""Runs a worker of that name, and returns its ``Tally``."""
 
 
 class Pickled:
@@ -57,35 +57,35 @@ class Pickled:
         """It ends with this process."""
 
 
-async def near(state: Path, run: int) -> Tally:
-    """Through a local desk."""
+async def run_local(state: Path, run: int) -> Tally:
+    """Through a local broker."""
     clock = Clock()
     with Store(state) as store:
         await acquire_lock(store)
         async with open_api_clients(NOWHERE) as apis:
             coordinator = Coordinator(store, _spec(state, run), apis, clock=clock)
-            desk = LocalBroker(coordinator, "near", clock)
-            _check(await coordinator.execute(lambda: work(desk)))
+            broker = LocalBroker(coordinator, "local", clock)
+            _check(await coordinator.execute(lambda: work(broker)))
     return Tally()
 
 
-async def far(state: Path, run: int, workers: int) -> Tally:
-    """Through remote desks in this process."""
-    return await _through(Pickled(CoordinatorActor()), Lane().run, _assignment(state, run, workers))
+async def run_remote(state: Path, run: int, workers: int) -> Tally:
+    """Through remote brokers in this process."""
+    return await _through(Pickled(CoordinatorActor()), InstantWorker().run, _assignment(state, run, workers))
 
 
 async def over_ray(state: Path, run: int, workers: int) -> Tally:
-    """Through remote desks in processes of their own."""
+    """Through remote brokers in processes of their own."""
     from batchveo.engine.cluster.ray_backend import RayActor
     from batchveo.engine.cluster.ray_bootstrap import start_ray
 
     with start_ray(Cluster(), state) as engine:
         import ray
 
-        lanes = ray.remote(Lane).options(num_cpus=0, scheduling_strategy="SPREAD")
+        actor_class = ray.remote(InstantWorker).options(num_cpus=0, scheduling_strategy="SPREAD")
 
         async def working(name: str, head: Actor) -> object:
-            return await RayActor(lanes.remote()).call_method("run", name, head)
+            return await RayActor(actor_class.remote()).call_method("run", name, head)
 
         return await _through(await engine.start_coordinator(), working, _assignment(state, run, workers))
 
@@ -93,7 +93,7 @@ async def over_ray(state: Path, run: int, workers: int) -> Tally:
 async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Tally:
     whole = Tally()
 
-    async def lane(name: str) -> None:
+    async def worker(name: str) -> None:
         tally = cast("Tally", await working(name, head))
         whole.calls += tally.calls
         whole.messages += tally.messages
@@ -101,7 +101,7 @@ async def _through(head: Actor, working: Working, assignment: ProcessSpec) -> Ta
 
     async with anyio.create_task_group() as tasks:
         for number in range(assignment.workers):
-            tasks.start_soon(lane, f"lane-{number}")
+            tasks.start_soon(worker, f"worker-{number}")
         _check(cast("RunResult", await head.call_method("run", assignment)))
     return whole
 
@@ -131,26 +131,26 @@ def filled(state: Path, jobs: int) -> int:
     return run
 
 
-async def worked(face: str, state: Path, jobs: int, workers: int) -> Tally:
-    """Make a state, and do its jobs through ``face``."""
+async def worked(broker: str, state: Path, jobs: int, workers: int) -> Tally:
+    """Make a database, and do its jobs through that kind of ``broker``."""
     run = filled(state, jobs)
-    match face:
-        case "near":
-            return await near(state, run)
-        case "far":
-            return await far(state, run, workers)
+    match broker:
+        case "local":
+            return await run_local(state, run)
+        case "remote":
+            return await run_remote(state, run, workers)
         case _:
             return await over_ray(state, run, workers)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--face", choices=FACES, default="near")
+    parser.add_argument("--broker", choices=BROKERS, default="local")
     parser.add_argument("--jobs", type=int, default=5000)
-    parser.add_argument("--workers", type=int, default=2, help="remote desks; the near face has one desk")
+    parser.add_argument("--workers", type=int, default=2, help="remote brokers; `local` is one broker")
     parser.add_argument("--state", type=Path, required=True, help="a file that is not there yet")
     options = parser.parse_args()
-    tally = anyio.run(worked, options.face, options.state, options.jobs, options.workers)
+    tally = anyio.run(worked, options.broker, options.state, options.jobs, options.workers)
     print(json.dumps(asdict(tally)))
 
 

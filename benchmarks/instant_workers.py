@@ -1,4 +1,4 @@
-"""Workers whose calls to the service take no time: what is left is the desk."""
+"""Workers whose calls to the service take no time: what is left is the broker."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ class Tally:
     messages: int = 0
 
 
-async def work(desk: Broker) -> None:
+async def work(broker: Broker) -> None:
     """Take every job there is through its steps."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_claim, desk, tasks)
-        await desk.wait_finished()
+        tasks.start_soon(_claim, broker, tasks)
+        await broker.wait_finished()
         tasks.cancel_scope.cancel()
 
 
-async def _claim(desk: Broker, tasks: TaskGroup) -> None:
+async def _claim(broker: Broker, tasks: TaskGroup) -> None:
     while True:
-        tasks.start_soon(_steps, desk, await desk.claim())
+        tasks.start_soon(_steps, broker, await broker.claim())
 
 
-async def _steps(desk: Broker, job: Job) -> None:
-    await desk.mark_sent(job)
-    job = await desk.record_outcome(job, Accepted(generation_id=f"g-{job.seq}"))
-    job = await desk.record_outcome(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
+async def _steps(broker: Broker, job: Job) -> None:
+    await broker.mark_sent(job)
+    job = await broker.record_outcome(job, Accepted(generation_id=f"g-{job.seq}"))
+    job = await broker.record_outcome(job, Completed(url=f"https://cdn.example/{job.seq}.mp4", cost_usd=1.56))
     video = Downloaded(folder="/videos", file=f"{job.stem}.mp4", bytes=8_000_000, sha256=f"{job.seq:064x}")
-    await desk.record_outcome(job, video)
+    await broker.record_outcome(job, video)
 
 
-class Lane:
-    """A worker with a remote desk; also as an actor."""
+class InstantWorker:
+    """A worker with a remote broker; also as an actor."""
 
     async def run(self, name: str, head: Actor) -> Tally:
         """Work until the run is over."""
@@ -64,8 +64,8 @@ class Lane:
         batches = CallBatcher(send)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(batches.run)
-            desk = RemoteBroker(name, batches, report_lost=print)
-            await desk.join_run()
-            await work(desk)
+            broker = RemoteBroker(name, batches, report_lost=print)
+            await broker.join_run()
+            await work(broker)
             tasks.cancel_scope.cancel()
         return tally
