@@ -1,4 +1,4 @@
-"""One contract for every broker: local, remote, and remote over a connection that loses, repeats and delays calls."""
+"""One contract for every broker: local, remote, and remote over a wire that loses, repeats and delays calls."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def open_coordinator(request: pytest.FixtureRequest, tmp_path: Path) -> Coordina
 
 
 async def bought(broker: Broker) -> Job:
-    """Claim the next job, mark it as sent, and record that it was accepted."""
+    """The next job, claimed, sent, accepted."""
     job = await broker.claim()
     await broker.mark_sent(job)
     return await broker.record_outcome(job, generation(job))
 
 
 async def is_fenced(broker: Broker, at_work: CoordinatorAtWork) -> bool:
-    """Whether the broker gets no job any more."""
+    """Whether nothing is given to it any more."""
     with pytest.raises(Fenced):
         await broker.read_input_file("none")
     return not isinstance(broker, RemoteBroker) or broker.is_fenced
@@ -91,7 +91,7 @@ async def is_fenced(broker: Broker, at_work: CoordinatorAtWork) -> bool:
 
 
 async def test_a_job_goes_its_way(open_coordinator: CoordinatorOpener) -> None:
-    """From its claim to its file: each step returns the job as it is then, and it is safe on disk by then."""
+    """From its claim to its file, each step answered with the job as it is then, and safe on disk by then."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -114,7 +114,7 @@ async def test_a_claim_is_safe_before_a_remote_worker_hears_of_it(tmp_path: Path
 
 
 async def test_no_job_is_given_twice(open_coordinator: CoordinatorOpener) -> None:
-    """However often a call arrives, there is one claim, one attempt and one record of each outcome."""
+    """However often calls come: one claim, one attempt, one record of each."""
     async with open_coordinator(9, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         turns = [one, two] * 4 + [one]
@@ -129,7 +129,7 @@ async def test_no_job_is_given_twice(open_coordinator: CoordinatorOpener) -> Non
 
 
 async def test_what_is_recorded_twice_is_known_already(open_coordinator: CoordinatorOpener) -> None:
-    """A repeated record changes nothing, and raises nothing."""
+    """Said again, it changes nothing, and the answer is yes."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -158,7 +158,7 @@ def _failed(job: Job) -> Any:
 
 
 async def test_a_claim_waits_for_its_time(open_coordinator: CoordinatorOpener) -> None:
-    """A job that was refused for now is claimed again when its wait is over, however many long polls end before."""
+    """A job that was turned away comes again when its wait is over, and a long poll that ends is not the end."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -169,7 +169,7 @@ async def test_a_claim_waits_for_its_time(open_coordinator: CoordinatorOpener) -
         assert at_work.clock.now() - begun >= 50.0
 
 
-async def test_a_claim_waits_for_ever_if_nothing_is_left(open_coordinator: CoordinatorOpener) -> None:
+async def test_a_claim_waits_for_ever_where_nothing_is_left(open_coordinator: CoordinatorOpener) -> None:
     """Only the end of the run ends it."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
@@ -181,8 +181,8 @@ async def test_a_claim_waits_for_ever_if_nothing_is_left(open_coordinator: Coord
         assert await claim.waits()
 
 
-async def test_an_interrupt_ends_the_claims_and_accepts_outcomes(open_coordinator: CoordinatorOpener) -> None:
-    """Requests in progress may end, and their outcomes are recorded."""
+async def test_an_interrupt_ends_the_claims_and_lets_records_in(open_coordinator: CoordinatorOpener) -> None:
+    """What was under way may end."""
     from signal import SIGTERM
 
     async with open_coordinator() as at_work:
@@ -211,7 +211,7 @@ async def test_nothing_more_leaves_after_an_interrupt(open_coordinator: Coordina
 
 
 async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tmp_path: Path) -> None:
-    """Its media type, and its bytes, whatever they are."""
+    """Media type and bytes, whatever they are."""
     from batchveo.core.models import InputFile
 
     content = bytes(range(256)) * 1000
@@ -223,8 +223,8 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
         assert await broker.read_input_file(sha256) == ("image/png", content)
 
 
-async def test_an_event_arrives_once(open_coordinator: CoordinatorOpener) -> None:
-    """In order, with the calls that follow."""
+async def test_what_is_told_arrives_once(open_coordinator: CoordinatorOpener) -> None:
+    """In its order, with the calls that follow."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         for number in range(3):
@@ -259,7 +259,7 @@ async def test_a_video_set_aside_is_left_to_the_next_run(open_coordinator: Coord
 
 
 async def test_a_name_is_used_once(open_coordinator: CoordinatorOpener) -> None:
-    """No other worker may have it, neither while the first one works nor after."""
+    """Not while its bearer works, nor after."""
     async with open_coordinator() as at_work:
         await at_work.broker("a")
         with pytest.raises(Fenced):
@@ -271,7 +271,7 @@ async def test_a_name_is_used_once(open_coordinator: CoordinatorOpener) -> None:
 
 
 async def test_a_worker_that_was_given_up_is_told_so(open_coordinator: CoordinatorOpener) -> None:
-    """Each of its calls raises ``Fenced``; to give it up twice changes nothing."""
+    """Each of its calls, and giving it up twice is giving it up once."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -295,8 +295,8 @@ async def test_a_job_whose_request_did_not_leave_is_free_at_once(open_coordinato
             await one.mark_sent(job)
 
 
-async def test_permission_to_send_is_refused_once_the_job_was_taken_away(open_coordinator: CoordinatorOpener) -> None:
-    """Such as by a person: the claim is compared."""
+async def test_leave_is_refused_once_the_job_was_taken_away(open_coordinator: CoordinatorOpener) -> None:
+    """By a person, say: the claim is compared."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -307,7 +307,7 @@ async def test_permission_to_send_is_refused_once_the_job_was_taken_away(open_co
 
 
 async def test_a_job_whose_request_may_have_left_is_in_doubt(open_coordinator: CoordinatorOpener) -> None:
-    """The usage log shows whether it arrived; until then no worker gets the job."""
+    """The usage log tells; nobody is given it before."""
     async with open_coordinator(1, settle=600.0) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -318,7 +318,7 @@ async def test_a_job_whose_request_may_have_left_is_in_doubt(open_coordinator: C
 
 
 async def test_the_generation_of_a_worker_given_up_still_counts(open_coordinator: CoordinatorOpener) -> None:
-    """Its job becomes generating, and another worker takes it over."""
+    """Its job becomes generating, for somebody else to adopt."""
     async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -345,10 +345,10 @@ async def test_a_late_generation_takes_a_job_that_waits_again(open_coordinator: 
         assert at_work.attempts() == [(job.client_request_id, "g-1-1")]
 
 
-async def test_a_late_generation_of_a_job_with_another_attempt_is_recorded_and_reported(
+async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
     open_coordinator: CoordinatorOpener,
 ) -> None:
-    """The job was bought twice, and a warning says so. The worker that has the job keeps it."""
+    """It was bought twice, and not unnoticed. The worker that has the job keeps it."""
     async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -384,7 +384,7 @@ async def test_a_late_generation_that_is_another_jobs_serves_no_second(open_coor
 
 
 async def test_a_generation_that_is_another_jobs_is_a_doubt(open_coordinator: CoordinatorOpener) -> None:
-    """One generation never serves two jobs."""
+    """From whom it may come."""
     async with open_coordinator(2, settle=600.0) as at_work:
         broker = await at_work.broker()
         first = await bought(broker)
@@ -410,8 +410,8 @@ async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(open_coo
         assert at_work.job(again).state is S.PENDING
 
 
-async def test_what_a_dead_worker_looked_after_is_taken_over(open_coordinator: CoordinatorOpener) -> None:
-    """Its generations and downloads, once, by the workers that are left."""
+async def test_what_a_dead_worker_looked_after_is_adopted(open_coordinator: CoordinatorOpener) -> None:
+    """Its generations and downloads, once, by those that are left."""
     async with open_coordinator(4) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         jobs = [await bought(one) for _ in range(4)]
@@ -424,7 +424,7 @@ async def test_what_a_dead_worker_looked_after_is_taken_over(open_coordinator: C
 
 
 async def test_orphans_are_shared_fairly(open_coordinator: CoordinatorOpener) -> None:
-    """The first worker takes only its share; what the others do not come for is taken after a while."""
+    """Whoever comes first leaves the others their share, and what they do not come for is taken after a while."""
     async with open_coordinator(20, workers=3, concurrency=20) as at_work:
         dead = await at_work.broker("dead")
         for _ in range(20):
@@ -442,7 +442,7 @@ async def test_orphans_are_shared_fairly(open_coordinator: CoordinatorOpener) ->
 # -- limits over all workers
 
 
-async def test_slots_are_those_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
+async def test_places_are_those_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """Two workers together keep to the concurrency."""
     async with open_coordinator(6, concurrency=3, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
@@ -454,7 +454,7 @@ async def test_slots_are_those_of_all_workers(open_coordinator: CoordinatorOpene
 
 
 async def test_a_rate_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """Six a minute, whichever worker claims."""
+    """Six a minute, whoever asks."""
     async with open_coordinator(6, rate=6.0, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         begun = at_work.clock.now()
@@ -464,7 +464,7 @@ async def test_a_rate_is_that_of_all_workers(open_coordinator: CoordinatorOpener
 
 
 async def test_a_budget_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """And of all runs with the database."""
+    """And of the whole state."""
     async with open_coordinator(6, budget=5.0, workers=2, assume_price=2.0) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers))
@@ -478,8 +478,8 @@ async def test_a_budget_is_that_of_all_workers(open_coordinator: CoordinatorOpen
         assert len(at_work.attempts()) == 2
 
 
-async def test_each_key_has_its_own_slots_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """As many as the limit of the key."""
+async def test_each_key_has_its_own_places_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
+    """As many as its limit says, each."""
     async with open_coordinator(9, keys=[key("a", concurrency=1), key("b", concurrency=3)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers * 2))
@@ -487,7 +487,7 @@ async def test_each_key_has_its_own_slots_over_all_workers(open_coordinator: Coo
         assert await at_work.begin(brokers[0].claim).waits()
 
 
-async def test_all_keys_together_have_the_slots_of_the_run(open_coordinator: CoordinatorOpener) -> None:
+async def test_all_keys_together_have_the_places_of_the_run(open_coordinator: CoordinatorOpener) -> None:
     """However much each key would allow."""
     async with open_coordinator(9, concurrency=3, keys=[key("a", concurrency=3), key("b", concurrency=3)]) as at_work:
         broker = await at_work.broker()
@@ -497,7 +497,7 @@ async def test_all_keys_together_have_the_slots_of_the_run(open_coordinator: Coo
 
 
 async def test_each_key_has_its_own_rate_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """In a minute, one job with the first key and six with the second."""
+    """In a minute one from this, six from that."""
     keys = [key("a", rate=1.0), key("b", rate=6.0)]
     async with open_coordinator(9, keys=keys, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
@@ -509,7 +509,7 @@ async def test_each_key_has_its_own_rate_over_all_workers(open_coordinator: Coor
 
 
 async def test_a_key_that_is_refused_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
-    """Its job is submitted with another key; if all keys are refused, the run ends."""
+    """Its job goes out with another key; with all of them refused the run ends."""
     async with open_coordinator(2, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -524,7 +524,7 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(open_coordinator:
 
 
 async def test_an_account_that_is_empty_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
-    """The run does not wait for it."""
+    """Nobody waits for it."""
     async with open_coordinator(3, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -534,7 +534,7 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(open_coordinat
 
 
 async def test_an_account_is_waited_for_while_the_others_go_on(open_coordinator: CoordinatorOpener) -> None:
-    """It is tried again after a top-up, or after many looks at its balance."""
+    """After its top-up, or many looks, it is tried again."""
     keys = [key("a", concurrency=1), key("b", concurrency=1)]
     async with open_coordinator(4, keys=keys, wait_for_credits=True) as at_work:
         broker = await at_work.broker()
@@ -559,7 +559,7 @@ async def test_all_accounts_empty_end_the_run(open_coordinator: CoordinatorOpene
 
 
 async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator: CoordinatorOpener) -> None:
-    """The run waits only for what the other key bought, and ends then."""
+    """What the other bought is; and the run ends when that is done."""
     async with open_coordinator(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
         broker = await at_work.broker()
         jobs = {job.key: job for job in [await bought(broker), await bought(broker)]}
@@ -573,7 +573,7 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator:
 
 
 async def test_a_429_slows_one_key_for_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """The limit of that key is lowered, once for all 429s of one episode."""
+    """The limit of that key is lowered, once for a volley."""
     async with open_coordinator(9, keys=[key("a", concurrency=4), key("b", concurrency=4)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(broker.claim for broker in brokers * 4))
@@ -589,7 +589,7 @@ async def test_a_429_slows_one_key_for_all_workers(open_coordinator: Coordinator
 
 
 async def test_a_state_that_cannot_be_written_ends_the_run_for_all(open_coordinator: CoordinatorOpener) -> None:
-    """With exit status 3; a warning names a generation that cannot be recorded."""
+    """With exit status 3; a generation that cannot be recorded is told aloud."""
     async with open_coordinator(3, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -607,7 +607,7 @@ async def test_a_state_that_cannot_be_written_ends_the_run_for_all(open_coordina
 
 
 async def test_a_lost_answer_is_in_doubt_and_looked_up(open_coordinator: CoordinatorOpener) -> None:
-    """If the log shows it, another worker takes it over."""
+    """Found in the log, it is for somebody to adopt."""
     async with open_coordinator(1, service=Settings(log_lag=5.0), settle=600.0) as at_work:
         broker, other = await at_work.broker("one"), await at_work.broker("two")
         job = await broker.claim()
@@ -621,7 +621,7 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(open_coordinator: Coordin
 
 
 async def test_prices_are_reserved_once(open_coordinator: CoordinatorOpener) -> None:
-    """A repeated claim reserves the price of the job once."""
+    """A claim that was repeated reserves what it costs, and no more."""
     async with open_coordinator(4, assume_price=2.0, budget=100.0, prices=PriceList({})) as at_work:
         broker = await at_work.broker()
         for _ in range(4):
