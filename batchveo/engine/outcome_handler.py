@@ -34,7 +34,7 @@ from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.run_context import EventBus, RunContext
 
-NO_VIDEO_BELIEVED, NO_VIDEO_MORE = 25, 10
+LEAST_WITHOUT_VIDEO, WITHOUT_VIDEO_MORE = 25, 10
 """Generations in a row without a video, at least and beyond those in flight, after which no more are bought: each
 was paid for, or may have been."""
 NO_VIDEOS = "generations in a row came to no video; no more are bought"
@@ -68,7 +68,7 @@ class OutcomeHandler:
         self._budget = budget
         self._admission = admission
         self._refused_jobs = refused_jobs
-        self._no_video_limit = max(NO_VIDEO_BELIEVED, settings.concurrency + NO_VIDEO_MORE)
+        self._no_video_limit = max(LEAST_WITHOUT_VIDEO, settings.concurrency + WITHOUT_VIDEO_MORE)
         self._without_video = 0
         self.tasks: TaskGroup | None = None
 

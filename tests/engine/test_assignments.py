@@ -14,7 +14,7 @@ S = JobState
 
 
 async def test_a_name_is_used_once(open_coordinator: CoordinatorOpener) -> None:
-    """Not while its bearer works, nor after."""
+    """No other worker may have it, neither while the first one works nor after."""
     async with open_coordinator() as at_work:
         await at_work.broker("a")
         with pytest.raises(Fenced):
@@ -25,8 +25,8 @@ async def test_a_name_is_used_once(open_coordinator: CoordinatorOpener) -> None:
         await at_work.broker("b")
 
 
-async def test_what_a_dead_worker_looked_after_is_adopted(open_coordinator: CoordinatorOpener) -> None:
-    """Its generations and downloads, once, by those that are left."""
+async def test_what_a_dead_worker_looked_after_is_taken_over(open_coordinator: CoordinatorOpener) -> None:
+    """Its generations and downloads, once, by the workers that are left."""
     async with open_coordinator(4) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         jobs = [await bought(one) for _ in range(4)]
@@ -39,7 +39,7 @@ async def test_what_a_dead_worker_looked_after_is_adopted(open_coordinator: Coor
 
 
 async def test_orphans_are_shared_fairly(open_coordinator: CoordinatorOpener) -> None:
-    """Whoever comes first leaves the others their share, and what they do not come for is taken after a while."""
+    """The first worker takes only its share; what the others do not come for is taken after a while."""
     async with open_coordinator(20, workers=3, concurrency=20) as at_work:
         dead = await at_work.broker("dead")
         for _ in range(20):

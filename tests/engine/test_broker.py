@@ -1,4 +1,4 @@
-"""One contract for every broker: local, remote, and remote over a wire that loses, repeats and delays calls."""
+"""One contract for every broker: local, remote, and remote over a connection that loses, repeats and delays calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ S = JobState
 
 
 async def test_a_job_goes_its_way(open_coordinator: CoordinatorOpener) -> None:
-    """From its claim to its file, each step answered with the job as it is then, and safe on disk by then."""
+    """From its claim to its file: each step returns the job as it is then, and it is safe on disk by then."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -53,7 +53,7 @@ async def test_a_claim_is_safe_before_a_remote_worker_hears_of_it(tmp_path: Path
 
 
 async def test_no_job_is_given_twice(open_coordinator: CoordinatorOpener) -> None:
-    """However often calls come: one claim, one attempt, one record of each."""
+    """However often a call arrives, there is one claim, one attempt and one record of each outcome."""
     async with open_coordinator(9, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         turns = [one, two] * 4 + [one]
@@ -68,7 +68,7 @@ async def test_no_job_is_given_twice(open_coordinator: CoordinatorOpener) -> Non
 
 
 async def test_a_claim_waits_for_its_time(open_coordinator: CoordinatorOpener) -> None:
-    """A job that was turned away comes again when its wait is over, and a long poll that ends is not the end."""
+    """A job that was refused for now is claimed again when its wait is over, however many long polls end before."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -79,7 +79,7 @@ async def test_a_claim_waits_for_its_time(open_coordinator: CoordinatorOpener) -
         assert at_work.clock.now() - begun >= 50.0
 
 
-async def test_a_claim_waits_for_ever_where_nothing_is_left(open_coordinator: CoordinatorOpener) -> None:
+async def test_a_claim_waits_for_ever_if_nothing_is_left(open_coordinator: CoordinatorOpener) -> None:
     """Only the end of the run ends it."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
@@ -92,7 +92,7 @@ async def test_a_claim_waits_for_ever_where_nothing_is_left(open_coordinator: Co
 
 
 async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tmp_path: Path) -> None:
-    """Media type and bytes, whatever they are."""
+    """Its media type, and its bytes, whatever they are."""
     content = bytes(range(256)) * 1000
     (tmp_path / "cat.png").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -102,8 +102,8 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
         assert await broker.read_input_file(sha256) == ("image/png", content)
 
 
-async def test_what_is_told_arrives_once(open_coordinator: CoordinatorOpener) -> None:
-    """In its order, with the calls that follow."""
+async def test_an_event_arrives_once(open_coordinator: CoordinatorOpener) -> None:
+    """In order, with the calls that follow."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         for number in range(3):

@@ -23,7 +23,7 @@ S = JobState
 
 
 async def test_a_worker_that_was_given_up_is_told_so(open_coordinator: CoordinatorOpener) -> None:
-    """Each of its calls, and giving it up twice is giving it up once."""
+    """Each of its calls raises ``Fenced``; to give it up twice changes nothing."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -47,8 +47,8 @@ async def test_a_job_whose_request_did_not_leave_is_free_at_once(open_coordinato
             await one.mark_sent(job)
 
 
-async def test_leave_is_refused_once_the_job_was_taken_away(open_coordinator: CoordinatorOpener) -> None:
-    """By a person, say: the claim is compared."""
+async def test_permission_to_send_is_refused_once_the_job_was_taken_away(open_coordinator: CoordinatorOpener) -> None:
+    """Such as by a person: the claim is compared."""
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -59,7 +59,7 @@ async def test_leave_is_refused_once_the_job_was_taken_away(open_coordinator: Co
 
 
 async def test_a_job_whose_request_may_have_left_is_in_doubt(open_coordinator: CoordinatorOpener) -> None:
-    """The usage log tells; nobody is given it before."""
+    """The usage log shows whether it arrived; until then no worker gets the job."""
     async with open_coordinator(1, settle=600.0) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -86,7 +86,7 @@ async def test_nothing_is_claimed_for_a_worker_that_dies_while_it_waits(open_coo
 
 
 async def test_a_lost_answer_is_in_doubt_and_looked_up(open_coordinator: CoordinatorOpener) -> None:
-    """Found in the log, it is for somebody to adopt."""
+    """If the log shows it, another worker takes it over."""
     async with open_coordinator(1, service=Settings(log_lag=5.0), settle=600.0) as at_work:
         broker, other = await at_work.broker("one"), await at_work.broker("two")
         job = await broker.claim()
@@ -102,7 +102,7 @@ async def test_a_lost_answer_is_in_doubt_and_looked_up(open_coordinator: Coordin
 # -- limits over all workers
 
 
-async def test_places_are_those_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
+async def test_slots_are_those_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
     """Two workers together keep to the concurrency."""
     async with open_coordinator(6, concurrency=3, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
@@ -114,7 +114,7 @@ async def test_places_are_those_of_all_workers(open_coordinator: CoordinatorOpen
 
 
 async def test_a_rate_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """Six a minute, whoever asks."""
+    """Six a minute, whichever worker claims."""
     async with open_coordinator(6, rate=6.0, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         begun = at_work.clock.now()
@@ -124,7 +124,7 @@ async def test_a_rate_is_that_of_all_workers(open_coordinator: CoordinatorOpener
 
 
 async def test_a_budget_is_that_of_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """And of the whole state."""
+    """And of all runs with the database."""
     async with open_coordinator(6, budget=5.0, workers=2, assume_price=2.0) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers))
@@ -138,8 +138,8 @@ async def test_a_budget_is_that_of_all_workers(open_coordinator: CoordinatorOpen
         assert len(at_work.attempts()) == 2
 
 
-async def test_each_key_has_its_own_places_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """As many as its limit says, each."""
+async def test_each_key_has_its_own_slots_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
+    """As many as the limit of the key."""
     async with open_coordinator(9, keys=[key("a", concurrency=1), key("b", concurrency=3)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(lambda broker=broker: bought(broker) for broker in brokers * 2))
@@ -147,7 +147,7 @@ async def test_each_key_has_its_own_places_over_all_workers(open_coordinator: Co
         assert await at_work.begin(brokers[0].claim).waits()
 
 
-async def test_all_keys_together_have_the_places_of_the_run(open_coordinator: CoordinatorOpener) -> None:
+async def test_all_keys_together_have_the_slots_of_the_run(open_coordinator: CoordinatorOpener) -> None:
     """However much each key would allow."""
     async with open_coordinator(9, concurrency=3, keys=[key("a", concurrency=3), key("b", concurrency=3)]) as at_work:
         broker = await at_work.broker()
@@ -157,7 +157,7 @@ async def test_all_keys_together_have_the_places_of_the_run(open_coordinator: Co
 
 
 async def test_each_key_has_its_own_rate_over_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """In a minute one from this, six from that."""
+    """In a minute, one job with the first key and six with the second."""
     keys = [key("a", rate=1.0), key("b", rate=6.0)]
     async with open_coordinator(9, keys=keys, workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
@@ -169,7 +169,7 @@ async def test_each_key_has_its_own_rate_over_all_workers(open_coordinator: Coor
 
 
 async def test_a_key_that_is_refused_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
-    """Its job goes out with another key; with all of them refused the run ends."""
+    """Its job is submitted with another key; if all keys are refused, the run ends."""
     async with open_coordinator(2, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -184,7 +184,7 @@ async def test_a_key_that_is_refused_leaves_the_others_at_work(open_coordinator:
 
 
 async def test_an_account_that_is_empty_leaves_the_others_at_work(open_coordinator: CoordinatorOpener) -> None:
-    """Nobody waits for it."""
+    """The run does not wait for it."""
     async with open_coordinator(3, keys=[key("a"), key("b")]) as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -194,7 +194,7 @@ async def test_an_account_that_is_empty_leaves_the_others_at_work(open_coordinat
 
 
 async def test_an_account_is_waited_for_while_the_others_go_on(open_coordinator: CoordinatorOpener) -> None:
-    """After its top-up, or many looks, it is tried again."""
+    """It is tried again after a top-up, or after many looks at its balance."""
     keys = [key("a", concurrency=1), key("b", concurrency=1)]
     async with open_coordinator(4, keys=keys, wait_for_credits=True) as at_work:
         broker = await at_work.broker()
@@ -219,7 +219,7 @@ async def test_all_accounts_empty_end_the_run(open_coordinator: CoordinatorOpene
 
 
 async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator: CoordinatorOpener) -> None:
-    """What the other bought is; and the run ends when that is done."""
+    """The run waits only for what the other key bought, and ends then."""
     async with open_coordinator(2, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
         broker = await at_work.broker()
         jobs = {job.key: job for job in [await bought(broker), await bought(broker)]}
@@ -233,7 +233,7 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator:
 
 
 async def test_a_429_slows_one_key_for_all_workers(open_coordinator: CoordinatorOpener) -> None:
-    """The limit of that key is lowered, once for a volley."""
+    """The limit of that key is lowered, once for all 429s of one episode."""
     async with open_coordinator(9, keys=[key("a", concurrency=4), key("b", concurrency=4)], workers=2) as at_work:
         brokers = [await at_work.broker("one"), await at_work.broker("two")]
         jobs = await all_of(*(broker.claim for broker in brokers * 4))
@@ -246,7 +246,7 @@ async def test_a_429_slows_one_key_for_all_workers(open_coordinator: Coordinator
 
 
 async def test_prices_are_reserved_once(open_coordinator: CoordinatorOpener) -> None:
-    """A claim that was repeated reserves what it costs, and no more."""
+    """A repeated claim reserves the price of the job once."""
     async with open_coordinator(4, assume_price=2.0, budget=100.0, prices=PriceList({})) as at_work:
         broker = await at_work.broker()
         for _ in range(4):

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.anyio
 S = JobState
 
 
-async def test_an_interrupt_ends_the_claims_and_lets_records_in(open_coordinator: CoordinatorOpener) -> None:
-    """What was under way may end."""
+async def test_an_interrupt_ends_the_claims_and_accepts_outcomes(open_coordinator: CoordinatorOpener) -> None:
+    """Requests in progress may end, and their outcomes are recorded."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -53,8 +53,8 @@ async def test_patience_ends_when_it_ends(tmp_path: Path) -> None:
     assert result.seconds < 6.0
 
 
-async def test_a_generation_that_never_ends_does_not_hold_the_night(tmp_path: Path) -> None:
-    """It frees its place after the run's patience and is left to the next run."""
+async def test_a_generation_that_never_ends_does_not_hold_up_the_run(tmp_path: Path) -> None:
+    """It frees its slot after the run's patience, and is left to the next run."""
     n = Night(tmp_path, Settings(generation_median=1e7, generation_sigma=0.0))
     result = await n.run(specs(4), concurrency=2, patience=300.0)
     assert (result.exit_status, result.late) == (3, 4)

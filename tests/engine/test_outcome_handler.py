@@ -24,7 +24,7 @@ S = JobState
 
 
 async def test_what_is_recorded_twice_is_known_already(open_coordinator: CoordinatorOpener) -> None:
-    """Said again, it changes nothing, and the answer is yes."""
+    """A repeated record changes nothing, and raises nothing."""
     async with open_coordinator() as at_work:
         broker = await at_work.broker()
         job = await broker.claim()
@@ -72,7 +72,7 @@ async def test_a_video_set_aside_is_left_to_the_next_run(open_coordinator: Coord
 
 
 async def test_the_generation_of_a_worker_given_up_still_counts(open_coordinator: CoordinatorOpener) -> None:
-    """Its job becomes generating, for somebody else to adopt."""
+    """Its job becomes generating, and another worker takes it over."""
     async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -99,10 +99,10 @@ async def test_a_late_generation_takes_a_job_that_waits_again(open_coordinator: 
         assert at_work.attempts() == [(job.client_request_id, "g-1-1")]
 
 
-async def test_a_late_generation_of_a_job_with_another_attempt_is_kept_and_said(
+async def test_a_late_generation_of_a_job_with_another_attempt_is_recorded_and_reported(
     open_coordinator: CoordinatorOpener,
 ) -> None:
-    """It was bought twice, and not unnoticed. The worker that has the job keeps it."""
+    """The job was bought twice, and a warning says so. The worker that has the job keeps it."""
     async with open_coordinator(1, settle=600.0, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()
@@ -138,7 +138,7 @@ async def test_a_late_generation_that_is_another_jobs_serves_no_second(open_coor
 
 
 async def test_a_generation_that_is_another_jobs_is_a_doubt(open_coordinator: CoordinatorOpener) -> None:
-    """From whom it may come."""
+    """One generation never serves two jobs."""
     async with open_coordinator(2, settle=600.0) as at_work:
         broker = await at_work.broker()
         first = await bought(broker)
@@ -149,7 +149,7 @@ async def test_a_generation_that_is_another_jobs_is_a_doubt(open_coordinator: Co
 
 
 async def test_a_state_that_cannot_be_written_ends_the_run_for_all(open_coordinator: CoordinatorOpener) -> None:
-    """With exit status 3; a generation that cannot be recorded is told aloud."""
+    """With exit status 3; a warning names a generation that cannot be recorded."""
     async with open_coordinator(3, workers=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         job = await one.claim()

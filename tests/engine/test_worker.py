@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 S = JobState
 
 
-async def test_resume_goes_on_with_everything(tmp_path: Path) -> None:
+async def test_resume_continues_all_jobs(tmp_path: Path) -> None:
     """Without the manifest."""
     n = Night(tmp_path, Settings(generation_median=90.0, log_lag=20.0))
     await n.killed(specs(12), after=60.0, concurrency=4)
@@ -30,7 +30,7 @@ async def test_resume_goes_on_with_everything(tmp_path: Path) -> None:
 async def test_what_nobody_thought_of_is_one_jobs_trouble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, method: str
 ) -> None:
-    """An exception out of a stage is said, and the night goes on."""
+    """An exception in a stage is reported, and the run continues."""
     from batchveo.engine import worker as module
 
     n = Night(tmp_path, Settings(generation_median=90.0, log_lag=20.0))

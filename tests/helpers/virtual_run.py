@@ -56,7 +56,7 @@ class Night:
         self.service = Service(self.settings, clock=self.clock.now)
 
     def heal(self) -> None:
-        """From now on no fault strikes."""
+        """End all faults."""
         self.service._state.faults._chances.clear()
 
     @property

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
 """Seconds for which a URL without an expiry time counts as valid: those of some models last for hours."""
-REFUSALS_BELIEVED = 3
+REFUSALS_TO_STOP = 3
 """Untrusted certificates in a row that stop the run: one may be a host's, several are the network's."""
 
 
@@ -93,9 +93,9 @@ class Downloader:
             self._refusals = 0
             return outcome
         self._refusals += 1
-        if self._refusals >= REFUSALS_BELIEVED:
+        if self._refusals >= REFUSALS_TO_STOP:
             return outcome
-        return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
+        return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_TO_STOP)
 
     async def _find_outcome(self, job: Job) -> FetchOutcome:
         try:

@@ -21,8 +21,8 @@ def describe_unexpected(job: Job, error: Exception) -> tuple[str, Message]:
     return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)
 
 
-POLLS_SAID = 5
-"""Polls in a row, of all generations together, after which the user is warned."""
+UNREACHED_TO_WARN = 5
+"""Polls in a row, of all generations together, that did not reach the service, after which the user is warned."""
 
 
 class Outage:
@@ -35,9 +35,9 @@ class Outage:
         """Count the outcome of a poll; returns a text for the user when an outage begins or ends."""
         if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
-            return f"{outcome.reason}: polling again" if self._polls == POLLS_SAID else None
+            return f"{outcome.reason}: polling again" if self._polls == UNREACHED_TO_WARN else None
         polls, self._polls = self._polls, 0
-        return f"polls reach the service again, after {polls:,} in vain" if polls >= POLLS_SAID else None
+        return f"polls reach the service again, after {polls:,} in vain" if polls >= UNREACHED_TO_WARN else None
 
 
 SAME_ANSWERS = 4

@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Polls in progress at the same time, at most."""
-REFUSALS_BELIEVED = 3
-TROUBLES_SAID = 5
+REFUSALS_TO_BLOCK = 3
+"""Polls with one key in a row that are answered 401, after which the key counts as refused."""
+FAILURES_TO_WARN = 5
 """Failed polls of one generation in a row after which the user is warned."""
 
 
@@ -115,7 +116,7 @@ class Poller:
         if self._streaks.is_last_word(job, trouble, streak, now):
             await self._put_aside(job, trouble, streak, now)
             return
-        if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
+        if streak.count == FAILURES_TO_WARN and not (trouble.final or trouble.unreachable):
             text = f"{job.name}: polls keep failing: {trouble.reason}{_hint_at_key(job, trouble)}"
             self._broker.send_event(Message(text=text, warning=True))
         due = now + max(trouble.retry_after or 0.0, self._streaks.find_gap(streak))
@@ -172,8 +173,8 @@ class Poller:
             self._refusals[key] = 0
             return outcome
         self._refusals[key] += 1
-        believed = self._refusals[key] >= REFUSALS_BELIEVED
-        return outcome if believed else PollError(reason=outcome.reason)
+        is_confirmed = self._refusals[key] >= REFUSALS_TO_BLOCK
+        return outcome if is_confirmed else PollError(reason=outcome.reason)
 
     def _report_last_word(self, job: Job, trouble: PollError) -> None:
         """Warn once for each reason: a hundred generations may end in the same way."""

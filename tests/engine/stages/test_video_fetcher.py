@@ -133,7 +133,7 @@ TROUBLES: list[tuple[Handler, bool, str]] = [
 
 @pytest.mark.parametrize(("handler", "stale", "reason"), TROUBLES)
 async def test_troubles_pass(tmp_path: Path, handler: Handler, stale: bool, reason: str) -> None:
-    """None of them leaves a video, none ends the job; those that smell of an old URL ask for a fresh one."""
+    """None of them leaves a video, none ends the job; those that may come from an expired URL ask for a fresh one."""
     outcome = await fetch(handler, tmp_path)
     assert isinstance(outcome, DownloadError)
     assert outcome.stale_url is stale
