@@ -28,7 +28,7 @@ from batchveo.display.reporter import BackgroundReporter, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
-from batchveo.operations.run_context import Consent, RunOptions
+from batchveo.operations.run_setup import Consent, RunOptions
 from batchveo.store import Store
 
 LOGGERS = 2

@@ -9,7 +9,7 @@ import pytest
 
 import batchveo
 from batchveo.core.errors import Declined, KnownElsewhere
-from batchveo.operations.run_context import Consent
+from batchveo.operations.run_setup import Consent
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Service, Settings, running
 
