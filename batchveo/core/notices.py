@@ -179,3 +179,250 @@ class OtherServiceVideos(Notice):
     videos: int
     output: Destination
     warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageBegan(Notice):
+    """Polls do not reach the service, for the reason ``reason``."""
+
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageEnded(Notice):
+    """Polls reach the service again; ``polls`` of them did not."""
+
+    polls: int
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollsFailing(Notice):
+    """Polls of ``job`` keep failing.
+
+    ``unknown``: the service does not know the generation; ``key`` is the key's label.
+    """
+
+    job: str
+    reason: str
+    unknown: bool
+    key: str | None
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPutAside(Notice):
+    """The generation of ``job`` holds no slot any more, and is polled seldom; the facts are as in ``PollsFailing``."""
+
+    job: str
+    reason: str
+    unknown: bool
+    key: str | None
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherVideosIgnored(Notice):
+    """The generation of ``job`` has more videos than the one that is fetched, at the URLs ``others``."""
+
+    job: str
+    others: Sequence[str]
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUnknown(Notice):
+    """A poll of ``job`` answered the undocumented status ``word``."""
+
+    job: str
+    word: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnexpectedError(Notice):
+    """An error that should not happen, in a step of ``job``."""
+
+    job: str
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadLeft(Notice):
+    """The download of ``job`` is left to the next run."""
+
+    job: str
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesUnknown(Notice):
+    """Neither log nor ledger could be read for ``generations`` failed generations."""
+
+    generations: int
+    error: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogUnread(Notice):
+    """The usage log cannot be read."""
+
+    error: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyBlocked(Notice):
+    """Nothing more is submitted with the key of the label ``key``."""
+
+    key: str
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitsCutOff(Notice):
+    """The last run ended during ``submits`` requests; their outcome is unknown."""
+
+    submits: int
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsAwaited(Notice):
+    """The run waits for credits."""
+
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsReturned(Notice):
+    """The account has grown to ``balance_usd`` US dollars, and submits resume."""
+
+    balance_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPutAside(Notice):
+    """``jobs`` pending jobs of a model that is refused with every key are skipped in this run."""
+
+    model: str
+    jobs: int
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPutAside(Notice):
+    """A refused job is skipped in this run."""
+
+    job: str
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationUnrecorded(Notice):
+    """A generation of ``job`` was accepted, but the database cannot be written."""
+
+    job: str
+    generation: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayGeneration(Notice):
+    """An earlier attempt of ``job`` was accepted too; ``service`` are the options that name the service."""
+
+    job: str
+    generation: str
+    state: Path
+    service: Sequence[str]
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationTakenTwice(Notice):
+    """The service names for ``job`` a generation that another job has."""
+
+    job: str
+    generation: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRepeated(Notice):
+    """The video of ``job`` has the same bytes as the one of ``other``."""
+
+    job: str
+    other: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersStarted(Notice):
+    """``started`` of ``wanted`` workers run on ``machines`` machines of a cluster."""
+
+    started: int
+    wanted: int
+    machines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorLost(Notice):
+    """The coordinator's process on the cluster ended, and starts again."""
+
+    error: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorSilent(Notice):
+    """The coordinator's process on the cluster does not answer, and is started again."""
+
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsMissed(Notice):
+    """``events`` events of the cluster were dropped before they were read."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitsEnded(Notice):
+    """The run submits no more jobs, for the reason ``reason``."""
+
+    reason: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSilent(Notice):
+    """A worker on the cluster does not call any more; others take over its jobs."""
+
+    worker: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost(Notice):
+    """The process of a worker on the cluster ended; others take over its jobs."""
+
+    worker: str
+    error: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerNotStarted(Notice):
+    """No worker can be started on the cluster now."""
+
+    reason: str
+    warning: bool = True

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, assert_never
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
+from batchveo.core.notices import KeyBlocked
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
@@ -214,8 +215,7 @@ class KeyThrottles:
         if outcome.stop in (Stop.SERVICE, Stop.CERTIFICATE):
             self._bus.stop(why)
         if throttle.closed is None and throttle.name:
-            text = f"no more jobs are submitted with key {throttle.name!r}: {outcome.reason}"
-            self._bus.warn(text)
+            self._bus.emit(KeyBlocked(key=throttle.name, reason=outcome.reason))
         throttle.closed = throttle.closed or why
         if all(each.closed for each in self):
             self._bus.stop(why)

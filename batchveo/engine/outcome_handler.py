@@ -9,6 +9,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.errors import DiskTrouble, NoVideos
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import GenerationUnrecorded
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
@@ -125,8 +126,7 @@ class OutcomeHandler:
             await self._recorder.publish_entry(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase if the log loses it
-                text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
-                self._bus.warn(text)
+                self._bus.emit(GenerationUnrecorded(job=job.name, generation=outcome.generation_id))
             raise
         return entry.job
 

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.events import Message
 from batchveo.core.models import Job
+from batchveo.core.notices import DownloadLeft
 from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, UrlExpired
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
@@ -62,8 +63,7 @@ class Downloader:
         aside = isinstance(outcome, Blocked)
         if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
-            text = f"{job.name}: left to the next run: {outcome.reason}"
-            self._broker.send_event(Message(text=text, warning=True))
+            self._broker.send_event(DownloadLeft(job=job.name, reason=outcome.reason))
         if isinstance(outcome, DownloadError):
             _log.debug(
                 "job %s: download failed, %s: %s",

@@ -8,6 +8,7 @@ from functools import partial
 
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import ChargesUnknown, LogUnread
 from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine.in_flight import InFlightTable
@@ -157,8 +158,7 @@ class Reconciler:
         try:
             outcomes = await self._lookups[key].look_up_charges(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
-            text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
-            self._bus.warn(text)
+            self._bus.emit(ChargesUnknown(generations=len(jobs), error=str(error)))
             self._in_flight.settle_charges(jobs)
             return
         for job, outcome in outcomes:
@@ -177,7 +177,7 @@ class Reconciler:
         """Settle doubts as unknown if the log cannot be read again and again: a run must not wait for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
-            self._bus.warn(f"the usage log cannot be read yet: {error}")
+            self._bus.emit(LogUnread(error=str(error)))
         if self._failures[key] < FAILURES_TO_HOLD:
             return []
         since = self._context.now() - self._settle
