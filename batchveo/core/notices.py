@@ -28,6 +28,13 @@ class Notice(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarningNotice(Notice):
+    """A notice that is a warning."""
+
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseCreated(Notice):
     """The run made a new database, at the absolute path ``state``."""
 
@@ -49,11 +56,10 @@ class OptionsRemembered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetDropped(Notice):
+class BudgetDropped(WarningNotice):
     """The run has no budget, that of the run before was ``last_usd`` US dollars."""
 
     last_usd: float
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +78,11 @@ class JobsImported(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobsRepeated(Notice):
+class JobsRepeated(WarningNotice):
     """``jobs`` of the manifests are equal to an earlier one; ``first`` names the first of them."""
 
     jobs: int
     first: str | None
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +105,10 @@ class JobsNoLongerNamed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherKeyNeeded(Notice):
+class OtherKeyNeeded(WarningNotice):
     """``jobs`` in flight or in doubt were submitted with an API key that is not given now."""
 
     jobs: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +119,11 @@ class DestinationResumed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationChanged(Notice):
+class DestinationChanged(WarningNotice):
     """The run puts its videos into ``output``, those before it went to ``before``."""
 
     output: str
     before: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +135,12 @@ class CheckingVideos(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationUnlisted(Notice):
+class DestinationUnlisted(WarningNotice):
     """``output`` cannot be listed; so only the videos of the first ``jobs`` jobs are looked for."""
 
     output: Destination
     reason: str
     jobs: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class VideosRecovered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideosRefetched(Notice):
+class VideosRefetched(WarningNotice):
     """``videos`` in ``output`` are damaged or missing, and downloaded again.
 
     ``examples``: some of these jobs, by name, each with what is wrong.
@@ -159,46 +161,41 @@ class VideosRefetched(Notice):
     videos: int
     output: Destination
     examples: Sequence[tuple[str, str]]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SidecarsUseless(Notice):
+class SidecarsUseless(WarningNotice):
     """``sidecars`` in ``output`` lead to no video, so that these videos are bought; ``examples`` as above."""
 
     sidecars: int
     output: Destination
     examples: Sequence[tuple[str, str]]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherServiceVideos(Notice):
+class OtherServiceVideos(WarningNotice):
     """``videos`` in ``output`` were made by the sandbox for a run with a real service, or the other way round."""
 
     videos: int
     output: Destination
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutageBegan(Notice):
+class OutageBegan(WarningNotice):
     """Polls do not reach the service, for the reason ``reason``."""
 
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutageEnded(Notice):
+class OutageEnded(WarningNotice):
     """Polls reach the service again; ``polls`` of them did not."""
 
     polls: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollsFailing(Notice):
+class PollsFailing(WarningNotice):
     """Polls of ``job`` keep failing.
 
     ``unknown``: the service does not know the generation; ``key`` is the key's label.
@@ -208,96 +205,85 @@ class PollsFailing(Notice):
     reason: str
     unknown: bool
     key: str | None
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationPutAside(Notice):
+class GenerationPutAside(WarningNotice):
     """The generation of ``job`` holds no slot any more, and is polled seldom; the facts are as in ``PollsFailing``."""
 
     job: str
     reason: str
     unknown: bool
     key: str | None
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherVideosIgnored(Notice):
+class OtherVideosIgnored(WarningNotice):
     """The generation of ``job`` has more videos than the one that is fetched, at the URLs ``others``."""
 
     job: str
     others: Sequence[str]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusUnknown(Notice):
+class StatusUnknown(WarningNotice):
     """A poll of ``job`` answered the undocumented status ``word``."""
 
     job: str
     word: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnexpectedError(Notice):
+class UnexpectedError(WarningNotice):
     """An error that should not happen, in a step of ``job``."""
 
     job: str
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadLeft(Notice):
+class DownloadLeft(WarningNotice):
     """The download of ``job`` is left to the next run."""
 
     job: str
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChargesUnknown(Notice):
+class ChargesUnknown(WarningNotice):
     """Neither log nor ledger could be read for ``generations`` failed generations."""
 
     generations: int
     error: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogUnread(Notice):
+class LogUnread(WarningNotice):
     """The usage log cannot be read."""
 
     error: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyBlocked(Notice):
+class KeyBlocked(WarningNotice):
     """Nothing more is submitted with the key of the label ``key``."""
 
     key: str
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitsCutOff(Notice):
+class SubmitsCutOff(WarningNotice):
     """The last run ended during ``submits`` requests; their outcome is unknown."""
 
     submits: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreditsAwaited(Notice):
+class CreditsAwaited(WarningNotice):
     """The run waits for credits."""
 
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,60 +294,54 @@ class CreditsReturned(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPutAside(Notice):
+class ModelPutAside(WarningNotice):
     """``jobs`` pending jobs of a model that is refused with every key are skipped in this run."""
 
     model: str
     jobs: int
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobPutAside(Notice):
+class JobPutAside(WarningNotice):
     """A refused job is skipped in this run."""
 
     job: str
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationUnrecorded(Notice):
+class GenerationUnrecorded(WarningNotice):
     """A generation of ``job`` was accepted, but the database cannot be written."""
 
     job: str
     generation: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrayGeneration(Notice):
+class StrayGeneration(WarningNotice):
     """An earlier attempt of ``job`` was accepted too; ``service`` are the options that name the service."""
 
     job: str
     generation: str
     state: Path
     service: Sequence[str]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationTakenTwice(Notice):
+class GenerationTakenTwice(WarningNotice):
     """The service names for ``job`` a generation that another job has."""
 
     job: str
     generation: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoRepeated(Notice):
+class VideoRepeated(WarningNotice):
     """The video of ``job`` has the same bytes as the one of ``other``."""
 
     job: str
     other: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,18 +354,15 @@ class WorkersStarted(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoordinatorLost(Notice):
+class CoordinatorLost(WarningNotice):
     """The coordinator's process on the cluster ended, and starts again."""
 
     error: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoordinatorSilent(Notice):
+class CoordinatorSilent(WarningNotice):
     """The coordinator's process on the cluster does not answer, and is started again."""
-
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,33 +373,29 @@ class EventsMissed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitsEnded(Notice):
+class SubmitsEnded(WarningNotice):
     """The run submits no more jobs, for the reason ``reason``."""
 
     reason: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSilent(Notice):
+class WorkerSilent(WarningNotice):
     """A worker on the cluster does not call any more; others take over its jobs."""
 
     worker: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLost(Notice):
+class WorkerLost(WarningNotice):
     """The process of a worker on the cluster ended; others take over its jobs."""
 
     worker: str
     error: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerNotStarted(Notice):
+class WorkerNotStarted(WarningNotice):
     """No worker can be started on the cluster now."""
 
     reason: str
-    warning: bool = True

@@ -15,7 +15,8 @@ from batchveo.core.models import JobState
 from batchveo.core.sentences import SENTENCES
 
 KINDS = {kind.__name__: kind for kind in vars(notices).values() if isinstance(kind, type) and issubclass(kind, Message)}
-OURS = {name: kind for name, kind in KINDS.items() if kind.__base__ is notices.Notice}
+BASES = (notices.Notice, notices.WarningNotice)
+OURS = {name: kind for name, kind in KINDS.items() if kind.__base__ in BASES and kind not in BASES}
 DATABASE = Path("/s/new.db")
 EXAMPLES = (("fox", "it is empty"), ("owl", "it is cut off"))
 
