@@ -98,11 +98,10 @@ def report_dropped_budget(setup: RunSetup) -> None:
     Also if there is nothing to buy: the next run compares itself with this one.
     """
     options = setup.options
-    # a database that is empty must stay so: opened here, it would not be reported as a new one
-    if options.settings.budget is not None or is_missing_database(options.state):
+    if options.settings.budget is not None:
         return
-    with Store(options.state, writing=False) as store:
-        last = store.runs.read_last_budget()
+    with open_if_exists(options.state) as store:
+        last = store.runs.read_last_budget() if store is not None else None
     if last is not None:
         options.reporter(BudgetDropped(last_usd=last))
 
