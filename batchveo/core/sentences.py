@@ -193,7 +193,12 @@ def _describe_stray_generation(*, job: str, generation: str, state: Path, servic
 
 
 def _describe_generation_taken_twice(*, job: str, generation: str) -> str:
-    return f"{job}: the service names generation {generation}, which is another job's"
+    return f"{job}: {describe_taken(generation)}"
+
+
+def describe_taken(generation: str) -> str:
+    """Why ``generation`` cannot be the one of a job; also the reason in the job's record."""
+    return f"the service names generation {generation}, which is another job's"
 
 
 def _describe_video_repeated(*, job: str, other: str) -> str:

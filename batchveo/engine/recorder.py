@@ -13,6 +13,7 @@ from batchveo.core.hints import address_options
 from batchveo.core.models import Job, JobState
 from batchveo.core.notices import GenerationTakenTwice, StrayGeneration, VideoRepeated
 from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
+from batchveo.core.sentences import describe_taken
 from batchveo.core.state_machine import Move, next_state
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.store import GenerationTaken, MoveLost, Store
@@ -163,7 +164,7 @@ class Recorder:
 
     def _write_taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
         """Let the second job that names ``generation`` be in doubt: one generation never serves two jobs."""
-        reason = _describe_taken(generation)
+        reason = describe_taken(generation)
         if not isinstance(outcome, FoundInLog):
             return self.write_outcome(job, SubmitUncertain(reason=reason))
         if job.held:
@@ -187,7 +188,3 @@ class Recorder:
                 job = event.job
                 _log.info("job %s: %s -> %s, recorded: %s", job.id, event.was, job.state, event.detail)
             self._bus.emit(event)
-
-
-def _describe_taken(generation: str) -> str:
-    return f"the service names generation {generation}, which is another job's"
