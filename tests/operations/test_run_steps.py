@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,23 +15,7 @@ from batchveo.core.errors import Declined
 from batchveo.core.notices import BudgetDropped, DatabaseCreated
 from batchveo.operations.quote import PurchaseQuote
 from batchveo.sandbox import Service, Settings, running
-
-MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(Settings(generation_median=0.1))
-
-
-@pytest.fixture
-def using(service: Service) -> Iterator[batchveo.Service]:
-    with running(service) as url:
-        yield batchveo.service(base_url=url, key="key")
-
-
-def settings(folder: Path) -> batchveo.RunSettings:
-    return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
+from tests.operations.runs import MANIFEST, settings
 
 
 def declining(offers: list[PurchaseQuote]) -> Callable[[PurchaseQuote], bool]:
