@@ -48,6 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_mkdocs
+@pytest.mark.xdist_group("site")  # so that it is built once
 def test_every_command_and_option_is_in_the_built_reference(site: Path) -> None:
     """Each command under a heading of its own, with all of its options and their help."""
     page = html.unescape((site / "reference/commands.html").read_text(encoding="utf-8"))
@@ -67,6 +68,7 @@ def words(text: str) -> str:
 
 
 @needs_mkdocs
+@pytest.mark.xdist_group("site")  # so that it is built once
 def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
     """With an anchor that other pages can link to."""
     import batchveo as package
@@ -77,6 +79,7 @@ def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
 
 
 @needs_mkdocs
+@pytest.mark.xdist_group("site")  # so that it is built once
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     """No fonts, scripts, styles or pictures of other hosts."""
     pages = sorted(site.rglob("*.html"))
@@ -125,10 +128,11 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
-    "cancel": {"--all"},
+    "cancel": {"--all", "--model"},
     "doctor": {"--notify-test"},
+    "jobs": {"--model"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--state-is"},
+    "retry": {"--model", "--state-is"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""
@@ -279,11 +283,11 @@ def test_every_package_is_in_the_architecture() -> None:
 
 
 def test_functions_named_in_the_architecture_exist() -> None:
-    """Each step of the three ways names a function or class, and the file in which it is defined."""
+    """Each step of a way, and each place beside them, names a function or class and the file that defines it."""
     section = ARCHITECTURE.partition("## The way through the code")[2].partition("\n## ")[0]
     section = re.sub(r"(?s)<!--.*?-->", "", section)
     ways = section.split("\n### ")[1:]
-    assert len(ways) == 3
+    assert len(ways) == 4
     for way in ways:
         steps = re.findall(r"^\d+\. `([\w.]+)` \(`([\w/]+\.py)`\)", way, re.MULTILINE)
         assert steps, way

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +172,7 @@ def make_defaults(
             except ValueError as error:
                 problems.append(f"{file.path}: {setting}: {error}")
                 continue
-            if setting.table in (None, name) and setting.name in own:
+            if setting.table in (None, name) and _is_taken(setting.name, own):
                 defaults[str(own[setting.name].name)] = value
     if problems:
         raise UsageError("\n".join(problems))
@@ -195,9 +194,24 @@ def _find_options(setting: Setting, own: Options, known: Mapping[str, Options]) 
     """The options that a setting may name; ``None`` if its commands are not known."""
     if setting.table is not None:
         return known.get(setting.table)
-    if setting.name in own:
+    if _is_taken(setting.name, own):
         return own
-    return ChainMap(*map(dict, known.values())) if len(known) > 1 else None
+    return _merge_options(known.values()) if len(known) > 1 else None
+
+
+def _is_taken(name: str, options: Options) -> bool:
+    """Whether a file may set the option: it is there, and not for the command line only."""
+    return name in options and bool(options[name].envvar)
+
+
+def _merge_options(commands: Iterable[Options]) -> Options:
+    """The options of all commands. Of those with one name the first that a file may set wins, else the first."""
+    found: dict[str, click.Option] = {}
+    for options in commands:
+        for name, option in options.items():
+            if name not in found or (option.envvar and not found[name].envvar):
+                found[name] = option
+    return found
 
 
 def _check_setting(setting: Setting, options: Options | None) -> object:

@@ -16,7 +16,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
-from batchveo.operations.run_context import ManifestSources
+from batchveo.operations.run_setup import ManifestSources
 from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service
 

@@ -115,6 +115,15 @@ json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=complete_files
 )
+models_option = option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    envvar=None,
+    shell_complete=complete_models,
+    help="Take only jobs of this model, by its full name; may be given several times.",
+)
 unknown_model_option = option(
     "--allow-unknown-model",
     is_flag=True,

@@ -28,7 +28,7 @@ from batchveo.display.reporter import BackgroundReporter, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
-from batchveo.operations.run_context import Consent, RunOptions
+from batchveo.operations.run_setup import Consent, RunOptions
 from batchveo.store import Store
 
 LOGGERS = 2
@@ -46,17 +46,20 @@ def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable
             told=find_chosen_settings(click.get_current_context()),
             find_service=lambda: find_service(options),
             reporter=notifier,
-            approve=_make_approval(options),
+            approve=_make_approval(options, shown),
             cluster=cluster,
-            consent=_make_consent(options),
+            consent=_make_consent(options, shown),
         )
         result = anyio.run(start, asked)
         notifier.report_end(result)
     return conclude(result, options, shown)
 
 
-def _make_approval(options: dict[str, Any]) -> Approve | None:
-    """Who is asked before a run buys; ``None`` if nobody is: no terminal, ``--yes``, or play money."""
+def _make_approval(options: dict[str, Any], shown: BackgroundReporter) -> Approve | None:
+    """Who is asked before a run buys; ``None`` if nobody is: no terminal, ``--yes``, or play money.
+
+    The question comes below all that ``shown`` was told before.
+    """
     above = options["confirm_above"]
     if not above >= 0:
         raise UsageError(f"--confirm-above {above} is out of range")
@@ -64,18 +67,26 @@ def _make_approval(options: dict[str, Any]) -> Approve | None:
         return None
 
     def approve(offer: PurchaseQuote) -> bool:
-        return (offer.usd <= above and not offer.unpriced) or _ask_to_buy(offer)
+        if offer.usd <= above and not offer.unpriced:
+            return True
+        shown.wait_shown()
+        return _ask_to_buy(offer)
 
     return approve
 
 
-def _make_consent(options: dict[str, Any]) -> Consent:
+def _make_consent(options: dict[str, Any], shown: BackgroundReporter) -> Consent:
     """What the options agree to, and who is asked about the rest: a person at a terminal, not with ``--yes``."""
+
+    def confirm(question: str) -> bool:
+        shown.wait_shown()
+        return _ask_to_continue(question)
+
     asks = not options["yes"] and is_person_there()
     return Consent(
         new_state=options.get("new_state", False),
         missing_videos=options["missing_videos_ok"],
-        confirm=_ask_to_continue if asks else None,
+        confirm=confirm if asks else None,
     )
 
 

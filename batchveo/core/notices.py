@@ -28,6 +28,13 @@ class Notice(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarningNotice(Notice):
+    """A notice that is a warning."""
+
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseCreated(Notice):
     """The run made a new database, at the absolute path ``state``."""
 
@@ -49,6 +56,13 @@ class OptionsRemembered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDropped(WarningNotice):
+    """The run has no budget, that of the run before was ``last_usd`` US dollars."""
+
+    last_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsImported(Notice):
     """What the manifests hold: ``named`` jobs, of which ``new`` are added to the database at ``state``.
 
@@ -64,12 +78,11 @@ class JobsImported(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobsRepeated(Notice):
+class JobsRepeated(WarningNotice):
     """``jobs`` of the manifests are equal to an earlier one; ``first`` names the first of them."""
 
     jobs: int
     first: str | None
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +105,10 @@ class JobsNoLongerNamed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherKeyNeeded(Notice):
+class OtherKeyNeeded(WarningNotice):
     """``jobs`` in flight or in doubt were submitted with an API key that is not given now."""
 
     jobs: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +119,11 @@ class DestinationResumed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationChanged(Notice):
+class DestinationChanged(WarningNotice):
     """The run puts its videos into ``output``, those before it went to ``before``."""
 
     output: str
     before: str
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +135,12 @@ class CheckingVideos(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationUnlisted(Notice):
+class DestinationUnlisted(WarningNotice):
     """``output`` cannot be listed; so only the videos of the first ``jobs`` jobs are looked for."""
 
     output: Destination
     reason: str
     jobs: int
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +152,7 @@ class VideosRecovered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideosRefetched(Notice):
+class VideosRefetched(WarningNotice):
     """``videos`` in ``output`` are damaged or missing, and downloaded again.
 
     ``examples``: some of these jobs, by name, each with what is wrong.
@@ -151,23 +161,241 @@ class VideosRefetched(Notice):
     videos: int
     output: Destination
     examples: Sequence[tuple[str, str]]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SidecarsUseless(Notice):
+class SidecarsUseless(WarningNotice):
     """``sidecars`` in ``output`` lead to no video, so that these videos are bought; ``examples`` as above."""
 
     sidecars: int
     output: Destination
     examples: Sequence[tuple[str, str]]
-    warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherServiceVideos(Notice):
+class OtherServiceVideos(WarningNotice):
     """``videos`` in ``output`` were made by the sandbox for a run with a real service, or the other way round."""
 
     videos: int
     output: Destination
-    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageBegan(WarningNotice):
+    """Polls do not reach the service, for the reason ``reason``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageEnded(WarningNotice):
+    """Polls reach the service again; ``polls`` of them did not."""
+
+    polls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollsFailing(WarningNotice):
+    """Polls of ``job`` keep failing.
+
+    ``unknown``: the service does not know the generation; ``key`` is the key's label.
+    """
+
+    job: str
+    reason: str
+    unknown: bool
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPutAside(WarningNotice):
+    """The generation of ``job`` holds no slot any more, and is polled seldom; the facts are as in ``PollsFailing``."""
+
+    job: str
+    reason: str
+    unknown: bool
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherVideosIgnored(WarningNotice):
+    """The generation of ``job`` has more videos than the one that is fetched, at the URLs ``others``."""
+
+    job: str
+    others: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUnknown(WarningNotice):
+    """A poll of ``job`` answered the undocumented status ``word``."""
+
+    job: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnexpectedError(WarningNotice):
+    """An error that should not happen, in a step of ``job``."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadLeft(WarningNotice):
+    """The download of ``job`` is left to the next run."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesUnknown(WarningNotice):
+    """Neither log nor ledger could be read for ``generations`` failed generations."""
+
+    generations: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogUnread(WarningNotice):
+    """The usage log cannot be read."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyBlocked(WarningNotice):
+    """Nothing more is submitted with the key of the label ``key``."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitsCutOff(WarningNotice):
+    """The last run ended during ``submits`` requests; their outcome is unknown."""
+
+    submits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsAwaited(WarningNotice):
+    """The run waits for credits."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsReturned(Notice):
+    """The account has grown to ``balance_usd`` US dollars, and submits resume."""
+
+    balance_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPutAside(WarningNotice):
+    """``jobs`` pending jobs of a model that is refused with every key are skipped in this run."""
+
+    model: str
+    jobs: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPutAside(WarningNotice):
+    """A refused job is skipped in this run."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationUnrecorded(WarningNotice):
+    """A generation of ``job`` was accepted, but the database cannot be written."""
+
+    job: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayGeneration(WarningNotice):
+    """An earlier attempt of ``job`` was accepted too; ``service`` are the options that name the service."""
+
+    job: str
+    generation: str
+    state: Path
+    service: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationTakenTwice(WarningNotice):
+    """The service names for ``job`` a generation that another job has."""
+
+    job: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRepeated(WarningNotice):
+    """The video of ``job`` has the same bytes as the one of ``other``."""
+
+    job: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersStarted(Notice):
+    """``started`` of ``wanted`` workers run on ``machines`` machines of a cluster."""
+
+    started: int
+    wanted: int
+    machines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorLost(WarningNotice):
+    """The coordinator's process on the cluster ended, and starts again."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorSilent(WarningNotice):
+    """The coordinator's process on the cluster does not answer, and is started again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsMissed(Notice):
+    """``events`` events of the cluster were dropped before they were read."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitsEnded(WarningNotice):
+    """The run submits no more jobs, for the reason ``reason``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSilent(WarningNotice):
+    """A worker on the cluster does not call any more; others take over its jobs."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost(WarningNotice):
+    """The process of a worker on the cluster ended; others take over its jobs."""
+
+    worker: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerNotStarted(WarningNotice):
+    """No worker can be started on the cluster now."""
+
+    reason: str

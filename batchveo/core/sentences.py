@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import format_count, state_words
+from batchveo.core.formatting import format_count, format_usd, state_words
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 
@@ -35,6 +35,10 @@ def _describe_option(name: str, value: object) -> str:
     if value is True:
         return name
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _describe_budget_dropped(*, last_usd: float) -> str:
+    return f"the last run had a budget of {format_usd(last_usd)}; this one has none: use --budget to limit it"
 
 
 def _describe_jobs_imported(*, named: int, new: int, done: int, cancelled: int, choice: str | None, state: Path) -> str:
@@ -114,6 +118,135 @@ def _describe_other_service_videos(*, videos: int, output: Destination) -> str:
     )
 
 
+def _describe_outage_began(*, reason: str) -> str:
+    return f"{reason}: polling again"
+
+
+def _describe_outage_ended(*, polls: int) -> str:
+    return f"polls reach the service again, after {polls:,} in vain"
+
+
+def _describe_polls_failing(*, job: str, reason: str, unknown: bool, key: str | None) -> str:
+    return f"{job}: polls keep failing: {reason}{_hint_at_key(key, unknown=unknown)}"
+
+
+def _describe_generation_put_aside(*, job: str, reason: str, unknown: bool, key: str | None) -> str:
+    return f"{job}: put aside, and polled seldom from now on: {reason}{_hint_at_key(key, unknown=unknown)}"
+
+
+def _describe_other_videos_ignored(*, job: str, others: Sequence[str]) -> str:
+    return f"{job}: the service made more than one video; the first is fetched, not {', '.join(others)}"
+
+
+def _describe_status_unknown(*, job: str, word: str) -> str:
+    return f"{job}: the service says {word!r}, a status it does not document; polling on"
+
+
+def _describe_unexpected_error(*, job: str, reason: str) -> str:
+    return f"{job}: {reason}; please report this"
+
+
+def _describe_download_left(*, job: str, reason: str) -> str:
+    return f"{job}: left to the next run: {reason}"
+
+
+def _describe_charges_unknown(*, generations: int, error: str) -> str:
+    return f"neither log nor ledger tells whether {generations} generations were charged: {error}"
+
+
+def _describe_log_unread(*, error: str) -> str:
+    return f"the usage log cannot be read yet: {error}"
+
+
+def _describe_key_blocked(*, key: str, reason: str) -> str:
+    return f"no more jobs are submitted with key {key!r}: {reason}"
+
+
+def _describe_submits_cut_off(*, submits: int) -> str:
+    were, them = ("was", "it") if submits == 1 else ("were", "them")
+    return f"{format_count(submits, 'submit')} {were} cut off by the end of the last run; looking {them} up in the log"
+
+
+def _describe_credits_awaited(*, reason: str) -> str:
+    return f"{reason}; waiting for a top-up"
+
+
+def _describe_credits_returned(*, balance_usd: float) -> str:
+    return f"the balance is {format_usd(balance_usd)}; going on"
+
+
+def _describe_model_put_aside(*, model: str, jobs: int, reason: str) -> str:
+    return f"{model} is put aside with its pending jobs, {jobs} now: {reason}"
+
+
+def _describe_job_put_aside(*, job: str, reason: str) -> str:
+    return f"{job}: put aside: {reason}"
+
+
+def _describe_generation_unrecorded(*, job: str, generation: str) -> str:
+    return f"{job}: generation {generation} was accepted, but cannot be recorded"
+
+
+def _describe_stray_generation(*, job: str, generation: str, state: Path, service: Sequence[str]) -> str:
+    audit = format_command("audit", state=state, service=service)
+    return f"{job}: generation {generation} of an earlier attempt was accepted too; see `{audit}`"
+
+
+def _describe_generation_taken_twice(*, job: str, generation: str) -> str:
+    return f"{job}: {describe_taken(generation)}"
+
+
+def describe_taken(generation: str) -> str:
+    """Why ``generation`` cannot be the one of a job; also the reason in the job's record."""
+    return f"the service names generation {generation}, which is another job's"
+
+
+def _describe_video_repeated(*, job: str, other: str) -> str:
+    return f"{job}: byte for byte the same video as {other}"
+
+
+def _describe_workers_started(*, started: int, wanted: int, machines: int) -> str:
+    of = "" if started == wanted else f" of {wanted}"
+    places = "1 machine" if machines == 1 else f"{machines} machines"
+    return f"{started}{of} workers have started, on {places}"
+
+
+def _describe_coordinator_lost(*, error: str) -> str:
+    return f"the coordinator was lost, and starts again: {error}"
+
+
+def _describe_coordinator_silent() -> str:
+    return "the coordinator is silent; it is started again"
+
+
+def _describe_events_missed(*, events: int) -> str:
+    return f"{events:,} events came too fast to be shown"
+
+
+def _describe_submits_ended(*, reason: str) -> str:
+    return f"no more jobs are submitted: {reason}"
+
+
+def _describe_worker_silent(*, worker: str) -> str:
+    return f"worker {worker} is silent; its jobs go to others"
+
+
+def _describe_worker_lost(*, worker: str, error: str) -> str:
+    return f"worker {worker} was lost; its jobs go to others: {error}"
+
+
+def _describe_worker_not_started(*, reason: str) -> str:
+    return f"a worker cannot be started: {reason}"
+
+
+def _hint_at_key(label: str | None, *, unknown: bool) -> str:
+    """A hint to check the key if the service does not know a generation that was bought."""
+    if not unknown:
+        return ""
+    key = f"key {label!r}" if label else "the key"
+    return f"; is {key} one of the account that bought it? No other can ask for it"
+
+
 def _list_examples(total: int, examples: Sequence[tuple[str, str]]) -> str:
     """``clip: it is empty, and 3 more``."""
     shown = examples[:EXAMPLES_SHOWN]
@@ -122,21 +255,50 @@ def _list_examples(total: int, examples: Sequence[tuple[str, str]]) -> str:
 
 
 SENTENCES: Mapping[str, Callable[..., str]] = {
+    "BudgetDropped": _describe_budget_dropped,
+    "ChargesUnknown": _describe_charges_unknown,
     "CheckingVideos": _describe_checking_videos,
     "ClusterStarting": _describe_cluster_starting,
+    "CoordinatorLost": _describe_coordinator_lost,
+    "CoordinatorSilent": _describe_coordinator_silent,
+    "CreditsAwaited": _describe_credits_awaited,
+    "CreditsReturned": _describe_credits_returned,
     "DatabaseCreated": _describe_database_created,
     "DestinationChanged": _describe_destination_changed,
     "DestinationResumed": _describe_destination_resumed,
     "DestinationUnlisted": _describe_destination_unlisted,
+    "DownloadLeft": _describe_download_left,
+    "EventsMissed": _describe_events_missed,
+    "GenerationPutAside": _describe_generation_put_aside,
+    "GenerationTakenTwice": _describe_generation_taken_twice,
+    "GenerationUnrecorded": _describe_generation_unrecorded,
+    "JobPutAside": _describe_job_put_aside,
     "JobsImported": _describe_jobs_imported,
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
+    "KeyBlocked": _describe_key_blocked,
+    "LogUnread": _describe_log_unread,
+    "ModelPutAside": _describe_model_put_aside,
     "OptionsRemembered": _describe_options_remembered,
     "OtherKeyNeeded": _describe_other_key_needed,
     "OtherServiceVideos": _describe_other_service_videos,
+    "OtherVideosIgnored": _describe_other_videos_ignored,
+    "OutageBegan": _describe_outage_began,
+    "OutageEnded": _describe_outage_ended,
+    "PollsFailing": _describe_polls_failing,
     "SidecarsUseless": _describe_sidecars_useless,
+    "StatusUnknown": _describe_status_unknown,
+    "StrayGeneration": _describe_stray_generation,
+    "SubmitsCutOff": _describe_submits_cut_off,
+    "SubmitsEnded": _describe_submits_ended,
+    "UnexpectedError": _describe_unexpected_error,
+    "VideoRepeated": _describe_video_repeated,
     "VideosRecovered": _describe_videos_recovered,
     "VideosRefetched": _describe_videos_refetched,
+    "WorkerLost": _describe_worker_lost,
+    "WorkerNotStarted": _describe_worker_not_started,
+    "WorkerSilent": _describe_worker_silent,
+    "WorkersStarted": _describe_workers_started,
 }
 """The function of each notice, by the name of its class."""

@@ -105,8 +105,9 @@ def _choose_move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move 
             return _back_to_pending(reason, not_before=now + max(wait or 0.0, 0.0))
         case RejectedTemporarily(reason=reason, retry_after=wait):
             troubles = job.troubles + 1
-            return _back_to_pending(reason, troubles=troubles, not_before=now + _wait(troubles, wait, jitter))
+            return _back_to_pending(reason, troubles=troubles, not_before=now + _compute_wait(troubles, wait, jitter))
         case Denied(reason=reason) | Withdrawn(reason=reason):
+            # no back-off: the run pauses the model for this key, and the job may be submitted with another one
             return _back_to_pending(reason, not_before=now)
         case Refused(reason=reason):
             return Move(to=S.FAILED, detail=reason, released=True, set={"error": reason, "finished_at": now})
@@ -121,7 +122,7 @@ def _choose_move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move 
         case StillGenerating():
             return Move(to=S.GENERATING, detail="answered again", set={"error": None}) if job.error else None
         case PollError():
-            return None
+            return None  # polled again; the poller turns one that lasts into ``Stuck``
         case Stuck(reason=reason):
             return Move(to=S.GENERATING, detail=f"put aside: {reason}", set={"error": reason})
         case Completed():
@@ -136,13 +137,14 @@ def _choose_move(job: Job, outcome: Outcome, now: float, jitter: float) -> Move 
         case UrlExpired():
             return Move(to=S.GENERATING, detail="its URL has expired", set={"not_before": now})
         case DiskRefused():
-            return None
+            return None  # the run stops, and the next one downloads the video
         # reconcile
         case FoundInLog(generation_id=generation):
             return _begin_generation(generation, now, "found in the usage log")
         case FailedInLog(reason=reason):
             return _settle_as_free(job, reason, now)
         case NotCharged(reason=reason):
+            # the job stays failed; only the price reserved for it is free again
             return Move(to=S.FAILED, detail=reason, released=True)
         case Charged(usd=usd):
             return _settle_as_charged(job, usd)
@@ -200,12 +202,12 @@ def _download_again(job: Job, outcome: DownloadError, now: float, jitter: float)
     troubles = job.troubles + 1
     # a URL can be dead without an answer that says so, so every few failures ask for another one
     fresh = outcome.stale_url or troubles % FRESH_URL_EVERY == 0
-    not_before = now + _wait(troubles, outcome.retry_after, jitter)
+    not_before = now + _compute_wait(troubles, outcome.retry_after, jitter)
     columns = {"troubles": troubles, "not_before": not_before, "error": outcome.reason}
     return Move(to=S.GENERATING if fresh else S.DOWNLOADING, detail=outcome.reason, set=columns)
 
 
-def _wait(troubles: int, retry_after: float | None, jitter: float) -> float:
+def _compute_wait(troubles: int, retry_after: float | None, jitter: float) -> float:
     """Seconds until the next try: as the service asks, but never so few that a wrong answer causes a storm."""
     if retry_after is None:
         return compute_backoff(troubles, jitter)

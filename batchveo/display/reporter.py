@@ -21,7 +21,7 @@ from batchveo.display.run_view import RunView
 MOST_WAITING = 10_000
 """Events kept for a slow view; later ones are dropped, and the view shows how many."""
 LEAVE_SECONDS = 2.0
-"""Seconds that the end of a run waits for a slow view."""
+"""Seconds that the end of a run, or a question before it, waits for a slow view."""
 LONGEST_WAIT = 3600.0
 
 
@@ -39,7 +39,8 @@ class BackgroundReporter:
         self._start: RunStarted | None = None
         self._lost = 0
         self._shutdown: ShutdownBudget | None = None
-        self._events: queue.Queue[Event | None] = queue.Queue(MOST_WAITING)
+        self._events: queue.Queue[Event | threading.Event | None] = queue.Queue(MOST_WAITING)
+        """What to show; a ``threading.Event`` is set in its turn, ``None`` wakes the thread for the end."""
         self._leaving = threading.Event()
         # a daemon: a terminal that accepts no output must not keep the process alive
         self._thread = threading.Thread(target=self._work, name="display", daemon=True)
@@ -52,6 +53,16 @@ class BackgroundReporter:
             self._events.put_nowait(event)
         except queue.Full:
             self._lost += 1
+
+    def wait_shown(self) -> None:
+        """Wait until the view has shown all events so far, so that what follows comes below them.
+
+        At most ``LEAVE_SECONDS``: the view may be stuck.
+        """
+        shown = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._events.put_nowait(shown)
+            shown.wait(LEAVE_SECONDS)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -78,14 +89,16 @@ class BackgroundReporter:
             self._show_lost()
             if isinstance(event, RunStarted):
                 self._start = event
-            if event is not None:
+            if isinstance(event, threading.Event):
+                event.set()
+            elif event is not None:
                 self._try(lambda event=event: self._view.show(event))  # type: ignore[misc]
             if time.monotonic() >= self._view.due:
                 self._try(self._view.tick)
         with contextlib.suppress(Exception):
             self._view.close()
 
-    def _take_event(self) -> Event | None:
+    def _take_event(self) -> Event | threading.Event | None:
         seconds = 0.0 if self._leaving.is_set() else self._view.due - time.monotonic()
         try:
             return self._events.get(timeout=max(0.0, min(seconds, LONGEST_WAIT)))

@@ -28,8 +28,8 @@ LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """``job`` is claimed: it may be submitted now."""
+class Claimed:
+    """``job`` is claimed, and may be submitted now."""
 
     job: Job
 
@@ -102,7 +102,7 @@ class Admission:
         while len(jobs) < most:
             now = self._context.now()
             decision = self.decide(now)
-            if not isinstance(decision, Decision):
+            if not isinstance(decision, Claimed):
                 return jobs, decision
             # the next decision counts this job's slot
             self._assignments.assign_job(worker, decision.job)
@@ -123,22 +123,22 @@ class Admission:
 
     # -- decisions: no await, and no effect but the claim itself
 
-    def decide(self, now: float) -> Decision | Wait | Closed:
+    def decide(self, now: float) -> Claimed | Wait | Closed:
         """Claim the next job if one may be submitted at ``now``; else return the obstacle."""
         if self._bus.stopped is not None:
             return Closed(self._bus.stopped)
-        self._take_refused_back(now)
+        self._begin_trials(now)
         found = self._find_ready_keys(now)
         if isinstance(found, Wait):
             return found
         for throttle in found[:-1]:
             decision = self._decide_for_key(throttle, now)
             # without a refused model another key would find no more than this one
-            if isinstance(decision, Decision) or not throttle.refusals.list_models():
+            if isinstance(decision, Claimed) or not throttle.refusals.list_models():
                 return decision
         return self._decide_for_key(found[-1], now)
 
-    def _take_refused_back(self, now: float) -> None:
+    def _begin_trials(self, now: float) -> None:
         """Release one job of each model that was refused long enough ago, to find out whether it still is."""
         for throttle in self._throttles:
             for model in throttle.refusals.list_due(now):
@@ -170,7 +170,7 @@ class Admission:
             return []
         return [each for each in self._throttles if each.closed is None and taken[each] < each.limit.value]
 
-    def _decide_for_key(self, throttle: KeyThrottle, now: float) -> Decision | Wait | Closed:
+    def _decide_for_key(self, throttle: KeyThrottle, now: float) -> Claimed | Wait | Closed:
         refused = throttle.refusals.list_models()
         due = self._context.store.queries.find_claim_time(self._context.run, now=now, refused=refused)
         if due is None:
@@ -190,7 +190,7 @@ class Admission:
         # counted only for a job that was claimed: a turn without a job would slow the run down
         self._throttles.reserve_turn(throttle, now)
         _log.debug("job %s: claimed as request %s with key %r", job.id, job.client_request_id, throttle.name)
-        return Decision(job)
+        return Claimed(job)
 
     def _decide_shortage(self, short: BudgetShort, now: float) -> Wait | Closed:
         """Wait as long as something in flight may turn out cheaper than reserved."""

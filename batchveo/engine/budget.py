@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from batchveo.core.errors import BudgetReached, KeyRejected
-from batchveo.core.events import Message
 from batchveo.core.formatting import format_usd
 from batchveo.core.models import Job
+from batchveo.core.notices import CreditsAwaited, CreditsReturned
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, Label
@@ -79,14 +79,13 @@ class Budget:
 
     async def await_credits(self, throttle: KeyThrottle) -> None:
         """Read the balance of a key every minute until it has grown; then its submits resume."""
-        text = f"{throttle.out_of_credits}; waiting for a top-up"
-        self._bus.warn(text)
+        self._bus.emit(CreditsAwaited(reason=str(throttle.out_of_credits)))
         empty = await self._read_balance(throttle)
         for _ in range(LOOKS):
             await self._context.clock.sleep_until(self._context.now() + BALANCE_GAP_SECONDS)
             balance = await self._read_balance(throttle)
             if balance is not None and balance > (balance if empty is None else empty) + TOP_UP_USD:
-                self._bus.emit(Message(text=f"the balance is {format_usd(balance)}; going on"))
+                self._bus.emit(CreditsReturned(balance_usd=balance))
                 break
             empty = balance if empty is None else empty
         # after so many looks one submit is tried anyway: the top-up may have come before the first of them

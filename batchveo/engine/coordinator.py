@@ -13,6 +13,7 @@ from batchveo.core.clock import Clock
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, ignore_event
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import SubmitsCutOff
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
@@ -252,10 +253,7 @@ class Coordinator:
         recovered = self._store.transitions.recover_jobs(run=self._context.run, now=now)
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
-            were, them = ("was", "it") if doubts == 1 else ("were", "them")
-            text = f"{doubts:,} {'submit' if doubts == 1 else 'submits'} {were} cut off by the end of the last run"
-            text += f"; looking {them} up in the log"
-            self._bus.warn(text)
+            self._bus.emit(SubmitsCutOff(submits=doubts))
         self._store.connection.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._outcomes.place_job(job, None)

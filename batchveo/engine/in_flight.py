@@ -102,9 +102,9 @@ class InFlightTable:
     def _wait_for(self, job: Job, since: float | None, now: float) -> None:
         until = max(self._begun, since or 0.0) + self._patience
         self._set_position(job, late=until < now or job.seq in self._aside)
-        standing = self._positions[job.seq]
-        if not standing.late:
-            heapq.heappush(self._deadlines, (until, job.seq, standing))
+        position = self._positions[job.seq]
+        if not position.late:
+            heapq.heappush(self._deadlines, (until, job.seq, position))
 
     def mark_put_aside(self, job: Job) -> None:
         """Leave ``job`` to the next run, from its next ``place_job`` on."""
@@ -135,17 +135,17 @@ class InFlightTable:
         """
         outlasted = False
         while self._deadlines and self._deadlines[0][0] < now:
-            _, seq, standing = heapq.heappop(self._deadlines)
-            if self._positions.get(seq) is standing:
-                self._counts[standing] -= 1
-                late = self._positions[seq] = standing._replace(late=True)
+            _, seq, position = heapq.heappop(self._deadlines)
+            if self._positions.get(seq) is position:
+                self._counts[position] -= 1
+                late = self._positions[seq] = position._replace(late=True)
                 self._counts[late] += 1
                 outlasted = True
         return outlasted
 
     def _set_position(self, job: Job, *, late: bool) -> None:
-        standing = self._positions[job.seq] = _Position(job.state, self._key_of(job), late)
-        self._counts[standing] += 1
+        position = self._positions[job.seq] = _Position(job.state, self._key_of(job), late)
+        self._counts[position] += 1
 
     def _remove_job(self, job: Job) -> None:
         was = self._positions.pop(job.seq, None)
@@ -158,11 +158,11 @@ class InFlightTable:
     def _count_states(self, *states: JobState, late: bool = False) -> int:
         """How many jobs are in ``states``; ``late`` counts those too that are no longer waited for."""
         counts = self._counts.items()
-        return sum(number for at, number in counts if at.state in states and (late or not at.late))
+        return sum(number for position, number in counts if position.state in states and (late or not position.late))
 
     def count_slots(self, key: Label, now: float) -> int:
         """How many generations of ``key`` hold a slot: they are in flight, or may be."""
-        doubts = sum(until > now and of == key for until, of in self._doubt_slots.values())
+        doubts = sum(until > now and label == key for until, label in self._doubt_slots.values())
         return self._counts[_Position(JobState.SUBMITTING, key, late=False)] + self.count_generating(key) + doubts
 
     def find_slot_release(self, now: float) -> float | None:
@@ -201,8 +201,8 @@ class InFlightTable:
 
     def count_awaited(self) -> int:
         """How many jobs the run still waits for, without doubts."""
-        forsaken = sum(self.count_generating(key) for key in self._unawaited_keys)
-        return self._count_states(*(state for state in JobState if state.is_in_flight)) - forsaken
+        unawaited = sum(self.count_generating(key) for key in self._unawaited_keys)
+        return self._count_states(*(state for state in JobState if state.is_in_flight)) - unawaited
 
     def count_unsettled(self) -> int:
         """How many jobs may still turn out to cost less than reserved, or nothing."""
@@ -211,5 +211,5 @@ class InFlightTable:
 
     def count_late(self) -> int:
         """How many jobs this run has left to the next one."""
-        forsaken = sum(self.count_generating(key) for key in self._unawaited_keys)
-        return forsaken + sum(number for at, number in self._counts.items() if at.late)
+        unawaited = sum(self.count_generating(key) for key in self._unawaited_keys)
+        return unawaited + sum(number for position, number in self._counts.items() if position.late)

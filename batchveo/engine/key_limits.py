@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, assert_never
 from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
+from batchveo.core.notices import KeyBlocked
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
@@ -49,11 +50,11 @@ class PerKey(Generic[T]):
 _log = logging.getLogger(__name__)
 
 PAUSE_CAP_SECONDS = 60.0
-UNANSWERED_BELIEVED = 3
+UNANSWERED_TO_PROBE = 3
 """Submits without an answer, and none accepted in between, after which one at a time probes the service: each that
 stays unanswered is one more that somebody may have to settle by hand."""
 PROBE_CAP_SECONDS = 600.0
-MISPLACED_BELIEVED = 5
+MISPLACED_TO_STOP = 5
 """Answers in a row that are not the service's, after which a run stops that had jobs accepted before."""
 
 _STOPS: dict[Stop, type[StoppedEarly]] = {
@@ -108,7 +109,7 @@ class KeyThrottles:
     @property
     def is_probing(self) -> bool:
         """Whether the service no longer answers submits, so that one at a time is enough to see it return."""
-        return self._unanswered >= UNANSWERED_BELIEVED
+        return self._unanswered >= UNANSWERED_TO_PROBE
 
     def is_model_refused(self, model: str) -> bool:
         """Whether the service refuses ``model`` with every key that is still in use."""
@@ -169,7 +170,7 @@ class KeyThrottles:
         self._accepted_any = self._accepted_any or isinstance(outcome, Accepted)
 
     def _is_misplaced(self) -> bool:
-        return self._misplaced >= MISPLACED_BELIEVED
+        return self._misplaced >= MISPLACED_TO_STOP
 
     def _end_pause(self, throttle: KeyThrottle) -> None:
         if throttle.pause.clear(self._context.now()):
@@ -214,8 +215,7 @@ class KeyThrottles:
         if outcome.stop in (Stop.SERVICE, Stop.CERTIFICATE):
             self._bus.stop(why)
         if throttle.closed is None and throttle.name:
-            text = f"no more jobs are submitted with key {throttle.name!r}: {outcome.reason}"
-            self._bus.warn(text)
+            self._bus.emit(KeyBlocked(key=throttle.name, reason=outcome.reason))
         throttle.closed = throttle.closed or why
         if all(each.closed for each in self):
             self._bus.stop(why)

@@ -130,7 +130,7 @@ class RunLifecycle:
         return RunResult(
             run=self._context.run,
             counts=counts,
-            exit_status=self._exit_status(counts, late),
+            exit_status=self._choose_exit_status(counts, late),
             stopped=self._bus.stopped,
             interrupted=self._interrupted,
             late=late,
@@ -138,7 +138,8 @@ class RunLifecycle:
             seconds=self._context.now() - self._begun,
         )
 
-    def _exit_status(self, counts: Counts, late: int) -> int:
+    def _choose_exit_status(self, counts: Counts, late: int) -> int:
+        """The exit status of the run: by the signal, else by the early stop, else by what became of the jobs."""
         if self._interrupted is not None:
             return 128 + self._interrupted
         if self._bus.stopped is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-REFUSALS_BELIEVED = 3
+REFUSALS_OF_MODEL = 3
 """Refusals of one model in a row, without an accepted job between them, that show it is not about single jobs."""
 PROBES = 3
 """Jobs from other parts of the manifest that are tried first: refused jobs may be neighbours."""
@@ -56,7 +56,7 @@ class Refusals:
         refusal.reason, refusal.examining = reason, False
         refusal.in_a_row += job not in refusal.jobs
         refusal.jobs.add(job)
-        refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_BELIEVED
+        refusal.whole = refusal.was_whole = whole or refusal.was_whole or refusal.in_a_row >= REFUSALS_OF_MODEL
         refusal.probes = 0 if whole else refusal.probes
         refusal.look_at = now + refusal.gap
         refusal.gap = min(2 * refusal.gap, LOOK_AGAIN_CAP_SECONDS)

@@ -9,6 +9,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.errors import DiskTrouble, NoVideos
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import GenerationUnrecorded
 from batchveo.core.outcomes import (
     Accepted,
     Blocked,
@@ -34,7 +35,7 @@ from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.run_context import EventBus, RunContext
 
-NO_VIDEO_BELIEVED, NO_VIDEO_MORE = 25, 10
+LEAST_WITHOUT_VIDEO, WITHOUT_VIDEO_MORE = 25, 10
 """Generations in a row without a video, at least and beyond those in flight, after which no more are bought: each
 was paid for, or may have been."""
 NO_VIDEOS = "generations in a row came to no video; no more are bought"
@@ -68,7 +69,7 @@ class OutcomeHandler:
         self._budget = budget
         self._admission = admission
         self._refused_jobs = refused_jobs
-        self._no_video_limit = max(NO_VIDEO_BELIEVED, settings.concurrency + NO_VIDEO_MORE)
+        self._no_video_limit = max(LEAST_WITHOUT_VIDEO, settings.concurrency + WITHOUT_VIDEO_MORE)
         self._without_video = 0
         self.tasks: TaskGroup | None = None
 
@@ -125,8 +126,7 @@ class OutcomeHandler:
             await self._recorder.publish_entry(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase if the log loses it
-                text = f"{job.name}: generation {outcome.generation_id} was accepted, but cannot be recorded"
-                self._bus.warn(text)
+                self._bus.emit(GenerationUnrecorded(job=job.name, generation=outcome.generation_id))
             raise
         return entry.job
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import anyio
 import anyio.lowlevel
 
-from batchveo.core.events import Event, JobStateChanged, Message
-from batchveo.core.hints import address_options, format_command
+from batchveo.core.events import Event, JobStateChanged
+from batchveo.core.hints import address_options
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import GenerationTakenTwice, StrayGeneration, VideoRepeated
 from batchveo.core.outcomes import Accepted, FoundInLog, GenerationFailed, Outcome, SubmitUncertain
+from batchveo.core.sentences import describe_taken
 from batchveo.core.state_machine import Move, next_state
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.store import GenerationTaken, MoveLost, Store
@@ -126,7 +128,7 @@ class Recorder:
         except (MoveLost, ValueError):
             return self._write_stray(job, current, outcome.generation_id)
         except GenerationTaken as taken:
-            return Entry(job=current, events=(_make_warning(job, _describe_taken(str(taken))),))
+            return Entry(job=current, events=(GenerationTakenTwice(job=job.name, generation=str(taken)),))
 
     def _adopt_late(self, job: Job, current: Job, generation: str) -> Entry:
         # the job may have been submitted again meanwhile: then this generation is a second purchase, not the job's
@@ -144,22 +146,25 @@ class Recorder:
             job, generation, run=self._context.run, now=self._context.now()
         ):
             return Entry(job=current)
-        service = address_options(self._context.store.runs.list_services())
-        audit = format_command("audit", state=self._context.store.path, service=service)
-        text = f"generation {generation} of an earlier attempt was accepted too; see `{audit}`"
-        return Entry(job=current, events=(_make_warning(job, text),))
+        stray = StrayGeneration(
+            job=job.name,
+            generation=generation,
+            state=self._context.store.path,
+            service=address_options(self._context.store.runs.list_services()),
+        )
+        return Entry(job=current, events=(stray,))
 
     def _write_move(self, job: Job, move: Move, now: float) -> Entry:
         moved = self._context.store.transitions.apply_move(job, move, run=self._context.run, now=now)
         events: list[Event] = [JobStateChanged(job=moved, was=job.state, detail=move.detail)]
         twin = self._context.store.queries.find_same_video(moved) if moved.state is JobState.SUCCEEDED else None
         if twin is not None:
-            events.append(_make_warning(moved, f"byte for byte the same video as {twin.name}"))
+            events.append(VideoRepeated(job=moved.name, other=twin.name))
         return Entry(job=moved, events=tuple(events))
 
     def _write_taken(self, job: Job, outcome: Outcome, generation: str, now: float) -> Entry:
         """Let the second job that names ``generation`` be in doubt: one generation never serves two jobs."""
-        reason = _describe_taken(generation)
+        reason = describe_taken(generation)
         if not isinstance(outcome, FoundInLog):
             return self.write_outcome(job, SubmitUncertain(reason=reason))
         if job.held:
@@ -183,11 +188,3 @@ class Recorder:
                 job = event.job
                 _log.info("job %s: %s -> %s, recorded: %s", job.id, event.was, job.state, event.detail)
             self._bus.emit(event)
-
-
-def _make_warning(job: Job, text: str) -> Message:
-    return Message(text=f"{job.name}: {text}", warning=True)
-
-
-def _describe_taken(generation: str) -> str:
-    return f"the service names generation {generation}, which is another job's"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job
+from batchveo.core.notices import JobPutAside, ModelPutAside, Notice
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
 from batchveo.engine.budget import Budget
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
@@ -80,9 +81,9 @@ class RefusedJobs:
             if jobs > 1 and throttle.refusals.take_probe(job.model):
                 self._context.store.skipped.release_one(job.model, run=self._context.run)
                 return
-            self._warn_once(f"{job.model} is put aside with its pending jobs, {jobs} now: {reason}", job.model)
+            self._report_once(ModelPutAside(model=job.model, jobs=jobs, reason=reason), job.model)
         elif not refusal.whole:
-            self._warn_once(f"{job.name}: put aside: {reason}", reason)
+            self._report_once(JobPutAside(job=job.name, reason=reason), reason)
 
     def release_model(self, throttle: KeyThrottle, job: Job) -> None:
         """Submit the skipped jobs of the model of ``job`` after all, since ``job`` was accepted."""
@@ -97,7 +98,7 @@ class RefusedJobs:
             reason = next(in_use).refusals.find_reason(job.model)
             self._context.store.skipped.skip_job(job, reason, run=self._context.run)
 
-    def _warn_once(self, text: str, once: str) -> None:
+    def _report_once(self, notice: Notice, once: str) -> None:
         if once not in self._warned:
             self._warned.add(once)
-            self._bus.warn(text)
+            self._bus.emit(notice)

@@ -12,7 +12,8 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.durations import Durations
 from batchveo.core.errors import StoppedEarly
-from batchveo.core.events import Event, Message, Reporter
+from batchveo.core.events import Event, Reporter
+from batchveo.core.notices import SubmitsEnded
 from batchveo.core.settings import RunSettings
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import Service
@@ -64,15 +65,11 @@ class EventBus:
         with contextlib.suppress(Exception):
             self._report(event)
 
-    def warn(self, text: str) -> None:
-        """Emit ``text`` as a warning."""
-        self.emit(Message(text=text, warning=True))
-
     def stop(self, why: StoppedEarly) -> None:
         """Submit no more jobs; the first reason counts."""
         if self.stopped is None:
             self.stopped = why
-            self.warn(f"no more jobs are submitted: {why}")
+            self.emit(SubmitsEnded(reason=str(why)))
         self.notify()
 
     def notify(self) -> None:

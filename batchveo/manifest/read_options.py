@@ -134,7 +134,7 @@ class Selection:
         if self._unmatched:
             pattern = next(iter(self._unmatched))
             raise UsageError(
-                f"--only {pattern!r}: none of {self.named:,} jobs has this name or id (* stands for anything)"
+                f"--only {pattern!r}: none of {self.named:,} jobs has this name or id (* matches anything)"
             )
 
     @property

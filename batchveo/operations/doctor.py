@@ -16,7 +16,7 @@ import anyio
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.formatting import format_usd
-from batchveo.operations.run_context import start_sandbox
+from batchveo.operations.run_setup import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
 from batchveo.provider.service import service
 from batchveo.storage.destination_check import FolderLimits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import format_command
+from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
 from batchveo.store import GenerationTaken, MoveLost, Store
 
@@ -79,10 +79,38 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
     return list(found.values())
 
 
+def choose_jobs(
+    store: Store, keys: Sequence[str], *, states: Sequence[JobState], models: Sequence[str] = ()
+) -> list[Job]:
+    """The jobs that ``keys`` name, or all in ``states`` if there are none; with ``models`` only those of them.
+
+    Raises ``UsageError`` as ``select_jobs`` and ``check_models``.
+    """
+    check_models(store, models)
+    if not keys:
+        return list(store.queries.list_jobs(*states, models=models))
+    return [job for job in select_jobs(store, keys) if not models or job.model in models]
+
+
+def check_models(store: Store, models: Sequence[str]) -> None:
+    """Raise ``UsageError`` that names every one of ``models`` of which there is no job: it is a slip."""
+    if not models:
+        return
+    known = store.queries.list_models()
+    wrong = [_explain_model(model, known) for model in dict.fromkeys(models) if model not in known]
+    if wrong:
+        raise UsageError("; ".join(wrong))
+
+
 def check_one_way(*, resubmit: bool, generation_id: str | None, fail: bool) -> None:
     """Raise ``UsageError`` unless exactly one way to resolve is given."""
     if sum((resubmit, generation_id is not None, fail)) != 1:
         raise UsageError("give one of --resubmit, --generation-id ID and --fail")
+
+
+def _explain_model(model: str, known: Sequence[str]) -> str:
+    meant = suggest_closest(model, known)
+    return f"this database has no job of the model {model!r}{f' ({meant})' if meant else ''}"
 
 
 def _require_states(jobs: Iterable[Job], states: Sequence[JobState], word: str) -> None:

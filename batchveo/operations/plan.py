@@ -19,7 +19,7 @@ from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
 from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
-from batchveo.operations.run_context import ManifestSources, StrPath
+from batchveo.operations.run_setup import ManifestSources, StrPath
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
 from batchveo.storage.video_file import taken_stems

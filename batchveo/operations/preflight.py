@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import format_command
+from batchveo.operations.quote import is_missing_database
 from batchveo.provider.service import SANDBOX, Service
 from batchveo.store import KnownJobs, StagingTable, Store, count_known_jobs
 
@@ -88,11 +89,6 @@ class OtherDatabase:
             f"use that one: --state {shlex.quote(str(self.other.path))}; "
             "or buy all of them again with this one: --new-state"
         )
-
-
-def is_missing_database(state: Path) -> bool:
-    """Whether there is no database at ``state``; an empty file is none."""
-    return not state.exists() or not state.stat().st_size
 
 
 def find_other_database(

@@ -124,10 +124,15 @@ class Tally:
         return [ModelPlan(model=model, **row) for model, row in self._rows.items()]
 
 
+def is_missing_database(path: Path) -> bool:
+    """Whether there is no database at ``path``; an empty file is none."""
+    return not path.exists() or not path.stat().st_size
+
+
 @contextmanager
 def open_if_exists(path: Path) -> Iterator[Store | None]:
-    """The database, for reading, if there is one."""
-    if not path.exists():
+    """The database, for reading, if there is one; an empty file is none, and stays empty."""
+    if is_missing_database(path):
         yield None
         return
     with Store(path, writing=False) as store:

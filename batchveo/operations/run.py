@@ -16,7 +16,7 @@ from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
 from batchveo.operations.quote import Approve
-from batchveo.operations.run_context import Consent, ManifestSources, RunOptions, StagedJobs, StrPath, open_context
+from batchveo.operations.run_setup import Consent, ManifestSources, RunOptions, StagedJobs, StrPath, open_setup
 from batchveo.operations.run_steps import (
     ask_approval,
     begin_run,
@@ -29,6 +29,7 @@ from batchveo.operations.run_steps import (
     import_jobs,
     open_database,
     recover_finished,
+    report_dropped_budget,
     report_findings,
     run_engine,
     start_backend,
@@ -46,8 +47,6 @@ from batchveo.store import Store
 
 DEFAULT_STATE = Path("state/batchveo.db")
 NO_CONSENT = Consent()
-LATEST = 2**63 - 1
-"""Larger than the number of any run."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -163,7 +162,7 @@ async def resume_database(options: RunOptions) -> RunResult:
     with Store(options.state, writing=False) as store:  # a database that does not exist is a slip, not an empty one
         remembered, last_budget = (
             SavedSettings.parse(store.runs.read_last_options()),
-            store.runs.read_last_budget(LATEST),
+            store.runs.read_last_budget(),
         )
     settings, told = remembered.restore_settings(options.settings, options.told)
     if changed := list_differences(options.settings, settings):
@@ -187,18 +186,19 @@ resume = _make_blocking("resume", resume_async)
 
 async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResult:
     """One run, step by step; ``staged`` jobs are imported, without them everything pending is taken on."""
-    async with open_context(options, "resume" if staged is None else "run") as context:
-        check_other_databases(context, staged)
-        await ask_approval(context, staged)
-        async with open_database(context) as (store, findings):
+    async with open_setup(options, "resume" if staged is None else "run") as setup:
+        check_other_databases(setup, staged)
+        report_dropped_budget(setup)
+        await ask_approval(setup, staged)
+        async with open_database(setup) as (store, findings):
             with start_backend(options) as backend:
-                run = begin_run(context, store)
-                import_jobs(context, store, run, staged, findings)
-                report_findings(context, findings)
-                await check_destination(context)
-                await recover_finished(context, store, run)
-                spec = await estimate_run(context, store, run)
-                result = await run_engine(context, store, spec, backend)
-                await collect_run_costs(context, store, spec, result)
-                finish_run(context, store, result)
+                run = begin_run(setup, store)
+                import_jobs(setup, store, run, staged, findings)
+                report_findings(setup, findings)
+                await check_destination(setup)
+                await recover_finished(setup, store, run)
+                spec = await estimate_run(setup, store, run)
+                result = await run_engine(setup, store, spec, backend)
+                await collect_run_costs(setup, store, spec, result)
+                finish_run(setup, store, result)
     return replace(result, output=options.settings.output)

@@ -14,6 +14,7 @@ from batchveo.core.events import Message
 from batchveo.core.hints import address_options
 from batchveo.core.models import JobState
 from batchveo.core.notices import (
+    BudgetDropped,
     CheckingVideos,
     ClusterStarting,
     DatabaseCreated,
@@ -41,12 +42,11 @@ from batchveo.operations.preflight import (
     check_service,
     find_other_database,
     follow_keys,
-    is_missing_database,
 )
 from batchveo.operations.prices import collect_costs, remember_prices
-from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, open_if_exists
+from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
-from batchveo.operations.run_context import RunContext, RunOptions, StagedJobs, require_yes
+from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, require_yes
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
@@ -82,42 +82,56 @@ def check_cluster(cluster: Cluster | None) -> None:
         check_ray()
 
 
-def check_other_databases(context: RunContext, staged: StagedJobs | None) -> None:
+def check_other_databases(setup: RunSetup, staged: StagedJobs | None) -> None:
     """Raise ``KnownElsewhere`` if a database beside the manifests knows the jobs and that of the run does not."""
-    options = context.options
+    options = setup.options
     if staged is None or options.consent.new_state:
         return
-    found = find_other_database(staged.paths, options.state, staged.table, sandbox=context.service.sandbox)
+    found = find_other_database(staged.paths, options.state, staged.table, sandbox=setup.service.sandbox)
     if found is not None:
         options.consent.require(found.finding, found.advice, KnownElsewhere)
 
 
-async def ask_approval(context: RunContext, staged: StagedJobs | None) -> None:
+def report_dropped_budget(setup: RunSetup) -> None:
+    """Report that the run before this one had a budget and this one has none; ``resume`` has restored it.
+
+    Also if there is nothing to buy: the next run compares itself with this one.
+    """
+    options = setup.options
+    if options.settings.budget is not None:
+        return
+    with open_if_exists(options.state) as store:
+        last = store.runs.read_last_budget() if store is not None else None
+    if last is not None:
+        options.reporter(BudgetDropped(last_usd=last))
+
+
+async def ask_approval(setup: RunSetup, staged: StagedJobs | None) -> None:
     """Show the price of a run to whoever approves it; raises ``Declined`` if the answer is no.
 
     Without ``staged`` jobs the run is about everything pending. Nothing is written. Nobody is asked if there is
     nothing to buy, or in the sandbox.
     """
-    approve = context.options.approve
-    if approve is None or context.service.sandbox:
+    approve = setup.options.approve
+    if approve is None or setup.service.sandbox:
         return
-    with open_if_exists(context.options.state) as store:
-        quote = await _make_quote(context, store, staged)
+    with open_if_exists(setup.options.state) as store:
+        quote = await _make_quote(setup, store, staged)
     if quote.new:
         require_yes(approve(quote))
 
 
-async def _make_quote(context: RunContext, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
+async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
     """The price of the staged jobs that are not bought yet, or of everything pending."""
-    settings, sandbox = context.options.settings, context.service.sandbox
+    settings, sandbox = setup.options.settings, setup.service.sandbox
     models = staged.models if staged else store.queries.list_pending_models() if store else []
-    apis = await context.open_clients()
-    known = await context.find_prices(models, store)
+    apis = await setup.open_clients()
+    known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
     tally = Tally(known.prices, settings.assume_price)
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
-        for job in preview_jobs(staged.table, context.options.state if store else None):
+        for job in preview_jobs(staged.table, setup.options.state if store else None):
             tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
         tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
@@ -133,12 +147,12 @@ async def _make_quote(context: RunContext, store: Store | None, staged: StagedJo
 
 
 @asynccontextmanager
-async def open_database(context: RunContext) -> AsyncIterator[tuple[Store, Findings]]:
+async def open_database(setup: RunSetup) -> AsyncIterator[tuple[Store, Findings]]:
     """The database, locked and fit for this run, with what it shows of earlier ones.
 
     Raises ``StateLocked``, ``UsageError`` if its jobs need another service or other keys, and ``VideosMissing``.
     """
-    options, using = context.options, context.service
+    options, using = setup.options, setup.service
     if using.sandbox and options.cluster is not None and not options.cluster.is_local:
         raise UsageError("--sandbox listens on this machine only: use --ray without an address")
     is_new = is_missing_database(options.state)
@@ -179,27 +193,28 @@ def start_backend(options: RunOptions) -> AbstractContextManager[ActorBackend | 
     return start_ray(cluster, options.state)
 
 
-def begin_run(context: RunContext, store: Store) -> int:
-    """Record the run with its options; returns its number."""
-    options = context.options
-    run = store.runs.begin_run(command=context.command, service=context.service.name, now=context.clock.now())
+def begin_run(setup: RunSetup, store: Store) -> int:
+    """Record the run with its options and its budget; returns its number."""
+    options = setup.options
+    run = store.runs.begin_run(command=setup.command, service=setup.service.name, now=setup.clock.now())
     store.runs.set_options(run, serialize_settings(options.settings, options.told))
+    # before the import, which may take long: a run that ends within it must leave its budget to the next
+    store.runs.set_budget(run, options.settings.budget)
     return run
 
 
-def import_jobs(context: RunContext, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
+def import_jobs(setup: RunSetup, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
     """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
-    options = context.options
+    options = setup.options
     if findings.is_new:  # whoever meant another database sees it before anything is bought
         options.reporter(DatabaseCreated(state=options.state.absolute()))
     if staged is None:
         store.runs.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
-            added = store.imports.add_jobs(staged.table, run=run, now=context.clock.now())
+            added = store.imports.add_jobs(staged.table, run=run, now=setup.clock.now())
             for notice in _list_import_notices(staged.summary, added, store):
                 options.reporter(notice)
-    store.runs.set_budget(run, options.settings.budget)
 
 
 def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterator[Message]:
@@ -223,30 +238,30 @@ def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterat
         yield JobsNoLongerNamed(by_state=added.no_longer_named, state=store.path, service=service)
 
 
-def report_findings(context: RunContext, findings: Findings) -> None:
+def report_findings(setup: RunSetup, findings: Findings) -> None:
     """Report jobs that need another key, and where the videos go."""
     report, output, before = (
-        context.options.reporter,
-        absolute_text(context.options.settings.output),
+        setup.options.reporter,
+        absolute_text(setup.options.settings.output),
         findings.last_output,
     )
     if findings.strangers:
         report(OtherKeyNeeded(jobs=findings.strangers))
-    if context.command == "resume":
+    if setup.command == "resume":
         report(DestinationResumed(output=output))
     if before not in (None, output):
         report(DestinationChanged(output=output, before=before))
 
 
-async def check_destination(context: RunContext) -> None:
+async def check_destination(setup: RunSetup) -> None:
     """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
-    await check_writable(context.options.settings.output)
-    check_sidecars(context.options.settings.sidecars)
+    await check_writable(setup.options.settings.output)
+    check_sidecars(setup.options.settings.sidecars)
 
 
-async def recover_finished(context: RunContext, store: Store, run: int) -> None:
+async def recover_finished(setup: RunSetup, store: Store, run: int) -> None:
     """Import finished videos of the destination that the database lacks, so that none is bought twice."""
-    report, settings = context.options.reporter, context.options.settings
+    report, settings = setup.options.reporter, setup.options.settings
 
     def report_checking(videos: int) -> None:
         if videos >= WORTH_A_WORD:
@@ -257,26 +272,26 @@ async def recover_finished(context: RunContext, store: Store, run: int) -> None:
         settings.output,
         sidecars=settings.sidecars,
         run=run,
-        now=context.clock.now(),
-        sandbox=context.service.sandbox,
-        labels=[key.name for key in context.service.keys],
+        now=setup.clock.now(),
+        sandbox=setup.service.sandbox,
+        labels=[key.name for key in setup.service.keys],
         watch=report_checking,
     )
     for notice in found.list_notices(settings.output):
         report(notice)
 
 
-async def estimate_run(context: RunContext, store: Store, run: int) -> RunSpec:
+async def estimate_run(setup: RunSetup, store: Store, run: int) -> RunSpec:
     """What the engine begins with: prices and expected generation times of what is still to be made."""
-    apis = await context.open_clients()  # the sandbox has its address from here on
-    settings = context.options.settings
+    apis = await setup.open_clients()  # the sandbox has its address from here on
+    settings = setup.options.settings
     models = store.queries.list_pending_models(run)
     return RunSpec(
         run=run,
-        begun=context.clock.now(),
+        begun=setup.clock.now(),
         settings=settings,
-        service=context.service,
-        prices=await _require_prices(context, store, models),
+        service=setup.service,
+        prices=await _require_prices(setup, store, models),
         durations=await _expect_durations(pick_client(apis), store, models, settings),
     )
 
@@ -290,39 +305,39 @@ async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str]
     return known_durations(store, models, await fetch_durations(api, models))
 
 
-async def _require_prices(context: RunContext, store: Store, models: Sequence[str]) -> PriceList:
+async def _require_prices(setup: RunSetup, store: Store, models: Sequence[str]) -> PriceList:
     """Live prices; without them a run can do, unless its budget needs them: then ``PricesUnknown`` is raised."""
-    known = await context.find_prices(models, store)
+    known = await setup.find_prices(models, store)
     if known.trouble is None:
-        remember_prices(store, known.prices, models, now=context.clock.now())
+        remember_prices(store, known.prices, models, now=setup.clock.now())
         return known.prices
-    settings = context.options.settings
+    settings = setup.options.settings
     if settings.budget is not None and settings.assume_price is None and models:
         reason = f"a budget needs prices, and there are none: {known.trouble}; try later, or give --assume-price"
         raise PricesUnknown(reason)
     return PriceList({})
 
 
-async def run_engine(context: RunContext, store: Store, spec: RunSpec, backend: ActorBackend | None) -> RunResult:
+async def run_engine(setup: RunSetup, store: Store, spec: RunSpec, backend: ActorBackend | None) -> RunResult:
     """Run to the end, in this process or on the cluster."""
-    options = context.options
+    options = setup.options
     if backend is not None and options.cluster is not None:
         return await ClusterRun(store, spec, backend, options.cluster, reporter=options.reporter).execute()
     # a run on a cluster that was killed left a marker and parts that only such a run would remove
     if isinstance(spec.settings.output, Path):
         remove_leftovers(spec.settings.output.absolute(), make_tag(store.path))
-    apis = await context.open_clients()
-    async with VideoClient(loopback=context.service.is_local) as videos:
-        return await Run(store, spec, apis, videos, clock=context.clock, reporter=options.reporter).execute()
+    apis = await setup.open_clients()
+    async with VideoClient(loopback=setup.service.is_local) as videos:
+        return await Run(store, spec, apis, videos, clock=setup.clock, reporter=options.reporter).execute()
 
 
-async def collect_run_costs(context: RunContext, store: Store, spec: RunSpec, result: RunResult) -> None:
+async def collect_run_costs(setup: RunSetup, store: Store, spec: RunSpec, result: RunResult) -> None:
     """Look up costs in the ledger; not after a signal, which leaves five seconds, and the ledger may take longer."""
     if result.interrupted is None:
-        await collect_costs(store, (await context.open_clients()).values(), since=spec.begun)
+        await collect_costs(store, (await setup.open_clients()).values(), since=spec.begun)
 
 
-def finish_run(context: RunContext, store: Store, result: RunResult) -> None:
+def finish_run(setup: RunSetup, store: Store, result: RunResult) -> None:
     """Record the end of the run."""
     with suppress(sqlite3.DatabaseError):  # a full disk has been reported already
-        store.runs.end_run(result.run, status=result.exit_status, now=context.clock.now())
+        store.runs.end_run(result.run, status=result.exit_status, now=setup.clock.now())

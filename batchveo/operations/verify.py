@@ -78,10 +78,10 @@ class MissingVideos:
     @property
     def finding(self) -> str:
         """The sentence for a person."""
-        empty = ", where there is nothing at all" if self.is_empty else ""
+        empty = ", which is empty" if self.is_empty else ""
         return (
-            f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for "
-            f"({self.files[0]} for one) are missing from {absolute_text(self.output)}{empty}: is the drive there?"
+            f"{len(self.files):,} of {self.looked_for:,} finished videos that were looked for (such as {self.files[0]})"
+            f" are missing from {absolute_text(self.output)}{empty}: is the drive connected?"
         )
 
 

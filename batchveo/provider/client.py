@@ -78,7 +78,7 @@ AnyOutcome = TypeVar("AnyOutcome", SubmitOutcome, PollOutcome)
 BeforeSend = Callable[[], Awaitable[None]]
 """Awaited before the first byte of a submit's body leaves."""
 _SUBMIT_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=SUBMIT_SECONDS)
-_ASK_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
+_GET_TIMEOUTS = make_timeouts(connect=CONNECT_SECONDS, other=POLL_SECONDS)
 # OSError: TLS errors in the middle of a connection are not wrapped
 CALL_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, TooLong)
 
@@ -112,11 +112,11 @@ class ApiClient:
     ) -> None:
         self.base_url = check_base_url(base_url)
         self._key = key
-        self.log_calls = CallBudget(LOG_CALLS_PER_MINUTE, 60.0)
+        self.log_calls = CallLimit(LOG_CALLS_PER_MINUTE, 60.0)
         # a given transport may not call the trace, so the mark is made before it gets the request
         self._untraced = transport is not None
         self._submits: httpx.AsyncBaseTransport
-        self._asks: httpx.AsyncBaseTransport
+        self._gets: httpx.AsyncBaseTransport
         self._transport = transport
         self._headers = HEADERS | ({"Authorization": key.header} if key else {})
         self._open = AsyncExitStack()
@@ -127,8 +127,8 @@ class ApiClient:
         proxy = find_proxy(self.base_url)
         # A submit never reuses a connection: one that the server just closed would put the job in doubt.
         self._submits = self._transport or open_transport(keep=False, proxy=proxy)
-        self._asks = self._transport or open_transport(proxy=proxy)
-        for transport in {self._submits, self._asks}:
+        self._gets = self._transport or open_transport(proxy=proxy)
+        for transport in {self._submits, self._gets}:
             await self._open.enter_async_context(transport)
         return self
 
@@ -151,20 +151,20 @@ class ApiClient:
         ``before_send`` is awaited once, after the connection is made and before the first byte of the body leaves:
         as late as possible, since headers alone buy nothing. If it raises, the body does not leave.
         """
-        notice = SendNotice(before_send)
+        sending = _SendTrace(before_send)
         if self._untraced:
-            await notice.mark_sent()
-        sending = build_request(
+            await sending.mark_sent()
+        post = build_request(
             "POST",
             f"{self.base_url}{GENERATIONS}",
             {**self._headers, "X-Client-Request-Id": client_request_id},
             json=request,
-            extensions={"trace": notice.trace, "timeout": _SUBMIT_TIMEOUTS},
+            extensions={"trace": sending.trace, "timeout": _SUBMIT_TIMEOUTS},
         )
         try:
-            answer = await self._call(self._submits, sending, client_request_id)
+            answer = await self._call(self._submits, post, client_request_id)
         except CALL_ERRORS as error:
-            return self._scrub_outcome(interpret_submit_error(error, sent=notice.is_sent, address=self.base_url))
+            return self._scrub_outcome(interpret_submit_error(error, sent=sending.is_sent, address=self.base_url))
         return self._scrub_outcome(interpret_submit(answer))
 
     async def poll(self, generation_id: str) -> PollOutcome:
@@ -216,9 +216,9 @@ class ApiClient:
             "GET",
             f"{self.base_url}{path}{query}",
             self._headers if auth else HEADERS,
-            extensions={"timeout": _ASK_TIMEOUTS},
+            extensions={"timeout": _GET_TIMEOUTS},
         )
-        return await self._call(self._asks, request, about)
+        return await self._call(self._gets, request, about)
 
     async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, about: str = "") -> Response:
         """Send ``request`` and read its response. ``about``: the client request id or generation id, for the log."""
@@ -253,7 +253,7 @@ class ApiClient:
         return self._key.scrub(words.encode()).decode() if self._key else words
 
 
-class SendNotice:
+class _SendTrace:
     """Awaits ``before_send`` once, when the transport's trace shows that the body of a request is about to leave."""
 
     def __init__(self, before_send: BeforeSend) -> None:
@@ -272,7 +272,7 @@ class SendNotice:
             await self.mark_sent()
 
 
-class CallBudget:
+class CallLimit:
     """A rate limit by sliding window: at most ``most`` calls in any ``seconds``."""
 
     def __init__(self, most: int, seconds: float) -> None:

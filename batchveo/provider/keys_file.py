@@ -95,7 +95,7 @@ class _KeysReader:
             return ()
         for name in top.keys() - {"keys"}:
             hint = suggest_closest(name, ["keys"])
-            self._add_problem(top.lines[name], None, "at the top stands keys, and nothing else", hint)
+            self._add_problem(top.lines[name], None, "only `keys` is known at the top level", hint)
         return cast("list[object]", top["keys"])
 
     def _read_key(self, entry: _Entry) -> NamedKey | None:

@@ -79,7 +79,9 @@ def _check_address(url: httpx.URL, address: str, *, loopback: bool) -> None:
         ip = ip.ipv4_mapped or ip.sixtofour or ip  # the address that a 6to4 relay would deliver to
     if ip.is_loopback and loopback:
         return
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+    # Python counts fec0::/10, once the private networks of IPv6, as global
+    is_local = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or is_local:
         raise UrlRefused(f"the URL leads to {url.host} ({address}), which is not a public address")
     if url.scheme != "https":
         raise UrlRefused(f"the URL is not https: {url.scheme}://{url.host}")

@@ -58,7 +58,7 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
         "odd-error": "A generation ends in an error with a code and details, and costs nothing.",
         "content-filtered": "A generation ends as content_filtered without an error, and costs nothing.",
         "canceled": "A generation ends as canceled without an error, and costs nothing.",
-        "charged-error": "A generation ends in an error and is charged all the same.",
+        "charged-error": "A generation ends in an error, but is charged.",
         "no-url": "A generation completes and is charged, and no poll ever names its video.",
         "poll-403": "A generation's polls are refused with 403 as moderated, and it costs nothing.",
     }

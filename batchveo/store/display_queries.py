@@ -1,4 +1,4 @@
-"""Reads for displays and charts, which repeat them while a run goes on: their cost does not grow with the database.
+"""Reads for displays and charts, which repeat them during a run: their cost does not grow with the database.
 
 Events are numbered in their order of time, so a period is a range of ids: no statement here sorts the history or
 needs an index on its times.
@@ -95,7 +95,7 @@ class ProgressQueries(Part):
 RUN_SPANS = """SELECT id, host, pid, started_at, ended_at, budget_usd FROM runs
     WHERE command IN ('run', 'resume') ORDER BY id DESC LIMIT :most"""
 MONEY = "SELECT micros, spent FROM money"
-# the newest event and the tallies after it, in one statement: a run may go on meanwhile
+# the newest event and the tallies after it, in one statement: a run may write meanwhile
 STATES_NOW = """SELECT (SELECT coalesce(max(id), 0) FROM events) AS newest, state, sum(jobs) AS jobs
     FROM tallies GROUP BY state"""
 

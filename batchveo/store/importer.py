@@ -50,7 +50,7 @@ TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.k
 # any unsettled state -> the same: videos that a manifest paid for are downloaded, though the run chose other jobs
 TAKE_ON_UNSETTLED = f"""UPDATE jobs SET run = :run WHERE state IN ({UNSETTLED})
     AND manifest IN (SELECT DISTINCT manifest FROM temp.named)"""
-# cancelled jobs count too: `retry` may make one pending while this run goes on
+# cancelled jobs count too: `retry` may make one pending during this run
 NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
     = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""
 # (none) -> pending

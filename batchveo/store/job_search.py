@@ -1,4 +1,4 @@
-"""The jobs that match a filter, page by page, and the changes since an event."""
+"""The search of the web page: jobs that match a filter, page by page, and the changes since an event."""
 
 from __future__ import annotations
 

@@ -36,9 +36,11 @@ UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND g
     AND cost_usd IS NULL AND (tried < coalesce(tries, :tries) OR (:reserved AND EXISTS (SELECT 1 FROM attempts
         WHERE attempts.client_request_id = jobs.client_request_id AND attempts.micros > 0)))
     AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
-JOBS = f"SELECT {COLUMNS} FROM jobs ORDER BY seq"
+_OF_MODELS = "(:models IS NULL OR model IN (SELECT value FROM json_each(:models)))"
+JOBS = f"SELECT {COLUMNS} FROM jobs WHERE {_OF_MODELS} ORDER BY seq"
 JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
-    ORDER BY seq"""
+    AND {_OF_MODELS} ORDER BY seq"""
+MODELS = "SELECT DISTINCT model FROM jobs"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
@@ -105,12 +107,13 @@ class Queries(Part):
         wanted = {"run": run, "tries": tries, "reserved": reserved}
         return [job_of(row) for row in self._db.execute(UNSETTLED_FAILURES, wanted)]
 
-    def list_jobs(self, *states: JobState) -> Iterator[Job]:
-        """The jobs in ``states`` (without any: all jobs), in manifest order, streamed."""
+    def list_jobs(self, *states: JobState, models: Sequence[str] = ()) -> Iterator[Job]:
+        """The jobs in ``states`` and of ``models`` (without any: in all, of all), in manifest order, streamed."""
+        wanted = {"models": json.dumps(models) if models else None}
         if not states:
-            yield from map(job_of, self._db.execute(JOBS))
+            yield from map(job_of, self._db.execute(JOBS, wanted))
         for state in states:
-            yield from map(job_of, self._db.execute(JOBS_IN_STATE, {"state": state.value}))
+            yield from map(job_of, self._db.execute(JOBS_IN_STATE, {**wanted, "state": state.value}))
 
     def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""
@@ -177,6 +180,10 @@ class Queries(Part):
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
         """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
         return self._db.execute(EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
+
+    def list_models(self) -> list[str]:
+        """The models of all jobs."""
+        return [row["model"] for row in self._db.execute(MODELS)]
 
     def list_pending_models(self, run: int | None = None) -> list[str]:
         """The models of all pending jobs, or of those that ``run`` still has to submit."""

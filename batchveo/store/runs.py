@@ -78,8 +78,8 @@ class Runs(Part):
         with self._transaction():
             self._db.execute(END_RUN, {"run": run, "status": status, "now": now})
 
-    def read_last_budget(self, run: int) -> float | None:
-        """The budget of the run before ``run``, in US dollars."""
+    def read_last_budget(self, run: int = LATEST) -> float | None:
+        """The budget of the run before ``run``, in US dollars; ``None`` if it has none."""
         row = self._db.execute(LAST_BUDGET, {"run": run}).fetchone()
         return row["budget_usd"] if row else None
 

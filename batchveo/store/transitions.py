@@ -18,7 +18,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
@@ -43,7 +42,8 @@ MARK_SENT = """UPDATE attempts SET sent_at = :now WHERE client_request_id = :cli
 
 # -- moves
 
-# any state -> the state of the move
+# any state -> the state of the move; the job goes over to the run that moves it, if that run took it on, but one that
+# becomes pending again keeps its run, by which claims are ordered
 MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesce(
             (SELECT id FROM runs WHERE id = :run AND jobs.run >= coalesce(takes_from, id)), run) END,
         state = :state, held = :held, troubles = :troubles, tried = :tried, not_before = :not_before,
@@ -52,10 +52,6 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
         doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
-# succeeded -> succeeded: the same bytes at another place
-PLACE = """UPDATE jobs SET folder = :folder, file = :file
-    WHERE seq = :seq AND state = 'succeeded' AND sha256 = :sha256
-    AND folder IS :old_folder AND file IS :old_file"""
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
     VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
 
@@ -195,7 +191,7 @@ class Transitions(Part):
         if move.to not in MOVES[job.state]:
             raise ValueError(f"{job.state} -> {move.to} is not in the table of moves")
         moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
-        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)
+        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)  # only doubts can be held
         with self._transaction():
             self._write_move(job, moved, run)
             adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)
@@ -227,21 +223,6 @@ class Transitions(Part):
         unsent = Move(to=JobState.PENDING, detail=f"{why} before the request left", released=True)
         return self.apply_move(job, doubt if self._was_sent(job) else unsent, run=run, now=now)
 
-    def record_place(self, job: Job, path: Path, *, now: float) -> Job:
-        """Record that the video of a succeeded job is at ``path`` now; on disk for good when this returns.
-
-        Raises ``MoveLost`` if the job is not as ``job`` is.
-        """
-        placed = replace(job, folder=str(path.parent), file=path.name)
-        columns = {"seq": job.seq, "sha256": job.sha256, "folder": placed.folder, "file": placed.file}
-        with self._transaction():
-            old = {"old_folder": job.folder, "old_file": job.file}
-            if self._db.execute(PLACE, {**columns, **old}).rowcount != 1:
-                raise MoveLost(f"the video of job {job.id} is no longer where it was")
-            done = JobState.SUCCEEDED
-            self._add_event(placed, done, done, f"its video was moved to {path}", None, now)
-        return placed
-
     def record_cost(self, seq: int, usd: float) -> None:
         """Record the price of a completed generation, from the ledger."""
         with self._transaction():
@@ -256,6 +237,7 @@ class Transitions(Part):
         current = self._queries.read_job(job.seq)
         with self._transaction():
             columns = {"generation_id": generation_id, "client_request_id": job.client_request_id}
+            # known only if the attempt is there and has this id; an attempt that is not there is news all the same
             if self._db.execute(ADD_STRAY, columns).rowcount != 1 and self._db.execute(ATTEMPT, columns).fetchone():
                 return False
             self._db.execute(RESERVE_AGAIN, columns)
@@ -264,7 +246,10 @@ class Transitions(Part):
         return True
 
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
-        """Record an attempt that was made elsewhere for a pending job."""
+        """Record an attempt that was made elsewhere for a pending job, in the caller's transaction with its move.
+
+        An attempt of this database that seemed lost is used again. Raises ``MoveLost`` if the job is not pending.
+        """
         request = client_request_id or f"adopted.{job.id}.{job.attempts + 1}"
         known = self._db.execute(ATTEMPT, {"client_request_id": request}).fetchone() is not None
         columns = {"seq": job.seq, "now": now, "client_request_id": request, "new": int(not known)}
@@ -279,7 +264,10 @@ class Transitions(Part):
         return adopting
 
     def set_key_label(self, job: Job, key: str | None) -> Job:
-        """Record the label of the API key of a job's generation; ``None`` changes nothing."""
+        """Record the label of the API key of a job's generation; ``None`` changes nothing.
+
+        In the caller's transaction with the job's move. Raises ``MoveLost`` if the job is not as ``job`` is.
+        """
         if key is None or job.api_key_label == (key or None):
             return job
         columns = {"seq": job.seq, "from_state": job.state, "attempts": job.attempts, "key": key or None}
@@ -295,7 +283,7 @@ class Transitions(Part):
 
     def _was_sent(self, job: Job) -> bool:
         row = self._db.execute(WAS_SENT, {"client_request_id": job.client_request_id}).fetchone()
-        return row is None or bool(row[0])
+        return row is None or bool(row[0])  # without a record, the worse is assumed
 
     def _write_move(self, job: Job, moved: Job, run: int | None) -> None:
         columns = {**columns_of(moved), "from_state": job.state.value, "run": run}

@@ -155,6 +155,22 @@ def test_quick_commands_look_at_what_concerns_them(capsys: pytest.CaptureFixture
     assert "sk-secret" not in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_quick_sandbox")
+def test_a_key_for_all_passes_by_an_option_for_the_command_line_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """`jobs` takes it, `retry` has one of that name for one call alone; in the table of `retry` it is an error."""
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 0
+    Path("batchveo.toml").write_text('state-is = ["succeeded"]\n')
+    assert status_of(["retry"]) == 0
+    assert "0 jobs set to pending" in capsys.readouterr().err
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 0
+    Path("batchveo.toml").write_text('model = ["veo2"]\n')  # of export
+    for command in (["run", "m.yaml", "--sandbox"], ["retry"], ["jobs"]):
+        assert status_of(command) == 0, capsys.readouterr().err
+    Path("batchveo.toml").write_text('[retry]\nstate-is = ["cancelled"]\n')
+    assert status_of(["retry"]) == 2
+    assert "retry.state-is: is for the command line only" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"settle = \n", "is not TOML"), (b"\xff\xfe", "not UTF-8"), (b"[tool]\nbatchveo = 3\n", "is not a command")],

@@ -287,7 +287,7 @@ def test_a_folder_that_is_not_mounted_stops_a_run(
     assert len(service.generations) == 3
     capsys.readouterr()
     assert status_of(["plan", "m.yaml", "--json"]) == 0
-    assert "is the drive there?" in str(json.loads(capsys.readouterr().out)["notes"])
+    assert "is the drive connected?" in str(json.loads(capsys.readouterr().out)["notes"])
     if mount_point:
         Path("videos").rmdir()
     Path("elsewhere").rename("videos")

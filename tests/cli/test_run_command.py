@@ -115,6 +115,20 @@ def test_a_run_at_a_terminal(url: str) -> None:
     assert "sk-secret" not in seen
 
 
+def test_a_dropped_budget_is_told_before_the_question(url: str) -> None:
+    """A person who would not buy without a limit can still say no."""
+    Path("free.yaml").write_text(MANIFEST.replace("A fox", "A hen"), encoding="utf-8")
+    assert status_of(["run", "m.yaml", "--budget", "20", "-q"]) in (0, 1)
+    session = Session("run", "free.yaml", "--confirm-above", "0.01")
+    session.read(lambda seen: b"Buy them?" in seen)
+    os.write(session.master, b"n\n")
+    status, text = session.end()
+    assert status == 130
+    warning = "the last run had a budget of $20.00; this one has none"
+    assert -1 < text.find(warning) < text.find("Buy them?")
+    assert text.count(warning) == 1
+
+
 def test_ctrl_c_leaves_a_clean_terminal(url: str) -> None:
     """Status 130, the figures gone, and what to do next."""
     session = Session("run", "m.yaml")

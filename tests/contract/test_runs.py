@@ -23,7 +23,11 @@ from tests.contract.inside import PROGRAM_WITH_QUICK_PROGRESS, commands_by_name
 from tests.contract.shell import Event, Finished, Shell
 from tests.contract.snapshots import check_snapshot, describe_shape
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals as a POSIX shell does")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="sends signals as a POSIX shell does"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("contract"),  # so that the runs are made once
+]
 
 MANIFESTS = Path(__file__).with_name("manifests")
 ALL_MANIFESTS = ("film.yaml", "table.csv", "lines.jsonl", "lines.txt", "--set", "model=google/veo-3.1-t2v-fast")

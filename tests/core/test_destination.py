@@ -5,13 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from batchveo.core.destination import BESIDE, NONE, BucketUrl, Sidecars, expand_home, parse_destination
+from batchveo.core.destination import BESIDE, NONE, BucketUrl, Destination, Sidecars, expand_home, parse_destination
 from batchveo.core.errors import UsageError
 from batchveo.core.settings import RunSettings
 from batchveo.store import Store
+
+
+def output_of(text: Any) -> Destination:
+    """The output of settings that were made with a text, which callers may do."""
+    return RunSettings(output=text).output
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,7 @@ def test_urls_of_buckets(text: str, url: str) -> None:
     place = parse_destination(text)
     assert place == BucketUrl(url)
     assert parse_destination(place) is place
-    assert RunSettings(output=text).output == url
+    assert output_of(text) == url
 
 
 @pytest.mark.parametrize("text", ["videos", "C:\\videos", "C:/x", "c://x", "/a:b/s3:", "./s3:/x", ""])
@@ -72,7 +78,7 @@ def test_a_file_url_is_its_folder() -> None:
 def test_what_is_no_place(text: str, words: str) -> None:
     """Said at once, before anything is bought."""
     with pytest.raises(UsageError, match=words):
-        RunSettings(output=text)
+        output_of(text)
 
 
 @pytest.mark.parametrize(
@@ -91,14 +97,14 @@ def test_what_is_no_place(text: str, words: str) -> None:
 def test_slips_make_no_folder(text: str) -> None:
     """A slash too few, or another key beside the colon's."""
     with pytest.raises(UsageError, match=r"neither a folder nor a URL: write s3://"):
-        RunSettings(output=text)
+        output_of(text)
 
 
 def test_a_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every place of the library; one that is nobody's is an error, and a folder of that name can be had."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert parse_destination("~/videos") == RunSettings(output="~/videos").output == tmp_path / "videos"
+    assert parse_destination("~/videos") == output_of("~/videos") == tmp_path / "videos"
     assert expand_home("~") == tmp_path
     assert expand_home("./~/x") == Path("~/x")
     assert expand_home("a/~/x") == Path("a/~/x")

@@ -1,4 +1,4 @@
-"""How long a night will be, held against nights that are played through."""
+"""Forecasts of the length of a run, compared with simulated runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLOW, FAST = Expectation(200.0, 0.4), Expectation(60.0, 0.25)
 
 
 def length(seconds: list[float], places: int, per_minute: float | None) -> float:
-    """The length of one night: each job begins as soon as a place is free and the rate allows, in order."""
+    """The length of one run: each job begins, in order, as soon as a slot is free and the rate allows."""
     free = [0.0] * places
     heapify(free)
     beat = 60 / per_minute if per_minute else 0.0
@@ -41,7 +41,7 @@ def nights(
     number: int = NIGHTS,
     seed: int = 7,
 ) -> list[float]:
-    """The lengths of many nights, each slower or faster as a whole, its jobs shuffled."""
+    """The lengths of many runs, each slower or faster as a whole, its jobs shuffled."""
     rng = random.Random(seed)
     lengths = []
     for _ in range(number):
@@ -57,7 +57,7 @@ def nights(
 
 
 def told(left: Mapping[str, int], places: int, per_minute: float | None = None) -> Forecast:
-    """A forecast that there is."""
+    """The forecast, which must not be ``None``."""
     made = forecast_run(left, EXPECTED, places=places, per_minute=per_minute)
     assert made is not None
     return made
@@ -81,10 +81,10 @@ EXPECTED = {"slow": SLOW, "fast": FAST, "wild": Expectation(100.0, 1.0), "sharp"
 
 
 @pytest.mark.parametrize(("left", "places", "per_minute"), CASES)
-def test_about_eight_of_ten_nights_end_between_low_and_high(
+def test_about_eight_of_ten_runs_end_between_low_and_high(
     left: dict[str, int], places: int, per_minute: float | None
 ) -> None:
-    """The spread is neither too sure of itself nor worthless, and as many nights miss it on either side."""
+    """The range is neither too narrow nor too wide, and as many runs miss it on either side."""
     made = told(left, places, per_minute)
     lengths = nights(left, EXPECTED, places=places, per_minute=per_minute)
     within = sum(made.low <= seconds <= made.high for seconds in lengths) / NIGHTS
@@ -92,8 +92,8 @@ def test_about_eight_of_ten_nights_end_between_low_and_high(
     assert made.likely == pytest.approx(lengths[NIGHTS // 2], rel=0.1)
 
 
-def test_a_night_is_foretold_from_what_a_few_generations_have_taught() -> None:
-    """Learned from eight generations only, the spread holds in most nights, which know nothing of the forecast."""
+def test_a_run_is_forecast_from_a_few_generations() -> None:
+    """Learned from only eight generations, the range holds for most runs."""
     rng = random.Random(3)
     hits = 0
     for _ in range(NIGHTS):
@@ -110,14 +110,14 @@ def test_a_night_is_foretold_from_what_a_few_generations_have_taught() -> None:
     assert hits / NIGHTS >= 0.75
 
 
-def test_nothing_is_foretold_of_a_model_never_seen() -> None:
+def test_there_is_no_forecast_for_a_model_never_seen() -> None:
     """Unless it has no jobs left."""
     assert forecast_run({"slow": 3, "new": 1}, EXPECTED, places=10) is None
     assert told({"slow": 3, "new": 0}, 10) == told({"slow": 3}, 10)
 
 
 def test_nothing_left_takes_no_time() -> None:
-    """Also where nothing is known."""
+    """Also if nothing is known."""
     assert forecast_run({}, {}, places=1) == Forecast(low=0.0, likely=0.0, high=0.0)
 
 
@@ -129,18 +129,18 @@ def test_nothing_left_takes_no_time() -> None:
     sigma=st.floats(0.1, 1.5),
     per_minute=st.none() | st.floats(0.1, 10_000),
 )
-def test_low_likely_and_high_stand_in_order(
+def test_low_likely_and_high_are_in_order(
     jobs: int, places: int, median: float, sigma: float, per_minute: float | None
 ) -> None:
-    """Whatever is asked; and no night is shorter than its submits."""
+    """For any input; and no run is shorter than its submits take."""
     made = forecast_run({"m": jobs}, {"m": Expectation(median, sigma)}, places=places, per_minute=per_minute)
     assert made is not None
     assert 0 <= made.low < made.likely < made.high
     assert made.likely >= (jobs - 1) * 60 / (per_minute or 1e12)
 
 
-def test_more_places_and_fewer_jobs_make_a_shorter_night() -> None:
-    """At least where the places are what a night waits for."""
+def test_more_slots_and_fewer_jobs_make_a_shorter_run() -> None:
+    """At least if slots are what the run waits for."""
     assert told({"slow": 500}, 40).high < told({"slow": 500}, 20).low
     assert told({"slow": 100}, 20).high < told({"slow": 500}, 20).low
 
@@ -148,8 +148,8 @@ def test_more_places_and_fewer_jobs_make_a_shorter_night() -> None:
 BELIEVED = Forecast(low=80.0, likely=100.0, high=125.0)
 
 
-def test_either_source_alone_will_do() -> None:
-    """The models' times before a video is finished, the run's own speed where nothing is known of them."""
+def test_either_source_alone_is_enough() -> None:
+    """The times of the models before a video is finished, the run's own speed if nothing is known of them."""
     told = estimate_remaining(BELIEVED, left=10, made=0, seconds=5.0)
     assert told is not None
     assert (told.low, told.likely, told.high) == pytest.approx((80.0, 100.0, 125.0), rel=0.01)

@@ -15,7 +15,8 @@ from batchveo.core.models import JobState
 from batchveo.core.sentences import SENTENCES
 
 KINDS = {kind.__name__: kind for kind in vars(notices).values() if isinstance(kind, type) and issubclass(kind, Message)}
-OURS = {name: kind for name, kind in KINDS.items() if kind.__base__ is notices.Notice}
+BASES = (notices.Notice, notices.WarningNotice)
+OURS = {name: kind for name, kind in KINDS.items() if kind.__base__ in BASES and kind not in BASES}
 DATABASE = Path("/s/new.db")
 EXAMPLES = (("fox", "it is empty"), ("owl", "it is cut off"))
 
@@ -26,6 +27,10 @@ CASES = [
     (
         notices.OptionsRemembered(options={"--tries": 2, "--wait-for-credits": True, "--settle": 60.0}),
         "as the run before: --tries 2, --wait-for-credits, --settle 60",
+    ),
+    (
+        notices.BudgetDropped(last_usd=5),
+        "the last run had a budget of $5.00; this one has none: use --budget to limit it",
     ),
     (
         notices.JobsImported(named=2, new=1, done=1, cancelled=0, choice=None, state=DATABASE),
@@ -64,6 +69,73 @@ CASES = [
         notices.SidecarsUseless(sidecars=7, output=Path("videos"), examples=EXAMPLES),
         "7 sidecars in videos of no use (fox: it is empty, owl: it is cut off, and 5 more); these videos are bought",
     ),
+    (notices.OutageBegan(reason="cannot reach https://x"), "cannot reach https://x: polling again"),
+    (notices.OutageEnded(polls=1_200), "polls reach the service again, after 1,200 in vain"),
+    (notices.PollsFailing(job="fox", reason="HTTP 500", unknown=False, key="a"), "fox: polls keep failing: HTTP 500"),
+    (
+        notices.PollsFailing(job="fox", reason="HTTP 404", unknown=True, key=None),
+        "fox: polls keep failing: HTTP 404; is the key one of the account that bought it? No other can ask for it",
+    ),
+    (
+        notices.GenerationPutAside(job="fox", reason="HTTP 404", unknown=True, key="a"),
+        (
+            "fox: put aside, and polled seldom from now on: HTTP 404; is key 'a' one of the account that bought it? "
+            "No other can ask for it"
+        ),
+    ),
+    (
+        notices.OtherVideosIgnored(job="fox", others=("https://a/2", "https://a/3")),
+        "fox: the service made more than one video; the first is fetched, not https://a/2, https://a/3",
+    ),
+    (
+        notices.StatusUnknown(job="fox", word="napping"),
+        "fox: the service says 'napping', a status it does not document; polling on",
+    ),
+    (notices.UnexpectedError(job="fox", reason="unexpected KeyError"), "fox: unexpected KeyError; please report this"),
+    (notices.DownloadLeft(job="fox", reason="HTTP 403"), "fox: left to the next run: HTTP 403"),
+    (
+        notices.ChargesUnknown(generations=2, error="HTTP 500"),
+        "neither log nor ledger tells whether 2 generations were charged: HTTP 500",
+    ),
+    (notices.LogUnread(error="HTTP 500"), "the usage log cannot be read yet: HTTP 500"),
+    (notices.KeyBlocked(key="a", reason="HTTP 401"), "no more jobs are submitted with key 'a': HTTP 401"),
+    (
+        notices.SubmitsCutOff(submits=1),
+        "1 submit was cut off by the end of the last run; looking it up in the log",
+    ),
+    (
+        notices.SubmitsCutOff(submits=2),
+        "2 submits were cut off by the end of the last run; looking them up in the log",
+    ),
+    (notices.SubmitsEnded(reason="the key is refused"), "no more jobs are submitted: the key is refused"),
+    (notices.CreditsAwaited(reason="no credits"), "no credits; waiting for a top-up"),
+    (notices.CreditsReturned(balance_usd=20), "the balance is $20.00; going on"),
+    (
+        notices.ModelPutAside(model="veo2", jobs=3, reason="HTTP 404"),
+        "veo2 is put aside with its pending jobs, 3 now: HTTP 404",
+    ),
+    (notices.JobPutAside(job="fox", reason="HTTP 403"), "fox: put aside: HTTP 403"),
+    (
+        notices.GenerationUnrecorded(job="fox", generation="g1"),
+        "fox: generation g1 was accepted, but cannot be recorded",
+    ),
+    (
+        notices.StrayGeneration(job="fox", generation="g1", state=DATABASE, service=("--sandbox",)),
+        ("fox: generation g1 of an earlier attempt was accepted too; see `batchveo audit --sandbox --state /s/new.db`"),
+    ),
+    (
+        notices.GenerationTakenTwice(job="fox", generation="g1"),
+        "fox: the service names generation g1, which is another job's",
+    ),
+    (notices.VideoRepeated(job="fox", other="owl"), "fox: byte for byte the same video as owl"),
+    (notices.WorkersStarted(started=2, wanted=2, machines=1), "2 workers have started, on 1 machine"),
+    (notices.WorkersStarted(started=2, wanted=4, machines=3), "2 of 4 workers have started, on 3 machines"),
+    (notices.CoordinatorLost(error="it died"), "the coordinator was lost, and starts again: it died"),
+    (notices.WorkerSilent(worker="w2"), "worker w2 is silent; its jobs go to others"),
+    (notices.WorkerLost(worker="w2", error="it died"), "worker w2 was lost; its jobs go to others: it died"),
+    (notices.WorkerNotStarted(reason="no room"), "a worker cannot be started: no room"),
+    (notices.CoordinatorSilent(), "the coordinator is silent; it is started again"),
+    (notices.EventsMissed(events=1_200), "1,200 events came too fast to be shown"),
 ]
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import batchveo
-from batchveo.core.models import JobState
+from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import Move
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
 from batchveo.storage import local
 from batchveo.storage.video_file import VideoFile
-from batchveo.store import Store
 from batchveo.store.transitions import Transitions
 
 CONCURRENCY = 4
@@ -103,10 +103,10 @@ def around_move(to: JobState, *, die: Callable[[], None], before: bool) -> None:
     """Wrap the writing of a move to ``to``."""
     real = Transitions.apply_move
 
-    def wrapped(self: Store, job: Any, move: Any, **kwargs: Any) -> Any:
+    def wrapped(self: Transitions, job: Job, move: Move, *, run: int | None, now: float) -> Job:
         if before and move.to is to:
             die()
-        result = real(self, job, move, **kwargs)
+        result = real(self, job, move, run=run, now=now)
         if not before and move.to is to:
             die()
         return result

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 
 import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
-from batchveo.dataset import Files, Format, clips
+from batchveo.dataset import Files, Format
 from batchveo.dataset.index import INDEX_FILE
 from tests.dataset.test_exporter import contents
 from tests.helpers.finished_jobs import Morning
@@ -78,7 +79,7 @@ def test_links_across_file_systems(morning: Morning, monkeypatch: pytest.MonkeyP
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     morning.make("a")
-    monkeypatch.setattr(clips.os, "link", no_link)
+    monkeypatch.setattr(os, "link", no_link)
     result = morning.export()
     target = morning.dataset / "train" / "a.mp4"
     assert dict(result.placed) == {"symlinked": 1}

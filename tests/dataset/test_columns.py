@@ -103,7 +103,9 @@ def differing(morning: Morning) -> None:
     morning.make("d", meta={"split": "test", "take": None}, model=OTHER, request=odd)
 
 
-EXPORTS = [((form,), Metadata.JSONL) for form in Format if form is not Format.FOLDER]
+EXPORTS: list[tuple[tuple[Format, ...], Metadata]] = [
+    ((form,), Metadata.JSONL) for form in Format if form is not Format.FOLDER
+]
 EXPORTS += [((Format.VIDEOFOLDER,), Metadata.PARQUET), (tuple(Format), Metadata.JSONL)]
 
 

@@ -43,8 +43,8 @@ def test_mlcroissant_reads_it(morning: Morning, formats: tuple[Format, ...]) -> 
     """No error; what is recommended and missing is the publisher's to choose; every clip with its caption."""
     prompts = [HOSTILE[0], HOSTILE[2], HOSTILE[4], "a fox"]
     for number, prompt in enumerate(prompts):
-        changes = {"request": {"seed": number}} if number % 2 else {}
-        morning.make(f"clip.{number}", prompt=prompt, meta={"split": ("train", "val")[number % 2]}, **changes)
+        request = {"seed": number} if number % 2 else {}
+        morning.make(f"clip.{number}", prompt=prompt, meta={"split": ("train", "val")[number % 2]}, request=request)
     morning.export(*formats, shard_clips=1)
     errors, warnings, rows = json.loads(python(READ, morning.folder))
     assert errors == []

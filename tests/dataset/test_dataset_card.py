@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
@@ -11,10 +12,10 @@ from batchveo.dataset import Format
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
 
-def front_matter(text: str) -> dict[str, object]:
+def front_matter(text: str) -> dict[str, Any]:
     found = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
     assert found is not None
-    content: dict[str, object] = yaml.safe_load(found[1])
+    content: dict[str, Any] = yaml.safe_load(found[1])
     return content
 
 
@@ -67,7 +68,7 @@ def test_shards_alone_have_their_own_data_files(morning: Morning) -> None:
     """The card leads the loader to them."""
     morning.make("a")
     morning.export(Format.WEBDATASET)
-    (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]  # type: ignore[misc]
+    (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]
     assert config["data_files"] == [{"split": "train", "path": ["train-*.tar"]}]
     assert not (morning.dataset / "train").exists()
 
@@ -77,7 +78,7 @@ def test_two_splits_of_one_usual_name_keep_theirs(morning: Morning) -> None:
     for split in ("val", "validation", "eval"):
         morning.make(split, meta={"split": split})
     morning.export()
-    (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]  # type: ignore[misc, attr-defined]
+    (config,) = front_matter((morning.dataset / "README.md").read_text())["configs"]
     assert sorted(part["split"] for part in config["data_files"]) == ["test", "val", "validation"]
 
 
@@ -87,7 +88,7 @@ def test_columns_have_types_in_it(morning: Morning) -> None:
     morning.make("b", meta={"split": "val"})
     morning.export(Format.CSV)
     info = front_matter((morning.dataset / "README.md").read_text())["dataset_info"]
-    types = {feature["name"]: feature["dtype"] for feature in info["features"]}  # type: ignore[index]
+    types = {feature["name"]: feature["dtype"] for feature in info["features"]}
     assert types["video"] == "video"
     assert (types["text"], types["seed"], types["cost_usd"], types["has_sound"]) == (
         "string",

@@ -132,8 +132,9 @@ def test_another_cause_is_said_and_ends_the_first() -> None:
 
 def test_a_lower_limit_is_news() -> None:
     """The words are the same, the limit is not."""
-    fields = {"reason": "HTTP 429", "unreachable": False}
-    said = lines(slowed(at=0.0, limit=9, **fields), slowed(at=1.0, limit=6, **fields))
+    said = lines(
+        *(slowed(at=at, limit=limit, reason="HTTP 429", unreachable=False) for at, limit in [(0.0, 9), (1.0, 6)])
+    )
     assert [line.rpartition("limit ")[2] for line in said] == ["9", "6"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic time that the views live by."""
     now = [0.0]
-    monkeypatch.setattr(line_views.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -53,7 +54,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def view_on(pipe: Pipe, *, verbosity: int = 0, **environ: str) -> LiveView:
+def view_on(pipe: Pipe, *, verbosity: int = 0, environ: Mapping[str, str] = MappingProxyType({})) -> LiveView:
     terminal = Terminal(pipe, {"TERM": "xterm-256color", **environ})  # type: ignore[arg-type]
     return LiveView(terminal, verbosity=verbosity, clock=lambda: 1100.0)
 
@@ -106,7 +107,7 @@ def test_verbose_writes_every_move_above(pipe: Pipe, store: Store) -> None:
 @pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
 def test_no_color(pipe: Pipe, store: Store, environ: dict[str, str], colours: bool) -> None:
     """Respected where it is not empty."""
-    view = view_on(pipe, **environ)
+    view = view_on(pipe, environ=environ)
     view.show(going(store, now=1000.0))
     view.tick()
     drawn = pipe.taken()

@@ -34,7 +34,7 @@ def test_events_are_logged_to_the_file_only(tmp_path: Path) -> None:
     """If they have a text; the reporter gets all of them."""
     out, file = io.StringIO(), tmp_path / "run.log"
     taken: list[Event] = []
-    events = [Message(text="40 jobs named"), RunFinished(run=1, exit_status=0, seconds=1.0)]
+    events: list[Event] = [Message(text="40 jobs named"), RunFinished(run=1, exit_status=0, seconds=1.0)]
     with open_log(out, file):
         for event in events:
             log_events(taken.append)(event)

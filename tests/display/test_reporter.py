@@ -77,6 +77,33 @@ def test_every_event_is_shown_in_order_before_the_end() -> None:
     assert not reporter.is_stuck
 
 
+def test_a_question_can_wait_for_what_was_said_before() -> None:
+    """All of it is shown then, while the view stays open."""
+    view = Keeping()
+    with BackgroundReporter(view, Keeping) as reporter:
+        for note in notes(50):
+            reporter(note)
+        reporter.wait_shown()
+        assert view.texts == [note.text for note in notes(50)]
+        assert not view.closed
+
+
+def test_a_question_waits_for_no_stuck_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is bounded, also if the queue is full."""
+    monkeypatch.setattr(reporters, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(reporters, "MOST_WAITING", 10)
+    view = Stuck()
+    with BackgroundReporter(view, Keeping) as reporter:
+        reporter(notes(1)[0])
+        reporter.wait_shown()
+        for note in notes(20):
+            reporter(note)
+        reporter.wait_shown()
+        assert view.texts == []
+    view.free.set()
+    reporter._thread.join(10.0)
+
+
 def test_a_view_that_fails_is_replaced() -> None:
     """It is closed; a plain one says why, and goes on."""
     view, plain = Failing(), Keeping()
@@ -137,7 +164,7 @@ AT_A_TERMINAL = {"TERM": "xterm-256color"}
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

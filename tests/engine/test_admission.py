@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import JobStateChanged, RunFinished, RunStarted, ThrottleChanged, ThrottleReason
 from batchveo.core.settings import RunSettings
-from batchveo.engine.admission import Admission, Closed, Decision, Wait
+from batchveo.engine.admission import Admission, Claimed, Closed, Wait
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
 from batchveo.engine.in_flight import InFlightTable
@@ -28,7 +28,7 @@ def paces(night: Night) -> list[ThrottleChanged]:
 
 
 async def test_a_run_is_framed_by_its_beginning_and_its_end(tmp_path: Path) -> None:
-    """With what it was told, and how it ended."""
+    """The first event has the settings, the last one how it ended."""
     night = Night(tmp_path)
     await night.run(specs(2), concurrency=3, budget=50.0)
     began, ended = night.events[0], night.events[-1]
@@ -38,8 +38,8 @@ async def test_a_run_is_framed_by_its_beginning_and_its_end(tmp_path: Path) -> N
     assert (ended.run, ended.exit_status, ended.stopped) == (began.run, 0, None)
 
 
-async def test_places_and_then_nothing_left(tmp_path: Path) -> None:
-    """Said when it changes, not at every turn."""
+async def test_slots_are_full_and_then_nothing_is_left(tmp_path: Path) -> None:
+    """Reported when the reason changes, not at every decision."""
     night = Night(tmp_path)
     await night.run(specs(5), concurrency=2)
     assert [pace.brake for pace in paces(night)] == [ThrottleReason.PLACES, ThrottleReason.NOTHING]
@@ -47,7 +47,7 @@ async def test_places_and_then_nothing_left(tmp_path: Path) -> None:
 
 
 async def test_a_429_lowers_the_limit_and_it_climbs_again(tmp_path: Path) -> None:
-    """When it was lowered is told until it is back at the user's own."""
+    """Events say when it was lowered, until it is back at the user's own limit."""
     night = Night(tmp_path, Settings(concurrency=4))
     await night.run(specs(40), concurrency=8)
     told = paces(night)
@@ -57,8 +57,8 @@ async def test_a_429_lowers_the_limit_and_it_climbs_again(tmp_path: Path) -> Non
     assert all((pace.lowered_at is None) == (pace.limit == 8) for pace in told)
 
 
-async def test_a_pause_is_told_with_its_end(tmp_path: Path) -> None:
-    """The service asks for so long a wait that places are free by then."""
+async def test_a_pause_is_reported_with_its_end(tmp_path: Path) -> None:
+    """The service asks for so long a wait that slots are free by then."""
     night = Night(tmp_path, Settings(rate_per_minute=3))
     await night.run(specs(6), concurrency=8)
     until = [pace.until for pace in paces(night) if pace.brake is ThrottleReason.PAUSE]
@@ -66,8 +66,8 @@ async def test_a_pause_is_told_with_its_end(tmp_path: Path) -> None:
     assert all(end is not None and end > 1_800_000_000.0 for end in until)
 
 
-async def test_a_rate_of_its_own_and_a_budget_are_said(tmp_path: Path) -> None:
-    """Each is a brake."""
+async def test_a_rate_and_a_budget_are_reported(tmp_path: Path) -> None:
+    """Each is a reason why the next job is not submitted."""
     night = Night(tmp_path)
     await night.run(specs(4), concurrency=9, rate=60)
     assert ThrottleReason.RATE in {pace.brake for pace in paces(night)}
@@ -77,7 +77,7 @@ async def test_a_rate_of_its_own_and_a_budget_are_said(tmp_path: Path) -> None:
 
 
 async def test_every_event_of_a_run_comes_between_both_ends(tmp_path: Path) -> None:
-    """Also of one that stops early."""
+    """Also of a run that stops early."""
     night = Night(tmp_path)
     await night.run(specs(4), budget=3.0)
     assert isinstance(night.events[0], RunStarted)
@@ -104,7 +104,7 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)
         store.imports.add_jobs(specs(2), run=context.run, now=now)
         decision = admission.decide(now)
-        assert isinstance(decision, Decision)
+        assert isinstance(decision, Claimed)
         in_flight.place_job(decision.job, now=now)
         assert admission.decide(now) == Wait(reason=ThrottleReason.PLACES, until=None)
         why = StoppedEarly("enough")

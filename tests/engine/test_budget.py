@@ -40,7 +40,7 @@ async def test_an_exact_budget_buys_exactly(tmp_path: Path) -> None:
 
 
 async def test_the_same_command_again_spends_nothing_more(tmp_path: Path) -> None:
-    """The budget is the state's, not the run's."""
+    """The budget is for all runs with a database, not for each."""
     n = night(tmp_path)
     for _ in range(3):
         await n.run(specs(10), budget=3 * PRICE)
@@ -87,7 +87,7 @@ async def test_an_unpriced_model_needs_an_assumption(tmp_path: Path) -> None:
 
 
 async def test_an_empty_account_can_be_waited_for(tmp_path: Path) -> None:
-    """With --wait-for-credits the night goes on after a top-up."""
+    """With --wait-for-credits the run continues after a top-up."""
     n = night(tmp_path, balance=2 * PRICE)
 
     async def top_up() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from batchveo.core.errors import ServiceMisplaced
 from batchveo.core.models import JobState
-from batchveo.sandbox import Settings
+from batchveo.sandbox import Settings, transport
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs
 
@@ -50,7 +50,6 @@ def distrusting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Meets], None]:
     def begin(meets: Meets) -> None:
         monkeypatch.setattr(virtual_run, "transport", lambda service: Distrusting(transport(service), meets))
 
-    transport = virtual_run.transport
     return begin
 
 

@@ -1,4 +1,4 @@
-"""Who holds a place in flight, and what is waited for."""
+"""Which jobs hold a slot, and which the run waits for."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def board() -> InFlightTable:
     return InFlightTable(begun=100.0, patience=60.0)
 
 
-def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:
-    """Downloads hold none."""
+def test_a_job_holds_a_slot_from_its_claim_to_its_video() -> None:
+    """Downloads hold no slot."""
     b = board()
     b.place_job(make_job(S.SUBMITTING), now=100.0)
     assert b.count_slots("", 100.0) == 1
@@ -31,8 +31,8 @@ def test_a_job_holds_a_place_from_its_claim_to_its_video() -> None:
     assert b.count_awaited() == 0
 
 
-def test_each_key_has_places_of_its_own() -> None:
-    """Doubts too hold those of the key that they were submitted with."""
+def test_each_key_has_slots_of_its_own() -> None:
+    """Doubts hold slots of the key that they were submitted with."""
     b = board()
     b.place_job(make_job(S.GENERATING, seq=1, api_key_label="a"), now=100.0)
     b.place_job(make_job(S.SUBMITTING, seq=2, api_key_label="b"), now=100.0)
@@ -51,8 +51,8 @@ def test_a_key_that_is_refused_is_waited_for_no_longer() -> None:
     assert (b.count_awaited(), b.count_late()) == (2, 1)
 
 
-def test_a_doubt_holds_its_place_for_a_while() -> None:
-    """It may be generating; but the log's silence must not block the night."""
+def test_a_doubt_holds_its_slot_for_a_while() -> None:
+    """It may be generating; but the silence of the log must not block the run."""
     b = board()
     b.place_job(make_job(S.IN_DOUBT, doubted_at=100.0), now=100.0)
     assert b.count_slots("", 100.0 + DOUBT_SLOT_SECONDS - 1) == 1
@@ -69,7 +69,7 @@ def test_a_held_doubt_holds_nothing_and_is_not_open() -> None:
 
 
 def test_a_generation_beyond_the_runs_patience_is_left_to_the_next_run() -> None:
-    """It frees its place and does not keep the run alive, as soon as its time is over."""
+    """As soon as its time is over, it frees its slot and no longer keeps the run alive."""
     b = board()
     b.place_job(make_job(S.GENERATING, submitted_at=0.0), now=160.0)
     assert (b.count_slots("", 160.0), b.count_late()) == (1, 0)
@@ -79,8 +79,8 @@ def test_a_generation_beyond_the_runs_patience_is_left_to_the_next_run() -> None
     assert b.count_late() == 0
 
 
-def test_patience_with_a_job_that_has_moved_on_is_another() -> None:
-    """The end of its first stage's time is nobody's."""
+def test_each_stage_of_a_job_has_a_deadline_of_its_own() -> None:
+    """The deadline of a stage means nothing once the job has moved on."""
     b = board()
     b.place_job(make_job(S.GENERATING, submitted_at=100.0), now=100.0)
     b.place_job(make_job(S.DOWNLOADING, completed_at=150.0), now=150.0)
@@ -98,7 +98,7 @@ def test_a_run_gives_every_job_its_own_patience() -> None:
 
 
 def test_what_is_set_aside_is_not_waited_for() -> None:
-    """This run has tried enough."""
+    """This run is done with it."""
     b = board()
     b.mark_put_aside(make_job())
     b.place_job(make_job(S.DOWNLOADING, completed_at=100.0), now=100.0)

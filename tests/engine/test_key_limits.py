@@ -1,4 +1,4 @@
-"""Claims over a wire that bring several jobs at once: what may leave in one moment, and nothing else."""
+"""Claims of remote workers that bring several jobs at once: what may be submitted in that moment, and no more."""
 
 from __future__ import annotations
 
@@ -17,15 +17,24 @@ from batchveo.core.outcomes import Completed, Refused, Throttled
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.protocol import Method
 from batchveo.store.transitions import Transitions
-from tests.engine.cluster.test_remote_broker import generation, joined, sent
-from tests.helpers.coordinator_at_work import FAULTY, REMOTE, BrokerKind, CoordinatorAtWork, finished, key
+from tests.helpers.coordinator_at_work import (
+    FAULTY,
+    REMOTE,
+    BrokerKind,
+    CoordinatorAtWork,
+    finished,
+    generation,
+    joined,
+    key,
+    sent,
+)
 from tests.helpers.faulty_wire import WireFaults
 
 pytestmark = pytest.mark.anyio
 S = JobState
 
 
-def office_of(folder: Path, jobs: int, kind: BrokerKind = REMOTE, **options: Any) -> CoordinatorAtWork:
+def open_coordinator(folder: Path, jobs: int, kind: BrokerKind = REMOTE, **options: Any) -> CoordinatorAtWork:
     return CoordinatorAtWork(folder, kind, jobs, most=16, **options)
 
 
@@ -34,9 +43,9 @@ def claims(at_work: CoordinatorAtWork) -> int:
     return sum(call.method is Method.CLAIM for call in at_work.wire.calls)
 
 
-async def test_what_may_leave_comes_in_one_answer(tmp_path: Path) -> None:
-    """As many as there are places; the next call waits for one that is free."""
-    async with office_of(tmp_path, 5, concurrency=3) as at_work:
+async def test_what_may_be_submitted_comes_in_one_answer(tmp_path: Path) -> None:
+    """As many jobs as there are slots; the next call waits for a free slot."""
+    async with open_coordinator(tmp_path, 5, concurrency=3) as at_work:
         broker = await joined(at_work)
         jobs = [await broker.claim() for _ in range(3)]
         assert ([job.seq for job in jobs], claims(at_work)) == ([1, 2, 3], 1)
@@ -50,8 +59,8 @@ async def test_what_may_leave_comes_in_one_answer(tmp_path: Path) -> None:
 
 
 async def test_no_worker_gets_more_than_its_share_at_once(tmp_path: Path) -> None:
-    """Of the places of all."""
-    async with office_of(tmp_path, 9, concurrency=5, workers=2) as at_work:
+    """Its share of all slots."""
+    async with open_coordinator(tmp_path, 9, concurrency=5, workers=2) as at_work:
         one, two = await joined(at_work, "one"), await joined(at_work, "two")
         await one.claim()
         assert len(at_work.jobs(S.SUBMITTING)) == 3
@@ -60,8 +69,8 @@ async def test_no_worker_gets_more_than_its_share_at_once(tmp_path: Path) -> Non
 
 
 async def test_a_rate_saves_nothing_up(tmp_path: Path) -> None:
-    """What may leave a minute later is claimed a minute later."""
-    async with office_of(tmp_path, 3, rate=1.0) as at_work:
+    """What may be submitted a minute later is claimed a minute later."""
+    async with open_coordinator(tmp_path, 3, rate=1.0) as at_work:
         broker = await joined(at_work)
         begun = at_work.clock.now()
         times = [float((await broker.claim()).submitted_at or 0) - begun for _ in range(3)]
@@ -69,9 +78,9 @@ async def test_a_rate_saves_nothing_up(tmp_path: Path) -> None:
         assert ThrottleReason.RATE in [event.brake for event in at_work.events if isinstance(event, ThrottleChanged)]
 
 
-async def test_each_key_keeps_to_its_places(tmp_path: Path) -> None:
-    """Though one answer brings jobs for both."""
-    async with office_of(tmp_path, 9, keys=[key("a", concurrency=1), key("b", concurrency=3)]) as at_work:
+async def test_each_key_keeps_to_its_slots(tmp_path: Path) -> None:
+    """Although one answer brings jobs for both keys."""
+    async with open_coordinator(tmp_path, 9, keys=[key("a", concurrency=1), key("b", concurrency=3)]) as at_work:
         broker = await joined(at_work)
         assert sorted([str((await broker.claim()).key) for _ in range(4)]) == ["a", "b", "b", "b"]
         assert claims(at_work) == 1
@@ -80,7 +89,7 @@ async def test_each_key_keeps_to_its_places(tmp_path: Path) -> None:
 
 async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None:
     """Each job reserves its own price; the run stops when nothing can turn out cheaper any more."""
-    async with office_of(tmp_path, 4, budget=5.0, assume_price=2.0) as at_work:
+    async with open_coordinator(tmp_path, 4, budget=5.0, assume_price=2.0) as at_work:
         broker = await joined(at_work)
         jobs = [await sent(broker), await sent(broker)]
         assert (claims(at_work), at_work.process.store.queries.read_committed()) == (1, 4.0)
@@ -96,7 +105,7 @@ async def test_the_budget_ends_an_answer_and_not_the_run(tmp_path: Path) -> None
 
 async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> None:
     """And the limit that a 429 lowers holds for the next answer."""
-    async with office_of(tmp_path, 9, concurrency=4) as at_work:
+    async with open_coordinator(tmp_path, 9, concurrency=4) as at_work:
         broker = await joined(at_work)
         jobs = [await sent(broker) for _ in range(4)]
         begun = at_work.clock.now()
@@ -106,9 +115,9 @@ async def test_a_pause_keeps_back_what_is_not_claimed_yet(tmp_path: Path) -> Non
         assert len(at_work.jobs(S.SUBMITTING)) == 1
 
 
-async def test_a_worker_that_dies_over_them(tmp_path: Path) -> None:
-    """What was about to leave is in doubt, the rest is pending again, and goes out under new ids."""
-    async with office_of(tmp_path, 3, settle=600.0) as at_work:
+async def test_a_worker_that_dies_with_claimed_jobs(tmp_path: Path) -> None:
+    """The one that was marked as sent is in doubt, the others are pending again and get new client request ids."""
+    async with open_coordinator(tmp_path, 3, settle=600.0) as at_work:
         broker, other = await joined(at_work, "one"), await joined(at_work, "two")
         first = await sent(broker)
         at_work.lives["one"].end()
@@ -120,8 +129,8 @@ async def test_a_worker_that_dies_over_them(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_was_given_up_is_given_nothing_of_what_it_has(tmp_path: Path) -> None:
-    """Neither what lies at its broker, nor leave for what it took from there."""
-    async with office_of(tmp_path, 3) as at_work:
+    """Neither the claimed jobs that its broker still has, nor permission to send the one that it took."""
+    async with open_coordinator(tmp_path, 3) as at_work:
         broker = await joined(at_work)
         job = await broker.claim()
         at_work.give_up("a")
@@ -133,7 +142,7 @@ async def test_a_worker_that_was_given_up_is_given_nothing_of_what_it_has(tmp_pa
 
 async def test_an_answer_that_was_lost_is_given_again(tmp_path: Path) -> None:
     """The same jobs, claimed once."""
-    async with office_of(tmp_path, 3) as at_work:
+    async with open_coordinator(tmp_path, 3) as at_work:
         broker = await joined(at_work)
         at_work.wire.wire_faults = WireFaults(lose_answer=1.0)
         claiming = at_work.begin(broker.claim)
@@ -147,8 +156,8 @@ async def test_an_answer_that_was_lost_is_given_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", FAULTY, ids=lambda kind: kind.name)
 async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, kind: BrokerKind) -> None:
-    """Whatever the wire does to the answers."""
-    async with office_of(tmp_path, 12, kind, concurrency=5) as at_work:
+    """Whatever the connection does to the answers."""
+    async with open_coordinator(tmp_path, 12, kind, concurrency=5) as at_work:
         broker = await joined(at_work)
         for _ in range(12):
             job = await sent(broker)
@@ -158,8 +167,8 @@ async def test_each_is_bought_once_in_foul_weather(tmp_path: Path, kind: BrokerK
 
 
 async def test_nothing_is_claimed_once_the_run_is_over(tmp_path: Path) -> None:
-    """A worker that has not heard of it asks in vain, though there are places."""
-    async with office_of(tmp_path, 20, concurrency=20, workers=4) as at_work:
+    """A worker that has not heard of it gets no job, although slots are free."""
+    async with open_coordinator(tmp_path, 20, concurrency=20, workers=4) as at_work:
         broker = await joined(at_work)
         jobs = [await broker.claim() for _ in range(5)]
         at_work.process.coordinator.interrupt(SIGINT)
@@ -171,7 +180,7 @@ async def test_nothing_is_claimed_once_the_run_is_over(tmp_path: Path) -> None:
 async def test_a_state_that_fails_between_two_claims_ends_the_run(tmp_path: Path) -> None:
     """What was claimed before is given to nobody, and pending for the next coordinator."""
     full = sqlite3.OperationalError("database or disk is full")
-    async with office_of(tmp_path, 5, concurrency=5) as at_work:
+    async with open_coordinator(tmp_path, 5, concurrency=5) as at_work:
         broker = await joined(at_work)
         taken = [at_work.process.store.transitions.claim_job, at_work.process.store.transitions.claim_job]
 

@@ -8,9 +8,9 @@ import anyio
 import httpx
 import pytest
 
-from batchveo.core.events import Message, SubmitsPaused, WaitingForLog
-from batchveo.display.event_text import format_event
-from batchveo.sandbox import Settings
+from batchveo.core.events import Message, SubmitsPaused
+from batchveo.provider.price_list import PriceList
+from batchveo.sandbox import Service, Settings, transport
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs
 
@@ -33,8 +33,7 @@ class Cut(httpx.AsyncBaseTransport):
 
 async def test_submits_say_why_and_for_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same words each time, which makes them countable; nothing is in doubt by it."""
-    transport = virtual_run.transport
-    night = Night(tmp_path, Settings(generation_median=5.0), prices=virtual_run.PriceList({}))
+    night = Night(tmp_path, Settings(generation_median=5.0), prices=PriceList({}))
     monkeypatch.setattr(
         virtual_run, "transport", lambda service: Cut(transport(service), 0.0, anyio.current_time() + 60.0)
     )
@@ -49,32 +48,17 @@ async def test_submits_say_why_and_for_how_long(tmp_path: Path, monkeypatch: pyt
 
 async def test_polls_say_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for each of twenty generations."""
-    transport = virtual_run.transport
     night = Night(tmp_path, Settings(generation_median=60.0))
 
-    def cut(service: object) -> Cut:
+    def cut(service: Service) -> Cut:
         now = anyio.current_time()
-        return Cut(transport(service), now + 20.0, now + 400.0)  # type: ignore[arg-type]
+        return Cut(transport(service), now + 20.0, now + 400.0)
 
     monkeypatch.setattr(virtual_run, "transport", cut)
     assert (await night.run(specs(20), concurrency=20)).exit_status == 0
     notes = [event.text for event in night.events if isinstance(event, Message)]
     assert [note for note in notes if "cannot reach" in note] == [
-        f"cannot reach {virtual_run.BASE_URL} (Connection refused): polls go on trying"
+        f"cannot reach {virtual_run.BASE_URL} (Connection refused): polling again"
     ]
     assert sum("polls reach the service again" in note for note in notes) == 1
     assert not any("polls keep failing" in note for note in notes)
-
-
-async def test_the_wait_for_the_usage_log_is_said_once(tmp_path: Path) -> None:
-    """How long at most, and how to go on; with -q too."""
-    night = Night(tmp_path, Settings(faults={"drop-before": 1.0}))
-    assert (await night.run(specs(1), settle=600.0)).exit_status == 1
-    (waiting,) = [event for event in night.events if isinstance(event, WaitingForLog)]
-    assert waiting.since is not None
-    assert waiting.until - waiting.since == pytest.approx(600.0)
-    said = format_event(waiting, verbosity=-1)
-    assert said is not None
-    assert "waiting for 1 submit to appear in the usage log (10 min at most, until " in said
-    resume = f"batchveo resume --base-url {virtual_run.BASE_URL} --state {night.state}"
-    assert f"Ctrl-C is safe, `{resume}` continues" in said

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchveo.core.errors import NoVideos, OutOfCredits
+from batchveo.core.errors import OutOfCredits
 from batchveo.core.events import Message
 from batchveo.core.models import JobSpec, JobState
 from batchveo.sandbox import Settings
@@ -132,15 +132,6 @@ async def test_a_video_that_comes_while_the_run_goes_on_is_fetched_in_it(tmp_pat
     result = await n.run(slow, concurrency=1)
     assert result.exit_status == 0
     assert len(n.jobs(S.SUCCEEDED)) == 60
-
-
-async def test_generation_after_generation_without_a_video_stops_the_run(tmp_path: Path) -> None:
-    """Slots that come free must not buy the whole list for nothing."""
-    n = night(tmp_path, faults={"no-url": 1.0})
-    result = await n.run(specs(60), concurrency=5)
-    assert isinstance(result.stopped, NoVideos)
-    assert result.exit_status == 3
-    assert len(n.service.generations) <= 25 + 2 * 5
 
 
 async def test_a_word_that_nobody_knows_is_no_reason_to_wait_for_ever(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from batchveo.core import state_machine
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event, JobStateChanged, Reporter, RunInterrupted, ignore_event
 from batchveo.core.models import JobState
+from batchveo.core.rate_limit import compute_backoff
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine import key_limits
@@ -49,10 +50,9 @@ class Signalling(Service):
 @pytest.fixture
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run would wait for seconds for, since a service that stumbles wants time, it waits a twentieth."""
-    pause = state_machine.compute_backoff
 
     def shorter(*args: Any, **settings: Any) -> float:
-        return pause(*args, **settings) / 20
+        return compute_backoff(*args, **settings) / 20
 
     for module in (state_machine, key_limits, failures):
         monkeypatch.setattr(module, "compute_backoff", shorter)

@@ -1,21 +1,22 @@
-"""A coordinator with brokers of one kind: in its own process, or over a wire, with faults or without."""
+"""A coordinator with brokers of one kind: in its own process, or over a connection, with faults or without."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
+import pytest
 from anyio.abc import TaskGroup
 
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event, Message
 from batchveo.core.models import Job, JobSpec, JobState
-from batchveo.core.outcomes import Accepted
+from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
 from batchveo.engine.cluster.remote_broker import RemoteBroker
@@ -34,11 +35,13 @@ from tests.helpers.virtual_run import BASE_URL, specs
 T = TypeVar("T")
 
 KEY = NamedKey(name="", key=ApiKey("key"))
+FETCHED = Downloaded(folder="/videos", file="v.mp4", bytes=3, sha256="00")
+URL = Completed(url="https://cdn.example/v.mp4", cost_usd=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerKind:
-    """Which brokers there are; without wire_faults, local ones."""
+    """Which brokers there are; without ``wire_faults``, local ones."""
 
     name: str
     wire_faults: WireFaults | None = None
@@ -60,7 +63,7 @@ def key(name: str, **limits: Any) -> NamedKey:
 
 
 class Begun(Generic[T]):
-    """A call that was begun; ``value`` is ``None`` while it waits, and where its worker was given up."""
+    """A call that was begun; ``value`` is ``None`` while it waits, and if its worker was given up."""
 
     def __init__(self) -> None:
         self.value: T | None = None
@@ -78,15 +81,15 @@ class Begun(Generic[T]):
         return self.value
 
     async def waits(self, seconds: float = 60.0) -> bool:
-        """Whether it still waits after so long."""
+        """Whether it still waits after ``seconds``."""
         await anyio.sleep(seconds)
         return not self._ended.is_set()
 
 
 class CoordinatorAtWork:
-    """A run over ``jobs`` with nobody but the brokers that a test asks for. Use as an async context manager.
+    """A run over ``jobs`` whose only workers are the brokers that a test asks for. Use as an async context manager.
 
-    ``most``: jobs that one claim over a wire brings; one, so that a test has every step in its hands.
+    ``most``: how many jobs a remote claim brings; 1, so that a test decides every step.
     """
 
     def __init__(
@@ -222,13 +225,30 @@ class CoordinatorAtWork:
         return self.setup.events
 
 
+CoordinatorOpener = Callable[..., AbstractAsyncContextManager[CoordinatorAtWork]]
+
+
 def generation(job: Job) -> Accepted:
     """The answer to the submit of ``job``."""
     return Accepted(generation_id=f"g-{job.seq}-{job.attempts}")
 
 
+async def bought(broker: Broker) -> Job:
+    """The next job, claimed, sent, accepted."""
+    job = await broker.claim()
+    await broker.mark_sent(job)
+    return await broker.record_outcome(job, generation(job))
+
+
+async def is_fenced(broker: Broker, at_work: CoordinatorAtWork) -> bool:
+    """Whether nothing is given to it any more."""
+    with pytest.raises(Fenced):
+        await broker.read_input_file("none")
+    return not isinstance(broker, RemoteBroker) or broker.is_fenced
+
+
 async def sent(broker: RemoteBroker) -> Job:
-    """The next job, its request about to leave."""
+    """Claim the next job and mark it as sent."""
     job = await broker.claim()
     await broker.mark_sent(job)
     return job
@@ -241,7 +261,7 @@ async def joined(at_work: CoordinatorAtWork, worker: str = "a") -> RemoteBroker:
 
 
 async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
-    """What they return, all begun at once."""
+    """Begin all ``works`` at once; returns what they return."""
     results: dict[int, T] = {}
 
     async def one(number: int, work: Callable[[], Awaitable[T]]) -> None:
@@ -254,7 +274,7 @@ async def all_of(*works: Callable[[], Awaitable[T]]) -> list[T]:
 
 
 async def finished(broker: Broker) -> float:
-    """As a worker waits for it: with a call under way, whose answer tells of it."""
+    """Wait for the end of the run as a worker does: a claim in progress whose answer says so."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_ask_on, broker)
         grace = await broker.wait_finished()

@@ -58,6 +58,7 @@ class FakeActor:
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
+                reply: tuple[object, Exception | None]
                 try:
                     reply = (await getattr(self.object, method)(*pickle.loads(call)), None)
                 except Exception as error:  # noqa: BLE001 - told to whoever asked

@@ -16,11 +16,11 @@ from batchveo.engine.cluster.protocol import Answer, Call, Transport, Unreachabl
 
 @dataclass(frozen=True, kw_only=True)
 class WireFaults:
-    """What befalls a call: chances, and seconds at most.
+    """What happens to a call: chances, and seconds at most.
 
-    ``lose_call``: it never arrives. ``lose_answer``: it was carried out, and nobody hears of it. ``silence``: how
-    often what is lost is not told either, so that only a time-out ends the wait. ``repeat``: it arrives a second
-    time, up to ``straggle`` later. ``delay``: on the way, both ways.
+    ``lose_call``: it never arrives. ``lose_answer``: it was carried out, but its answer is lost. ``silence``: how
+    often a loss raises no error, so that only a time-out ends the wait. ``repeat``: it arrives a second
+    time, up to ``straggle`` later. ``delay``: of a call, and of its answer.
     """
 
     lose_call: float = 0.0
@@ -36,7 +36,7 @@ MANY_FAULTS = WireFaults(lose_call=0.15, lose_answer=0.15, repeat=0.3, straggle=
 
 
 class Died(BaseException):
-    """The worker's process is no more: whatever it waits for, it does not hear of it."""
+    """The worker's process is dead: whatever it waits for ends with this."""
 
 
 class Life:
@@ -50,7 +50,7 @@ class Life:
         self._thawed.set()
 
     def end(self) -> None:
-        """It dies here: nothing that it does after this leaves it."""
+        """Die: nothing that the worker does after this has an effect."""
         self.dead = True
         self._thawed.set()
         for reply in self.awaiting:
@@ -64,7 +64,7 @@ class Life:
         self._thawed.set()
 
     async def awake(self) -> None:
-        """Go on only while it is alive and not frozen."""
+        """Wait while it is frozen; raises ``Died`` if it is dead."""
         await self._thawed.wait()
         if self.dead:
             raise Died
@@ -77,10 +77,10 @@ class _Reply:
 
 
 class Wire:
-    """The way to whatever ``server`` stands at the other end when a call arrives; ``None``: nobody listens.
+    """The connection to the ``server`` that is there when a call arrives; ``None``: nobody listens.
 
-    ``tasks`` are the other end's: what has left a worker arrives without it. Values are pickled both ways, so
-    that nothing is shared by accident.
+    ``tasks`` are the other end's: a call that was sent arrives even if its worker dies. Values are pickled both ways,
+    so that nothing is shared by accident.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Wire:
         self.calls: list[Call] = []
         """All that arrived, in that order, repeated ones too."""
         self.watch: Callable[[Call], None] = lambda call: None
-        """Sees each call that was carried out, before its answer goes on its way."""
+        """Gets each call that was carried out, before its answer is sent."""
 
     def end(self, life: Life) -> Transport:
-        """The end of the wire that the worker of ``life`` holds."""
+        """The end of the connection for the worker of ``life``."""
 
         async def carry(call: Call) -> Answer:
             await life.awake()

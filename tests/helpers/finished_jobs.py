@@ -71,8 +71,8 @@ class Morning:
             job = _move(store, job, Accepted(generation_id=f"g-{name}"))
             job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
             digest = hashlib.sha256(content).hexdigest()
-            where = {"folder": str(self.videos), "file": f"{name}.mp4"}
-            return _move(store, job, Downloaded(**where, bytes=len(content), sha256=digest))
+            stored = Downloaded(folder=str(self.videos), file=f"{name}.mp4", bytes=len(content), sha256=digest)
+            return _move(store, job, stored)
 
     def export(self, *formats: Format, split: str = "auto", by: str = "prompt", **changes: Any) -> Exported:
         """Export into the dataset's folder."""

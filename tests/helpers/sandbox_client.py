@@ -20,6 +20,11 @@ def make_body(**changes: object) -> dict[str, object]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def read_json(answer: Response) -> dict[str, Any]:
+    """The JSON object of an answer, for tests that look deep into it."""
+    return answer.json()
+
+
 class SandboxClient:
     """A client without HTTP."""
 
@@ -48,14 +53,14 @@ class SandboxClient:
 
     def submit(self, **changes: object) -> str:
         """Submit a valid request; returns the generation's id."""
-        answer = self.post(**changes)
+        answer = self.post(make_body(**changes))
         assert answer.status == 201, answer
         return str(answer.json()["id"])
 
     def poll(self, generation_id: str) -> dict[str, Any]:
         answer = self.get(PATH, ("generation_id", generation_id))
         assert answer.status == 200, answer
-        return answer.json()
+        return read_json(answer)
 
     def finished(self, **changes: object) -> str:
         """Submit and let it complete; returns the path of its video."""
@@ -71,13 +76,13 @@ class SandboxClient:
     def logs(self, *query: tuple[str, object]) -> dict[str, Any]:
         answer = self.get("/v2/logs", *(query or (("period", "24h"),)))
         assert answer.status == 200, answer
-        return answer.json()
+        return read_json(answer)
 
     def transactions(self, *query: tuple[str, object]) -> dict[str, Any]:
         answer = self.get("/v2/billing/transactions", *query)
         assert answer.status == 200, answer
-        return answer.json()
+        return read_json(answer)
 
     def list_models(self, *query: tuple[str, object]) -> list[dict[str, Any]]:
-        models: list[dict[str, Any]] = self.get("/v1/models", *query, headers={}).json()["data"]  # type: ignore[assignment]
+        models: list[dict[str, Any]] = read_json(self.get("/v1/models", *query, headers={}))["data"]
         return models

@@ -1,4 +1,4 @@
-"""Several keys, each an account of its own, at a sandbox in this process whose time is moved by hand."""
+"""Several keys, each an account of its own, at a sandbox in this process whose clock is set by hand."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from batchveo.store import Store
 from tests.helpers.virtual_run import BASE_URL, specs
 
 
-class Office:
-    """A service, and the state of those who buy there; the key of a label is ``sk-`` and the label."""
+class AccountsByKey:
+    """A service with an account for each key, and one database; the key of a label is ``sk-`` and the label."""
 
     def __init__(self, folder: Path, *, jobs: int = 3, per_key: bool = True) -> None:
         self.now = 1_800_000_000.0
@@ -39,7 +39,7 @@ class Office:
             }
 
     async def buy(self, apis: Mapping[str, ApiClient], label: str, *, lost: bool = False) -> tuple[Job, str]:
-        """The next job, bought with the key of that label, and its generation; the answer may be lost after it."""
+        """Buy the next job with the key of ``label``; returns it with its generation id. ``lost``: as if unanswered."""
         job = self.store.transitions.claim_job(run=1, now=self.now, key=label)
         assert job is not None
         assert job.client_request_id is not None

@@ -56,7 +56,7 @@ class Night:
         self.service = Service(self.settings, clock=self.clock.now)
 
     def heal(self) -> None:
-        """From now on no fault strikes."""
+        """End all faults."""
         self.service._state.faults._chances.clear()
 
     @property
@@ -125,3 +125,13 @@ class Night:
             tasks.start_soon(kill)
             await self.run(jobs, **settings)
             tasks.cancel_scope.cancel()
+
+
+def assert_whole(night: Night, count: int) -> None:
+    """Every job is a video on disk, and as many generations were bought as there are jobs."""
+    jobs = night.jobs()
+    assert [job.state for job in jobs] == [JobState.SUCCEEDED] * count
+    assert len(night.service.generations) == count
+    for job in jobs:
+        assert (night.folder / "videos" / str(job.file)).stat().st_size == job.bytes
+    assert not list((night.folder / "videos").glob("*.part"))

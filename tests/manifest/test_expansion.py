@@ -99,7 +99,9 @@ def test_urls_are_templates(tmp_path: Path) -> None:
 @given(matrix=MATRICES, repeat=st.integers(1, 3))
 def test_expansion(matrix: dict[str, list[object]], repeat: int) -> None:
     """As many jobs as the product says, in one order, with ids and names of their own, time and again."""
-    numbers = {**matrix, "seed": list(range(len(matrix["seed"])))} if "seed" in matrix else matrix
+    numbers: dict[str, list[object]] = (
+        {**matrix, "seed": list(range(len(matrix["seed"])))} if "seed" in matrix else matrix
+    )
     entry = {
         "model": T2V,
         "prompt": " ".join(["A", *(f"{{{name}}}" for name in numbers)]),

@@ -41,8 +41,10 @@ def test_one_request_by_two_names_is_two_jobs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [("x", "x"), (None, None)])
 def test_one_request_by_one_name_is_one_job(names: tuple[str | None, ...], tmp_path: Path) -> None:
     """And a note names both places: the meta of the second is not kept."""
-    files = [[{"meta": {"n": n}} | ({"name": name} if name else {})] for n, name in enumerate(names)]
-    summary, [job] = read(tmp_path, *files)
+    entries: list[dict[str, object]] = [
+        {"meta": {"n": n}, **({"name": name} if name else {})} for n, name in enumerate(names)
+    ]
+    summary, [job] = read(tmp_path, *([entry] for entry in entries))
     assert job.meta == {"n": 0}
     assert (summary.repeated, summary.shared) == (0, 1)
     assert summary.first_shared == f"{tmp_path / '1.jsonl'}:1 is the same as {tmp_path / '0.jsonl'}:1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -30,21 +31,19 @@ BAD_URLS = {
 }
 
 
-def test_a_local_image_is_sent_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_image_is_sent_by_its_content(tmp_path: Path) -> None:
     """The request refers to the content, so that a moved file is the same job; a file is read once."""
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "copy.png").write_bytes(PNG)
-    read = []
-    look = media._inspect_file
-    monkeypatch.setattr(media, "_inspect_file", lambda path, major: read.append(path) or look(path, major))
     url = (tmp_path / "cat.png").as_uri()
     rows = "".join(f"{OLD_I2V},A,{image}\n" for image in ["cat.png"] * 50 + ["copy.png", url])
-    found = jobs(tmp_path, f"model,prompt,image_url\n{rows}", "a.csv")
+    with mock.patch.object(media, "_inspect_file", wraps=media._inspect_file) as look:
+        found = jobs(tmp_path, f"model,prompt,image_url\n{rows}", "a.csv")
     digest = hashlib.sha256(PNG).hexdigest()
     assert found[0].request["image_url"] == f"batchveo-input:{digest}"
     assert found[0].inputs == (InputFile(sha256=digest, media_type="image/png", path=str(tmp_path / "cat.png")),)
     assert found[0].request == found[50].request == found[51].request
-    assert len(read) <= 3
+    assert 0 < look.call_count <= 3
 
 
 def test_data_uri_where_documented(tmp_path: Path) -> None:

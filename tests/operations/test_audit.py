@@ -1,4 +1,4 @@
-"""The state held against the provider's books."""
+"""Audits: the database compared with the usage log and the ledger of the provider."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchveo.provider.service_lists import read_charges
 from batchveo.sandbox import Settings, transport
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
-from tests.helpers.several_keys import Office
+from tests.helpers.several_keys import AccountsByKey
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
 S = JobState
@@ -132,15 +132,15 @@ async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
 ) -> None:
     """Of any key; nothing else is off, and yet it is not well."""
     monkeypatch.setattr(service_lists, "PAGE", 2)
-    office = Office(tmp_path)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
+    accounts = AccountsByKey(tmp_path)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
             for _ in range(3):
-                await office.buy(opened, "b")
-            office.now += 5.0  # nothing is charged yet, and the log tells of all
-            assert (await audit(store, opened, now=office.now)).ok
+                await accounts.buy(opened, "b")
+            accounts.now += 5.0  # nothing is charged yet, and the log tells of all
+            assert (await audit(store, opened, now=accounts.now)).ok
             monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
-            audited = await audit(store, opened, now=office.now)
+            audited = await audit(store, opened, now=accounts.now)
             assert (list(audited.findings), audited.whole, audited.ok) == ([], False, False)
 
 
@@ -176,42 +176,42 @@ def row(generation: str, usd: float) -> dict[str, Any]:
 @pytest.mark.anyio
 async def test_the_books_of_several_keys_are_one(tmp_path: Path) -> None:
     """Each tells of its own; a purchase that nobody here knows is named with its key."""
-    office = Office(tmp_path)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
+    accounts = AccountsByKey(tmp_path)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
             for label in opened:
-                await office.buy(opened, label)
-            office.now += 3600.0
-            findings = (await audit(store, opened, now=office.now)).findings
+                await accounts.buy(opened, label)
+            accounts.now += 3600.0
+            findings = (await audit(store, opened, now=accounts.now)).findings
             assert [(finding.kind, finding.key) for finding in findings] == [
                 (Kind.NOT_ON_DISK, "a"),
                 (Kind.NOT_ON_DISK, "b"),
             ]
             await opened["b"].submit({"model": "veo2", "prompt": "x"}, client_request_id="someone-else")
-            office.now += 3600.0
-            (*_, last) = (await audit(store, opened, now=office.now)).findings
+            accounts.now += 3600.0
+            (*_, last) = (await audit(store, opened, now=accounts.now)).findings
             assert (last.kind, last.key) == (Kind.UNKNOWN, "b")
 
 
 @pytest.mark.anyio
 async def test_keys_of_one_account_are_not_counted_twice(tmp_path: Path) -> None:
     """Both ledgers have the same rows; the label is that of the key that was sent."""
-    office = Office(tmp_path, per_key=False)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
-            await office.buy(opened, "b")
-            office.now += 3600.0
-            (finding,) = (await audit(store, opened, now=office.now)).findings
+    accounts = AccountsByKey(tmp_path, per_key=False)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
+            await accounts.buy(opened, "b")
+            accounts.now += 3600.0
+            (finding,) = (await audit(store, opened, now=accounts.now)).findings
     assert (finding.kind, finding.key) == (Kind.NOT_ON_DISK, "b")
-    assert finding.usd == pytest.approx(office.service.charges()[0].credits / 2e6)
+    assert finding.usd == pytest.approx(accounts.service.charges()[0].credits / 2e6)
 
 
 @pytest.mark.anyio
 async def test_a_key_whose_books_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Half the books are none."""
-    office = Office(tmp_path)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
+    """An audit with the records of half the keys would be wrong."""
+    accounts = AccountsByKey(tmp_path)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
             opened["b"]._headers.pop("Authorization")
             with pytest.raises(KeyRejected, match="key 'b'"):
-                await audit(store, opened, now=office.now)
+                await audit(store, opened, now=accounts.now)

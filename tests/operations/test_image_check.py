@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
@@ -117,7 +117,7 @@ async def test_only_the_beginning_is_read() -> None:
     """An endless image costs no more than a mebibyte; a large one not even that."""
     sent = 0
 
-    async def endless(first: bytes):
+    async def endless(first: bytes) -> AsyncIterator[bytes]:
         nonlocal sent
         yield first
         while True:
@@ -138,7 +138,7 @@ async def test_only_the_beginning_is_read() -> None:
 async def test_a_drip_is_given_up() -> None:
     """After twenty seconds, twice."""
 
-    async def drip():
+    async def drip() -> AsyncIterator[bytes]:
         while True:
             await anyio.sleep(1)
             yield b"\xff"

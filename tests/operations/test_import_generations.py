@@ -19,7 +19,7 @@ from batchveo.provider import ApiClient, ApiKey, service_lists
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
 from tests.helpers.factories import make_spec
-from tests.helpers.several_keys import Office
+from tests.helpers.several_keys import AccountsByKey
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -135,48 +135,48 @@ def test_one_generation_is_adopted_once(tmp_path: Path) -> None:
 
 async def test_each_keys_log_gives_back_its_own(tmp_path: Path) -> None:
     """And the job is asked for with the key that bought it from then on."""
-    office = Office(tmp_path)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
+    accounts = AccountsByKey(tmp_path)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
             for label in ("b", "a"):
-                await office.buy(opened, label, lost=True)
-            office.now += 60.0
-            adopted = await import_from_log(store, opened, hours=1, now=office.now)
+                await accounts.buy(opened, label, lost=True)
+            accounts.now += 60.0
+            adopted = await import_from_log(store, opened, hours=1, now=accounts.now)
         assert sorted(str(job.key) for job in adopted.jobs) == ["a", "b"]
         assert [job.key for job in store.jobs(S.GENERATING)] == ["b", "a"]
 
 
 async def test_of_several_logs_too_the_latest_success_is_adopted(tmp_path: Path) -> None:
     """A job bought twice, by two keys: the earlier one is told as surplus."""
-    office = Office(tmp_path, jobs=1)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
-            doubt, first = await office.buy(opened, "a", lost=True)
-            store.manual.resubmit_job(doubt, now=office.now)
-            _, second = await office.buy(opened, "b", lost=True)
-            office.now += 60.0
-            adopted = await import_from_log(store, opened, hours=1, now=office.now)
+    accounts = AccountsByKey(tmp_path, jobs=1)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
+            doubt, first = await accounts.buy(opened, "a", lost=True)
+            store.manual.resubmit_job(doubt, now=accounts.now)
+            _, second = await accounts.buy(opened, "b", lost=True)
+            accounts.now += 60.0
+            adopted = await import_from_log(store, opened, hours=1, now=accounts.now)
     assert [(job.generation_id, job.key) for job in adopted.jobs] == [(second, "b")]
     assert adopted.surplus == [first]
 
 
 async def test_keys_of_one_account_leave_the_label(tmp_path: Path) -> None:
     """Both logs tell of it; the key that was sent stays."""
-    office = Office(tmp_path, per_key=False)
-    with office.store as store:
-        async with office.apis("a", "b") as opened:
-            await office.buy(opened, "b", lost=True)
-            office.now += 60.0
-            adopted = await import_from_log(store, opened, hours=1, now=office.now)
+    accounts = AccountsByKey(tmp_path, per_key=False)
+    with accounts.store as store:
+        async with accounts.apis("a", "b") as opened:
+            await accounts.buy(opened, "b", lost=True)
+            accounts.now += 60.0
+            adopted = await import_from_log(store, opened, hours=1, now=accounts.now)
     assert [job.key for job in adopted.jobs] == ["b"]
 
 
 async def test_which_key_knows_a_generation(tmp_path: Path) -> None:
     """Each is asked; where none does, why."""
-    office = Office(tmp_path)
-    with office.store:
-        async with office.apis("a", "b") as opened:
-            _, generation = await office.buy(opened, "b")
+    accounts = AccountsByKey(tmp_path)
+    with accounts.store:
+        async with accounts.apis("a", "b") as opened:
+            _, generation = await accounts.buy(opened, "b")
             assert await find_key_label(opened, generation) == "b"
             with pytest.raises(UsageError, match=r"a: .*b: .*--key LABEL") as caught:
                 await find_key_label(opened, "f_X_unknown")

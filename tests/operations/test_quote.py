@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 
-from batchveo.operations.quote import BALANCE_SECONDS, Balance, fetch_balances
+from batchveo.operations.quote import BALANCE_SECONDS, Balance, fetch_balances, open_if_exists
 from batchveo.provider import ApiClient, ApiKey
 from tests.helpers.virtual_run import BASE_URL
 
@@ -74,3 +75,12 @@ async def test_nobody_waits_for_ever() -> None:
 async def test_without_a_key_nobody_is_asked() -> None:
     """There is no account to ask for."""
     assert await fetch_balances({}, has_key=False) == Balance(notes=["no API key, so no balance"])
+
+
+def test_an_empty_file_is_no_database(tmp_path: Path) -> None:
+    """A plan, or a question that is declined, leaves it as it is."""
+    state = tmp_path / "batchveo.db"
+    state.touch()
+    with open_if_exists(state) as store:
+        assert store is None
+    assert state.stat().st_size == 0

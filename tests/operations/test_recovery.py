@@ -18,6 +18,7 @@ from batchveo.operations.recovery import Recovered, find_recoverable, recover_vi
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.base import at_once
 from batchveo.storage.sidecar import read_sidecars
+from batchveo.storage.stored_video import find_flaw
 from batchveo.store import Store
 from tests.helpers.virtual_run import Night, specs
 
@@ -89,9 +90,9 @@ async def test_of_thousands_only_what_is_wanted_is_hashed(night: Night) -> None:
     for number in range(3000):
         (folder / f"other {number}.json").write_text(json.dumps({**says, "job_id": f"{number:020}", "index": 7}))
         (folder / f"other {number}.mp4").touch()
-    with mock.patch.object(recovery, "find_flaw", wraps=recovery.find_flaw) as find_flaw:
+    with mock.patch.object(recovery, "find_flaw", wraps=find_flaw) as look:
         found, _ = await recovered(night, specs(3))
-    assert (len(found.taken_in), find_flaw.call_count) == (3, 3)
+    assert (len(found.taken_in), look.call_count) == (3, 3)
 
 
 async def test_the_whole_one_of_several_counts(night: Night) -> None:

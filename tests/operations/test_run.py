@@ -10,7 +10,7 @@ import pytest
 
 import batchveo
 from batchveo.core.errors import KnownElsewhere
-from batchveo.operations.run_context import Consent
+from batchveo.operations.run_setup import Consent
 from batchveo.sandbox import Service, Settings, running
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"

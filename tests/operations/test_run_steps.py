@@ -1,34 +1,31 @@
-"""The question before a purchase."""
+"""The steps before a purchase: the question, and the warning that there is no budget any more."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import batchveo
 from batchveo.core.errors import Declined
+from batchveo.core.notices import BudgetDropped, DatabaseCreated
 from batchveo.operations.quote import PurchaseQuote
 from batchveo.sandbox import Service, Settings, running
-
-MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(Settings(generation_median=0.1))
+from tests.operations.runs import MANIFEST, settings
 
 
-@pytest.fixture
-def using(service: Service) -> Iterator[batchveo.Service]:
-    with running(service) as url:
-        yield batchveo.service(base_url=url, key="key")
+def declining(offers: list[PurchaseQuote]) -> Callable[[PurchaseQuote], bool]:
+    """Whoever is asked declines; ``offers`` gets what was offered."""
 
+    def decline(offer: PurchaseQuote) -> bool:
+        offers.append(offer)
+        return False
 
-def settings(folder: Path) -> batchveo.RunSettings:
-    return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
+    return decline
 
 
 def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, tmp_path: Path) -> None:
@@ -41,7 +38,7 @@ def test_no_buys_and_writes_nothing(using: batchveo.Service, service: Service, t
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=using,
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert declined.value.exit_status == 130
     assert [path.name for path in tmp_path.iterdir()] == ["m.yaml"]
@@ -82,9 +79,7 @@ def test_resume_offers_all_that_waits_with_the_last_budget(using: batchveo.Servi
     batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
     offers: list[PurchaseQuote] = []
     with pytest.raises(Declined):
-        batchveo.resume(
-            state=state, settings=settings(tmp_path), using=using, approve=lambda offer: bool(offers.append(offer))
-        )
+        batchveo.resume(state=state, settings=settings(tmp_path), using=using, approve=declining(offers))
     assert (offers[0].new, offers[0].budget_usd) == (1, 3.0)
     assert offers[0].committed_usd == pytest.approx(2.275)
     assert offers[0].over_usd == pytest.approx(1.55)
@@ -103,7 +98,7 @@ def test_without_the_service_the_last_prices_are_offered(using: batchveo.Service
             state=state,
             using=batchveo.service(base_url="http://127.0.0.1:9", key="key"),
             settings=settings(tmp_path),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert offers[0].usd == pytest.approx(4.55)
     assert offers[0].prices_since == pytest.approx(time.time(), abs=60)
@@ -123,6 +118,114 @@ def test_the_balances_of_several_keys_are_offered(tmp_path: Path) -> None:
             state=tmp_path / "s.db",
             settings=settings(tmp_path),
             using=batchveo.service(base_url=url, keys=tmp_path / "keys.yaml"),
-            approve=lambda offer: bool(offers.append(offer)),
+            approve=declining(offers),
         )
     assert (offers[0].balance_usd, dict(offers[0].balances)) == (2001.0, {"a": 1000.0, "b": 1001.0})
+
+
+FREE = MANIFEST.replace("budget: 9\n", "")
+
+
+def test_a_dropped_budget_is_reported_before_the_question(using: batchveo.Service, tmp_path: Path) -> None:
+    """As long as nobody says yes, each run warns; then the last run is one without a budget."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    (tmp_path / "free.yaml").write_text(FREE.replace("fox", "hen"))
+    heard: list[object] = []
+
+    def run(manifest: str, *, answer: bool) -> list[object]:
+        def approve(offer: PurchaseQuote) -> bool:
+            heard.append(offer)
+            return answer
+
+        heard.clear()
+        with contextlib.suppress(Declined):
+            batchveo.run(
+                [tmp_path / manifest],
+                state=tmp_path / "s.db",
+                settings=settings(tmp_path),
+                using=using,
+                reporter=heard.append,
+                approve=approve,
+            )
+        return [item for item in heard if isinstance(item, BudgetDropped | PurchaseQuote)]
+
+    warning = BudgetDropped(last_usd=9.0)
+    assert warning not in run("m.yaml", answer=True)
+    for answer in (False, True):
+        first, second = run("free.yaml", answer=answer)
+        assert first == warning
+        assert isinstance(second, PurchaseQuote)
+    assert run("free.yaml", answer=True) == []
+
+
+def test_a_dropped_budget_is_reported_before_anything_is_bought(
+    using: batchveo.Service, service: Service, tmp_path: Path
+) -> None:
+    """Also where nobody is asked; a budget of the manifest or of the settings is one, a larger one too."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    (tmp_path / "free.yaml").write_text(FREE.replace("fox", "hen"))
+    bought: list[int] = []
+
+    def note(event: batchveo.Event) -> None:
+        if isinstance(event, BudgetDropped):
+            bought.append(len(service.generations))
+
+    def run(manifest: str, budget: float | None) -> None:
+        batchveo.run(
+            [tmp_path / manifest],
+            state=tmp_path / "s.db",
+            settings=replace(settings(tmp_path), budget=budget),
+            using=using,
+            reporter=note,
+        )
+
+    run("m.yaml", None)
+    run("m.yaml", None)
+    run("free.yaml", 20.0)
+    assert bought == []
+    run("free.yaml", None)
+    assert bought == [4]
+
+
+def test_resume_drops_no_budget(using: batchveo.Service, tmp_path: Path) -> None:
+    """It restores the last one, so there is nothing to warn of."""
+    (tmp_path / "m.yaml").write_text(MANIFEST.replace("9", "3"))
+    state = tmp_path / "s.db"
+    batchveo.run([tmp_path / "m.yaml"], state=state, settings=settings(tmp_path), using=using)
+    events: list[batchveo.Event] = []
+    for given in (settings(tmp_path), None):
+        result = batchveo.resume(state=state, settings=given, using=using, reporter=events.append)
+        assert result.exit_status == 3
+    assert not any(isinstance(event, BudgetDropped) for event in events)
+    assert [event.budget for event in events if isinstance(event, batchveo.RunStarted)] == [3.0, 3.0]
+
+
+def test_a_new_database_has_no_budget_to_drop(using: batchveo.Service, tmp_path: Path) -> None:
+    """An empty file is a new one, and stays empty until the run begins."""
+    (tmp_path / "m.yaml").write_text(FREE)
+    (tmp_path / "s.db").touch()
+    events: list[batchveo.Event] = []
+    batchveo.run(
+        [tmp_path / "m.yaml"], state=tmp_path / "s.db", settings=settings(tmp_path), using=using, reporter=events.append
+    )
+    assert DatabaseCreated(state=tmp_path / "s.db") in events
+    assert not any(isinstance(event, BudgetDropped) for event in events)
+
+
+def test_a_run_that_ends_within_its_import_leaves_its_budget(
+    using: batchveo.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For resume to restore, and for the next run to miss."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    state, given = tmp_path / "s.db", settings(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("batchveo.store.importer.Importer.add_jobs", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            batchveo.run([tmp_path / "m.yaml"], state=state, settings=given, using=using)
+    events: list[batchveo.Event] = []
+    batchveo.resume(state=state, settings=given, using=using, reporter=events.append)
+    assert [event.budget for event in events if isinstance(event, batchveo.RunStarted)] == [9.0]
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

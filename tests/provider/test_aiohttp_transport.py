@@ -39,7 +39,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers from which nothing good is to be waited for; a good one may be slow, where the machine is."""
     short = make_timeouts(connect=0.1, other=0.1)
     monkeypatch.setattr(client, "_SUBMIT_TIMEOUTS", short)
-    monkeypatch.setattr(client, "_ASK_TIMEOUTS", short)
+    monkeypatch.setattr(client, "_GET_TIMEOUTS", short)
     monkeypatch.setattr(client, "LONGEST_CALL_SECONDS", 0.3)
     monkeypatch.setattr(video_client, "_TIMEOUTS", short)
     monkeypatch.setattr(video_client, "HEAD_SECONDS", 0.3)

@@ -23,7 +23,7 @@ from batchveo.core.outcomes import (
 )
 from batchveo.provider import ApiClient, ApiKey, ProviderError, check_base_url
 from batchveo.provider import client as client_module
-from batchveo.provider.client import LARGEST_ANSWER, CallBudget
+from batchveo.provider.client import LARGEST_ANSWER, CallLimit
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-secret"
@@ -285,14 +285,14 @@ async def test_the_key_in_a_fault_of_the_connection_is_scrubbed() -> None:
     assert KEY not in str(trouble.value)
 
 
-async def test_never_more_than_the_budget_in_any_minute() -> None:
+async def test_never_more_calls_than_the_limit_in_any_minute() -> None:
     """Whoever asks, and however many at once."""
-    budget = CallBudget(10, 60.0)
+    limit = CallLimit(10, 60.0)
     times: list[float] = []
 
     async def caller() -> None:
         for _ in range(12):
-            await budget.wait_for_call()
+            await limit.wait_for_call()
             times.append(anyio.current_time())
 
     async with anyio.create_task_group() as tasks:

@@ -166,7 +166,7 @@ def test_one_key_or_several() -> None:
     keys = [NamedKey(name="a", key=ApiKey("k1"))]
     for wrong in ({"key": "k"}, {"key_file": Path("k")}):
         with pytest.raises(UsageError, match=r"--keys and --api-key-file"):
-            service(keys=keys, **wrong)  # type: ignore[arg-type]
+            service(keys=keys, **wrong)
     with pytest.raises(UsageError, match="no keys"):
         service(keys=[])
     with pytest.raises(UsageError, match="same key"):

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.provider import transport as lanes
 from batchveo.provider.aiohttp_transport import AiohttpTransport
 from batchveo.provider.http_messages import make_timeouts, send_request
 from batchveo.provider.transport import ConnectionPerRequestTransport, find_proxy, open_transport
@@ -123,7 +122,7 @@ async def test_a_lane_comes_back_from_a_request_that_fails(monkeypatch: pytest.M
     def fails(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no")
 
-    monkeypatch.setattr(lanes.httpx, "AsyncHTTPTransport", lambda **_: httpx.MockTransport(fails))
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: httpx.MockTransport(fails))
     transport = ConnectionPerRequestTransport()
     for _ in range(3):
         with pytest.raises(httpx.ConnectError):

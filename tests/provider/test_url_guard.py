@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from batchveo.provider.url_guard import UrlRefused, check_url
+from batchveo.provider.url_guard import Resolve, UrlRefused, check_url
 
 pytestmark = pytest.mark.anyio
 
 PRIVATE = [
     "10.0.0.1", "172.16.3.4", "192.168.1.1", "127.0.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
     "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1",
-    "::ffff:127.0.0.1", "2002:0a00:0001::1", "ff02::1", "2001:db8::1", "192.0.2.7", "198.18.0.1",
+    "::ffff:127.0.0.1", "2002:0a00:0001::1", "ff02::1", "2001:db8::1", "fec0::1", "192.0.2.7", "198.18.0.1",
 ]  # fmt: skip
 
 
-def resolving(*addresses: str):
+def resolving(*addresses: str) -> Resolve:
     async def resolve(host: str, port: int) -> Sequence[str]:
         return addresses
 

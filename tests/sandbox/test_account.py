@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.sandbox_client import PATH, SandboxClient
+from tests.helpers.sandbox_client import PATH, SandboxClient, read_json
 
 ONE = {"authorization": "Bearer sk-one"}
 TWO = {"authorization": "Bearer sk-two"}
@@ -17,8 +17,11 @@ def statuses(sandbox: SandboxClient, headers: dict[str, str], times: int) -> lis
     return [sandbox.post(headers=headers).status for _ in range(times)]
 
 
-def rows(sandbox: SandboxClient, path: str, headers: dict[str, str], *query: tuple[str, object]) -> list[Any]:
-    return list(sandbox.get(path, *query, headers=headers).json()["data"])
+def rows(
+    sandbox: SandboxClient, path: str, headers: dict[str, str], *query: tuple[str, object]
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_json(sandbox.get(path, *query, headers=headers))["data"]
+    return found
 
 
 def test_each_key_has_its_own_concurrency() -> None:
@@ -45,20 +48,20 @@ def test_each_key_has_its_own_balance() -> None:
     assert 403 in first
     assert statuses(sandbox, TWO, 1) == [201]
     sandbox.now += 100.0
-    balances = [sandbox.get("/v2/billing", headers=who).json()["current_balance"] for who in (ONE, TWO)]
+    balances = [read_json(sandbox.get("/v2/billing", headers=who))["current_balance"] for who in (ONE, TWO)]
     assert balances[0] < balances[1] < 2.0
 
 
 def test_what_one_key_bought_another_does_not_see() -> None:
     """Neither by polling, nor in the log, nor in the ledger; the video itself asks for no key."""
     sandbox = SandboxClient(per_key=True, log_lag=0.0)
-    bought = sandbox.post(headers=ONE).json()["id"]
+    bought = str(sandbox.post(headers=ONE).json()["id"])
     sandbox.now += 20.0
     polls = [sandbox.get(PATH, ("generation_id", bought), headers=who) for who in (ONE, TWO)]
     assert [answer.status for answer in polls] == [200, 404]
     for path, query in (("/v2/logs", [("period", "1h")]), ("/v2/billing/transactions", [("type", "MODEL_USAGE")])):
         assert [len(rows(sandbox, path, who, *query)) for who in (ONE, TWO)] == [1, 0]
-    video = polls[0].json()["video"]["url"].removeprefix("http://sandbox.invalid")
+    video = read_json(polls[0])["video"]["url"].removeprefix("http://sandbox.invalid")
     assert sandbox.download(video).status == 200
     assert len(sandbox.service.generations) == len(sandbox.service.charges()) == len(sandbox.service.requests()) == 1
     assert sandbox.service.video(bought)

@@ -13,7 +13,7 @@ import pytest
 from batchveo.sandbox import Service, running
 
 
-def test_a_stopped_sandbox_is_gone():
+def test_a_stopped_sandbox_is_gone() -> None:
     """After the block nobody listens any more."""
     with running(Service()) as url:
         assert httpx.get(f"{url}/v1/models").status_code == 200
@@ -29,11 +29,12 @@ print("done", flush=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_cleanly_on_a_signal(number):
+def test_serve_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     """The blocking call returns after a signal, with nothing on stderr."""
     with subprocess.Popen(
         [sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert httpx.get(f"{url}/v1/models").status_code == 200
         os.kill(process.pid, number)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.helpers.sandbox_client import SandboxClient
 
-def test_a_refusal_has_the_documented_body(sandbox):
+
+def test_a_refusal_has_the_documented_body(sandbox: SandboxClient) -> None:
     """Message, path, request id, status code and time stand in every error body."""
     body = sandbox.get("/nowhere").json()
     assert body == {
@@ -18,7 +20,7 @@ def test_a_refusal_has_the_documented_body(sandbox):
 
 
 @pytest.mark.parametrize("sent", ["a", "A-z.0:9_", "x" * 128])
-def test_a_valid_client_request_id_is_echoed(sandbox, sent):
+def test_a_valid_client_request_id_is_echoed(sandbox: SandboxClient, sent: str) -> None:
     """The client's own id comes back, with a refusal as well."""
     for answer in (sandbox.post(headers={"x-client-request-id": sent}), sandbox.get("/nowhere")):
         echoed = answer.headers.get("x-client-request-id")
@@ -28,7 +30,7 @@ def test_a_valid_client_request_id_is_echoed(sandbox, sent):
 
 
 @pytest.mark.parametrize("sent", ["", "x" * 129, "a b", "a/b", "é", "a\n"])
-def test_an_invalid_client_request_id_is_dropped_silently(sandbox, sent):
+def test_an_invalid_client_request_id_is_dropped_silently(sandbox: SandboxClient, sent: str) -> None:
     """A value outside the alphabet vanishes, and the request runs all the same."""
     answer = sandbox.post(headers={"x-client-request-id": sent})
     assert answer.status == 201

@@ -6,7 +6,7 @@ import pytest
 
 from batchveo.provider.catalog import MODELS, Model, ParamType
 from batchveo.sandbox.calls import Refused
-from batchveo.sandbox.generations import read_generation_request, read_model_name
+from batchveo.sandbox.generations import GenerationRequest, read_generation_request, read_model_name
 from tests.helpers.sandbox_client import make_body
 
 WEB = "https://example.org/a.png"
@@ -17,11 +17,11 @@ LITE = {"model": "google/veo-3-1-lite-generate-preview"}
 REFERENCE = {"model": "google/veo-3.1-reference-to-video", "duration": 8}
 
 
-def read(**changes):
+def read(**changes: object) -> GenerationRequest:
     return read_generation_request(json.dumps(make_body(**changes)).encode())
 
 
-def refusal(**changes) -> str:
+def refusal(**changes: object) -> str:
     with pytest.raises(Refused) as caught:
         read(**changes)
     assert caught.value.status == 400
@@ -35,20 +35,20 @@ def minimal(model: Model) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
-def test_every_model_takes_its_minimal_request(model):
+def test_every_model_takes_its_minimal_request(model: Model) -> None:
     """What a model requires is enough."""
     assert read_generation_request(json.dumps(minimal(model)).encode()).model is model
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
-def test_every_model_takes_all_its_choices(model):
+def test_every_model_takes_all_its_choices(model: Model) -> None:
     """Each listed value of each parameter is accepted as it is spelt."""
     for name, param in model.params.items():
         for choice in param.choices:
             read_generation_request(json.dumps({**minimal(model), name: choice}).encode())
 
 
-def test_an_alias_names_its_model():
+def test_an_alias_names_its_model() -> None:
     """A model can be asked for by another name, which stays on record."""
     found = read(model="google/veo-3.0", resolution="720P")
     assert (found.model.id, found.model_name) == ("google/veo3", "google/veo-3.0")
@@ -85,7 +85,7 @@ def test_an_alias_names_its_model():
         ({**LITE, "last_image_url": WEB, "duration": 4}, "Expected 8 with last_image_url, received 4"),
     ],
 )
-def test_refusals(changes, hint):
+def test_refusals(changes: dict[str, object], hint: str) -> None:
     """What the model's page does not allow is refused with a hint."""
     message = refusal(**changes)
     assert message.startswith("Body validation error")
@@ -102,12 +102,12 @@ def test_refusals(changes, hint):
         {**LITE, "duration": 4},
     ],
 )
-def test_acceptances(changes):
+def test_acceptances(changes: dict[str, object]) -> None:
     """What the model's page allows is accepted."""
     read(**changes)
 
 
-def test_all_problems_are_named_at_once():
+def test_all_problems_are_named_at_once() -> None:
     """A request with two mistakes is told of both."""
     message = refusal(duration=5, resolution="8k")
     assert "duration" in message
@@ -115,14 +115,14 @@ def test_all_problems_are_named_at_once():
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[1]", b"null", b"[" * 100_000])
-def test_bodies_that_are_no_object(body):
+def test_bodies_that_are_no_object(body: bytes) -> None:
     """What is not a JSON object is refused, and names no model."""
     with pytest.raises(Refused):
         read_generation_request(body)
     assert read_model_name(body) == ""
 
 
-def test_the_request_knows_the_shape_of_its_video():
+def test_the_request_knows_the_shape_of_its_video() -> None:
     """Length and shape follow from the request and the model's defaults."""
     assert (read(aspect_ratio="9:16", duration=6).portrait, read(duration=None).seconds) == (True, 8)
     assert read(model="veo2", duration=None).seconds == 5

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ BASE = "https://sandbox.test"
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request):
+def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, object]]:
     if request.param == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return "asyncio"
@@ -25,8 +25,8 @@ def client(service: Service, timeout: float | None = 5.0) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport(service), base_url=BASE, headers=AUTH, timeout=timeout)
 
 
-def faulty(fault: str, **settings) -> Service:
-    return Service(Settings(generation_median=0, faults={fault: 1.0}, **settings))
+def faulty(fault: str, *, late_by: float = 90.0) -> Service:
+    return Service(Settings(generation_median=0, faults={fault: 1.0}, late_by=late_by))
 
 
 async def collect(answer: httpx.Response, into: bytearray) -> None:
@@ -34,7 +34,7 @@ async def collect(answer: httpx.Response, into: bytearray) -> None:
         into += chunk
 
 
-async def test_the_whole_way():
+async def test_the_whole_way() -> None:
     """Submit, poll and download through httpx."""
     service = Service(Settings(generation_median=0))
     async with client(service) as http:
@@ -50,7 +50,7 @@ async def test_the_whole_way():
 @pytest.mark.parametrize(
     ("fault", "error"), [("lose-answer", httpx.RemoteProtocolError), ("drop-before", httpx.ReadError)]
 )
-async def test_lost_answers_are_httpx_errors(fault, error):
+async def test_lost_answers_are_httpx_errors(fault: str, error: type[httpx.TransportError]) -> None:
     """A lost connection raises what it raises over a socket."""
     async with client(faulty(fault)) as http:
         with pytest.raises(error):
@@ -60,7 +60,7 @@ async def test_lost_answers_are_httpx_errors(fault, error):
 @pytest.mark.parametrize(
     ("fault", "error"), [("short-body", httpx.RemoteProtocolError), ("reset-body", httpx.ReadError)]
 )
-async def test_broken_bodies_are_httpx_errors(fault, error):
+async def test_broken_bodies_are_httpx_errors(fault: str, error: type[httpx.TransportError]) -> None:
     """Half the body arrives before the error does."""
     service = faulty(fault)
     arrived = bytearray()
@@ -76,7 +76,9 @@ async def test_broken_bodies_are_httpx_errors(fault, error):
 
 @pytest.mark.parametrize("anyio_backend", [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})])
 @pytest.mark.parametrize(("patience", "outcome"), [(60.0, pytest.raises(httpx.ReadTimeout)), (None, nullcontext())])
-async def test_late_answers_meet_the_read_timeout(patience, outcome):
+async def test_late_answers_meet_the_read_timeout(
+    patience: float | None, outcome: AbstractContextManager[object]
+) -> None:
     """The client's patience ends on the virtual clock as it would on a real one."""
     service = faulty("late-answer", late_by=90.0)
     started = trio.current_time()
@@ -88,7 +90,7 @@ async def test_late_answers_meet_the_read_timeout(patience, outcome):
 
 
 @pytest.mark.parametrize("anyio_backend", [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})])
-async def test_a_service_on_virtual_time():
+async def test_a_service_on_virtual_time() -> None:
     """A generation of two minutes is over as soon as the virtual clock says so."""
     service = Service(Settings(generation_median=120, generation_sigma=0), clock=trio.current_time)
     async with client(service) as http:

@@ -28,7 +28,7 @@ def clip(name: str, seconds: int = LONGEST, *, portrait: bool = False, label: st
 
 def pictures(video: bytes) -> NDArray[np.float64]:
     """The brightness of every pixel: picture, row, column."""
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(video), mode="r") as container:
         return np.stack([frame.to_ndarray(format="gray") for frame in container.decode(video=0)]).astype(float)
 
 
@@ -40,7 +40,7 @@ def movement(video: bytes) -> NDArray[np.float64]:
 
 def loudness(video: bytes) -> float:
     """The root mean square of the sound, of 1."""
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(video), mode="r") as container:
         samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
     return float(np.sqrt((samples.astype(float) ** 2).mean()))
 
@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_flawed_clip(portrait: bool) -> None:
 @pytest.mark.parametrize("seconds", range(1, LONGEST + 1))
 def test_a_clip_is_cut_to_its_seconds(seconds: int) -> None:
     """Every picture up to there can be decoded; the sound ends with the picture, give or take a packet."""
-    with av.open(io.BytesIO(clip("train", seconds))) as container:
+    with av.open(io.BytesIO(clip("train", seconds)), mode="r") as container:
         video, sound = container.streams.video[0], container.streams.audio[0]
         assert length(video) == seconds
         assert abs(length(sound) - seconds) <= Fraction(1024, 16_000)

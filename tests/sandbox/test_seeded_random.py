@@ -6,13 +6,13 @@ from batchveo.sandbox.seeded_random import FaultPlan, SeededRandom
 from tests.helpers.sandbox_client import OPENED, SandboxClient
 
 
-def test_the_same_seed_gives_the_same_answers():
+def test_the_same_seed_gives_the_same_answers() -> None:
     """Two sandboxes with one seed and one clock cannot be told apart."""
     first, second = (SandboxClient(seed=7, generation_sigma=0.5, faults={"throttle": 0.5}) for _ in range(2))
     assert [first.post() for _ in range(20)] == [second.post() for _ in range(20)]
 
 
-def test_a_later_sandbox_shares_chance_but_not_ids():
+def test_a_later_sandbox_shares_chance_but_not_ids() -> None:
     """The seed decides what happens; ids differ between sandboxes opened at different times."""
     first, second = SandboxClient(faults={"throttle": 0.5}), SandboxClient(now=OPENED + 1, faults={"throttle": 0.5})
     answers = [(first.post(), second.post()) for _ in range(20)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
@@ -7,23 +9,23 @@ from batchveo.sandbox import Service, Settings, app, running
 from tests.helpers.sandbox_client import AUTH, PATH, make_body
 
 
-def service(*faults: str, **settings) -> Service:
-    return Service(Settings(generation_median=0, faults=dict.fromkeys(faults, 1.0), **settings))
+def service(*faults: str, late_by: float = 90.0) -> Service:
+    return Service(Settings(generation_median=0, faults=dict.fromkeys(faults, 1.0), late_by=late_by))
 
 
 def finished(http: httpx.Client) -> str:
     """Buy a video; returns its URL."""
     accepted = http.post(PATH, json=make_body()).json()
-    return http.get(PATH, params={"generation_id": accepted["id"]}).json()["video"]["url"]
+    return str(http.get(PATH, params={"generation_id": accepted["id"]}).json()["video"]["url"])
 
 
 @pytest.fixture
-def http():
+def http() -> Iterator[httpx.Client]:
     with httpx.Client(headers=AUTH, timeout=10) as client:
         yield client
 
 
-def test_the_whole_way(http, capfd):
+def test_the_whole_way(http: httpx.Client, capfd: pytest.CaptureFixture[str]) -> None:
     """Submit, poll, download and look over a real socket, and nothing is printed."""
     sandbox = service()
     with running(sandbox) as url:
@@ -43,7 +45,9 @@ def test_the_whole_way(http, capfd):
 @pytest.mark.parametrize(
     ("fault", "error"), [("lose-answer", httpx.RemoteProtocolError), ("drop-before", httpx.ReadError)]
 )
-def test_lost_answers(http, capfd, fault, error):
+def test_lost_answers(
+    http: httpx.Client, capfd: pytest.CaptureFixture[str], fault: str, error: type[httpx.TransportError]
+) -> None:
     """The connection ends before a byte of answer, and the next call works again."""
     with running(service(fault)) as url:
         with pytest.raises(error):
@@ -55,7 +59,9 @@ def test_lost_answers(http, capfd, fault, error):
 @pytest.mark.parametrize(
     ("fault", "error"), [("short-body", httpx.RemoteProtocolError), ("reset-body", httpx.ReadError)]
 )
-def test_broken_bodies(http, capfd, fault, error):
+def test_broken_bodies(
+    http: httpx.Client, capfd: pytest.CaptureFixture[str], fault: str, error: type[httpx.TransportError]
+) -> None:
     """The connection ends amid the body."""
     with running(service(fault)) as url:
         http.base_url = url
@@ -67,7 +73,7 @@ def test_broken_bodies(http, capfd, fault, error):
     assert capfd.readouterr() == ("", "")
 
 
-def test_slow_answers(http):
+def test_slow_answers(http: httpx.Client) -> None:
     """A late answer and a slow body come whole in the end."""
     sandbox = service("late-answer", "slow-body", late_by=0.05)
     with running(sandbox) as url:
@@ -75,7 +81,7 @@ def test_slow_answers(http):
         assert httpx.get(finished(http)).content == sandbox.video(sandbox.generations[0].id)
 
 
-def test_stopping_does_not_wait_for_late_answers(http, capfd):
+def test_stopping_does_not_wait_for_late_answers(http: httpx.Client, capfd: pytest.CaptureFixture[str]) -> None:
     """An answer that is minutes away does not hold the sandbox up."""
     with running(service("late-answer")) as url, pytest.raises(httpx.ReadTimeout):
         http.post(url + PATH, json=make_body(), timeout=0.05)
@@ -84,7 +90,7 @@ def test_stopping_does_not_wait_for_late_answers(http, capfd):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_elsewhere_the_application_works_without_hanging_up():
+async def test_elsewhere_the_application_works_without_hanging_up() -> None:
     """Under another server all is the same, except that connections cannot be broken off."""
     application = app(service("lose-answer"))
     transport = httpx.ASGITransport(application)

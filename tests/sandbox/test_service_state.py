@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.helpers.sandbox_client import OPENED, SandboxClient
 
 
-def test_a_restart_forgets_nothing(tmp_path):
+def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     """Status, log, ledger and files are the same from the journal alone."""
     journal = tmp_path / "journal.jsonl"
     before = SandboxClient(journal, generation_sigma=0.5, faults={"generation-error": 0.3})
@@ -19,7 +21,7 @@ def test_a_restart_forgets_nothing(tmp_path):
     assert [after.poll(one) for one in ids] == [before.poll(one) for one in ids]
 
 
-def test_numbers_go_on_after_a_restart(tmp_path):
+def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
     """A restarted sandbox gives out new ids."""
     journal = tmp_path / "journal.jsonl"
     ids = [SandboxClient(journal).submit() for _ in range(3)]
@@ -27,7 +29,7 @@ def test_numbers_go_on_after_a_restart(tmp_path):
     assert [generation.id for generation in SandboxClient(journal).service.generations] == ids
 
 
-def test_a_torn_line_is_dropped(tmp_path):
+def test_a_torn_line_is_dropped(tmp_path: Path) -> None:
     """What a kill in the middle of a write left is gone, and the journal goes on."""
     journal = tmp_path / "journal.jsonl"
     kept = SandboxClient(journal).submit()
@@ -37,7 +39,7 @@ def test_a_torn_line_is_dropped(tmp_path):
     assert [generation.id for generation in SandboxClient(journal).service.generations] == [kept, added]
 
 
-def test_long_values_are_kept_short(tmp_path):
+def test_long_values_are_kept_short(tmp_path: Path) -> None:
     """A data URI of megabytes leaves only its start and its hash behind."""
     journal = tmp_path / "journal.jsonl"
     model = "google/veo-3-1-lite-generate-preview"

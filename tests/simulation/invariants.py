@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -88,5 +89,6 @@ def _bought(night: Night) -> dict[str, list[Generation]]:
 
 def _check_file(job: Job) -> None:
     path = video_at(job)
+    assert isinstance(path, Path)
     assert measure_file(path) == (job.bytes, job.sha256)
     check_mp4(path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import httpx
@@ -21,11 +22,16 @@ from batchveo.storage.base import at_once
 from batchveo.storage.bucket import BucketStorage
 from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.storage.objects import Head, Objects, SmallObject, Upload
+from batchveo.storage.video_file import stems_of
 from tests.engine.stages.test_video_fetcher import public
 from tests.helpers.factories import make_job
 from tests.storage.test_mp4 import WHOLE, box
 
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 URL = BucketUrl("s3://bucket/night")
 OTHER = WHOLE[:-5] + b"OTHER"
 """As long as ``WHOLE``, and as whole."""
@@ -57,7 +63,7 @@ class Stepped(Objects):
     async def create(self, key: str, content: bytes) -> bool:
         return await self._within(f"create {key}", super().create(key, content))
 
-    async def replace(self, key: str, content: bytes, version: object) -> bool:
+    async def replace(self, key: str, content: bytes, version: UpdateVersion) -> bool:
         return await self._within(f"replace {key}", super().replace(key, content, version))
 
     async def find_head(self, key: str) -> Head | None:
@@ -66,10 +72,14 @@ class Stepped(Objects):
     def open_upload(self, key: str) -> Upload:
         upload = super().open_upload(key)
         complete = upload.complete
-        upload.complete = lambda: self._within(f"complete {key}", complete())
+
+        async def complete_in_steps() -> None:
+            await self._within(f"complete {key}", complete())
+
+        upload.complete = complete_in_steps  # type: ignore[method-assign]
         return upload
 
-    async def _within(self, what: str, call: Awaitable[object]) -> object:
+    async def _within(self, what: str, call: Coroutine[Any, Any, T]) -> T:
         try:
             await self._step(f"before {what}")
         except BaseException:
@@ -149,7 +159,8 @@ async def test_a_video_and_its_sidecar() -> None:
 
 async def test_what_is_there_is_recognised_and_what_is_damaged_is_fetched_again() -> None:
     """Recognised by its content, not by its length."""
-    store, seen = MemoryStore(), []
+    store = MemoryStore()
+    seen: list[httpx.Request] = []
     await fetch(Objects(URL, store))
     assert await fetch(Objects(URL, store), handler=answering(WHOLE, seen)) == FETCHED
     assert not seen
@@ -189,7 +200,7 @@ async def test_when_every_name_is_taken_nothing_is_overwritten() -> None:
     for generation in ("g-2", "g-3", "g-4"):
         await fetch(Objects(URL, store), job=make_job(JobState.DOWNLOADING, generation_id=generation))
     there = keys(store)
-    tokens = [stem for stem in module.stems_of(make_job(JobState.DOWNLOADING)) if f"{stem}.json" not in there]
+    tokens = [stem for stem in stems_of(make_job(JobState.DOWNLOADING)) if f"{stem}.json" not in there]
     for token in tokens:
         store.put(f"{token}.mp4", b"precious")
     assert isinstance(await fetch(Objects(URL, store)), DownloadError)
@@ -330,7 +341,7 @@ async def test_two_jobs_that_want_one_name_at_once() -> None:
     ("error", "kind"),
     [(StoreUnavailable(5, "HTTP 503 (SlowDown)"), DownloadError), (StoreRefused(13, "HTTP 403"), DiskRefused)],
 )
-async def test_a_store_that_fails_costs_no_job(error: OSError, kind: type) -> None:
+async def test_a_store_that_fails_costs_no_job(error: OSError, kind: type[DownloadError | DiskRefused]) -> None:
     """Passing faults are tried again later, refusals stop the run; at each step."""
 
     async def fail() -> None:

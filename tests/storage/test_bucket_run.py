@@ -140,7 +140,7 @@ async def test_the_page_plays_them(night: Bucket) -> None:
         assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
         assert (await client.get(f"/sidecars/{job.id}.json")).json()["job_id"] == job.id
         assert (await client.get(f"/posters/{job.id}.jpg")).status_code == 200
-        S3Store(night.name, prefix="my night", client_options={"allow_http": True}).delete(job.file)
+        S3Store(night.name, prefix="my night", client_options={"allow_http": True}).delete(str(job.file))
         assert (await client.get(url)).status_code == 404
 
 

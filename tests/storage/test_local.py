@@ -23,6 +23,7 @@ from batchveo.provider import VideoClient
 from batchveo.provider.http_messages import StallDetector, Stalled
 from batchveo.storage import local
 from batchveo.storage.base import at_once
+from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.storage.video_file import VideoFile
 from tests.engine.stages.test_video_fetcher import Cut, Handler, fetch, public, video
@@ -221,10 +222,9 @@ async def test_a_name_that_was_taken_meanwhile_is_left_alone(tmp_path: Path) -> 
 async def test_another_worker_that_was_quicker_by_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever ends last, the sidecar explains the video that stands there, and there is one."""
     other = WHOLE + b"\x00\x00\x00\x09free!"
-    check = local.check_mp4
 
     def quicker(part: Path) -> None:
-        monkeypatch.setattr(local, "check_mp4", check)
+        monkeypatch.setattr(local, "check_mp4", check_mp4)
         theirs = VideoFile.choose(tmp_path, ONE, writer="2")
         theirs.part.write_bytes(other)
         theirs.publish_part(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())

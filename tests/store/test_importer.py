@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -271,7 +271,7 @@ def test_what_is_foreseen_is_what_happens(store: Store) -> None:
         make_spec("a hen", id="b" * 20),
     ]
     with StagingTable() as scratch:
-        scratch.add_rows(tuple(JobRow.from_spec(spec)) for spec in named)
+        scratch.add_rows(JobRow.from_spec(spec) for spec in named)
         seen = list(preview_jobs(scratch, store.path))
         added = store.imports.add_jobs(scratch, run=run, now=3.0)
     states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
@@ -288,7 +288,7 @@ def test_without_a_state_all_is_new() -> None:
     """Names that differ by case only are two files where the disk tells them apart."""
     with StagingTable() as scratch:
         twin = make_spec("a", id="b" * 20)
-        scratch.add_rows(tuple(JobRow.from_spec(spec)) for spec in (make_spec("a"), make_spec("A"), twin))
+        scratch.add_rows(JobRow.from_spec(spec) for spec in (make_spec("a"), make_spec("A"), twin))
         seen = list(preview_jobs(scratch, None))
     assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
 
@@ -297,8 +297,9 @@ def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
     """The state can be joined again."""
     store.runs.begin_run(command="run", service="x", now=1.0)
     with StagingTable() as scratch:
-        scratch.add_rows(tuple(JobRow.from_spec(make_spec(name))) for name in "abc")
+        scratch.add_rows(JobRow.from_spec(make_spec(name)) for name in "abc")
         looking = preview_jobs(scratch, store.path)
+        assert isinstance(looking, Generator)
         next(looking)
         looking.close()
         assert len(list(preview_jobs(scratch, store.path))) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ S = JobState
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "b.db") as store:
         run = store.runs.begin_run(command="run", service="s", now=1.0)
         store.imports.add_jobs([make_spec(f"job nr{number:02}") for number in range(30)], run=run, now=1.0)

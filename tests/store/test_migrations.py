@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.core.job_row import JobRow
-from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.models import JobSpec, JobState
 from batchveo.core.outcomes import (
     AbsentFromLog,
     Accepted,
@@ -30,53 +29,17 @@ from batchveo.core.outcomes import (
     SubmitUncertain,
     Throttled,
 )
-from batchveo.core.state_machine import next_state
-from batchveo.store import GenerationTaken, MoveLost, StagingTable, Store
+from batchveo.store import GenerationTaken, MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import migrations
 from tests.helpers.factories import make_spec
+from tests.store.steps import assert_agrees, begun, moved, names_claimed
 
 S = JobState
-COUNTED = "SELECT state, held, count(*) FROM jobs GROUP BY state, held ORDER BY state, held"
-KEPT = "SELECT state, held, jobs FROM tallies WHERE jobs != 0 ORDER BY state, held"
-SUMMED = """SELECT (SELECT coalesce(sum(micros), 0) FROM attempts),
-    (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
-    (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)"""
-SUMS = "SELECT micros, spent, unpriced FROM money"
 RUN = """INSERT INTO runs (id, command, service, version, host, pid, started_at)
     VALUES (1, 'run', 'x', '1', 'h', 1, 1)"""
 JOB = """INSERT INTO jobs (id, name, stem, fold, state, model, request, run, created_at)
     VALUES (?, ?, ?, ?, 'pending', 'veo2', '{}', 1, 1.0)"""
-
-
-def assert_agrees(store: Store) -> None:
-    """What is kept is what a look at every row finds."""
-    for kept, looked in ((KEPT, COUNTED), (SUMS, SUMMED)):
-        assert list(map(tuple, store.connection.db.execute(kept))) == list(
-            map(tuple, store.connection.db.execute(looked))
-        )
-
-
-def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
-    """A run that names ``specs``."""
-    run = store.runs.begin_run(command="run", service="s", now=1.0)
-    if scratch:
-        with StagingTable() as named:
-            named.add_rows(map(JobRow.from_spec, specs))
-            store.imports.add_jobs(named, run=run, now=1.0)
-    else:
-        store.imports.add_jobs(specs, run=run, now=1.0)
-    return run
-
-
-def names_claimed(store: Store, run: int) -> list[str]:
-    """The jobs that ``run`` submits, in their order."""
-    return [job.name for job in iter(lambda: store.transitions.claim_job(run=run, now=5.0), None)]
-
-
-def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> Job:
-    step = next_state(job, outcome, now=5.0, jitter=0.0)
-    return job if step is None else store.transitions.apply_move(job, step, run=run, now=5.0)
 
 
 class Walk:
@@ -97,25 +60,24 @@ class Walk:
         self.generations += self.dice.random() < 0.9
         generation = f"g{self.generations}"
         cost = self.dice.choice([None, 0.1234565, 2.0, 0.0])
-        return self.dice.choice(
-            [
-                Accepted(generation_id=generation),
-                FoundInLog(generation_id=generation),
-                Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
-                Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
-                DownloadError(reason="odd", stale_url=True),
-                GenerationFailed(reason="no"),
-                Refused(reason="no"),
-                SubmitUncertain(reason="late"),
-                Throttled(reason="slow"),
-                FailedInLog(reason="no"),
-                AbsentFromLog(settled=True),
-                AbsentFromLog(settled=True, resubmit=True),
-                Charged(usd=2.5),
-                Denied(reason="no"),
-                Stuck(reason="no"),
-            ]
-        )
+        outcomes: list[Outcome] = [
+            Accepted(generation_id=generation),
+            FoundInLog(generation_id=generation),
+            Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
+            Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
+            DownloadError(reason="odd", stale_url=True),
+            GenerationFailed(reason="no"),
+            Refused(reason="no"),
+            SubmitUncertain(reason="late"),
+            Throttled(reason="slow"),
+            FailedInLog(reason="no"),
+            AbsentFromLog(settled=True),
+            AbsentFromLog(settled=True, resubmit=True),
+            Charged(usd=2.5),
+            Denied(reason="no"),
+            Stuck(reason="no"),
+        ]
+        return self.dice.choice(outcomes)
 
     def step(self) -> None:
         store, dice = self.store, self.dice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,24 @@ def test_held_jobs_are_counted_apart(store: Store, run: int) -> None:
     job = move(store, claimed(store, run), SubmitUncertain(reason="reset"))
     store.transitions.apply_move(job, Move(to=S.IN_DOUBT, set={"held": True}), run=run, now=9.0)
     assert (store.counts()[S.IN_DOUBT], store.counts().held) == (1, 1)
+
+
+def test_jobs_of_some_models(store: Store, run: int) -> None:
+    """By whole names, in all states or in some, in manifest order."""
+    for name, model in (("a", "veo2"), ("b", "google/veo3"), ("c", "veo2"), ("d", "veo2-fast")):
+        store.imports.add_jobs([make_spec(name, model=model)], run=run, now=1.0)
+    move(store, claimed(store, run), Accepted(generation_id="g-1"))
+
+    def list_names(*states: JobState, models: Sequence[str]) -> list[str]:
+        return [job.name for job in store.queries.list_jobs(*states, models=models)]
+
+    assert list_names(models=["veo2"]) == ["a", "c"]
+    assert list_names(models=["veo2-fast", "google/veo3"]) == ["b", "d"]
+    assert list_names(S.PENDING, models=["veo2"]) == ["c"]
+    assert list_names(S.PENDING, S.GENERATING, models=["veo2"]) == ["c", "a"]
+    assert list_names(models=["veo"]) == []
+    assert list_names(models=()) == ["a", "b", "c", "d"]
+    assert sorted(store.queries.list_models()) == ["google/veo3", "veo2", "veo2-fast"]
 
 
 def test_find_by_id_prefix_name_and_generation(store: Store, run: int) -> None:

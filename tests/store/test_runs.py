@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import StateLocked
-from batchveo.core.job_row import JobRow
-from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.models import JobState
 from batchveo.core.outcomes import (
     Accepted,
     Completed,
@@ -17,17 +16,11 @@ from batchveo.core.outcomes import (
     Refused,
     Throttled,
 )
-from batchveo.core.state_machine import next_state
-from batchveo.store import StagingTable, Store
+from batchveo.store import Store
 from tests.helpers.factories import make_spec
+from tests.store.steps import assert_agrees, begun, moved, names_claimed
 
 S = JobState
-COUNTED = "SELECT state, held, count(*) FROM jobs GROUP BY state, held ORDER BY state, held"
-KEPT = "SELECT state, held, jobs FROM tallies WHERE jobs != 0 ORDER BY state, held"
-SUMMED = """SELECT (SELECT coalesce(sum(micros), 0) FROM attempts),
-    (SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) FROM jobs),
-    (SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL)"""
-SUMS = "SELECT micros, spent, unpriced FROM money"
 
 
 def test_a_second_run_is_refused_with_the_firsts_pid(store: Store, run: int) -> None:
@@ -54,36 +47,6 @@ def test_running_is_told_by_the_last_run(store: Store) -> None:
     assert store.runs.is_running()
     store.runs.end_run(run, status=0, now=2.0)
     assert not store.runs.is_running()
-
-
-def assert_agrees(store: Store) -> None:
-    """What is kept is what a look at every row finds."""
-    for kept, looked in ((KEPT, COUNTED), (SUMS, SUMMED)):
-        assert list(map(tuple, store.connection.db.execute(kept))) == list(
-            map(tuple, store.connection.db.execute(looked))
-        )
-
-
-def begun(store: Store, *specs: JobSpec, scratch: bool = True) -> int:
-    """A run that names ``specs``."""
-    run = store.runs.begin_run(command="run", service="s", now=1.0)
-    if scratch:
-        with StagingTable() as named:
-            named.add_rows(map(JobRow.from_spec, specs))
-            store.imports.add_jobs(named, run=run, now=1.0)
-    else:
-        store.imports.add_jobs(specs, run=run, now=1.0)
-    return run
-
-
-def names_claimed(store: Store, run: int) -> list[str]:
-    """The jobs that ``run`` submits, in their order."""
-    return [job.name for job in iter(lambda: store.transitions.claim_job(run=run, now=5.0), None)]
-
-
-def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> Job:
-    step = next_state(job, outcome, now=5.0, jitter=0.0)
-    return job if step is None else store.transitions.apply_move(job, step, run=run, now=5.0)
 
 
 def test_another_manifests_run_takes_only_what_it_names(store: Store) -> None:

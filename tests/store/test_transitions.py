@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Refused
 from batchveo.core.state_machine import Move
-from batchveo.operations.verify import refetch_video
 from batchveo.store import GenerationTaken, MoveLost, Store
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move
 
 S = JobState
-
-
-def test_a_new_place_is_recorded(tmp_path: Path, done: Job) -> None:
-    """The job is what it was, elsewhere; its history says so, and its counts stay."""
-    with Store(tmp_path / "b.db") as store:
-        placed = store.transitions.record_place(done, Path("/w/train/a.mp4"), now=20.0)
-        assert (placed.folder, placed.file) == ("/w/train", "a.mp4")
-        assert store.queries.read_job(done.seq) == placed
-        assert store.queries.list_moves(done)[-1]["detail"] == "its video was moved to /w/train/a.mp4"
-        assert store.counts()[JobState.SUCCEEDED] == 1
-
-
-def test_a_job_that_moved_on_keeps_its_place(tmp_path: Path, done: Job) -> None:
-    """Fetched again or placed by another meanwhile: nothing is changed."""
-    with Store(tmp_path / "b.db") as store:
-        store.transitions.record_place(done, Path("/w/a.mp4"), now=20.0)
-        with pytest.raises(MoveLost):
-            store.transitions.record_place(done, Path("/x/a.mp4"), now=21.0)
-        again = refetch_video(store, store.queries.read_job(done.seq), now=22.0)
-        with pytest.raises(MoveLost):
-            store.transitions.record_place(again, Path("/x/a.mp4"), now=23.0)
-        assert store.queries.read_job(done.seq).file is None
 
 
 def test_claims_come_in_manifest_order_with_fresh_request_ids(store: Store, run: int) -> None:

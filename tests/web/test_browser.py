@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchveo.operations.status import make_status_row
 from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
@@ -141,8 +142,9 @@ def test_what_is_left_is_said_as_the_terminal_says_it(
     told = {"running": True, "videos_per_hour": 1234.4, "usd_per_hour": 56.7, "budget_usd": 80.0}
     times = {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0}
     shown = dict.fromkeys(times)
-    usual = serializers.make_status_row
-    monkeypatch.setattr(serializers, "make_status_row", lambda store, now: {**usual(store, now=now), **told, **shown})
+    monkeypatch.setattr(
+        serializers, "make_status_row", lambda store, now: {**make_status_row(store, now=now), **told, **shown}
+    )
     page = new_page(url)
     figures = page.locator(".figures")
     assert "Left not known yet" in " ".join(figures.inner_text().split())

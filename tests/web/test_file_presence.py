@@ -125,7 +125,7 @@ def test_a_bucket_is_asked_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> N
     assert (told.word, told.gone) == ("Not in the bucket", True)
     bucket.size = 4
     later = time.monotonic() + file_presence.REMEMBERED_SECONDS
-    monkeypatch.setattr(file_presence.time, "monotonic", lambda: later + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: later + 1)
     assert looked.find_problems([row("s3://bucket/night")])["j"].word == "Damaged"
     assert bucket.asked == 3
 

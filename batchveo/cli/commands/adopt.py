@@ -25,8 +25,9 @@ from batchveo.operations.import_generations import (
     import_from_log,
     import_generation,
 )
-from batchveo.operations.preflight import check_service, is_missing_database
-from batchveo.operations.run_context import ManifestSources, open_service
+from batchveo.operations.preflight import check_service
+from batchveo.operations.quote import is_missing_database
+from batchveo.operations.run_setup import ManifestSources, open_service
 from batchveo.provider.service import Service
 from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store

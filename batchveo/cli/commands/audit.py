@@ -16,7 +16,7 @@ from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.core.formatting import format_count
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
-from batchveo.operations.run_context import open_service
+from batchveo.operations.run_setup import open_service
 from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import Store
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import option, state_option
+from batchveo.cli.options import models_option, option, state_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
-from batchveo.core.models import JobState
 from batchveo.operations import manage
 from batchveo.store import Store
 
@@ -19,15 +18,17 @@ from batchveo.store import Store
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Cancel every pending job.")
-def command(jobs: tuple[str, ...], state: Path, *, everything: bool) -> int:
+@models_option
+def command(jobs: tuple[str, ...], state: Path, *, everything: bool, models: tuple[str, ...]) -> int:
     """Cancel pending JOBs before they are submitted.
 
+    --model alone cancels every pending job of the model; with JOBs or --all it leaves out those of other models.
     A submitted job is paid for and cannot be cancelled: the service has no call for that.
     """
-    if bool(jobs) == everything:
-        raise UsageError("name the jobs to cancel, or give --all")
+    if (jobs and everything) or not (jobs or everything or models):
+        raise UsageError("name the jobs to cancel, or give --all or --model")
     with Store.existing(state) as store:
-        chosen = list(store.jobs(JobState.PENDING)) if everything else manage.select_jobs(store, jobs)
+        chosen = manage.choose_jobs(store, jobs, states=manage.WITHDRAWN, models=models)
         done = manage.cancel_jobs(store, chosen, now=time.time())
     click.echo(f"{format_count(done, 'job')} cancelled", err=True)
     return 0

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import json_option, option, state_option
+from batchveo.cli.options import json_option, models_option, option, state_option
 from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
+from batchveo.operations import manage
 from batchveo.operations.status import make_job_row
 from batchveo.store import Store
 
@@ -35,15 +36,17 @@ PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "gener
     multiple=True,
     help="List only jobs in this state; may be given several times.",
 )
+@models_option
 @json_option
-def command(state: Path, state_is: tuple[str, ...], *, as_json: bool) -> int:
+def command(state: Path, state_is: tuple[str, ...], *, models: tuple[str, ...], as_json: bool) -> int:
     """List the jobs.
 
     A pipe or file gets a line for each job, with tabs between whole values: id, state, cost, name, model, file,
     generation id, error. --json prints one JSON object per line.
     """
     with Store(state, writing=False) as store:
-        jobs = store.jobs(*map(JobState, dict.fromkeys(state_is)))
+        manage.check_models(store, models)
+        jobs = store.queries.list_jobs(*map(JobState, dict.fromkeys(state_is)), models=models)
         if as_json:
             for job in jobs:
                 click.echo(json.dumps(make_job_row(job), ensure_ascii=False))

@@ -24,7 +24,7 @@ from batchveo.cli.options import (
 from batchveo.display.plan import make_plan_row, print_plan
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
-from batchveo.operations.run_context import open_service
+from batchveo.operations.run_setup import open_service
 from batchveo.provider.service import pick_client
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import option, state_option
+from batchveo.cli.options import models_option, option, state_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
 from batchveo.core.models import JobState
@@ -25,16 +25,18 @@ from batchveo.store import Store
     envvar=None,
     help="Retry every job in this state; may be given several times.",
 )
-def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...]) -> int:
+@models_option
+def command(jobs: tuple[str, ...], state: Path, *, state_is: tuple[str, ...], models: tuple[str, ...]) -> int:
     """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
 
-    JOB is a name, an id or the beginning of an id. `run` or `resume` then submits these jobs again.
+    JOB is a name, an id or the beginning of an id. --model leaves out the jobs of other models, named ones too.
+    `run` or `resume` then submits these jobs again.
     """
     if jobs and state_is:
         raise UsageError("name the jobs to retry, or give --state-is")
     with Store.existing(state) as store:
         wanted = [JobState(word) for word in dict.fromkeys(state_is)] or [JobState.FAILED]
-        chosen = manage.select_jobs(store, jobs) if jobs else list(store.jobs(*wanted))
+        chosen = manage.choose_jobs(store, jobs, states=wanted, models=models)
         done = manage.retry_jobs(store, chosen, now=time.time())
     click.echo(f"{format_count(done, 'job')} set to pending", err=True)
     return 0

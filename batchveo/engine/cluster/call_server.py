@@ -101,7 +101,7 @@ class CallServer:
             pending.error = error
         except Exception as error:  # noqa: BLE001 - it ends the run, and is raised there
             self._coordinator.fail(error)
-            pending.error = Fenced(f"the run cannot go on: {error}")
+            pending.error = Fenced(f"the run cannot continue: {error}")
         finally:
             pending.ended.set()
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
-from batchveo.core.events import Event, Message, Reporter, RunFinished, RunStarted, ignore_event
+from batchveo.core.events import Event, Reporter, RunFinished, RunStarted, ignore_event
+from batchveo.core.notices import CoordinatorLost, CoordinatorSilent, EventsMissed, WorkersStarted
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.cluster.coordinator_actor import CoordinatorClient, ProcessSpec
@@ -120,10 +121,10 @@ class ClusterRun:
         return result or self._make_result(self._lost)
 
     def _report_workers(self, started: int) -> None:
-        machines = self._backend.nodes
-        of = "" if started == self._workers else f" of {self._workers}"
-        places = "1 machine" if machines == 1 else f"{machines} machines"
-        self._report_event(Message(text=f"{started}{of} workers have started, on {places}", warning=bool(of)))
+        is_short = started != self._workers
+        self._report_event(
+            WorkersStarted(started=started, wanted=self._workers, machines=self._backend.nodes, warning=is_short)
+        )
 
     # -- the coordinator
 
@@ -140,7 +141,7 @@ class ClusterRun:
                 losses = losses + 1 if anyio.current_time() - begun < SHORT_LIFE_SECONDS else 1
                 if losses > LOSSES_BORNE:
                     return self._make_result(ClusterTrouble(f"the coordinator is lost again and again: {error}"))
-                self._report_event(Message(text=f"the coordinator was lost, and starts again: {error}", warning=True))
+                self._report_event(CoordinatorLost(error=str(error)))
                 await anyio.sleep(AGAIN_SECONDS)
 
     async def _watch_workers(self, coordinator: CoordinatorClient, pool: WorkerPool) -> None:
@@ -152,7 +153,7 @@ class ClusterRun:
                 with anyio.fail_after(self._silence * SLOW_COORDINATOR):
                     names = list(await coordinator.find_silent(pool.at_work, self._silence))
             except TimeoutError:
-                self._report_event(Message(text="the coordinator is silent; it is started again", warning=True))
+                self._report_event(CoordinatorSilent())
                 coordinator.actor.kill(again=True)
             except ActorLost:
                 continue
@@ -213,7 +214,7 @@ class ClusterRun:
             batch = await coordinator.read_events(edition, number)
             missed = batch.first - (number if batch.edition == edition else 0)
             if missed:
-                self._report_event(Message(text=f"{missed:,} events came too fast to be shown"))
+                self._report_event(EventsMissed(events=missed))
             for event in batch.events:
                 self._report_event(event)
             edition, number = batch.edition, batch.first + len(batch.events)

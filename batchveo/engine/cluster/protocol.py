@@ -1,6 +1,6 @@
 """What connects the processes of a run: actors that are asked by name, and the calls of a worker to its coordinator.
 
-A call may be lost, late or repeated, and one that failed may have been carried out all the same. So each has a
+A call may be lost, late or repeated, and one that failed may have been carried out nevertheless. So each has a
 number: the coordinator carries it out once, and answers a repeated one as it did the first time.
 """
 

@@ -149,9 +149,8 @@ class RemoteBroker:
     def _make_call(self, method: Method, *arguments: object) -> Call:
         number = next(self._numbers)
         events: tuple[Event, ...] = ()
-        if (
-            method is not Method.INPUT_FILE
-        ):  # the coordinator runs a repeated one again, and would emit the events twice
+        # the coordinator runs a repeated call for a file again, and would emit the events twice
+        if method is not Method.INPUT_FILE:
             events, self._events = tuple(self._events), []
         return Call(
             worker=self._worker,

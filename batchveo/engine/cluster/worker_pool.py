@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble
 from batchveo.core.events import Event, Message
+from batchveo.core.notices import WorkerLost, WorkerNotStarted, WorkerSilent
 from batchveo.engine.cluster.coordinator_actor import CoordinatorClient
 from batchveo.engine.cluster.protocol import Actor, ActorBackend, ActorLost
 from batchveo.engine.cluster.shared_folder import Marker
@@ -89,7 +90,7 @@ class WorkerPool:
         """Give up the worker called ``name``, which is silent, dead or not."""
         worker = self._at_work.pop(name, None)
         if worker is not None:
-            self._warn(f"worker {name} is silent; its jobs go to others")
+            self._report(WorkerSilent(worker=name))
             self._kill_worker(worker)
         await self._coordinator.remove_worker(name)
 
@@ -143,12 +144,12 @@ class WorkerPool:
             end = cast("WorkerEnd", await worker.call_method("run", name, self._coordinator.actor))
         except ActorLost as error:
             if worker in self._alive:
-                self._warn(f"worker {name} was lost; its jobs go to others: {error}")
+                self._report(WorkerLost(worker=name, error=str(error)))
             return False
         finally:
             self._kill_worker(worker)
         for text in end.warnings:
-            self._warn(text)
+            self._report(Message(text=text, warning=True))
         return end.over
 
     async def _start_worker(self) -> Actor | None:
@@ -177,12 +178,9 @@ class WorkerPool:
         if now - self._unable_since > PATIENCE_SECONDS:
             await self._coordinator.stop(ClusterTrouble(f"no worker can be started: {reason}"))
         else:
-            self._warn(f"a worker cannot be started: {reason}")
+            self._report(WorkerNotStarted(reason=reason))
 
     def _kill_worker(self, worker: Actor) -> None:
         if worker in self._alive:
             self._alive.discard(worker)
             worker.kill()
-
-    def _warn(self, text: str) -> None:
-        self._report(Message(text=text, warning=True))

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from batchveo.core.events import Message
 from batchveo.core.models import Job
+from batchveo.core.notices import DownloadLeft
 from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, UrlExpired
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker, Fenced
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 UNEXPECTED_TRIES = 3
 UNSAID_SECONDS = 6 * 3600.0
 """Seconds for which a URL without an expiry time counts as valid: those of some models last for hours."""
-REFUSALS_BELIEVED = 3
+REFUSALS_TO_STOP = 3
 """Untrusted certificates in a row that stop the run: one may be a host's, several are the network's."""
 
 
@@ -62,8 +63,7 @@ class Downloader:
         aside = isinstance(outcome, Blocked)
         if isinstance(outcome, DownloadError) and _has_no_tries_left(job, outcome):
             aside = True
-            text = f"{job.name}: set aside, the next run tries again: {outcome.reason}"
-            self._broker.send_event(Message(text=text, warning=True))
+            self._broker.send_event(DownloadLeft(job=job.name, reason=outcome.reason))
         if isinstance(outcome, DownloadError):
             _log.debug(
                 "job %s: download failed, %s: %s",
@@ -93,9 +93,9 @@ class Downloader:
             self._refusals = 0
             return outcome
         self._refusals += 1
-        if self._refusals >= REFUSALS_BELIEVED:
+        if self._refusals >= REFUSALS_TO_STOP:
             return outcome
-        return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_BELIEVED)
+        return DownloadError(reason=outcome.reason, stale_url=True, tries=REFUSALS_TO_STOP)
 
     async def _find_outcome(self, job: Job) -> FetchOutcome:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchveo.core.events import Message
 from batchveo.core.models import Job
+from batchveo.core.notices import OutageBegan, OutageEnded, UnexpectedError
 from batchveo.core.outcomes import Blocked, PollError, PollOutcome
 from batchveo.core.rate_limit import compute_backoff
 from batchveo.provider.http_errors import describe_exception
@@ -18,11 +19,11 @@ UNEXPECTED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError,
 def describe_unexpected(job: Job, error: Exception) -> tuple[str, Message]:
     """The reason for the job's record, and a warning for the user."""
     reason = f"unexpected {describe_exception(error)}"
-    return reason, Message(text=f"{job.name}: {reason}; please report this", warning=True)
+    return reason, UnexpectedError(job=job.name, reason=reason)
 
 
-POLLS_SAID = 5
-"""Polls in a row, of all generations together, after which the user is warned."""
+UNREACHED_TO_WARN = 5
+"""Polls in a row, of all generations together, that did not reach the service, after which the user is warned."""
 
 
 class Outage:
@@ -31,13 +32,13 @@ class Outage:
     def __init__(self) -> None:
         self._polls = 0
 
-    def follow_outcome(self, outcome: PollOutcome) -> str | None:
-        """Count the outcome of a poll; returns a text for the user when an outage begins or ends."""
+    def follow_outcome(self, outcome: PollOutcome) -> OutageBegan | OutageEnded | None:
+        """Count the outcome of a poll; returns a notice when an outage begins or ends."""
         if isinstance(outcome, PollError) and outcome.unreachable:
             self._polls += 1
-            return f"{outcome.reason}: polls go on trying" if self._polls == POLLS_SAID else None
+            return OutageBegan(reason=outcome.reason) if self._polls == UNREACHED_TO_WARN else None
         polls, self._polls = self._polls, 0
-        return f"polls reach the service again, after {polls:,} in vain" if polls >= POLLS_SAID else None
+        return OutageEnded(polls=polls) if polls >= UNREACHED_TO_WARN else None
 
 
 SAME_ANSWERS = 4
@@ -89,7 +90,7 @@ class FailureStreaks:
         return streak
 
     def is_odd_too_long(self, streak: FailureStreak, now: float) -> bool:
-        """Whether an undocumented status has lasted too long; it was an answer all the same."""
+        """Whether an undocumented status has lasted too long; it was an answer nevertheless."""
         self._useful_at = now
         return not streak.aside and now - streak.since >= ODD_SECONDS
 

@@ -12,8 +12,7 @@ from batchveo.provider import ApiClient
 from batchveo.provider.responses import CREDITS_PER_USD, parse_usd, read_id
 from batchveo.provider.service_lists import Row, hours_since, read_charges, read_log
 
-A_DAY = 24
-"""Hours."""
+DAY_HOURS = 24
 LEDGER_SPARE_SECONDS = 3600.0
 """Seconds that the ledger is read further back than the oldest request: clocks differ."""
 NO_CHARGE = "the ledger shows no charge"
@@ -146,7 +145,7 @@ class LogLookup:
         oldest = min(map(_find_sending_time, doubts))
         hours = hours_since(oldest, max(now, self._wall()))
         counts = any(now >= (job.doubted_at or now) + self._settle for job in doubts)
-        return max(hours, A_DAY) if counts else hours
+        return max(hours, DAY_HOURS) if counts else hours
 
     def _judge_row(self, job: Job, row: Row | None, *, begun: float, whole: bool) -> LogOutcome:
         if job.state is not JobState.IN_DOUBT:

@@ -12,8 +12,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchveo.core.durations import Durations
-from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import GenerationPutAside, OtherVideosIgnored, PollsFailing, StatusUnknown
 from batchveo.core.outcomes import Blocked, Completed, PollError, PollOutcome, StillGenerating, Stuck
 from batchveo.core.rate_limit import RateLimit
 from batchveo.core.settings import RunSettings
@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Polls in progress at the same time, at most."""
-REFUSALS_BELIEVED = 3
-TROUBLES_SAID = 5
+REFUSALS_TO_BLOCK = 3
+"""Polls with one key in a row that are answered 401, after which the key counts as refused."""
+FAILURES_TO_WARN = 5
 """Failed polls of one generation in a row after which the user is warned."""
 
 
@@ -86,8 +87,8 @@ class Poller:
 
     async def _poll_job(self, job: Job) -> None:
         outcome = self._confirm_refusal(job, await self._find_outcome(job))
-        if (text := self._outage.follow_outcome(outcome)) is not None:
-            self._broker.send_event(Message(text=text, warning=True))
+        if (notice := self._outage.follow_outcome(outcome)) is not None:
+            self._broker.send_event(notice)
         now = self._broker.clock.now()
         match outcome:
             case StillGenerating(known=False):
@@ -115,9 +116,8 @@ class Poller:
         if self._streaks.is_last_word(job, trouble, streak, now):
             await self._put_aside(job, trouble, streak, now)
             return
-        if streak.count == TROUBLES_SAID and not (trouble.final or trouble.unreachable):
-            text = f"{job.name}: polls keep failing: {trouble.reason}{_hint_at_key(job, trouble)}"
-            self._broker.send_event(Message(text=text, warning=True))
+        if streak.count == FAILURES_TO_WARN and not (trouble.final or trouble.unreachable):
+            self._report_trouble(PollsFailing, job, trouble)
         due = now + max(trouble.retry_after or 0.0, self._streaks.find_gap(streak))
         if not (streak.aside or trouble.final):
             due = max(due, self._schedule.plan_after_error(job, now))
@@ -172,36 +172,29 @@ class Poller:
             self._refusals[key] = 0
             return outcome
         self._refusals[key] += 1
-        believed = self._refusals[key] >= REFUSALS_BELIEVED
-        return outcome if believed else PollError(reason=outcome.reason)
+        is_confirmed = self._refusals[key] >= REFUSALS_TO_BLOCK
+        return outcome if is_confirmed else PollError(reason=outcome.reason)
 
     def _report_last_word(self, job: Job, trouble: PollError) -> None:
         """Warn once for each reason: a hundred generations may end in the same way."""
         if trouble.reason not in self._last_words:
             self._last_words.add(trouble.reason)
-            text = f"{job.name}: put aside, and polled seldom from now on: {trouble.reason}{_hint_at_key(job, trouble)}"
-            self._broker.send_event(Message(text=text, warning=True))
+            self._report_trouble(GenerationPutAside, job, trouble)
+
+    def _report_trouble(self, kind: type[PollsFailing | GenerationPutAside], job: Job, trouble: PollError) -> None:
+        self._broker.send_event(
+            kind(job=job.name, reason=trouble.reason, unknown=trouble.unknown, key=job.api_key_label)
+        )
 
     def _report_other_videos(self, job: Job, outcome: PollOutcome) -> None:
         if isinstance(outcome, Completed) and outcome.others:
-            addresses = ", ".join(outcome.others)
-            text = f"{job.name}: the service made more than one video; the first is fetched, not {addresses}"
-            self._broker.send_event(Message(text=text, warning=True))
+            self._broker.send_event(OtherVideosIgnored(job=job.name, others=outcome.others))
 
     def _report_unknown_status(self, job: Job, outcome: StillGenerating) -> None:
         if not outcome.known and outcome.word not in self._odd_words:
             self._odd_words.add(outcome.word)
-            text = f"{job.name}: the service says {outcome.word!r}, a status it does not document; polling on"
-            self._broker.send_event(Message(text=text, warning=True))
+            self._broker.send_event(StatusUnknown(job=job.name, word=outcome.word))
 
 
 def _is_same_attempt(job: Job, moved: Job) -> bool:
     return job.client_request_id == moved.client_request_id
-
-
-def _hint_at_key(job: Job, trouble: PollError) -> str:
-    """A hint to check the key if the service does not know a generation that was bought."""
-    if not trouble.unknown:
-        return ""
-    key = f"key {job.api_key_label!r}" if job.api_key_label else "the key"
-    return f"; is {key} one of the account that bought it? No other can ask for it"

@@ -8,6 +8,7 @@ from functools import partial
 
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
+from batchveo.core.notices import ChargesUnknown, LogUnread
 from batchveo.core.outcomes import AbsentFromLog, Charged, LogOutcome
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine.in_flight import InFlightTable
@@ -17,14 +18,15 @@ from batchveo.engine.stages.failures import UNEXPECTED
 from batchveo.engine.stages.log_lookup import LogKey, LogLookup
 from batchveo.provider import ApiClient, ProviderError
 
-FAILURES_BELIEVED = 5
+FAILURES_TO_HOLD = 5
 """Failed readings in a row after which doubts older than the settling time are held."""
 FIRST_LOOK_SECONDS = 60.0
 """Seconds that a run with nothing else to do waits for the first reading of the log about a job."""
 SHORTEST_GAP, LONGEST_GAP, GROWTH = 1.0, 60.0, 1.6
+"""Seconds between two readings, at first and at most, and the factor from each gap to the next."""
 
 RequestId = str | None
-"""A client request id: one attempt of a job is looked up."""
+"""A client request id, since the attempt is looked up, not the job; the type is that of ``Job.client_request_id``."""
 
 
 class Reconciler:
@@ -67,7 +69,7 @@ class Reconciler:
         self._key_of = key_of
         self._record = record
         self._known: set[RequestId] = set()
-        self._looked: set[RequestId] = set()
+        self._looked_up: set[RequestId] = set()
         self._settled: set[RequestId] = set()
         """The generations without a video whose charge is known."""
         self._seen_at: dict[RequestId, float] = {}
@@ -85,8 +87,8 @@ class Reconciler:
         open_now = {
             job.client_request_id: job for job in self._list_open_charges() if self._in_flight.is_retryable(job)
         }
-        unlooked = {request: job for request, job in self._list_wanted().items() if request not in self._looked}
-        return any(now < self._find_first_sight(job) + FIRST_LOOK_SECONDS for job in (unlooked | open_now).values())
+        unread = {request: job for request, job in self._list_wanted().items() if request not in self._looked_up}
+        return any(now < self._find_first_sight(job) + FIRST_LOOK_SECONDS for job in (unread | open_now).values())
 
     def _find_first_sight(self, job: Job) -> float:
         """When this run first saw that ``job`` has to be looked up (seconds since the epoch)."""
@@ -127,10 +129,10 @@ class Reconciler:
                 await self._record_if_news(job, outcome)
             await self._ask_ledger(key, [job for job in jobs if self._is_ripe(job)])
         self._known = set(self._list_wanted())
-        self._looked.update(job.client_request_id for jobs in by_key.values() for job in jobs)
+        self._looked_up.update(job.client_request_id for jobs in by_key.values() for job in jobs)
         self._bus.notify()
         self._gap = min(self._gap * GROWTH, LONGEST_GAP)
-        self._next = self._next_sweep()
+        self._next = self._find_next_sweep()
 
     async def _record_if_news(self, job: Job, outcome: LogOutcome) -> None:
         # the job may have moved during the reading: an outcome for its former state would be wrong
@@ -156,8 +158,7 @@ class Reconciler:
         try:
             outcomes = await self._lookups[key].look_up_charges(jobs)
         except (ProviderError, KeyRejected, *UNEXPECTED) as error:
-            text = f"neither log nor ledger tells whether {len(jobs)} generations were charged: {error}"
-            self._bus.warn(text)
+            self._bus.emit(ChargesUnknown(generations=len(jobs), error=str(error)))
             self._in_flight.settle_charges(jobs)
             return
         for job, outcome in outcomes:
@@ -176,15 +177,15 @@ class Reconciler:
         """Settle doubts as unknown if the log cannot be read again and again: a run must not wait for ever."""
         self._failures[key] += 1
         if self._failures[key] == 1:
-            self._bus.warn(f"the usage log cannot be read yet: {error}")
-        if self._failures[key] < FAILURES_BELIEVED:
+            self._bus.emit(LogUnread(error=str(error)))
+        if self._failures[key] < FAILURES_TO_HOLD:
             return []
         since = self._context.now() - self._settle
         unread = AbsentFromLog(settled=True, reason="the usage log cannot be read")
         doubts = [job for job in jobs if job.state is JobState.IN_DOUBT]
         return [(job, unread) for job in doubts if (job.doubted_at or 0.0) <= since]
 
-    def _next_sweep(self) -> float:
+    def _find_next_sweep(self) -> float:
         """The time of the next reading: after the gap, but not later than the end of the first settling time."""
         now = self._context.now()
         settles = [

@@ -27,6 +27,7 @@ LARGEST_VIDEO = 512 * 1024**2
 BYTES_A_SECOND = 16 * 1024**2
 """Of a video whose length is not announced, at most: five times what 1080p takes at its best."""
 LEAST_BOUND = 64 * 1024**2
+"""Bytes that even the shortest video may have if its length is not announced."""
 REFUSED_TRIES = 3
 """How often a run looks at a URL that must not be fetched from."""
 STALLED_TRIES = 6
@@ -126,23 +127,23 @@ class VideoFetcher:
 
     async def _stream(self, job: Job, target: VideoTarget) -> Downloaded:
         """Write the body to its target; after a broken try, only the missing rest of it."""
-        rest = self._partial.pop(job.seq, None)
-        if rest is not None and not await target.has_part(rest.size, rest.digest):
-            rest = None
-        async with self._videos.open(job.video_url or "", rest.make_headers() if rest else None) as response:
-            body = read_head(response, rest)
+        partial = self._partial.pop(job.seq, None)
+        if partial is not None and not await target.has_part(partial.size, partial.digest):
+            partial = None
+        async with self._videos.open(job.video_url or "", partial.make_headers() if partial else None) as response:
+            body = read_head(response, partial)
             if body.total is not None and body.total > LARGEST_VIDEO:
                 raise TooLong(f"{body.total} bytes are announced, more than {LARGEST_VIDEO}")
             async with target.open_writer(body.start, body.digest) as writer:
                 try:
-                    await self._gather(job, response, body, writer)
+                    await self._receive_body(job, response, body, writer)
                     return await writer.finish_video()
                 except (TooLong, NotAnMp4, DownloadFailed, OSError):
                     await writer.discard_part()  # a full disk needs the room
                     raise
 
-    async def _gather(self, job: Job, response: httpx.Response, body: Body, writer: VideoWriter) -> None:
-        """Take the body. What came before a connection broke is kept for the next try."""
+    async def _receive_body(self, job: Job, response: httpx.Response, body: Body, writer: VideoWriter) -> None:
+        """Write the body to ``writer``. What came before a connection broke is kept for the next try."""
         flow = StallDetector(anyio.current_time(), total=body.total)
         most = LARGEST_VIDEO if body.total is not None else largest_body(job)
 
@@ -157,9 +158,10 @@ class VideoFetcher:
             raise TooLong(f"the body does not end: more than {most} bytes came, too many for this video") from None
         except (httpx.HTTPError, Stalled):
             await writer.keep_part()
-            self._remember(job, body, writer.size)
+            self._remember_partial(job, body, writer.size)
             raise
 
-    def _remember(self, job: Job, body: Body, size: int) -> None:
+    def _remember_partial(self, job: Job, body: Body, size: int) -> None:
+        """Remember how far the download came; without a strong ETag it begins anew, since the file may change."""
         if body.etag is not None and size:
             self._partial[job.seq] = Partial(etag=body.etag, size=size, digest=body.digest)

@@ -24,7 +24,8 @@ _NOT_IN_CELLS = {
     "meta": Fault("one column for each value, please", "call it meta.KEY"),
 }
 _NAMED = 12
-NameCheck = Callable[[str], tuple[str, ...] | Fault]
+"""Columns that a fault names at most."""
+FieldsOf = Callable[[str], tuple[str, ...] | Fault]
 """Maps the name of a column to the fields it fills (none: it is ignored), or to what is wrong with it."""
 _DELIMITERS = ",;\t"
 _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECASE)
@@ -37,14 +38,14 @@ class ColumnMapper:
     def __init__(self, options: ReadOptions, *, any_model: bool) -> None:
         self._options = options
         self._any_model = any_model
-        self._fields_of: dict[str, list[str]] = {}
+        self._renamed: dict[str, list[str]] = {}
         for name, column in options.renames.items():
-            self._fields_of.setdefault(column.strip(), []).append(name)
+            self._renamed.setdefault(column.strip(), []).append(name)
 
     def fields_of(self, column: str) -> tuple[str, ...] | Fault:
         """The fields that a column fills; none if it is to be ignored."""
-        if column in self._fields_of:
-            return tuple(self._fields_of[column])
+        if column in self._renamed:
+            return tuple(self._renamed[column])
         if is_meta(column):
             return (META + column[len(META) :].strip(),)
         known = _FIELDS.get(column.casefold())
@@ -74,9 +75,9 @@ class ColumnMapper:
 
     def find_absent(self, names: Collection[str], line: int | None) -> Iterator[Fault]:
         """A fault for each column that ``--map`` names and the file has not."""
-        for column in self._fields_of:
+        for column in self._renamed:
             if column not in names:
-                yield refuse_column(column, self._fields_of[column][0], names, line)
+                yield refuse_column(column, self._renamed[column][0], names, line)
 
 
 def is_meta(column: str) -> bool:
@@ -160,15 +161,15 @@ class Header:
         return [group for group in required if not known & {*group}]
 
 
-def read_header(names: Sequence[str], check: NameCheck, line: int) -> Header:
-    """The header that these cells are."""
+def read_header(names: Sequence[str], fields_of: FieldsOf, line: int) -> Header:
+    """The header that the cells ``names`` of ``line`` make."""
     header = Header(line=line, width=len(names), names=[name.strip(ENDS) for name in names])
     first: dict[str, int] = {}
     for column, name in enumerate(header.names):
         if not name:
             header.unnamed.append(column)
             continue
-        found = check(name)
+        found = fields_of(name)
         for filled in [found] if isinstance(found, Fault) else found:
             fault = _add_column(header, column, filled, first)
             if fault is not None:

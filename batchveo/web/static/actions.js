@@ -5,7 +5,7 @@ import { el, icon, toast } from "./dom.js";
 import * as Words from "./words.js";
 
 const PAID =
-  "The run that goes on, or the next `batchveo run` or `resume`, submits it again and pays for what it makes.";
+  "The current run, or the next `batchveo run` or `resume`, submits it again and pays for what it makes.";
 
 function createActions(source, changed) {
   // Asks, acts, tells; `told` makes the sentence of how many jobs it was done to.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.hints import USUAL_STATE
 from batchveo.sandbox import Service, Settings, running
-from tests.cli.dragons import list_rows
+from batchveo.store import Store
+from tests.cli.dragons import add_two_models, list_rows
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
 
@@ -19,3 +21,31 @@ def test_cancelled_jobs_are_not_made(url: str, service: Service, capsys: pytest.
     assert status_of(["run", "m.yaml"]) == 0
     assert [job["state"] for job in list_rows(capsys)] == ["cancelled", "succeeded", "succeeded"]
     assert status_of(["cancel", "fox 0"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cancelled"),
+    [
+        (["--model", "veo2"], ["fox"]),
+        (["--all", "--model", "veo2"], ["fox"]),
+        (["--model", "veo2", "--model", "google/veo3"], ["dragon", "fox"]),
+        (["dragon", "fox", "--model", "veo2"], ["fox"]),
+        (["dragon", "--model", "veo2"], []),
+        (["--all"], ["dragon", "fox"]),
+    ],
+)
+def test_only_jobs_of_a_model(arguments: list[str], cancelled: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It narrows what is chosen otherwise; alone it chooses every pending job of the model."""
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of(["cancel", *arguments]) == 0
+    assert [job["name"] for job in list_rows(capsys, "--state-is", "cancelled")] == cancelled
+
+
+@pytest.mark.parametrize("arguments", [[], ["dragon", "--all"], ["dragon", "--all", "--model", "veo2"]])
+def test_the_choice_must_be_clear(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither nothing nor everything and a name."""
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of(["cancel", *arguments]) == 2
+    assert "name the jobs to cancel, or give --all or --model" in capsys.readouterr().err

@@ -35,6 +35,7 @@ def test_commands_options_and_choices() -> None:
 def test_models_by_any_part() -> None:
     """``models lite`` works, and so does its completion."""
     assert "veo-3.1-lite-generate-001" in offered("models", word="lite")
+    assert "veo-3.1-lite-generate-001" in offered("retry", "--model", word="lite")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -54,6 +54,23 @@ def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "…" not in "".join(map("".join, rows))
 
 
+def test_only_jobs_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a state too; a model that no job has is an error, not an empty list."""
+    with Store("b.db") as store:
+        store.imports.add_jobs([make_spec("fifth", model="veo2")], run=1, now=3.0)
+
+    def list_names(*arguments: str) -> list[str]:
+        assert status_of(["jobs", *arguments]) == 0
+        return [line.split("\t")[3] for line in capsys.readouterr().out.splitlines()]
+
+    assert list_names("--model", "veo2") == ["fifth"]
+    assert list_names("--model", "google/veo3", "--state-is", "pending") == ["fourth"]
+    assert list_names("--model", "veo2", "--model", "google/veo3", "--state-is", "pending") == ["fourth", "fifth"]
+    assert list_names("--model", "veo2", "--state-is", "failed") == []
+    assert status_of(["jobs", "--model", "veo22"]) == 2
+    assert "no job of the model 'veo22' (did you mean veo2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("width", [60, 100, 200])
 def test_at_a_terminal_there_is_a_header_and_long_values_wrap(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """No line is wider than the terminal, nothing is cut; the model is shown if there is room for it."""

@@ -108,7 +108,7 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         return False
 
     monkeypatch.setattr(run_command, "sys", Streams)
-    monkeypatch.setattr(run_command.click, "confirm", no)
+    monkeypatch.setattr("click.confirm", no)
     before = states()
     assert status_of(["resolve", "--all", "--resubmit"]) == 130
     assert states() == before

@@ -113,7 +113,7 @@ def machines() -> Iterator[Machines]:
         "node_ip_address": "127.0.0.2",
         "temp_dir": folder,
     }
-    cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
+    cluster: Any = Cluster(initialize_head=True, connect=False, head_node_args=head)
     try:
         there = Machines(cluster, Path(folder))
         there.add()

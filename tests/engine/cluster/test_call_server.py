@@ -1,4 +1,4 @@
-"""The server of remote calls: each call is run once, however often or late it arrives."""
+"""The server of remote calls: each call is carried out once, however often or late it arrives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ S = JobState
 
 
 async def test_a_join_that_straggles_to_the_next_coordinator_is_not_the_worker(tmp_path: Path) -> None:
-    """Else a worker of before would pass for one that it knows, and two would look after one job."""
+    """Else the next coordinator would know the worker of an earlier one, and two would look after one job."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         old = await joined(at_work, "old")
         await at_work.restart()
@@ -52,7 +52,7 @@ async def test_no_call_is_answered_before_the_unfinished_jobs_are_loaded(tmp_pat
 
 
 async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path) -> None:
-    """At whatever moment: else a claim would be nobody's, and who asks again be told that nothing came of it."""
+    """At any moment: else the claim would belong to nobody, and a repeated call would get an error."""
     async with CoordinatorAtWork(tmp_path, jobs=25, concurrency=25) as at_work:
         await joined(at_work)
         server = at_work.process.server
@@ -71,7 +71,7 @@ async def test_a_call_is_carried_out_though_its_caller_is_cut_off(tmp_path: Path
 
 
 async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> None:
-    """Whoever missed the answer gets it from the state; what was told with other calls is told once."""
+    """A repeated call reads it from the database again; events that travel with other calls are emitted once."""
     content = b"x" * 1_000_000
     (tmp_path / "cat.png").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -95,7 +95,7 @@ async def test_an_input_file_is_not_kept_by_the_coordinator(tmp_path: Path) -> N
 
 
 async def test_a_straggler_is_not_carried_out(tmp_path: Path) -> None:
-    """Its like was answered long ago."""
+    """The worker has had its answer long ago."""
     async with CoordinatorAtWork(tmp_path, jobs=3) as at_work:
         broker = await joined(at_work)
         await broker.claim()
@@ -108,7 +108,7 @@ async def test_a_straggler_is_not_carried_out(tmp_path: Path) -> None:
 
 
 async def test_a_long_poll_ends_with_nothing_and_is_asked_again(tmp_path: Path) -> None:
-    """So that a wire that was cut is noticed."""
+    """So that a connection that was cut is noticed."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         broker = await joined(at_work)
         await broker.claim()
@@ -118,7 +118,7 @@ async def test_a_long_poll_ends_with_nothing_and_is_asked_again(tmp_path: Path) 
 
 
 async def test_silence_is_seen(tmp_path: Path) -> None:
-    """A worker that only joined, too; one that waits in long polls is not silent."""
+    """Also of a worker that only joined; one that waits in long polls is not silent."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         await joined(at_work, "frozen")
         awake = await joined(at_work, "awake")
@@ -131,7 +131,7 @@ async def test_silence_is_seen(tmp_path: Path) -> None:
 
 
 async def test_the_silence_of_a_worker_that_never_came_is_seen(tmp_path: Path) -> None:
-    """It begins with the first question after it; one that has ended is asked after no more."""
+    """Its silence begins when it is first looked for; a worker that has ended is not looked for any more."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         silent = at_work.process.coordinator.find_silent
         await joined(at_work, "here")
@@ -146,7 +146,7 @@ async def test_the_silence_of_a_worker_that_never_came_is_seen(tmp_path: Path) -
 
 
 async def test_a_bug_at_the_coordinator_ends_the_run_and_is_raised_there(tmp_path: Path) -> None:
-    """Workers are told that it is over, not kept asking."""
+    """Workers hear that the run is over, and do not repeat the call."""
 
     async def whole() -> None:
         async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:

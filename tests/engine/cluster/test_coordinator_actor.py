@@ -10,7 +10,7 @@ from batchveo.engine.cluster.coordinator_actor import MOST_EVENTS, EventBuffer
 
 @pytest.mark.anyio
 async def test_news_come_in_order_and_once() -> None:
-    """Of another edition from its beginning; what was dropped can be told by the numbers."""
+    """From the beginning after a restart of the coordinator; gaps in the numbers show what was dropped."""
     news = EventBuffer()
     first = await news.read_since("", 0)
     assert first.events == ()

@@ -1,4 +1,4 @@
-"""The driver on virtual time: who dies, hangs or is refused, and what it does about it."""
+"""The driver on virtual time: what it does about workers and coordinators that die, hang or are refused."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ JOBS = 40
 
 
 class ClusterNight(Night):
-    """A night whose runs are spread over an engine in this process."""
+    """A ``Night`` whose runs use a cluster in this process."""
 
     @asynccontextmanager
     async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeBackend, Callable[[], Awaitable[RunResult]]]]:
         """The engine of a run, and the run itself."""
-        chosen = RunSettings(output=self.folder / "videos", **settings)
-        chosen.output.mkdir(exist_ok=True)
+        output = self.folder / "videos"
+        output.mkdir(exist_ok=True)
+        chosen = RunSettings(output=output, **settings)
         async with anyio.create_task_group() as tasks:
             engine = FakeBackend(self.service, self.clock, tasks)
             with self.store() as store:
@@ -124,7 +125,7 @@ async def test_a_quiet_run(night: Callable[..., ClusterNight]) -> None:
 
 
 async def test_a_worker_that_dies_is_followed_by_another(night: Callable[..., ClusterNight]) -> None:
-    """Whatever it had in hand; nothing is bought twice."""
+    """Whatever it was doing; nothing is bought twice."""
     n = night(latency=2.0)
     assert (await n.struck(lambda engine: engine.alive[0].kill())).exit_status == 0
     assert "was lost" in n.said
@@ -154,7 +155,7 @@ async def test_a_frozen_worker_is_given_up(night: Callable[..., ClusterNight]) -
 
 
 async def test_a_worker_frozen_before_the_coordinator_died_is_given_up(night: Callable[..., ClusterNight]) -> None:
-    """The new one has never heard of it; both places of this run would be lost."""
+    """The new coordinator has never heard of it; both workers of this run would be lost."""
     n = night()
 
     def strike(engine: FakeBackend) -> None:
@@ -197,7 +198,7 @@ async def test_a_frozen_coordinator_is_started_again(night: Callable[..., Cluste
 
 
 async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., ClusterNight]) -> None:
-    """With status 3, and all that is known of the jobs."""
+    """With exit status 3, and the counts of the jobs."""
     n = night()
 
     async with n.spread() as (engine, execute), anyio.create_task_group() as tasks:
@@ -216,7 +217,7 @@ async def test_a_coordinator_that_cannot_live_ends_the_run(night: Callable[..., 
     assert result.counts.total == JOBS
 
 
-async def test_who_works_is_said(night: Callable[..., ClusterNight]) -> None:
+async def test_the_workers_are_reported(night: Callable[..., ClusterNight]) -> None:
     """Once all have started, before anything is bought."""
     n = night()
     async with n.spread() as (_, execute):
@@ -225,7 +226,7 @@ async def test_who_works_is_said(night: Callable[..., ClusterNight]) -> None:
 
 
 async def test_no_worker_to_be_had_ends_the_run(night: Callable[..., ClusterNight]) -> None:
-    """After some patience; nothing is bought, nothing lost."""
+    """After some patience; nothing was bought, nothing is lost."""
     n = night()
     async with n.spread() as (engine, execute):
         engine.unable = 1_000_000
@@ -237,7 +238,7 @@ async def test_no_worker_to_be_had_ends_the_run(night: Callable[..., ClusterNigh
 
 
 async def test_no_machine_left_ends_the_run(night: Callable[..., ClusterNight]) -> None:
-    """An engine that has lost them all is no bug of ours."""
+    """A cluster that has lost all its machines is no bug of ours."""
     n = night()
     async with n.spread() as (engine, execute):
         engine.nodes_left = 0
@@ -248,7 +249,7 @@ async def test_no_machine_left_ends_the_run(night: Callable[..., ClusterNight]) 
 
 @pytest.mark.parametrize("frozen", [False, True])
 async def test_the_loss_of_the_engine_ends_the_run(night: Callable[..., ClusterNight], frozen: bool) -> None:
-    """With status 3, whether the coordinator can still be told or not; the next run has the rest."""
+    """With exit status 3, whether the coordinator can still be reached or not; the next run does the rest."""
     n = night()
 
     def strike(engine: FakeBackend) -> None:

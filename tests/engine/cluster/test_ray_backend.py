@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 JOBS = 500
 FEW = 100
 """Where nothing dies, more would show no more."""
-OPTIONS = {"concurrency": 100, "poll_interval": 0.2, "settle": 3.0}
 
 
 def run(
@@ -33,7 +32,13 @@ def run(
 ) -> batchveo.RunResult:
     manifest = folder / "m.yaml"
     manifest.write_text(MANIFEST.format(jobs))
-    settings = batchveo.RunSettings(output=folder / "videos", when_in_doubt=batchveo.Doubt.RESUBMIT, **OPTIONS)
+    settings = batchveo.RunSettings(
+        output=folder / "videos",
+        when_in_doubt=batchveo.Doubt.RESUBMIT,
+        concurrency=100,
+        poll_interval=0.2,
+        settle=3.0,
+    )
     return batchveo.run(
         [manifest],
         state=folder / "b.db",

@@ -1,10 +1,11 @@
-"""Remote brokers: calls in one message, and whatever a wire does to a worker and its coordinator."""
+"""Remote brokers: calls in one message, and what a faulty connection does to a worker and its coordinator."""
 
 from __future__ import annotations
 
 import itertools
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,7 +27,7 @@ from batchveo.engine.cluster.remote_broker import (
     RemoteBroker,
 )
 from batchveo.store.transitions import Transitions
-from tests.helpers.coordinator_at_work import LOCAL, CoordinatorAtWork, all_of, generation, joined, names, sent
+from tests.helpers.coordinator_at_work import LOCAL, Begun, CoordinatorAtWork, all_of, generation, joined, names, sent
 from tests.helpers.faulty_wire import WireFaults
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,7 @@ S = JobState
 
 
 async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generations(tmp_path: Path) -> None:
-    """What was claimed is free, what was sent is in doubt, and the id that comes for it is the job's."""
+    """Claimed jobs are pending, sent ones in doubt, and a generation id that still comes for one becomes the job's."""
     async with CoordinatorAtWork(tmp_path, jobs=3, settle=600.0) as at_work:
         old = await joined(at_work, "old")
         claimed, doubtful, running = await old.claim(), await sent(old), await sent(old)
@@ -63,7 +64,7 @@ async def test_a_restarted_coordinator_knows_no_worker_and_takes_their_generatio
 
 @pytest.mark.parametrize("step", ["claim_job", "mark_sent", "apply_move"])
 async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Path, step: str) -> None:
-    """Nothing was answered; what was written is gone; the worker says it again, to the next one."""
+    """It had not answered, and what it wrote is gone: the worker repeats the call to the next coordinator."""
     async with CoordinatorAtWork(tmp_path, jobs=1, settle=600.0) as at_work:
         broker = await joined(at_work)
         real = getattr(Transitions, step)
@@ -74,6 +75,7 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
             return result
 
         job: Job | None = None
+        waiting: Begun[Job | None]
         try:
             if step != "claim_job":
                 job = await broker.claim()
@@ -83,7 +85,7 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
                 if job is None:
                     waiting = at_work.begin(broker.claim)
                 elif step == "mark_sent":
-                    waiting = at_work.begin(lambda: broker.mark_sent(job))
+                    waiting = at_work.begin(partial(broker.mark_sent, job))
                 else:
                     waiting = at_work.begin(lambda: broker.record_outcome(job, generation(job)))
                 await anyio.sleep(0.05)
@@ -93,7 +95,9 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
         (stands,) = at_work.jobs()
         if step == "apply_move":
             assert stands.state is S.IN_DOUBT
-            assert (await waiting.ended()).generation_id == "g-1-1"
+            recorded = await waiting.ended()
+            assert recorded is not None
+            assert recorded.generation_id == "g-1-1"
         else:
             assert stands.state is S.PENDING
             await anyio.sleep(30)
@@ -104,7 +108,7 @@ async def test_a_coordinator_that_dies_before_its_answers_are_safe(tmp_path: Pat
 
 
 async def test_a_permission_that_comes_too_late_is_not_used(tmp_path: Path) -> None:
-    """A worker that froze between its question and the answer sends nothing; the job waits again."""
+    """A worker that froze between its call and the answer sends nothing; the job is pending again."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         broker = await joined(at_work)
         job = await broker.claim()
@@ -122,7 +126,7 @@ async def _frozen_for(at_work: CoordinatorAtWork, seconds: float) -> None:
 
 
 async def test_a_permission_within_its_time_is_used(tmp_path: Path) -> None:
-    """However often it had to be asked for."""
+    """However often the call had to be repeated."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         broker = await joined(at_work)
         job = await broker.claim()
@@ -132,7 +136,7 @@ async def test_a_permission_within_its_time_is_used(tmp_path: Path) -> None:
 
 
 async def test_a_coordinator_that_is_gone_for_ever(tmp_path: Path) -> None:
-    """The worker ends; the last trace of what it bought is told, with all that is known of it."""
+    """The worker ends; a warning has all that is known of what it bought, the last trace of it."""
     async with CoordinatorAtWork(tmp_path, jobs=3) as at_work:
         broker = await joined(at_work)
         job = await sent(broker)
@@ -155,7 +159,7 @@ async def test_a_coordinator_that_is_gone_for_ever(tmp_path: Path) -> None:
 
 
 async def test_a_generation_is_handed_in_to_whoever_comes_in_time(tmp_path: Path) -> None:
-    """Minutes after the worker took itself for given up."""
+    """Even minutes after the worker counted itself as given up."""
     async with CoordinatorAtWork(tmp_path, jobs=1, settle=3600.0) as at_work:
         broker = await joined(at_work)
         job = await sent(broker)
@@ -167,7 +171,7 @@ async def test_a_generation_is_handed_in_to_whoever_comes_in_time(tmp_path: Path
 
 
 async def test_generation_ids_of_a_fenced_worker_do_not_settle_each_other(tmp_path: Path) -> None:
-    """Two of them at once, the first lost on its way: it is carried out when it comes."""
+    """Two of them at once, of which the first is lost on its way: it is carried out when its repetition arrives."""
     async with CoordinatorAtWork(tmp_path, jobs=2, settle=600.0) as at_work:
         broker = await joined(at_work)
         jobs = [await sent(broker), await sent(broker)]
@@ -187,7 +191,7 @@ async def test_generation_ids_of_a_fenced_worker_do_not_settle_each_other(tmp_pa
 
 
 async def test_whoever_watches_sees_what_a_dead_worker_leaves(tmp_path: Path) -> None:
-    """Its submits go into doubt, or wait again."""
+    """Its submits are in doubt, or pending again."""
     async with CoordinatorAtWork(tmp_path, jobs=2, settle=600.0) as at_work:
         broker = await joined(at_work)
         jobs = [await sent(broker), await broker.claim()]
@@ -198,8 +202,8 @@ async def test_whoever_watches_sees_what_a_dead_worker_leaves(tmp_path: Path) ->
         assert [at_work.on_disk(job).state for job in jobs] == [S.IN_DOUBT, S.PENDING]
 
 
-async def test_a_faulty_wire_carries_what_is_hostile(tmp_path: Path) -> None:
-    """Every character comes back as it went, and nothing is shared."""
+async def test_hostile_text_survives_a_faulty_connection(tmp_path: Path) -> None:
+    """Every character comes back as it was sent, and no object is shared."""
     words = "<script>\x00\x1b[2J\n\u202e\ud83d\ude00" + "\u6f22" * 10_000
     words = words.encode("utf-16", "surrogatepass").decode("utf-16")
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
@@ -209,8 +213,8 @@ async def test_a_faulty_wire_carries_what_is_hostile(tmp_path: Path) -> None:
         assert (failed.error, at_work.job(job).error) == (words, words)
 
 
-async def test_a_broker_in_the_same_process_needs_no_wire(tmp_path: Path) -> None:
-    """Two of them share one coordinator."""
+async def test_a_broker_in_the_same_process_needs_no_connection(tmp_path: Path) -> None:
+    """Two local brokers share one coordinator."""
     async with CoordinatorAtWork(tmp_path, LOCAL, jobs=2) as at_work:
         one, two = await at_work.broker("one"), await at_work.broker("two")
         jobs = await all_of(one.claim, two.claim)
@@ -219,7 +223,7 @@ async def test_a_broker_in_the_same_process_needs_no_wire(tmp_path: Path) -> Non
 
 
 async def test_an_unreachable_coordinator_is_asked_again_with_growing_gaps() -> None:
-    """Not more often than it can bear."""
+    """So that many workers do not overload it."""
     times: list[float] = []
 
     async def nobody(call: Call) -> Answer:
@@ -235,8 +239,8 @@ async def test_an_unreachable_coordinator_is_asked_again_with_growing_gaps() -> 
     assert times[-1] - times[0] >= PATIENCE_SECONDS - 5
 
 
-async def test_a_worker_given_up_while_the_state_cannot_be_written(tmp_path: Path) -> None:
-    """The run ends with exit status 3; the next one finds its job still under way, and in doubt."""
+async def test_a_worker_given_up_while_the_database_cannot_be_written(tmp_path: Path) -> None:
+    """The run ends with exit status 3; the next one finds the job still submitting, and puts it in doubt."""
     async with CoordinatorAtWork(tmp_path, jobs=1) as at_work:
         broker = await joined(at_work)
         job = await sent(broker)
@@ -270,7 +274,7 @@ class Post:
 
 @pytest.mark.anyio
 async def test_calls_of_one_moment_travel_together() -> None:
-    """The first goes at once; what comes meanwhile goes in one message, and each gets its own answer."""
+    """The first call is sent at once; those that come meanwhile share a message, and each gets its own answer."""
     post = Post()
     batches = CallBatcher(post)
     answers: dict[int, object] = {}
@@ -292,7 +296,7 @@ async def test_calls_of_one_moment_travel_together() -> None:
 
 @pytest.mark.anyio
 async def test_long_polls_and_large_answers_go_by_themselves() -> None:
-    """So that nothing small waits for them."""
+    """So that no small call waits for them."""
     post = Post()
     batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
@@ -305,8 +309,8 @@ async def test_long_polls_and_large_answers_go_by_themselves() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_lost_message_is_told() -> None:
-    """A message that is lost is lost for each call in it; the next goes on."""
+async def test_a_lost_message_is_an_error_of_each_call() -> None:
+    """Each call in it raises; the next message is sent all the same."""
     post = Post()
     batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:
@@ -323,7 +327,7 @@ async def test_a_lost_message_is_told() -> None:
 
 @pytest.mark.anyio
 async def test_a_caller_that_gives_up_does_not_hold_the_others() -> None:
-    """Its call goes all the same."""
+    """Its call is sent all the same."""
     post = Post()
     batches = CallBatcher(post)
     async with anyio.create_task_group() as tasks:

@@ -99,7 +99,7 @@ async def test_an_endless_body_keeps_nobody_waiting(tmp_path: Path, monkeypatch:
 
 
 async def test_one_file_that_is_refused_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is put aside, its words are kept, and the next run has it if the file system relents."""
+    """It is put aside with the reason, and the next run downloads it if the file system accepts it then."""
     open_part = VideoFile.open_part
 
     def picky(part: Path, *, keep: int) -> BinaryIO:

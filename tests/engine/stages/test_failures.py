@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from batchveo.core.models import JobState
+from batchveo.core.notices import OutageBegan, OutageEnded
 from batchveo.core.outcomes import PollError, StillGenerating
-from batchveo.engine.stages.failures import POLLS_SAID, SELDOM_CAP_SECONDS, FailureStreaks, Outage
+from batchveo.engine.stages.failures import SELDOM_CAP_SECONDS, UNREACHED_TO_WARN, FailureStreaks, Outage
 from tests.helpers.factories import make_job
 
 JOB = make_job(JobState.GENERATING)
@@ -88,9 +89,9 @@ def test_it_is_said_once_for_all_generations_and_once_at_its_end() -> None:
     """However many there are."""
     outage = Outage()
     said = [outage.follow_outcome(AWAY) for _ in range(40)]
-    assert [text for text in said if text] == ["cannot reach https://x (Connection refused): polls go on trying"]
-    assert said[POLLS_SAID - 1] is not None
-    assert outage.follow_outcome(StillGenerating(word="queued")) == "polls reach the service again, after 40 in vain"
+    assert [notice for notice in said if notice] == [OutageBegan(reason=AWAY.reason)]
+    assert said[UNREACHED_TO_WARN - 1] is not None
+    assert outage.follow_outcome(StillGenerating(word="queued")) == OutageEnded(polls=40)
     assert outage.follow_outcome(StillGenerating(word="queued")) is None
 
 

@@ -109,7 +109,7 @@ def test_models_share_by_their_need() -> None:
 
 
 def test_a_wrong_expectation_is_noticed() -> None:
-    """A night three times as fast is seen long before the polls grow dense."""
+    """A run three times as fast is seen long before the polls grow dense."""
     slow = Expectation(median=270.0, sigma=0.3)
     assert any(90 <= age < 135 for age in ages(slow, share_rate([(slow, 10)], 4.0), 135.0))
 

@@ -1,4 +1,4 @@
-"""How soon a run sees that a generation is finished, and at what cost: whole nights in virtual time."""
+"""How soon a run sees that a generation is finished, and at what cost: whole runs in virtual time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(kw_only=True)
 class Watched:
-    """A night whose polls are counted."""
+    """A ``Night`` whose polls are counted."""
 
     night: Night
     polls: list[float] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Watched:
         )
 
     def against_ideal(self, in_flight: int) -> float:
-        """The night's length over that of the same generations, each seen the moment it ends."""
+        """The run's length over that of the same generations, each seen the moment it ends."""
         places = [0.0] * in_flight
         for generation in self.night.service.generations:
             heapq.heapreplace(places, places[0] + generation.ready_at - generation.submitted_at)
@@ -79,7 +79,7 @@ class Watched:
 
 
 async def watched(folder: Path, jobs: int = 60, *, median: float = 90.0, **settings: Any) -> Watched:
-    """A night of ``jobs``, watched."""
+    """A run of ``jobs`` whose polls are counted."""
     service = Settings(generation_median=median, generation_sigma=0.3, balance=1e6)
     seen = Watched(night=Night(folder, service))
     result = await seen.night.run(specs(jobs), **settings)
@@ -88,8 +88,8 @@ async def watched(folder: Path, jobs: int = 60, *, median: float = 90.0, **setti
     return seen
 
 
-async def test_a_night_takes_little_longer_than_its_generations(tmp_path: Path) -> None:
-    """Within three hundredths, at four polls a second, and from nothing known."""
+async def test_a_run_takes_little_longer_than_its_generations(tmp_path: Path) -> None:
+    """At most 3 % longer, at four polls a second, although nothing is known at first."""
     seen = await watched(tmp_path, concurrency=10)
     assert seen.against_ideal(10) < 1.03
     assert seen.delay < 1.5

@@ -22,7 +22,7 @@ LOST = Settings(per_key=True, log_lag=1.0, faults={"lose-answer": 1.0})
 
 
 async def doubtful(folder: Path) -> Night:
-    """A night whose only submit was accepted, with key A, and its answer lost."""
+    """A run whose only submit was accepted, with key A, and its answer lost."""
     night = Night(folder, LOST, key=A)
     await night.killed(specs(1), after=0.9)
     (job,) = night.jobs()

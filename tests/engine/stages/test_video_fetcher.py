@@ -10,7 +10,7 @@ import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import anyio
 import httpx
@@ -133,7 +133,7 @@ TROUBLES: list[tuple[Handler, bool, str]] = [
 
 @pytest.mark.parametrize(("handler", "stale", "reason"), TROUBLES)
 async def test_troubles_pass(tmp_path: Path, handler: Handler, stale: bool, reason: str) -> None:
-    """None of them leaves a video, none ends the job; those that smell of an old URL ask for a fresh one."""
+    """None of them leaves a video, none ends the job; those that may come from an expired URL ask for a fresh one."""
     outcome = await fetch(handler, tmp_path)
     assert isinstance(outcome, DownloadError)
     assert outcome.stale_url is stale
@@ -584,11 +584,16 @@ async def test_names_fit_the_file_systems_own_limit(
     names: list[str] = []
     link, open_ = os.link, os.open
 
-    def named(path: Path | str) -> None:
-        names.append(Path(path).name)
+    def note_link(part: Path, path: Path) -> None:
+        names.append(path.name)
+        link(part, path)
 
-    monkeypatch.setattr(os, "link", lambda part, path: (named(path), link(part, path)))
-    monkeypatch.setattr(os, "open", lambda path, *args, **more: (named(path), open_(path, *args, **more))[1])
+    def note_open(path: Path | str, *args: Any, **more: Any) -> int:
+        names.append(Path(path).name)
+        return open_(path, *args, **more)
+
+    monkeypatch.setattr(os, "link", note_link)
+    monkeypatch.setattr(os, "open", note_open)
     outcome = await fetch(video, tmp_path, make_job(JobState.DOWNLOADING, stem="ü" * 110))
     assert isinstance(outcome, Downloaded)
     assert max(len(name.encode()) for name in names) <= max(limit, 64)

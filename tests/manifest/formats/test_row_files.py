@@ -111,7 +111,11 @@ def test_matrix_and_repeat_multiply(tmp_path: Path) -> None:
 
 def test_an_empty_cell(tmp_path: Path) -> None:
     """Unsets a field that is only its placeholder, and is a problem within a text; NaN is empty too."""
-    rows = [{"t": "A", "s": 8, "n": 1.5}, {"t": "B", "s": None, "n": float("nan")}, {"t": "C", "s": 4, "n": 2.5}]
+    rows: list[dict[str, object]] = [
+        {"t": "A", "s": 8, "n": 1.5},
+        {"t": "B", "s": None, "n": float("nan")},
+        {"t": "C", "s": 4, "n": 2.5},
+    ]
     table(tmp_path, "t.parquet", rows)
     entry = (
         f"- {{rows_file: t.parquet, model: {T2V}, prompt: '{{t}}', seed: '{{row_number}}', duration: '{{s}}', "

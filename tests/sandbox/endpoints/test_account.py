@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from batchveo.sandbox.calls import format_moment
 from tests.helpers.sandbox_client import OPENED, SandboxClient
 
 
-def balance(sandbox: SandboxClient) -> object:
+def balance(sandbox: SandboxClient) -> dict[str, object]:
     return sandbox.get("/v2/billing").json()
 
 
-def test_the_balance_falls_on_completion(sandbox):
+def test_the_balance_falls_on_completion(sandbox: SandboxClient) -> None:
     """A running generation has cost nothing yet."""
     sandbox.submit()
     assert balance(sandbox) == {"current_balance": 1000.0, "currency": "USD"}
@@ -18,7 +20,7 @@ def test_the_balance_falls_on_completion(sandbox):
     assert balance(sandbox) == {"current_balance": 999.22, "currency": "USD"}
 
 
-def test_a_charge(sandbox):
+def test_a_charge(sandbox: SandboxClient) -> None:
     """A charge lands when the generation completes and refers to it."""
     generation_id = sandbox.submit()
     assert len(sandbox.transactions()["data"]) == 1
@@ -36,7 +38,7 @@ def test_a_charge(sandbox):
     assert [charge.generation_id for charge in sandbox.service.charges()] == [generation_id]
 
 
-def test_a_failed_generation_is_not_charged():
+def test_a_failed_generation_is_not_charged() -> None:
     """An error costs nothing."""
     sandbox = SandboxClient(faults={"generation-error": 1.0})
     sandbox.submit()
@@ -45,13 +47,13 @@ def test_a_failed_generation_is_not_charged():
     assert balance(sandbox)["current_balance"] == 1000.0
 
 
-def test_the_ledger_starts_with_the_opening_balance(sandbox):
+def test_the_ledger_starts_with_the_opening_balance(sandbox: SandboxClient) -> None:
     """The oldest entry is money coming in."""
     entry = sandbox.transactions(("direction", "TOPUP"))["data"][0]
     assert (entry["type"], entry["amount"]["usd"], entry["reference_id"]) == ("INIT", 1000.0, None)
 
 
-def test_pages_hold_still_while_new_charges_arrive(sandbox):
+def test_pages_hold_still_while_new_charges_arrive(sandbox: SandboxClient) -> None:
     """Following the cursors lists every entry of the start once, whatever comes in between."""
     submitted = []
     for _ in range(7):
@@ -70,7 +72,7 @@ def test_pages_hold_still_while_new_charges_arrive(sandbox):
     assert seen == submitted[::-1]
 
 
-def test_moments(sandbox):
+def test_moments(sandbox: SandboxClient) -> None:
     """From is included, to is not."""
     for _ in range(3):
         sandbox.submit()
@@ -95,7 +97,7 @@ def test_moments(sandbox):
         (("offset", 5),),
     ],
 )
-def test_wrong_queries(sandbox, query):
+def test_wrong_queries(sandbox: SandboxClient, query: Sequence[tuple[str, object]]) -> None:
     """What the schema does not allow is 400, a cursor that is not ours too."""
     assert sandbox.get("/v2/billing/transactions", *query).status == 400
 
@@ -103,7 +105,7 @@ def test_wrong_queries(sandbox, query):
 DAY = ("period", "24h")
 
 
-def test_a_row(sandbox):
+def test_a_row(sandbox: SandboxClient) -> None:
     """A completed generation's row has all the documented keys."""
     answer = sandbox.post(headers={"x-client-request-id": "mine"})
     sandbox.now += 10
@@ -121,7 +123,7 @@ def test_a_row(sandbox):
     }
 
 
-def test_rows_come_late():
+def test_rows_come_late() -> None:
     """A request shows only after the lag; a running one counts as succeeded at no cost."""
     sandbox = SandboxClient(log_lag=5.0)
     sandbox.submit()
@@ -132,10 +134,10 @@ def test_rows_come_late():
     assert (row["status"], row["cost"]["credits"]) == ("succeeded", 0)
 
 
-def test_a_straggler_takes_its_place_by_time():
+def test_a_straggler_takes_its_place_by_time() -> None:
     """A row that comes late is sorted in by the time of its request."""
     sandbox = SandboxClient(log_lag=1.0, faults={"late-log": 0.5})
-    submitted = []
+    submitted: list[str] = []
     for _ in range(20):
         submitted.insert(0, sandbox.submit())
         sandbox.now += 1.0
@@ -145,7 +147,7 @@ def test_a_straggler_takes_its_place_by_time():
     assert [row["inference_id"] for row in sandbox.logs()["data"]] == submitted
 
 
-def test_a_failed_generation_turns_its_row():
+def test_a_failed_generation_turns_its_row() -> None:
     """Once the generation has ended in an error its row says failed."""
     sandbox = SandboxClient(faults={"generation-error": 1.0})
     sandbox.submit()
@@ -157,7 +159,7 @@ def test_a_failed_generation_turns_its_row():
 
 
 @pytest.mark.parametrize("fault", ["403", "throttle", "answer-500", "answer-503"])
-def test_a_refused_request_has_a_row(fault):
+def test_a_refused_request_has_a_row(fault: str) -> None:
     """What the API refused is listed as failed, under an id of its own."""
     sandbox = SandboxClient(faults={fault: 1.0})
     sandbox.post(headers={"x-client-request-id": "mine"})
@@ -169,7 +171,7 @@ def test_a_refused_request_has_a_row(fault):
     assert rows[1]["client_request_id"] == "mine"
 
 
-def test_an_invalid_request_has_a_row(sandbox):
+def test_an_invalid_request_has_a_row(sandbox: SandboxClient) -> None:
     """A 400 is listed as failed with the model as it was named, or none."""
     for body in ({"model": "google/veo-9"}, {"prompt": "x"}):
         assert sandbox.post(body).status == 400
@@ -178,14 +180,14 @@ def test_an_invalid_request_has_a_row(sandbox):
 
 
 @pytest.mark.parametrize("fault", ["drop-before", "answer-502", "401"])
-def test_what_never_reached_the_api_has_no_row(fault):
+def test_what_never_reached_the_api_has_no_row(fault: str) -> None:
     """A request lost on the way, or without an account, is not listed."""
     sandbox = SandboxClient(faults={fault: 1.0})
     sandbox.post()
     assert not sandbox.service.requests()
 
 
-def test_pages(sandbox):
+def test_pages(sandbox: SandboxClient) -> None:
     """Newest first, by offset, with the total over all pages."""
     ids = [sandbox.submit() for _ in range(5)][::-1]
     sandbox.now += 1
@@ -196,7 +198,7 @@ def test_pages(sandbox):
     assert sandbox.logs(DAY, ("offset", 9))["data"] == []
 
 
-def test_rows_shift_while_paging(sandbox):
+def test_rows_shift_while_paging(sandbox: SandboxClient) -> None:
     """A new row at the head moves the others down."""
     first = sandbox.submit()
     sandbox.now += 1
@@ -206,14 +208,14 @@ def test_rows_shift_while_paging(sandbox):
     assert sandbox.logs(DAY, ("limit", 1), ("offset", 1))["data"][0]["inference_id"] == first
 
 
-def test_filters(sandbox):
+def test_filters(sandbox: SandboxClient) -> None:
     """Models and statuses are repeated; a list with commas matches no model and is no status."""
     sandbox.submit()
     sandbox.submit(model="google/veo3")
     sandbox.post({"model": "google/veo3"})
     sandbox.now += 1
 
-    def count(*query):
+    def count(*query: tuple[str, object]) -> int:
         page = sandbox.logs(DAY, *query)
         assert page["pagination"]["total"] == len(page["data"])
         return len(page["data"])
@@ -227,7 +229,7 @@ def test_filters(sandbox):
     assert sandbox.get("/v2/logs", DAY, ("status", "succeeded,failed")).status == 400
 
 
-def test_windows(sandbox):
+def test_windows(sandbox: SandboxClient) -> None:
     """A window of two moments takes its rows; a moment without an offset is UTC."""
     sandbox.submit()
     sandbox.now += 7200
@@ -261,12 +263,12 @@ def test_windows(sandbox):
         (DAY, *[("model", str(n)) for n in range(51)]),
     ],
 )
-def test_wrong_log_queries(sandbox, query):
+def test_wrong_log_queries(sandbox: SandboxClient, query: Sequence[tuple[str, object]]) -> None:
     """What the schema does not allow is 400."""
     assert sandbox.get("/v2/logs", *query).status == 400
 
 
-def test_too_many_calls(sandbox):
+def test_too_many_calls(sandbox: SandboxClient) -> None:
     """The call after 200 within a minute is refused, and later there is room again."""
     for _ in range(200):
         sandbox.logs()

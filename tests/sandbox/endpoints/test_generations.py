@@ -6,7 +6,7 @@ from batchveo.sandbox import Ending
 from tests.helpers.sandbox_client import PATH, SandboxClient
 
 
-def test_an_accepted_submit_is_queued_and_traced(sandbox):
+def test_an_accepted_submit_is_queued_and_traced(sandbox: SandboxClient) -> None:
     """The answer is 201 with the id in the body and in the tracing header."""
     answer = sandbox.post()
     generation = sandbox.service.generations[0]
@@ -17,18 +17,18 @@ def test_an_accepted_submit_is_queued_and_traced(sandbox):
     assert len(generation.id) == 21
 
 
-def test_ids_are_unlike_each_other(sandbox):
+def test_ids_are_unlike_each_other(sandbox: SandboxClient) -> None:
     """A thousand generations have a thousand ids."""
     assert len({sandbox.submit(model="veo2", duration=None) for _ in range(200)}) == 200
 
 
-def test_long_ids_are_a_matter_of_settings():
+def test_long_ids_are_a_matter_of_settings() -> None:
     """The style of the UUID with the model can be had on the new path."""
     assert SandboxClient(id_style="long").submit().endswith(":google/veo-3.1-t2v-fast")
     assert SandboxClient(id_style="short").submit().startswith("f_X_")
 
 
-def test_the_rate_is_limited():
+def test_the_rate_is_limited() -> None:
     """Above so many submits in a minute there is 429, and later there is room again."""
     sandbox = SandboxClient(rate_per_minute=2)
     sandbox.submit()
@@ -40,7 +40,7 @@ def test_the_rate_is_limited():
     sandbox.submit()
 
 
-def test_concurrency_is_limited():
+def test_concurrency_is_limited() -> None:
     """Above so many generations in flight there is 429, until one is ready."""
     sandbox = SandboxClient(concurrency=2)
     sandbox.submit()
@@ -53,24 +53,24 @@ def test_concurrency_is_limited():
     assert sandbox.service.peak_in_flight == 2
 
 
-def test_retry_after_can_be_withheld():
+def test_retry_after_can_be_withheld() -> None:
     """The header is undocumented, so a client must do without."""
     assert "retry-after" not in SandboxClient(rate_per_minute=0, retry_after=False).post().headers
 
 
-def test_an_empty_account_refuses():
+def test_an_empty_account_refuses() -> None:
     """What is reserved for generations under way cannot be spent twice."""
     sandbox = SandboxClient(balance=1.6)  # a video costs 0.78
     sandbox.submit()
     sandbox.submit()
     refused = sandbox.post()
     assert refused.status == 403
-    assert refused.json()["message"].startswith("You've run out of credits")
+    assert str(refused.json()["message"]).startswith("You've run out of credits")
     sandbox.now += 100
     assert sandbox.post().status == 403
 
 
-def test_a_failed_generation_gives_its_price_back():
+def test_a_failed_generation_gives_its_price_back() -> None:
     """The reservation of a generation that ends in an error is released."""
     sandbox = SandboxClient(balance=0.8, faults={"generation-error": 1.0})
     sandbox.submit()
@@ -82,7 +82,7 @@ def test_a_failed_generation_gives_its_price_back():
 @pytest.mark.parametrize(
     ("fault", "status"), [("403", 403), ("throttle", 429), ("answer-500", 500), ("answer-503", 503), ("401", 401)]
 )
-def test_refusing_faults(fault, status):
+def test_refusing_faults(fault: str, status: int) -> None:
     """The API refuses in its own words and accepts nothing."""
     sandbox = SandboxClient(faults={fault: 1.0})
     answer = sandbox.post()
@@ -90,14 +90,14 @@ def test_refusing_faults(fault, status):
     assert not sandbox.service.generations
 
 
-def test_a_gateway_says_502_alike_whether_or_not_it_was_accepted():
+def test_a_gateway_says_502_alike_whether_or_not_it_was_accepted() -> None:
     """Nothing in the answer gives away what became of the request."""
     before, after = SandboxClient(faults={"answer-502": 1.0}), SandboxClient(faults={"answer-502-accepted": 1.0})
     assert before.post() == after.post()
     assert (len(before.service.generations), len(after.service.generations)) == (0, 1)
 
 
-def test_a_connection_lost_before():
+def test_a_connection_lost_before() -> None:
     """The connection is reset, nothing is accepted, the log never tells."""
     sandbox = SandboxClient(faults={"drop-before": 1.0})
     answer = sandbox.post()
@@ -107,21 +107,21 @@ def test_a_connection_lost_before():
     assert not sandbox.service.requests()
 
 
-def test_a_lost_answer():
+def test_a_lost_answer() -> None:
     """The connection is closed without a byte, though the request was accepted."""
     sandbox = SandboxClient(faults={"lose-answer": 1.0})
     assert sandbox.post().delivery.unanswered
     assert len(sandbox.service.generations) == 1
 
 
-def test_a_late_answer():
+def test_a_late_answer() -> None:
     """The right answer comes late."""
     sandbox = SandboxClient(faults={"late-answer": 1.0}, late_by=70.0)
     answer = sandbox.post()
     assert (answer.status, answer.delivery.delay) == (201, 70.0)
 
 
-def test_an_accepting_504():
+def test_an_accepting_504() -> None:
     """The API's own body says that it timed out, though the request was accepted."""
     sandbox = SandboxClient(faults={"answer-504-accepted": 1.0})
     answer = sandbox.post()
@@ -130,7 +130,7 @@ def test_an_accepting_504():
     assert len(sandbox.service.generations) == 1
 
 
-def test_an_unreadable_answer():
+def test_an_unreadable_answer() -> None:
     """The JSON breaks off, and no header helps."""
     sandbox = SandboxClient(faults={"unreadable-answer": 1.0})
     answer = sandbox.post(headers={"x-client-request-id": "a"})
@@ -140,7 +140,7 @@ def test_an_unreadable_answer():
         answer.json()
 
 
-def test_an_answer_without_id():
+def test_an_answer_without_id() -> None:
     """Accepted, and told so, but not under which id."""
     sandbox = SandboxClient(faults={"no-id": 1.0})
     answer = sandbox.post()
@@ -149,18 +149,18 @@ def test_an_answer_without_id():
     assert len(sandbox.service.generations) == 1
 
 
-def test_an_accepting_fault_leaves_refusals_alone():
+def test_an_accepting_fault_leaves_refusals_alone() -> None:
     """A wrong request is refused even where answers get lost."""
     assert SandboxClient(faults={"lose-answer": 1.0}).post(duration=5).status == 400
 
 
-def test_chances_are_met_roughly():
+def test_chances_are_met_roughly() -> None:
     """A fault with a chance of a quarter strikes about a quarter of the submits."""
     sandbox = SandboxClient(faults={"throttle": 0.25})
     assert 200 < sum(sandbox.post().status == 429 for _ in range(1000)) < 300
 
 
-def test_a_generation_walks_its_way(sandbox):
+def test_a_generation_walks_its_way(sandbox: SandboxClient) -> None:
     """Queued, generating, completed with a video and its cost."""
     generation_id = sandbox.submit()
     seen = [sandbox.poll(generation_id)["status"]]
@@ -170,7 +170,7 @@ def test_a_generation_walks_its_way(sandbox):
     assert seen == ["queued", "generating", "completed"]
 
 
-def test_before_and_after_completion(sandbox):
+def test_before_and_after_completion(sandbox: SandboxClient) -> None:
     """The video is null until it is done; then it stands there with its cost."""
     generation_id = sandbox.submit()
     assert sandbox.poll(generation_id) == {
@@ -192,7 +192,7 @@ def test_before_and_after_completion(sandbox):
     assert done["meta"] == {"usage": {"credits_used": 1_560_000, "usd_spent": 0.78}}
 
 
-def test_polls_are_traced(sandbox):
+def test_polls_are_traced(sandbox: SandboxClient) -> None:
     """Every poll carries the generation id and what it has cost so far."""
     generation_id = sandbox.submit()
     costs = []
@@ -204,7 +204,7 @@ def test_polls_are_traced(sandbox):
     assert costs == [("0", "0.0"), ("1560000", "0.78")]
 
 
-def test_a_failed_generation_says_why():
+def test_a_failed_generation_says_why() -> None:
     """An error has a name and a message, and costs nothing."""
     sandbox = SandboxClient(faults={"generation-error": 1.0})
     generation_id = sandbox.submit()
@@ -218,23 +218,23 @@ def test_a_failed_generation_says_why():
     ("query", "status"),
     [((("generation_id", "unknown"),), 404), ((), 400), ((("generation_id", ""),), 400), ((("id", "x"),), 400)],
 )
-def test_polls_that_find_nothing(sandbox, query, status):
+def test_polls_that_find_nothing(sandbox: SandboxClient, query: tuple[tuple[str, str], ...], status: int) -> None:
     """An unknown id is 404, a missing one 400."""
     assert sandbox.get(PATH, *query).status == status
 
 
 @pytest.mark.parametrize(("fault", "status"), [("poll-500", 500), ("poll-502", 502), ("401", 401)])
-def test_failing_polls(fault, status):
+def test_failing_polls(fault: str, status: int) -> None:
     """A poll can fail without harm to the generation."""
     assert SandboxClient(faults={fault: 1.0}).get(PATH, ("generation_id", "x")).status == status
 
 
-def test_a_dropped_poll():
+def test_a_dropped_poll() -> None:
     """A poll can end without an answer."""
     assert SandboxClient(faults={"poll-drop": 1.0}).get(PATH, ("generation_id", "x")).delivery.unanswered
 
 
-def test_a_generation_may_be_unknown_at_first():
+def test_a_generation_may_be_unknown_at_first() -> None:
     """Right after its submit a generation may be 404 for a moment."""
     sandbox = SandboxClient(faults={"poll-404": 1.0}, unknown_for=2.0)
     generation_id = sandbox.submit()
@@ -243,7 +243,7 @@ def test_a_generation_may_be_unknown_at_first():
     assert sandbox.poll(generation_id)["status"] == "generating"
 
 
-def test_odd_words():
+def test_odd_words() -> None:
     """Undocumented words come in the place of the documented ones, never in that of an error."""
     sandbox = SandboxClient(faults={"odd-status": 1.0})
     generation_id = sandbox.submit()

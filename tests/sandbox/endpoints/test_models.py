@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from tests.helpers.sandbox_client import SandboxClient
+from tests.helpers.sandbox_client import SandboxClient, read_json
 
 
-def test_every_model_is_listed_once(sandbox):
+def test_every_model_is_listed_once(sandbox: SandboxClient) -> None:
     """Each model of the catalogue is found by its id or an alias."""
     assert len(sandbox.list_models()) == len(MODELS)
     for name in MODELS:
@@ -15,20 +15,20 @@ def test_every_model_is_listed_once(sandbox):
         assert entry["type"] == "internal/video-generations/submit"
 
 
-def test_names_combine(sandbox):
+def test_names_combine(sandbox: SandboxClient) -> None:
     """Ids come with commas or repeated; an unknown one adds nothing."""
     assert len(sandbox.list_models(("id", "veo2,google/veo3"), ("id", "nothing"))) == 2
     assert sandbox.list_models(("type", "openai/chat-completions")) == []
 
 
 @pytest.mark.parametrize("query", [("include", "pricing,tags"), ("include", "all"), ("details", "1")])
-def test_prices_on_request(sandbox, query):
+def test_prices_on_request(sandbox: SandboxClient, query: tuple[str, str]) -> None:
     """Pricing is there when asked for, and only then."""
     assert all("pricing" in entry for entry in sandbox.list_models(query))
     assert not any("pricing" in entry for entry in sandbox.list_models())
 
 
-def test_etag(sandbox):
+def test_etag(sandbox: SandboxClient) -> None:
     """Who holds the answer already gets 304 without a body."""
     etag = sandbox.get("/v1/models").headers["etag"]
     for sent in (etag, f"W/{etag}"):
@@ -37,13 +37,13 @@ def test_etag(sandbox):
     assert sandbox.get("/v1/models", ("id", "veo2"), headers={"if-none-match": etag}).status == 200
 
 
-def test_metrics_of_recent_successes():
+def test_metrics_of_recent_successes() -> None:
     """Percentiles come from what completed in the last minutes, under the name it was asked for by."""
     sandbox = SandboxClient()
     assert sandbox.get("/models/metrics").json()["models"] == []
     sandbox.submit()
     sandbox.now += 10
-    (entry,) = sandbox.get("/models/metrics", ("aliases", "google/veo-3.1-t2v-fast")).json()["models"]
+    (entry,) = read_json(sandbox.get("/models/metrics", ("aliases", "google/veo-3.1-t2v-fast")))["models"]
     percentiles = dict.fromkeys(("p50", "p75", "p90", "p99"), 10_000.0)
     assert entry["metrics"] == {"duration_ms": percentiles}
     assert sandbox.get("/models/metrics", ("aliases", "google/veo3")).json()["models"] == []
@@ -52,6 +52,6 @@ def test_metrics_of_recent_successes():
 
 
 @pytest.mark.parametrize("query", [[("alias", "x")], [("aliases", str(n)) for n in range(101)]])
-def test_wrong_metrics_queries(sandbox, query):
+def test_wrong_metrics_queries(sandbox: SandboxClient, query: list[tuple[str, str]]) -> None:
     """Any other parameter, or too many names, is 400."""
     assert sandbox.get("/models/metrics", *query).status == 400

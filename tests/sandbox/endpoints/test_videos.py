@@ -2,29 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.sandbox import Ending
+from batchveo.sandbox import Ending, Response
 from batchveo.sandbox.sample_clips import SCENES, sample_video
 from tests.helpers.sandbox_client import SandboxClient
 
 
 @pytest.fixture
-def path(sandbox):
+def path(sandbox: SandboxClient) -> str:
     return sandbox.finished()
 
 
 @pytest.fixture
-def video(sandbox, path):
+def video(sandbox: SandboxClient, path: str) -> bytes:
     return sandbox.service.video(sandbox.service.generations[0].id)
 
 
-def spoilt(**faults):
+def spoilt(fault: str) -> tuple[Response, bytes]:
     """The answer to a download under this fault, with the right bytes."""
-    sandbox = SandboxClient(faults={name.replace("_", "-"): 1.0 for name in faults})
+    sandbox = SandboxClient(faults={fault: 1.0})
     path = sandbox.finished()
     return sandbox.download(path, range="bytes=10-"), sandbox.service.video(sandbox.service.generations[0].id)
 
 
-def test_the_whole_file(sandbox, path, video):
+def test_the_whole_file(sandbox: SandboxClient, path: str, video: bytes) -> None:
     """A download is the video, with its length, its ETag and its type."""
     answer = sandbox.download(path)
     assert (answer.status, answer.body) == (200, video)
@@ -33,7 +33,7 @@ def test_the_whole_file(sandbox, path, video):
     assert answer.headers["content-type"] == "video/mp4"
 
 
-def test_head_tells_without_sending(sandbox, path, video):
+def test_head_tells_without_sending(sandbox: SandboxClient, path: str, video: bytes) -> None:
     """HEAD has the same headers and no body."""
     answer = sandbox.download(path, method="HEAD")
     assert answer.body == b""
@@ -49,7 +49,7 @@ def test_head_tells_without_sending(sandbox, path, video):
         ("bytes=-7", slice(-7, None)),
     ],
 )
-def test_a_part(sandbox, path, video, asked, wanted):
+def test_a_part(sandbox: SandboxClient, path: str, video: bytes, asked: str, wanted: slice) -> None:
     """A range is answered with 206 and where it belongs."""
     answer = sandbox.download(path, range=asked)
     start, stop, _ = wanted.indices(len(video))
@@ -58,33 +58,33 @@ def test_a_part(sandbox, path, video, asked, wanted):
 
 
 @pytest.mark.parametrize("asked", ["bytes=999999-", "bytes=-0"])
-def test_a_part_that_is_not_there(sandbox, path, video, asked):
+def test_a_part_that_is_not_there(sandbox: SandboxClient, path: str, video: bytes, asked: str) -> None:
     """A range beyond the end is 416 with the file's length."""
     answer = sandbox.download(path, range=asked)
     assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{len(video)}")
 
 
 @pytest.mark.parametrize("asked", ["bytes=5-1", "bytes=-", "bytes=0-1,3-4", "lines=0-1"])
-def test_a_range_that_makes_no_sense_is_ignored(sandbox, path, asked):
+def test_a_range_that_makes_no_sense_is_ignored(sandbox: SandboxClient, path: str, asked: str) -> None:
     """The whole file comes, as RFC 9110 has it."""
     assert sandbox.download(path, range=asked).status == 200
 
 
-def test_if_range(sandbox, path):
+def test_if_range(sandbox: SandboxClient, path: str) -> None:
     """With the right ETag the part comes, with another one the whole file."""
     etag = sandbox.download(path).headers["etag"]
     assert sandbox.download(path, range="bytes=5-", if_range=etag).status == 206
     assert sandbox.download(path, range="bytes=5-", if_range='"other"').status == 200
 
 
-def test_unknown_and_unfinished_videos(sandbox):
+def test_unknown_and_unfinished_videos(sandbox: SandboxClient) -> None:
     """A file that does not exist, or not yet, is 404."""
     sandbox.submit()
     assert sandbox.download("/files/nothing.mp4").status == 404
     assert sandbox.download(f"/files/{sandbox.service.generations[0].file}.mp4").status == 404
 
 
-def test_a_key_sent_along_is_a_leak(sandbox, path):
+def test_a_key_sent_along_is_a_leak(sandbox: SandboxClient, path: str) -> None:
     """A download needs no key, and one that comes with it is noted."""
     assert sandbox.download(path).status == 200
     assert sandbox.service.leaks == ()
@@ -92,13 +92,13 @@ def test_a_key_sent_along_is_a_leak(sandbox, path):
     assert sandbox.service.leaks == (path,)
 
 
-def fetch(sandbox, path, **changes):
+def fetch(sandbox: SandboxClient, path: str, **changes: str) -> int:
     base, _, query = path.partition("?")
     sent = {**dict(pair.split("=") for pair in query.split("&")), **changes}
     return sandbox.get(base, *sent.items(), headers={}).status
 
 
-def test_a_signed_url_expires():
+def test_a_signed_url_expires() -> None:
     """After its time a URL is 403, and a poll gives a fresh one; forged ones never work."""
     sandbox = SandboxClient(url_ttl=60.0)
     path = sandbox.finished()
@@ -111,7 +111,7 @@ def test_a_signed_url_expires():
     assert fetch(sandbox, fresh) == 200
 
 
-def test_a_url_that_counts_its_seconds_expires():
+def test_a_url_that_counts_its_seconds_expires() -> None:
     """It says for how long it is good, from when it came; without its signature it never works."""
     sandbox = SandboxClient(faults={"expiring-url": 1.0}, url_ttl=30.0)
     path = sandbox.finished()
@@ -125,7 +125,7 @@ def test_a_url_that_counts_its_seconds_expires():
     assert fetch(sandbox, fresh) == 200
 
 
-def test_padding():
+def test_padding() -> None:
     """Videos grow to the size asked for, and the poll says so."""
     sandbox = SandboxClient(video_bytes=1_000_000)
     answer = sandbox.download(sandbox.finished())
@@ -133,37 +133,37 @@ def test_padding():
     assert len(answer.body) == polled["video"]["file_size"] == 1_000_000
 
 
-def test_bodies_that_break_off():
+def test_bodies_that_break_off() -> None:
     """Half the body comes, then the connection ends in one way or the other."""
-    short, video = spoilt(short_body=1)
+    short, video = spoilt("short-body")
     assert (short.delivery.ending, short.headers["content-length"]) == (Ending.CLOSED, str(len(video) - 10))
     assert b"".join(short.delivery.split(short.body)) == video[10:][: short.delivery.kept]
-    assert spoilt(reset_body=1)[0].delivery.ending is Ending.RESET
+    assert spoilt("reset-body")[0].delivery.ending is Ending.RESET
 
 
-def test_a_range_can_be_ignored():
+def test_a_range_can_be_ignored() -> None:
     """The whole file comes with 200 in place of a part."""
-    answer, video = spoilt(ignore_range=1)
+    answer, video = spoilt("ignore-range")
     assert (answer.status, answer.body) == (200, video)
 
 
-def test_answers_that_are_no_video():
+def test_answers_that_are_no_video() -> None:
     """A page with status 200, nothing at all, a 503."""
-    page, empty, unavailable = (spoilt(**{name: 1})[0] for name in ("html_200", "empty_body", "cdn_503"))
+    page, empty, unavailable = (spoilt(name)[0] for name in ("html-200", "empty-body", "cdn-503"))
     assert (page.status, page.headers["content-type"]) == (200, "text/html")
     assert (empty.status, empty.headers["content-length"]) == (200, "0")
     assert unavailable.status == 503
 
 
-def test_a_slow_body_comes_in_pieces():
+def test_a_slow_body_comes_in_pieces() -> None:
     """The pieces are the whole, with pauses that add up."""
-    answer, video = spoilt(slow_body=1)
+    answer, video = spoilt("slow-body")
     pieces = list(answer.delivery.split(answer.body))
     assert b"".join(pieces) == video[10:]
     assert len(pieces) * answer.delivery.pause == pytest.approx(90.0)
 
 
-def test_a_changed_etag_means_other_bytes():
+def test_a_changed_etag_means_other_bytes() -> None:
     """Parts of two encodings must not be put together."""
     sandbox = SandboxClient(faults={"changed-etag": 1.0})
     path = sandbox.finished()

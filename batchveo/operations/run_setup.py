@@ -120,7 +120,7 @@ class RunOptions:
 
 
 @dataclass(slots=True, kw_only=True)
-class RunContext:
+class RunSetup:
     """One run. Clients are opened, and prices fetched, when they are first needed, and then kept.
 
     The ``service`` of the sandbox gets its address when it is started.
@@ -153,10 +153,10 @@ class RunContext:
 
 
 @asynccontextmanager
-async def open_context(options: RunOptions, command: Literal["run", "resume"]) -> AsyncIterator[RunContext]:
-    """The context of one run; closes the clients, and stops the sandbox, at its end."""
+async def open_setup(options: RunOptions, command: Literal["run", "resume"]) -> AsyncIterator[RunSetup]:
+    """The setup of one run; closes the clients, and stops the sandbox, at its end."""
     async with AsyncExitStack() as closing:
-        yield RunContext(options=options, command=command, service=options.find_service(), _closing=closing)
+        yield RunSetup(options=options, command=command, service=options.find_service(), _closing=closing)
 
 
 @asynccontextmanager

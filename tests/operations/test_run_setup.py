@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import batchveo
 from batchveo.core.errors import Declined, KnownElsewhere
-from batchveo.operations.run_context import Consent
+from batchveo.operations.run_setup import Consent
 from batchveo.provider import ApiClient
-from batchveo.sandbox import Service, Settings, running
-
-MANIFEST = "budget: 9\njobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(Settings(generation_median=0.1))
-
-
-@pytest.fixture
-def using(service: Service) -> Iterator[batchveo.Service]:
-    with running(service) as url:
-        yield batchveo.service(base_url=url, key="key")
-
-
-def settings(folder: Path) -> batchveo.RunSettings:
-    return batchveo.RunSettings(output=folder / "videos", poll_interval=0.05)
+from batchveo.sandbox import Service
+from tests.operations.runs import MANIFEST, settings
 
 
 def test_prices_are_fetched_and_clients_opened_once(
@@ -61,7 +44,12 @@ def test_prices_are_fetched_and_clients_opened_once(
 def test_consent_is_asked_for_or_refused() -> None:
     """A person decides; if nobody can be asked, the error says what can be done."""
     asked: list[str] = []
-    Consent(confirm=lambda question: not asked.append(question)).require("it is odd", "mend it", KnownElsewhere)
+
+    def agree(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    Consent(confirm=agree).require("it is odd", "mend it", KnownElsewhere)
     assert asked == ["it is odd\nmend it"]
     with pytest.raises(Declined, match="nothing was written or bought"):
         Consent(confirm=lambda question: False).require("it is odd", "mend it", KnownElsewhere)
