@@ -128,13 +128,21 @@ class Catalog(Mapping[str, Model]):
 
     @property
     def digest(self) -> str:
-        """What identifies the data, for notes of what a run validated against."""
+        """What identifies the models and what is known of them, for notes of what a run validated against.
+
+        Catalogues with the same models have the same digest, whenever and from which service they were made.
+        """
         return self._content.digest
 
     @property
     def made(self) -> str:
         """The day of the documents that it was made from, as ``2026-08-31``."""
         return self._content.made
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What else the file holds: what a refresh keeps there for the next one, and the models that end."""
+        return self._content.extra
 
     def list_closed_parameters(self) -> frozenset[str]:
         """The names of the parameters that take a choice, a number or a boolean with every model that has them."""
@@ -144,6 +152,11 @@ class Catalog(Mapping[str, Model]):
                 is_closed = "choices" in param or param.get("type") in {"integer", "number", "boolean"}
                 closed[name] = is_closed and closed.get(name, True)
         return frozenset(name for name, is_closed in closed.items() if is_closed) | {"provider"}
+
+    def read_entry(self, name: str) -> Mapping[str, Any]:
+        """What the file itself holds of a model, without what is known otherwise."""
+        entry: Mapping[str, Any] = self._data[self._names[name]]
+        return entry
 
     def list_parameters(self) -> frozenset[str]:
         """The names of all models' parameters."""
@@ -218,14 +231,20 @@ def _read_rule(data: Mapping[str, Any]) -> Rule:
     return Rule(**lists, only=only)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Content:
     """What the files hold."""
 
     models: Mapping[str, Any]
     facts: Sequence[Mapping[str, Any]]
-    digest: str
     made: str
+    extra: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        # of the data, not of the file: the date, ETags and the order of models say nothing about what is valid
+        data = json.dumps([self.models, self.facts], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(data.encode()).hexdigest()[:12]
 
 
 def _read_content(content: bytes) -> _Content:
@@ -242,8 +261,8 @@ def _read_content(content: bytes) -> _Content:
     return _Content(
         models=models,
         facts=tomllib.loads(facts.decode())["model"],
-        digest=hashlib.sha256(content + facts).hexdigest()[:12],
         made=str(data.get("made", "")),
+        extra={name: value for name, value in data.items() if name not in {"format", "made", "models"}},
     )
 
 
