@@ -203,6 +203,8 @@ def make_job_row(job: Job) -> dict[str, object]:
         "source": job.source,
         "line": job.line,
         "key": job.api_key_label,
+        "catalogue": job.catalog,
+        "unchecked": list(job.unchecked),
     }
 
 

@@ -19,6 +19,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from batchveo.core.models import CatalogInfo
+from batchveo.core.version import __version__
 from batchveo.provider.catalog_file import FORMAT, CatalogError, read_param
 from batchveo.provider.parameters import Media, Param, Value
 
@@ -119,11 +121,17 @@ class Model:
 class Catalog(Mapping[str, Model]):
     """Models by their names. Iterates over the models' own names; ``[]``, ``get`` and ``in`` take other names too.
 
-    ``read`` returns the content of the catalogue's file; it is called when the first model is asked for.
+    ``read`` returns the content of the catalogue's file; it is called when the first model is asked for. ``source``
+    says where that is from.
     """
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
+    # compared by identity: a default of dataclass fields needs a hash, and equal catalogues have equal digests
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, read: Callable[[], bytes], *, source: str = "") -> None:
         self._read = read
+        self._source = source
         self._built: dict[str, Model] = {}
 
     @property
@@ -135,6 +143,11 @@ class Catalog(Mapping[str, Model]):
     def made(self) -> str:
         """The day of the documents that it was made from, as ``2026-08-31``."""
         return self._content.made
+
+    @property
+    def info(self) -> CatalogInfo:
+        """What the record of a job says about the catalogue."""
+        return CatalogInfo(digest=self.digest, made=self.made, source=self._source)
 
     def list_closed_parameters(self) -> frozenset[str]:
         """The names of the parameters that take a choice, a number or a boolean with every model that has them."""
@@ -254,12 +267,14 @@ def _has_params(model: object) -> bool:
 def load_catalog(path: Path) -> Catalog:
     """The catalogue in a file; raises ``CatalogError`` with all that is wrong in it, ``OSError`` if it is not read."""
     content = path.read_bytes()
-    catalog = Catalog(lambda: content)
+    catalog = Catalog(lambda: content, source=str(path.absolute()))
     catalog.check()
     return catalog
 
 
-MODELS = Catalog(lambda: resources.files(__package__).joinpath("models.json").read_bytes())
+MODELS = Catalog(
+    lambda: resources.files(__package__).joinpath("models.json").read_bytes(), source=f"batchveo {__version__}"
+)
 """The catalogue that comes with this version."""
 
 
