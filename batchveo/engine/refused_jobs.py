@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job
@@ -13,7 +14,7 @@ from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.service_lists import read_replacement
+from batchveo.provider.retirement import fetch_retirements
 
 
 class RefusedJobs:
@@ -67,10 +68,11 @@ class RefusedJobs:
 
     async def _add_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
         try:
-            replacement = await read_replacement(self._apis[throttle.name], model)
+            retired = (await fetch_retirements(self._apis[throttle.name])).find(model)
         except (ProviderError, KeyRejected):
-            replacement = None
-        return f"{reason} ({model}: {replacement})" if replacement else reason
+            retired = None
+        today = datetime.fromtimestamp(self._context.now(), UTC).date()
+        return f"{reason} ({retired.describe(today, name=model)})" if retired else reason
 
     def _put_aside(self, throttle: KeyThrottle, job: Job, reason: str, *, whole: bool) -> None:
         """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""

@@ -265,7 +265,7 @@ async def test_a_withdrawn_model_is_put_aside_with_its_replacement(tmp_path: Pat
     (words,) = {job.error for job in n.jobs(S.PENDING)}
     assert words is not None
     assert words.startswith(
-        "HTTP 404: This model has been withdrawn (google/veo-3.0-fast: withdrawn since 2026-06-30; use "
+        "HTTP 404: This model has been withdrawn (google/veo-3.0-fast was withdrawn on 2026-06-30; use "
     )
     assert (result.exit_status, result.stopped) == (3, None)
     assert n.service.calls["submit"] <= 3 + 2
