@@ -197,6 +197,10 @@ class Catalog(Mapping[str, Model]):
                 raise CatalogError(problems)
         return self._built[own]
 
+    def __reduce__(self) -> tuple[Callable[[bytes | None], Catalog], tuple[bytes | None]]:
+        """A catalogue travels to the processes of a cluster: by its content, unless it comes with this version."""
+        return _restore_catalog, (None if self is MODELS else self._read(),)
+
     def check(self) -> None:
         """Build all models; raises ``CatalogError`` with every problem."""
         problems: list[str] = []
@@ -323,3 +327,7 @@ MODELS = Catalog(
     lambda: resources.files(__package__).joinpath("models.json").read_bytes(), source=f"batchveo {__version__}"
 )
 """The catalogue that comes with this version."""
+
+
+def _restore_catalog(content: bytes | None) -> Catalog:
+    return MODELS if content is None else Catalog(lambda: content)
