@@ -197,9 +197,9 @@ class Catalog(Mapping[str, Model]):
                 raise CatalogError(problems)
         return self._built[own]
 
-    def __reduce__(self) -> tuple[Callable[[bytes | None], Catalog], tuple[bytes | None]]:
+    def __reduce__(self) -> tuple[Callable[[bytes | None, str], Catalog], tuple[bytes | None, str]]:
         """A catalogue travels to the processes of a cluster: by its content, unless it comes with this version."""
-        return _restore_catalog, (None if self is MODELS else self._read(),)
+        return _restore_catalog, (None if self is MODELS else self._read(), self._source)
 
     def check(self) -> None:
         """Build all models; raises ``CatalogError`` with every problem."""
@@ -329,5 +329,5 @@ MODELS = Catalog(
 """The catalogue that comes with this version."""
 
 
-def _restore_catalog(content: bytes | None) -> Catalog:
-    return MODELS if content is None else Catalog(lambda: content)
+def _restore_catalog(content: bytes | None, source: str) -> Catalog:
+    return MODELS if content is None else Catalog(lambda: content, source=source)

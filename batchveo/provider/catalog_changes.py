@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -36,6 +36,7 @@ class Change:
 
 _INNER = frozenset({"items", "fields", "alternatives"})
 _PROSE = frozenset({"description"})
+_FIELDS = tuple(each.name for each in fields(Param))
 
 
 def diff_catalogs(old: Catalog, new: Catalog) -> list[Change]:
@@ -62,7 +63,7 @@ def _diff_params(model: str, old: Flat, new: Flat) -> Iterator[Change]:
             yield Change(kind=ChangeKind.GONE_PARAMETER, model=model, parameter=path)
         else:
             before, after = old[path], new[path]
-            for field in dict.fromkeys([*before, *after]):
+            for field in _FIELDS:
                 if before.get(field) != after.get(field):
                     yield Change(
                         kind=ChangeKind.CHANGED_PARAMETER,

@@ -187,7 +187,7 @@ class _Reading:
                 chosen[url] = Source(
                     id=own,
                     url=url,
-                    aliases=tuple(aliases[:MOST_ALIASES]),
+                    aliases=tuple(aliases),
                     etag=known.etag if known else "",
                     model=known.model if known else "",
                 )
@@ -301,21 +301,19 @@ class _Reading:
                 )
 
     def _add_failure(self, source: Source, reason: str) -> None:
-        kept = self._find_known(source) is not None
+        kept = bool(self._list_known(source))
         self._troubles.append(Trouble(model=source.id, reason=to_one_line(reason), kept=kept))
         self._failed.append(source)
 
-    def _find_known(self, source: Source) -> str | None:
-        """The name in the old catalogue of what a row is about."""
-        if source.model in self._own_names:
-            return source.model
-        known = next((name for name in (source.id, *source.aliases) if name in self._old), None)
-        return None if known is None else self._old[known].id
+    def _list_known(self, source: Source) -> list[str]:
+        """The names in the old catalogue of what a row is about; several, if rows name the same document."""
+        named = (name for name in (source.model, source.id, *source.aliases) if name in self._old)
+        return list(dict.fromkeys(self._old[name].id for name in named))
 
     def _add_kept(self, entries: dict[str, dict[str, Any]]) -> None:
         """What was known of models that could not be read, and of those that the list leaves out since they end."""
         ending = (name for name in self._old if self._retired.find(name, *self._old[name].aliases) is not None)
-        failed = filter(None, map(self._find_known, self._failed))
+        failed = (name for source in self._failed for name in self._list_known(source))
         for name in [*failed, *ending]:
             if name not in entries:
                 entry = self._old.read_entry(name)
@@ -369,8 +367,12 @@ def _check_etag(etag: object) -> str:
 
 
 def find_losses(old: Catalog, new: Catalog) -> list[str]:
-    """The models of ``old`` that ``new`` lacks, or of which it lacks most of the parameters."""
-    return [name for name in old if name not in new or _is_gutted(old.read_entry(name), new.read_entry(name))]
+    """The models of ``old`` that ``new`` lacks, or of which it lacks most of the parameters.
+
+    One that is only another name of a model now counts as lost: a service could so make one of many.
+    """
+    names = set(new)
+    return [name for name in old if name not in names or _is_gutted(old.read_entry(name), new.read_entry(name))]
 
 
 def _is_gutted(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
