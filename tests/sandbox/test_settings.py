@@ -17,6 +17,8 @@ def test_the_public_names() -> None:
         "LoggedRequest",
         "Request",
         "Response",
+        "Retirement",
+        "RetirementStatus",
         "Service",
         "Settings",
         "app",
