@@ -7,7 +7,7 @@ from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Delivery, Ending, Request, Response
 from batchveo.sandbox.mock_transport import transport
 from batchveo.sandbox.server import app, running, serve
-from batchveo.sandbox.service import Service
+from batchveo.sandbox.service import Service, UnknownModel
 from batchveo.sandbox.settings import FAULTS, Retirement, RetirementStatus, Settings
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RetirementStatus",
     "Service",
     "Settings",
+    "UnknownModel",
     "app",
     "running",
     "serve",

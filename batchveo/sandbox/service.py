@@ -67,12 +67,16 @@ _ENDPOINTS: Mapping[tuple[str, str], _Endpoint] = MappingProxyType(
 )
 
 
+class UnknownModel(ValueError):
+    """The settings retire a model that the catalogue does not have."""
+
+
 class Service:
     """A sandbox. Nothing in it runs by itself: every answer follows from the accepted requests and the clock.
 
     ``clock`` gives seconds since the epoch. With a ``journal`` the service outlives its process: a new one on the
-    same file knows every request. ``catalog`` has the models that it serves. Raises ``ValueError`` if it has not one
-    that the settings retire.
+    same file knows every request. ``catalog`` has the models that it serves. Raises ``UnknownModel`` if one that
+    the settings retire is not among them.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Service:
         self._clock = clock
         self._state = open_state(self.settings, now=clock(), journal=journal, catalog=catalog)
         if unknown := [name for name in self.settings.retired if name not in catalog]:
-            raise ValueError(f"no such model: {', '.join(unknown)}")
+            raise UnknownModel(f"no such model: {', '.join(unknown)}")
 
     def handle(self, request: Request) -> Response:
         """Answer a request at once; ``delivery`` of the answer says what the transport does to it."""

@@ -21,6 +21,7 @@ def test_the_public_names() -> None:
         "RetirementStatus",
         "Service",
         "Settings",
+        "UnknownModel",
         "app",
         "running",
         "serve",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ import click
 
 from batchveo.cli.options import PATH, SECONDS, FiniteRange, option
 from batchveo.core.errors import UsageError
-from batchveo.provider.catalog import MODELS
-from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, serve
+from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, UnknownModel, serve
 
 FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in FAULTS.items())
 
@@ -63,7 +62,9 @@ def command(
 
     Use it with: batchveo run MANIFEST --base-url http://127.0.0.1:8642 (any API key works).
     """
-    withdrawn = [text for text in faults if text.partition("=")[2] in MODELS]
+    # 404-withdrawn takes a model in place of a chance, which begins with no letter
+    withdrawn = [text for text in faults if re.match(r"404-withdrawn=[A-Za-z]", text)]
+    gone = [f"{text.partition('=')[2]}={RetirementStatus.WITHDRAWN}" for text in withdrawn]
     settings = Settings(
         key=options["key"],
         per_key=options["per_key"],
@@ -78,9 +79,13 @@ def command(
         video_bytes=options["video_bytes"],
         seed=options["seed"],
         faults=dict(_parse_fault(text) for text in faults if text not in withdrawn),
-        retired=dict([*map(_parse_withdrawn, withdrawn), *map(_parse_retirement, retired)]),
+        retired=dict(_parse_retirement(text) for text in (*gone, *retired)),
     )
-    serve(Service(settings, journal=journal), host=host, port=port, on_ready=_print_address)
+    try:
+        service = Service(settings, journal=journal)
+    except UnknownModel as error:
+        raise UsageError(f"--retire: {error}") from None
+    serve(service, host=host, port=port, on_ready=_print_address)
     return 0
 
 
@@ -97,24 +102,17 @@ def _parse_fault(text: str) -> tuple[str, float]:
     return name, number
 
 
-def _parse_withdrawn(text: str) -> tuple[str, Retirement]:
-    """A fault that names a model in place of a chance."""
-    name, _, model = text.partition("=")
-    if name != "404-withdrawn":
-        raise UsageError(f"--fault {text!r}: only 404-withdrawn takes a model")
-    return _parse_retirement(f"{model}={RetirementStatus.WITHDRAWN}")
-
-
 def _parse_retirement(text: str) -> tuple[str, Retirement]:
     model, _, what = text.rpartition("=")
     status, _, day = what.partition("@")
-    if model in MODELS:
-        with suppress(ValueError):
-            return model, Retirement(status=RetirementStatus(status), shutdown_at=day or None)
-    raise UsageError(
-        f"--retire {text!r}: write MODEL=STATUS or MODEL=STATUS@DAY, with a known model, a status of "
-        f"{', '.join(RetirementStatus)}, and a day such as 2027-01-31"
-    )
+    try:
+        return model, Retirement(status=RetirementStatus(status), shutdown_at=day or None)
+    except ValueError:
+        statuses = ", ".join(RetirementStatus)
+        raise UsageError(
+            f"--retire {text!r}: write MODEL=STATUS or MODEL=STATUS@DAY; a status is one of {statuses}, "
+            "a day is written as 2027-01-31"
+        ) from None
 
 
 def _print_address(url: str) -> None:

@@ -11,12 +11,14 @@ from batchveo.sandbox.http_messages import Response
 from batchveo.sandbox.service_state import ServiceState
 from batchveo.sandbox.settings import Retirement, RetirementStatus
 
-_WITHDRAWN = Retirement(status=RetirementStatus.WITHDRAWN, shutdown_at="2026-06-30")
+_WITHDRAWN = Retirement(status=RetirementStatus.WITHDRAWN)
 """What the fault ``404-withdrawn`` makes of a model."""
 _NOTICE = timedelta(days=91)
 """The time between the two dates of a row."""
 _ANNOUNCED = "2026-05-15"
 """``deprecated_at`` of a row without another date."""
+_SHUT_DOWN = "2026-06-30"
+"""``shutdown_at`` of a withdrawn model without another date."""
 _REASONS = {
     RetirementStatus.DEPRECATED: "Its maker has announced the end of it",
     RetirementStatus.SUPERSEDED: "Folded into its successor",
@@ -60,7 +62,7 @@ def _list_retirements(state: ServiceState) -> Iterator[tuple[Model, Retirement]]
 
 
 def _describe_row(state: ServiceState, model: Model, retired: Retirement) -> dict[str, object]:
-    end = retired.shutdown_at
+    end = retired.shutdown_at or (_SHUT_DOWN if retired.status is RetirementStatus.WITHDRAWN else None)
     return {
         "id": model.id,
         "aliases": list(model.aliases),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from batchveo.sandbox import Retirement, RetirementStatus, Service, Settings
+from batchveo.sandbox import Retirement, RetirementStatus, Service, Settings, UnknownModel
 from tests.helpers.requests import make_request
 from tests.helpers.sandbox_client import SandboxClient, read_json
 
@@ -13,7 +13,7 @@ FEED = "/v1/models/deprecations"
 DEPRECATED = Retirement(status=RetirementStatus.DEPRECATED)
 DATED = Retirement(status=RetirementStatus.DEPRECATED, shutdown_at="2027-01-31")
 SUPERSEDED = Retirement(status=RetirementStatus.SUPERSEDED, replaced_by="google/veo-3.1-t2v")
-WITHDRAWN = Retirement(status=RetirementStatus.WITHDRAWN, shutdown_at="2026-06-30")
+WITHDRAWN = Retirement(status=RetirementStatus.WITHDRAWN)
 RETIRED = {"google/veo-3.0-fast": DEPRECATED, "veo2": DATED, "google/veo3": SUPERSEDED, "luma/ray-1-6": WITHDRAWN}
 
 
@@ -109,7 +109,7 @@ def test_the_fault_withdraws_models() -> None:
 
 
 def test_an_unknown_model_cannot_retire() -> None:
-    with pytest.raises(ValueError, match="no such model: veo9"):
+    with pytest.raises(UnknownModel, match="no such model: veo9"):
         Service(Settings(retired={"veo9": WITHDRAWN}))
 
 
