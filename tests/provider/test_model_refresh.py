@@ -413,7 +413,7 @@ async def test_a_model_that_lost_most_parameters_counts_as_lost() -> None:
 @pytest.mark.parametrize("etag", ["x" * 5_000, 'W/"ü"', "a\tb"])
 async def test_an_etag_that_cannot_be_sent_back_is_not_kept(etag: str) -> None:
     service = ModelService("one")
-    answer = httpx.Response(200, json=service.documents["one"], headers=[(b"etag", etag.encode("latin-1"))])  # type: ignore[list-item]
+    answer = httpx.Response(200, json=service.documents["one"], headers=[(b"etag", etag.encode("latin-1"))])
     service.replace("one", answer)
     found, _ = await refresh(service)
     assert found.content["sources"][0]["etag"] == ""
