@@ -14,6 +14,8 @@ from batchveo.core.destination import Destination, expand_home, parse_destinatio
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from batchveo.provider.catalog import Catalog
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -51,6 +53,14 @@ def complete_models(context: click.Context, parameter: click.Parameter, word: st
     except UsageError:
         models = MODELS
     return [CompletionItem(name) for name in models if word in name]
+
+
+def read_catalogue(named: Path | None, *, offline: bool = False) -> Catalog:
+    """The catalogue in use; a refreshed one that cannot be read is said on standard error. Raises ``UsageError``."""
+    from batchveo.core.formatting import blank_unprintable
+    from batchveo.provider.user_catalog import find_catalog
+
+    return find_catalog(named, offline=offline, warn=lambda text: click.echo(blank_unprintable(text), err=True))
 
 
 def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001

@@ -99,6 +99,7 @@ class ManifestSources:
         with StagingTable() as table:
             with Manifests(
                 self.paths,
+                catalog=self.catalog,
                 allow_unknown_model=self.allow_unknown_model,
                 strict_provenance=self.strict_provenance,
                 stdin=self.stdin,
@@ -191,5 +192,5 @@ def start_sandbox(using: Service, state: Path | None = None) -> Iterator[Service
     from batchveo.sandbox import running as serving
 
     journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal)) as url:
+    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal, catalog=using.catalog)) as url:
         yield replace(using, base_url=url)

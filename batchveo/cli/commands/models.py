@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchveo.cli.options import base_url_option, catalogue_option, complete_models, json_option, option
+from batchveo.cli.options import base_url_option, catalogue_option, complete_models, json_option, option, read_catalogue
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import blank_unprintable, format_count
 from batchveo.core.hints import suggest_closest
@@ -29,7 +29,7 @@ from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
 from batchveo.provider.model_search import Input, list_inputs, takes_parameter
 from batchveo.provider.price_list import PriceList, describe_price
 from batchveo.provider.retirement import Retirements
-from batchveo.provider.user_catalog import BUILTIN, find_catalog, find_user_file, read_catalog, read_endings
+from batchveo.provider.user_catalog import BUILTIN, find_user_file, read_catalog, read_endings
 
 if TYPE_CHECKING:
     from batchveo.operations.catalog_refresh import RefreshResult
@@ -68,7 +68,7 @@ def command(
         result = _refresh(url, catalogue, force=options["force"])
         _print_refresh(result, as_json=as_json)
         return 0
-    catalog = find_catalog(catalogue, offline=options["offline"], warn=_warn)
+    catalog = read_catalogue(catalogue, offline=options["offline"])
     chosen = [model for model in catalog.values() if _is_asked_for(model, names, options["kind"], options["takes"])]
     if not chosen:
         click.echo(_explain_none(catalog, options["takes"]), err=True)
@@ -214,7 +214,7 @@ def _find_target(url: str, catalogue: Path | None) -> tuple[Path, Catalog]:
         raise UsageError("--refresh cannot change the catalogue of this version; leave --catalogue out, or name a file")
     if catalogue is not None:
         # a file that is no catalogue is an error here, and is not overwritten
-        return catalogue, read_catalog(catalogue) if catalogue.exists() else find_catalog(warn=_warn)
+        return catalogue, read_catalog(catalogue) if catalogue.exists() else read_catalogue(None)
     if url != BASE_URL:
         raise UsageError(
             f"the models of {url} are not what runs elsewhere are validated against: name a file with --catalogue FILE"
@@ -222,7 +222,7 @@ def _find_target(url: str, catalogue: Path | None) -> tuple[Path, Catalog]:
     user_file = find_user_file()
     if user_file is None:
         raise UsageError("this user has no home folder for the catalogue: name a file with --catalogue FILE")
-    return user_file, find_catalog(warn=_warn)
+    return user_file, read_catalogue(None)
 
 
 class _Progress:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, SECONDS, FiniteRange, option
+from batchveo.cli.options import PATH, SECONDS, FiniteRange, catalogue_option, option, read_catalogue
 from batchveo.core.errors import UsageError
 from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, UnknownModel, serve
 
@@ -54,6 +54,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
     metavar="MODEL=STATUS",
     help="List this model as deprecated, superseded or withdrawn; deprecated@2027-01-31 names the day of its end.",
 )
+@catalogue_option
 @option("--journal", type=PATH, metavar="FILE", help="File that keeps generations across restarts.")
 def command(
     host: str, port: int, journal: Path | None, faults: tuple[str, ...], retired: tuple[str, ...], **options: Any
@@ -82,7 +83,7 @@ def command(
         retired=dict(_parse_retirement(text) for text in (*gone, *retired)),
     )
     try:
-        service = Service(settings, journal=journal)
+        service = Service(settings, journal=journal, catalog=read_catalogue(options["catalogue"]))
     except UnknownModel as error:
         raise UsageError(f"--retire: {error}") from None
     serve(service, host=host, port=port, on_ready=_print_address)
