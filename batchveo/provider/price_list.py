@@ -159,7 +159,7 @@ def _may_fit(when: object, size: RequestSize) -> bool:
     if not isinstance(when, Mapping):
         return when is None
     for name, wanted in when.items():
-        possible = size.list_possible(name if size.has(name) else SAME_NAMES.get(name, name))
+        possible = size.list_possible(str(name if size.has(name) else SAME_NAMES.get(name, name)))
         words = {to_word(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         # a range, or another form that nobody has documented, excludes nothing
         if possible is not None and not isinstance(wanted, Mapping) and words.isdisjoint(map(to_word, possible)):
