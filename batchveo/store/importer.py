@@ -68,6 +68,7 @@ ADD_ONE = """INSERT INTO jobs
             :line, :tries, :run, :now)"""
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
+INPUT_TYPE = "SELECT media_type FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 # (none) -> pending, in bulk: what the trigger on moves does not see
 TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"
@@ -114,6 +115,10 @@ class Importer(Part):
         """Media type and content of an input file that is kept in the database."""
         row = self._db.execute(INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]
+
+    def read_media_type(self, sha256: str) -> str:
+        """The media type of an input file that is kept in the database."""
+        return str(self._db.execute(INPUT_TYPE, (sha256,)).fetchone()["media_type"])
 
 
 def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
