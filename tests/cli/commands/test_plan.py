@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from batchveo.cli import status_of
-from batchveo.core.hints import USUAL_STATE
 from batchveo.sandbox import Service, Settings
 
 MANIFEST = """
@@ -231,7 +230,7 @@ def test_models_that_end_are_told_before_anything_is_bought(
     assert f"WARNING  {model} was withdrawn on 2026-06-30" in out
     assert f"`batchveo retry --model {model} --to " in out
     screen = at_a_terminal(monkeypatch)
-    monkeypatch.setattr("click.confirm", lambda *_args, **_options: False)
-    assert status_of(["run", "m.yaml"]) != 0
-    assert f"{model} was withdrawn on 2026-06-30" in screen.getvalue()
-    assert not USUAL_STATE.exists()
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed("n"))
+    assert status_of(["run", "m.yaml", "--confirm-above", "1"]) != 0
+    assert f"WARNING  {model} was withdrawn on 2026-06-30" in screen.getvalue()
+    assert not Path("state").exists()
