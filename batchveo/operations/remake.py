@@ -94,7 +94,7 @@ def plan_remake(
     of_model = list(store.queries.list_jobs(models=[old]))
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
     _check_dropped(chosen, drop)
-    fitted = _fit_requests(store, chosen, Rules(new, catalog[new], Path(), LocalFiles()), frozenset(drop))
+    fitted = _fit_requests(store, chosen, Rules(new, catalog, Path(), LocalFiles()), frozenset(drop))
     taken = {job.seq for job in chosen}
     rest = [job for job in of_model if job.seq not in taken and not _is_done(job)]
     return Remake(
