@@ -232,5 +232,5 @@ def test_models_that_end_are_told_before_anything_is_bought(
     screen = at_a_terminal(monkeypatch)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed("n"))
     assert status_of(["run", "m.yaml", "--confirm-above", "1"]) != 0
-    assert f"WARNING  {model} was withdrawn on 2026-06-30" in screen.getvalue()
+    assert f"{model} was withdrawn on 2026-06-30" in screen.getvalue()
     assert not Path("state").exists()
