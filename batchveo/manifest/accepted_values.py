@@ -74,8 +74,11 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
             return _accept_number(param, value)
         case ParamType.BOOLEAN:
             return _accept_boolean(value)
-    check_exact(value)
-    return value
+        case ParamType.NULL:
+            raise Fault(f"must be null, not {shown(value)}")
+        case ParamType.ANY:
+            check_exact(value)
+            return value
 
 
 def _accept_alternative(param: Param, value: object, files: FileReader) -> object:
