@@ -23,6 +23,7 @@ from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import ManifestSources, StrPath
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.video_file import taken_stems
 from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
@@ -84,14 +85,16 @@ async def plan(
     loopback: bool = False,
     progress: Progress = ignore_progress,
     sandbox: bool = False,
+    catalog: Catalog = MODELS,
 ) -> Plan:
     """Validate, expand, count and price the jobs, and estimate the run; writes nothing and buys nothing.
 
     ``apis`` are the clients of all keys by their labels, if there are several; ``api`` is one of them. ``settings``
     are those of the planned run, ``reading`` is how manifests are read. ``with_images`` checks every image of the
     jobs still to be made; ``loopback`` allows images on this machine, as for a service that runs here. ``sandbox``:
-    the service is the embedded look-alike, so that only its databases and videos count. Raises ``ManifestError``.
-    If the service does not answer, the plan lacks what only the service knows.
+    the service is the embedded look-alike, so that only its databases and videos count. ``catalog`` has the models
+    that the manifests may name. Raises ``ManifestError``. If the service does not answer, the plan lacks what only
+    the service knows.
     """
     settings = settings or RunSettings()
     sources = ManifestSources(
@@ -100,6 +103,7 @@ async def plan(
         strict_provenance=strict_provenance,
         reading=reading,
         stdin=stdin,
+        catalog=catalog,
     )
     with open_if_exists(state) as store, sources.stage() as staged:
         summary = staged.summary
@@ -107,7 +111,11 @@ async def plan(
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         survey = Survey(
-            Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
+            Tally(known.prices, settings.assume_price),
+            settings.output,
+            with_images=with_images,
+            found=found,
+            catalog=catalog,
         )
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
@@ -163,10 +171,16 @@ class Survey:
     """Goes over every named job once. ``found``: the ids of those that have a finished video in the output."""
 
     def __init__(
-        self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
+        self,
+        tally: Tally,
+        output: Destination,
+        *,
+        with_images: bool,
+        found: Collection[str] = frozenset(),
+        catalog: Catalog = MODELS,
     ) -> None:
         self.tally = tally
-        self.images = NamedImages()
+        self.images = NamedImages(catalog)
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()

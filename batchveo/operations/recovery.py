@@ -238,6 +238,7 @@ def _record_sidecar(
     try:
         if flaw is None:
             recovered.taken_in.append(store.manual.adopt_video(job, _make_video(sidecar, generation), run=run, now=now))
+            store.imports.set_catalog(job, sidecar.catalog, now=now)
             return
         # a label of an earlier run may be another key today, or none
         key = sidecar.key if sidecar.key in labels else None
@@ -245,6 +246,7 @@ def _record_sidecar(
             job, generation, now=now, client_request_id=sidecar.client_request_id, key=key
         )
         recovered.refetched.append((adopted, flaw))
+        store.imports.set_catalog(job, sidecar.catalog, now=now)
     except GenerationTaken:
         recovered.lost.append((job, f"its generation {generation} is another job's"))
     except (MoveLost, ValueError):  # another process moved the job at this moment

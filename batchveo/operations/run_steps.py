@@ -216,7 +216,7 @@ def import_jobs(setup: RunSetup, store: Store, run: int, staged: StagedJobs | No
         store.runs.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
-            added = store.imports.add_jobs(staged.table, run=run, now=setup.clock.now())
+            added = staged.add_to(store, run=run, now=setup.clock.now())
             for notice in _list_import_notices(staged.summary, added, store):
                 options.reporter(notice)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 
@@ -64,6 +64,8 @@ PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE s
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
 LATEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at DESC LIMIT :most"""
 OLDEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at LIMIT :most"""
+
+CATALOGS = "SELECT digest, made, source FROM catalogs ORDER BY first_used, id"
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""
@@ -222,6 +224,10 @@ class Queries(Part):
             jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
             yield from jobs
             after = jobs[-1].seq if jobs else None
+
+    def list_catalogs(self) -> list[CatalogInfo]:
+        """The catalogues of models that jobs were validated against, in the order of their first use."""
+        return [CatalogInfo(**row) for row in self._db.execute(CATALOGS)]
 
     def list_files_in(self, folder: str) -> Iterator[str]:
         """The files of the succeeded jobs whose videos are in ``folder``."""
