@@ -20,6 +20,7 @@ from batchveo.operations.quote import is_missing_database
 from batchveo.operations.retired_models import RetirementFindings, find_retired, find_today
 from batchveo.operations.run_setup import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import service
 from batchveo.storage.destination_check import FolderLimits
 from batchveo.storage.file_system import nearest_folder
@@ -49,8 +50,9 @@ def check_setup(
     api_key_file: Path | None,
     sandbox: bool,
     keys: Path | None = None,
+    catalog: Catalog = MODELS,
 ) -> Iterator[Check]:
-    """Check Python, SQLite, the database, the folders, the keys and the service, in this order."""
+    """Check Python, SQLite, the database, the folders, the keys, the service and its models, in this order."""
     yield Check(what="Python", ok=True, found=platform.python_version())
     yield Check(
         what="SQLite",
@@ -61,7 +63,7 @@ def check_setup(
     yield _check_state(state)
     yield _check_folder("state folder", state.absolute().parent)
     yield _check_bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
-    yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox, state=state)
+    yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox, state=state, catalog=catalog)
 
 
 def _check_state(path: Path) -> Check:
@@ -111,7 +113,7 @@ def _check_bucket(url: BucketUrl) -> Check:
 
 
 def _check_service(
-    base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool, state: Path
+    base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool, state: Path, catalog: Catalog
 ) -> Iterator[Check]:
     try:
         using = service(base_url=base_url, key_file=key_file, keys=keys, sandbox=sandbox)
@@ -121,7 +123,7 @@ def _check_service(
     with start_sandbox(using) as there:
         for key in there.keys:
             yield _check_key(key, there.base_url)
-        yield from _check_models(state, there.base_url)
+        yield from _check_models(state, there.base_url, catalog)
 
 
 def _check_key(key: NamedKey, base_url: str) -> Check:
@@ -134,12 +136,12 @@ def _check_key(key: NamedKey, base_url: str) -> Check:
     return Check(what=what, ok=True, found=f"{base_url} answers; balance {format_usd(balance)}")
 
 
-def _check_models(state: Path, base_url: str) -> Iterator[Check]:
+def _check_models(state: Path, base_url: str, catalog: Catalog) -> Iterator[Check]:
     """Whether the models of pending jobs are still there; one that ends later is no error yet."""
     models = _list_pending_models(state)
     if not models:
         return
-    findings = anyio.run(_find_retired, base_url, models)
+    findings = anyio.run(_find_retired, base_url, models, catalog)
     if findings.trouble is not None:
         yield Check(what="models", ok=True, found="; ".join(findings.notes))
     elif not findings.models:
@@ -162,9 +164,9 @@ def _list_pending_models(state: Path) -> list[str]:
         return []
 
 
-async def _find_retired(base_url: str, models: list[str]) -> RetirementFindings:
+async def _find_retired(base_url: str, models: list[str], catalog: Catalog) -> RetirementFindings:
     async with ApiClient(None, base_url=base_url) as api:
-        return await find_retired(api, models)
+        return await find_retired(api, models, catalog=catalog)
 
 
 async def _fetch_balance(api: ApiClient) -> float:

@@ -120,7 +120,7 @@ async def plan(
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
-        retired = await find_retired(api, [model for model, jobs in left.items() if jobs])
+        retired = await find_retired(api, [model for model, jobs in left.items() if jobs], catalog=catalog)
         return Plan(
             models=models,
             balance_usd=balance.usd,

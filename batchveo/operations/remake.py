@@ -94,7 +94,7 @@ def plan_remake(
     of_model = list(store.queries.list_jobs(models=[old]))
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
     _check_dropped(chosen, drop)
-    fitted = _fit_requests(store, chosen, Rules(new, catalog, Path(), LocalFiles()), frozenset(drop))
+    fitted = _fit_requests(store, chosen, NewRules(catalog, new), frozenset(drop))
     taken = {job.seq for job in chosen}
     rest = [job for job in of_model if job.seq not in taken and not _is_done(job)]
     return Remake(
@@ -107,14 +107,14 @@ def plan_remake(
     )
 
 
-def remake_jobs(store: Store, remake: Remake, *, now: float) -> None:
-    """Add the new jobs, and cancel the old ones, in one transaction.
+def remake_jobs(store: Store, remake: Remake, *, now: float, catalog: Catalog = MODELS) -> None:
+    """Add the new jobs, and cancel the old ones, in one transaction; ``catalog``: what they were checked against.
 
     Raises ``StateLocked`` if a run is active, ``UsageError`` if a job has moved since it was planned.
     """
     store.runs.acquire_lock()
     try:
-        store.manual.replace_jobs(remake.successors, now=now)
+        store.manual.replace_jobs(remake.successors, catalog=catalog.info, now=now)
     except MoveLost:
         moved = next(job for job, _ in remake.successors if store.queries.read_job(job.seq).state != job.state)
         raise UsageError(explain_move(store, moved)) from None
@@ -165,13 +165,30 @@ def _list(names: Mapping[str, object]) -> str:
 # -- the requests to the new model
 
 
+class NewRules:
+    """The rules of the model ``name``, for jobs with different fields that their manifests leave unchecked."""
+
+    def __init__(self, catalog: Catalog, name: str) -> None:
+        self._catalog = catalog
+        self._name = name
+        self._files = LocalFiles()
+        self._made: dict[tuple[str, ...], Rules] = {}
+
+    def get(self, job: Job) -> Rules:
+        """Those for ``job``."""
+        if job.unchecked not in self._made:
+            unchecked = frozenset(job.unchecked)
+            self._made[job.unchecked] = Rules(self._name, self._catalog, Path(), self._files, unchecked=unchecked)
+        return self._made[job.unchecked]
+
+
 def _fit_requests(
-    store: Store, jobs: Sequence[Job], rules: Rules, drop: frozenset[str]
+    store: Store, jobs: Sequence[Job], rules: NewRules, drop: frozenset[str]
 ) -> list[tuple[Job, dict[str, object]]]:
     """Each job with its new request, checked as a manifest is. Raises ``ManifestError`` with all problems."""
     problems = Problems()
     inputs = _InputAddresses(store)
-    fitted = [(job, _fit_request(job, rules, drop, inputs, problems)) for job in jobs]
+    fitted = [(job, _fit_request(job, rules.get(job), drop, inputs, problems)) for job in jobs]
     problems.raise_if_any()
     return fitted
 

@@ -14,6 +14,7 @@ from batchveo.core.hints import format_remake
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.retirement import Retirement, Retirements, fetch_retirements
+from batchveo.provider.user_catalog import read_endings
 
 FEED_SECONDS = 10.0
 """Time limit for the feed: nothing depends on it."""
@@ -48,10 +49,8 @@ class RetirementFindings:
         return [f"no list of retired models now: {self.trouble}"] if self.trouble else []
 
 
-async def find_retired(
-    api: ApiClient, models: Collection[str], *, kept: Retirements | None = None, catalog: Catalog = MODELS
-) -> RetirementFindings:
-    """Ask the service which of ``models`` end or have ended; ``kept``: rows to use if it does not answer."""
+async def find_retired(api: ApiClient, models: Collection[str], *, catalog: Catalog = MODELS) -> RetirementFindings:
+    """Ask the service which of ``models`` end or have ended; a refreshed ``catalog`` has rows if it does not answer."""
     if not models:
         return RetirementFindings()
     trouble = None
@@ -59,8 +58,8 @@ async def find_retired(
         with anyio.fail_after(FEED_SECONDS):
             rows = await fetch_retirements(api)
     except (ProviderError, KeyRejected, TimeoutError) as error:
-        rows = kept or Retirements()
-        trouble = None if kept else str(error) or "no answer in time"
+        rows = read_endings(catalog)
+        trouble = None if rows else str(error) or "no answer in time"
     return RetirementFindings(models=list(choose_retired(rows, models, catalog=catalog)), trouble=trouble)
 
 

@@ -51,6 +51,7 @@ from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, requ
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.catalog import MODELS
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
@@ -137,7 +138,8 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     elif store is not None:
         tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
     counted = tally.list_models()
-    retired = await find_retired(pick_client(apis), [model.model for model in counted if model.new])
+    new = [model.model for model in counted if model.new]
+    retired = await find_retired(pick_client(apis), new, catalog=staged.catalog if staged else MODELS)
     return PurchaseQuote(
         models=counted,
         balance_usd=balance.usd,

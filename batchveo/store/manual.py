@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.hints import format_command, job_argument
 from batchveo.core.job_row import normal_key
-from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
 from batchveo.core.state_machine import BOUGHT_NOTHING, MADE_AGAIN, Move
 from batchveo.store.database import Connection, Part
-from batchveo.store.importer import TALLY_NEW, Importer
+from batchveo.store.importer import TALLY_NEW, Importer, find_or_add_catalog
 from batchveo.store.queries import Queries
 from batchveo.store.runs import Runs
 from batchveo.store.transitions import Transitions
@@ -22,9 +22,9 @@ GIVE_UP_STEM = "UPDATE jobs SET stem = :stem, fold = :stem WHERE seq = :seq"
 # (none) -> pending: what a manifest asked for, under another model
 ADD_SUCCESSOR = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     run, created_at, normal_key)
+     unchecked, catalog, run, created_at, normal_key)
     SELECT :id, name, :stem, :fold, 'pending', :model, :request, repeat_index, meta, manifest, source, line, tries,
-           run, :now, :normal_key
+           unchecked, :catalog, run, :now, :normal_key
     FROM jobs WHERE seq = :seq"""
 
 NO_TRY_LEFT = 1_000
@@ -141,25 +141,29 @@ class Manual(Part):
         withdrawn = Move(to=JobState.CANCELLED, detail="cancelled", set={"finished_at": now})
         return self._transitions.apply_move(job, withdrawn, run=None, now=now)
 
-    def replace_jobs(self, pairs: Iterable[tuple[Job, Successor]], *, now: float) -> None:
+    def replace_jobs(
+        self, pairs: Iterable[tuple[Job, Successor]], *, now: float, catalog: CatalogInfo | None = None
+    ) -> None:
         """Cancel each job, and add its successor, which gets its name and its file name. One transaction.
 
+        ``catalog`` is what the requests of the successors were validated against.
         Raises ``MoveLost`` or ``ValueError``; then nothing is written.
         """
         with self._transaction():
+            number = find_or_add_catalog(self._db, catalog, now)
             for job, successor in pairs:
                 detail = f"{MADE_AGAIN} {successor.id} under {successor.model}"
                 replaced = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
                 self._transitions.apply_move(job, replaced, run=None, now=now)
                 if not successor.is_known:
-                    self._add_successor(job, successor, now)
+                    self._add_successor(job, successor, number, now)
 
-    def _add_successor(self, job: Job, successor: Successor, now: float) -> None:
+    def _add_successor(self, job: Job, successor: Successor, catalog: int | None, now: float) -> None:
         fold = self._db.execute(FOLD, {"seq": job.seq}).fetchone()["fold"]
         # both names are unique in the table: the old job, which makes no video, gives up its own
         self._db.execute(GIVE_UP_STEM, {"seq": job.seq, "stem": distinct_stem(job.stem, successor.id)})
         key = normal_key(successor.request, job.index) if successor.is_recognised_by_request else None
-        names = {"seq": job.seq, "stem": job.stem, "fold": fold, "normal_key": key, "now": now}
+        names = {"seq": job.seq, "stem": job.stem, "fold": fold, "normal_key": key, "now": now, "catalog": catalog}
         columns = {"id": successor.id, "model": successor.model, "request": successor.request}
         self._db.execute(ADD_SUCCESSOR, {**names, **columns})
         self._db.execute(TALLY_NEW, {"new": 1})

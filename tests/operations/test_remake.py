@@ -15,6 +15,7 @@ from batchveo.core.state_machine import Move
 from batchveo.operations import manage
 from batchveo.operations.remake import ChangedDefault, Remake, plan_remake, remake_jobs
 from batchveo.operations.run_setup import ManifestSources
+from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
 from batchveo.store.manual import NO_TRY_LEFT
 from tests.helpers.busy_database import moved_on
@@ -46,7 +47,7 @@ def add(store: Store, text: str, model: str = "") -> Added:
     path = store.path.parent / "m.yaml"
     path.write_text(text.replace("MODEL", model), encoding="utf-8")
     with ManifestSources(paths=[path]).stage() as staged:
-        return store.imports.add_jobs(staged.table, run=1, now=2.0)
+        return staged.add_to(store, run=1, now=2.0)
 
 
 def replace(store: Store, **options: Any) -> Remake:
@@ -276,3 +277,13 @@ def test_a_job_that_moves_meanwhile_stops_it_all(store: Store) -> None:
     with pytest.raises(UsageError, match="has just changed its state"):
         remake_jobs(store, made, now=9.0)
     assert not of_model(store, NEW)
+
+
+def test_the_catalogue_and_the_unchecked_fields_are_kept(store: Store) -> None:
+    """A field that the manifest leaves unchecked is sent to the new model as it is, too."""
+    add(store, "defaults: {unchecked: [duration]}\njobs:\n  - {name: a, model: veo2, prompt: A fox, duration: 5}\n")
+    replace(store, old="veo2")
+    (new,) = of_model(store, NEW)
+    assert new.request["duration"] == 5
+    assert new.unchecked == ("duration",)
+    assert new.catalog == MODELS.digest

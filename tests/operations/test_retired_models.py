@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -12,15 +13,16 @@ import pytest
 
 from batchveo.operations.retired_models import FEED_SECONDS, RetirementFindings, choose_retired, find_retired
 from batchveo.provider import ApiClient
-from batchveo.provider.catalog import MODELS
-from batchveo.provider.retirement import Retirements, read_retirements
+from batchveo.provider.catalog import MODELS, Catalog
+from batchveo.provider.catalog_file import FORMAT
+from batchveo.provider.retirement import read_retirements
 from tests.helpers.virtual_run import BASE_URL
 
 pytestmark = pytest.mark.anyio
 GONE = {"id": "google/veo3", "status": "withdrawn", "shutdown_at": "2026-06-30", "replaced_by": "google/veo-3.1-t2v"}
 
 
-async def ask(answer: Any, models: Sequence[str], kept: Retirements | None = None) -> RetirementFindings:
+async def ask(answer: Any, models: Sequence[str], catalog: Catalog = MODELS) -> RetirementFindings:
     """What is found if the service answers with this: rows, a status, or ``None`` for silence."""
 
     async def handle(_: httpx.Request) -> httpx.Response:
@@ -29,7 +31,7 @@ async def ask(answer: Any, models: Sequence[str], kept: Retirements | None = Non
         return httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json={"data": answer})
 
     async with ApiClient(None, base_url=BASE_URL, transport=httpx.MockTransport(handle)) as api:
-        return await find_retired(api, models, kept=kept)
+        return await find_retired(api, models, catalog=catalog)
 
 
 async def test_the_models_at_hand_are_found_and_others_are_not() -> None:
@@ -50,7 +52,9 @@ async def test_a_model_is_found_by_its_own_id_if_a_job_calls_it_otherwise() -> N
 @pytest.mark.parametrize(("answer", "words"), [(500, "HTTP 500"), (None, "no answer in time"), ("no", "has no rows")])
 async def test_without_an_answer_the_rows_that_were_kept_count(answer: Any, words: str) -> None:
     """Without such rows it is a note, and nothing else fails."""
-    kept = read_retirements([GONE])
+    kept = Catalog(
+        lambda: json.dumps({"format": FORMAT, "made": "2026-11-01", "models": {}, "retired": [GONE]}).encode()
+    )
     assert [each.model for each in (await ask(answer, ["google/veo3"], kept)).models] == ["google/veo3"]
     found = await ask(answer, ["google/veo3"])
     assert list(found.models) == []

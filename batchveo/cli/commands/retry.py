@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import complete_models, models_option, option, state_option
+from batchveo.cli.options import (
+    catalogue_option,
+    complete_models,
+    models_option,
+    option,
+    read_catalogue,
+    state_option,
+)
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
@@ -44,6 +51,7 @@ from batchveo.store import Store
     envvar=None,
     help="With --to: leave this parameter out of the new requests; may be given several times.",
 )
+@catalogue_option
 @option("--dry-run", is_flag=True, envvar=None, help="With --to: check and count, and write nothing.")
 def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: Any) -> int:
     """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
@@ -75,6 +83,7 @@ def _read_states(options: dict[str, Any]) -> list[JobState]:
 def _remake(jobs: tuple[str, ...], state: Path, new: str, options: dict[str, Any]) -> int:
     if len(options["models"]) != 1:
         raise UsageError(f"--to {new} needs one --model OLD: the model whose jobs are made again")
+    catalog = read_catalogue(options["catalogue"])
     with Store.existing(state) as store:
         made = remake.plan_remake(
             store,
@@ -83,9 +92,10 @@ def _remake(jobs: tuple[str, ...], state: Path, new: str, options: dict[str, Any
             keys=jobs,
             states=_read_states(options),
             drop=options["drop"],
+            catalog=catalog,
         )
         if not options["dry_run"]:
-            remake.remake_jobs(store, made, now=time.time())
+            remake.remake_jobs(store, made, now=time.time(), catalog=catalog)
         service = address_options(store.runs.list_services())
     for line in _describe(made, dry=options["dry_run"]):
         click.echo(line, err=True)
