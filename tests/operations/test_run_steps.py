@@ -242,6 +242,9 @@ def test_a_run_records_the_catalogue_that_it_validates_against(using: batchveo.S
     del content["models"]["luma/ray-2"]
     own.write_text(json.dumps(content))
     catalog = load_catalog(own)
+    manifest.write_text(FREE.replace("veo2", "luma/ray-2"))
+    with pytest.raises(batchveo.ManifestError, match="luma/ray-2"):
+        batchveo.run([manifest], state=state, settings=settings(tmp_path), using=using, catalog=catalog)
     manifest.write_text(FREE)
     batchveo.run([manifest], state=state, settings=settings(tmp_path), using=using, catalog=catalog)
     manifest.write_text(f"{FREE}  - {{model: veo2, prompt: A hen that came later}}\n")
