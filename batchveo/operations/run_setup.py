@@ -104,7 +104,6 @@ class ManifestSources:
                 strict_provenance=self.strict_provenance,
                 stdin=self.stdin,
                 options=self.reading,
-                catalog=self.catalog,
             ) as manifests:
                 summary = manifests.read(table.add_rows)
             table.is_partial = summary.chosen is not None
