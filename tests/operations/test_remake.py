@@ -19,6 +19,7 @@ from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
 from batchveo.store.manual import NO_TRY_LEFT
 from tests.helpers.busy_database import moved_on
+from tests.helpers.factories import make_spec
 from tests.helpers.manifests import PNG
 
 OLD, NEW = "google/veo-3.0-fast", "google/veo-3.1-t2v-fast"
@@ -281,7 +282,9 @@ def test_a_job_that_moves_meanwhile_stops_it_all(store: Store) -> None:
 
 def test_the_catalogue_and_the_unchecked_fields_are_kept(store: Store) -> None:
     """A field that the manifest leaves unchecked is sent to the new model as it is, too."""
-    add(store, "defaults: {unchecked: [duration]}\njobs:\n  - {name: a, model: veo2, prompt: A fox, duration: 5}\n")
+    request = {"model": "veo2", "prompt": "A fox", "duration": 5}
+    spec = make_spec("a", model="veo2", request=request, unchecked=("duration",))
+    store.imports.add_jobs([spec], run=1, now=2.0)
     replace(store, old="veo2")
     (new,) = of_model(store, NEW)
     assert new.request["duration"] == 5
