@@ -22,6 +22,7 @@ from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
 from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
+from batchveo.operations.retired_models import RetiredModel, find_today
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,14 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
     choice = [("jobs", made.choice_note)] if made.choice_note else []
     _print_rows(
         console,
-        [*choice, *_describe_money(made), *_describe_time(made), *_describe_known(made, state), *_list_taken(made)],
+        [
+            *choice,
+            *_describe_money(made),
+            *_describe_time(made),
+            *_describe_known(made, state),
+            *_list_taken(made),
+            *_list_retired(made, state),
+        ],
     )
     if made.images is not None:
         _print_images(console, made.images)
@@ -64,12 +72,14 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
     _print_sample(console, made.sample)
 
 
-def print_quote(quote: PurchaseQuote, out: TextIO) -> None:
-    """Write what a person is asked to buy."""
+def print_quote(quote: PurchaseQuote, out: TextIO, *, state: Path | None = None) -> None:
+    """Write what a person is asked to buy; ``state`` is the database that its hints name."""
     console = open_console(out)
     print_lines(console, _make_model_table(quote, console.width))
     out.write("\n")
-    _print_rows(console, [*_describe_money(quote), *(("note", note) for note in quote.notes)])
+    _print_rows(
+        console, [*_describe_money(quote), *_list_retired(quote, state), *(("note", note) for note in quote.notes)]
+    )
 
 
 def _make_model_table(quote: PurchaseQuote, width: int) -> Table:
@@ -189,6 +199,15 @@ def _list_taken(made: Plan) -> Iterator[Row]:
         yield "", f"... and {made.colliding - len(shown):,} more"
 
 
+def _list_retired(quote: PurchaseQuote, state: Path | None) -> Iterator[Row]:
+    """Models that end, each with what a person can do: before a job is in the database, edit the manifest."""
+    today = find_today()
+    for retired in quote.retired:
+        yield "WARNING", retired.describe(today)
+        new = retired.retirement.successor or "another model"
+        yield "", f"name {new} in the manifest; for jobs of the database: `{retired.format_retry(state)}`"
+
+
 def _print_images(console: Console, check: ImageCheck) -> None:
     verdict = "all good" if check.sizes else "all can be read"
     if check.problems:
@@ -244,6 +263,7 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "colliding": made.colliding,
         "collisions": [{"name": c.name, "source": c.source, "line": c.line, "by": c.by} for c in made.collisions],
         "balances_usd": {label: round(usd, 6) for label, usd in made.balances.items()},
+        "retired": [_make_retired_row(retired) for retired in made.retired],
         "night": None if made.night is None else _make_night_row(made.night),
         "images": None if made.images is None else _make_images_row(made.images),
     }
@@ -261,6 +281,20 @@ def _make_model_row(model: ModelPlan) -> dict[str, object]:
         "bound": model.bound,
         "lowest_usd": None if model.lowest_usd is None else round(model.lowest_usd, 6),
         "highest_usd": None if model.highest_usd is None else round(model.highest_usd, 6),
+    }
+
+
+def _make_retired_row(retired: RetiredModel) -> dict[str, object]:
+    """One row of the service's feed, with the name that the jobs give the model."""
+    row = retired.retirement
+    return {
+        "model": retired.model,
+        "id": row.id,
+        "status": str(row.status),
+        "deprecated_at": row.deprecated_at and row.deprecated_at.isoformat(),
+        "shutdown_at": row.shutdown_at and row.shutdown_at.isoformat(),
+        "replaced_by": list(row.replaced_by),
+        "reason": row.reason,
     }
 
 

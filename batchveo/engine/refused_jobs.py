@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from batchveo.core.errors import KeyRejected
+from batchveo.core.hints import format_remake
 from batchveo.core.models import Job
 from batchveo.core.notices import JobPutAside, ModelPutAside, Notice
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
@@ -72,7 +73,9 @@ class RefusedJobs:
         except (ProviderError, KeyRejected):
             retired = None
         today = datetime.fromtimestamp(self._context.now(), UTC).date()
-        return f"{reason} ({retired.describe(today, name=model)})" if retired else reason
+        known = f" ({retired.describe(today, name=model)})" if retired else ""
+        change = format_remake(model, retired.successor if retired else None, state=self._context.store.path)
+        return f"{reason}{known}: `{change}` makes its jobs under another model"
 
     def _put_aside(self, throttle: KeyThrottle, job: Job, reason: str, *, whole: bool) -> None:
         """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""

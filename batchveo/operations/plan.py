@@ -20,6 +20,7 @@ from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
 from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
+from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import ManifestSources, StrPath
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
@@ -115,6 +116,7 @@ async def plan(
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
+        retired = await find_retired(api, [model for model, jobs in left.items() if jobs], catalog=catalog)
         return Plan(
             models=models,
             balance_usd=balance.usd,
@@ -126,9 +128,11 @@ async def plan(
                 *([summary.shared_note] if summary.shared_note else []),
                 *known.notes,
                 *balance.notes,
+                *([] if known.trouble else retired.notes),
                 *await _find_stops(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
                 *survey.notes,
             ],
+            retired=retired.models,
             repeated=summary.repeated,
             named=summary.jobs,
             choice_note=summary.choice_note,

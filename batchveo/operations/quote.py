@@ -12,6 +12,7 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.engine.price_book import PriceBook, PriceSource
+from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.service import label_errors
 from batchveo.store import Store
@@ -60,7 +61,8 @@ class PurchaseQuote:
 
     ``prices_since``: if the service names no prices now, when the remembered ones were live (seconds, UTC).
     ``committed_usd``: what the database has spent, in flight and in doubt, which counts against the budget.
-    ``balances``: of each key, if there are several. ``notes`` name what could not be found out.
+    ``balances``: of each key, if there are several. ``notes`` name what could not be found out. ``retired``: the models
+    of new jobs that end or have ended.
     """
 
     models: Sequence[ModelPlan]
@@ -70,6 +72,7 @@ class PurchaseQuote:
     committed_usd: float = 0.0
     prices_since: float | None = None
     notes: Sequence[str] = field(default=())
+    retired: Sequence[RetiredModel] = field(default=())
 
     @property
     def jobs(self) -> int:

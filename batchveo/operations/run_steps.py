@@ -47,10 +47,12 @@ from batchveo.operations.preflight import (
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
+from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, require_yes
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.catalog import MODELS
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
@@ -136,14 +138,18 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
             tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
         tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
+    counted = tally.list_models()
+    new = [model.model for model in counted if model.new]
+    retired = await find_retired(pick_client(apis), new, catalog=staged.catalog if staged else MODELS)
     return PurchaseQuote(
-        models=tally.list_models(),
+        models=counted,
         balance_usd=balance.usd,
         balances=balance.by_key if len(apis) > 1 else {},
         budget_usd=settings.budget,
         committed_usd=store.queries.read_committed() if store else 0.0,
         prices_since=known.since,
-        notes=[*known.notes, *balance.notes],
+        notes=[*known.notes, *balance.notes, *([] if known.trouble else retired.notes)],
+        retired=retired.models,
     )
 
 

@@ -76,6 +76,7 @@ CATALOG = "SELECT id FROM catalogs WHERE digest = :digest"
 SET_CATALOG = "UPDATE jobs SET catalog = :catalog WHERE seq = :seq"
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
+INPUT_TYPE = "SELECT media_type FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 # (none) -> pending, in bulk: what the trigger on moves does not see
 TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"
@@ -121,28 +122,31 @@ class Importer(Part):
         stamp = {"run": run, "now": now, "unknown": json.dumps(unknown) if unknown else None}
         if isinstance(named, StagingTable):
             with named.attach_database(self._path) as db, transaction(db):
-                stamp["catalog"] = _find_or_add_catalog(db, catalog, now)
+                stamp["catalog"] = find_or_add_catalog(db, catalog, now)
                 return _add_named(db, stamp, partial=named.is_partial)
         with self._transaction():
             make_tables(self._db)
             self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
-            stamp["catalog"] = _find_or_add_catalog(self._db, catalog, now)
+            stamp["catalog"] = find_or_add_catalog(self._db, catalog, now)
             return _add_named(self._db, stamp)
 
-    def set_catalog(self, job: Job, digest: str | None, *, now: float) -> None:
-        """Record that the video of ``job`` was made elsewhere, validated against the catalogue of that digest."""
+    def set_catalog(self, job: Job, catalog: CatalogInfo | None, *, now: float) -> None:
+        """Record that the video of ``job`` was made elsewhere, validated against that catalogue."""
         with self._transaction():
-            catalog = None if digest is None else CatalogInfo(digest=digest)
-            self._db.execute(SET_CATALOG, {"seq": job.seq, "catalog": _find_or_add_catalog(self._db, catalog, now)})
+            self._db.execute(SET_CATALOG, {"seq": job.seq, "catalog": find_or_add_catalog(self._db, catalog, now)})
 
     def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file that is kept in the database."""
         row = self._db.execute(INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]
 
+    def read_media_type(self, sha256: str) -> str:
+        """The media type of an input file that is kept in the database."""
+        return str(self._db.execute(INPUT_TYPE, (sha256,)).fetchone()["media_type"])
 
-def _find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now: float) -> int | None:
-    """The number of a catalogue in the database; ``None`` for none."""
+
+def find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now: float) -> int | None:
+    """The number of a catalogue, for ``jobs.catalog``; ``None`` for none. In the caller's transaction."""
     if catalog is None:
         return None
     db.execute(ADD_CATALOG, {**asdict(catalog), "now": now})

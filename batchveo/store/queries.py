@@ -56,6 +56,8 @@ COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
     WHERE state IN ({UNFINISHED}) AND run BETWEEN {TAKES_FROM} AND :run GROUP BY state, held
     UNION ALL SELECT state, held, count(*) FROM jobs
     WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
+HAS_RESERVED = """SELECT 1 FROM attempts WHERE job = :seq AND (micros > 0 OR (:unpriced AND price_usd IS NULL))
+    LIMIT 1"""
 SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
@@ -175,6 +177,10 @@ class Queries(Part):
         prices = [row["price_usd"] for row in self.list_attempts() if row["client_request_id"] in wanted]
         known = [float(price) for price in prices if price is not None]
         return round(sum(known), 6), len(jobs) - len(known)
+
+    def has_reserved(self, job: Job, *, unpriced: bool = False) -> bool:
+        """Whether money counts for an attempt of ``job``; ``unpriced``: attempts without a known price count too."""
+        return self._db.execute(HAS_RESERVED, {"seq": job.seq, "unpriced": unpriced}).fetchone() is not None
 
     def read_committed(self) -> float:
         """US dollars spent, in flight and in doubt, over the whole life of the database."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import anyio
@@ -32,7 +32,7 @@ def image(width: int, height: int, kind: str = "PNG") -> bytes:
 
 
 def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = (), model: str | None = None,
-        request: dict[str, object] | None = None) -> PreviewedJob:  # fmt: skip
+        request: Mapping[str, object] | None = None) -> PreviewedJob:  # fmt: skip
     """A job with some images; of a model of Veo, unless it is of another."""
     return PreviewedJob(
         id=f"{line}", name="a", stem="a", model=model or "google/veo-3.1-reference-to-video",
