@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from batchveo.provider.catalog import Catalog
 from batchveo.provider.catalog_file import read_param, write_param
 from batchveo.provider.openapi import DocumentError, read_document
 from batchveo.provider.parameters import Media, Param, ParamType, find_violations
@@ -202,3 +206,30 @@ def test_a_field_that_is_wrong_in_a_file_is_named() -> None:
     assert [each.split(":", 2)[2].split()[0] for each in problems if "unknown" not in each and "[]" not in each]
     assert "m: a: unknown field 'size'" in problems
     assert "m: a[]: minimum: expected a number" in problems
+
+
+_ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.just(10**400), st.floats(), st.text(max_size=5), st.just("\ud800"),
+    st.sampled_from(["integer", "number", "string", "array", "object", "boolean", "8", "#/paths", "true", "1e999"]),
+)  # fmt: skip
+_KEYWORDS = st.sampled_from(
+    ["type", "enum", "default", "items", "format", "nullable", "properties", "required", "anyOf", "oneOf", "$ref",
+     "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "description", "url", "model"]
+)  # fmt: skip
+_STRANGE = st.recursive(
+    _ODD, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYWORDS, inner, max_size=6), max_leaves=30
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "url", "type", "model", "\x1b"]), _STRANGE, max_size=5))
+def test_a_strange_document_is_read_or_refused_and_nothing_else(properties: dict[str, object]) -> None:
+    """What is read can be written to a catalogue, and read from there as it is."""
+    try:
+        document = read_document(make_document("maker/odd", properties, ()))
+    except DocumentError:
+        return
+    data = {name: write_param(param) for name, param in document.params.items()}
+    content = json.dumps({"format": 1, "models": {"odd": {"params": data}}}, allow_nan=False).encode()
+    catalog = Catalog(lambda: content)
+    catalog.check()
+    assert catalog["odd"].params == dict(document.params)
