@@ -12,6 +12,7 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
+from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
 from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
@@ -110,13 +111,8 @@ async def plan(
         known = await find_prices(api, staged.models, store)
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
-        survey = Survey(
-            Tally(known.prices, settings.assume_price),
-            settings.output,
-            with_images=with_images,
-            found=found,
-            catalog=catalog,
-        )
+        prices = PriceBook(known.prices, store, settings.assume_price)
+        survey = Survey(Tally(prices), settings.output, with_images=with_images, found=found, catalog=catalog)
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}

@@ -33,6 +33,7 @@ from batchveo.engine.cluster.shared_folder import remove_leftovers
 from batchveo.engine.cluster.worker_pool import make_tag
 from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import Run
+from batchveo.engine.price_book import PriceBook
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Summary
@@ -130,7 +131,7 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     apis = await setup.open_clients()
     known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
-    tally = Tally(known.prices, settings.assume_price)
+    tally = Tally(PriceBook(known.prices, store, settings.assume_price))
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):

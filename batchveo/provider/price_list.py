@@ -47,8 +47,9 @@ class PriceList:
         # a model's own name wins over an alias of another one
         for names in ("aliases", "id"):
             for row in named:
-                if isinstance(row.get("pricing"), dict):
-                    pricing.update(dict.fromkeys(_list_names(row.get(names)), row["pricing"]))
+                rates = row.get("pricing")
+                if isinstance(rates, dict):
+                    pricing |= dict.fromkeys(_list_names(row.get(names)), rates)
         return cls(pricing, catalog)
 
     def find_pricing(self, model: str) -> Mapping[str, Any] | None:
@@ -99,7 +100,7 @@ def _describe_rates(rows: Iterable[Mapping[str, Any]], *, apart: bool = False) -
         if rate is not None:
             unit = find_measure(row)
             # a token costs too little to be shown: a rate that no other knows is shown as it is listed
-            words, usd = (f"a {unit.noun}", rate) if unit else _describe_unknown(row)
+            words, usd = (unit.words, rate) if unit else _describe_unknown(row)
             ranges.setdefault((words, number if apart else None), (words, []))[1].append(usd)
     return [f"{_describe_range(usd)} {words}" for words, usd in ranges.values()]
 
@@ -158,7 +159,7 @@ def _may_fit(when: object, size: RequestSize) -> bool:
     if not isinstance(when, Mapping):
         return when is None
     for name, wanted in when.items():
-        possible = size.list_possible(SAME_NAMES.get(name, name) if not size.has(name) else name)
+        possible = size.list_possible(str(name if size.has(name) else SAME_NAMES.get(name, name)))
         words = {to_word(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         # a range, or another form that nobody has documented, excludes nothing
         if possible is not None and not isinstance(wanted, Mapping) and words.isdisjoint(map(to_word, possible)):

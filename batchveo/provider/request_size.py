@@ -36,9 +36,9 @@ class Measure(StrEnum):
     INPUT_SECOND = "second of input"
 
     @property
-    def noun(self) -> str:
-        """The word for one of it."""
-        return self.value
+    def words(self) -> str:
+        """``a second``, ``an input image``."""
+        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.value}"
 
 
 _MEASURES: Mapping[str, Measure] = {

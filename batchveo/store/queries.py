@@ -43,6 +43,10 @@ JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM job
 MODELS = "SELECT DISTINCT model FROM jobs"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
+# of the rows of a group SQLite shows the one with the maximum
+HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = :model AND cost_usd > 0
+    GROUP BY json_extract(request, '$.duration'), json_extract(request, '$.num_frames'),
+        json_extract(request, '$.multi_prompt')"""
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
 FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
@@ -131,6 +135,11 @@ class Queries(Part):
     def list_unpriced(self) -> dict[str, int]:
         """The completed generations without a known price, with the number of their job."""
         return {row["generation_id"]: row["seq"] for row in self._db.execute(UNPRICED)}
+
+    def list_highest_costs(self, model: str) -> list[tuple[float, Mapping[str, Any]]]:
+        """The most US dollars that a video of ``model`` has cost, of each length, with its request."""
+        rows = self._db.execute(HIGHEST_COSTS, {"model": model})
+        return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
 
     def find_jobs(self, key: str) -> Sequence[Job]:
         """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2."""
