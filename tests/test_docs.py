@@ -131,6 +131,7 @@ ONCE = {
     "cancel": {"--all", "--model"},
     "doctor": {"--notify-test"},
     "jobs": {"--model"},
+    "models": {"--refresh", "--force"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
     "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
     "verify": {"--refetch"},
