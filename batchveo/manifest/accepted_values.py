@@ -11,9 +11,10 @@ from pathlib import Path
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
-from batchveo.manifest.media import LocalFiles, list_models, models_taking_files
+from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
+from batchveo.provider.catalog import Catalog
 from batchveo.provider.parameters import Param, ParamType, describe_param
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -40,11 +41,13 @@ def accept_words(value: object, *, may_be_empty: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """Reads the local files that the parameter ``name`` names, relative to ``folder``."""
+    """Reads the local files that the parameter ``name`` of ``model`` names, relative to ``folder``."""
 
+    model: str
     name: str
     folder: Path
     inputs: LocalFiles
+    catalog: Catalog
 
 
 def accept_part(param: Param, value: object, files: FileReader) -> object:
@@ -199,15 +202,15 @@ def _accept_address(param: Param, value: object, files: FileReader) -> object:
     if kind is media.Address.WEB:
         return value
     if param.data_uri is None:
-        raise _refuse_files(files.name, value, kind)
+        raise _refuse_files(files, value, kind)
     if kind is media.Address.PATH:
         return files.inputs.read_input(value, files.folder, param.data_uri)
     media.check_data(value, param.data_uri)
     return value
 
 
-def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
+def _refuse_files(files: FileReader, value: str, kind: media.Address) -> Fault:
     what = "a data URI" if kind is media.Address.DATA else "a local file"
-    others = models_taking_files(name)
-    instead = f", or a model that takes {what} here: {list_models(others)}" if others else ""
+    others = files.catalog.list_takers(files.name, data=True)
+    instead = f", or a model that takes {what} here: {list_models(others, files.model)}" if others else ""
     return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
