@@ -61,11 +61,15 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
         return _accept_alternative(param, value, files)
     if param.media is not None:
         return _accept_address(param, value, files)
+    if param.type is ParamType.ARRAY:
+        return _accept_list(param, value, files)
+    if param.type is ParamType.OBJECT:
+        return _accept_object(param, value, files)
+    return _accept_scalar(param, value)
+
+
+def _accept_scalar(param: Param, value: object) -> object:
     match param.type:
-        case ParamType.ARRAY:
-            return _accept_list(param, value, files)
-        case ParamType.OBJECT:
-            return _accept_object(param, value, files)
         case ParamType.STRING:
             return _accept_choice(param, value) if param.choices else _accept_text(param, value)
         case ParamType.INTEGER:
@@ -74,6 +78,8 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
             return _accept_number(param, value)
         case ParamType.BOOLEAN:
             return _accept_boolean(value)
+        case ParamType.NULL:
+            raise Fault(f"must be null, not {shown(value)}")
     check_exact(value)
     return value
 

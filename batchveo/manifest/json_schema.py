@@ -153,22 +153,27 @@ def _list_properties(catalog: Catalog) -> dict[str, dict[str, object]]:
         for name, param in model.params.items():
             found.setdefault(name, []).append(param)
     names = [name for model in catalog.values() for name in (model.id, *model.aliases)]
-    model_key = {"anyOf": [{"enum": names}, _TEMPLATE], "description": "The model that makes the video."}
+    model_key: dict[str, object] = {
+        "anyOf": [{"enum": names}, _TEMPLATE],
+        "description": "The model that makes the video.",
+    }
     return {**_JOB_KEYS, "model": model_key, **{name: _parameter_schema(params) for name, params in found.items()}}
 
 
 def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
+    keys: list[object] = [*JOB_KEYS, *model.params]
     then: dict[str, object] = {
         "properties": {name: _or_null(_parameter_schema([param])) for name, param in model.params.items()},
-        "propertyNames": {"enum": [*JOB_KEYS, *model.params]},
+        "propertyNames": {"enum": keys},
     }
     conditions = [_rule_schema(model, rule, required=required) for rule in model.rules]
     if required:
         conditions += [{"anyOf": _ways_to_give(name)} for name in model.required]
-    if conditions := [condition for condition in conditions if condition]:
+    conditions = [condition for condition in conditions if condition]
+    if conditions:
         then["allOf"] = conditions
-    names: dict[str, object] = {"const": model.id} if not model.aliases else {"enum": [model.id, *model.aliases]}
+    names: object = {"const": model.id} if not model.aliases else {"enum": [model.id, *model.aliases]}
     return {"if": {"properties": {"model": names}, "required": ["model"], "allOf": [_ALL_CHECKED]}, "then": then}
 
 
@@ -187,7 +192,8 @@ def _rule_schema(model: Model, rule: Rule, *, required: bool) -> dict[str, objec
 
 def _is_given(names: Sequence[str]) -> dict[str, object]:
     """Whether a job gives all of these; null is nothing."""
-    return {"required": [*names], "properties": {name: {"not": {"type": "null"}} for name in names}}
+    properties: dict[str, object] = {name: {"not": {"type": "null"}} for name in names}
+    return {"required": [*names], "properties": properties}
 
 
 def _ways_to_give(name: str) -> list[dict[str, object]]:

@@ -242,7 +242,7 @@ class Manifests:
     ) -> None:
         self._options = options or ReadOptions()
         vocabulary = Vocabulary(catalog, any_model=allow_unknown_model)
-        self._options.check(vocabulary)
+        self._options.check(any_parameter=allow_unknown_model, catalog=catalog)
         named: dict[str, Source] = {}
         for source in map(find_source, sources):
             named.setdefault(source.identity, source)

@@ -12,6 +12,7 @@ from batchveo.core.job_row import Row
 from batchveo.manifest.job_register import JobRegister
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.vocabulary import FIXED, JOB_KEYS, Vocabulary
+from batchveo.provider.catalog import MODELS, Catalog
 
 META = "meta."
 """What the names of values that are carried along begin with."""
@@ -55,8 +56,9 @@ class ReadOptions:
         """Whether columns and keys may be something else than fields of their own name."""
         return bool(self.renames) or self.extra is not Extra.ERROR
 
-    def check(self, vocabulary: Vocabulary) -> None:
+    def check(self, *, any_parameter: bool, catalog: Catalog = MODELS) -> None:
         """Raise ``UsageError`` for fields that no job has, or that not every job can have."""
+        vocabulary = Vocabulary(catalog, any_model=any_parameter)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: a whole number from 1")
         for option, fields in (("--set", self.sets), ("--map", self.renames)):
