@@ -131,8 +131,9 @@ ONCE = {
     "cancel": {"--all", "--model"},
     "doctor": {"--notify-test"},
     "jobs": {"--model"},
+    "models": {"--refresh", "--force"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--model", "--state-is"},
+    "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from batchveo.cli.options import read_catalogue
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
@@ -94,13 +95,14 @@ def parse_rate(text: str | None) -> float | None:
 
 def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
     """The service from the options and the environment; an API key may be missing if it is not ``required``."""
-    return service(
+    found = service(
         base_url=options["base_url"],
         key_file=options["api_key_file"],
         keys=options["keys"],
         sandbox=options["sandbox"],
         required=required,
     )
+    return replace(found, catalog=read_catalogue(options.get("catalogue"))) if found.sandbox else found
 
 
 def read_messengers(options: dict[str, Any]) -> Messengers:
@@ -117,6 +119,7 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
         strict_provenance=options["strict_provenance"],
         reading=read_manifest_options(options),
         stdin=sys.stdin.buffer,
+        catalog=read_catalogue(options["catalogue"]),
     )
 
 

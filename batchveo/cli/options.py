@@ -14,6 +14,8 @@ from batchveo.core.destination import Destination, expand_home, parse_destinatio
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from batchveo.provider.catalog import Catalog
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -38,12 +40,27 @@ def join_decorators(*decorators: Callable[[Any], Any]) -> Callable[[Command], Co
 
 
 def complete_models(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Completes a model, by any part of its name."""
+    """Completes a model of the catalogue in use, by any part of its name."""
     from click.shell_completion import CompletionItem
 
+    from batchveo.core.errors import UsageError
     from batchveo.provider.catalog import MODELS
+    from batchveo.provider.user_catalog import find_catalog
 
-    return [CompletionItem(name) for name in MODELS if word in name]
+    try:
+        # a warning would tear the line that is being typed
+        models = find_catalog(context.params.get("catalogue"), warn=lambda text: None)  # noqa: ARG005
+    except UsageError:
+        models = MODELS
+    return [CompletionItem(name) for name in models if word in name]
+
+
+def read_catalogue(named: Path | None, *, offline: bool = False) -> Catalog:
+    """The catalogue in use; a refreshed one that cannot be read is said on standard error. Raises ``UsageError``."""
+    from batchveo.core.formatting import blank_unprintable
+    from batchveo.provider.user_catalog import find_catalog
+
+    return find_catalog(named, offline=offline, warn=lambda text: click.echo(blank_unprintable(text), err=True))
 
 
 def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
@@ -110,6 +127,13 @@ state_option = option(
 videos_option = option(
     "--videos", type=PLACE, metavar="DIR|URL", help="Folder or bucket URL of the videos, if they were moved."
 )
+catalogue_option = option(
+    "--catalogue",
+    type=PATH,
+    metavar="FILE",
+    help="Catalogue of models to use instead of the refreshed one; `builtin` is that of this version.",
+)
+base_url_option = option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine.")
 SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument(
@@ -164,7 +188,7 @@ reading_options = join_decorators(
     ),
 )
 service_options = join_decorators(
-    option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine."),
+    base_url_option,
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
     option("--keys", type=PATH, metavar="FILE", help="YAML file with several API keys and the limits of each."),
     option("--sandbox", is_flag=True, help="Use the built-in look-alike of the service; costs nothing."),

@@ -70,7 +70,7 @@ def _make_approval(options: dict[str, Any], shown: BackgroundReporter) -> Approv
         if offer.usd <= above and not offer.unpriced:
             return True
         shown.wait_shown()
-        return _ask_to_buy(offer)
+        return _ask_to_buy(offer, options["state"])
 
     return approve
 
@@ -100,10 +100,10 @@ def _ask_to_continue(question: str) -> bool:
     return ask_yes("\nContinue anyway?")
 
 
-def _ask_to_buy(offer: PurchaseQuote) -> bool:
+def _ask_to_buy(offer: PurchaseQuote, state: Path) -> bool:
     from batchveo.display.plan import print_quote
 
-    print_quote(offer, sys.stderr)
+    print_quote(offer, sys.stderr, state=state)
     return ask_yes("\nBuy them?")
 
 

@@ -128,3 +128,9 @@ def format_usd(usd: float) -> str:
     total = round_to_cents(usd)
     dollars, rest = divmod(abs(total), 100)
     return f"{'-' if total < 0 else ''}${dollars:,}.{rest:02}"
+
+
+def format_rate(usd: float) -> str:
+    """US dollars for one unit, as exact as the rate is, down to a millionth: ``$0.13``, ``$0.0525``, ``$0.000003``."""
+    cents = round(usd * MICROS) / MICROS
+    return format_usd(usd) if abs(cents * 100 - round(cents * 100)) < 1e-6 else f"${cents:,.6f}".rstrip("0")

@@ -26,6 +26,11 @@ def format_command(command: str, *words: str, state: Path | None = None, service
     return shlex.join(["batchveo", command, *words, *service, *state_options(state)])
 
 
+def format_remake(model: str, successor: str | None, *, state: Path | None = None) -> str:
+    """The command that makes the jobs of ``model`` under ``successor``; ``None``: whoever reads it chooses one."""
+    return format_command("retry", "--model", model, "--to", successor or "NEW", state=state)
+
+
 def state_options(state: Path | None) -> list[str]:
     """``--state DB``, or nothing if a command in the same shell uses this database by default."""
     if state is None:

@@ -23,15 +23,15 @@ canonical_json = json.JSONEncoder(
 _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
-Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None]
+Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None]
 """The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
 
 
 class JobRow(NamedTuple):
     """The columns of a staged job; a tuple, since a manifest can have a million of them.
 
-    ``request`` is canonical JSON, ``meta`` is JSON in the user's order, ``inputs`` is JSON, or ``None`` if the request
-    has no local files. The others are those of ``JobSpec``.
+    ``request`` is canonical JSON, ``meta`` is JSON in the user's order. ``inputs`` and ``unchecked`` are JSON, or
+    ``None`` if there are none, as for nearly all jobs. The others are those of ``JobSpec``.
     """
 
     id: str
@@ -47,6 +47,7 @@ class JobRow(NamedTuple):
     line: int | None
     inputs: str | None
     tries: int | None
+    unchecked: str | None = None
 
     @classmethod
     def from_spec(cls, spec: JobSpec) -> JobRow:
@@ -65,6 +66,7 @@ class JobRow(NamedTuple):
             line=spec.line,
             inputs=inputs_json(spec.inputs),
             tries=spec.tries,
+            unchecked=fields_json(spec.unchecked),
         )
 
     def to_spec(self) -> JobSpec:
@@ -82,6 +84,7 @@ class JobRow(NamedTuple):
             manifest=self.manifest,
             source=self.source,
             line=self.line,
+            unchecked=field_names(self.unchecked),
         )
 
 
@@ -101,6 +104,16 @@ def input_files(text: str | None) -> tuple[InputFile, ...]:
     """Parse the JSON that ``inputs_json`` returned."""
     rows = [] if text is None else json.loads(text)
     return tuple(InputFile(sha256=sha256, media_type=kind, path=path) for sha256, kind, path in rows)
+
+
+def fields_json(names: Sequence[str]) -> str | None:
+    """Names of fields as JSON; ``None`` if there are none."""
+    return canonical_json(names) if names else None
+
+
+def field_names(text: str | None) -> tuple[str, ...]:
+    """Parse the JSON that ``fields_json`` returned."""
+    return () if text is None else tuple(json.loads(text))
 
 
 MARKS = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"

@@ -86,6 +86,19 @@ INPUT_PREFIX = "batchveo-input:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogInfo:
+    """Which catalogue of models jobs are validated against.
+
+    ``digest`` identifies its data. ``made`` is the day of the service's documents in it, ``source`` the version or
+    file that it comes from; both are empty if they are not known.
+    """
+
+    digest: str
+    made: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """One video that a manifest asks for, expanded and validated.
 
@@ -93,7 +106,8 @@ class JobSpec:
     same. ``name`` is as the user wrote it; ``stem`` is the name made safe for every file system, without extension
     (the store makes it unique among all jobs). ``index`` is the repeat index from 0. ``tries``: how often the video
     may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
-    it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file.
+    it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file. ``unchecked`` are the fields of
+    the request that the manifest excludes from validation.
     """
 
     id: str
@@ -108,6 +122,7 @@ class JobSpec:
     manifest: str = ""
     source: str = ""
     line: int | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +132,8 @@ class Job:
     ``api_key_label``: the label of the API key of its last submit; ``None`` if there is only one key, without a label.
     ``service``: the service of the run that submitted it, an address or ``sandbox``.
     ``troubles``: failures in a row of the current step. ``tried``: generations that ended with an error.
+    ``catalog``: the digest of the catalogue of models that it was validated against when it was added; ``None`` if it
+    was not. ``unchecked``: the fields that the manifest excludes from that.
     """
 
     seq: int
@@ -154,6 +171,8 @@ class Job:
     doubted_at: float | None = None
     completed_at: float | None = None
     finished_at: float | None = None
+    catalog: str | None = None
+    unchecked: tuple[str, ...] = ()
 
     @property
     def key(self) -> str | None:

@@ -294,6 +294,26 @@ class CreditsReturned(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPriceReserved(WarningNotice):
+    """``model`` has no listed price: ``usd``, by the most that a video of it has cost, is reserved for a job.
+
+    ``assumed_usd``: the lower price that the user assumes; ``None`` without one.
+    """
+
+    model: str
+    usd: float
+    assumed_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetExceeded(WarningNotice):
+    """Videos cost more than was reserved for them, so that ``committed_usd`` is more than ``budget_usd``."""
+
+    committed_usd: float
+    budget_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPutAside(WarningNotice):
     """``jobs`` pending jobs of a model that is refused with every key are skipped in this run."""
 

@@ -175,6 +175,18 @@ def _describe_credits_returned(*, balance_usd: float) -> str:
     return f"the balance is {format_usd(balance_usd)}; going on"
 
 
+def _describe_seen_price_reserved(*, model: str, usd: float, assumed_usd: float | None) -> str:
+    than = "" if assumed_usd is None else f", more than the assumed {format_usd(assumed_usd)},"
+    return f"no price is listed for {model}: {format_usd(usd)}{than} is reserved for a video, by the most seen so far"
+
+
+def _describe_budget_exceeded(*, committed_usd: float, budget_usd: float) -> str:
+    return (
+        f"videos cost more than was reserved for them: {format_usd(committed_usd)} are spent or reserved, and the "
+        f"budget is {format_usd(budget_usd)}; nothing more is bought until it suffices again"
+    )
+
+
 def _describe_model_put_aside(*, model: str, jobs: int, reason: str) -> str:
     return f"{model} is put aside with its pending jobs, {jobs} now: {reason}"
 
@@ -256,6 +268,7 @@ def _list_examples(total: int, examples: Sequence[tuple[str, str]]) -> str:
 
 SENTENCES: Mapping[str, Callable[..., str]] = {
     "BudgetDropped": _describe_budget_dropped,
+    "BudgetExceeded": _describe_budget_exceeded,
     "ChargesUnknown": _describe_charges_unknown,
     "CheckingVideos": _describe_checking_videos,
     "ClusterStarting": _describe_cluster_starting,
@@ -287,6 +300,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "OutageBegan": _describe_outage_began,
     "OutageEnded": _describe_outage_ended,
     "PollsFailing": _describe_polls_failing,
+    "SeenPriceReserved": _describe_seen_price_reserved,
     "SidecarsUseless": _describe_sidecars_useless,
     "StatusUnknown": _describe_status_unknown,
     "StrayGeneration": _describe_stray_generation,

@@ -47,8 +47,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         S.GENERATING: frozenset({S.GENERATING, S.DOWNLOADING, S.FAILED}),
         S.DOWNLOADING: frozenset({S.DOWNLOADING, S.GENERATING, S.SUCCEEDED}),
         S.SUCCEEDED: frozenset({S.GENERATING}),
-        S.FAILED: frozenset({S.FAILED, S.PENDING}),
-        S.CANCELLED: frozenset({S.PENDING}),
+        S.FAILED: frozenset({S.FAILED, S.PENDING, S.CANCELLED}),
+        S.CANCELLED: frozenset({S.PENDING, S.CANCELLED}),
     }
 )
 """From each state, the states that a job may go to.
@@ -64,6 +64,8 @@ FRESH_URL_EVERY = 3
 """Failed downloads in a row after which the generation is polled again for a fresh URL."""
 CHARGED_WORDS = "the service charged"
 """The part of a job's error that shows that the service charged for a generation without a video."""
+MADE_AGAIN = "made again as"
+"""The beginning of the error of a cancelled job that another job replaces."""
 BOUGHT_NOTHING: Mapping[str, object] = MappingProxyType(
     dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
 )

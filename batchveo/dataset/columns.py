@@ -80,6 +80,7 @@ COLUMNS: Mapping[str, Kind] = {
     "cost_usd": Kind.NUMBER,
     "bytes": Kind.INTEGER,
     "sha256": Kind.TEXT,
+    "catalogue": Kind.TEXT,
     "width": Kind.INTEGER,
     "height": Kind.INTEGER,
     "fps": Kind.NUMBER,
@@ -132,6 +133,7 @@ def build_row(job: Job, *, split: str, file_name: str, measured: Mapping[str, ob
         "cost_usd": job.cost_usd,
         "bytes": job.bytes,
         "sha256": job.sha256,
+        "catalogue": job.catalog,
         **{name: measured.get(name) for name in MEASURED},
     }
     return {name: row[name] for name in COLUMNS}

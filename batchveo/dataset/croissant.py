@@ -47,6 +47,7 @@ _MEANINGS = {
     "request": "The whole request as JSON, with the defaults of the service.",
     "meta": "What the manifest says about the clip, as JSON.",
     "sha256": "The hash of the video file.",
+    "catalogue": "The catalogue of models that the request was validated against, by its digest.",
     "cost_usd": "What making the video cost, in US dollars.",
     "generation_seconds": "How long the service took, in seconds.",
     "seconds": "The length of the video, in seconds.",

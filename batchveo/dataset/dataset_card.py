@@ -98,7 +98,8 @@ class Card:
 
     def _build_front_matter(self) -> str:
         tally = self.tally
-        tasks = ["text-to-video", *(["image-to-video"] if tally.from_images else [])]
+        made_from = {"text": True, "image": tally.from_images, "video": tally.from_videos}
+        tasks = [f"{source}-to-video" for source, is_there in made_from.items() if is_there]
         size = next((name for most, name in _SIZES if tally.clips < most), "n>1M")
         lines = ["pretty_name: Generated videos", "task_categories:", *(f"- {task}" for task in tasks)]
         lines += ["size_categories:", f"- {size}", "tags:", "- video", "- synthetic", "- batchveo"]
@@ -135,8 +136,9 @@ class Card:
         )
         if tally.rewritable:
             text += (
-                f"\nThe service was allowed to rewrite the prompts of {tally.rewritable} clips (`auto_fix` or "
-                "`enhance_prompt`): there `text` is what was asked, and may not be what the model was given.\n"
+                f"\nThe service was allowed to rewrite the prompts of {tally.rewritable} clips (`auto_fix`, "
+                "`enhance_prompt` or `enable_prompt_expansion`): there `text` is what was asked, and may not be what "
+                "the model was given.\n"
             )
         return text
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 
 from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
-from batchveo.provider.catalog import list_parameters
+from batchveo.provider.catalog import MODELS
 from batchveo.provider.parameters import Media
 
 EXAMPLES = 3
-_FROM_IMAGES = list_parameters(Media.IMAGE)
+_REWRITES = ("auto_fix", "enhance_prompt", "enable_prompt_expansion")
+"""The parameters of the models by which the service may rewrite a prompt."""
 
 
 @dataclass(slots=True)
@@ -20,8 +22,9 @@ class Tally:
     """Sums over the rows of a dataset. Money is US dollars, ``seconds`` the length of all clips together.
 
     ``models`` counts by model and split, ``pictures`` by width, height, frames a second, requested duration and
-    sound. ``formulas`` counts captions that a spreadsheet would take for a formula, ``rewritable`` the clips whose
-    prompt the service was allowed to rewrite.
+    sound. ``from_images`` and ``from_videos`` count the clips that were made from such files, ``formulas`` the captions
+    that a spreadsheet would take for a formula, ``rewritable`` the clips whose prompt the service was allowed to
+    rewrite.
     """
 
     clips: int = 0
@@ -31,6 +34,7 @@ class Tally:
     seconds: float = 0.0
     formulas: int = 0
     from_images: int = 0
+    from_videos: int = 0
     rewritable: int = 0
     days: set[str] = field(default_factory=set)
     splits: Counter[str] = field(default_factory=Counter)
@@ -52,12 +56,15 @@ class Tally:
         self.unpriced += row["cost_usd"] is None
         self.seconds += _as_number(row["seconds"])
         self.formulas += is_formula(row["text"]) or is_formula(row["negative_prompt"])
-        self.from_images += any(row[name] for name in _FROM_IMAGES)
-        self.rewritable += bool(row["auto_fix"] or row["enhance_prompt"])
+        # not from the columns: most models have parameters that have no column, and images deep inside of some
+        model, request = str(row["model"]), json.loads(str(row["request"]))
+        self.from_images += any(MODELS.find_addresses(model, request, Media.IMAGE))
+        self.from_videos += any(MODELS.find_addresses(model, request, Media.VIDEO))
+        self.rewritable += any(request.get(name) for name in _REWRITES)
         if row["finished_at"] is not None:
             self.days.add(str(row["finished_at"])[:10])
         self.splits[split] += 1
-        self.models[str(row["model"]), split] += 1
+        self.models[model, split] += 1
         self.pictures[tuple(row[name] for name in ("width", "height", "fps", "duration", "has_sound"))] += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(row)

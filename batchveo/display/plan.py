@@ -6,14 +6,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from batchveo.core.formatting import format_count, format_minute, format_span, format_usd, shorten_text
+from batchveo.core.formatting import (
+    format_count,
+    format_minute,
+    format_span,
+    format_usd,
+    round_to_cents,
+    shorten_text,
+)
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
 from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, open_console, print_lines
+from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
 from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
+from batchveo.operations.retired_models import RetiredModel, find_today
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +31,17 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS, SHOWN_COLLISIONS = 20, 3
 NAME_CELLS = 24
 """Cells of a job's name in the sample, on a terminal."""
-MODEL_COLUMNS = (Column("model"), *(Column(title, right=True, whole=True) for title in ("jobs", "to make", "price")))
+COUNT_COLUMNS = tuple(Column(title, right=True, whole=True) for title in ("jobs", "to make", "each"))
+SOURCE_COLUMN = Column("by", whole=True)
+PRICE_COLUMN = Column("price", right=True, whole=True)
+SOURCE_CELLS = 100
+"""Cells of a terminal from which on the table of models shows where each price comes from."""
+SOURCE_WORDS = {
+    PriceSource.LISTED: "price list",
+    PriceSource.BOUND: "price list, at most",
+    PriceSource.SEEN: "most seen",
+    PriceSource.ASSUMED: "assumed",
+}
 ROW_COLUMNS = (Column("", width=7, whole=True, style="dim"), Column(""))
 
 Row = tuple[str, str]
@@ -32,12 +51,19 @@ Row = tuple[str, str]
 def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
     """Write the plan for a person; ``state`` is the database that its hints name."""
     console = open_console(out)
-    print_lines(console, _make_model_table(made))
+    print_lines(console, _make_model_table(made, console.width))
     out.write("\n")
     choice = [("jobs", made.choice_note)] if made.choice_note else []
     _print_rows(
         console,
-        [*choice, *_describe_money(made), *_describe_time(made), *_describe_known(made, state), *_list_taken(made)],
+        [
+            *choice,
+            *_describe_money(made),
+            *_describe_time(made),
+            *_describe_known(made, state),
+            *_list_taken(made),
+            *_list_retired(made, state),
+        ],
     )
     if made.images is not None:
         _print_images(console, made.images)
@@ -46,20 +72,41 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
     _print_sample(console, made.sample)
 
 
-def print_quote(quote: PurchaseQuote, out: TextIO) -> None:
-    """Write what a person is asked to buy."""
+def print_quote(quote: PurchaseQuote, out: TextIO, *, state: Path | None = None) -> None:
+    """Write what a person is asked to buy; ``state`` is the database that its hints name."""
     console = open_console(out)
-    print_lines(console, _make_model_table(quote))
+    print_lines(console, _make_model_table(quote, console.width))
     out.write("\n")
-    _print_rows(console, [*_describe_money(quote), *(("note", note) for note in quote.notes)])
+    _print_rows(
+        console, [*_describe_money(quote), *_list_retired(quote, state), *(("note", note) for note in quote.notes)]
+    )
 
 
-def _make_model_table(quote: PurchaseQuote) -> Table:
+def _make_model_table(quote: PurchaseQuote, width: int) -> Table:
     """Jobs and price by model, with a total if there are several."""
     models = [*quote.models]
     if len(models) > 1:
         models.append(ModelPlan(model="total", jobs=quote.jobs, new=quote.new, usd=quote.usd, unpriced=quote.unpriced))
-    return make_table(MODEL_COLUMNS, [(m.model, f"{m.jobs:,}", f"{m.new:,}", _format_price(m)) for m in models])
+    sources = (SOURCE_COLUMN,) if width >= SOURCE_CELLS else ()
+    return make_table(
+        (Column("model"), *COUNT_COLUMNS, *sources, PRICE_COLUMN),
+        [
+            (m.model, f"{m.jobs:,}", f"{m.new:,}", _format_each(m), *([_name_sources(m)] if sources else ()), price)
+            for m, price in ((model, _format_price(model)) for model in models)
+        ],
+    )
+
+
+def _format_each(model: ModelPlan) -> str:
+    """The price of one job, or the range of prices; empty if none is known."""
+    if model.lowest_usd is None or model.highest_usd is None:
+        return ""
+    low, high = format_usd(model.lowest_usd), format_usd(model.highest_usd)
+    return low if round_to_cents(model.lowest_usd) == round_to_cents(model.highest_usd) else f"{low} to {high}"
+
+
+def _name_sources(model: ModelPlan) -> str:
+    return ", ".join(SOURCE_WORDS[source] for source in model.sources) if model.lowest_usd is not None else ""
 
 
 def _format_price(model: ModelPlan) -> str:
@@ -101,7 +148,12 @@ def _describe_unpriced(quote: PurchaseQuote) -> str:
     if quote.unpriced:
         models = ", ".join(f"{m.unpriced:,} of {m.model}" for m in quote.models if m.unpriced)
         text = f"; no price for {format_count(quote.unpriced, 'job')} ({models}): --assume-price gives one"
-    return text + (f"; {format_count(quote.assumed, 'job')} at the assumed price" if quote.assumed else "")
+    parts = (
+        (quote.bound, "at the most that the price list allows"),
+        (quote.seen, "at the most that was seen so far"),
+        (quote.assumed, "at the assumed price"),
+    )
+    return text + "".join(f"; {format_count(jobs, 'job')} {words}" for jobs, words in parts if jobs)
 
 
 def _describe_time(made: Plan) -> Iterator[Row]:
@@ -145,6 +197,15 @@ def _list_taken(made: Plan) -> Iterator[Row]:
         yield "", f"{collision.place}: {collision.name}, by {collision.by}"
     if made.colliding > len(shown):
         yield "", f"... and {made.colliding - len(shown):,} more"
+
+
+def _list_retired(quote: PurchaseQuote, state: Path | None) -> Iterator[Row]:
+    """Models that end, each with what a person can do: before a job is in the database, edit the manifest."""
+    today = find_today()
+    for retired in quote.retired:
+        yield "WARNING", retired.describe(today)
+        new = retired.retirement.successor or "another model"
+        yield "", f"name {new} in the manifest; for jobs of the database: `{retired.format_retry(state)}`"
 
 
 def _print_images(console: Console, check: ImageCheck) -> None:
@@ -191,6 +252,8 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "sample": [{"name": s.name, "model": s.model, "prompt": s.request.get("prompt")} for s in made.sample],
         "notes": list(made.notes),
         "assumed": made.assumed,
+        "seen": made.seen,
+        "bound": made.bound,
         "short_usd": None if made.short_usd is None else round(made.short_usd, 6),
         "budget_usd": made.budget_usd,
         "committed_usd": round(made.committed_usd, 6),
@@ -200,6 +263,7 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "colliding": made.colliding,
         "collisions": [{"name": c.name, "source": c.source, "line": c.line, "by": c.by} for c in made.collisions],
         "balances_usd": {label: round(usd, 6) for label, usd in made.balances.items()},
+        "retired": [_make_retired_row(retired) for retired in made.retired],
         "night": None if made.night is None else _make_night_row(made.night),
         "images": None if made.images is None else _make_images_row(made.images),
     }
@@ -213,6 +277,24 @@ def _make_model_row(model: ModelPlan) -> dict[str, object]:
         "usd": round(model.usd, 6),
         "unpriced": model.unpriced,
         "assumed": model.assumed,
+        "seen": model.seen,
+        "bound": model.bound,
+        "lowest_usd": None if model.lowest_usd is None else round(model.lowest_usd, 6),
+        "highest_usd": None if model.highest_usd is None else round(model.highest_usd, 6),
+    }
+
+
+def _make_retired_row(retired: RetiredModel) -> dict[str, object]:
+    """One row of the service's feed, with the name that the jobs give the model."""
+    row = retired.retirement
+    return {
+        "model": retired.model,
+        "id": row.id,
+        "status": str(row.status),
+        "deprecated_at": row.deprecated_at and row.deprecated_at.isoformat(),
+        "shutdown_at": row.shutdown_at and row.shutdown_at.isoformat(),
+        "replaced_by": list(row.replaced_by),
+        "reason": row.reason,
     }
 
 

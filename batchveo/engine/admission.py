@@ -194,6 +194,11 @@ class Admission:
 
     def _decide_shortage(self, short: BudgetShort, now: float) -> Wait | Closed:
         """Wait as long as something in flight may turn out cheaper than reserved."""
+        if short.usd is None and self._budget.skip_without_price(short.job):
+            left = self._context.store.queries.find_claim_time(self._context.run, now=now)
+            if left is not None or self._in_flight.count_unsettled():
+                # the priced jobs may be submitted, and an answer that names a cost may give the others a price
+                return Wait(reason=None, until=now)
         why = self._budget.find_end(short)
         return Closed(why) if why else Wait(reason=ThrottleReason.BUDGET, until=now + LOOK_AT_BUDGET_SECONDS)
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from batchveo.core.errors import BudgetReached, KeyRejected
-from batchveo.core.formatting import format_usd
+from batchveo.core.formatting import format_usd, round_to_cents
 from batchveo.core.models import Job
-from batchveo.core.notices import CreditsAwaited, CreditsReturned
+from batchveo.core.notices import (
+    BudgetExceeded,
+    CreditsAwaited,
+    CreditsReturned,
+    ModelPutAside,
+    SeenPriceReserved,
+)
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, Label
+from batchveo.engine.price_book import PriceBook, PriceSource
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.price_list import PriceList
@@ -43,17 +50,20 @@ class Budget:
         self._bus = bus
         self._in_flight = in_flight
         self._apis = apis
-        self._prices = prices
-        self._assumed = settings.assume_price
+        self._prices = PriceBook(prices, context.store, settings.assume_price)
         self._budget = settings.budget
         self._key_prints = key_prints
+        self._without_price: set[str] = set()
+        """The models whose jobs are skipped, since nothing is known of their prices."""
+        self._reported: set[str] = set()
+        self._exceeded = False
 
     def claim_job(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
         """Claim the next job for ``key`` and reserve its price; ``None`` if there is none. Raises ``BudgetShort``.
 
         ``refused``: models that the service does not make with this key.
         """
-        return self._context.store.transitions.claim_job(
+        job = self._context.store.transitions.claim_job(
             run=self._context.run,
             now=self._context.now(),
             price=self.find_price,
@@ -62,16 +72,59 @@ class Budget:
             refused=refused,
             key_print=self._key_prints.get(key),
         )
+        if job is not None and self._budget is not None and job.model not in self._reported:
+            self._report_seen(job)
+        return job
 
     def find_price(self, job: Job) -> float | None:
-        """The price of ``job`` in US dollars: by the list, else as the user assumes; ``None`` if neither is known."""
-        quoted = self._prices.quote(job.model, job.request)
-        return self._assumed if quoted is None else quoted
+        """The price of ``job`` in US dollars: listed, seen or assumed; ``None`` if none is known."""
+        price = self._prices.find_price(job.model, job.request)
+        return None if price is None else price.usd
+
+    def _report_seen(self, job: Job) -> None:
+        price = self._prices.find_price(job.model, job.request)
+        if price is not None and price.source is PriceSource.SEEN:
+            self._reported.add(job.model)
+            self._bus.emit(SeenPriceReserved(model=job.model, usd=price.usd, assumed_usd=self._prices.assumed))
+
+    def add_cost(self, job: Job) -> None:
+        """Learn from the cost of ``job``, which is recorded and counts instead of its reserved price.
+
+        Jobs of the model that were skipped for want of a price may be submitted from now on.
+        """
+        self._prices.add_cost(job)
+        if job.model in self._without_price and self.find_price(job) is not None:
+            self._without_price.discard(job.model)
+            self._context.store.skipped.release_model(
+                job.model, run=self._context.run, words=_explain_without_price(job.model)
+            )
+            self._bus.notify()
+        self._report_exceeded()
+
+    def _report_exceeded(self) -> None:
+        if self._budget is None or self._exceeded:
+            return
+        committed = self._context.store.queries.read_committed()
+        if round_to_cents(committed) > round_to_cents(self._budget):
+            self._exceeded = True
+            self._bus.emit(BudgetExceeded(committed_usd=committed, budget_usd=self._budget))
+
+    def skip_without_price(self, job: Job) -> bool:
+        """Skip the pending jobs of the model of ``job``, whose price is not known; returns whether there were any.
+
+        A job that needs a price must not keep others, whose prices are known, from being made.
+        """
+        reason = _explain_without_price(job.model)
+        jobs = self._context.store.skipped.skip_model(job.model, reason, run=self._context.run)
+        if jobs and job.model not in self._without_price:
+            self._without_price.add(job.model)
+            self._bus.emit(ModelPutAside(model=job.model, jobs=jobs, reason=reason))
+        return jobs > 0
 
     def find_end(self, short: BudgetShort) -> BudgetReached | None:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
-            return BudgetReached(f"no price is known for {short.job.model}; give --assume-price USD")
+            return BudgetReached(_explain_without_price(short.job.model))
         if self._in_flight.count_unsettled():
             return None  # a failed or refused one gives its reserved price back
         committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
@@ -106,3 +159,7 @@ class Budget:
             return await self._apis[throttle.name].fetch_balance()
         except (ProviderError, KeyRejected):
             return None
+
+
+def _explain_without_price(model: str) -> str:
+    return f"no price is known for {model}; give --assume-price USD"

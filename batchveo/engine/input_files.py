@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -34,19 +35,24 @@ class Attachments:
 
     @asynccontextmanager
     async def fill_request(self, request: Mapping[str, object]) -> AsyncIterator[Mapping[str, object]]:
-        """Yield ``request`` with each reference to a file replaced by its data URI; send it within the block."""
-        names = set(_find_references(list(request.values())))
+        """Yield ``request`` with each reference to a file replaced by its data URI; send it within the block.
+
+        A reference may be anywhere in lists and objects.
+        """
+        names = Counter(_find_references(request))
         if not names:
             yield request
             return
         async with self._turn:
             files = {name: await self._input_file(name) for name in names}
-            size = sum(len(content) for _, content in files.values())
+            # a file that is in the request several times is in its body as often
+            size = sum(len(files[name][1]) * times for name, times in names.items())
             while self._under_way and self._under_way + size > self._most:
                 await self._freed.wait()
             self._under_way += size
         try:
-            yield {field: _fill_value(value, files) for field, value in request.items()}
+            uris = {name: _make_data_uri(*file) for name, file in files.items()}
+            yield {field: _fill_value(value, uris) for field, value in request.items()}
         finally:
             self._under_way -= size
             self._freed.set()
@@ -54,20 +60,25 @@ class Attachments:
 
 
 def _find_references(value: object) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
+    if isinstance(value, list | Mapping):
+        for item in value.values() if isinstance(value, Mapping) else value:
             yield from _find_references(item)
     elif isinstance(value, str) and value.startswith(INPUT_PREFIX):
         yield value.removeprefix(INPUT_PREFIX)
 
 
-def _fill_value(value: object, files: Mapping[str, InputFile]) -> object:
+def _fill_value(value: object, uris: Mapping[str, str]) -> object:
     if isinstance(value, list):
-        return [_fill_value(item, files) for item in value]
+        return [_fill_value(item, uris) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _fill_value(item, uris) for name, item in value.items()}
     if isinstance(value, str) and value.startswith(INPUT_PREFIX):
-        media_type, content = files[value.removeprefix(INPUT_PREFIX)]
-        return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+        return uris[value.removeprefix(INPUT_PREFIX)]
     return value
+
+
+def _make_data_uri(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 CACHE_BYTES = 64 * 1024 * 1024

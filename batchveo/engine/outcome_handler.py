@@ -121,6 +121,8 @@ class OutcomeHandler:
             if isinstance(outcome, FailedInLog | NotCharged) and not self._in_flight.is_retryable(entry.job):
                 self._in_flight.settle_charges([entry.job])
             self._apply_outcome(job, outcome)
+            if entry.job.cost_usd is not None and entry.job.cost_usd != job.cost_usd:
+                self._budget.add_cost(entry.job)
             if entry.job.state is JobState.PENDING:
                 self._refused_jobs.skip_if_refused(entry.job)
             await self._recorder.publish_entry(entry)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from batchveo.core.errors import KeyRejected
+from batchveo.core.hints import format_remake
 from batchveo.core.models import Job
 from batchveo.core.notices import JobPutAside, ModelPutAside, Notice
 from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
@@ -13,7 +15,7 @@ from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.service_lists import read_replacement
+from batchveo.provider.retirement import fetch_retirements
 
 
 class RefusedJobs:
@@ -67,10 +69,13 @@ class RefusedJobs:
 
     async def _add_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
         try:
-            replacement = await read_replacement(self._apis[throttle.name], model)
+            retired = (await fetch_retirements(self._apis[throttle.name])).find(model)
         except (ProviderError, KeyRejected):
-            replacement = None
-        return f"{reason} ({model}: {replacement})" if replacement else reason
+            retired = None
+        today = datetime.fromtimestamp(self._context.now(), UTC).date()
+        known = f" ({retired.describe(today, name=model)})" if retired else ""
+        change = format_remake(model, retired.successor if retired else None, state=self._context.store.path)
+        return f"{reason}{known}: `{change}` makes its jobs under another model"
 
     def _put_aside(self, throttle: KeyThrottle, job: Job, reason: str, *, whole: bool) -> None:
         """Skip ``job`` in this run, and all jobs of its model if that is refused with every key."""

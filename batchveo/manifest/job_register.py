@@ -153,7 +153,7 @@ class JobRegister:
             self.take_name(name, place, suggest_name)
             stem = safe_stem(name)
         self.by_model[model] = self.by_model.get(model, 0) + 1
-        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries)
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, None)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

@@ -16,8 +16,11 @@ import anyio
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.formatting import format_usd
+from batchveo.operations.quote import is_missing_database
+from batchveo.operations.retired_models import RetirementFindings, find_retired, find_today
 from batchveo.operations.run_setup import start_sandbox
 from batchveo.provider import ApiClient, NamedKey, ProviderError
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import service
 from batchveo.storage.destination_check import FolderLimits
 from batchveo.storage.file_system import nearest_folder
@@ -47,8 +50,9 @@ def check_setup(
     api_key_file: Path | None,
     sandbox: bool,
     keys: Path | None = None,
+    catalog: Catalog = MODELS,
 ) -> Iterator[Check]:
-    """Check Python, SQLite, the database, the folders, the keys and the service, in this order."""
+    """Check Python, SQLite, the database, the folders, the keys, the service and its models, in this order."""
     yield Check(what="Python", ok=True, found=platform.python_version())
     yield Check(
         what="SQLite",
@@ -59,7 +63,7 @@ def check_setup(
     yield _check_state(state)
     yield _check_folder("state folder", state.absolute().parent)
     yield _check_bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
-    yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox)
+    yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox, state=state, catalog=catalog)
 
 
 def _check_state(path: Path) -> Check:
@@ -108,7 +112,9 @@ def _check_bucket(url: BucketUrl) -> Check:
     return Check(what="output bucket", ok=True, found=f"{url} answers")
 
 
-def _check_service(base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool) -> Iterator[Check]:
+def _check_service(
+    base_url: str | None, key_file: Path | None, keys: Path | None, *, sandbox: bool, state: Path, catalog: Catalog
+) -> Iterator[Check]:
     try:
         using = service(base_url=base_url, key_file=key_file, keys=keys, sandbox=sandbox)
     except UsageError as error:
@@ -117,6 +123,7 @@ def _check_service(base_url: str | None, key_file: Path | None, keys: Path | Non
     with start_sandbox(using) as there:
         for key in there.keys:
             yield _check_key(key, there.base_url)
+        yield from _check_models(state, there.base_url, catalog)
 
 
 def _check_key(key: NamedKey, base_url: str) -> Check:
@@ -127,6 +134,39 @@ def _check_key(key: NamedKey, base_url: str) -> Check:
     except (ProviderError, KeyRejected) as error:
         return Check(what=what, ok=False, found=str(error), advice="check the address, the network and the key")
     return Check(what=what, ok=True, found=f"{base_url} answers; balance {format_usd(balance)}")
+
+
+def _check_models(state: Path, base_url: str, catalog: Catalog) -> Iterator[Check]:
+    """Whether the models of pending jobs are still there; one that ends later is no error yet."""
+    models = _list_pending_models(state)
+    if not models:
+        return
+    findings = anyio.run(_find_retired, base_url, models, catalog)
+    if findings.trouble is not None:
+        yield Check(what="models", ok=True, found="; ".join(findings.notes))
+    elif not findings.models:
+        yield Check(what="models", ok=True, found=f"{', '.join(models)}: none of them is to end")
+    today = find_today()
+    for retired in findings.models:
+        words, change = retired.describe(today), f"`{retired.format_retry(state)}` makes its jobs under another model"
+        is_over = retired.retirement.is_over
+        found = words if is_over else f"{words}; {change}"
+        yield Check(what="models", ok=not is_over, found=found, advice=change)
+
+
+def _list_pending_models(state: Path) -> list[str]:
+    if is_missing_database(state):
+        return []
+    try:
+        with Store(state, writing=False) as store:
+            return sorted(store.queries.list_pending_models())
+    except (BatchveoError, sqlite3.Error):  # the check of the database has said so
+        return []
+
+
+async def _find_retired(base_url: str, models: list[str], catalog: Catalog) -> RetirementFindings:
+    async with ApiClient(None, base_url=base_url) as api:
+        return await find_retired(api, models, catalog=catalog)
 
 
 async def _fetch_balance(api: ApiClient) -> float:

@@ -6,7 +6,7 @@ import binascii
 import warnings
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ import anyio
 
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.provider import VideoClient
-from batchveo.provider.catalog import list_parameters
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.parameters import Media
 from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import PreviewedJob
@@ -25,9 +25,6 @@ from batchveo.store import PreviewedJob
 if TYPE_CHECKING:
     from PIL.ImageFile import Parser
 
-FIELDS = list_parameters(Media.IMAGE)
-LEAST_PIXELS = 720
-"""The least length of the shorter side: 720p is 1280x720, or 720x1280 upright."""
 AT_ONCE = 32
 TRIES = 2
 PAUSE_SECONDS = 2.0
@@ -35,6 +32,8 @@ HOPELESS = 3
 """Failures to connect to a host after which its other images are not requested."""
 _BLOCK = 64 * 1024
 
+Size = tuple[int, int]
+"""Width and height in pixels."""
 Progress = Callable[[int, int], None]
 """Gets how many of how many images are checked; must neither block nor raise."""
 
@@ -73,32 +72,55 @@ class ImageCheck:
     problems: Sequence[ImageProblem]
 
 
-class NamedImages:
-    """The different images that jobs name, each with the first job that names it."""
+@dataclass(slots=True)
+class _Use:
+    """The place of the first job that names an image, and how many jobs do."""
 
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[str, int | None]] = {}
-        self._jobs: Counter[str] = Counter()
+    source: str
+    line: int | None
+    jobs: int = 0
+
+
+class NamedImages:
+    """The different images that jobs name, with the jobs that name them; ``catalog`` knows where requests have them."""
+
+    def __init__(self, catalog: Catalog = MODELS) -> None:
+        self._catalog = catalog
+        # by image, then by the least side that the models of the jobs take: one image may do for some of them only
+        self._uses: dict[str, dict[int, _Use]] = {}
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(self._uses)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._first)
+        return iter(self._uses)
 
     def add_job(self, job: PreviewedJob) -> None:
         """Add the images of a job; a local file is known by its path."""
+        model = self._catalog.get(job.model)
+        least = 0 if model is None else model.least_image_side
         paths = {item.reference: item.path for item in job.inputs}
-        named = dict.fromkeys(paths.get(value, value) for value in _list_images(job.request))
-        for image in named:
+        found = self._catalog.find_addresses(job.model, job.request, Media.IMAGE)
+        for image in dict.fromkeys(paths.get(value, value) for value in found):
             if not image.startswith(INPUT_PREFIX):
-                self._first.setdefault(image, (job.source, job.line))
-                self._jobs[image] += 1
+                use = self._uses.setdefault(image, {}).setdefault(least, _Use(job.source, job.line))
+                use.jobs += 1
 
-    def make_problem(self, image: str, problem: str) -> ImageProblem:
-        """What is wrong with one of them."""
-        source, line = self._first[image]
-        return ImageProblem(image=image, problem=problem, source=source, line=line, jobs=self._jobs[image])
+    def find_problem(self, image: str, finding: str | Size) -> ImageProblem | None:
+        """What is wrong with one of them, for the jobs whose models do not take it."""
+        if isinstance(finding, str):
+            return _make_problem(image, finding, [*self._uses[image].values()])
+        refusing = {least: use for least, use in self._uses[image].items() if least > min(finding)}
+        if not refusing:
+            return None
+        width, height = finding
+        small = f"is too small: {width}x{height}; the shorter side must be {min(refusing)} pixels or more"
+        return _make_problem(image, small, [*refusing.values()])
+
+
+def _make_problem(image: str, problem: str, uses: Sequence[_Use]) -> ImageProblem:
+    first, jobs = uses[0], sum(use.jobs for use in uses)
+    return ImageProblem(image=image, problem=problem, source=first.source, line=first.line, jobs=jobs)
 
 
 async def check_images(
@@ -112,21 +134,21 @@ async def check_images(
 
     ``loopback``: images may be on this machine. ``videos`` replaces the network in tests.
     """
-    found: dict[str, str] = {}
+    found: dict[str, str | Size] = {}
     async with videos or VideoClient(loopback=loopback) as opened:
         checker = _Checker(opened, found, progress, len(images))
         queue = iter(images)
         async with anyio.create_task_group() as workers:
             for _ in range(min(AT_ONCE, len(images))):
                 workers.start_soon(checker.check_all, queue)
-    problems = [images.make_problem(image, found[image]) for image in images if image in found]
-    return ImageCheck(checked=len(images), sizes=has_pillow(), problems=problems)
+    problems = (images.find_problem(image, found[image]) for image in images if image in found)
+    return ImageCheck(checked=len(images), sizes=has_pillow(), problems=[each for each in problems if each])
 
 
 class _Checker:
-    """Checks images until there are no more, and records what is wrong with them."""
+    """Checks images until there are no more, and records the size of each, or why it cannot be used."""
 
-    def __init__(self, videos: VideoClient, found: dict[str, str], progress: Progress, total: int) -> None:
+    def __init__(self, videos: VideoClient, found: dict[str, str | Size], progress: Progress, total: int) -> None:
         self._videos = videos
         self._found = found
         self._progress = progress
@@ -143,9 +165,10 @@ class _Checker:
             except ImageUnavailable as reason:
                 self._found[image] = str(reason)
             else:
-                problem = find_problem(header)
-                if problem is not None:
-                    self._found[image] = problem
+                if not header.is_image:
+                    self._found[image] = "is no image"
+                elif header.size is not None:
+                    self._found[image] = header.size
             self._done += 1
             self._progress(self._done, self._total)
 
@@ -193,22 +216,6 @@ class _Checker:
         return header
 
 
-def find_problem(header: ImageHeader) -> str | None:
-    """Why the service would refuse an image; ``None`` if no reason is known."""
-    if not header.is_image:
-        return "is no image"
-    if header.size is None or min(header.size) >= LEAST_PIXELS:
-        return None
-    width, height = header.size
-    return f"is too small: {width}x{height}; the shorter side must be {LEAST_PIXELS} pixels or more"
-
-
-def _list_images(request: Mapping[str, object]) -> Iterator[str]:
-    for field in FIELDS:
-        value = request.get(field)
-        yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
-
-
 def _read_file_header(path: str) -> ImageHeader:
     header = ImageHeader()
     try:
@@ -238,7 +245,7 @@ class ImageHeader:
     """
 
     def __init__(self) -> None:
-        self.size: tuple[int, int] | None = None
+        self.size: Size | None = None
         self._start = b""
         self._parser = _make_parser()
         self._hopeless = self._parser is None

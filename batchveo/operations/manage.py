@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import MADE_AGAIN
 from batchveo.store import GenerationTaken, MoveLost, Store
 
 TOGETHER = 100
@@ -55,7 +56,7 @@ def resolve_jobs(
                     done.append(_resolve_job(store, job, generation_id, now, resubmit=resubmit))
                 except MoveLost:
                     if not skip_moved:
-                        raise UsageError(_explain_move(store, job)) from None
+                        raise UsageError(explain_move(store, job)) from None
     return done
 
 
@@ -88,8 +89,14 @@ def choose_jobs(
     """
     check_models(store, models)
     if not keys:
-        return list(store.queries.list_jobs(*states, models=models))
+        # a job that another one replaces comes back only if it is named: both would be paid for
+        return [job for job in store.queries.list_jobs(*states, models=models) if not is_made_again(job)]
     return [job for job in select_jobs(store, keys) if not models or job.model in models]
+
+
+def is_made_again(job: Job) -> bool:
+    """Whether another job replaces ``job``, under another model."""
+    return job.state is JobState.CANCELLED and (job.error or "").startswith(MADE_AGAIN)
 
 
 def check_models(store: Store, models: Sequence[str]) -> None:
@@ -144,6 +151,7 @@ def _resolve_job(store: Store, job: Job, generation_id: str | None, now: float, 
         raise UsageError(f"generation {generation_id} belongs to another job here") from None
 
 
-def _explain_move(store: Store, job: Job) -> str:
+def explain_move(store: Store, job: Job) -> str:
+    """Why nothing is done: another process has just moved ``job``."""
     look = format_command("status", state=store.path)
     return f"{job.name!r} has just changed its state; look again with `{look}`"

@@ -12,6 +12,7 @@ from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import RunSettings
+from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
 from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
@@ -19,9 +20,11 @@ from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
 from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
+from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import ManifestSources, StrPath
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.video_file import taken_stems
 from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
@@ -83,14 +86,16 @@ async def plan(
     loopback: bool = False,
     progress: Progress = ignore_progress,
     sandbox: bool = False,
+    catalog: Catalog = MODELS,
 ) -> Plan:
     """Validate, expand, count and price the jobs, and estimate the run; writes nothing and buys nothing.
 
     ``apis`` are the clients of all keys by their labels, if there are several; ``api`` is one of them. ``settings``
     are those of the planned run, ``reading`` is how manifests are read. ``with_images`` checks every image of the
     jobs still to be made; ``loopback`` allows images on this machine, as for a service that runs here. ``sandbox``:
-    the service is the embedded look-alike, so that only its databases and videos count. Raises ``ManifestError``.
-    If the service does not answer, the plan lacks what only the service knows.
+    the service is the embedded look-alike, so that only its databases and videos count. ``catalog`` has the models
+    that the manifests may name. Raises ``ManifestError``. If the service does not answer, the plan lacks what only
+    the service knows.
     """
     settings = settings or RunSettings()
     sources = ManifestSources(
@@ -99,18 +104,19 @@ async def plan(
         strict_provenance=strict_provenance,
         reading=reading,
         stdin=stdin,
+        catalog=catalog,
     )
     with open_if_exists(state) as store, sources.stage() as staged:
         summary = staged.summary
-        known = await find_prices(api, staged.models, store)
+        known = await find_prices(api, staged.models, store, catalog=catalog)
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
-        survey = Survey(
-            Tally(known.prices, settings.assume_price), settings.output, with_images=with_images, found=found
-        )
+        prices = PriceBook(known.prices, store, settings.assume_price)
+        survey = Survey(Tally(prices), settings.output, with_images=with_images, found=found, catalog=catalog)
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
+        retired = await find_retired(api, [model for model, jobs in left.items() if jobs], catalog=catalog)
         return Plan(
             models=models,
             balance_usd=balance.usd,
@@ -122,9 +128,11 @@ async def plan(
                 *([summary.shared_note] if summary.shared_note else []),
                 *known.notes,
                 *balance.notes,
+                *([] if known.trouble else retired.notes),
                 *await _find_stops(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
                 *survey.notes,
             ],
+            retired=retired.models,
             repeated=summary.repeated,
             named=summary.jobs,
             choice_note=summary.choice_note,
@@ -159,10 +167,16 @@ class Survey:
     """Goes over every named job once. ``found``: the ids of those that have a finished video in the output."""
 
     def __init__(
-        self, tally: Tally, output: Destination, *, with_images: bool, found: Collection[str] = frozenset()
+        self,
+        tally: Tally,
+        output: Destination,
+        *,
+        with_images: bool,
+        found: Collection[str] = frozenset(),
+        catalog: Catalog = MODELS,
     ) -> None:
         self.tally = tally
-        self.images = NamedImages()
+        self.images = NamedImages(catalog)
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()

@@ -12,6 +12,7 @@ import anyio
 
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service_lists import read_charges
 from batchveo.store import Store
@@ -42,25 +43,27 @@ class KnownPrices:
         return [f"no prices now: {self.trouble}"] if self.trouble else []
 
 
-async def fetch_prices(api: ApiClient, models: Sequence[str]) -> PriceList:
+async def fetch_prices(api: ApiClient, models: Sequence[str], *, catalog: Catalog = MODELS) -> PriceList:
     """The live prices of ``models``; raises ``ProviderError`` or ``KeyRejected``."""
     pricing: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(models), AT_ONCE):
         names = [("id", name) for name in models[start : start + AT_ONCE]]
         body = await api.get_json("/v1/models", [*names, ("include", "pricing")], auth=False)
         pricing.update(PriceList.read(body).pricing)
-    return PriceList(pricing)
+    return PriceList(pricing, catalog)
 
 
-async def find_prices(api: ApiClient, models: Sequence[str], store: Store | None) -> KnownPrices:
+async def find_prices(
+    api: ApiClient, models: Sequence[str], store: Store | None, *, catalog: Catalog = MODELS
+) -> KnownPrices:
     """The prices of ``models``: live, or else those that ``store`` remembers."""
     try:
         with anyio.fail_after(PRICES_SECONDS):
-            return KnownPrices(prices=await fetch_prices(api, models))
+            return KnownPrices(prices=await fetch_prices(api, models, catalog=catalog))
     except (ProviderError, KeyRejected, TimeoutError) as error:
         quotes = store.prices.load_quotes(models) if store else {}
         return KnownPrices(
-            prices=PriceList({model: quote.pricing for model, quote in quotes.items()}),
+            prices=PriceList({model: quote.pricing for model, quote in quotes.items()}, catalog),
             since=min((quote.at for quote in quotes.values()), default=None),
             trouble=str(error) or "it does not answer in time",
         )
@@ -68,7 +71,8 @@ async def find_prices(api: ApiClient, models: Sequence[str], store: Store | None
 
 def remember_prices(store: Store, prices: PriceList, models: Sequence[str], *, now: float) -> None:
     """Keep the prices of ``models`` in ``store``, for a time when the service does not answer."""
-    store.prices.save_quotes({model: prices.pricing[model] for model in models if model in prices.pricing}, now=now)
+    found = ((model, prices.find_pricing(model)) for model in models)
+    store.prices.save_quotes({model: pricing for model, pricing in found if pricing is not None}, now=now)
 
 
 async def collect_costs(store: Store, apis: Iterable[ApiClient], *, since: float) -> None:

@@ -11,20 +11,24 @@ from typing import Any
 import anyio
 
 from batchveo.core.errors import KeyRejected
+from batchveo.engine.price_book import PriceBook, PriceSource
+from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import label_errors
 from batchveo.store import Store
 
 BALANCE_SECONDS = 30.0
 """Time limit for the balances of all keys."""
+COUNTED = ("jobs", "new", "unpriced", "assumed", "seen", "bound")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
     """The jobs of one model. ``new`` jobs are still to be bought, for ``usd`` as far as there are prices.
 
-    ``unpriced`` of them have no price; ``assumed`` of them count with the price that the user assumes.
+    ``unpriced`` of them have no price; ``assumed`` of them count with the price that the user assumes, ``seen`` with
+    the most that the model has cost in this database, ``bound`` with the most that they may cost by the list. One of
+    them costs ``lowest_usd`` to ``highest_usd``, as far as there are prices.
     """
 
     model: str
@@ -33,6 +37,22 @@ class ModelPlan:
     usd: float = 0.0
     unpriced: int = 0
     assumed: int = 0
+    seen: int = 0
+    bound: int = 0
+    lowest_usd: float | None = None
+    highest_usd: float | None = None
+
+    @property
+    def sources(self) -> dict[PriceSource, int]:
+        """How many of the new jobs are priced in which way; without the ways of none."""
+        listed = self.new - self.unpriced - self.assumed - self.seen - self.bound
+        counts = {
+            PriceSource.LISTED: listed,
+            PriceSource.BOUND: self.bound,
+            PriceSource.SEEN: self.seen,
+            PriceSource.ASSUMED: self.assumed,
+        }
+        return {source: jobs for source, jobs in counts.items() if jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +61,8 @@ class PurchaseQuote:
 
     ``prices_since``: if the service names no prices now, when the remembered ones were live (seconds, UTC).
     ``committed_usd``: what the database has spent, in flight and in doubt, which counts against the budget.
-    ``balances``: of each key, if there are several. ``notes`` name what could not be found out.
+    ``balances``: of each key, if there are several. ``notes`` name what could not be found out. ``retired``: the models
+    of new jobs that end or have ended.
     """
 
     models: Sequence[ModelPlan]
@@ -51,6 +72,7 @@ class PurchaseQuote:
     committed_usd: float = 0.0
     prices_since: float | None = None
     notes: Sequence[str] = field(default=())
+    retired: Sequence[RetiredModel] = field(default=())
 
     @property
     def jobs(self) -> int:
@@ -78,6 +100,16 @@ class PurchaseQuote:
         return sum(model.assumed for model in self.models)
 
     @property
+    def seen(self) -> int:
+        """New jobs that count with the most that their model has cost."""
+        return sum(model.seen for model in self.models)
+
+    @property
+    def bound(self) -> int:
+        """New jobs that count with the most that they may cost."""
+        return sum(model.bound for model in self.models)
+
+    @property
     def short_usd(self) -> float | None:
         """What the balance lacks for what has a price; 0 if it suffices, ``None`` if it is not known."""
         return None if self.balance_usd is None else max(self.usd - self.balance_usd, 0.0)
@@ -93,26 +125,28 @@ Approve = Callable[[PurchaseQuote], bool]
 
 
 class Tally:
-    """Counts jobs by model, and adds up their prices; ``assume`` is the price of those without one."""
+    """Counts jobs by model, and adds up their prices."""
 
-    def __init__(self, prices: PriceList, assume: float | None = None) -> None:
+    def __init__(self, prices: PriceBook) -> None:
         self._prices = prices
-        self._assume = assume
         self._rows: dict[str, dict[str, Any]] = {}
 
     def add_job(self, model: str, request: Mapping[str, Any], *, due: bool = True) -> None:
         """Count a job; one that is not ``due`` costs nothing any more."""
-        row = self._rows.setdefault(model, {"jobs": 0, "new": 0, "usd": 0.0, "unpriced": 0, "assumed": 0})
+        row = self._rows.setdefault(model, {**dict.fromkeys(COUNTED, 0), "usd": 0.0})
         row["jobs"] += 1
         if not due:
             return
         row["new"] += 1
-        price = self._prices.quote(model, request)
-        if price is None and self._assume is not None:
-            price = self._assume
-            row["assumed"] += 1
-        row["unpriced"] += price is None
-        row["usd"] += price or 0.0
+        price = self._prices.find_price(model, request)
+        if price is None:
+            row["unpriced"] += 1
+            return
+        if price.source is not PriceSource.LISTED:
+            row[price.source.value] += 1
+        row["usd"] += price.usd
+        row["lowest_usd"] = min(price.usd, row.get("lowest_usd", price.usd))
+        row["highest_usd"] = max(price.usd, row.get("highest_usd", price.usd))
 
     def add_pending(self, requests: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Count jobs that are all still to be bought."""

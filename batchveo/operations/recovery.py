@@ -12,7 +12,7 @@ import anyio
 
 from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
 from batchveo.core.job_row import canonical_json, normal_key
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.notices import (
     DestinationUnlisted,
     Notice,
@@ -235,9 +235,11 @@ def _record_sidecar(
     if generation is None:
         recovered.lost.append((job, flaw or ""))
         return
+    catalog = None if sidecar.catalog is None else CatalogInfo(digest=sidecar.catalog)
     try:
         if flaw is None:
             recovered.taken_in.append(store.manual.adopt_video(job, _make_video(sidecar, generation), run=run, now=now))
+            store.imports.set_catalog(job, catalog, now=now)
             return
         # a label of an earlier run may be another key today, or none
         key = sidecar.key if sidecar.key in labels else None
@@ -245,6 +247,7 @@ def _record_sidecar(
             job, generation, now=now, client_request_id=sidecar.client_request_id, key=key
         )
         recovered.refetched.append((adopted, flaw))
+        store.imports.set_catalog(job, catalog, now=now)
     except GenerationTaken:
         recovered.lost.append((job, f"its generation {generation} is another job's"))
     except (MoveLost, ValueError):  # another process moved the job at this moment

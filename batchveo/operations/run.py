@@ -42,6 +42,7 @@ from batchveo.operations.saved_settings import (
     find_chosen,
     list_differences,
 )
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import Service, service
 from batchveo.store import Store
 
@@ -83,6 +84,7 @@ async def run_async(
     cluster: Cluster | None = None,
     told: ChosenSettings | None = None,
     consent: Consent = NO_CONSENT,
+    catalog: Catalog = MODELS,
 ) -> RunResult:
     """Turn ``manifests`` into videos; the same call again resumes where it stopped.
 
@@ -91,6 +93,7 @@ async def run_async(
     ``approve`` is asked before anything is written or bought. With ``cluster`` the work is spread over a Ray
     cluster. ``told``: which settings the caller chose, for a later ``resume``; by default those that differ from
     the defaults. ``consent`` agrees in advance to a database that is new to the jobs, and to missing videos.
+    ``catalog`` has the models that the manifests may name, by default those of this version.
 
     Raises ``ManifestError`` with every problem, ``Declined`` if the answer is no, ``StateLocked`` if another run
     holds the database, ``KnownElsewhere`` if another database beside the manifests knows the jobs and this one does
@@ -103,6 +106,7 @@ async def run_async(
         strict_provenance=strict_provenance,
         reading=reading,
         stdin=stdin,
+        catalog=catalog,
     )
     options = RunOptions(
         state=Path(state),

@@ -18,8 +18,9 @@ from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.operations.quote import Approve
 from batchveo.operations.saved_settings import ChosenSettings
 from batchveo.provider import ApiClient
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import Service, open_api_clients, pick_client
-from batchveo.store import StagingTable, Store
+from batchveo.store import Added, StagingTable, Store
 
 PLAY_MONEY_USD = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
@@ -60,27 +61,34 @@ def require_yes(answer: bool) -> None:  # noqa: FBT001 - the answer is all that 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedJobs:
-    """The jobs of the manifests ``paths``: all of them in ``table``, counted in ``summary``."""
+    """The jobs of the manifests ``paths``, by ``catalog``: all of them in ``table``, counted in ``summary``."""
 
     paths: Sequence[StrPath]
     table: StagingTable
     summary: Summary
+    catalog: Catalog
 
     @property
     def models(self) -> list[str]:
         """The models of these jobs."""
         return list(self.summary.by_model)
 
+    def add_to(self, store: Store, *, run: int, now: float) -> Added:
+        """Add the jobs to a database, with the catalogue that they were validated against."""
+        unknown = [model for model in self.models if model not in self.catalog]
+        return store.imports.add_jobs(self.table, run=run, now=now, catalog=self.catalog.info, unknown=unknown)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestSources:
-    """The manifests of one call (``-`` is ``stdin``), and how they are read."""
+    """The manifests of one call (``-`` is ``stdin``), how they are read, and the models that they may name."""
 
     paths: Sequence[StrPath]
     allow_unknown_model: bool = False
     strict_provenance: bool = False
     reading: ReadOptions | None = None
     stdin: BinaryIO | None = None
+    catalog: Catalog = MODELS
 
     @contextmanager
     def stage(self) -> Iterator[StagedJobs]:
@@ -91,6 +99,7 @@ class ManifestSources:
         with StagingTable() as table:
             with Manifests(
                 self.paths,
+                catalog=self.catalog,
                 allow_unknown_model=self.allow_unknown_model,
                 strict_provenance=self.strict_provenance,
                 stdin=self.stdin,
@@ -98,7 +107,7 @@ class ManifestSources:
             ) as manifests:
                 summary = manifests.read(table.add_rows)
             table.is_partial = summary.chosen is not None
-            yield StagedJobs(paths=self.paths, table=table, summary=summary)
+            yield StagedJobs(paths=self.paths, table=table, summary=summary, catalog=self.catalog)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,5 +192,5 @@ def start_sandbox(using: Service, state: Path | None = None) -> Iterator[Service
     from batchveo.sandbox import running as serving
 
     journal = state.with_name(f"{state.name}.sandbox.jsonl") if state else None
-    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal)) as url:
+    with serving(Sandbox(Settings(balance=PLAY_MONEY_USD), journal=journal, catalog=using.catalog)) as url:
         yield replace(using, base_url=url)

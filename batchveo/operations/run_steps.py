@@ -33,6 +33,7 @@ from batchveo.engine.cluster.shared_folder import remove_leftovers
 from batchveo.engine.cluster.worker_pool import make_tag
 from batchveo.engine.lifecycle import acquire_lock
 from batchveo.engine.local_run import Run
+from batchveo.engine.price_book import PriceBook
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Summary
@@ -46,10 +47,12 @@ from batchveo.operations.preflight import (
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
+from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, require_yes
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.catalog import MODELS
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
@@ -128,21 +131,25 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     apis = await setup.open_clients()
     known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
-    tally = Tally(known.prices, settings.assume_price)
+    tally = Tally(PriceBook(known.prices, store, settings.assume_price))
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
             tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
     elif store is not None:
         tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
+    counted = tally.list_models()
+    new = [model.model for model in counted if model.new]
+    retired = await find_retired(pick_client(apis), new, catalog=staged.catalog if staged else MODELS)
     return PurchaseQuote(
-        models=tally.list_models(),
+        models=counted,
         balance_usd=balance.usd,
         balances=balance.by_key if len(apis) > 1 else {},
         budget_usd=settings.budget,
         committed_usd=store.queries.read_committed() if store else 0.0,
         prices_since=known.since,
-        notes=[*known.notes, *balance.notes],
+        notes=[*known.notes, *balance.notes, *([] if known.trouble else retired.notes)],
+        retired=retired.models,
     )
 
 
@@ -212,7 +219,7 @@ def import_jobs(setup: RunSetup, store: Store, run: int, staged: StagedJobs | No
         store.runs.take_on_all(run)
     else:
         with staged.table:  # a run takes hours, and does not need it any more
-            added = store.imports.add_jobs(staged.table, run=run, now=setup.clock.now())
+            added = staged.add_to(store, run=run, now=setup.clock.now())
             for notice in _list_import_notices(staged.summary, added, store):
                 options.reporter(notice)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -203,6 +203,8 @@ def make_job_row(job: Job) -> dict[str, object]:
         "source": job.source,
         "line": job.line,
         "key": job.api_key_label,
+        "catalogue": job.catalog,
+        "unchecked": list(job.unchecked),
     }
 
 
@@ -217,6 +219,7 @@ def make_snapshot_row(store: Store, shot: Snapshot) -> dict[str, object]:
         "state": str(store.path),
         **make_progress_row(shot),
         "put_aside": store.skipped.count_by_reason(),
+        "catalogues": [asdict(catalog) for catalog in store.queries.list_catalogs()],
         "in_doubt": [
             {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
             for job in store.jobs(JobState.IN_DOUBT)

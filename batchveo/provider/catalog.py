@@ -19,8 +19,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from batchveo.core.models import CatalogInfo
+from batchveo.core.version import __version__
 from batchveo.provider.catalog_file import FORMAT, CatalogError, read_param
-from batchveo.provider.parameters import Media, Param, Value
+from batchveo.provider.parameters import Media, Param, ParamType, Value, find_addresses
 
 
 class Kind(StrEnum):
@@ -56,13 +58,17 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One model: its name in requests, other names, and its parameters without ``model``."""
+    """One model: its name in requests, other names, and its parameters without ``model``.
+
+    ``least_image_side``: the least length of the shorter side of its images, in pixels; 0 if none is documented.
+    """
 
     id: str
     params: Mapping[str, Param]
     aliases: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     is_featured: bool = False
+    least_image_side: int = 0
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -85,6 +91,11 @@ class Model:
             return Kind.FRAMES if len(needed) > 1 else Kind.IMAGE
         takes = {leaf.media for param in self.params.values() for _, leaf in param.find_media()}
         return Kind.TEXT_OR_IMAGE if Media.IMAGE in takes else Kind.TEXT
+
+    @cached_property
+    def media_params(self) -> Mapping[str, Param]:
+        """The parameters with an address of a file in them, at any depth."""
+        return {name: param for name, param in self.params.items() if any(param.find_media())}
 
     def find_broken_rules(self, request: Mapping[str, Value]) -> Iterator[Rule]:
         """Yield the rules that ``request`` breaks."""
@@ -119,22 +130,41 @@ class Model:
 class Catalog(Mapping[str, Model]):
     """Models by their names. Iterates over the models' own names; ``[]``, ``get`` and ``in`` take other names too.
 
-    ``read`` returns the content of the catalogue's file; it is called when the first model is asked for.
+    ``read`` returns the content of the catalogue's file; it is called when the first model is asked for. ``source``
+    says where that is from.
     """
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
+    # compared by identity: a default of dataclass fields needs a hash, and equal catalogues have equal digests
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, read: Callable[[], bytes], *, source: str = "") -> None:
         self._read = read
+        self._source = source
         self._built: dict[str, Model] = {}
 
     @property
     def digest(self) -> str:
-        """What identifies the data, for notes of what a run validated against."""
+        """What identifies the models and what is known of them, for notes of what a run validated against.
+
+        Catalogues with the same models have the same digest, whenever and from which service they were made.
+        """
         return self._content.digest
 
     @property
     def made(self) -> str:
         """The day of the documents that it was made from, as ``2026-08-31``."""
         return self._content.made
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What else the file holds: what a refresh keeps there for the next one, and the models that end."""
+        return self._content.extra
+
+    def read_entry(self, name: str) -> Mapping[str, Any]:
+        """What the file itself holds of a model, without what is known otherwise."""
+        entry: Mapping[str, Any] = self._data[self._names[name]]
+        return entry
 
     def list_parameters(self) -> frozenset[str]:
         """The names of all models' parameters."""
@@ -163,6 +193,10 @@ class Catalog(Mapping[str, Model]):
                 raise CatalogError(problems)
         return self._built[own]
 
+    def __reduce__(self) -> tuple[Callable[[bytes | None, str], Catalog], tuple[bytes | None, str]]:
+        """A catalogue travels to the processes of a cluster: by its content, unless it comes with this version."""
+        return _restore_catalog, (None if self is MODELS else self._read(), self._source)
+
     def check(self) -> None:
         """Build all models; raises ``CatalogError`` with every problem."""
         problems: list[str] = []
@@ -171,6 +205,22 @@ class Catalog(Mapping[str, Model]):
         if problems:
             raise CatalogError(problems)
 
+    @property
+    def info(self) -> CatalogInfo:
+        """What the record of a job says about the catalogue."""
+        return CatalogInfo(digest=self.digest, made=self.made, source=self._source)
+
+    def find_addresses(self, model: str, request: Mapping[str, Value], media: Media) -> Iterator[str]:
+        """Yield the addresses of such files in a request, at any depth.
+
+        In a request of an unknown model these are the values of parameters that are such an address, or a list of
+        them, with any model of the catalogue.
+        """
+        known = self.get(model)
+        params = self._addresses if known is None else known.media_params
+        for name in (name for name in request if name in params):
+            yield from (text for kind, text in find_addresses(params[name], request[name]) if kind is media)
+
     @cached_property
     def _content(self) -> _Content:
         return _read_content(self._read())
@@ -178,6 +228,13 @@ class Catalog(Mapping[str, Model]):
     @property
     def _data(self) -> Mapping[str, Any]:
         return self._content.models
+
+    @cached_property
+    def _addresses(self) -> Mapping[str, Param]:
+        params = (item for model in self.values() for item in model.media_params.items())
+        found = {name: param.address for name, param in params if param.address is not None}
+        lists = {name: Param(type=ParamType.ARRAY, items=part) for name, part in found.items()}
+        return {name: Param(type=ParamType.ANY, alternatives=(found[name], lists[name])) for name in found}
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -205,6 +262,7 @@ class Catalog(Mapping[str, Model]):
             # a pattern names models, too, that do not have all of a rule's fields
             rules=tuple(rule for rule in rules if rule.names <= params.keys()),
             is_featured=any(fact.get("is_featured") for fact in facts),
+            least_image_side=max((fact.get("least_image_side", 0) for fact in facts), default=0),
         )
 
 
@@ -214,14 +272,20 @@ def _read_rule(data: Mapping[str, Any]) -> Rule:
     return Rule(**lists, only=only)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Content:
     """What the files hold."""
 
     models: Mapping[str, Any]
     facts: Sequence[Mapping[str, Any]]
-    digest: str
     made: str
+    extra: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        # of the data, not of the file: the date, ETags and the order of models say nothing about what is valid
+        data = json.dumps([self.models, self.facts], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(data.encode()).hexdigest()[:12]
 
 
 def _read_content(content: bytes) -> _Content:
@@ -238,8 +302,8 @@ def _read_content(content: bytes) -> _Content:
     return _Content(
         models=models,
         facts=tomllib.loads(facts.decode())["model"],
-        digest=hashlib.sha256(content + facts).hexdigest()[:12],
         made=str(data.get("made", "")),
+        extra={name: value for name, value in data.items() if name not in {"format", "made", "models"}},
     )
 
 
@@ -250,16 +314,16 @@ def _has_params(model: object) -> bool:
 def load_catalog(path: Path) -> Catalog:
     """The catalogue in a file; raises ``CatalogError`` with all that is wrong in it, ``OSError`` if it is not read."""
     content = path.read_bytes()
-    catalog = Catalog(lambda: content)
+    catalog = Catalog(lambda: content, source=str(path.absolute()))
     catalog.check()
     return catalog
 
 
-MODELS = Catalog(lambda: resources.files(__package__).joinpath("models.json").read_bytes())
+MODELS = Catalog(
+    lambda: resources.files(__package__).joinpath("models.json").read_bytes(), source=f"batchveo {__version__}"
+)
 """The catalogue that comes with this version."""
 
 
-def list_parameters(media: Media) -> tuple[str, ...]:
-    """The parameters, of any model, whose URLs lead to ``media``."""
-    params = (item for model in MODELS.values() for item in model.params.items())
-    return tuple(dict.fromkeys(name for name, param in params if param.address and param.address.media is media))
+def _restore_catalog(content: bytes | None, source: str) -> Catalog:
+    return MODELS if content is None else Catalog(lambda: content, source=source)

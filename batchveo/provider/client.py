@@ -4,6 +4,7 @@ The errors of a call (httpx's own errors become these here)::
 
     BatchveoError
     ├── ProviderError        no usable response; the same call may work later
+    │   └── ForeignUrl       the service named a URL on another origin; no call is made
     └── KeyRejected          401; a ``StoppedEarly`` of core/errors.py
 
 ``submit`` and ``poll`` raise neither: they return every failure of the network or the service as an outcome.
@@ -51,7 +52,7 @@ from batchveo.provider.http_messages import (
     read_body,
     send_request,
 )
-from batchveo.provider.responses import Response, describe_error
+from batchveo.provider.responses import Response, describe_error, to_one_line
 from batchveo.provider.transport import LOOPBACK, find_proxy, open_transport
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,10 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 class ProviderError(BatchveoError):
     """A call got no usable answer; the same call may work later."""
+
+
+class ForeignUrl(ProviderError):
+    """The service named a URL that is not its own."""
 
 
 AnyOutcome = TypeVar("AnyOutcome", SubmitOutcome, PollOutcome)
@@ -95,6 +100,17 @@ def check_base_url(url: str) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return url.rstrip("/")
     raise UsageError(f"--base-url {url!r} must be https (http only to this machine): the key travels with it")
+
+
+def is_same_origin(url: str, other: str) -> bool:
+    """Whether two URLs have the same scheme, host and port; false for one that cannot be read or names a user."""
+    try:
+        first, second = httpx.URL(url), httpx.URL(other)
+        # a port that is the scheme's own is None in both
+        same = (first.scheme, first.raw_host, first.port) == (second.scheme, second.raw_host, second.port)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return same and not first.userinfo and url.isprintable()
 
 
 class ApiClient:
@@ -180,7 +196,7 @@ class ApiClient:
     async def get_json(self, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True) -> Any:
         """The JSON answer of a GET; raises ``KeyRejected`` or ``ProviderError``."""
         try:
-            answer = await self._get(path, params, auth=auth)
+            answer = await self._get(path, params, headers=None if auth else HEADERS)
         except CALL_ERRORS as error:
             if isinstance(error, UNREACHED) and not explain_distrust(error):
                 words = describe_unreached(error, self.base_url)
@@ -193,6 +209,25 @@ class ApiClient:
         if body is None:
             raise ProviderError(f"GET {path}: the answer is not JSON")
         return body
+
+    async def fetch_public(
+        self, url: str, params: Sequence[tuple[str, str]] = (), *, etag: str = "", most: int = LARGEST_ANSWER
+    ) -> Response:
+        """The answer to a GET without the key, whatever its status; raises ``ProviderError`` if none comes.
+
+        ``url``: a path, or a URL that the service named: one on another origin is refused, since a server must not
+        choose what this machine connects to. ``etag``: of what the caller has, so that the answer may be a 304.
+        ``most``: bytes; a longer answer is none.
+        """
+        if not url.startswith("/") and not is_same_origin(url, self.base_url):
+            raise ForeignUrl(f"{to_one_line(url)} is not on the service's own address, {self.base_url}")
+        headers = HEADERS | ({"If-None-Match": etag} if etag else {})
+        try:
+            return await self._get(url, params, headers=headers, most=most)
+        except CALL_ERRORS as error:
+            if isinstance(error, UNREACHED) and not explain_distrust(error):
+                raise ProviderError(describe_unreached(error, self.base_url)) from None
+            raise ProviderError(describe_exception(error)) from None
 
     def _raise_refusal(self, path: str, answer: Response) -> NoReturn:
         reason = f"GET {path}: {describe_error(answer)}"
@@ -209,18 +244,31 @@ class ApiClient:
     # -- the one place that touches the network
 
     async def _get(
-        self, path: str, params: Sequence[tuple[str, str]], *, auth: bool = True, about: str = ""
+        self,
+        path: str,
+        params: Sequence[tuple[str, str]],
+        *,
+        headers: Mapping[str, str] | None = None,
+        about: str = "",
+        most: int = LARGEST_ANSWER,
     ) -> Response:
         query = f"?{urlencode(params)}" if params else ""
         request = build_request(
             "GET",
-            f"{self.base_url}{path}{query}",
-            self._headers if auth else HEADERS,
+            f"{self.base_url}{path}{query}" if path.startswith("/") else path,
+            self._headers if headers is None else headers,
             extensions={"timeout": _GET_TIMEOUTS},
         )
-        return await self._call(self._gets, request, about)
+        return await self._call(self._gets, request, about, most=most)
 
-    async def _call(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, about: str = "") -> Response:
+    async def _call(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        request: httpx.Request,
+        about: str = "",
+        *,
+        most: int = LARGEST_ANSWER,
+    ) -> Response:
         """Send ``request`` and read its response. ``about``: the client request id or generation id, for the log."""
         # the log gets no query and no header: they may hold secrets
         began = anyio.current_time()
@@ -228,7 +276,7 @@ class ApiClient:
             with anyio.fail_after(LONGEST_CALL_SECONDS):
                 async with aclosing(await send_request(transport, request)) as received:
                     headers = {name.lower(): value for name, value in received.headers.items()}
-                    body = await _read_answer(received)
+                    body = await _read_answer(received, most)
         except CALL_ERRORS as error:
             self._log_call(request, type(error).__name__, began, about)
             raise
@@ -292,17 +340,17 @@ class CallLimit:
             await anyio.sleep(self._times[0] + self._seconds - now)
 
 
-async def _read_answer(response: httpx.Response) -> bytes:
+async def _read_answer(response: httpx.Response, most: int) -> bytes:
     """The body; empty if the answer breaks off and its headers name the generation already."""
     try:
-        return await _read_decoded(response)
+        return await _read_decoded(response, most)
     except httpx.HTTPError:
         if response.is_success and response.headers.get("x-inference-id"):
             return b""
         raise
 
 
-async def _read_decoded(response: httpx.Response) -> bytes:
+async def _read_decoded(response: httpx.Response, most: int) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", *GZIP):
         raise httpx.DecodingError(f"the answer came {encoding}-encoded though it must not")
@@ -311,5 +359,5 @@ async def _read_decoded(response: httpx.Response) -> bytes:
     async def take(piece: bytes) -> None:
         body.extend(piece)
 
-    await read_body(response.stream, take, most=LARGEST_ANSWER)
-    return decompress_gzip(bytes(body), most=LARGEST_ANSWER) if encoding in GZIP else bytes(body)
+    await read_body(response.stream, take, most=most)
+    return decompress_gzip(bytes(body), most=most) if encoding in GZIP else bytes(body)

@@ -6,7 +6,7 @@ which no model can be read raises ``DocumentError``. Only facts are taken: no se
 
 from __future__ import annotations
 
-import math
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,10 @@ PATH = "/v2/video/generations"
 """The path whose ``post`` describes a submit."""
 MOST_PARAMS, MOST_DEPTH, MOST_CHOICES, MOST_NAME = 200, 8, 1_000, 200
 """Bounds against documents that would fill the memory: a document of the service stays far below them."""
+LARGEST_NUMBER = 1e18
+"""No bound or choice is larger; an integer of hundreds of digits cannot even be compared with a number."""
+LONGEST_DEFAULT = 2_000
+"""Characters of a list or object as JSON."""
 
 _BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 _CHECKED = _BOUNDS | {
@@ -149,9 +153,9 @@ class _Reader:
         if not isinstance(listed, list):
             return ()
         choices = [convert_scalar(choice, kind) for choice in listed[:MOST_CHOICES]]
-        good = [choice for choice in choices if isinstance(choice, str | int | float) and has_type(choice, kind)]
+        good = [choice for choice in choices if isinstance(choice, str | int | float) and _is_plain(choice, kind)]
         if len(good) < len(listed):
-            self.note(path, "some choices are not of its type")
+            self.note(path, "some choices are not plain values of its type")
         return tuple(dict.fromkeys(good))
 
     def _read_range(
@@ -165,7 +169,7 @@ class _Reader:
 
     def _read_number(self, schema: Mapping[str, Value], keyword: str, path: str) -> float | None:
         value = convert_scalar(schema.get(keyword), ParamType.NUMBER)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
             return value
         if value is not None:
             self.note(path, f"{keyword!r} is no number")
@@ -175,7 +179,7 @@ class _Reader:
         default = convert_scalar(schema.get("default"), param.type)
         if default is None or default == "":
             return None
-        if any(find_violations(param, default)):
+        if not _is_plain(default, param.type) or any(find_violations(param, default)):
             self.note(path, f"the default {str(default)[:40]!r} is not a value that it takes")
             return None
         return default
@@ -194,6 +198,17 @@ def read_document(document: Value) -> Document:
     if len(names) != 1 or not isinstance(names[0], str):
         raise DocumentError("it does not name one model")
     return Document(model=names[0], params=params, notes=tuple(reader.notes))
+
+
+def _is_plain(value: Value, kind: ParamType) -> bool:
+    """Whether a value is of the type, and can be shown and written to a file."""
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return False
+    if isinstance(value, str):
+        return value.isprintable() and has_type(value, kind)
+    if isinstance(value, dict | list) and len(json.dumps(value)) > LONGEST_DEFAULT:
+        return False
+    return has_type(value, kind)
 
 
 def _find_request(document: Value) -> Value:

@@ -112,6 +112,25 @@ class Param:
             yield (name,), part
 
 
+def find_addresses(param: Param, value: Value) -> Iterator[tuple[Media, str]]:
+    """Yield the addresses of files in ``value``, at any depth, each with what it leads to.
+
+    Of alternatives those count that the value fits: a field ``url`` may be that of an image, or of a video.
+    """
+    if param.media is not None and isinstance(value, str):
+        yield param.media, value
+    for part in param.alternatives:
+        if next(find_violations(part, value), None) is None:
+            yield from find_addresses(part, value)
+    if param.items is not None and isinstance(value, list):
+        for item in value:
+            yield from find_addresses(param.items, item)
+    if isinstance(value, Mapping):
+        for name, part in param.fields.items():
+            if name in value:
+                yield from find_addresses(part, value[name])
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """Why a value does not fit: the path to the part (``("keyframes", "frame0", "url")``) and what would be right."""

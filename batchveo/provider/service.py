@@ -20,6 +20,7 @@ from batchveo.provider import (
     check_base_url,
     find_key,
 )
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.transport import LOOPBACK
 
 SANDBOX = "sandbox"
@@ -28,7 +29,7 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The address of a service and the keys for it. ``sandbox`` starts the embedded look-alike.
+    """The address of a service and the keys for it. ``sandbox`` starts the embedded look-alike, of ``catalog``.
 
     ``keys`` has every key: several, each with its label, or ``key`` alone, without one. ``key`` is the first.
     """
@@ -37,6 +38,7 @@ class Service:
     key: ApiKey | None = None
     sandbox: bool = False
     keys: tuple[NamedKey, ...] = ()
+    catalog: Catalog = MODELS
 
     def __post_init__(self) -> None:
         if self.keys:

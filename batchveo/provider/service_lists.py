@@ -1,4 +1,4 @@
-"""Lists that the service keeps, read page by page: the usage log, the ledger, and the models that it withdraws."""
+"""Lists that the service keeps, read page by page: the usage log and the ledger."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchveo.provider.client import ApiClient, ProviderError
-from batchveo.provider.responses import read_id, to_one_line
+from batchveo.provider.responses import read_id
 
 USAGE_LOG = "/v2/logs"
 LEDGER = "/v2/billing/transactions"
-DEPRECATIONS = "/v1/models/deprecations"
 
 PAGE = 100
 """Rows a page: the most that the service gives."""
@@ -53,7 +52,7 @@ async def read_log(api: ApiClient, *, hours: int, take: Callable[[Sequence[Row]]
     for _ in range(MOST_PAGES):
         await api.log_calls.wait_for_call()
         params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
-        body, rows = await _read_rows(api, USAGE_LOG, params)
+        body, rows = await read_rows(api, USAGE_LOG, params)
         if take(rows):
             return False
         if not _has_more(body.get("pagination"), offset, len(rows)):
@@ -85,7 +84,7 @@ async def read_charges(api: ApiClient, *, since: float) -> dict[str, float]:
     charges: dict[str, float] = {}
     cursor: list[tuple[str, str]] = []
     for _ in range(MOST_LEDGER_PAGES):
-        body, rows = await _read_rows(api, LEDGER, [*params, *cursor])
+        body, rows = await read_rows(api, LEDGER, [*params, *cursor])
         for row in rows:
             _add_charge(charges, row)
         following = _find_next_cursor(body.get("pagination"))
@@ -109,34 +108,10 @@ def _add_charge(charges: dict[str, float], row: Row) -> None:
         charges[reference] = charges.get(reference, 0.0) + float(usd)
 
 
-# -- models that the service has withdrawn or will withdraw
+# -- one page of any list
 
 
-async def read_replacement(api: ApiClient, model: str) -> str | None:
-    """What became of ``model``, for a person: since when it is gone and what replaces it.
-
-    ``None`` if the service does not list it, by its id or an alias. Raises ``ProviderError`` or ``KeyRejected``.
-    """
-    _, rows = await _read_rows(api, DEPRECATIONS, auth=False)
-    return next((_describe_deprecation(row) for row in rows if _is_about(row, model)), None)
-
-
-def _is_about(row: Row, model: str) -> bool:
-    aliases = row.get("aliases")
-    return row.get("id") == model or (isinstance(aliases, list) and model in aliases)
-
-
-def _describe_deprecation(row: Row) -> str:
-    day = row.get("shutdown_at") or row.get("deprecated_at")
-    since = f" since {day}" if isinstance(day, str) else ""
-    instead = row.get("replaced_by")
-    if isinstance(instead, list):
-        instead = " or ".join(str(each) for each in instead)
-    advice = f"; use {instead} instead" if isinstance(instead, str) and instead else ""
-    return to_one_line(f"{row.get('status') or 'withdrawn'}{since}{advice}")
-
-
-async def _read_rows(
+async def read_rows(
     api: ApiClient, path: str, params: Sequence[tuple[str, str]] = (), *, auth: bool = True
 ) -> tuple[Row, list[Row]]:
     """One page: the whole answer, and the rows in it. Raises ``ProviderError`` or ``KeyRejected``."""

@@ -7,8 +7,8 @@ from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Delivery, Ending, Request, Response
 from batchveo.sandbox.mock_transport import transport
 from batchveo.sandbox.server import app, running, serve
-from batchveo.sandbox.service import Service
-from batchveo.sandbox.settings import FAULTS, Settings
+from batchveo.sandbox.service import Service, UnknownModel
+from batchveo.sandbox.settings import FAULTS, Retirement, RetirementStatus, Settings
 
 __all__ = [
     "FAULTS",
@@ -19,8 +19,11 @@ __all__ = [
     "LoggedRequest",
     "Request",
     "Response",
+    "Retirement",
+    "RetirementStatus",
     "Service",
     "Settings",
+    "UnknownModel",
     "app",
     "running",
     "serve",

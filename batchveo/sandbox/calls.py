@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 from math import ceil
 
 from batchveo.sandbox.http_messages import NO_HEADERS, Request, Response, json_response
@@ -19,19 +21,27 @@ INTERNAL = "Internal server error"
 MODERATED = "The request was moderated"
 HOUR = 3600.0
 DAY = 24 * HOUR
+_MOST_AGE = 300
+"""Seconds for which a client may keep an answer about models."""
 
 _TRACEABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([hd])")
 
 
 class Refused(Exception):
-    """A call is refused with this status and message; ``retry_after`` is seconds."""
+    """A call is refused with this status and message; ``retry_after`` is seconds.
 
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+    With ``details`` the answer lists these as ``{"detail": [{"msg"}]}``, as some makers of models do.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, retry_after: float | None = None, details: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry_after = retry_after
+        self.details = details
 
 
 def refuse_query(problem: str) -> Refused:
@@ -75,14 +85,26 @@ class Call:
     def refuse(self, refused: Refused) -> Response:
         """The answer to a refused call, worded as the service words it."""
         wait = {} if refused.retry_after is None else {"retry-after": str(max(1, ceil(refused.retry_after)))}
-        content = {
+        content: dict[str, object] = {
             "message": refused.message,
             "path": self.request.path,
             "requestId": self.id,
             "statusCode": refused.status,
             "timestamp": format_moment(self.now),
         }
+        if refused.details:
+            content = {"detail": [{"msg": problem} for problem in refused.details]}
         return json_response(content, status=refused.status, headers={**self._echo, **wait})
+
+    def reply_cached(self, content: object, tagged: object) -> Response:
+        """A JSON answer that clients may keep, or 304 if the client has it; the ETag is of ``tagged`` alone."""
+        answer = self.reply(content)
+        tag = blake2b(json.dumps(tagged, separators=(",", ":")).encode(), digest_size=8).hexdigest()
+        headers = {"etag": f'W/"{tag}"', "cache-control": f"public, max-age={_MOST_AGE}"}
+        sent = self.request.headers.get("if-none-match", "").split(",")
+        if f'"{tag}"' in (each.strip().removeprefix("W/") for each in sent):
+            return Response(status=304, headers=headers)
+        return replace(answer, headers={**answer.headers, **headers})
 
     @property
     def _echo(self) -> Mapping[str, str]:

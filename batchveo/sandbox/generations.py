@@ -7,6 +7,7 @@ that shows a client's mistakes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,10 +15,11 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from batchveo.provider.catalog import Model
+from batchveo.provider.catalog import Catalog, Model
 from batchveo.provider.parameters import Param, ParamType, find_violations, has_type
+from batchveo.sandbox.answer_shapes import find_shape
 from batchveo.sandbox.calls import Refused
-from batchveo.sandbox.prices import MODELS_BY_NAME, count_credits
+from batchveo.sandbox.prices import count_credits
 from batchveo.sandbox.seeded_random import FaultPlan, SeededRandom
 from batchveo.sandbox.settings import ENDINGS, VIDEO, Settings
 
@@ -28,6 +30,11 @@ _REASONS = (
     "The generated video was withheld by the safety filters.",
     "The model failed to process the request.",
 )
+_USUAL_SECONDS = 8
+_USUAL_FRAME_RATE = 16
+_SHAPES = ("aspect_ratio", "ratio", "size", "frame_size")
+"""The parameters that may name the picture's width and height, such as ``9:16`` or ``720x1280``."""
+_SIDES = re.compile(r"(\d+) ?[:x*] ?(\d+)")
 _TYPE_NAMES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -91,18 +98,29 @@ class GenerationRequest:
     @property
     def seconds(self) -> int:
         """The length of the video."""
-        seconds = self.model.find_value(self.body, "duration")
-        return round(seconds) if isinstance(seconds, int | float) and seconds > 0 else 8
+        if seconds := self._find_number("duration"):
+            return round(seconds)
+        duration = self.model.params.get("duration")
+        if duration is not None and duration.choices and isinstance(duration.choices[0], int):
+            return duration.choices[0]
+        frames = self._find_number("num_frames")
+        rate = self._find_number("frames_per_second") or _USUAL_FRAME_RATE
+        return max(round(frames / rate), 1) if frames else _USUAL_SECONDS
 
     @property
     def portrait(self) -> bool:
         """Whether the video is higher than wide."""
-        return self.body.get("aspect_ratio") == "9:16"
+        found = (_SIDES.fullmatch(str(self.model.find_value(self.body, name))) for name in _SHAPES)
+        return any(int(sides[1]) < int(sides[2]) for sides in found if sides)
 
     @property
     def credits(self) -> int:
         """The price of the video."""
         return count_credits(self.model, self.body, self.seconds)
+
+    def _find_number(self, name: str) -> float | None:
+        value = self.model.find_value(self.body, name)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,17 +183,17 @@ def _shorten_value(value: object) -> object:
     return f"{value[:64]}... ({len(value)} characters, SHA-256 {digest})"
 
 
-def read_generation_request(body: bytes) -> GenerationRequest:
+def read_generation_request(body: bytes, catalog: Catalog) -> GenerationRequest:
     """Check the body of a submit; raises a 400 that lists everything that is wrong with it."""
     request = _parse_object(body)
     name = request.get("model")
     if not isinstance(name, str):
         raise _refuse_body(f"model: Expected string, received {_name_type(name)}")
-    model = MODELS_BY_NAME.get(name)
+    model = catalog.get(name)
     if model is None:
         raise _refuse_body(f"model: Invalid enum value. Received '{name}'")
     if problems := list(_find_problems(model, request)):
-        raise _refuse_body(*problems)
+        raise _refuse_body(*problems, lists_details=find_shape(model).lists_details)
     return GenerationRequest(model=model, model_name=name, body=request)
 
 
@@ -198,8 +216,9 @@ def _parse_object(body: bytes) -> dict[str, object]:
     return request
 
 
-def _refuse_body(*problems: str) -> Refused:
-    return Refused(400, f"Body validation error. {'; '.join(problems)}")
+def _refuse_body(*problems: str, lists_details: bool = False) -> Refused:
+    message = f"Body validation error. {'; '.join(problems)}"
+    return Refused(400, message, details=problems if lists_details else ())
 
 
 def _find_problems(model: Model, request: Mapping[str, object]) -> Iterator[str]:
@@ -224,7 +243,9 @@ def _check_value(param: Param, value: object) -> Iterator[tuple[str, str]]:
     if param.alternatives:
         found = [list(_check_value(each, value)) for each in param.alternatives]
         if all(found):
-            yield min(found, key=len)[0] if len(found) == 1 else ("", "Invalid input")
+            # an alternative that fails as a whole, as by its type, is not what the writer meant
+            meant = [problems for problems in found if all(place for place, _ in problems)]
+            yield from min(meant, key=len, default=[("", "Invalid input")])
     # the service takes 8.0 for no integer, and in Python True is an int as well
     elif not has_type(value, param.type) or (param.type is ParamType.INTEGER and isinstance(value, float)):
         yield "", f"Expected {param.type}, received {_name_type(value)}"

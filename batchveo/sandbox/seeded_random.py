@@ -58,6 +58,10 @@ class FaultPlan:
         self._chances = {name: chance for name, chance in chances.items() if chance > 0}
         self._random = random
 
+    def is_possible(self, name: str) -> bool:
+        """Whether this fault happens to anything at all."""
+        return name in self._chances
+
     def has_fault(self, name: str, *subject: object) -> bool:
         """Whether this fault happens to ``subject``, for example the name and the number of a call."""
         chance = self._chances.get(name)

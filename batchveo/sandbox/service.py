@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.sandbox.account import Account, Charge, LoggedRequest
 from batchveo.sandbox.calls import Call, Refused
 from batchveo.sandbox.endpoints.account import list_transactions, read_balance, read_usage_log
+from batchveo.sandbox.endpoints.deprecations import list_deprecations
 from batchveo.sandbox.endpoints.generations import LEGACY_PATH, PATH, poll_generation, submit_generation
-from batchveo.sandbox.endpoints.models import list_deprecations, list_metrics, list_models
+from batchveo.sandbox.endpoints.models import (
+    DOCUMENT_PATH,
+    MODEL_PREFIX,
+    list_metrics,
+    list_models,
+    read_document,
+    read_model,
+)
 from batchveo.sandbox.endpoints.videos import FILES_PREFIX, download_video, read_video
 from batchveo.sandbox.generations import Generation
 from batchveo.sandbox.http_messages import Request, Response
@@ -39,6 +48,7 @@ def _refuse_path(_state: ServiceState, call: Call) -> Response:
 _SUBMIT = _Endpoint(name="submit", answer=submit_generation)
 _POLL = _Endpoint(name="poll", answer=poll_generation)
 _DOWNLOAD = _Endpoint(name="download", answer=download_video, open=True)
+_MODEL = _Endpoint(name="model", answer=read_model, open=True)
 _NOT_FOUND = _Endpoint(name="not-found", answer=_refuse_path, open=True)
 _ENDPOINTS: Mapping[tuple[str, str], _Endpoint] = MappingProxyType(
     {
@@ -51,16 +61,22 @@ _ENDPOINTS: Mapping[tuple[str, str], _Endpoint] = MappingProxyType(
         ("GET", "/v2/billing/transactions"): _Endpoint(name="transactions", answer=list_transactions),
         ("GET", "/v1/models"): _Endpoint(name="models", answer=list_models, open=True),
         ("GET", "/v1/models/deprecations"): _Endpoint(name="deprecations", answer=list_deprecations, open=True),
+        ("GET", DOCUMENT_PATH): _Endpoint(name="document", answer=read_document, open=True),
         ("GET", "/models/metrics"): _Endpoint(name="metrics", answer=list_metrics, open=True),
     }
 )
+
+
+class UnknownModel(ValueError):
+    """The settings retire a model that the catalogue does not have."""
 
 
 class Service:
     """A sandbox. Nothing in it runs by itself: every answer follows from the accepted requests and the clock.
 
     ``clock`` gives seconds since the epoch. With a ``journal`` the service outlives its process: a new one on the
-    same file knows every request.
+    same file knows every request. ``catalog`` has the models that it serves. Raises ``UnknownModel`` if one that
+    the settings retire is not among them.
     """
 
     def __init__(
@@ -69,10 +85,13 @@ class Service:
         *,
         clock: Callable[[], float] = time.time,
         journal: Path | None = None,
+        catalog: Catalog = MODELS,
     ) -> None:
         self.settings = settings or Settings()
         self._clock = clock
-        self._state = open_state(self.settings, now=clock(), journal=journal)
+        self._state = open_state(self.settings, now=clock(), journal=journal, catalog=catalog)
+        if unknown := [name for name in self.settings.retired if name not in catalog]:
+            raise UnknownModel(f"no such model: {', '.join(unknown)}")
 
     def handle(self, request: Request) -> Response:
         """Answer a request at once; ``delivery`` of the answer says what the transport does to it."""
@@ -95,7 +114,8 @@ class Service:
     def calls(self) -> Counter[str]:
         """How often each endpoint was called in this process.
 
-        Names: submit, poll, download, logs, billing, transactions, models, deprecations, metrics, not-found.
+        Names: submit, poll, download, logs, billing, transactions, models, model, document,
+        deprecations, metrics, not-found.
         """
         return self._state.calls
 
@@ -173,4 +193,6 @@ def _read_key(request: Request) -> str:
 def _find_endpoint(request: Request) -> _Endpoint:
     if request.path.startswith(FILES_PREFIX) and request.method in ("GET", "HEAD"):
         return _DOWNLOAD
+    if request.path.startswith(MODEL_PREFIX) and request.method == "GET":
+        return _MODEL
     return _ENDPOINTS.get((request.method, request.path), _NOT_FOUND)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.sandbox.account import Account, LoggedRequest, RateWindow
 from batchveo.sandbox.calls import Refused
 from batchveo.sandbox.generations import Generation, GenerationFactory
@@ -69,6 +70,7 @@ class ServiceState:
     """
 
     settings: Settings
+    catalog: Catalog
     chances: SeededRandom
     ids: SeededRandom
     faults: FaultPlan
@@ -120,7 +122,9 @@ class ServiceState:
         return Refused(429, "Too Many Requests", retry_after=wait if self.settings.retry_after else None)
 
 
-def open_state(settings: Settings, *, now: float, journal: Path | None = None) -> ServiceState:
+def open_state(
+    settings: Settings, *, now: float, journal: Path | None = None, catalog: Catalog = MODELS
+) -> ServiceState:
     """A new state, or the one that the journal has."""
     notes = Journal(journal) if journal is not None else None
     opened_at = notes.read_opening(now) if notes else now
@@ -130,6 +134,7 @@ def open_state(settings: Settings, *, now: float, journal: Path | None = None) -
     faults = FaultPlan(settings.faults, chances)
     state = ServiceState(
         settings=settings,
+        catalog=catalog,
         chances=chances,
         ids=ids,
         faults=faults,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
@@ -118,6 +120,31 @@ FAULTS: Mapping[str, str] = MappingProxyType(
 IdStyle = Literal["by-path", "short", "long"]
 
 
+class RetirementStatus(StrEnum):
+    """What becomes of a model: it still serves, its name leads to another one, or its requests get 404."""
+
+    DEPRECATED = "deprecated"
+    SUPERSEDED = "superseded"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """A row of the list of deprecations.
+
+    ``shutdown_at``: the day, as ``2026-06-30``; a deprecated model with such a day is no longer in the list of models.
+    ``replaced_by``: another model; if it is ``None``, the sandbox names one of the same kind.
+    """
+
+    status: RetirementStatus
+    shutdown_at: str | None = None
+    replaced_by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.shutdown_at is not None:
+            date.fromisoformat(self.shutdown_at)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How the sandbox behaves. Times are seconds, money is US dollars, chances are between 0 and 1.
@@ -139,6 +166,7 @@ class Settings:
     ``unknown_for``: how long ``poll-404`` lasts after a submit.
     ``faults``: the chance of each fault, by its name in ``FAULTS``.
     ``seed``: everything random follows from it.
+    ``retired``: the models, by any name, that are deprecated, superseded or withdrawn.
     ``id_style``: short ids, long ones (``UUID:model``), or long ones on the legacy path only.
     """
 
@@ -160,6 +188,7 @@ class Settings:
     unknown_for: float = 2.0
     faults: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    retired: Mapping[str, Retirement] = field(default_factory=dict)
     id_style: IdStyle = "by-path"
 
     def __post_init__(self) -> None:

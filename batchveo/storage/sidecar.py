@@ -29,7 +29,8 @@ READ_AT_ONCE = 16
 class Sidecar:
     """The content of the sidecar of ``video``. Times are seconds since the epoch; ``None`` if a value is absent.
 
-    ``service``: the address that made the video, or ``sandbox``; older sidecars have none.
+    ``service``: the address that made the video, or ``sandbox``. ``catalog``: the digest of the catalogue of models
+    that the job was validated against. Older sidecars have neither.
     """
 
     video: StoredVideo
@@ -46,6 +47,7 @@ class Sidecar:
     completed_at: float | None
     bytes: int | None
     sha256: str | None
+    catalog: str | None
 
     @property
     def folder(self) -> str:
@@ -85,6 +87,7 @@ def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
         "cost_usd": job.cost_usd,
         "bytes": size,
         "sha256": sha256,
+        "catalogue": job.catalog,
         "made_by": f"batchveo {__version__}",
     }
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -193,6 +196,7 @@ def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | 
         completed_at=_parse_time(content.get("completed_at")),
         bytes=size if isinstance(size, int) else None,
         sha256=_as_text(content.get("sha256")),
+        catalog=_as_text(content.get("catalogue")),
     )
 
 

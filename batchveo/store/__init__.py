@@ -1,7 +1,7 @@
 """The state, behind verbs."""
 
 from batchveo.store.importer import Added, KnownJobs, PreviewedJob, count_known_jobs, preview_jobs
-from batchveo.store.manual import FinishedVideo
+from batchveo.store.manual import FinishedVideo, Successor
 from batchveo.store.price_cache import Quote
 from batchveo.store.queries import Counts
 from batchveo.store.staging import StagingTable
@@ -20,6 +20,7 @@ __all__ = [
     "Quote",
     "StagingTable",
     "Store",
+    "Successor",
     "count_known_jobs",
     "preview_jobs",
 ]

@@ -34,6 +34,7 @@ STEPS = (
     "url_expiry",
     "normal_keys",
     "run_options_and_key_prints",
+    "catalogs",
 )
 """The migrations, in their order; a test compares them with ``migrations.migrations``."""
 

@@ -6,16 +6,16 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
-from batchveo.core.models import InputFile, JobSpec, JobState
+from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
 from batchveo.store.mapping import UNFINISHED, UNSETTLED
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
@@ -56,18 +56,27 @@ NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state
 # (none) -> pending
 ADD_NAMED = """INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     run, created_at)
+     unchecked, catalog, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line, tries,
-           :run, :now
+           unchecked, :catalog, :run, :now
     FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     run, created_at)
+     unchecked, catalog, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
-            :line, :tries, :run, :now)"""
+            :line, :tries, :unchecked, :catalog, :run, :now)"""
+ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
+    ON CONFLICT DO NOTHING"""
+# pending -> pending, once for a call: a million jobs are not each compared with the unknown models
+CLEAR_CATALOG = """UPDATE jobs SET catalog = NULL
+    WHERE created_at = :now AND run = :run AND model IN (SELECT value FROM json_each(:unknown))"""
+CATALOG = "SELECT id FROM catalogs WHERE digest = :digest"
+# any state -> the same: its video was made elsewhere, validated against another catalogue
+SET_CATALOG = "UPDATE jobs SET catalog = :catalog WHERE seq = :seq"
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
+INPUT_TYPE = "SELECT media_type FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 # (none) -> pending, in bulk: what the trigger on moves does not see
 TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND held = 0"
@@ -96,24 +105,53 @@ class Importer(Part):
         super().__init__(connection)
         self._path = connection.path
 
-    def add_jobs(self, named: StagingTable | Iterable[JobSpec], *, run: int, now: float) -> Added:
+    def add_jobs(
+        self,
+        named: StagingTable | Iterable[JobSpec],
+        *,
+        run: int,
+        now: float,
+        catalog: CatalogInfo | None = None,
+        unknown: Sequence[str] = (),
+    ) -> Added:
         """Add named jobs: new ones become pending, known ones keep their state.
 
-        One transaction: if ``named`` raises, nothing is added.
+        ``catalog`` is what they were validated against, without those of the ``unknown`` models; known jobs keep
+        theirs. One transaction: if ``named`` raises, nothing is added.
         """
-        stamp = {"run": run, "now": now}
+        stamp = {"run": run, "now": now, "unknown": json.dumps(unknown) if unknown else None}
         if isinstance(named, StagingTable):
             with named.attach_database(self._path) as db, transaction(db):
+                stamp["catalog"] = find_or_add_catalog(db, catalog, now)
                 return _add_named(db, stamp, partial=named.is_partial)
         with self._transaction():
             make_tables(self._db)
             self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
+            stamp["catalog"] = find_or_add_catalog(self._db, catalog, now)
             return _add_named(self._db, stamp)
+
+    def set_catalog(self, job: Job, catalog: CatalogInfo | None, *, now: float) -> None:
+        """Record that the video of ``job`` was made elsewhere, validated against that catalogue."""
+        with self._transaction():
+            self._db.execute(SET_CATALOG, {"seq": job.seq, "catalog": find_or_add_catalog(self._db, catalog, now)})
 
     def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file that is kept in the database."""
         row = self._db.execute(INPUT, (sha256,)).fetchone()
         return row["media_type"], row["content"]
+
+    def read_media_type(self, sha256: str) -> str:
+        """The media type of an input file that is kept in the database."""
+        return str(self._db.execute(INPUT_TYPE, (sha256,)).fetchone()["media_type"])
+
+
+def find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now: float) -> int | None:
+    """The number of a catalogue, for ``jobs.catalog``; ``None`` for none. In the caller's transaction."""
+    if catalog is None:
+        return None
+    db.execute(ADD_CATALOG, {**asdict(catalog), "now": now})
+    number: int = db.execute(CATALOG, {"digest": catalog.digest}).fetchone()[0]
+    return number
 
 
 def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
@@ -151,6 +189,8 @@ def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) 
         db.execute(ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": stem})
     new += len(namesakes)
     db.execute(TALLY_NEW, {"new": new})
+    if stamp["unknown"] is not None:
+        db.execute(CLEAR_CATALOG, stamp)
     return new
 
 

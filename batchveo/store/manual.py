@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batchveo.core.filenames import distinct_stem
 from batchveo.core.hints import format_command, job_argument
-from batchveo.core.models import Job, JobSpec, JobState
-from batchveo.core.state_machine import BOUGHT_NOTHING, Move
+from batchveo.core.job_row import normal_key
+from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
+from batchveo.core.state_machine import BOUGHT_NOTHING, MADE_AGAIN, Move
 from batchveo.store.database import Connection, Part
-from batchveo.store.importer import Importer
+from batchveo.store.importer import TALLY_NEW, Importer, find_or_add_catalog
 from batchveo.store.queries import Queries
 from batchveo.store.runs import Runs
 from batchveo.store.transitions import Transitions
+
+FOLD = "SELECT fold FROM jobs WHERE seq = :seq"
+# any state -> the same: the file name goes to the job that replaces this one
+GIVE_UP_STEM = "UPDATE jobs SET stem = :stem, fold = :stem WHERE seq = :seq"
+# (none) -> pending: what a manifest asked for, under another model
+ADD_SUCCESSOR = """INSERT INTO jobs
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
+     unchecked, catalog, run, created_at, normal_key)
+    SELECT :id, name, :stem, :fold, 'pending', :model, :request, repeat_index, meta, manifest, source, line, tries,
+           unchecked, :catalog, run, :now, :normal_key
+    FROM jobs WHERE seq = :seq"""
 
 NO_TRY_LEFT = 1_000
 """More than any limit of tries: only ``retry`` makes a job again that a person gave up."""
@@ -34,6 +48,21 @@ class FinishedVideo:
     cost_usd: float | None = None
     submitted_at: float | None = None
     completed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """The job that replaces another one, under the model ``model``; ``request`` is canonical JSON.
+
+    ``is_known``: it is in the database already. ``is_recognised_by_request``: no manifest gives its id, so that it is
+    found by the normal form of its request.
+    """
+
+    id: str
+    model: str
+    request: str
+    is_known: bool = False
+    is_recognised_by_request: bool = False
 
 
 class Manual(Part):
@@ -111,6 +140,33 @@ class Manual(Part):
         """A pending job becomes cancelled. Raises ``ValueError`` or ``MoveLost``."""
         withdrawn = Move(to=JobState.CANCELLED, detail="cancelled", set={"finished_at": now})
         return self._transitions.apply_move(job, withdrawn, run=None, now=now)
+
+    def replace_jobs(
+        self, pairs: Iterable[tuple[Job, Successor]], *, now: float, catalog: CatalogInfo | None = None
+    ) -> None:
+        """Cancel each job, and add its successor, which gets its name and its file name. One transaction.
+
+        ``catalog`` is what the requests of the successors were validated against.
+        Raises ``MoveLost`` or ``ValueError``; then nothing is written.
+        """
+        with self._transaction():
+            number = find_or_add_catalog(self._db, catalog, now)
+            for job, successor in pairs:
+                detail = f"{MADE_AGAIN} {successor.id} under {successor.model}"
+                replaced = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
+                self._transitions.apply_move(job, replaced, run=None, now=now)
+                if not successor.is_known:
+                    self._add_successor(job, successor, number, now)
+
+    def _add_successor(self, job: Job, successor: Successor, catalog: int | None, now: float) -> None:
+        fold = self._db.execute(FOLD, {"seq": job.seq}).fetchone()["fold"]
+        # both names are unique in the table: the old job, which makes no video, gives up its own
+        self._db.execute(GIVE_UP_STEM, {"seq": job.seq, "stem": distinct_stem(job.stem, successor.id)})
+        key = normal_key(successor.request, job.index) if successor.is_recognised_by_request else None
+        names = {"seq": job.seq, "stem": job.stem, "fold": fold, "normal_key": key, "now": now, "catalog": catalog}
+        columns = {"id": successor.id, "model": successor.model, "request": successor.request}
+        self._db.execute(ADD_SUCCESSOR, {**names, **columns})
+        self._db.execute(TALLY_NEW, {"new": 1})
 
     def adopt_video(self, job: Job, video: FinishedVideo, *, run: int, now: float) -> Job:
         """A pending job succeeds with a video that was found: nothing is bought.

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import fields
 
+from batchveo.core.job_row import field_names
 from batchveo.core.models import Job, JobState
 
 
@@ -19,7 +20,8 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     attempts, troubles, tries, tried, not_before, client_request_id, generation_id, video_url,
     url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
     completed_at, finished_at, key_name AS api_key_label,
-    (SELECT service FROM runs WHERE runs.id = jobs.run) AS service"""
+    (SELECT service FROM runs WHERE runs.id = jobs.run) AS service,
+    (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
@@ -27,7 +29,8 @@ ACCEPTED = list_states(state for state in JobState if state.is_accepted)
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""
 
-_AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in {"state", "held", "request", "meta", "index"})
+_CONVERTED = {"state", "held", "request", "meta", "index", "unchecked"}
+_AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in _CONVERTED)
 
 
 def job_of(row: sqlite3.Row) -> Job:
@@ -40,6 +43,7 @@ def job_of(row: sqlite3.Row) -> Job:
         request=json.loads(str(row["request"])),
         meta=json.loads(str(row["meta"])),
         index=row["repeat_index"],
+        unchecked=field_names(row["unchecked"]),
     )
 
 

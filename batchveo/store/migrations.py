@@ -269,6 +269,25 @@ def run_options_and_key_prints(db: Database) -> None:
     _run_script(db, _MEMORY)
 
 
+_CATALOGS = """
+CREATE TABLE catalogs (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    made TEXT NOT NULL,
+    source TEXT NOT NULL,
+    first_used REAL NOT NULL
+);
+ALTER TABLE jobs ADD COLUMN catalog INTEGER REFERENCES catalogs (id);
+ALTER TABLE jobs ADD COLUMN unchecked TEXT CHECK (unchecked IS NULL OR json_valid(unchecked));
+"""
+
+
+@migrations()
+def catalogs(db: Database) -> None:
+    """The catalogue of models that a job was validated against when it was added, and the fields left out of that."""
+    _run_script(db, _CATALOGS)
+
+
 def _run_script(db: Database, script: str) -> None:
     """Run each statement of ``script`` in the migration's transaction."""
     # executescript would commit that transaction half-way

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 
@@ -43,6 +43,10 @@ JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM job
 MODELS = "SELECT DISTINCT model FROM jobs"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
+# of the rows of a group SQLite shows the one with the maximum
+HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = :model AND cost_usd > 0
+    GROUP BY json_extract(request, '$.duration'), json_extract(request, '$.num_frames'),
+        json_extract(request, '$.multi_prompt')"""
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
 FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
@@ -52,6 +56,8 @@ COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
     WHERE state IN ({UNFINISHED}) AND run BETWEEN {TAKES_FROM} AND :run GROUP BY state, held
     UNION ALL SELECT state, held, count(*) FROM jobs
     WHERE state IN ('succeeded', 'cancelled') AND held = 0 AND run = :run GROUP BY state, held"""
+HAS_RESERVED = """SELECT 1 FROM attempts WHERE job = :seq AND (micros > 0 OR (:unpriced AND price_usd IS NULL))
+    LIMIT 1"""
 SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
@@ -62,6 +68,8 @@ PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE s
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
 LATEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at DESC LIMIT :most"""
 OLDEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at LIMIT :most"""
+
+CATALOGS = "SELECT digest, made, source FROM catalogs ORDER BY first_used, id"
 
 MICRO = 1e-6
 """Money is counted in whole millionths of a US dollar, which add up without drift."""
@@ -128,6 +136,11 @@ class Queries(Part):
         """The completed generations without a known price, with the number of their job."""
         return {row["generation_id"]: row["seq"] for row in self._db.execute(UNPRICED)}
 
+    def list_highest_costs(self, model: str) -> list[tuple[float, Mapping[str, Any]]]:
+        """The most US dollars that a video of ``model`` has cost, of each length, with its request."""
+        rows = self._db.execute(HIGHEST_COSTS, {"model": model})
+        return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
+
     def find_jobs(self, key: str) -> Sequence[Job]:
         """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2."""
         rows = self._db.execute(FIND, {"key": key}).fetchall()
@@ -164,6 +177,10 @@ class Queries(Part):
         prices = [row["price_usd"] for row in self.list_attempts() if row["client_request_id"] in wanted]
         known = [float(price) for price in prices if price is not None]
         return round(sum(known), 6), len(jobs) - len(known)
+
+    def has_reserved(self, job: Job, *, unpriced: bool = False) -> bool:
+        """Whether money counts for an attempt of ``job``; ``unpriced``: attempts without a known price count too."""
+        return self._db.execute(HAS_RESERVED, {"seq": job.seq, "unpriced": unpriced}).fetchone() is not None
 
     def read_committed(self) -> float:
         """US dollars spent, in flight and in doubt, over the whole life of the database."""
@@ -216,6 +233,10 @@ class Queries(Part):
             jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
             yield from jobs
             after = jobs[-1].seq if jobs else None
+
+    def list_catalogs(self) -> list[CatalogInfo]:
+        """The catalogues of models that jobs were validated against, in the order of their first use."""
+        return [CatalogInfo(**row) for row in self._db.execute(CATALOGS)]
 
     def list_files_in(self, folder: str) -> Iterator[str]:
         """The files of the succeeded jobs whose videos are in ``folder``."""

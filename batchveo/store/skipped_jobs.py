@@ -22,7 +22,7 @@ RELEASE_ONE = """UPDATE jobs SET aside = 0 WHERE seq = (SELECT seq FROM jobs
 # pending -> pending: the run may submit all of them again
 RELEASE_MODEL = """UPDATE jobs SET aside = 0, error = NULL
     WHERE aside = :run AND model = :model AND state = 'pending'
-    AND seq NOT IN (SELECT value FROM json_each(:but))"""
+    AND seq NOT IN (SELECT value FROM json_each(:but)) AND (:words IS NULL OR error = :words)"""
 # jobs that wait for another run or a person
 COUNT_BY_REASON = f"""SELECT error, count(*) AS jobs FROM (
         SELECT error FROM jobs WHERE aside != 0 AND state = 'pending'
@@ -54,10 +54,13 @@ class SkippedJobs(Part):
         with self._transaction():
             self._db.execute(RELEASE_ONE, {"model": model, "run": run})
 
-    def release_model(self, model: str, *, run: int, but: Sequence[int] = ()) -> None:
-        """Release the jobs of ``model`` that ``run`` skipped, ``but`` those with these numbers."""
+    def release_model(self, model: str, *, run: int, but: Sequence[int] = (), words: str | None = None) -> None:
+        """Release the jobs of ``model`` that ``run`` skipped, ``but`` those with these numbers.
+
+        ``words``: only those that were skipped for this reason.
+        """
         with self._transaction():
-            self._db.execute(RELEASE_MODEL, {"model": model, "run": run, "but": json.dumps(but)})
+            self._db.execute(RELEASE_MODEL, {"model": model, "run": run, "but": json.dumps(but), "words": words})
 
     def count_by_reason(self, *, most: int = 20) -> dict[str, int]:
         """How many unfinished jobs wait for another run or a person, by their ``error``."""

@@ -18,10 +18,11 @@ PREPARE = (
     """CREATE TEMP TABLE IF NOT EXISTS written (
         position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
         repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT,
-        tries INTEGER)""",
+        tries INTEGER, unchecked TEXT)""",
     """CREATE TEMP VIEW IF NOT EXISTS named AS
         SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
-               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries
+               request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries,
+               unchecked
         FROM temp.written""",
     "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
     """CREATE TEMP TABLE IF NOT EXISTS known (
@@ -31,8 +32,8 @@ PREPARE = (
     "DELETE FROM temp.known",
 )
 ADD_ROW = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
-    line, inputs, tries)
-    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13)"""
+    line, inputs, tries, unchecked)
+    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13, ?14)"""
 ATTACH_STATE = "ATTACH ? AS state"
 DETACH_STATE = "DETACH state"
 # jobs of the database whose id no manifest gives any more; most databases have none

@@ -24,6 +24,8 @@ MOST_DOUBTS = 20
 NO_REASON = "no reason was given"
 LONGEST_ERROR = 500
 """Characters of an error that its cause is found by."""
+LONGEST_DATA = 100
+"""Characters of a data URI that are shown."""
 _CARD_COLUMNS = (
     *("seq", "id", "name", "state", "model", "manifest", "seed", "cost_usd", "bytes"),
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
@@ -72,7 +74,9 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
     return {
         "prompt": job.prompt,
         "error": job.error,
-        "request": dict(job.request),
+        "request": _shorten_data(job.request),
+        "catalogue": job.catalog,
+        "unchecked": list(job.unchecked),
         "meta": dict(job.meta),
         "source": job.source,
         "line": job.line,
@@ -84,6 +88,17 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
         "attempts": [dict(row) for row in store.queries.list_attempts_of(job)],
         "events": [dict(row) for row in store.queries.list_moves(job)],
     }
+
+
+def _shorten_data(value: object) -> object:
+    """``value`` with the beginning of each data URI in place of the whole: an image is megabytes of Base64."""
+    if isinstance(value, str) and value.startswith("data:") and len(value) > LONGEST_DATA:
+        return f"{value[:LONGEST_DATA]}… ({len(value):,} characters)"
+    if isinstance(value, list):
+        return [_shorten_data(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _shorten_data(item) for name, item in value.items()}
+    return value
 
 
 def list_choices(store: Store) -> dict[str, list[dict[str, object]]]:

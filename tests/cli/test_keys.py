@@ -168,3 +168,18 @@ def test_the_reader_is_imported_where_it_is_asked_for() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHVEO_")}
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert told.stdout.strip() == "False"
+
+
+def test_a_withdrawn_model_is_tried_with_each_key_and_put_aside(
+    url: str, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 3, and the summary names the command that makes its jobs under another model."""
+    service._state.faults._chances["404-withdrawn"] = 1.0
+    Path("m.yaml").write_text("jobs: [{name: 'fox {index}', model: veo2, prompt: A fox, repeat: 20}]")
+    assert status_of(["run", "m.yaml", "--keys", "keys.yaml", "--concurrency", "4"]) == 3
+    assert service.calls["submit"] <= 2 + 4
+    summary = [line for line in capsys.readouterr().err.splitlines() if "jobs put aside: " in line]
+    (line,) = summary
+    assert line.startswith("20 jobs put aside: HTTP 404: This model has been withdrawn (veo2 was withdrawn on ")
+    assert ": `batchveo retry --model veo2 --to " in line
+    assert line.endswith("` makes its jobs under another model")

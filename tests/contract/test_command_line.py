@@ -42,7 +42,8 @@ def test_manifest_keys(tmp_path: Path) -> None:
         "manifest": list(manifest),
         "defaults": list(schema["$defs"]["defaults"]["properties"]),
         "job": {name: _without_prose(field) for name, field in job.items()},
-        "models": {model.pop("id"): model for model in models},
+        # of one family: all would only repeat the catalogue
+        "models": {model.pop("id"): model for model in models if "veo" in model["id"]},
     }
     check_snapshot("manifest_keys", observed)
 

@@ -92,7 +92,7 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.keep_json(shell, "jobs")
         observed.keep_json(shell, "audit", *service)
         observed.keep_json(shell, "verify")
-        observed.keep_json(shell, "models")
+        observed.keep_json(shell, "models", "veo-3.1")
         observed.keep_json(shell, "export", "dataset", *FORMATS, "--captions", "txt")
         observed.keep_json(shell, "plan", "night.yaml", *service)
         observed.keep_json(shell, "plan", "next.yaml", "--budget", "50", "--keys", "keys.yaml", *service)
@@ -171,7 +171,7 @@ def _misuse(observed: Observed, shell: Shell) -> None:
     observed.note("status: no database", shell.run("status", "--state", "none.db"))
     observed.note("status: not a database", shell.run("status", "--state", "bad.db"))
     observed.note("no such command", shell.run("frobnicate"))
-    observed.note("models: no such model", shell.run("models", "sora"))
+    observed.note("models: no such model", shell.run("models", "no-such-model"))
 
 
 def test_exit_statuses(observed: Observed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -105,3 +106,17 @@ def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
     morning.export(Format.FOLDER)
     code = "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
     assert python(code, morning.folder).startswith("{'video': Video(")
+
+
+def test_the_tasks_of_any_model(morning: Morning) -> None:
+    """Images and videos inside of objects count; a rewriting parameter has another name with each maker."""
+    frame = {"frame0": {"type": "image", "url": "https://e.org/x.png"}}
+    morning.make("a", model="luma/ray-2", request={"keyframes": frame})
+    morning.make("b", model="runway/act_two", request={"character": {"type": "video", "url": "https://e.org/x.mp4"}})
+    morning.make("c", model="krea/krea-wan-14b/text-to-video", request={"enable_prompt_expansion": True})
+    morning.export()
+    text = (morning.dataset / "README.md").read_text()
+    assert front_matter(text)["task_categories"] == ["text-to-video", "image-to-video", "video-to-video"]
+    assert "rewrite the prompts of 1 clips" in text
+    rows = {row["name"]: row for row in morning.metadata()}
+    assert json.loads(rows["a"]["request"])["keyframes"] == frame

@@ -86,7 +86,7 @@ def test_a_plan_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -
 def test_a_pipe_gets_whole_values_without_colours() -> None:
     """A line for each text, however long it is."""
     lines = shown(PLAN, io.StringIO())
-    assert lines[0].split() == ["model", "jobs", "to", "make", "price"]
+    assert lines[0].split() == ["model", "jobs", "to", "make", "each", "by", "price"]
     assert f"note     {NOTE.strip()}" in lines
     assert lines[-2].endswith(PROMPT)
     assert not any("\x1b" in line or "…" in line for line in lines)

@@ -9,9 +9,11 @@ import anyio
 import pytest
 
 from batchveo.core.errors import BudgetReached
-from batchveo.core.models import JobState
+from batchveo.core.models import JobSpec, JobState
+from batchveo.core.notices import BudgetExceeded, ModelPutAside, Notice, SeenPriceReserved
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Settings
+from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +102,100 @@ async def test_an_empty_account_can_be_waited_for(tmp_path: Path) -> None:
     assert result.exit_status == 0
     assert len(n.service.generations) == 6
     assert result.seconds > 1000
+
+
+FAST = "google/veo-3.1-t2v-fast"  # the sandbox charges $0.195 a second with sound, 8 s by default
+FORMULA = PriceList(
+    {
+        "veo2": {"kind": "fixed", "units": [{"measure": "second", "price": 0.455}]},
+        FAST: {"kind": "variable"},
+    }
+)
+
+
+def fast(count: int, **request: Any) -> list[JobSpec]:
+    """Jobs of a model whose price is a formula."""
+    body = {"model": FAST, "prompt": "x", **request}
+    return [make_spec(f"fast {n} {request}", model=FAST, request={**body, "prompt": f"p {n}"}) for n in range(count)]
+
+
+def read_committed(n: Night) -> float:
+    with n.store() as store:
+        return store.queries.read_committed()
+
+
+def find_notices(n: Night, kind: type[Notice]) -> list[Any]:
+    return [event for event in n.events if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("unpriced_first", [True, False])
+async def test_a_model_without_a_price_does_not_stop_the_others(tmp_path: Path, unpriced_first: bool) -> None:
+    """Its jobs are skipped, said once, and left pending; the next run tries them again."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    jobs = [*fast(3), *specs(3)] if unpriced_first else [*specs(3), *fast(3)]
+    result = await n.run(jobs, budget=100.0, concurrency=2)
+    assert result.exit_status == 3
+    assert [job.model for job in n.jobs(S.PENDING)] == [FAST] * 3
+    assert [job.model for job in n.jobs(S.SUCCEEDED)] == ["veo2"] * 3
+    (notice,) = find_notices(n, ModelPutAside)
+    assert (notice.model, notice.jobs) == (FAST, 3)
+    assert result.put_aside == {f"no price is known for {FAST}; give --assume-price USD": 3}
+    assert (await n.run(jobs, budget=100.0, assume_price=2.0)).exit_status == 0
+    assert not n.jobs(S.PENDING)
+
+
+async def test_what_a_model_has_cost_is_reserved(tmp_path: Path) -> None:
+    """A run without a budget teaches the price to the runs after it; a longer video reserves more."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    assert (await n.run(fast(1, duration=4))).exit_status == 0
+    assert not find_notices(n, SeenPriceReserved)
+    cost = 4 * 0.195
+    assert read_committed(n) == pytest.approx(cost)
+    result = await n.run(fast(9, duration=8), budget=7.5 * cost)
+    assert isinstance(result.stopped, BudgetReached)
+    assert len(n.jobs(S.SUCCEEDED)) == 4
+    assert read_committed(n) == pytest.approx(7 * cost)
+    (notice,) = find_notices(n, SeenPriceReserved)
+    assert (notice.model, notice.usd, notice.assumed_usd) == (FAST, pytest.approx(2 * cost), None)
+
+
+async def test_an_assumption_that_is_too_low_is_replaced(tmp_path: Path) -> None:
+    """By the first answer that names a cost; the excess is at most that of what was in flight, and is said."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    result = await n.run(fast(20), budget=5.0, assume_price=0.5, concurrency=2)
+    assert isinstance(result.stopped, BudgetReached)
+    (notice,) = find_notices(n, SeenPriceReserved)
+    assert (notice.usd, notice.assumed_usd) == (pytest.approx(1.56), 0.5)
+    assert not find_notices(n, BudgetExceeded)
+    assert read_committed(n) <= 5.0
+    assert len(n.jobs(S.SUCCEEDED)) == 3
+
+
+async def test_a_budget_that_is_exceeded_is_said(tmp_path: Path) -> None:
+    """Once; nothing more is bought."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    result = await n.run(fast(20), budget=2.0, assume_price=0.5, concurrency=4)
+    assert isinstance(result.stopped, BudgetReached)
+    (notice,) = find_notices(n, BudgetExceeded)
+    assert notice.budget_usd == 2.0
+    assert notice.committed_usd > 2.0
+    assert len(n.jobs(S.SUCCEEDED)) == 4
+    assert read_committed(n) == pytest.approx(4 * 1.56)
+    assert (await n.run(fast(20), budget=2.0, assume_price=0.5)).exit_status == 3
+    assert len(n.service.generations) == 4
+
+
+async def test_a_cost_that_comes_late_releases_the_skipped_jobs(tmp_path: Path) -> None:
+    """A generation of an earlier run without a budget ends in this one: from then on its model has a price."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    await n.killed(fast(1), after=20.0)
+    assert [job.state for job in n.jobs()] == [S.GENERATING]
+    result = await n.run(fast(4), budget=100.0)
+    assert result.exit_status == 0
+    assert len(n.jobs(S.SUCCEEDED)) == 4
+    assert len(find_notices(n, ModelPutAside)) == 1

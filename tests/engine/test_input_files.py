@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.engine.broker import Fenced
-from batchveo.engine.input_files import Attachments, FileCache, InputFile
+from batchveo.engine.input_files import Attachments, FileCache, InputFile, InputFileReader
 
 pytestmark = pytest.mark.anyio
 
@@ -20,25 +21,36 @@ async def named_bytes(sha256: str) -> tuple[str, bytes]:
 
 
 def naming(*names: str) -> dict[str, object]:
-    return {"prompt": "A fox", "images": [INPUT_PREFIX + name for name in names]}
+    return {"prompt": "A fox", "images": [{"image_url": INPUT_PREFIX + name} for name in names]}
 
 
 async def test_input_files_become_data_uris() -> None:
-    """Also inside lists; everything else goes as it is."""
-    request = {"a": INPUT_PREFIX + "12", "b": [INPUT_PREFIX + "34", "https://x"], "c": 8}
+    """Also inside lists and objects; everything else goes as it is."""
+    request = {
+        "a": INPUT_PREFIX + "12",
+        "b": [INPUT_PREFIX + "34", "https://x"],
+        "c": 8,
+        "keyframes": {"frame0": {"type": "image", "url": INPUT_PREFIX + "12"}, "frame1": None},
+        "image_list": [{"image_url": INPUT_PREFIX + "34", "weight": 0.5}, {"image_url": "https://x"}],
+    }
+    before = copy.deepcopy(request)
+    first, second = "data:image/png;base64,MTI=", "data:image/png;base64,MzQ="
     async with Attachments(named_bytes).fill_request(request) as filled:
         assert filled == {
-            "a": "data:image/png;base64,MTI=",
-            "b": ["data:image/png;base64,MzQ=", "https://x"],
+            "a": first,
+            "b": [second, "https://x"],
             "c": 8,
+            "keyframes": {"frame0": {"type": "image", "url": first}, "frame1": None},
+            "image_list": [{"image_url": second, "weight": 0.5}, {"image_url": "https://x"}],
         }
+    assert request == before
 
 
 class Wharf:
     """Requests of a second each, filled within ``most`` bytes; it writes down which were there at a time."""
 
-    def __init__(self, most: int) -> None:
-        self._attachments = Attachments(named_bytes, most=most)
+    def __init__(self, most: int, read: InputFileReader = named_bytes) -> None:
+        self._attachments = Attachments(read, most=most)
         self._there: list[str] = []
         self.together: list[Sequence[str]] = []
 
@@ -62,13 +74,21 @@ async def test_no_more_files_than_there_is_room_for() -> None:
     assert anyio.current_time() - begun == pytest.approx(3.0)
 
 
-async def test_one_file_twice_in_a_request_counts_once() -> None:
-    """It is read once too."""
-    wharf = Wharf(most=4)
+@pytest.mark.parametrize(("copies", "together"), [(1, 2), (2, 1)])
+async def test_one_file_twice_in_a_request_takes_twice_the_room(copies: int, together: int) -> None:
+    """It is sent twice, at any depth, though it is read once."""
+    asked: list[str] = []
+
+    async def read(sha256: str) -> InputFile:
+        asked.append(sha256)
+        return await named_bytes(sha256)
+
+    wharf = Wharf(most=4, read=read)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(wharf.send, "aaa", "aaa")
+        tasks.start_soon(wharf.send, *["aaa"] * copies)
         tasks.start_soon(wharf.send, "b")
-    assert max(map(len, wharf.together)) == 2
+    assert max(map(len, wharf.together)) == together
+    assert sorted(asked) == ["aaa", "b"]
 
 
 async def test_requests_without_files_do_not_wait() -> None:

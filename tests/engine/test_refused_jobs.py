@@ -11,6 +11,7 @@ import pytest
 
 from batchveo.core.errors import OutOfCredits
 from batchveo.core.events import Message
+from batchveo.core.hints import format_remake
 from batchveo.core.models import JobSpec, JobState
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response, json_response
@@ -265,8 +266,11 @@ async def test_a_withdrawn_model_is_put_aside_with_its_replacement(tmp_path: Pat
     (words,) = {job.error for job in n.jobs(S.PENDING)}
     assert words is not None
     assert words.startswith(
-        "HTTP 404: This model has been withdrawn (google/veo-3.0-fast: withdrawn since 2026-06-30; use "
+        "HTTP 404: This model has been withdrawn (google/veo-3.0-fast was withdrawn on 2026-06-30; use "
     )
+    assert f": `batchveo retry --model {OTHER} --to " in words
+    (notice,) = [text for text in warnings(n) if text.startswith(f"{OTHER} is put aside with its pending jobs, ")]
+    assert notice.endswith(f" now: {words}")
     assert (result.exit_status, result.stopped) == (3, None)
     assert n.service.calls["submit"] <= 3 + 2
 
@@ -281,7 +285,9 @@ async def test_a_missing_feed_keeps_nothing_from_being_put_aside(tmp_path: Path)
 
     n.service.handle = handle  # type: ignore[method-assign]
     await n.run(others(2))
-    assert {job.error for job in n.jobs(S.PENDING)} == {"HTTP 404: This model has been withdrawn"}
+    (words,) = {job.error for job in n.jobs(S.PENDING)}
+    change = format_remake(OTHER, None, state=n.state)
+    assert words == f"HTTP 404: This model has been withdrawn: `{change}` makes its jobs under another model"
 
 
 async def test_an_empty_account_still_stops_the_run(tmp_path: Path) -> None:
@@ -398,3 +404,19 @@ async def test_slots_that_are_all_full_of_unreadable_generations_are_not_held_fo
     assert max(good_at) < 1200
     assert n.clock.now() - 1_800_000_000.0 < 2400
     assert result.exit_status == 3
+
+
+async def test_each_later_run_tries_a_withdrawn_model_once_and_makes_the_rest(tmp_path: Path) -> None:
+    """The feed and an earlier 404 may be wrong; a refused request costs nothing."""
+    n = night(tmp_path, faults={"404-withdrawn": 1e-9})
+    served = only_for(n, "404-withdrawn", OTHER)
+    await n.run([*others(10), *specs(3)], concurrency=1)
+    for _ in range(2):
+        before = n.service.calls["submit"]
+        assert (await n.run(concurrency=1)).exit_status == 3
+        assert n.service.calls["submit"] == before + 1
+    with n.store() as store:
+        spent, _ = store.spend()
+        assert store.queries.read_committed() == pytest.approx(spent)
+    served.append(OTHER)
+    assert (await n.run()).exit_status == 0

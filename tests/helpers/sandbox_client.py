@@ -55,7 +55,8 @@ class SandboxClient:
         """Submit a valid request; returns the generation's id."""
         answer = self.post(make_body(**changes))
         assert answer.status == 201, answer
-        return str(answer.json()["id"])
+        receipt = answer.json()
+        return str(receipt.get("id") or receipt["generation_id"])
 
     def poll(self, generation_id: str) -> dict[str, Any]:
         answer = self.get(PATH, ("generation_id", generation_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import anyio
@@ -31,9 +31,12 @@ def image(width: int, height: int, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = ()) -> PreviewedJob:
+def job(*urls: str, line: int = 1, inputs: tuple[InputFile, ...] = (), model: str | None = None,
+        request: Mapping[str, object] | None = None) -> PreviewedJob:  # fmt: skip
+    """A job with some images; of a model of Veo, unless it is of another."""
     return PreviewedJob(
-        id=f"{line}", name="a", stem="a", model="m", request={"image_url": urls[0], "image_urls": list(urls)},
+        id=f"{line}", name="a", stem="a", model=model or "google/veo-3.1-reference-to-video",
+        request=request or {"image_urls": list(urls)},
         source="m.yaml", line=line, inputs=inputs, state=None, taken=False,
     )  # fmt: skip
 
@@ -64,6 +67,48 @@ async def test_the_shorter_side_counts(kind: str, size: tuple[int, int], good: b
     assert check.sizes
     small = f"is too small: {size[0]}x{size[1]}; the shorter side must be 720 pixels or more"
     assert words(check) == ([] if good else [f"https://a.example/1 {small}"])
+
+
+IMAGE = "https://a.example/1"
+KEYFRAMES = {"frame0": {"type": "image", "url": IMAGE}, "frame1": {"type": "generation", "id": "g-1"}}
+NESTED = [
+    ("luma/ray-2", {"keyframes": KEYFRAMES}),
+    ("klingai/video-o1-reference-to-video", {"elements": [{"reference_image_urls": [IMAGE], "frontal_image_url": ""}]}),
+    ("klingai/kling-video-v1.6-pro-effects", {"image_url": [IMAGE]}),
+    ("klingai/kling-video-v1.6-pro-effects", {"image_url": IMAGE}),
+    ("runway/act_two", {"character": {"type": "image", "url": IMAGE}}),
+    ("acme/unknown", {"image_url": IMAGE, "last_image_url": [IMAGE]}),
+]
+
+
+@pytest.mark.parametrize(("model", "request_"), NESTED, ids=[model for model, _ in NESTED])
+async def test_images_are_found_at_any_depth_and_their_size_is_veos_rule(
+    model: str, request_: dict[str, object]
+) -> None:
+    """In lists, in objects, in what may be a text or a list; other models take small images too."""
+    named = [job(model=model, request={"prompt": "a", **request_})]
+    check = await checked(named, lambda _: httpx.Response(200, content=image(300, 300)))
+    assert check.checked >= 1
+    assert not [problem for problem in check.problems if problem.image == IMAGE]
+    check = await checked(named, lambda _: httpx.Response(404))
+    assert "404" in {problem.image: problem.problem for problem in check.problems}[IMAGE]
+
+
+async def test_a_video_is_not_checked_as_an_image() -> None:
+    """The type beside the URL says what it leads to."""
+    act = {"character": {"type": "video", "url": IMAGE}, "reference": {"type": "video", "url": IMAGE}}
+    check = await checked([job(model="runway/act_two", request=act)], lambda _: pytest.fail("it was asked for"))
+    assert check.checked == 0
+
+
+async def test_a_small_image_is_a_problem_of_those_jobs_whose_models_refuse_it() -> None:
+    """The place is that of the first of them."""
+    other = {"model": "klingai/video-v3-pro-image-to-video", "request": {"image_url": IMAGE}}
+    named = [job(line=1, **other), job(IMAGE, line=4), job(IMAGE, line=5), job(line=9, **other)]  # type: ignore[arg-type]
+    check = await checked(named, lambda _: httpx.Response(200, content=image(500, 500)))
+    assert [(problem.line, problem.jobs) for problem in check.problems] == [(4, 2)]
+    check = await checked(named, lambda _: httpx.Response(404))
+    assert [(problem.line, problem.jobs) for problem in check.problems] == [(1, 4)]
 
 
 async def test_each_image_is_asked_for_once_and_told_with_its_first_place() -> None:

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
 from batchveo.operations import recovery
 from batchveo.operations.recovery import Recovered, find_recoverable, recover_videos
 from batchveo.provider.service import SANDBOX
@@ -73,6 +73,20 @@ async def test_all_that_the_sidecar_tells_is_there_again(night: Night) -> None:
         ]
         assert attempts == [(job.client_request_id, "succeeded", job.generation_id) for job in before]
         assert [row["to_state"] for row in store.queries.list_moves(after[0])] == ["succeeded"]
+
+
+async def test_the_catalogue_is_that_of_the_sidecar(night: Night) -> None:
+    """Not the one that the new database reads the manifest with; a sidecar of before names none."""
+    change(night, "job 0", lambda says: says.update(catalogue="a" * 12))
+    change(night, "job 1", lambda says: says.update(catalogue="a" * 12))
+    (night.folder / "videos/job 1.mp4").unlink()
+    change(night, "job 2", lambda says: says.pop("catalogue"))
+    with Store(night.folder / "new.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=NOW)
+        store.imports.add_jobs(specs(4), run=run, now=NOW, catalog=CatalogInfo(digest="b" * 12))
+        found = await recover_videos(store, night.folder / "videos", run=run, now=NOW, sandbox=False, disk=at_once)
+        assert (len(found.taken_in), len(found.refetched)) == (2, 1)
+        assert [job.catalog for job in store.jobs()] == ["a" * 12, "a" * 12, None, "b" * 12]
 
 
 async def test_it_happens_once(night: Night) -> None:

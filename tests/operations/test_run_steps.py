@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import batchveo
 from batchveo.core.errors import Declined
 from batchveo.core.notices import BudgetDropped, DatabaseCreated
 from batchveo.operations.quote import PurchaseQuote
+from batchveo.provider.catalog import MODELS, load_catalog
 from batchveo.sandbox import Service, Settings, running
+from batchveo.store import Store
 from tests.operations.runs import MANIFEST, settings
 
 
@@ -229,3 +233,30 @@ def test_a_run_that_ends_within_its_import_leaves_its_budget(
 
 def _interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_run_records_the_catalogue_that_it_validates_against(using: batchveo.Service, tmp_path: Path) -> None:
+    """In the database, beside the video and in a dataset; a later run with another one changes only what it adds."""
+    manifest, state, own = tmp_path / "m.yaml", tmp_path / "s.db", tmp_path / "own.json"
+    content = json.loads((resources.files("batchveo.provider") / "models.json").read_bytes())
+    del content["models"]["luma/ray-2"]
+    own.write_text(json.dumps(content))
+    catalog = load_catalog(own)
+    manifest.write_text(FREE.replace("veo2", "luma/ray-2"))
+    with pytest.raises(batchveo.ManifestError, match="luma/ray-2"):
+        batchveo.run([manifest], state=state, settings=settings(tmp_path), using=using, catalog=catalog)
+    manifest.write_text(FREE)
+    batchveo.run([manifest], state=state, settings=settings(tmp_path), using=using, catalog=catalog)
+    manifest.write_text(f"{FREE}  - {{model: veo2, prompt: A hen that came later}}\n")
+    batchveo.run([manifest], state=state, settings=settings(tmp_path), using=using)
+    with Store(state, writing=False) as store:
+        jobs = list(store.jobs())
+        assert store.queries.list_catalogs() == [catalog.info, MODELS.info]
+        batchveo.export(store, tmp_path / "dataset")
+    assert [job.catalog for job in jobs] == [*[catalog.digest] * (len(jobs) - 1), MODELS.digest]
+    assert (catalog.info.source, MODELS.info.source) == (str(own), f"batchveo {batchveo.__version__}")
+    for job in jobs:
+        sidecar = json.loads(Path(job.folder or "", f"{job.stem}.json").read_text())
+        assert sidecar["catalogue"] == job.catalog
+    lines = (tmp_path / "dataset/train/metadata.jsonl").read_text().splitlines()
+    assert [json.loads(line)["catalogue"] for line in lines] == [job.catalog for job in jobs]

@@ -77,7 +77,7 @@ def test_media_are_known_by_name_type_and_description() -> None:
         ({"type": "float"}, "a: unknown type 'float'"),
         ({"type": "integer", "minimum": 9, "maximum": 1}, "a: minimum 9 is above maximum 1; neither is checked"),
         ({"type": "integer", "minimum": "low"}, "a: 'minimum' is no number"),
-        ({"type": "integer", "enum": [1, "x"]}, "a: some choices are not of its type"),
+        ({"type": "integer", "enum": [1, "x"]}, "a: some choices are not plain values of its type"),
         ({"type": "integer", "enum": [1, 2], "default": 3}, "a: the default '3' is not a value that it takes"),
         ({"$ref": "#/components/schemas/none"}, "a: no schema"),
         ({"$ref": "#/paths"}, "a: '/v2/video/generations' is not checked"),

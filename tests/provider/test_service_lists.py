@@ -16,7 +16,6 @@ from batchveo.provider.service_lists import (
     hours_since,
     read_charges,
     read_log,
-    read_replacement,
     read_success,
 )
 
@@ -49,14 +48,12 @@ async def test_the_ledger_is_read_by_its_cursor_and_charges_add_up() -> None:
 
 @pytest.mark.parametrize("body", [[], {"data": None}, "no", {"rows": []}])
 async def test_an_answer_without_rows_is_an_error(body: object) -> None:
-    api, _ = answering(body, body, body)
+    api, _ = answering(body, body)
     async with api:
         with pytest.raises(ProviderError, match="the answer has no rows"):
             await read_charges(api, since=0.0)
         with pytest.raises(ProviderError, match="the answer has no rows"):
             await read_log(api, hours=1, take=lambda rows: False)
-        with pytest.raises(ProviderError, match="the answer has no rows"):
-            await read_replacement(api, "veo2")
 
 
 @pytest.mark.parametrize(
@@ -102,19 +99,3 @@ def test_a_window_reaches_back_with_an_hour_to_spare() -> None:
 )
 def test_only_a_success_with_both_ids_counts(row: Row, found: tuple[str, str] | None) -> None:
     assert read_success(row) == found
-
-
-@pytest.mark.parametrize("name", ["veo2", "google/veo-2.0-generate-001"])
-async def test_a_withdrawn_model_is_found_by_its_id_and_its_aliases(name: str) -> None:
-    row = {
-        "id": "google/veo-2.0-generate-001",
-        "aliases": ["veo2"],
-        "status": "withdrawn",
-        "shutdown_at": "2026-06-30",
-        "replaced_by": ["google/veo3", "google/veo-3.1-t2v"],
-    }
-    api, _ = answering({"data": [None, {"id": "other"}, row]}, {"data": [row]})
-    async with api:
-        words = "withdrawn since 2026-06-30; use google/veo3 or google/veo-3.1-t2v instead"
-        assert await read_replacement(api, name) == words
-        assert await read_replacement(api, "google/veo3") is None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from batchveo.core.errors import DiskTrouble, ManifestError, UsageError
 from batchveo.core.job_row import JobRow
-from batchveo.core.models import InputFile, JobSpec, JobState
+from batchveo.core.models import CatalogInfo, InputFile, JobSpec, JobState
 from batchveo.manifest import Manifests
 from batchveo.store import Added, StagingTable, Store, preview_jobs
 from tests.helpers.factories import make_spec
@@ -20,11 +20,17 @@ from tests.store.steps import claimed
 S = JobState
 
 
-def add(store: Store, *specs: JobSpec, now: float = 1.0) -> Added:
+def add(
+    store: Store,
+    *specs: JobSpec,
+    now: float = 1.0,
+    catalog: CatalogInfo | None = None,
+    unknown: Sequence[str] = (),
+) -> Added:
     run = store.runs.begin_run(command="run", service="s", now=now)
     with StagingTable() as scratch:
         scratch.add_rows(map(JobRow.from_spec, specs))
-        return store.imports.add_jobs(scratch, run=run, now=now)
+        return store.imports.add_jobs(scratch, run=run, now=now, catalog=catalog, unknown=unknown)
 
 
 def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
@@ -37,7 +43,9 @@ def test_a_scratch_does_what_a_list_does(store: Store, tmp_path: Path) -> None:
     with Store(tmp_path / "list.db") as other:
         for number, night in enumerate(nights):
             run = other.runs.begin_run(command="run", service="s", now=number)
-            assert add(store, *night, now=number) == other.imports.add_jobs(night, run=run, now=number)
+            catalog = CatalogInfo(digest=f"{number}")
+            added = other.imports.add_jobs(night, run=run, now=number, catalog=catalog)
+            assert add(store, *night, now=number, catalog=catalog) == added
             assert list(store.jobs()) == list(other.jobs())
     assert [row[0] for row in store.connection.db.execute("PRAGMA integrity_check")] == ["ok"]  # every CHECK holds
 
@@ -69,8 +77,31 @@ def test_input_files_move_in_too(store: Store, tmp_path: Path) -> None:
 def test_a_row_holds_the_whole_record() -> None:
     """What goes into a row comes out of it."""
     item = InputFile(sha256="0" * 64, media_type="image/png", path="/é.png")
-    spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None)
+    spec = make_spec("é", meta={"b": [1, None], "a": "ß"}, inputs=(item,), index=3, line=None, unchecked=("seed",))
     assert JobRow.from_spec(spec).to_spec() == spec
+
+
+AUGUST = CatalogInfo(digest="a" * 12, made="2026-08-31", source="batchveo 1")
+AUTUMN = CatalogInfo(digest="b" * 12, made="2026-11-01", source="/autumn.json")
+
+
+def test_a_job_keeps_the_catalogue_that_it_was_added_with(store: Store) -> None:
+    """Named again under another catalogue it is as before; one of a model that is in none of them has none."""
+    add(store, make_spec("a"), make_spec("A"), make_spec("x", model="acme/x"), catalog=AUGUST, unknown=["acme/x"])
+    add(store, *map(make_spec, ("a", "A", "b")), make_spec("y", model="acme/x"), catalog=AUTUMN, now=2.0)
+    add(store, make_spec("c"), now=3.0)
+    add(store, make_spec("d"), catalog=AUGUST, now=4.0)
+    found = {job.name: job.catalog for job in store.jobs()}
+    a, b = AUGUST.digest, AUTUMN.digest
+    assert found == {"a": a, "A": a, "x": None, "b": b, "y": b, "c": None, "d": a}
+    assert store.queries.list_catalogs() == [AUGUST, AUTUMN]
+
+
+def test_a_job_keeps_its_unchecked_fields(store: Store) -> None:
+    """Through all its moves; those of nearly all jobs are none."""
+    add(store, make_spec("a", unchecked=("duration", "keyframes")), make_spec("b"))
+    assert [job.unchecked for job in store.jobs()] == [("duration", "keyframes"), ()]
+    assert claimed(store, 1).unchecked == ("duration", "keyframes")
 
 
 def test_problems_at_the_end_leave_no_state(tmp_path: Path) -> None:

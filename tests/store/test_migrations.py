@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.core.models import JobSpec, JobState
+from batchveo.core.models import CatalogInfo, JobSpec, JobState
 from batchveo.core.outcomes import (
     AbsentFromLog,
     Accepted,
@@ -191,6 +191,19 @@ def test_a_job_of_before_goes_on_in_a_new_run(tmp_path: Path) -> None:
         store.runs.take_on_all(resumed)
         assert names_claimed(store, resumed) == ["job 0", "job 1"]
         assert_agrees(store)
+
+
+def test_a_job_of_before_has_no_catalogue(tmp_path: Path) -> None:
+    """It was validated against one that nobody recorded; to name it again does not change that."""
+    first_state(tmp_path / "old.db")
+    with Store(tmp_path / "old.db") as store:
+        run = store.runs.begin_run(command="run", service="s", now=2.0)
+        named = [make_spec("job 0", id="job 0"), make_spec("new")]
+        added = store.imports.add_jobs(named, run=run, now=2.0, catalog=CatalogInfo(digest="d"))
+        assert (added.known, added.new) == (1, 1)
+        found = {job.name: (job.catalog, job.unchecked) for job in store.jobs()}
+    assert found.pop("new") == ("d", ())
+    assert set(found.values()) == {(None, ())}
 
 
 def test_a_fresh_schema_is_the_migrated_one(tmp_path: Path) -> None:

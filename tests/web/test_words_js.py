@@ -1,4 +1,4 @@
-"""Times and money in words: one form over page, charts and report, the same cents as the terminal's."""
+"""Times, money and models in words: one form over page, charts and report, the same cents as the terminal's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from batchveo.cli import status_of
 from batchveo.core.formatting import format_usd
+from batchveo.provider.catalog import MODELS
 from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
@@ -59,6 +60,30 @@ def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) ->
     ]
     module = "(sums) => import('/static/money.js').then((money) => sums.map(money.words))"
     assert new_page(url).evaluate(module, sums) == [format_usd(usd) for usd in sums]
+
+
+MODELS_IN_WORDS = {
+    "google/veo3": "veo3",
+    "google/veo-3.1-t2v-fast": "veo-3.1-t2v-fast",
+    "luma/ray-2": "ray-2",
+    "veo2": "veo2",
+    "gen3a_turbo": "gen3a_turbo",
+    "runway/act_two": "runway/act_two",
+    "veo2/image-to-video": "veo2/image-to-video",
+    "magic/image-to-video": "magic/image-to-video",
+    "kling-video/v1.6/pro/image-to-video": "kling-video/v1.6/pro/image-to-video",
+    "": "",
+    "a/b/": "a/b/",
+}
+
+
+def test_a_model_without_its_maker_is_still_that_model(new_page: Open, url: str) -> None:
+    """No two of the catalogue read the same."""
+    names = [*MODELS_IN_WORDS, *MODELS]
+    module = "(names) => import('/static/words.js').then((words) => names.map(words.model))"
+    words = new_page(url).evaluate(module, names)
+    assert dict(zip(names, words, strict=True)) | MODELS_IN_WORDS == dict(zip(names, words, strict=True))
+    assert len(set(words)) == len(set(names))
 
 
 def test_one_sum_reads_the_same_everywhere(new_page: Open, night: Night, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ def _add_jobs(store: Store, manifests: tuple[str, ...], run: int, *, allow_unkno
     if manifests:
         sources = ManifestSources(paths=manifests, allow_unknown_model=allow_unknown_model, stdin=sys.stdin.buffer)
         with sources.stage() as staged:
-            store.imports.add_jobs(staged.table, run=run, now=time.time())
+            staged.add_to(store, run=run, now=time.time())
 
 
 def _import_from_log(store: Store, using: Service, hours: int) -> ImportedGenerations:

@@ -12,7 +12,7 @@ import click
 from batchveo.cli import dotenv
 from batchveo.cli.config import NAME, SECRETS, VARIABLE, ConfigFile, find_config_files, find_user_file, list_options
 from batchveo.cli.option_values import read_messengers
-from batchveo.cli.options import PLACE, notify_options, option, service_options, state_option
+from batchveo.cli.options import PLACE, notify_options, option, read_catalogue, service_options, state_option
 from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import blank_unprintable
@@ -48,7 +48,7 @@ def _list_checks(
 ) -> Iterator[Check]:
     yield from list_origins(*_find_commands(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}
-    yield from check_setup(state=state, output=output, **service)
+    yield from check_setup(state=state, output=output, catalog=read_catalogue(None), **service)
     if send or options["notify"] or options["notify_file"]:
         try:
             yield from examine_messengers(read_messengers(options), send=send)

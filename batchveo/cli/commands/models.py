@@ -4,64 +4,280 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchveo.cli.options import complete_models, json_option
+from batchveo.cli.options import base_url_option, catalogue_option, complete_models, json_option, option, read_catalogue
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import blank_unprintable, format_count
+from batchveo.core.hints import suggest_closest
+from batchveo.display.model_text import (
+    describe_changes,
+    describe_ending,
+    describe_rule,
+    list_parameter_rows,
+)
 from batchveo.display.table import Column, print_table
-from batchveo.provider.catalog import MODELS, Model
-from batchveo.provider.parameters import Param
+from batchveo.provider.catalog import Catalog, Model
+from batchveo.provider.catalog_file import write_param
+from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
+from batchveo.provider.model_search import Input, list_inputs, takes_parameter
+from batchveo.provider.price_list import PriceList, describe_price
+from batchveo.provider.retirement import Retirements
+from batchveo.provider.user_catalog import BUILTIN, find_user_file, read_catalog, read_endings
 
-LIST = (Column("model", whole=True), Column("from"), Column("needs", from_width=80))
+if TYPE_CHECKING:
+    from batchveo.operations.catalog_refresh import RefreshResult
+
 PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default", "required", "description")))
+KINDS = "\b\nKinds:\n" + "\n".join(f"  {each.value:10} {each.sentence}" for each in Input)
+SHOWN_TROUBLES = 20
 
 
-@click.command("models")
+@click.command("models", epilog=KINDS)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_models)
+@option("--kind", type=click.Choice([each.value for each in Input]), help="Only models that make videos from this.")
+@option(
+    "--takes",
+    multiple=True,
+    metavar="PARAMETER",
+    help="Only models with this parameter, also a nested one (keyframes.frame0.url); may be given several times.",
+)
+@option("--prices", is_flag=True, help="Show the service's prices of today.")
+@option("--refresh", is_flag=True, envvar=None, help="Ask the service for its models and show what changed.")
+@option(
+    "--force", is_flag=True, envvar=None, help="With --refresh: take the new catalogue even if it lost most models."
+)
+@option("--offline", is_flag=True, help="Ask the service nothing and use the catalogue of this version.")
+@catalogue_option
+@base_url_option
 @json_option
-def command(names: tuple[str, ...], *, as_json: bool) -> int:
+def command(
+    names: tuple[str, ...], *, catalogue: Path | None, base_url: str | None, as_json: bool, **options: Any
+) -> int:
     """List the models; with NAMEs (or parts of names), show their parameters."""
-    chosen = [m for m in MODELS.values() if not names or any(name in m.id for name in names)]
+    url = check_base_url(base_url or BASE_URL)
+    if options["offline"] and (options["refresh"] or options["prices"]):
+        raise UsageError("--offline asks the service nothing: leave it out, or --refresh and --prices")
+    if options["refresh"]:
+        result = _refresh(url, catalogue, force=options["force"])
+        _print_refresh(result, as_json=as_json)
+        return 0
+    catalog = read_catalogue(catalogue, offline=options["offline"])
+    chosen = [model for model in catalog.values() if _is_asked_for(model, names, options["kind"], options["takes"])]
     if not chosen:
-        click.echo("no model with this name; `batchveo models` lists all", err=True)
+        click.echo(_explain_none(catalog, options["takes"]), err=True)
+    shown = _Shown(chosen, read_endings(catalog), _fetch_prices(url, chosen) if options["prices"] and chosen else None)
     if as_json:
-        click.echo(json.dumps([_make_row(model) for model in chosen], indent=2))
-    elif names:
-        for model in chosen:
-            _print_parameters(model)
+        click.echo(json.dumps([shown.make_row(model) for model in chosen], indent=2))
+        return 0 if chosen else 1
+    if names:
+        shown.print_parameters()
     else:
-        print_table(LIST, map(_list_row, chosen), sys.stdout)
+        shown.print_list()
+    _warn(_describe_catalog(catalog))
     return 0 if chosen else 1
 
 
-def _make_row(model: Model) -> dict[str, object]:
-    return {
-        "id": model.id,
-        "kind": model.kind.value,
-        "required": list(model.required),
-        "parameters": {
-            name: {"type": p.type.value, "choices": list(p.choices), "default": p.default}
-            for name, p in model.params.items()
-        },
-    }
+def _is_asked_for(model: Model, names: Sequence[str], kind: str | None, takes: Sequence[str]) -> bool:
+    own = (model.id, *model.aliases)
+    return (
+        (not names or any(name in each for name in names for each in own))
+        and (kind is None or kind in list_inputs(model))
+        and all(takes_parameter(model, path) for path in takes)
+    )
 
 
-def _list_row(model: Model) -> tuple[str, ...]:
-    return model.id, model.kind, ", ".join(name for name in model.required if name != "prompt")
+def _explain_none(catalog: Catalog, takes: Sequence[str]) -> str:
+    for path in takes:
+        if not any(takes_parameter(model, path) for model in catalog.values()):
+            guess = suggest_closest(path, catalog.list_parameters())
+            return f"no model takes {blank_unprintable(path)}" + (f" ({guess})" if guess else "")
+    return "no model is like that; `batchveo models` lists all"
 
 
-def _print_parameters(model: Model) -> None:
-    """Under a heading at a terminal; in a pipe each line begins with the model."""
-    rows = [_parameter_row(name, param) for name, param in model.params.items()]
-    if sys.stdout.isatty():
-        click.echo(f"\n{model.id} (from {model.kind})")
-        print_table(PARAMETERS, rows, sys.stdout)
-    else:
-        print_table((Column("model"), *PARAMETERS), [(model.id, *row) for row in rows], sys.stdout)
+def _warn(text: str) -> None:
+    click.echo(blank_unprintable(text), err=True)
 
 
-def _parameter_row(name: str, param: Param) -> tuple[str, ...]:
-    values = ", ".join(map(str, param.choices)) or param.type.value
-    default = "" if param.default is None else str(param.default).lower()
-    local = f" A local {param.data_uri} can be given." if param.data_uri else ""
-    return name, values, default, "yes" if param.required else "", param.description + local
+def _describe_catalog(catalog: Catalog) -> str:
+    info = catalog.info
+    return f"catalogue of {info.made}, {format_count(len(catalog), 'model')}, digest {info.digest} ({info.source})"
+
+
+class _Shown:
+    """The chosen models with what else is known of them."""
+
+    def __init__(self, models: Sequence[Model], endings: Retirements, prices: PriceList | None) -> None:
+        self._models = models
+        self._endings = {model.id: found for model in models if (found := endings.find(model.id, *model.aliases))}
+        self._prices = prices
+
+    def print_list(self) -> None:
+        """One line a model."""
+        columns = [Column("model", whole=True), Column("from"), Column("needs", from_width=100)]
+        columns += [Column("price")] * (self._prices is not None) + [Column("ends")] * bool(self._endings)
+        print_table(columns, map(self._list_row, self._models), sys.stdout)
+
+    def _list_row(self, model: Model) -> tuple[str, ...]:
+        needs = ", ".join(name for name in model.required if name != "prompt")
+        row = [model.id, ", ".join(list_inputs(model)), needs]
+        row += [] if self._prices is None else [self._describe_price(model)]
+        ending = self._endings.get(model.id)
+        return (*row, *([describe_ending(ending) if ending else ""] if self._endings else []))
+
+    def _describe_price(self, model: Model) -> str:
+        known = self._prices.pricing if self._prices is not None else {}
+        return describe_price(next((known[name] for name in (model.id, *model.aliases) if name in known), None))
+
+    def print_parameters(self) -> None:
+        """Under a heading at a terminal; in a pipe each line begins with the model."""
+        for model in self._models:
+            rows = list(list_parameter_rows(model))
+            if not sys.stdout.isatty():
+                print_table((Column("model"), *PARAMETERS), [(model.id, *row) for row in rows], sys.stdout)
+                continue
+            click.echo("\n" + "\n".join(map(blank_unprintable, self._describe_model(model))))
+            print_table(PARAMETERS, rows, sys.stdout)
+            for rule in model.rules:
+                click.echo(f"rule: {describe_rule(rule)}")
+
+    def _describe_model(self, model: Model) -> Iterator[str]:
+        yield f"{model.id} (from {', '.join(list_inputs(model))})"
+        if model.aliases:
+            yield f"also called {', '.join(model.aliases)}"
+        if self._prices is not None:
+            yield f"price: {self._describe_price(model)}"
+        if ending := self._endings.get(model.id):
+            yield ending.describe(datetime.now(UTC).date())
+
+    def make_row(self, model: Model) -> dict[str, object]:
+        """A model as JSON data."""
+        ending = self._endings.get(model.id)
+        row: dict[str, object] = {
+            "id": model.id,
+            "kind": model.kind.value,
+            "required": list(model.required),
+            "parameters": {
+                name: {"type": p.type.value, "choices": list(p.choices), "default": p.default} | write_param(p)
+                for name, p in model.params.items()
+            },
+            "aliases": list(model.aliases),
+            "inputs": list(list_inputs(model)),
+            "rules": [describe_rule(rule) for rule in model.rules],
+            "ends": ending.write() if ending else None,
+        }
+        return row if self._prices is None else {**row, "price": self._describe_price(model)}
+
+
+def _fetch_prices(url: str, models: Sequence[Model]) -> PriceList:
+    import anyio
+
+    from batchveo.operations.prices import fetch_prices
+
+    async def ask() -> PriceList:
+        async with ApiClient(None, base_url=url) as api:
+            return await fetch_prices(api, [model.id for model in models])
+
+    return anyio.run(ask)
+
+
+# -- a new catalogue
+
+
+def _refresh(url: str, catalogue: Path | None, *, force: bool) -> RefreshResult:
+    import anyio
+
+    from batchveo.operations.catalog_refresh import refresh_catalog_file
+
+    path, old = _find_target(url, catalogue)
+    progress = _Progress()
+
+    async def ask() -> RefreshResult:
+        async with ApiClient(None, base_url=url) as api:
+            return await refresh_catalog_file(api, path, old, force=force, watch=progress.show)
+
+    try:
+        return anyio.run(ask)
+    finally:
+        progress.end()
+
+
+def _find_target(url: str, catalogue: Path | None) -> tuple[Path, Catalog]:
+    """The file to write, and what is known so far."""
+    if catalogue == BUILTIN:
+        raise UsageError("--refresh cannot change the catalogue of this version; leave --catalogue out, or name a file")
+    if catalogue is not None:
+        # a file that is no catalogue is an error here, and is not overwritten
+        return catalogue, read_catalog(catalogue) if catalogue.exists() else read_catalogue(None)
+    if url != BASE_URL:
+        raise UsageError(
+            f"the models of {url} are not what runs elsewhere are validated against: name a file with --catalogue FILE"
+        )
+    user_file = find_user_file()
+    if user_file is None:
+        raise UsageError("this user has no home folder for the catalogue: name a file with --catalogue FILE")
+    return user_file, read_catalogue(None)
+
+
+class _Progress:
+    """On standard error: a line that is rewritten at a terminal, a few lines in a pipe."""
+
+    STEPS = 4
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._step = -1
+        self._write: Callable[[str], object] = sys.stderr.write
+
+    def show(self, done: int, total: int) -> None:
+        """``done`` of ``total`` documents are read."""
+        text = f"reading the documents of the models: {done:,} of {total:,}"
+        if self._is_terminal:
+            self._write(f"\r{text}\x1b[K")
+            sys.stderr.flush()
+        elif (step := done * self.STEPS // max(total, 1)) > self._step:
+            self._step = step
+            self._write(f"{text}\n")
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._is_terminal:
+            self._write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _print_refresh(result: RefreshResult, *, as_json: bool) -> None:
+    refresh, info = result.refresh, result.catalog.info
+    if as_json:
+        data: Mapping[str, object] = {
+            "path": info.source,
+            "made": info.made,
+            "digest": info.digest,
+            "models": len(result.catalog),
+            "documents": refresh.documents,
+            "unchanged": refresh.unchanged,
+            "changes": [asdict(change) for change in result.changes],
+            "troubles": [asdict(trouble) for trouble in refresh.troubles],
+            "notes": [asdict(note) for note in refresh.notes],
+        }
+        click.echo(json.dumps(data, indent=2))
+        return
+    for line in describe_changes(result.changes, result.catalog):
+        click.echo(blank_unprintable(line))
+    if not result.changes:
+        click.echo("no model and no parameter has changed")
+    for trouble in refresh.troubles[:SHOWN_TROUBLES]:
+        kept = "; what was known of it is kept" if trouble.kept else ""
+        _warn(f"{trouble.model}: {trouble.reason}{kept}")
+    if len(refresh.troubles) > SHOWN_TROUBLES:
+        _warn(f"and {len(refresh.troubles) - SHOWN_TROUBLES:,} more; --json lists all")
+    if refresh.notes:
+        _warn(f"{format_count(len(refresh.notes), 'part')} of documents cannot be checked; --json lists them")
+    _warn(f"{refresh.documents:,} documents read, {refresh.unchanged:,} unchanged")
+    _warn(_describe_catalog(result.catalog))

@@ -12,10 +12,12 @@ import click
 
 from batchveo.cli.option_values import find_service, read_manifest_options, read_planned_settings
 from batchveo.cli.options import (
+    catalogue_option,
     json_option,
     manifests_argument,
     option,
     plan_options,
+    read_catalogue,
     reading_options,
     service_options,
     strict_option,
@@ -33,6 +35,7 @@ from batchveo.provider.service import pick_client
 @reading_options
 @plan_options
 @service_options
+@catalogue_option
 @unknown_model_option
 @option("--check-images", is_flag=True, help="Also check that the images can be read and are large enough.")
 @strict_option
@@ -53,6 +56,8 @@ def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int
 
 
 def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
+    catalog = read_catalogue(options["catalogue"])
+
     async def call() -> Plan:
         # a plan needs no key: prices and the catalogue are public
         async with open_service(find_service(options, required=False)) as (using, clients):
@@ -70,6 +75,7 @@ def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
                 with_images=options.get("check_images", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
+                catalog=catalog,
                 progress=_show_count if sys.stderr.isatty() else ignore_progress,
             )
 

@@ -8,6 +8,7 @@ import click
 
 from batchveo.cli.option_values import find_sources
 from batchveo.cli.options import (
+    catalogue_option,
     manifests_argument,
     option,
     reading_options,
@@ -23,6 +24,7 @@ from batchveo.operations.run import run_manifests
 @manifests_argument
 @reading_options
 @run_options
+@catalogue_option
 @unknown_model_option
 @strict_option
 @option("--new-state", is_flag=True, help="Use a new database even if another one has these jobs.")

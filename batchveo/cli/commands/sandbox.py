@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, SECONDS, FiniteRange, option
+from batchveo.cli.options import PATH, SECONDS, FiniteRange, catalogue_option, option, read_catalogue
 from batchveo.core.errors import UsageError
-from batchveo.sandbox import FAULTS, Service, Settings, serve
+from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, UnknownModel, serve
 
 FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in FAULTS.items())
 
@@ -44,14 +45,27 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
     "faults",
     multiple=True,
     metavar="NAME=CHANCE",
-    help="Probability of this fault, 0 to 1; may be given several times.",
+    help="Probability of this fault, 0 to 1; may be given several times. 404-withdrawn also takes a model's name.",
 )
+@option(
+    "--retire",
+    "retired",
+    multiple=True,
+    metavar="MODEL=STATUS",
+    help="List this model as deprecated, superseded or withdrawn; deprecated@2027-01-31 names the day of its end.",
+)
+@catalogue_option
 @option("--journal", type=PATH, metavar="FILE", help="File that keeps generations across restarts.")
-def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...], **options: Any) -> int:
+def command(
+    host: str, port: int, journal: Path | None, faults: tuple[str, ...], retired: tuple[str, ...], **options: Any
+) -> int:
     """Serve a local look-alike of the service, to try everything without paying.
 
     Use it with: batchveo run MANIFEST --base-url http://127.0.0.1:8642 (any API key works).
     """
+    # 404-withdrawn takes a model in place of a chance, which begins with no letter
+    withdrawn = [text for text in faults if re.match(r"404-withdrawn=[A-Za-z]", text)]
+    gone = [f"{text.partition('=')[2]}={RetirementStatus.WITHDRAWN}" for text in withdrawn]
     settings = Settings(
         key=options["key"],
         per_key=options["per_key"],
@@ -65,9 +79,14 @@ def command(host: str, port: int, journal: Path | None, faults: tuple[str, ...],
         url_ttl=options["url_ttl"],
         video_bytes=options["video_bytes"],
         seed=options["seed"],
-        faults=dict(_parse_fault(text) for text in faults),
+        faults=dict(_parse_fault(text) for text in faults if text not in withdrawn),
+        retired=dict(_parse_retirement(text) for text in (*gone, *retired)),
     )
-    serve(Service(settings, journal=journal), host=host, port=port, on_ready=_print_address)
+    try:
+        service = Service(settings, journal=journal, catalog=read_catalogue(options["catalogue"]))
+    except UnknownModel as error:
+        raise UsageError(f"--retire: {error}") from None
+    serve(service, host=host, port=port, on_ready=_print_address)
     return 0
 
 
@@ -82,6 +101,19 @@ def _parse_fault(text: str) -> tuple[str, float]:
             f"--fault {text!r}: write NAME=CHANCE with a known name and a chance from 0 to 1; --help lists the names"
         )
     return name, number
+
+
+def _parse_retirement(text: str) -> tuple[str, Retirement]:
+    model, _, what = text.rpartition("=")
+    status, _, day = what.partition("@")
+    try:
+        return model, Retirement(status=RetirementStatus(status), shutdown_at=day or None)
+    except ValueError:
+        statuses = ", ".join(RetirementStatus)
+        raise UsageError(
+            f"--retire {text!r}: write MODEL=STATUS or MODEL=STATUS@DAY; a status is one of {statuses}, "
+            "a day is written as 2027-01-31"
+        ) from None
 
 
 def _print_address(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchveo.sandbox.account import LoggedRequest
+from batchveo.sandbox.answer_shapes import AnswerShape, find_shape
 from batchveo.sandbox.calls import (
     INTERNAL,
     MODERATED,
@@ -13,6 +14,7 @@ from batchveo.sandbox.calls import (
     read_single,
     refuse_query,
 )
+from batchveo.sandbox.endpoints.deprecations import is_withdrawn
 from batchveo.sandbox.endpoints.videos import make_url, name_file, read_size
 from batchveo.sandbox.generations import (
     Generation,
@@ -22,7 +24,6 @@ from batchveo.sandbox.generations import (
     read_model_name,
 )
 from batchveo.sandbox.http_messages import Delivery, Ending, Response, leave_unanswered, page_response
-from batchveo.sandbox.prices import describe_usage
 from batchveo.sandbox.service_state import ServiceState
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, POLL
 
@@ -42,6 +43,7 @@ _UNDOCUMENTED_WORDS = {
     Status.COMPLETED: ("succeeded", "complete"),
     Status.ERROR: ("error",),
 }
+_VIDEO_FAULTS = {"video-addresses": "addresses", "video-list": "objects"}
 _ERRORLESS_ENDINGS = {"content-filtered": "content_filtered", "canceled": "canceled"}
 """The statuses of generations that end without a video and without an error."""
 
@@ -74,7 +76,7 @@ def _accept(state: ServiceState, call: Call, fault: str | None) -> Generation:
     state.check_rate(state.open_account(call.owner).submits, state.settings.rate_per_minute, call.now)
     if fault is not None:
         raise Refused(*_REFUSALS[fault])
-    request = read_generation_request(call.request.body)
+    request = read_generation_request(call.request.body, state.catalog)
     _check_model(state, request)
     _check_account(state, call, request)
     return state.factory.make_generation(
@@ -89,7 +91,7 @@ def _accept(state: ServiceState, call: Call, fault: str | None) -> Generation:
 
 def _check_model(state: ServiceState, request: GenerationRequest) -> None:
     # drawn for the model and not for the call: a model has one of these faults always, or never
-    if state.faults.has_fault("404-withdrawn", request.model_name):
+    if is_withdrawn(state, request.model):
         raise Refused(404, "This model has been withdrawn")
     if state.faults.has_fault("403-plan", request.model_name):
         raise Refused(403, "Your plan does not include this model")
@@ -121,8 +123,11 @@ def _log_request(state: ServiceState, call: Call, generation: Generation | None)
 
 
 def _answer_submit(state: ServiceState, call: Call, generation: Generation, fault: str | None) -> Response:
-    receipt: dict[str, object] = {"id": generation.id, "status": Status.QUEUED, "model": generation.model}
+    shape = _find_shape(state, generation)
+    receipt: dict[str, object] = {shape.id_name: generation.id, "status": Status.QUEUED, "model": generation.model}
     inference_id: str | None = generation.id
+    if shape.usage_on_submit:
+        receipt["meta"] = shape.describe_usage(generation.credits)
     match fault:
         case "lose-answer":
             return leave_unanswered(Ending.CLOSED)
@@ -136,7 +141,7 @@ def _answer_submit(state: ServiceState, call: Call, generation: Generation, faul
         case "generation-id":
             receipt = {"generation_id": generation.id, "status": Status.QUEUED}
         case "priced-answer":
-            receipt["meta"] = describe_usage(generation.credits)
+            receipt["meta"] = AnswerShape().describe_usage(generation.credits)
         case "no-id":
             receipt, inference_id = {"status": Status.QUEUED}, None
     answer = call.reply(receipt, status=201, inference_id=inference_id)
@@ -158,12 +163,13 @@ def poll_generation(state: ServiceState, call: Call) -> Response:
         raise Refused(403, MODERATED)
     has_video = status is Status.COMPLETED and generation.ending != "no-url"
     charged = generation.count_charged(call.now)
+    shape = AnswerShape(usage=("usd_spent",)) if fault == "usd-only" else _find_shape(state, generation)
     content = {
         "id": generation.id,
         "status": _word_status(state, call, generation, fault),
         "video": _describe_video(state, call, generation, fault) if has_video else None,
         "error": _describe_error(generation) if status is Status.ERROR else None,
-        "meta": describe_usage(charged, usd_only=fault == "usd-only") if has_video else None,
+        "meta": shape.describe_usage(charged) if has_video else None,
     }
     return call.reply(content, inference_id=generation.id, credits_used=charged)
 
@@ -199,7 +205,8 @@ def _describe_error(generation: Generation) -> dict[str, object] | None:
 
 def _describe_video(state: ServiceState, call: Call, generation: Generation, fault: str | None) -> object:
     url = make_url(state, call, generation)
-    if fault == "video-addresses":
+    shape = _VIDEO_FAULTS.get(fault or "") or _find_shape(state, generation).video
+    if shape == "addresses":
         return [url]
     video = {
         "url": url,
@@ -207,4 +214,10 @@ def _describe_video(state: ServiceState, call: Call, generation: Generation, fau
         "file_name": name_file(generation),
         "file_size": read_size(state.settings, generation),
     }
-    return [video] if fault == "video-list" else video
+    return [video] if shape == "objects" else video
+
+
+def _find_shape(state: ServiceState, generation: Generation) -> AnswerShape:
+    # a journal may know a model that is no longer in the catalogue
+    model = state.catalog.get(generation.model)
+    return AnswerShape() if model is None else find_shape(model)

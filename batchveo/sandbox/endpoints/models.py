@@ -1,19 +1,22 @@
-"""``GET`` of ``/v1/models``, ``/v1/models/deprecations`` and ``/models/metrics``: the catalogue and its figures."""
+"""``GET`` of ``/v1/models``, ``/model/<id>``, ``/docs-json`` and ``/models/metrics``: the models and their figures."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from urllib.parse import quote
 
-from batchveo.provider.catalog import MODELS, Model
-from batchveo.sandbox.calls import Call, check_parameters, format_moment, refuse_query
+from batchveo.provider.catalog import Catalog, Model
+from batchveo.sandbox.calls import Call, Refused, check_parameters, format_moment, read_single, refuse_query
+from batchveo.sandbox.documents import write_document
+from batchveo.sandbox.endpoints.deprecations import is_listed, is_withdrawn
 from batchveo.sandbox.http_messages import Request, Response
-from batchveo.sandbox.prices import LISTINGS, describe_pricing
+from batchveo.sandbox.prices import find_price
 from batchveo.sandbox.service_state import ServiceState
 
+DOCUMENT_PATH = "/docs-json"
+MODEL_PREFIX = "/model/"
 _PARAMETERS = ("id", "include", "details", "type")
 _TYPE = "internal/video-generations/submit"
 _METRICS_SECONDS = 300
@@ -21,19 +24,17 @@ _MOST_ALIASES = 100
 _PERCENTILES = (50, 75, 90, 99)
 
 
-def list_models(_state: ServiceState, call: Call) -> Response:
+def list_models(state: ServiceState, call: Call) -> Response:
     """The models that are asked for, or 304 if the client has this very answer."""
     request = call.request
     check_parameters(request, _PARAMETERS)
     priced = _wants_prices(request)
     data = [
-        _describe_model(model, request.origin, priced=priced) for model in MODELS.values() if _is_wanted(model, request)
+        _describe_model(model, request.origin, priced=priced)
+        for model in _list_wanted(state.catalog, request)
+        if is_listed(state, model)
     ]
-    answer = call.reply({"object": "list", "data": data})
-    etag = f'"{blake2b(answer.body, digest_size=8).hexdigest()}"'
-    if request.headers.get("if-none-match") in (etag, f"W/{etag}"):
-        return Response(status=304, headers={"etag": etag})
-    return Response(status=200, headers={**answer.headers, "etag": etag}, body=answer.body)
+    return call.reply_cached({"object": "list", "data": data}, tagged=data)
 
 
 def _wants_prices(request: Request) -> bool:
@@ -41,10 +42,14 @@ def _wants_prices(request: Request) -> bool:
     return bool(included) or request.values("details") in (["true"], ["1"])
 
 
-def _is_wanted(model: Model, request: Request) -> bool:
-    listing = LISTINGS[model.id]
-    ids, types = _read_values(request, "id"), request.values("type")
-    return (not ids or not ids.isdisjoint((listing.id, *listing.aliases))) and (not types or _TYPE in types)
+def _list_wanted(catalog: Catalog, request: Request) -> Iterator[Model]:
+    """The models that are asked for, by any of their names, in the catalogue's order."""
+    types = request.values("type")
+    if types and _TYPE not in types:
+        return
+    ids = _read_values(request, "id")
+    wanted = {model.id for name in ids if (model := catalog.get(name))} if ids else set(catalog)
+    yield from (catalog[name] for name in catalog if name in wanted)
 
 
 def _read_values(request: Request, name: str) -> set[str]:
@@ -52,39 +57,40 @@ def _read_values(request: Request, name: str) -> set[str]:
 
 
 def _describe_model(model: Model, origin: str, *, priced: bool) -> dict[str, object]:
-    listing = LISTINGS[model.id]
-    developer, _, name = f"google/{listing.id}".removeprefix("google/google/").rpartition("/")
+    # the service lists some models under another name than the one in their documents
+    listed, *others = (*model.aliases, model.id)
+    developer, _, name = listed.rpartition("/")
     entry: dict[str, object] = {
-        "id": listing.id,
-        "aliases": list(listing.aliases),
+        "id": listed,
+        "aliases": others,
         "type": _TYPE,
         "info": {
             "name": name,
-            "developer": developer or "Google",
-            "docsJson": f"{origin}/docs-json?model={quote(listing.id, safe='')}&endpoint={quote(_TYPE, safe='')}",
+            "developer": developer or None,
+            "docsJson": f"{origin}{DOCUMENT_PATH}?model={quote(listed, safe='')}&endpoint={quote(_TYPE, safe='')}",
         },
         "tags": ["playground:video"],
     }
-    return {**entry, "pricing": describe_pricing(model)} if priced else entry
+    return {**entry, "pricing": find_price(model).describe()} if priced else entry
 
 
-def list_deprecations(state: ServiceState, call: Call) -> Response:
-    """A row for each model that the fault ``404-withdrawn`` withdraws."""
-    gone = [model for model in MODELS if state.faults.has_fault("404-withdrawn", model)]
-    left = next((model for model in MODELS if model not in gone), None)
-    data: list[dict[str, object]] = [
-        {
-            "id": model,
-            "aliases": [],
-            "status": "withdrawn",
-            "deprecated_at": None,
-            "shutdown_at": "2026-06-30",
-            "replaced_by": left,
-            "reason": "Withdrawn by its maker",
-        }
-        for model in gone
-    ]
-    return call.reply({"object": "list", "generated_at": format_moment(call.now), "data": data})
+def read_model(state: ServiceState, call: Call) -> Response:
+    """One model with its price, also a deprecated one that the list no longer has; 404 for any other."""
+    model = state.catalog.get(call.request.path.removeprefix(MODEL_PREFIX))
+    if model is None or is_withdrawn(state, model):
+        raise Refused(404, "Model not found")
+    card = _describe_model(model, call.request.origin, priced=True)
+    return call.reply_cached(card, tagged=card)
+
+
+def read_document(state: ServiceState, call: Call) -> Response:
+    """The OpenAPI document of a model, or 304 if the client has it."""
+    check_parameters(call.request, ("model", "endpoint"))
+    model = state.catalog.get(read_single(call.request, "model") or "")
+    if model is None or is_withdrawn(state, model) or read_single(call.request, "endpoint") != _TYPE:
+        raise Refused(404, "There is no such document")
+    document = write_document(model)
+    return call.reply_cached(document, tagged=document)
 
 
 def list_metrics(state: ServiceState, call: Call) -> Response:

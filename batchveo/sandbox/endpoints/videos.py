@@ -9,7 +9,7 @@ from hmac import compare_digest
 from batchveo.sandbox.calls import Call
 from batchveo.sandbox.generations import Generation, Status
 from batchveo.sandbox.http_messages import Delivery, Ending, Response, page_response
-from batchveo.sandbox.sample_clips import FLAWED, LONGEST, SCENES, sample_video
+from batchveo.sandbox.sample_clips import FLAWED, SCENES, sample_video
 from batchveo.sandbox.service_state import ServiceState
 from batchveo.sandbox.settings import DOWNLOAD, Settings
 
@@ -141,7 +141,7 @@ def _make_video(generation: Generation, *, encoding: int = 0, size: int | None =
     return sample_video(
         generation.flaw if generation.flaw in FLAWED else _choose_scene(generation),
         label=f"{generation.id} {encoding:012}",
-        seconds=min(max(seconds, 1), LONGEST),
+        seconds=max(seconds, 1),
         portrait=generation.portrait,
         size=size,
     )

@@ -2,24 +2,23 @@
 
 import { choose, figure, html, svg, text } from "./charts-frame.js";
 import * as T from "./charts-time.js";
+import * as Words from "./words.js";
 
 const HINT = "Point at a strip, or focus the chart and use the arrow keys, to read its intervals.";
 const ROUND = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800,
 ];
 
-const short = (model) => model.split("/").at(-1);
-
 function summary({ models, others }) {
   if (!models.length) return "No video has been completed here yet.";
   if (models.length === 1) {
     const [{ model, median, p90 }] = models;
-    return `Half of the ${short(model)} videos took at most ${T.seconds(median)}, nine in ten at most ${T.seconds(p90)}.`;
+    return `Half of the ${Words.model(model)} videos took at most ${T.seconds(median)}, nine in ten at most ${T.seconds(p90)}.`;
   }
   const sorted = [...models].sort((a, b) => a.median - b.median);
   const [first, last] = [sorted[0], sorted.at(-1)];
   const more = others ? ` ${T.count(others, "model")} with fewer videos not shown.` : "";
-  return `Half of the videos took at most ${T.seconds(first.median)} with ${short(first.model)}, and ${T.seconds(last.median)} with ${short(last.model)}.${more}`;
+  return `Half of the videos took at most ${T.seconds(first.median)} with ${Words.model(first.model)}, and ${T.seconds(last.median)} with ${Words.model(last.model)}.${more}`;
 }
 
 function rows({ models }) {

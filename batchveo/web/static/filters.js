@@ -112,7 +112,7 @@ function createFilters(form, chosen) {
       );
       select.hidden = select.options.length < 3;
     };
-    fill(model, choices.models, Words.model);
+    fill(model, choices.models, (name) => name);
     fill(manifest, choices.manifests, (path) => path.replace(/^.*[\\/]/, "") || "(none)");
     fill(split, choices.splits, (value) => value);
     mark();

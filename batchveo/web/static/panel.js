@@ -230,6 +230,8 @@ function facts(job) {
     ["Generation took", job.generation_seconds === null ? undefined : Words.span(job.generation_seconds)],
     ["Asked for in", place],
     ["Split", job.split],
+    ["Catalogue of models", code(job.catalogue)],
+    ["Not validated", job.unchecked.join(", ")],
     ["File", code(job.file)],
     ["Size", job.bytes === null ? undefined : Words.size(job.bytes)],
     ["SHA-256", code(job.sha256)],

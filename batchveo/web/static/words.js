@@ -68,7 +68,13 @@ const UNPLAYABLE = {
 const unplayed = (job) => (job.problem ? state(job) : UNPLAYABLE);
 const number = (value) => new Intl.NumberFormat("en-US").format(value);
 const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
-const model = (name) => name.replace(/^.*\//, "");
+
+// Without its maker, as google/veo3, where there is little room. The rest of other names does not tell them apart:
+// veo2/image-to-video, kling-video/v1.6/pro/image-to-video.
+function model(name) {
+  const [, rest] = /^[^/]+\/([^/]*\d[^/]*)$/.exec(name) ?? [];
+  return rest ?? name;
+}
 
 function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";

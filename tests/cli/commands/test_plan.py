@@ -213,3 +213,24 @@ def test_a_limit_that_is_none_is_bad_usage(url: str, capsys: pytest.CaptureFixtu
     """Below zero, or not a number."""
     for limit in ("-1", "nan"):
         assert status_of(["run", "m.yaml", "--confirm-above", limit]) == 2
+
+
+def test_models_that_end_are_told_before_anything_is_bought(
+    url: str, service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command, in the plan and in the question; a feed that is down is no trouble."""
+    model = "google/veo-3.1-t2v-fast"
+    assert planned(capsys, "m.yaml")["retired"] == []
+    service._state.faults._chances["404-withdrawn"] = 1.0
+    listed = planned(capsys, "m.yaml")["retired"]
+    assert isinstance(listed, list)
+    assert [(row["model"], row["status"], row["shutdown_at"]) for row in listed] == [(model, "withdrawn", "2026-06-30")]
+    assert status_of(["plan", "m.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert f"WARNING  {model} was withdrawn on 2026-06-30" in out
+    assert f"`batchveo retry --model {model} --to " in out
+    screen = at_a_terminal(monkeypatch)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed("n"))
+    assert status_of(["run", "m.yaml", "--confirm-above", "1"]) != 0
+    assert f"{model} was withdrawn on 2026-06-30" in screen.getvalue()
+    assert not Path("state").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from batchveo.cli import status_of
@@ -58,3 +60,75 @@ def test_only_jobs_of_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     capsys.readouterr()
     assert status_of(["retry", "--model", "veo3"]) == 2
     assert "did you mean google/veo3 or veo2?" in capsys.readouterr().err
+
+
+MANIFEST = """
+defaults: {model: google/veo-3.0-fast, duration: 4}
+jobs:
+  - {name: dragon, prompt: A dragon, seed: 1}
+  - {name: fox, prompt: A fox}
+"""
+
+
+def test_jobs_of_a_withdrawn_model_are_made_under_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run puts them aside with status 3; retry --to replaces them, and resume makes the videos."""
+    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
+    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
+    Path("old.yaml").write_text(MANIFEST, encoding="utf-8")
+    service = Service(Settings(generation_median=0.1, faults={"404-withdrawn": 1.0}))
+    with running(service) as url:
+        assert status_of(["run", "old.yaml", "--base-url", url]) == 3
+    change = ["retry", "--model", "google/veo-3.0-fast", "--to", "google/veo-3.1-t2v-fast"]
+    capsys.readouterr()
+    assert status_of([*change, "--dry-run"]) == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [
+        "2 jobs of google/veo-3.0-fast would be made again under google/veo-3.1-t2v-fast",
+        "resolution: 720P by default before, 1080p now, in 2 jobs that do not give it",
+        "nothing was written",
+    ]
+    assert [job["state"] for job in list_rows(capsys)] == ["pending", "pending"]
+    assert status_of(change) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "2 jobs of google/veo-3.0-fast made again under google/veo-3.1-t2v-fast",
+        shown[1],
+        f"next: batchveo resume --base-url {url}",
+    ]
+    with running(Service(Settings(generation_median=0.1))) as url:
+        assert status_of(["resume", "--base-url", url]) == 0
+    assert Path("videos/dragon.mp4").is_file()
+    assert [job["name"] for job in list_rows(capsys, "--state-is", "succeeded")] == ["dragon", "fox"]
+    capsys.readouterr()
+    assert status_of(["retry", "--state-is", "cancelled"]) == 0
+    assert capsys.readouterr().err == "0 jobs set to pending\n"
+
+
+def test_what_does_not_fit_the_new_model_is_listed_like_problems_of_a_manifest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of(["retry", "--model", "veo2", "--to", "google/veo-3.1-i2v"]) == 2
+    error = capsys.readouterr().err
+    assert "m.yaml:1" in error
+    assert "job fox: is missing; google/veo-3.1-i2v needs it" in error
+    assert [job["state"] for job in list_rows(capsys)] == ["pending", "pending"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "veo2"], "--to veo2 needs one --model OLD"),
+        (["--to", "veo2", "--model", "a", "--model", "b"], "--to veo2 needs one --model OLD"),
+        (["--drop", "seed"], "need --model OLD --to NEW"),
+        (["--dry-run"], "need --model OLD --to NEW"),
+        (["--state-is", "pending"], "need --model OLD --to NEW"),
+    ],
+)
+def test_options_that_go_together(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of(["retry", *arguments]) == 2
+    assert words in capsys.readouterr().err

@@ -31,7 +31,8 @@ def test_prices_on_request(sandbox: SandboxClient, query: tuple[str, str]) -> No
 def test_etag(sandbox: SandboxClient) -> None:
     """Who holds the answer already gets 304 without a body."""
     etag = sandbox.get("/v1/models").headers["etag"]
-    for sent in (etag, f"W/{etag}"):
+    assert etag.startswith('W/"')
+    for sent in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
         again = sandbox.get("/v1/models", headers={"if-none-match": sent})
         assert (again.status, again.body, again.headers["etag"]) == (304, b"", etag)
     assert sandbox.get("/v1/models", ("id", "veo2"), headers={"if-none-match": etag}).status == 200
@@ -55,3 +56,32 @@ def test_metrics_of_recent_successes() -> None:
 def test_wrong_metrics_queries(sandbox: SandboxClient, query: list[tuple[str, str]]) -> None:
     """Any other parameter, or too many names, is 400."""
     assert sandbox.get("/models/metrics", *query).status == 400
+
+
+def test_a_document_is_kept_by_its_etag(sandbox: SandboxClient) -> None:
+    """By the address that the list gives; who has it gets 304."""
+    (entry,) = sandbox.list_models(("id", "veo2"))
+    assert entry["id"] == "google/veo-2.0-generate-001"
+    query = (("model", entry["id"]), ("endpoint", "internal/video-generations/submit"))
+    first = sandbox.get("/docs-json", *query, headers={})
+    assert first.headers["cache-control"] == "public, max-age=300"
+    post = read_json(first)["paths"]["/v2/video/generations"]["post"]
+    schema = post["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["required"] == ["model", "prompt"]
+    assert schema["properties"]["model"] == {"type": "string", "enum": ["veo2"]}
+    assert schema["properties"]["duration"]["default"] == "5"
+    again = sandbox.get("/docs-json", *query, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ([("model", "nothing"), ("endpoint", "internal/video-generations/submit")], 404),
+        ([("model", "veo2"), ("endpoint", "openai/chat-completions")], 404),
+        ([("model", "veo2")], 404),
+        ([("name", "veo2")], 400),
+    ],
+)
+def test_documents_that_are_not_there(sandbox: SandboxClient, query: list[tuple[str, str]], status: int) -> None:
+    assert sandbox.get("/docs-json", *query, headers={}).status == status

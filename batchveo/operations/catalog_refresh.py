@@ -1,0 +1,79 @@
+"""A new catalogue from the service, compared with the old one and written to its file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.formatting import format_count
+from batchveo.provider import ApiClient
+from batchveo.provider.catalog import Catalog
+from batchveo.provider.catalog_changes import Change, diff_catalogs
+from batchveo.provider.model_refresh import Refresh, Watch, find_losses, refresh_catalog
+from batchveo.storage.file_system import rename_file, sync_path
+
+LARGEST_FILE = 16 * 1024 * 1024
+"""Bytes of a catalogue; the service's takes 120 kB."""
+SHOWN_LOSSES = 5
+
+
+class CatalogRefused(BatchveoError):
+    """The service's answers would destroy a good catalogue, so it is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshResult:
+    """A refresh that was written to ``path``; ``catalog`` is the new one."""
+
+    path: Path
+    catalog: Catalog
+    changes: tuple[Change, ...]
+    refresh: Refresh
+
+
+async def refresh_catalog_file(
+    api: ApiClient, path: Path, old: Catalog, *, force: bool = False, watch: Watch | None = None
+) -> RefreshResult:
+    """Ask the service for its models and write them to ``path``; ``old`` is what is known of them.
+
+    The file is replaced as a whole at the end; an error or an interrupt leaves what is there. Raises
+    ``ProviderError``, and without ``force`` ``CatalogRefused`` if most of the old models would be lost.
+    """
+    refresh = await refresh_catalog(api, old, today=datetime.now(UTC).date().isoformat(), watch=watch)
+    content = json.dumps(refresh.content, separators=(",", ":"), allow_nan=False).encode()
+    if len(content) > LARGEST_FILE:
+        raise CatalogRefused(f"the service's models would take {len(content):,} bytes; the catalogue is kept")
+    new = _make_catalog(path, content)
+    losses = find_losses(old, new)
+    if len(losses) * 2 > len(old) and not force:
+        shown = ", ".join(losses[:SHOWN_LOSSES]) + (", …" if len(losses) > SHOWN_LOSSES else "")
+        raise CatalogRefused(
+            f"by the service's answers {format_count(len(losses), 'model')} of {len(old):,} are gone or have lost most "
+            f"of their parameters ({shown}), so the catalogue of {old.made} is kept; --force takes the new one"
+        )
+    _write_file(path, content)
+    return RefreshResult(path=path, catalog=new, changes=tuple(diff_catalogs(old, new)), refresh=refresh)
+
+
+def _make_catalog(path: Path, content: bytes) -> Catalog:
+    catalog = Catalog(lambda: content, source=str(path.absolute()))
+    catalog.check()
+    return catalog
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    # a name of its own: two refreshes may write at the same time
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        sync_path(part)
+        rename_file(part, path)
+    except OSError as error:
+        raise UsageError(f"cannot write the catalogue {path}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)

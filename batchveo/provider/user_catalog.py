@@ -1,0 +1,78 @@
+"""The catalogue in use: a file that was named, the one that the user refreshed, or the one of the package."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from batchveo.core.errors import UsageError
+from batchveo.provider.catalog import MODELS, Catalog, load_catalog
+from batchveo.provider.catalog_file import CatalogError
+from batchveo.provider.retirement import Retirements, read_retirements
+
+logger = logging.getLogger(__name__)
+
+BUILTIN = Path("builtin")
+"""The word that names the package's catalogue in place of a file."""
+MOST_PROBLEMS = 5
+"""Problems of a file that are listed."""
+
+
+def find_user_file() -> Path | None:
+    """The file of the refreshed catalogue on this platform; ``None`` for a user without a home."""
+    import platformdirs  # only if a catalogue is used at all
+
+    path = Path(platformdirs.user_data_dir("batchveo", appauthor=False)) / "models.json"
+    return path if path.is_absolute() else None
+
+
+def find_catalog(
+    path: Path | None = None, *, offline: bool = False, warn: Callable[[str], None] = logger.warning
+) -> Catalog:
+    """The catalogue to validate against.
+
+    ``path``: the file of one, or ``BUILTIN``; raises ``UsageError`` if it cannot be read. Without it the refreshed
+    one, if there is one that is readable and not older than the package's, else the package's. ``offline``: without
+    ``path`` always the package's, so that the same version gives the same answers. ``warn`` gets a sentence about a
+    refreshed catalogue that is not used.
+    """
+    if path is not None:
+        return MODELS if path == BUILTIN else read_catalog(path)
+    user_file = None if offline else find_user_file()
+    if user_file is None:
+        return MODELS
+    try:
+        found = load_catalog(user_file)
+    except FileNotFoundError:
+        return MODELS
+    except (OSError, CatalogError) as error:
+        warn(
+            f"the refreshed catalogue cannot be used, so the one of this version is: {user_file}: {_list_few(error)}; "
+            "`batchveo models --refresh` makes a new one"
+        )
+        return MODELS
+    return found if found.made >= MODELS.made else MODELS
+
+
+def read_catalog(path: Path) -> Catalog:
+    """The catalogue in a file; raises ``UsageError`` with what is wrong in it."""
+    try:
+        return load_catalog(path)
+    except OSError as error:
+        raise UsageError(f"cannot read the catalogue {path}: {error.strerror}") from None
+    except CatalogError as error:
+        raise UsageError(f"{path} is not a catalogue of models: {_list_few(error)}") from None
+
+
+def read_endings(catalog: Catalog) -> Retirements:
+    """The models that end, by the service's answer at the last refresh."""
+    return read_retirements(catalog.extra.get("retired"))
+
+
+def _list_few(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    problems = error.problems if isinstance(error, CatalogError) else [str(error)]
+    more = len(problems) - MOST_PROBLEMS
+    return "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,292 @@
+"""New jobs under another model: their requests, their ids, and what becomes of the old ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchveo.core.errors import ManifestError, StateLocked, UsageError
+from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import Move
+from batchveo.operations import manage
+from batchveo.operations.remake import ChangedDefault, Remake, plan_remake, remake_jobs
+from batchveo.operations.run_setup import ManifestSources
+from batchveo.provider.catalog import MODELS
+from batchveo.store import Added, Store
+from batchveo.store.manual import NO_TRY_LEFT
+from tests.helpers.busy_database import moved_on
+from tests.helpers.factories import make_spec
+from tests.helpers.manifests import PNG
+
+OLD, NEW = "google/veo-3.0-fast", "google/veo-3.1-t2v-fast"
+S = JobState
+
+FOXES = """
+defaults: {model: MODEL, resolution: 720P, meta: {set: a}}
+jobs:
+  - {name: "fox {index}", prompt: " A fox ", repeat: 2, seed: "{index}", tries: 3}
+  - {prompt: A dragon, duration: 4, negative_prompt: "fog"}
+  - {name: same, prompt: A cat}
+  - {name: same too, prompt: A cat}
+  - {name: own, id: mine, prompt: A cat}
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "b.db") as store:
+        store.runs.begin_run(command="run", service="s", now=1.0)
+        yield store
+
+
+def add(store: Store, text: str, model: str = "") -> Added:
+    """Add the jobs of a manifest in which ``MODEL`` is replaced."""
+    path = store.path.parent / "m.yaml"
+    path.write_text(text.replace("MODEL", model), encoding="utf-8")
+    with ManifestSources(paths=[path]).stage() as staged:
+        return staged.add_to(store, run=1, now=2.0)
+
+
+def replace(store: Store, **options: Any) -> Remake:
+    """Make new jobs of those of the old model."""
+    made = plan_remake(store, **{"old": OLD, "new": NEW, **options})
+    remake_jobs(store, made, now=9.0)
+    return made
+
+
+def of_model(store: Store, model: str) -> list[Job]:
+    return [job for job in store.jobs() if job.model == model]
+
+
+def test_a_manifest_edited_to_the_new_model_adds_nothing(store: Store) -> None:
+    """Repeats, equal requests, blanks at the ends, spellings of each model, and jobs with an id of their own."""
+    add(store, FOXES, OLD)
+    old = list(store.jobs())
+    made = replace(store)
+    assert (made.added, made.known) == (6, 0)
+    new = of_model(store, NEW)
+    assert [job.state for job in new] == [S.PENDING] * 6
+    assert [job.request["resolution"] for job in new] == ["720p"] * 6
+    for before, after in zip(old, new, strict=True):
+        same = ("name", "stem", "index", "meta", "manifest", "source", "line", "tries")
+        assert [getattr(before, name) for name in same] == [getattr(after, name) for name in same]
+    added = add(store, FOXES, NEW)
+    assert (added.named, added.new) == (6, 0)
+    assert add(store, FOXES, OLD).new == 0
+
+
+def test_the_old_jobs_are_cancelled_and_name_their_successors(store: Store) -> None:
+    """Also failed ones, so that no later retry buys both."""
+    add(store, FOXES, OLD)
+    moved_on(store, 1, S.FAILED, now=3.0, cost_usd=0.25)
+    replace(store)
+    new = {job.name: job for job in of_model(store, NEW)}
+    for job in of_model(store, OLD):
+        assert job.state is S.CANCELLED
+        assert job.error == f"made again as {new[job.name].id} under {NEW}"
+        assert job.finished_at == 9.0
+        assert store.queries.list_moves(job)[-1]["detail"] == job.error
+    assert store.spend()[0] == 0.25  # what the failed one cost still counts
+    assert store.counts().by_state == {S.PENDING: 6, S.CANCELLED: 6}
+    assert list(manage.choose_jobs(store, (), states=[S.CANCELLED])) == []
+    one = of_model(store, OLD)[0]
+    assert manage.choose_jobs(store, [one.id], states=[]) == [one]
+
+
+def test_a_second_time_finds_nothing_to_do(store: Store) -> None:
+    add(store, FOXES, OLD)
+    replace(store)
+    again = replace(store)
+    assert (again.added, again.known, again.left) == (0, 0, {})
+    named = replace(store, keys=[of_model(store, OLD)[0].id])
+    assert (named.added, named.known) == (0, 1)
+    assert len(of_model(store, NEW)) == 6
+
+
+def test_a_job_that_the_new_model_has_already_is_not_made_twice(store: Store) -> None:
+    """As after a matrix over both models."""
+    add(store, f"jobs:\n  - {{prompt: A fox, name: '{{model}}', matrix: {{model: [{OLD}, {NEW}]}}}}\n")
+    made = replace(store)
+    assert (made.added, made.known) == (0, 1)
+    assert store.counts().by_state == {S.PENDING: 1, S.CANCELLED: 1}
+
+
+def test_jobs_that_differ_only_in_what_is_dropped_become_repeats(store: Store) -> None:
+    text = "jobs:\n  - {model: MODEL, prompt: A fox, name: 'f{n}', seed: '{n}', matrix: {n: [1, 2, 3]}}\n"
+    add(store, text, OLD)
+    made = replace(store, drop=["seed"])
+    assert made.added == len({successor.id for _, successor in made.successors}) == 3
+    edited = text.replace(", seed: '{n}'", "")
+    assert add(store, edited, NEW).new == 0
+
+
+@pytest.mark.parametrize("state", [S.GENERATING, S.IN_DOUBT, S.SUBMITTING])
+def test_what_is_in_flight_or_in_doubt_is_left_alone(store: Store, state: JobState) -> None:
+    add(store, FOXES, OLD)
+    busy = moved_on(store, 1, *([] if state is S.SUBMITTING else [state]), now=3.0)
+    made = replace(store)
+    assert (made.added, dict(made.left)) == (5, {state: 1})
+    assert store.queries.read_job(busy.seq).state is state
+    with pytest.raises(UsageError, match="only pending, failed and cancelled jobs are made again"):
+        plan_remake(store, old=OLD, new=NEW, keys=[busy.id])
+
+
+def test_videos_are_left_alone_and_cancelled_jobs_need_to_be_asked_for(store: Store) -> None:
+    add(store, FOXES, OLD)
+    moved_on(store, 1, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=3.0)
+    dragon = next(job for job in store.jobs() if job.prompt == "A dragon")
+    manage.cancel_jobs(store, [dragon], now=4.0)
+    made = replace(store)
+    assert (made.added, dict(made.left)) == (4, {S.CANCELLED: 1})
+    assert replace(store, states=[S.CANCELLED]).added == 1
+    assert [job.state for job in of_model(store, OLD)] == [S.SUCCEEDED, *[S.CANCELLED] * 5]
+
+
+def test_a_failed_job_that_may_be_charged_is_made_again_only_by_name(store: Store) -> None:
+    """It was in doubt, and a person gave it up: its price stays reserved."""
+    add(store, FOXES, OLD)
+    moved_on(store, 1, S.IN_DOUBT, S.FAILED, now=3.0, tried=NO_TRY_LEFT)
+    made = replace(store)
+    assert (made.added, made.charged) == (5, 1)
+    assert replace(store, keys=["fox 0"]).added == 1
+
+
+def test_all_that_does_not_fit_is_said_at_once_and_nothing_is_written(store: Store) -> None:
+    """With the name of the job, the field, and the option that leaves it out."""
+    add(
+        store,
+        "jobs:\n"
+        "  - {name: a, model: veo2, prompt: A fox, duration: 5, enhance_prompt: false}\n"
+        "  - {name: b, model: veo2, prompt: A cat, duration: 8, seed: 1}\n",
+    )
+    with pytest.raises(ManifestError) as raised:
+        plan_remake(store, old="veo2", new="alibaba/wan2.2-vace-fun-a14b-depth")
+    found = {(each.field, each.message.partition(":")[0]): each for each in raised.value.problems}
+    assert {("duration", "job a"), ("duration", "job b"), ("enhance_prompt", "job a")} <= found.keys()
+    assert found["enhance_prompt", "job a"].suggestion == "--drop enhance_prompt leaves it out"
+    assert ("video_url", "job a") in found  # what the new model needs
+    assert store.counts().by_state == {S.PENDING: 2}
+    with pytest.raises(ManifestError, match="4, 6, 8"):
+        plan_remake(store, old="veo2", new=NEW)
+    made = replace(store, old="veo2", drop=["duration"])
+    assert made.added == 2
+
+
+def test_rules_between_fields_are_checked_as_in_a_manifest(store: Store) -> None:
+    add(store, "jobs:\n  - {name: a, model: google/veo3, prompt: A fox, resolution: 1080P, duration: 4}\n")
+    with_image = "google/veo-3.1-i2v"
+    with pytest.raises(ManifestError) as raised:
+        plan_remake(store, old="google/veo3", new=with_image)
+    assert [(each.field, each.message) for each in raised.value.problems] == [
+        ("image_url", f"job a: is missing; {with_image} needs it")
+    ]
+
+
+def test_a_drop_that_no_job_gives_and_an_unknown_model_are_slips(store: Store) -> None:
+    add(store, FOXES, OLD)
+    with pytest.raises(UsageError, match=r"--drop sed: none of these jobs gives it; did you mean seed\?"):
+        plan_remake(store, old=OLD, new=NEW, drop=["sed"])
+    with pytest.raises(UsageError, match="--drop model"):
+        plan_remake(store, old=OLD, new=NEW, drop=["model"])
+    with pytest.raises(UsageError, match=f"did you mean {NEW}"):
+        plan_remake(store, old=OLD, new=f"{NEW}r")
+    with pytest.raises(UsageError, match="has no job of the model"):
+        plan_remake(store, old="veo2", new=NEW)
+    with pytest.raises(UsageError, match="that is the model of these jobs already"):
+        plan_remake(store, old=OLD, new=OLD)
+
+
+def test_defaults_that_change_are_named(store: Store) -> None:
+    add(store, "jobs:\n  - {name: a, model: veo2, prompt: A fox}\n  - {name: b, model: veo2, prompt: B, duration: 8}\n")
+    made = plan_remake(store, old="veo2", new=NEW)
+    assert made.defaults == [
+        ChangedDefault(name="duration", before=5, after=8, jobs=1),
+        ChangedDefault(name="resolution", before=None, after="1080p", jobs=2),
+        ChangedDefault(name="generate_audio", before=None, after=True, jobs=2),
+    ]
+
+
+def test_local_files_are_kept_and_refused_by_models_that_take_only_urls(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    add(store, "jobs:\n  - {name: a, model: alibaba/wan2.5-i2v-preview, prompt: A fox, image_url: a.png}\n")
+    (job,) = store.jobs()
+    made = replace(store, old=job.model, new="bytedance/seedance-1-0-lite-i2v")
+    assert made.added == 1
+    (new,) = of_model(store, made.new)
+    assert new.request["image_url"] == job.request["image_url"]
+    assert store.imports.read_input_file(str(new.request["image_url"]).partition(":")[2]) == ("image/png", PNG)
+    with pytest.raises(ManifestError, match="only URLs are taken here"):
+        plan_remake(store, old=made.new, new="google/veo-3.1-i2v")
+
+
+def test_a_run_that_holds_the_database_refuses_it(store: Store) -> None:
+    add(store, FOXES, OLD)
+    made = plan_remake(store, old=OLD, new=NEW)
+    with Store(store.path) as other:
+        other.runs.acquire_lock()
+        with pytest.raises(StateLocked):
+            remake_jobs(store, made, now=9.0)
+        other.runs.release_lock()
+    remake_jobs(store, made, now=9.0)
+    with Store(store.path) as other:
+        other.runs.acquire_lock()
+
+
+@pytest.mark.parametrize("written", range(1, 25))
+def test_it_happens_whole_or_not_at_all(store: Store, written: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk ends at the n-th statement; after that the same command makes it whole."""
+    add(store, FOXES, OLD)
+    made = plan_remake(store, old=OLD, new=NEW)
+    statements = 0
+
+    class Breaking:
+        """The connection of the store, which fails at one statement that writes."""
+
+        def __init__(self, db: sqlite3.Connection) -> None:
+            self._db = db
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            nonlocal statements
+            statements += sql.lstrip().startswith(("INSERT", "UPDATE"))
+            if statements == written:
+                raise sqlite3.OperationalError("disk I/O error")
+            return self._db.execute(sql, *values)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._db, name)
+
+    with monkeypatch.context() as patched:
+        for part in (store.manual, store.transitions):
+            patched.setattr(part, "_db", Breaking(part._db))
+        with pytest.raises(sqlite3.OperationalError):
+            remake_jobs(store, made, now=9.0)
+    assert store.counts().by_state == {S.PENDING: 6}
+    assert not of_model(store, NEW)
+    assert replace(store).added == 6
+    assert store.counts().by_state == {S.PENDING: 6, S.CANCELLED: 6}
+
+
+def test_a_job_that_moves_meanwhile_stops_it_all(store: Store) -> None:
+    add(store, FOXES, OLD)
+    made = plan_remake(store, old=OLD, new=NEW)
+    last = made.successors[-1][0]
+    store.transitions.apply_move(last, Move(to=S.CANCELLED, detail="x"), run=None, now=5.0)
+    with pytest.raises(UsageError, match="has just changed its state"):
+        remake_jobs(store, made, now=9.0)
+    assert not of_model(store, NEW)
+
+
+def test_the_catalogue_and_the_unchecked_fields_are_kept(store: Store) -> None:
+    """A field that the manifest leaves unchecked is sent to the new model as it is, too."""
+    request = {"model": "veo2", "prompt": "A fox", "duration": 5}
+    spec = make_spec("a", model="veo2", request=request, unchecked=("duration",))
+    store.imports.add_jobs([spec], run=1, now=2.0)
+    replace(store, old="veo2")
+    (new,) = of_model(store, NEW)
+    assert new.request["duration"] == 5
+    assert new.unchecked == ("duration",)
+    assert new.catalog == MODELS.digest
