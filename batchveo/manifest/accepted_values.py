@@ -11,9 +11,10 @@ from pathlib import Path
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
-from batchveo.manifest.media import LocalFiles, list_models, models_taking_files
+from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
+from batchveo.provider.catalog import Catalog
 from batchveo.provider.parameters import Param, ParamType, describe_param
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -40,11 +41,13 @@ def accept_words(value: object, *, may_be_empty: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """Reads the local files that the parameter ``name`` names, relative to ``folder``."""
+    """Reads the local files that the parameter ``name`` of ``model`` names, relative to ``folder``."""
 
+    model: str
     name: str
     folder: Path
     inputs: LocalFiles
+    catalog: Catalog
 
 
 def accept_part(param: Param, value: object, files: FileReader) -> object:
@@ -58,11 +61,15 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
         return _accept_alternative(param, value, files)
     if param.media is not None:
         return _accept_address(param, value, files)
+    if param.type is ParamType.ARRAY:
+        return _accept_list(param, value, files)
+    if param.type is ParamType.OBJECT:
+        return _accept_object(param, value, files)
+    return _accept_scalar(param, value)
+
+
+def _accept_scalar(param: Param, value: object) -> object:
     match param.type:
-        case ParamType.ARRAY:
-            return _accept_list(param, value, files)
-        case ParamType.OBJECT:
-            return _accept_object(param, value, files)
         case ParamType.STRING:
             return _accept_choice(param, value) if param.choices else _accept_text(param, value)
         case ParamType.INTEGER:
@@ -71,6 +78,8 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
             return _accept_number(param, value)
         case ParamType.BOOLEAN:
             return _accept_boolean(value)
+        case ParamType.NULL:
+            raise Fault(f"must be null, not {shown(value)}")
     check_exact(value)
     return value
 
@@ -199,15 +208,15 @@ def _accept_address(param: Param, value: object, files: FileReader) -> object:
     if kind is media.Address.WEB:
         return value
     if param.data_uri is None:
-        raise _refuse_files(files.name, value, kind)
+        raise _refuse_files(files, value, kind)
     if kind is media.Address.PATH:
         return files.inputs.read_input(value, files.folder, param.data_uri)
     media.check_data(value, param.data_uri)
     return value
 
 
-def _refuse_files(name: str, value: str, kind: media.Address) -> Fault:
+def _refuse_files(files: FileReader, value: str, kind: media.Address) -> Fault:
     what = "a data URI" if kind is media.Address.DATA else "a local file"
-    others = models_taking_files(name)
-    instead = f", or a model that takes {what} here: {list_models(others)}" if others else ""
+    others = files.catalog.list_takers(files.name, data=True)
+    instead = f", or a model that takes {what} here: {list_models(others, files.model)}" if others else ""
     return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")

@@ -22,9 +22,10 @@ from batchveo.manifest.rules import Rule, is_plain
 _SHAPES = 1024
 _VALUES = 1024
 _NEVER_PLAIN = frozenset(
-    ["id", "matrix", "repeat", "tries", "prompts_file", "prompts_format", "names_file", "rows_file", "last_image_url"]
+    ["id", "matrix", "repeat", "tries", "prompts_file", "prompts_format", "names_file", "rows_file"]
 )
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
+_BY_ITSELF = _NEVER_PLAIN | {"per_model", "unchecked"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
@@ -85,7 +86,10 @@ class CompiledEntries:
         fields, defaults = entry.fields, self._merger.defaults.fields
         if len(self._known) >= _SHAPES or template.blanks or None in fields.values():
             return
-        if not (_NEVER_PLAIN.isdisjoint(fields) and _NO_PLAIN_DEFAULT.isdisjoint(defaults)):
+        if not (_BY_ITSELF.isdisjoint(fields) and _NO_PLAIN_DEFAULT.isdisjoint(defaults)):
+            return
+        # a condition on which fields there are holds for all entries of a shape, one on their values does not
+        if template.rules.depends_on_values(template.fixed):
             return
         if all(type(value) in _SIMPLE for value in template.fixed.values()):
             self._known[fields.get("model"), *fields] = self._compile_shape(fields, template)
@@ -127,8 +131,10 @@ def _make_encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
             return canonical_json(setting)
         raise Fault("is not plain")
 
+    shortest, longest = rule.lengths
+
     def encode_text(value: object) -> str:
-        return _quoted(value) if is_plain(value) else encode(value)
+        return _quoted(value) if is_plain(value) and shortest <= len(value) <= longest else encode(value)
 
     if rule.is_text:
         return encode_text

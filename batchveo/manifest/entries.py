@@ -47,6 +47,14 @@ class Defaults(NamedTuple):
     lines: Mapping[str, int] = _NO_LINES
 
 
+class WhereTaken(NamedTuple):
+    """The ``defaults_where_taken`` of a manifest: for the jobs of those models that have such a parameter."""
+
+    line: int
+    fields: dict[str, object]
+    lines: Mapping[str, int] = _NO_LINES
+
+
 class Budget(NamedTuple):
     """The ``budget`` of a manifest, not yet checked."""
 
@@ -54,7 +62,7 @@ class Budget(NamedTuple):
     value: object
 
 
-Item = Entry | Defaults | Budget
+Item = Entry | Defaults | WhereTaken | Budget
 
 
 def plain(value: object, depth: int = 0) -> object:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
+from batchveo.core.hints import suggest_closest
 from batchveo.manifest.accepted_values import text
-from batchveo.manifest.entries import Cell, Defaults, Entry, Table, plain
+from batchveo.manifest.combinations import EXCLUDE, INCLUDE, Combinations, Values, make_combinations
+from batchveo.manifest.entries import Cell, Defaults, Entry, Table, WhereTaken, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
 from batchveo.manifest.merged_entry import (
+    NO_BLOCKS,
     NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
     TRIES_LIMIT,
     MergedEntry,
+    ModelBlock,
+    check_choice,
+    check_variable,
     is_raw,
     read_choices,
     read_id,
     read_mapping,
     read_name,
+    read_unchecked,
     uses_variable,
     whole_number,
 )
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import META
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import (
@@ -37,16 +43,22 @@ from batchveo.manifest.templates import (
     parse_nested_blank,
     parse_template,
 )
+from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
+from batchveo.provider.parameters import format_below
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
+_NOT_TAKEN = WhereTaken(0, {})
 _NOWHERE = Entry(0, {})
 _PROMPT_FILES = ("names_file", "prompts_format")
+DEFAULTS, WHERE_TAKEN, PER_MODEL = "defaults.", "defaults_where_taken.", "per_model."
+_ITEM = re.compile(r"\[(\d+)\]")
 SET = "--set "
 """The prefix, in problems, of a field that ``--set`` gives."""
 
+Params = dict[str, object]
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -58,35 +70,88 @@ class EntryMerger:
     """
 
     def __init__(
-        self, source: Source, problems: Problems, *, cells: bool = False, sets: Mapping[str, str] | None = None
+        self,
+        source: Source,
+        problems: Problems,
+        vocabulary: Vocabulary,
+        *,
+        cells: bool = False,
+        sets: Mapping[str, str] | None = None,
     ) -> None:
         self.source = source
         self.problems = problems
+        self.vocabulary = vocabulary
         self.cells = cells
         self._sets = _fields_of_sets(sets or {})
         self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
+        self.where_taken = _NOT_TAKEN
+        self._default_blocks: Mapping[str, ModelBlock] = NO_BLOCKS
 
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
+        written: Entry | Defaults | WhereTaken = entry
+        once = "matrix" in entry.fields  # several models of a matrix may have the same to say
+        path = field
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
             # no line: it is in the command, not in the file
             self.problems.add_fault(self.source.label, None, f"{SET}{field}", fault, once=True)
+            return
+        if field.startswith(WHERE_TAKEN):
+            written, path, once = self.where_taken, field.removeprefix(WHERE_TAKEN), True
+        elif field.startswith(DEFAULTS):
+            written, path, once = self.defaults, field.removeprefix(DEFAULTS), True
         elif self.is_default(entry, field):
-            line = _find_line(self.defaults, field)
-            self.problems.add_fault(self.source.label, line, f"defaults.{field}", fault, once=True)
-        else:
-            once = "matrix" in entry.fields  # several models there may have the same to say
-            self.problems.add_fault(self.source.label, _find_line(entry, field), field, fault, once=once)
+            written, field, once = self.defaults, f"{DEFAULTS}{field}", True
+        line = _find_line(written, path + format_below(fault.path))
+        self.problems.add_fault(self.source.label, line, field, fault, once=once)
 
     def is_default(self, entry: Entry, field: str) -> bool:
         """Whether a field of the entry comes from the defaults."""
         key = field.partition(".")[0]
         return key not in entry.fields and key in self.defaults.fields
 
-    def set_defaults(self, defaults: Defaults, *, any_parameter: bool) -> None:
+    def find_models(self, fields: Mapping[str, object]) -> Collection[object]:
+        """The models of an entry with these fields, as written; none if a template names them."""
+        matrix = fields.get("matrix")
+        models = matrix.get("model") if isinstance(matrix, dict) else None
+        if isinstance(models, list):
+            return models
+        model = fields.get("model", self.defaults.fields.get("model"))
+        return () if model is None or (isinstance(model, str) and has_braces(model)) else (model,)
+
+    def is_parameter(self, name: str, fields: Mapping[str, object]) -> bool:
+        """Whether a key is a parameter in an entry with these fields."""
+        if name in COMMON:
+            return True
+        unchecked = fields.get("unchecked", self.defaults.fields.get("unchecked"))
+        names = unchecked.split("|") if isinstance(unchecked, str) else unchecked
+        if isinstance(names, list) and name in names:
+            return True
+        return self.vocabulary.is_taken(name, self.find_models(fields))
+
+    def set_where_taken(self, defaults: WhereTaken) -> None:
+        """Take the defaults of the file for those models that have such a parameter; what is wrong is left out."""
+        self.where_taken = defaults
+        good = {}
+        for key, value in defaults.fields.items():
+            field = f"{WHERE_TAKEN}{key}"
+            if key in JOB_KEYS:
+                self.report(_NOWHERE, field, Fault("is no parameter", "write it in defaults, or in each job"))
+            elif key not in self.vocabulary.parameters:
+                right = suggest_key(key, self.vocabulary.parameters)
+                self.report(_NOWHERE, field, Fault("no model takes such a parameter", right))
+            elif value is None:
+                self.report(_NOWHERE, field, Fault("has no value", f"write one, or take {key} out"))
+            else:
+                good[key] = value
+        self.where_taken = defaults._replace(fields=good)
+
+    def set_defaults(self, defaults: Defaults) -> None:
         """Take the defaults of the file; what no job can have is reported and left out."""
         self.defaults = defaults
-        known = [*PARAMETERS, *JOB_KEYS]
+        any_parameter = self.vocabulary.any_model
+        unchecked = defaults.fields.get("unchecked")
+        known = [*self.vocabulary.parameters, *JOB_KEYS, *(unchecked if isinstance(unchecked, list) else ())]
         good = {}
         for key, value in defaults.fields.items():
             if key in (*NOT_IN_DEFAULTS, "jobs"):
@@ -97,6 +162,7 @@ class EntryMerger:
                 self.report(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
             else:
                 good[key] = value
+        self._default_blocks = self._read_blocks(_NOWHERE, good.get("per_model"), f"{DEFAULTS}{PER_MODEL}")
         self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
     def merge(self, entry: Entry) -> MergedEntry:
@@ -107,12 +173,13 @@ class EntryMerger:
         # first, because its columns decide what is a placeholder in all other keys
         rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
         columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
-        matrix = self._read_matrix(entry, params.pop("matrix", None))
+        combinations = self._read_matrix(entry, params.pop("matrix", None))
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
         params.pop("meta", None)
+        params.pop("per_model", None)
         meta = self._read_meta(entry)
         # in a table braces are text of the person's own: only what varies is filled
-        varies = not self.cells and bool(matrix or prompts_file or names_rows)
+        varies = not self.cells and bool(combinations.values or prompts_file or names_rows)
         merged = MergedEntry(
             entry=entry,
             params=params,
@@ -122,16 +189,73 @@ class EntryMerger:
             given_id=self._take_key(entry, params, "id", partial(read_id, columns=columns), None),
             repeat=self._take_key(entry, params, "repeat", partial(self._read_repeat, columns=columns), 1),
             tries=self._take_key(entry, params, "tries", partial(self._read_whole, most=TRIES_LIMIT), None),
-            matrix=matrix,
+            combinations=combinations,
             prompts_file=prompts_file,
             names_file=self._take_key(entry, params, "names_file", text, None),
             raw=self._take_key(entry, params, "prompts_format", is_raw, False),  # noqa: FBT003
             rows=rows,
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
+            unchecked=self._take_key(entry, params, "unchecked", self._read_unchecked, frozenset[str]()),
+            per_model=self._read_blocks(entry, entry.fields.get("per_model"), PER_MODEL),
         )
         self._check_together(merged)
-        return merged._replace(params=self._without_unset(params)) if None in params.values() else merged
+        return merged._replace(params=self._without_unset(merged)) if None in params.values() else merged
+
+    def settle_params(self, merged: MergedEntry, model: str, takes: Collection[str]) -> tuple[Params, dict[str, str]]:
+        """The parameters of an entry for one model, and where those are written that are not in the entry's own keys.
+
+        ``model``: the model's own name. A parameter that ``per_model`` unsets is ``None``. What the entry gives itself
+        wins over all defaults, and a block for the model over what is for all models.
+        """
+        given = {*merged.entry.fields, *self.defaults.fields, *merged.combinations.sizes}
+        found: dict[str, object] = {}
+        origins: dict[str, str] = {}
+        for name, value in self.where_taken.fields.items():
+            if name in takes and name not in given:
+                found[name], origins[name] = value, f"{WHERE_TAKEN}{name}"
+        found |= merged.params
+        if block := self._default_blocks.get(model):
+            for name in block.params.keys() - merged.entry.fields.keys() - merged.combinations.sizes.keys():
+                found[name], origins[name] = block.params[name], f"{DEFAULTS}{PER_MODEL}{block.name}.{name}"
+        if block := merged.per_model.get(model):
+            for name, value in block.params.items():
+                found[name], origins[name] = value, f"{PER_MODEL}{block.name}.{name}"
+        return found, origins
+
+    def _read_unchecked(self, value: object) -> frozenset[str]:
+        return read_unchecked(value, in_cell=self.cells or isinstance(value, Cell))
+
+    def _read_blocks(self, entry: Entry, value: object, field: str) -> Mapping[str, ModelBlock]:
+        """What ``per_model`` gives to each model, by the model's own name; what is wrong is reported and left out."""
+        if value is None:
+            return NO_BLOCKS
+        if not isinstance(value, dict):
+            message = f"must map models to parameters, not {shown(value)}"
+            self.report(entry, field.removesuffix("."), Fault(message, "per_model: {MODEL: {resolution: 720p}}"))
+            return NO_BLOCKS
+        blocks: dict[str, ModelBlock] = {}
+        for name, params in value.items():
+            try:
+                blocks[self._check_block(name, params, blocks)] = ModelBlock(name, params)
+            except Fault as fault:
+                self.report(entry, f"{field}{name}{fault.field or ''}", fault_without_field(fault))
+        return blocks
+
+    def _check_block(self, name: str, params: object, others: Mapping[str, ModelBlock]) -> str:
+        """The own name of the model of a block. Raises ``Fault``."""
+        model = self.vocabulary.find_model(name)
+        if model is None and not self.vocabulary.any_model:
+            raise Fault("is not a known model", suggest_closest(name, self.vocabulary.catalog))
+        own = model.id if model else name
+        if own in others:
+            raise Fault(f"is the model that {others[own].name} names, too", "keep one of the two")
+        if not isinstance(params, dict) or not params:
+            raise Fault(f"must be a mapping of parameters, not {shown(params)}", "{resolution: 720p}")
+        for key in params:
+            if key in JOB_KEYS:
+                raise Fault(f"{key} is no parameter, and the same for every model", "write it beside per_model")
+        return own
 
     def _read_model(self, entry: Entry, model: object, columns: frozenset[str]) -> object:
         try:
@@ -140,10 +264,16 @@ class EntryMerger:
             self.report(entry, "model", fault)
             return model
 
-    def _without_unset(self, params: dict[str, object]) -> dict[str, object]:
+    def _without_unset(self, merged: MergedEntry) -> Params:
         """The parameters without those that ``null`` unsets; an unknown key stays, to be reported."""
-        known = PARAMETERS | self.defaults.fields.keys()
-        return {key: value for key, value in params.items() if value is not None or key not in known}
+        models = () if isinstance(merged.model, Template) else merged.models
+
+        def is_known(key: str) -> bool:
+            return (
+                key in self.defaults.fields or key in self.where_taken.fields or self.vocabulary.is_taken(key, models)
+            )
+
+        return {key: value for key, value in merged.params.items() if value is not None or not is_known(key)}
 
     def _open_rows(self, value: object) -> RowFile:
         path = text(value)
@@ -215,44 +345,90 @@ class EntryMerger:
         merged = {key: value for table in tables for key, value in table.items()}
         return {key: plain(value, 1) for key, value in merged.items() if value is not None}
 
-    def _read_matrix(self, entry: Entry, value: object) -> dict[str, list[object]]:
+    def _read_matrix(self, entry: Entry, value: object) -> Combinations:
         if value is None:
-            return {}
+            return Combinations()
         if not isinstance(value, dict) or not value:
             suggest_key = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
             self.report(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", suggest_key))
-            return {}
+            return Combinations()
         matrix = {}
+        items: dict[str, list[Values]] = {EXCLUDE: [], INCLUDE: []}
+        is_good = True
         for name, values in value.items():
             try:
-                matrix[name] = read_choices(name, values)
+                if name in items and _are_mappings(values):
+                    items[name] = _read_items(name, values)
+                else:
+                    matrix[name] = read_choices(name, values)
             except Fault as fault:
-                self.report(entry, f"matrix.{name}", fault)
+                self.report(entry, f"matrix.{fault.field or name}", fault_without_field(fault))
                 matrix[name] = []  # known by its name: its placeholders are not wrong as well
-        return matrix
+                is_good = False
+        found, faults = make_combinations(matrix, items[EXCLUDE], items[INCLUDE])
+        for field, wrong in faults if is_good else ():
+            self.report(entry, f"matrix.{field}", wrong)
+        return found
 
     def _check_matrix(self, merged: MergedEntry) -> None:
-        for name in merged.matrix.keys() & merged.entry.fields.keys():
+        for name in merged.combinations.sizes.keys() & merged.entry.fields.keys():
             fault = Fault("is set by the matrix as well", "keep one of the two")
             self.report(merged.entry, name, fault)
         if "prompt" in merged.matrix and merged.prompts_file is not None:
             fault = Fault("cannot be combined with prompts_file", "use one of the two")
             self.report(merged.entry, "matrix.prompt", fault)
         repeat = merged.repeat if isinstance(merged.repeat, int) else 1
-        size = repeat * math.prod(map(len, merged.matrix.values()))
+        size = repeat * merged.combinations.most
         if size > FAMILY_LIMIT:
             fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
             self.report(merged.entry, "matrix", fault)
 
 
-def _find_line(entry: Entry | Defaults, field: str) -> int:
-    head, _, rest = field.partition(".")
-    if field in entry.lines:
-        return entry.lines[field]
-    table = entry.fields.get(head)
-    if isinstance(table, Table) and rest in table.lines:
-        return table.lines[rest]
-    return entry.lines.get(head, entry.line)
+def fault_without_field(fault: Fault) -> Fault:
+    """The fault, to be reported at the field that its catcher names."""
+    fault.field = None
+    return fault
+
+
+def _are_mappings(values: object) -> TypeGuard[list[dict[str, object]]]:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, dict) for value in values)
+
+
+def _read_items(name: str, items: list[dict[str, object]]) -> list[Values]:
+    """The items of ``exclude`` or ``include``. Raises ``Fault``."""
+    for index, item in enumerate(items):
+        if not item:
+            raise Fault("is empty", "name at least one variable", field=f"{name}[{index}]")
+        for variable, value in item.items():
+            try:
+                check_variable(variable)
+                check_choice(value)
+            except Fault as fault:
+                fault.field = f"{name}[{index}].{variable}"
+                raise
+    return [*items]
+
+
+def _find_line(entry: Entry | Defaults | WhereTaken, field: str) -> int:
+    """The line of a field, or of the nearest part around it that has one."""
+    part: object = entry.fields
+    lines = entry.lines
+    line = entry.line
+    while field:
+        if isinstance(part, dict):
+            # a key may hold dots itself, as the names of models do
+            keys = (key for key in part if field == key or field.startswith((f"{key}.", f"{key}[")))
+            key = max(keys, key=len, default=None)
+            if key is None:
+                break
+            line = lines.get(key, line)
+            part, field = part[key], field[len(key) :].removeprefix(".")
+        elif isinstance(part, list) and (item := _ITEM.match(field)) and int(item[1]) < len(part):
+            part, field = part[int(item[1])], field[item.end() :].removeprefix(".")
+        else:
+            break
+        lines = part.lines if isinstance(part, Table) else {}
+    return line
 
 
 def _fields_of_sets(sets: Mapping[str, str]) -> dict[str, object]:

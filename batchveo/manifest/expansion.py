@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import product
 from typing import NamedTuple
 
 from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
 from batchveo.core.models import InputFile
 from batchveo.manifest.accepted_values import accept_words, text
+from batchveo.manifest.combinations import Positions
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
@@ -116,21 +116,31 @@ class Expander:
                     case = case._replace(own_id=self._fill_id(case, merged.given_id))
             except _Problem:
                 continue
-            for at in _list_combinations(merged):
-                yield from self._make_repeats(case, templates, at)
+            made: set[object] = set()
+            for at in merged.combinations.list_positions():
+                yield from self._make_repeats(case, templates, at, made)
         for template in self._by_row.values():
             used.update(template.axes if template else ())
         self._report_unused(merged, used)
 
-    def _make_repeats(self, case: _Case, templates: dict[object, RequestTemplate], at: dict[str, int]) -> Iterator[Row]:
-        """The jobs of one combination of the matrix."""
-        values = {**case.values, **{name: case.merged.matrix[name][position] for name, position in at.items()}}
+    def _make_repeats(
+        self, case: _Case, templates: dict[object, RequestTemplate], at: Positions, made: set[object]
+    ) -> Iterator[Row]:
+        """The jobs of one combination of the matrix; ``made``: those of the line or row that are made already."""
+        matrix = case.merged.matrix
+        values = {**case.values, **dict.fromkeys(matrix), **{name: matrix[name][place] for name, place in at.items()}}
         try:
             template = self._choose_template(case, templates, values)
             times = self._count_repeats(case)
         except _Problem:
             return
-        settings = {name: axis[at[name]] for name, axis in template.axes.items()}
+        if template.overridden:
+            values |= template.overridden
+            rest = tuple((name, place) for name, place in at.items() if name not in template.overridden)
+            if rest in made:
+                return
+            made.add(rest)
+        settings = {name: axis[at[name]] for name, axis in template.axes.items() if name in at}
         for index in range(times):
             job = self._make_job(case, template, settings, {**values, "index": index}, index)
             if job is not None:
@@ -142,7 +152,8 @@ class Expander:
         """The request template for the model of these values. Raises ``_Problem``."""
         merged = case.merged
         if not isinstance(merged.model, Template):
-            return templates[values["model"] if "model" in merged.matrix else merged.model]
+            model = values.get("model")
+            return templates[merged.model if model is None else model]
         noticed = self._problems.noticed
         name: object = None
         try:
@@ -225,7 +236,7 @@ class Expander:
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:
-            self._report_filled(case, field, setting, fault)
+            self._report_filled(case, field, setting, fault, template)
         except _Problem:
             pass
         return None
@@ -251,13 +262,15 @@ class Expander:
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
-                self._report_filled(case, field, setting, fault)
+                self._report_filled(case, field, setting, fault, template)
                 is_good = False
         if not is_good:
             raise _Problem
         return request, inputs
 
-    def _report_filled(self, case: _Case, field: str, setting: object, fault: Fault) -> None:
+    def _report_filled(
+        self, case: _Case, field: str, setting: object, fault: Fault, template: RequestTemplate | None = None
+    ) -> None:
         """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
         merged, given = case.merged, case.given
         used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
@@ -274,7 +287,7 @@ class Expander:
             self._problems.add_fault(given.place.file, line, field, fault)
         else:
             written = f"matrix.{field}" if field in merged.matrix else field
-            self._merger.report(merged.entry, written, fault)
+            self._merger.report(merged.entry, template.origins.get(field, written) if template else written, fault)
 
 
 def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
@@ -291,7 +304,7 @@ def _fill_meta(merged: MergedEntry, values: dict[str, object]) -> dict[str, obje
     meta = {}
     for key, value in merged.meta.items():
         blank = merged.meta_blanks.get(key)
-        filled = value if blank is None else blank.filled(values)
+        filled = value if blank is None else blank.value(values)
         if filled is not None:
             meta[key] = plain(filled, 1)
     return meta
@@ -328,10 +341,3 @@ def suggest_name(merged: MergedEntry) -> str:
 def _fill_setting(template: RequestTemplate, name: str, setting: object, values: dict[str, object]) -> object:
     rule = template.rules.get(name)
     return rule.read_filled(setting, values) if rule and isinstance(setting, BLANK) else setting
-
-
-def _list_combinations(merged: MergedEntry) -> Iterator[dict[str, int]]:
-    """The positions of the values in every combination of the matrix, the first variable slowest."""
-    names = list(merged.matrix)
-    for positions in product(*(range(len(values)) for values in merged.matrix.values())):
-        yield dict(zip(names, positions, strict=True))

@@ -5,15 +5,25 @@ It checks what one file shows without others; ``batchveo plan`` is stricter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
-from batchveo.provider.catalog import MODELS, Model
+from batchveo.manifest.vocabulary import JOB_KEYS
+from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
 from batchveo.provider.parameters import Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
+_LIST = {"type": "array", "minItems": 1, "items": _SCALAR}
+_ALL_CHECKED = {"properties": {"unchecked": {"anyOf": [{"maxItems": 0}, {"type": "null"}]}}}
+"""Holds for a job that leaves no parameter unchecked: in the others nobody knows which keys and values are right."""
+_ITEMS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "object", "minProperties": 1, "additionalProperties": _SCALAR},
+}
 
 _JOB_KEYS: dict[str, dict[str, object]] = {
     "id": {"type": ["string", "integer"], "description": "Your own id of the job, unique in the call."},
@@ -37,8 +47,25 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "matrix": {
         "type": "object",
         "minProperties": 1,
-        "additionalProperties": {"type": "array", "minItems": 1, "items": _SCALAR},
+        "properties": {
+            "exclude": {"anyOf": [_LIST, _ITEMS], "description": "Combinations to leave out, by some of their values."},
+            "include": {
+                "anyOf": [_LIST, _ITEMS],
+                "description": "More values for the combinations that have these, or more combinations.",
+            },
+        },
+        "additionalProperties": _LIST,
         "description": "Names with lists of values: a job for each combination, the first name slowest.",
+    },
+    "per_model": {
+        "type": "object",
+        "additionalProperties": {"type": "object", "minProperties": 1},
+        "description": "For each of these models, parameters in place of those of the job; null leaves one out.",
+    },
+    "unchecked": {
+        "type": "array",
+        "items": {"type": "string", "minLength": 1},
+        "description": "Parameters that are sent as they are written, whatever the catalogue says of them.",
     },
     "tries": {
         "type": "integer",
@@ -51,24 +78,24 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "description": "The same request this many times; {index} counts from 0.",
     },
     "meta": {"type": "object", "description": "Carried into exports, not sent."},
-    "model": {"anyOf": [{"enum": list(MODELS)}, _TEMPLATE], "description": "The model that makes the video."},
 }
 
 
-def manifest_schema() -> dict[str, object]:
-    """The schema of a YAML manifest, in the 2020-12 dialect."""
-    job = _job_object(required=False)
+def manifest_schema(catalog: Catalog = MODELS) -> dict[str, object]:
+    """The schema of a YAML manifest for these models, in the 2020-12 dialect."""
+    job = _job_object(catalog, required=False)
     jobs = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/job"}}
     return {
         "$schema": _DIALECT,
         "title": "batchveo manifest",
-        "$defs": {"job": job, "defaults": _defaults_object()},
+        "$defs": {"job": job, "defaults": _defaults_object(catalog), "where_taken": _where_taken_object(catalog)},
         "anyOf": [
             jobs,
             {
                 "type": "object",
                 "properties": {
                     "defaults": {"$ref": "#/$defs/defaults"},
+                    "defaults_where_taken": {"$ref": "#/$defs/where_taken"},
                     "jobs": jobs,
                     "budget": {
                         "type": "number",
@@ -83,47 +110,90 @@ def manifest_schema() -> dict[str, object]:
     }
 
 
-def job_schema() -> dict[str, object]:
+def job_schema(catalog: Catalog = MODELS) -> dict[str, object]:
     """The schema of one line of a JSON Lines manifest, which has no defaults."""
-    return {"$schema": _DIALECT, "title": "batchveo job", **_job_object(required=True)}
+    return {"$schema": _DIALECT, "title": "batchveo job", **_job_object(catalog, required=True)}
 
 
-def _job_object(*, required: bool) -> dict[str, object]:
+def _job_object(catalog: Catalog, *, required: bool) -> dict[str, object]:
+    properties = {name: _or_null(part) for name, part in _list_properties(catalog).items()}
     schema: dict[str, object] = {
         "type": "object",
-        "properties": {name: _or_null(part) for name, part in _list_properties().items()},
-        "additionalProperties": False,
-        "allOf": [_if_model(model, required=required) for model in MODELS.values()],
+        # for editors, which complete by them
+        "properties": {name: {"description": part["description"]} for name, part in properties.items()},
+        "if": _ALL_CHECKED,
+        "then": {"properties": properties, "additionalProperties": False},
+        "else": {"properties": {name: properties[name] for name in JOB_KEYS}},
+        "allOf": [_if_model(model, required=required) for model in catalog.values()],
     }
     if required:
         schema["anyOf"] = _ways_to_give("model")
     return schema
 
 
-def _defaults_object() -> dict[str, object]:
-    properties = {name: part for name, part in _list_properties().items() if name not in NOT_IN_DEFAULTS}
+def _defaults_object(catalog: Catalog) -> dict[str, object]:
+    properties = {name: part for name, part in _list_properties(catalog).items() if name not in NOT_IN_DEFAULTS}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _list_properties() -> dict[str, dict[str, object]]:
+def _where_taken_object(catalog: Catalog) -> dict[str, object]:
+    properties = {name: part for name, part in _list_properties(catalog).items() if name not in JOB_KEYS}
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "description": "Defaults for the jobs of those models that take the parameter.",
+    }
+
+
+def _list_properties(catalog: Catalog) -> dict[str, dict[str, object]]:
     """Every key of a job, whatever its model: a parameter takes what any model takes."""
     found: dict[str, list[Param]] = {}
-    for model in MODELS.values():
+    for model in catalog.values():
         for name, param in model.params.items():
             found.setdefault(name, []).append(param)
-    return {**_JOB_KEYS, **{name: _parameter_schema(params) for name, params in found.items()}}
+    names = [name for model in catalog.values() for name in (model.id, *model.aliases)]
+    model_key: dict[str, object] = {
+        "anyOf": [{"enum": names}, _TEMPLATE],
+        "description": "The model that makes the video.",
+    }
+    return {**_JOB_KEYS, "model": model_key, **{name: _parameter_schema(params) for name, params in found.items()}}
 
 
 def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
+    keys: list[object] = [*JOB_KEYS, *model.params]
     then: dict[str, object] = {
         "properties": {name: _or_null(_parameter_schema([param])) for name, param in model.params.items()},
-        "propertyNames": {"enum": [*_JOB_KEYS, *model.params]},
+        "propertyNames": {"enum": keys},
     }
+    conditions = [_rule_schema(model, rule, required=required) for rule in model.rules]
     if required:
-        then["allOf"] = [{"anyOf": _ways_to_give(name)} for name in model.required]
-    is_model = {"properties": {"model": {"const": model.id}}, "required": ["model"]}
-    return {"if": is_model, "then": then}
+        conditions += [{"anyOf": _ways_to_give(name)} for name in model.required]
+    conditions = [condition for condition in conditions if condition]
+    if conditions:
+        then["allOf"] = conditions
+    names: object = {"const": model.id} if not model.aliases else {"enum": [model.id, *model.aliases]}
+    return {"if": {"properties": {"model": names}, "required": ["model"], "allOf": [_ALL_CHECKED]}, "then": then}
+
+
+def _rule_schema(model: Model, rule: Rule, *, required: bool) -> dict[str, object]:
+    """A condition between fields; with ``required`` also on what must be there, which defaults may give elsewhere."""
+    then: list[dict[str, object]] = [{"not": _is_given([name])} for name in rule.excludes]
+    for name, values in rule.only.items():
+        allowed: list[object] = [*values, None]
+        then.append({"properties": {name: {"enum": allowed}}})
+        if required and model.params[name].default not in values:
+            then.append({"anyOf": _ways_to_give(name)})
+    if rule.any_of and required:
+        then.append({"anyOf": [way for name in rule.any_of for way in _ways_to_give(name)]})
+    return {"if": _is_given(rule.given), "then": {"allOf": then}} if then else {}
+
+
+def _is_given(names: Sequence[str]) -> dict[str, object]:
+    """Whether a job gives all of these; null is nothing."""
+    properties: dict[str, object] = {name: {"not": {"type": "null"}} for name in names}
+    return {"required": [*names], "properties": properties}
 
 
 def _ways_to_give(name: str) -> list[dict[str, object]]:
@@ -179,7 +249,7 @@ def _list_choices(param: Param) -> list[object]:
 def _list_bounds(param: Param) -> dict[str, object]:
     suffix = "Items" if param.type is ParamType.ARRAY else "Length"
     needs_one = param.required and param.type in {ParamType.STRING, ParamType.ARRAY}
-    least = max(param.min_length or 0, needs_one or param.is_address_list)
+    least = max(param.min_length or 0, int(needs_one or param.is_address_list))
     bounds = {
         "minimum": param.minimum,
         "maximum": param.maximum,

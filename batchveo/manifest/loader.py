@@ -14,7 +14,7 @@ from typing import BinaryIO, Self, assert_never
 
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
-from batchveo.manifest.entries import Budget, Defaults, Entry, Item
+from batchveo.manifest.entries import Budget, Defaults, Entry, Item, WhereTaken
 from batchveo.manifest.entry_files import EntryFiles
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.expansion import Expander
@@ -27,6 +27,8 @@ from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import ReadOptions, Selection
 from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
 from batchveo.manifest.sources import Format, Opener, Source, find_source
+from batchveo.manifest.vocabulary import Vocabulary
+from batchveo.provider.catalog import MODELS, Catalog
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)
@@ -42,8 +44,8 @@ class ManifestReader:
         opener: Opener,
         inputs: LocalFiles,
         options: ReadOptions,
+        vocabulary: Vocabulary,
         *,
-        any_model: bool,
         strict_provenance: bool = False,
     ) -> None:
         self.problems = Problems(source.label for source in sources)
@@ -53,7 +55,7 @@ class ManifestReader:
         self._opener = opener
         self._inputs = inputs
         self._options = options
-        self._any_model = any_model
+        self._vocabulary = vocabulary
         self._strict = strict_provenance
 
     def read_jobs(self) -> Iterator[Row]:
@@ -70,11 +72,10 @@ class ManifestReader:
         noticed = self.problems.noticed
         entries = 0
         with self._opener.open(source) as (stream, form):
-            merger = EntryMerger(source, self.problems, cells=form in _CELLS, sets=self._options.sets)
+            merger = EntryMerger(source, self.problems, self._vocabulary, cells=form in _CELLS, sets=self._options.sets)
             templates = RequestTemplates(
                 merger,
                 self._inputs,
-                any_model=self._any_model,
                 strict_provenance=self._strict,
                 renamable=form in _OBJECTS,
                 model_hint=_model_hint(source, form),
@@ -82,60 +83,67 @@ class ManifestReader:
             # a list of prompts is an entry whose prompts_file is the manifest itself
             own = partial(self._opener.reopen, source) if form is Format.TEXT else None
             expander = Expander(merger, templates, self.register, EntryFiles(merger, own))
-            for item in self._read_items(stream, form, source):
+            for item in self._read_items(stream, form, source, merger):
                 if isinstance(item, Entry):
                     entries += 1
                     yield from expander.expand_entry(item)
                 elif isinstance(item, Fault):
                     self.problems.add_fault(source.label, None, None, item)
                 elif isinstance(item, Defaults):
-                    merger.set_defaults(item, any_parameter=self._any_model)
+                    merger.set_defaults(item)
+                elif isinstance(item, WhereTaken):
+                    merger.set_where_taken(item)
                 elif isinstance(item, Budget):
                     self._add_budget(source, item)
         # a file that is broken before its first entry has a problem already
         if not entries and self.problems.noticed == noticed:
             self.problems.add(source.label, None, None, "holds no jobs")
 
-    def _read_items(self, stream: BinaryIO, form: Format, source: Source) -> Iterator[Item | Fault]:
+    def _read_items(
+        self, stream: BinaryIO, form: Format, source: Source, merger: EntryMerger
+    ) -> Iterator[Item | Fault]:
         if self._options.renames and form in (Format.YAML, Format.TEXT):
             yield Fault(f"is {form.value}, in which --map renames nothing", "--map is for CSV, TSV and JSON")
         match form:
             case Format.TEXT:
                 yield Entry(1, {"prompts_file": source.label})
             case Format.YAML:
-                yield from self._rename_keys(yaml_format.read_yaml(stream), as_written=True)
+                yield from self._rename_keys(yaml_format.read_yaml(stream), merger, as_written=True)
             case Format.JSON:
-                yield from self._read_document(stream)
+                yield from self._read_document(stream, merger)
             case Format.JSON_LINES:
                 entries = json_format.read_jsonl(stream, any_value=bool(self._options.renames))
-                yield from self._read_objects(self._drop_unset(entries))
+                yield from self._read_objects(self._drop_unset(entries), merger)
             case Format.CSV | Format.TSV:
                 delimiter = "\t" if form is Format.TSV else None
-                columns = ColumnMapper(self._options, any_model=self._any_model)
+                columns = ColumnMapper(self._options, self._vocabulary, merger.is_parameter)
                 yield from csv_format.read_csv(stream, columns, required=self._required_columns(), delimiter=delimiter)
             case _:
                 assert_never(form)
 
-    def _read_document(self, stream: BinaryIO) -> Iterator[Item | Fault]:
+    def _read_document(self, stream: BinaryIO, merger: EntryMerger) -> Iterator[Item | Fault]:
         """A JSON document: a manifest, or rows of any shape if it is said what they are."""
         if json_keys.is_manifest(stream):
-            yield from self._read_objects(yaml_format.read_yaml(stream, json=True))
+            yield from self._read_objects(yaml_format.read_yaml(stream, json=True), merger)
         elif self._options.renames:
-            yield from self._rename_keys(json_format.read_json_rows(stream))
+            yield from self._rename_keys(json_format.read_json_rows(stream), merger)
         else:
             yield json_keys.suggest_options(stream, self._options.sets)
 
-    def _read_objects(self, items: Iterator[Item | Fault]) -> Iterator[Item | Fault]:
+    def _read_objects(self, items: Iterator[Item | Fault], merger: EntryMerger) -> Iterator[Item | Fault]:
         """Objects as entries; if nothing is renamed but should be, one fault that names the options to add."""
         if self._options.renames:
-            return self._rename_keys(items)
-        return json_keys.check_first_entry(self._rename_keys(items), self._options.sets)
+            return self._rename_keys(items, merger)
+        return json_keys.check_first_entry(self._rename_keys(items, merger), self._options.sets)
 
-    def _rename_keys(self, items: Iterator[Item | Fault], *, as_written: bool = False) -> Iterator[Item | Fault]:
+    def _rename_keys(
+        self, items: Iterator[Item | Fault], merger: EntryMerger, *, as_written: bool = False
+    ) -> Iterator[Item | Fault]:
         if not self._options.renames_keys:
             yield from items
             return
-        objects = KeyMapper(self._options, any_model=self._any_model, as_written=as_written)
+        any_model = self._vocabulary.any_model
+        objects = KeyMapper(self._options, merger.is_parameter, any_model=any_model, as_written=as_written)
         found = False
         for item in items:
             found = found or isinstance(item, Entry)
@@ -155,7 +163,7 @@ class ManifestReader:
 
     def _required_columns(self) -> list[list[str]]:
         """The columns without which no row of a CSV is a job."""
-        groups = [["model"]] if self._any_model else [["model"], ["prompt", "prompts_file"]]
+        groups = [["model"]] if self._vocabulary.any_model else [["model"], ["prompt", "prompts_file"]]
         return [group for group in groups if self._options.sets.keys().isdisjoint(group)]
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
@@ -217,7 +225,8 @@ class Manifests:
     """The manifests of one call, read as often as needed in little memory.
 
     ``sources`` are paths, or ``-`` for standard input (``stdin``), which is kept in a temporary file until
-    ``close``. The same file named twice is read once. With ``strict_provenance`` a job is a problem whose prompt
+    ``close``. The same file named twice is read once. ``catalog`` has the models; with ``allow_unknown_model`` others
+    are taken, too, and their requests sent as they are. With ``strict_provenance`` a job is a problem whose prompt
     may be rewritten, or whose provider floats. ``options`` say how they are read, and which jobs are chosen.
     """
 
@@ -225,13 +234,15 @@ class Manifests:
         self,
         sources: Sequence[str | os.PathLike[str]],
         *,
+        catalog: Catalog = MODELS,
         allow_unknown_model: bool = False,
         strict_provenance: bool = False,
         stdin: BinaryIO | None = None,
         options: ReadOptions | None = None,
     ) -> None:
         self._options = options or ReadOptions()
-        self._options.check(any_parameter=allow_unknown_model)
+        vocabulary = Vocabulary(catalog, any_model=allow_unknown_model)
+        self._options.check(any_parameter=allow_unknown_model, catalog=catalog)
         named: dict[str, Source] = {}
         for source in map(find_source, sources):
             named.setdefault(source.identity, source)
@@ -242,7 +253,7 @@ class Manifests:
             self._opener,
             LocalFiles(),
             self._options,
-            any_model=allow_unknown_model,
+            vocabulary,
             strict_provenance=strict_provenance,
         )
 

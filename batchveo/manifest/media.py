@@ -1,4 +1,4 @@
-"""What a request names as an image or a video: a web address, a data URI, or a local file."""
+"""What a request names as an image, a video or a sound: a web address, a data URI, or a local file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import unicodedata
 from base64 import b64decode
 from collections.abc import Sequence
 from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from batchveo.core.models import InputFile
 from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.provider.catalog import MODELS
 
 PRIVATE_TOPS = frozenset(
     ("local", "localhost", "localdomain", "internal", "lan", "home", "intranet", "corp", "private", "invalid", "arpa")
@@ -27,10 +27,24 @@ _PUT_IT = "the service fetches it over the internet: put the file where anybody 
 _NUMBER = r"(?:0[xX][0-9a-fA-F]*|[0-9]+)"
 _NUMERIC = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _MIB = 1024 * 1024
-SIZE_LIMITS = {"image": 20 * _MIB, "video": 100 * _MIB}
+SIZE_LIMITS = {"image": 20 * _MIB, "video": 100 * _MIB, "audio": 20 * _MIB, "file": 100 * _MIB}
 """The largest input file in bytes, by its major media type."""
 
-_FORMATS = {"image": "PNG, JPEG or WebP", "video": "MP4, QuickTime or WebM"}
+_FORMATS = {
+    "image": "PNG, JPEG or WebP",
+    "video": "MP4, QuickTime or WebM",
+    "audio": "MP3, WAV, FLAC, Ogg or M4A",
+    "file": "an image, a video or a sound",
+}
+_MARKS = {
+    b"\x1a\x45\xdf\xa3": "video/webm",
+    b"ID3": "audio/mpeg",
+    b"\xff\xfb": "audio/mpeg",
+    b"\xff\xf3": "audio/mpeg",
+    b"\xff\xf2": "audio/mpeg",
+    b"fLaC": "audio/flac",
+    b"OggS": "audio/ogg",
+}
 MODELS_NAMED = 8
 _REMEMBERED = 4096
 # most addresses: a name with letters at its end, which cannot be a number; all others are looked at closely
@@ -106,8 +120,8 @@ class LocalFiles:
     def read_input(self, value: str, folder: Path, major: str) -> InputFile:
         """The file that a path or ``file:`` URL names, relative to ``folder``.
 
-        ``major`` is ``image`` or ``video``. Raises ``Fault`` for a file that is missing, too large, or not
-        in a format the service takes.
+        ``major`` is ``image``, ``video`` or ``audio``, or ``file`` for any of these. Raises ``Fault`` for a file that
+        is missing, too large, or not in a format the service takes.
         """
         found = self._looked_at(folder / _read_path(value), major)
         if isinstance(found, Fault):
@@ -115,15 +129,16 @@ class LocalFiles:
         return found
 
 
-def models_taking_files(field: str) -> list[str]:
-    """The models whose page documents a data URI in this field, so that a local file can be sent."""
-    return [name for name, model in MODELS.items() if (param := model.params.get(field)) and param.takes_data]
-
-
-def list_models(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
+def list_models(names: Sequence[str], near: str) -> str:
+    """The names that begin most like ``near``, and how many more there are."""
+    nearest = sorted(names, key=partial(_count_shared, near), reverse=True)
     more = len(names) - MODELS_NAMED
-    return ", ".join(names[:MODELS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(nearest[:MODELS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _count_shared(text: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
 
 
 def media_type(start: bytes) -> str | None:
@@ -132,11 +147,11 @@ def media_type(start: bytes) -> str | None:
         return "image/png"
     if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "image/webp"
+    if start[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(start[8:12])
     if start[4:8] == b"ftyp":
-        return "video/quicktime" if start[8:12] == b"qt  " else "video/mp4"
-    return "video/webm" if start.startswith(b"\x1a\x45\xdf\xa3") else None
+        return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"M4B ": "audio/mp4"}.get(start[8:12], "video/mp4")
+    return next((kind for mark, kind in _MARKS.items() if start.startswith(mark)), None)
 
 
 def _read_path(value: str) -> str:
@@ -169,7 +184,7 @@ def _read_file(path: Path, major: str) -> InputFile:
         if path.stat().st_size > limit:
             raise Fault(f"the file {path} is larger than {limit // _MIB} MiB", "make it smaller")
         found = media_type(stream.read(16))
-        if found is None or not found.startswith(major):
+        if found is None or not (major == "file" or found.startswith(major)):
             raise Fault(f"the file {path} is not {_FORMATS[major]}", "convert it")
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -177,7 +192,7 @@ def _read_file(path: Path, major: str) -> InputFile:
 
 
 class Address(Enum):
-    """The kinds of values that may name an image or a video."""
+    """The kinds of values that may name an image, a video or a sound."""
 
     WEB = auto()
     DATA = auto()
@@ -205,11 +220,11 @@ def kind_of(value: str) -> Address:
 
 
 def check_data(value: str, major: str) -> None:
-    """Raise ``Fault`` unless the value is a Base64 data URI of that major type (``image``, ``video``)."""
+    """Raise ``Fault`` unless the value is a Base64 data URI of that major type (any, if it is ``file``)."""
     match = _DATA.fullmatch(value)
     if match is None:
         raise Fault(f"{shown(value)} is not a Base64 data URI", f"data:{major}/…;base64,…")
-    if match["major"].lower() != major:
+    if major != "file" and match["major"].lower() != major:
         raise Fault(f"holds {match['major'].lower()} data", f"data:{major}/…;base64,…")
     try:
         b64decode(match["payload"], validate=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from batchveo.manifest.accepted_values import accept_words, text
+from batchveo.manifest.combinations import Combinations
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats.row_files import NUMBER, RowFile
 from batchveo.manifest.problems import Fault, shown, shown_bare
-from batchveo.manifest.rules import JOB_KEYS
 from batchveo.manifest.scalars import resolve_scalar, whole_of
 from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
+from batchveo.manifest.vocabulary import JOB_KEYS
 
 REPEAT_LIMIT = 100_000
 """The most times that one job may be repeated."""
@@ -72,23 +74,56 @@ def read_mapping(value: object) -> dict[str, object]:
     return value
 
 
-def read_choices(name: str, values: object) -> list[object]:
-    """The values of a matrix variable. Raises ``Fault``."""
+def check_variable(name: str) -> None:
+    """Raise ``Fault`` for a name that no variable of a matrix can have."""
     if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
         raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")
+
+
+def check_choice(value: object) -> None:
+    """Raise ``Fault`` for what cannot be a value of a matrix variable."""
+    if not isinstance(value, str | int | float):
+        raise Fault(f"{shown(value)} cannot be a value here", "text, numbers, true or false")
+
+
+def read_choices(name: str, values: object) -> list[object]:
+    """The values of a matrix variable. Raises ``Fault``."""
+    check_variable(name)
     if not isinstance(values, list):
         raise Fault(f"must be a list, not {shown(values)}", f"write [{shown_bare(str(values))}]")
     if not values:
         raise Fault("is an empty list", "name at least one value, or take it out")
     for value in values:
-        if not isinstance(value, str | int | float):
-            raise Fault(f"{shown(value)} cannot be a value here", "text, numbers, true or false")
+        check_choice(value)
     seen = set()
     for value in values:
         if (type(value), value) in seen:
             raise Fault(f"holds {shown(value)} twice", "repeat: 2 makes the same job twice")
         seen.add((type(value), value))
     return values
+
+
+def read_unchecked(value: object, *, in_cell: bool = False) -> frozenset[str]:
+    """The parameters that are sent as they are written. Raises ``Fault``."""
+    names = [part.strip() for part in value.split("|")] if in_cell and isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise Fault(f"must be a list of parameters, not {shown(value)}", "unchecked: [resolution]")
+    for name in names:
+        if name in JOB_KEYS:
+            raise Fault(f"{name} is not sent, so it is not checked by the model", "name parameters")
+        if "." in name or "[" in name:
+            raise Fault(f"{shown(name)} is a part of a parameter", f"name all of it: {name.partition('.')[0]}")
+    return frozenset(names)
+
+
+class ModelBlock(NamedTuple):
+    """The parameters that ``per_model`` gives to one model; ``name`` is how the model is written there."""
+
+    name: str
+    params: Mapping[str, object]
+
+
+NO_BLOCKS: Mapping[str, ModelBlock] = MappingProxyType({})
 
 
 class MergedEntry(NamedTuple):
@@ -103,13 +138,26 @@ class MergedEntry(NamedTuple):
     given_id: str | Template | None
     repeat: int | Template
     tries: int | None
-    matrix: dict[str, list[object]]
+    combinations: Combinations
     prompts_file: str | None
     names_file: str | None
     raw: bool
     rows: RowFile | None
     meta: dict[str, object]
     meta_blanks: dict[str, NestedBlank]
+    unchecked: frozenset[str] = frozenset()
+    per_model: Mapping[str, ModelBlock] = NO_BLOCKS
+    """By the model's own name."""
+
+    @property
+    def matrix(self) -> dict[str, list[object]]:
+        """The values of each variable of the matrix."""
+        return self.combinations.values
+
+    @property
+    def models(self) -> list[object]:
+        """The models of its jobs, as written; a template if that names them."""
+        return self.combinations.list_models(self.model)
 
     @property
     def is_family(self) -> bool:

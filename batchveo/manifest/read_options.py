@@ -10,16 +10,16 @@ from fnmatch import fnmatchcase
 from batchveo.core.errors import UsageError
 from batchveo.core.job_row import Row
 from batchveo.manifest.job_register import JobRegister
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint
+from batchveo.manifest.vocabulary import FIXED, JOB_KEYS, Vocabulary
+from batchveo.provider.catalog import MODELS, Catalog
 
 META = "meta."
 """What the names of values that are carried along begin with."""
 
-NOT_FOR_ALL = ("id", "matrix", "meta", "names_file", "prompts_file", "rows_file")
+NOT_FOR_ALL = ("id", "matrix", "meta", "names_file", "per_model", "prompts_file", "rows_file")
 """Keys that differ from job to job, or hold more than one value: nothing gives one of them to every job."""
 
-_FIELDS = (*PARAMETERS, *JOB_KEYS)
 _ID, _NAME = 0, 1
 
 
@@ -56,20 +56,21 @@ class ReadOptions:
         """Whether columns and keys may be something else than fields of their own name."""
         return bool(self.renames) or self.extra is not Extra.ERROR
 
-    def check(self, *, any_parameter: bool) -> None:
+    def check(self, *, any_parameter: bool, catalog: Catalog = MODELS) -> None:
         """Raise ``UsageError`` for fields that no job has, or that not every job can have."""
+        vocabulary = Vocabulary(catalog, any_model=any_parameter)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: a whole number from 1")
         for option, fields in (("--set", self.sets), ("--map", self.renames)):
             for name in fields:
-                _check_field(option, name, any_parameter=any_parameter)
+                _check_field(option, name, vocabulary)
         for name in self.sets:
             if name in NOT_FOR_ALL:
                 raise UsageError(f"--set {name}: cannot be the same for every job{_instead_of(name)}")
         for name, value in self.sets.items():
             if not value.strip():
                 raise UsageError(f"--set {name}: has no value; write {name}=VALUE")
-        for name in ("matrix", "meta", "rows_file"):
+        for name in ("matrix", "meta", "per_model", "rows_file"):
             if name in self.renames:
                 raise UsageError(f"--map {name}: a column cannot be that{_instead_of(name)}")
 
@@ -88,11 +89,13 @@ def pairs_of(option: str, texts: Iterable[str], shape: str) -> dict[str, str]:
     return pairs
 
 
-def _check_field(option: str, name: str, *, any_parameter: bool) -> None:
+def _check_field(option: str, name: str, vocabulary: Vocabulary) -> None:
     if name.startswith(META) and name != META:
         return
-    if name not in _FIELDS and not any_parameter:
-        hint = key_hint(name, _FIELDS) or f"{META}{name} is carried along"
+    if name in FIXED or vocabulary.any_model:
+        return
+    if name not in vocabulary.parameters:
+        hint = key_hint(name, (*vocabulary.parameters, *JOB_KEYS)) or f"{META}{name} is carried along"
         raise UsageError(f"{option} {name}: no model takes such a parameter ({hint})")
 
 

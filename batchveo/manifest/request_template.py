@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS, Rules, find_floating, make_strict
+from batchveo.manifest.rules import Rules, find_floating, make_strict
 from batchveo.manifest.synonyms import means, suggest_key
 from batchveo.manifest.templates import (
     ANY_NAME,
@@ -26,10 +26,10 @@ from batchveo.manifest.templates import (
     has_braces,
     parse_template,
 )
-from batchveo.provider.catalog import MODELS
+from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
+from batchveo.provider.catalog import Model
 
-BLANK = (Template, TemplateList)
-NAMING = (Template, TemplateList, NestedBlank)
+BLANK = (Template, TemplateList, NestedBlank)
 _USUAL = (str, int)
 MODEL_HINT = "name one of those that batchveo models lists"
 
@@ -41,8 +41,12 @@ class RequestTemplate(NamedTuple):
     fixed: dict[str, object]
     inputs: list[InputFile]
     blanks: dict[str, Blank]
-    axes: dict[str, list[object]]
+    axes: dict[str, dict[int, object]]
     """For each matrix variable that sets a parameter what its values come to: accepted ones, or blanks."""
+    origins: dict[str, str]
+    """The fields, as in problems, of the parameters that the entry does not have as keys of its own."""
+    overridden: dict[str, object]
+    """The axes of the matrix that ``per_model`` replaces by one value; ``None`` if by nothing."""
 
 
 class RequestTemplates:
@@ -53,19 +57,18 @@ class RequestTemplates:
         merger: EntryMerger,
         inputs: LocalFiles,
         *,
-        any_model: bool,
         strict_provenance: bool = False,
         renamable: bool = False,
         model_hint: str = MODEL_HINT,
     ) -> None:
         self._merger = merger
+        self._vocabulary = merger.vocabulary
         self._report = merger.report
         self._inputs = inputs
-        self._any_model = any_model
         self._strict = strict_provenance
         self._renamable = renamable
         self._model_hint = model_hint
-        self._rules: dict[str, Rules] = {}
+        self._rules: dict[tuple[str, frozenset[str]], Rules] = {}
 
     def make_all(self, merged: MergedEntry) -> dict[object, RequestTemplate]:
         """A request template for each model of the entry. It is whole only if nothing was reported meanwhile.
@@ -77,39 +80,58 @@ class RequestTemplates:
             return {}
         templates = {}
         field = "matrix.model" if "model" in merged.matrix else "model"
-        for model in merged.matrix.get("model", [merged.model]):
+        for model in merged.models:
             try:
                 templates[model] = self.make_for_model(merged, model)
             except Fault as fault:
                 self._report(merged.entry, field, fault)
         if not templates:
             self._check_keys(merged)
+        else:
+            self._check_blocks(merged, templates.values())
         return templates
+
+    def _check_blocks(self, merged: MergedEntry, templates: Collection[RequestTemplate]) -> None:
+        """Report the blocks of ``per_model`` for models that the entry does not have."""
+        models = {template.rules.own_name for template in templates}
+        for own, block in merged.per_model.items():
+            if own not in models:
+                fault = Fault(
+                    "is for a model that this entry does not have", f"its models: {', '.join(sorted(models))}"
+                )
+                self._report(merged.entry, f"per_model.{block.name}", fault)
 
     def make_for_model(self, merged: MergedEntry, name: object) -> RequestTemplate:
         """The request template for a model. Raises ``Fault`` if there is no such model."""
-        known = _check_model(name, any_model=self._any_model, hint=self._model_hint)
-        rules = self._rules.get(known)
+        known = _check_model(name, self._vocabulary, self._model_hint)
+        rules = self._rules.get((known, merged.unchecked))
         if rules is None:
-            rules = self._rules[known] = Rules(known, MODELS.get(known), self._merger.source.folder, self._inputs)
+            folder, catalog = self._merger.source.folder, self._vocabulary.catalog
+            rules = Rules(known, catalog, folder, self._inputs, unchecked=merged.unchecked)
+            self._rules[known, merged.unchecked] = rules
             if self._strict:
                 rules.tighten(make_strict)
-        return self._make_template(merged, rules)
+        return self._make_template(merged, name, rules)
 
     def _check_keys(self, merged: MergedEntry) -> None:
         """What can be said of a job whose model is not known: what no model takes, and what each needs."""
-        for key in [key for key in merged.params if key not in PARAMETERS]:
-            right = suggest_key(key, [*PARAMETERS, *JOB_KEYS], renamable=self._renamable)
+        parameters = self._vocabulary.parameters | merged.unchecked
+        for key in [key for key in merged.params if key not in parameters]:
+            right = suggest_key(key, [*parameters, *JOB_KEYS], renamable=self._renamable)
             self._report(merged.entry, key, Fault("no model takes such a parameter", right))
-        if not self._any_model:
-            self._check_given(merged, "prompt", Fault("is missing; every model needs it"), PARAMETERS)
+        if not self._vocabulary.any_model:
+            self._check_given(merged, "prompt", Fault("is missing; nearly every model needs it"), parameters)
 
-    def _make_template(self, merged: MergedEntry, rules: Rules) -> RequestTemplate:
-        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {})
-        for key, value in merged.params.items():
-            if key in merged.matrix:
+    def _make_template(self, merged: MergedEntry, model: object, rules: Rules) -> RequestTemplate:
+        params, origins = self._merger.settle_params(merged, rules.own_name, rules.takes)
+        overridden = {name: params[name] for name in merged.combinations.sizes if name in origins}
+        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden)
+        for key, value in params.items():
+            if value is None and key in origins:  # unset for this model
                 continue
-            setting = self._accept_value(merged, rules, key, key, value)
+            if key in merged.combinations.sizes and key not in overridden:
+                continue
+            setting = self._accept_value(merged, rules, origins.get(key, key), key, value)
             if isinstance(setting, _USUAL):
                 template.fixed[key] = setting
             elif isinstance(setting, BLANK):
@@ -117,8 +139,8 @@ class RequestTemplates:
             else:
                 template.fixed[key] = attach_files(setting, template.inputs)
         if merged.matrix:
-            self._add_axes(merged, template)
-        self._check_required(merged, template)
+            self._add_axes(merged, model, template)
+        self._check_required(merged, template, params)
         if self._strict:
             self._check_provenance(merged, template)
         if template.blanks or template.axes or isinstance(merged.name, Template) or merged.is_family:
@@ -140,25 +162,44 @@ class RequestTemplates:
     def _refuse_key(self, merged: MergedEntry, rules: Rules, key: str) -> Fault:
         if rules.model is None:
             return Fault("has no value", f"write one, or take {key} out; a text with a comma takes quotes")
-        fault = rules.refuse_unknown(key, renamable=self._renamable)
-        if self._merger.is_default(merged.entry, key):
+        fault = rules.refuse_unknown(key, renamable=self._renamable, column=self._merger.cells)
+        if key in merged.matrix:
+            fault.suggestion = f"per_model: {{{rules.name}: {{{key}: null}}}} makes one job of all its values"
+        elif self._merger.is_default(merged.entry, key):
             fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
         return fault
 
-    def _add_axes(self, merged: MergedEntry, template: RequestTemplate) -> None:
-        used = {name for blank in template.blanks.values() for name in blank.names}
-        for name, values in merged.matrix.items():
-            free = template.rules.model is None and name not in used
-            if name != "model" and (name in PARAMETERS or free):
-                field = f"matrix.{name}"
-                settings = [self._accept_value(merged, template.rules, field, name, value) for value in values]
-                template.axes[name] = settings
+    def _add_axes(self, merged: MergedEntry, model: object, template: RequestTemplate) -> None:
+        filling = {name for blank in template.blanks.values() for name in blank.names}
+        for name, positions in merged.combinations.list_used(model).items():
+            if name == "model" or name in template.overridden:
+                continue
+            if not self._sets_parameter(merged, template.rules.model, name, filling):
+                continue
+            settings = template.axes[name] = {}
+            for position in positions:
+                value = merged.matrix[name][position]
+                settings[position] = self._accept_value(merged, template.rules, f"matrix.{name}", name, value)
 
-    def _check_required(self, merged: MergedEntry, template: RequestTemplate) -> None:
+    def _sets_parameter(self, merged: MergedEntry, model: Model | None, name: str, filling: Collection[str]) -> bool:
+        """Whether a variable of the matrix sets the parameter of its name; ``filling`` are those that fill a text.
+
+        A variable that fills a text sets nothing unless its name is always a parameter. It is the same for all models
+        of the entry: for a model without such a parameter, jobs of different values would be one and the same.
+        """
+        if name in COMMON or name in merged.unchecked:
+            return True
+        if name in filling:
+            return False
+        models = [model] if isinstance(merged.model, Template) else map(self._vocabulary.find_model, merged.models)
+        return any(model is None or name in model.params for model in models)
+
+    def _check_required(self, merged: MergedEntry, template: RequestTemplate, params: Mapping[str, object]) -> None:
         # a key that was mistyped is reported as such; that it is missing too would be the same mistake twice
         for name in template.rules.required:
             fault = Fault(f"is missing; {template.rules.name} needs it", _suggest_column(merged, name))
-            self._check_given(merged, name, fault, template.rules.takes)
+            if params.get(name) is None and name not in template.axes:
+                self._check_given(merged, name, fault, template.rules.takes)
         prompt = template.blanks.get("prompt", template.fixed.get("prompt"))
         if merged.prompts_file is not None and prompt is not None and "line" not in names_in(prompt):
             fault = Fault("does not use the lines of prompts_file", "write {line} in it, or leave it out")
@@ -166,7 +207,7 @@ class RequestTemplates:
 
     def _check_given(self, merged: MergedEntry, name: str, fault: Fault, known: Collection[str]) -> None:
         """Report that a parameter is missing, unless a key that is refused already was meant to be it."""
-        if name in merged.params or name in merged.matrix or (name == "prompt" and merged.prompts_file is not None):
+        if name in merged.params or (name == "prompt" and merged.prompts_file is not None):
             return
         others = [key for key in merged.params if key not in known]
         if not any(means(key, name) for key in others):
@@ -174,12 +215,12 @@ class RequestTemplates:
 
     def _check_provenance(self, merged: MergedEntry, template: RequestTemplate) -> None:
         for name, fault in find_floating(template.rules.model):
-            if name == "model" or (name not in merged.params and name not in merged.matrix):
+            if name == "model" or not any(name in part for part in (template.fixed, template.blanks, template.axes)):
                 self._report(merged.entry, name, fault)
 
     def _check_placeholders(self, merged: MergedEntry, template: RequestTemplate) -> None:
         blanks: dict[str, list[object]] = {key: [blank] for key, blank in template.blanks.items()}
-        blanks |= {f"matrix.{key}": settings for key, settings in template.axes.items()}
+        blanks |= {f"matrix.{key}": [*settings.values()] for key, settings in template.axes.items()}
         blanks |= {f"meta.{key}": [blank] for key, blank in merged.meta_blanks.items()}
         blanks |= {"id": [merged.given_id], "repeat": [merged.repeat]}
         for field, settings in blanks.items():
@@ -209,14 +250,14 @@ def _suggest_column(merged: MergedEntry, name: str) -> str | None:
     return f'write {name}: "{{{column or "column"}}}"; the columns are {", ".join(names[:8])}'
 
 
-def _check_model(name: object, *, any_model: bool, hint: str) -> str:
+def _check_model(name: object, vocabulary: Vocabulary, hint: str) -> str:
     if name is None:
         raise Fault("is missing", hint)
     if not isinstance(name, str):
         raise Fault(f"must be text, not {shown(name)}", "put it in quotes")
     name = name.strip()
-    if name not in MODELS and not any_model:
-        guess = suggest_closest(name, MODELS)
+    if name not in vocabulary.catalog and not vocabulary.any_model:
+        guess = suggest_closest(name, vocabulary.catalog)
         right = "--allow-unknown-model sends it as it is"
         raise Fault(f"{shown(name)} is not a known model", f"{guess} {right}" if guess else right)
     return text(name)
@@ -227,7 +268,8 @@ def used_by(merged: MergedEntry, templates: Collection[RequestTemplate]) -> set[
     used = {"model", *names_used(merged)}
     for template in templates:
         used.update(template.axes)
-        for setting in chain.from_iterable(template.axes.values()):
+        used.update(template.overridden)
+        for setting in chain.from_iterable(axis.values() for axis in template.axes.values()):
             used.update(names_in(setting))
     return used
 
@@ -238,10 +280,17 @@ def names_used(merged: MergedEntry) -> set[str]:
     for setting in (merged.name, merged.given_id, merged.model, merged.repeat, *merged.meta_blanks.values()):
         used.update(names_in(setting))
     for value in chain(merged.params.values(), *merged.matrix.values()):
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str) and has_braces(item):
-                used.update(_names_in_text(item, merged.columns))
+        used.update(_names_in_value(value, merged.columns))
     return used
+
+
+def _names_in_value(value: object, columns: frozenset[str]) -> Iterator[str]:
+    """The placeholders in a text, and in all texts inside a list or a mapping."""
+    if isinstance(value, str) and has_braces(value):
+        yield from _names_in_text(value, columns)
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _names_in_value(item, columns)
 
 
 def _names_in_text(item: str, columns: frozenset[str]) -> tuple[str, ...]:
@@ -253,7 +302,7 @@ def _names_in_text(item: str, columns: frozenset[str]) -> tuple[str, ...]:
 
 def names_in(setting: object) -> tuple[str, ...]:
     """The placeholders of a blank; none of anything else."""
-    return setting.names if isinstance(setting, NAMING) else ()
+    return setting.names if isinstance(setting, BLANK) else ()
 
 
 def attach_files(value: object, inputs: list[InputFile]) -> object:
@@ -263,4 +312,6 @@ def attach_files(value: object, inputs: list[InputFile]) -> object:
         return value.reference
     if isinstance(value, list):
         return [attach_files(item, inputs) for item in value]
+    if isinstance(value, dict):
+        return {key: attach_files(item, inputs) for key, item in value.items()}
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,27 +18,10 @@ from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
 from batchveo.manifest.synonyms import suggest_key
-from batchveo.manifest.templates import Blank, Template, parse_list, parse_template, to_text
-from batchveo.provider.catalog import MODELS, Model
+from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
+from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
+from batchveo.provider.catalog import Catalog, Model
 from batchveo.provider.parameters import Param, ParamType
-
-JOB_KEYS = (
-    "id",
-    "name",
-    "prompts_file",
-    "prompts_format",
-    "names_file",
-    "rows_file",
-    "matrix",
-    "repeat",
-    "tries",
-    "meta",
-    "model",
-)
-"""The keys of a job that are not sent as they are."""
-
-PARAMETERS = MODELS.list_parameters()
-"""Every parameter that some known model takes."""
 
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
@@ -56,7 +40,8 @@ class Rule:
 
     ``accept`` turns a written value into the one sent (or an ``InputFile``), ``read`` turns text (a cell, a
     filled template) into a value to accept; both raise ``Fault``. ``varied`` values are seldom the same in two
-    jobs. ``takes_json`` takes text that is JSON as it is, braces and all.
+    jobs. ``takes_json`` takes text that is JSON as it is, braces and all. ``is_nested``: the texts inside a list or a
+    mapping may hold placeholders. ``lengths`` bound a text, in characters.
     """
 
     accept: Callable[[object], object]
@@ -64,7 +49,9 @@ class Rule:
     varied: bool = False
     takes_json: bool = False
     is_list: bool = False
+    is_nested: bool = False
     is_text: bool = False
+    lengths: tuple[int, float] = (0, math.inf)
 
     def read_written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
@@ -75,6 +62,8 @@ class Rule:
                 value = self.read(value)
         if self.is_list and (blank_list := parse_list(value, columns)):
             return blank_list
+        if self.is_nested and not in_cell and (nested := parse_nested_blank(value, columns)):
+            return nested
         return self.accept(value)
 
     def _parse_blank(self, value: str, columns: frozenset[str], *, in_cell: bool) -> Template | None:
@@ -103,14 +92,31 @@ class Rule:
 
 
 class Rules:
-    """The rules of one model; if ``model`` is ``None``, of a model that is not in the catalogue."""
+    """The rules of one model of ``catalog``; of any other name, those of a model that nobody knows.
 
-    def __init__(self, name: str, model: Model | None, folder: Path, inputs: LocalFiles) -> None:
+    ``unchecked`` parameters are sent as they are written, whatever the catalogue says of them. ``inputs`` reads local
+    files, whose paths are relative to ``folder``.
+    """
+
+    def __init__(
+        self, name: str, catalog: Catalog, folder: Path, inputs: LocalFiles, *, unchecked: frozenset[str] = frozenset()
+    ) -> None:
+        self.model = model = catalog.get(name)
         self.name = name
-        self.model = model
-        self.required = model.required if model else ()
+        self.unchecked = unchecked
+        self._catalog = catalog
+        self.required = tuple(name for name in model.required if name not in unchecked) if model else ()
         params = model.params if model else {}
-        self._by_name = {name: _make_rule(name, param, folder, inputs) for name, param in params.items()}
+        files = partial(FileReader, name, folder=folder, inputs=inputs, catalog=catalog)
+        self._by_name = {
+            **{name: _make_rule(name, param, files(name)) for name, param in params.items() if name not in unchecked},
+            **{name: _make_free_rule(name) for name in unchecked},
+        }
+
+    @property
+    def own_name(self) -> str:
+        """The model's own name, however the request names it."""
+        return self.model.id if self.model else self.name
 
     @property
     def takes(self) -> Collection[str]:
@@ -128,21 +134,32 @@ class Rules:
         """Put what ``tightened`` makes of each rule in its place."""
         self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
 
-    def refuse_unknown(self, name: str, *, renamable: bool = False) -> Fault:
-        """What to say about a key that the model does not take; ``renamable`` keys may be named by ``--map``."""
-        others = [other.id for other in MODELS.values() if name in other.params]
+    def refuse_unknown(self, name: str, *, renamable: bool = False, column: bool = False) -> Fault:
+        """What to say about a key that the model does not take; ``renamable`` keys may be named by ``--map``.
+
+        ``column``: the key is the name of a column.
+        """
         message = f"{self.name} takes no such parameter"
         if name.startswith("meta."):
             return Fault("is no key of a job", f"write meta: {{{name.removeprefix('meta.')}: …}}")
-        if others:
-            return Fault(message, f"taken by {list_models(others)}")
-        return Fault(message, suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable))
+        others = self._catalog.list_takers(name)
+        if name in COMMON:
+            return Fault(message, f"taken by {list_models(others, self.name)}" if others else None)
+        right = suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable, column=column)
+        return Fault(message, f"{right}; taken by {list_models(others, self.name)}" if others else right)
 
     def check_together(self, request: dict[str, object]) -> None:
         """Raise ``Fault`` for values that are right alone and wrong together."""
-        broken = next(self.model.find_broken_rules(request), None) if self.model else None
-        if broken is not None and self.model is not None:
-            raise Fault(*self.model.describe_broken(broken, request))
+        if self.model is None or not self.model.rules:
+            return
+        for broken in self.model.find_broken_rules(request):
+            if self.unchecked.isdisjoint(broken.names):
+                raise Fault(*self.model.describe_broken(broken, request))
+
+    def depends_on_values(self, request: Mapping[str, object]) -> bool:
+        """Whether a condition between fields looks at the values of this request, not only at which it has."""
+        rules = self.model.rules if self.model else ()
+        return any(rule.only and all(name in request for name in rule.given) for rule in rules)
 
 
 def is_plain(value: object) -> TypeGuard[str]:
@@ -158,14 +175,15 @@ def is_plain(value: object) -> TypeGuard[str]:
     )
 
 
-def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rule:
+def _make_rule(name: str, param: Param, files: FileReader) -> Rule:
     varied = name in _VARIED
-    accept = partial(accept_part, param, files=FileReader(name, folder, inputs))
+    accept = partial(accept_part, param, files=files)
     match param.type:
         case ParamType.STRING if param.media is not None:
             return Rule(accept=accept, varied=True)
         case ParamType.STRING:
-            return Rule(accept=accept, varied=varied, is_text=not param.choices)
+            lengths = (param.min_length or 0, math.inf if param.max_length is None else param.max_length)
+            return Rule(accept=accept, varied=varied, is_text=not param.choices, lengths=lengths)
         case ParamType.INTEGER:
             return Rule(accept=accept, read=read_whole, varied=varied)
         case ParamType.NUMBER:
@@ -175,7 +193,7 @@ def _make_rule(name: str, param: Param, folder: Path, inputs: LocalFiles) -> Rul
         case ParamType.ARRAY if param.is_address_list:
             return Rule(accept=accept, read=_read_list, varied=True, is_list=True)
         case _:
-            return Rule(accept=accept, read=_read_json, varied=True, takes_json=True)
+            return Rule(accept=accept, read=partial(_read_nested, param), varied=True, takes_json=True, is_nested=True)
 
 
 def _make_free_rule(name: str) -> Rule:
@@ -212,12 +230,13 @@ def _read_boolean(cell: str) -> bool:
         raise Fault(f"{shown(cell)} is neither true nor false", "true, false, yes, no, 1 or 0") from None
 
 
-def _read_json(cell: str) -> object:
-    """A nested value in a cell: JSON; anything else is judged as it is."""
+def _read_nested(param: Param, cell: str) -> object:
+    """A nested value in a cell: JSON; a list of texts may have ``|`` between them. Anything else is judged as it is."""
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
-        return cell.strip()
+        is_list = param.type is ParamType.ARRAY and param.items is not None and param.items.type is ParamType.STRING
+        return _read_list(cell) if is_list else cell.strip()
 
 
 def _read_list(cell: str) -> list[str]:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batchveo.manifest.problems import Fault
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import meant_by
+from batchveo.manifest.vocabulary import FIXED
 
 STDIN = "-"
-SECTIONS = ("defaults", "jobs", "budget")
+SECTIONS = ("defaults", "defaults_where_taken", "jobs", "budget")
 """The keys at the top of a manifest."""
 
 _SPOOL_IN_MEMORY = 1024 * 1024
@@ -55,8 +55,7 @@ JSON_LINES_SUFFIXES = frozenset((".jsonl", ".ndjson"))
 _LOOKED_AT = 1024 * 1024
 _JSON_START = re.compile(r"\{|\[\s*(?:$|[\[{\"])")
 _YAML_START = re.compile(r"---|%YAML|#|- |-$|\[|\{|[&!*]|[\"']?[\w.-]+[\"']?\s*:(?:\s|$)")
-_FIELDS = frozenset(name.casefold() for name in (*PARAMETERS, *JOB_KEYS))
-_KEYS = frozenset((*PARAMETERS, *JOB_KEYS, "custom_id"))
+_KEYS = FIXED | {"custom_id"}
 _CSV_HEADER = re.compile(r'"?[A-Za-z_][\w.]*"?(?:[ ]*[,;\t][ ]*"?[A-Za-z_][\w.]*"?)*')
 _CSV_SEPARATOR = re.compile(r'"?sep=.?"?[,;\t ]*', re.IGNORECASE)
 
@@ -223,7 +222,7 @@ def _next_line(stream: BinaryIO) -> bytes:
 def _is_header(line: str) -> bool:
     """Whether a line names columns: all of them plainly, or one of them as a job's field is called."""
     cells = [cell.strip().strip('"').casefold() for cell in re.split("[,;\t]", line)]
-    if any(cell in _FIELDS or cell.startswith("meta.") for cell in cells) and not _YAML_START.match(line):
+    if any(cell in FIXED or cell.startswith("meta.") for cell in cells) and not _YAML_START.match(line):
         return True
     return len(cells) > 1 and _CSV_HEADER.fullmatch(line) is not None
 

@@ -92,26 +92,26 @@ class TemplateList:
         return filled or None
 
 
-Blank = Template | TemplateList
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestedBlank:
     """A value of any depth with templates in place of its texts, as ``meta`` may hold it."""
 
-    value: object
+    parts: object
     names: tuple[str, ...]
 
-    def filled(self, values: Mapping[str, object]) -> object:
+    def value(self, values: Mapping[str, object]) -> object:
         """The value filled; what nothing fills is left out of its list or mapping, ``None`` if that is all."""
-        return _fill_nested(self.value, values)
+        return _fill_nested(self.parts, values)
+
+
+Blank = Template | TemplateList | NestedBlank
 
 
 def parse_nested_blank(value: object, columns: frozenset[str]) -> NestedBlank | None:
     """The templates in a value; ``None`` if none of its texts holds braces. Raises ``Fault``."""
     names: list[str] = []
     parts = _parse_nested(value, columns, names)
-    return NestedBlank(value=parts, names=tuple(names)) if parts != value else None
+    return NestedBlank(parts=parts, names=tuple(names)) if names or parts != value else None
 
 
 def _parse_nested(value: object, columns: frozenset[str], names: list[str]) -> object:

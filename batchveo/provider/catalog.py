@@ -136,18 +136,14 @@ class Catalog(Mapping[str, Model]):
         """The day of the documents that it was made from, as ``2026-08-31``."""
         return self._content.made
 
-    def list_closed_parameters(self) -> frozenset[str]:
-        """The names of the parameters that take a choice, a number or a boolean with every model that has them."""
-        closed: dict[str, bool] = {}
-        for data in self._data.values():
-            for name, param in data["params"].items():
-                is_closed = "choices" in param or param.get("type") in {"integer", "number", "boolean"}
-                closed[name] = is_closed and closed.get(name, True)
-        return frozenset(name for name, is_closed in closed.items() if is_closed) | {"provider"}
-
     def list_parameters(self) -> frozenset[str]:
         """The names of all models' parameters."""
         return frozenset(name for data in self._data.values() for name in data["params"])
+
+    def list_takers(self, name: str, *, data: bool = False) -> list[str]:
+        """The models that have a parameter of this name; with ``data`` those that take a data URI in it."""
+        takers = [model for model, content in self._data.items() if name in content["params"]]
+        return [model for model in takers if self[model].params[name].takes_data] if data else takers
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import key_hint, suggest_key
+from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 
-KNOWN = [*PARAMETERS, *JOB_KEYS]
+KNOWN = [*COMMON, *JOB_KEYS]
 
 
 @pytest.mark.parametrize(

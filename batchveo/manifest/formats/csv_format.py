@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
@@ -14,10 +14,9 @@ from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
 from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.read_options import META, Extra, ReadOptions
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import means, suggest_key
+from batchveo.manifest.vocabulary import COMMON, FIXED, JOB_KEYS, Vocabulary
 
-_FIELDS = {name.casefold(): name for name in (*PARAMETERS, *JOB_KEYS)}
 _NOT_IN_CELLS = {
     "matrix": Fault("rows cannot hold a matrix", "write the jobs out, or use YAML"),
     "rows_file": Fault("rows cannot name other rows", "use YAML for rows_file"),
@@ -25,6 +24,7 @@ _NOT_IN_CELLS = {
 }
 _NAMED = 12
 """Columns that a fault names at most."""
+IsParameter = Callable[[str, Mapping[str, object]], bool]
 FieldsOf = Callable[[str], tuple[str, ...] | Fault]
 """Maps the name of a column to the fields it fills (none: it is ignored), or to what is wrong with it."""
 _DELIMITERS = ",;\t"
@@ -33,11 +33,15 @@ _SEPARATOR = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?[,;\t ]*', re.IGNORECAS
 
 
 class ColumnMapper:
-    """Tells what each column of a header is, by its own name and by what ``options`` say."""
+    """Tells what each column of a header is, by its own name and by what ``options`` say.
 
-    def __init__(self, options: ReadOptions, *, any_model: bool) -> None:
+    ``is_parameter``: whether a column is a parameter in a row with these fields, which depends on the row's model.
+    """
+
+    def __init__(self, options: ReadOptions, vocabulary: Vocabulary, is_parameter: IsParameter) -> None:
+        self.is_parameter = is_parameter
         self._options = options
-        self._any_model = any_model
+        self._vocabulary = vocabulary
         self._renamed: dict[str, list[str]] = {}
         for name, column in options.renames.items():
             self._renamed.setdefault(column.strip(), []).append(name)
@@ -48,7 +52,7 @@ class ColumnMapper:
             return tuple(self._renamed[column])
         if is_meta(column):
             return (META + column[len(META) :].strip(),)
-        known = _FIELDS.get(column.casefold())
+        known = self._vocabulary.by_fold.get(column.casefold())
         if known in self._options.renames:  # another column fills that field
             return self._place_extra(
                 column, Fault(f"{known} is filled by another column (--map)", _suggest_extra(column))
@@ -58,10 +62,20 @@ class ColumnMapper:
             return self._place_extra(column, Fault(fault.message, fault.suggestion, field=column))
         if known is not None:
             return (known,)
-        if self._any_model and self._options.extra is Extra.ERROR:
+        if self._vocabulary.any_model and self._options.extra is Extra.ERROR:
             return (column,)
-        right = suggest_key(column, [*PARAMETERS, *JOB_KEYS], column=True)
+        right = suggest_key(column, [*COMMON, *JOB_KEYS], column=True)
         return self._place_extra(column, Fault("no model takes such a parameter", right, field=column))
+
+    def depends_on_row(self, name: str) -> bool:
+        """Whether a column for this field is one only in the rows of some models, and carried along in the others."""
+        is_own = name in FIXED or name.startswith(META) or name in self._options.renames
+        return not is_own and self._options.extra is not Extra.ERROR
+
+    @property
+    def carries_extra(self) -> bool:
+        """Whether what is no field is carried along, rather than left out."""
+        return self._options.extra is Extra.META
 
     def _place_extra(self, column: str, fault: Fault) -> tuple[str, ...] | Fault:
         match self._options.extra:
@@ -106,6 +120,8 @@ def _suggest_extra(column: str) -> str:
 class Header:
     """What the columns are: those whose cells are sent or read as keys, those carried along, those without a name.
 
+    ``open``: each row's model decides whether the cell is sent.
+
     ``faults`` are of the names; a column with a fault is in none of the lists.
     """
 
@@ -114,6 +130,7 @@ class Header:
     names: list[str]
     sent: list[tuple[int, str]] = field(default_factory=list)
     carried: list[tuple[int, str]] = field(default_factory=list)
+    open: list[tuple[int, str]] = field(default_factory=list)
     unnamed: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     _counted: int | None = None
@@ -161,8 +178,10 @@ class Header:
         return [group for group in required if not known & {*group}]
 
 
-def read_header(names: Sequence[str], fields_of: FieldsOf, line: int) -> Header:
-    """The header that the cells ``names`` of ``line`` make."""
+def read_header(
+    names: Sequence[str], fields_of: FieldsOf, line: int, *, is_open: Callable[[str], bool] = lambda _: False
+) -> Header:
+    """The header that the cells ``names`` of ``line`` make; ``is_open`` fields depend on each row's model."""
     header = Header(line=line, width=len(names), names=[name.strip(ENDS) for name in names])
     first: dict[str, int] = {}
     for column, name in enumerate(header.names):
@@ -175,6 +194,8 @@ def read_header(names: Sequence[str], fields_of: FieldsOf, line: int) -> Header:
             if fault is not None:
                 fault.line, fault.field = line, fault.field or name
                 header.faults.append(fault)
+    header.open = [(column, name) for column, name in header.sent if is_open(name)]
+    header.sent = [sent for sent in header.sent if sent not in header.open]
     return header
 
 
@@ -209,20 +230,20 @@ def read_csv(
     try:
         rows = numbered_rows(stream, delimiter)
         line, names = next(rows, (1, []))
-        header = read_header(names, columns.fields_of, line)
+        header = read_header(names, columns.fields_of, line, is_open=columns.depends_on_row)
         header.faults += columns.find_absent(header.names, line) if names else ()
         yield from header.faults
         if names:
             yield from header.report_missing(required)
         absent = [group[0] for group in header.find_absent(required)]
         if "model" not in absent:
-            yield from _read_entries(rows, header, dict.fromkeys(absent, "…"))
+            yield from _read_entries(rows, header, columns, dict.fromkeys(absent, "…"))
     except Fault as fault:
         yield fault
 
 
 def _read_entries(
-    rows: Iterator[tuple[int, list[str]]], header: Header, stand_in: dict[str, object]
+    rows: Iterator[tuple[int, list[str]]], header: Header, columns: ColumnMapper, stand_in: dict[str, object]
 ) -> Iterator[Entry | Fault]:
     width = header.width
     sent, carried, unnamed = header.sent, header.carried, header.unnamed
@@ -236,7 +257,14 @@ def _read_entries(
         fields: dict[str, object] = {
             name: cell for column, name in sent if (cell := row[column]) and not cell.isspace()
         }
-        if meta := {key: cell for column, key in carried if (cell := row[column]) and not cell.isspace()}:
+        meta = {key: cell for column, key in carried if (cell := row[column]) and not cell.isspace()}
+        for column, name in header.open:
+            if (cell := row[column]) and not cell.isspace():
+                if columns.is_parameter(name, fields):
+                    fields[name] = cell
+                elif columns.carries_extra:
+                    meta[header.names[column]] = cell
+        if meta:
             fields["meta"] = meta
         if fields or any(row[column] and not row[column].isspace() for column in named):  # ignored columns too
             yield Entry(line, {**fields, **stand_in} if stand_in else fields)

@@ -9,21 +9,20 @@ from typing import BinaryIO
 
 from batchveo.manifest.entries import Entry, Item
 from batchveo.manifest.formats import json_format
-from batchveo.manifest.formats.csv_format import refuse_column
+from batchveo.manifest.formats.csv_format import IsParameter, refuse_column
 from batchveo.manifest.formats.json_format import KEY, VALUE, DocumentColumn
 from batchveo.manifest.problems import Fault, shown_bare
 from batchveo.manifest.read_options import META, Extra, ReadOptions
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.sources import SECTIONS
 from batchveo.manifest.synonyms import key_hint, meant_by
+from batchveo.manifest.vocabulary import FIXED
 from batchveo.provider.catalog import MODELS
 
 _SEEN = 1000
 _MISSING = object()
 _Path = tuple[str, ...]
-_KNOWN = PARAMETERS | frozenset(JOB_KEYS)
 _PROMPTS = frozenset(("prompt", "prompts_file", "rows_file", "matrix"))
-_MODEL = next(name for name in MODELS if name.endswith("t2v-fast"))
+_MODEL = "google/veo-3.1-t2v-fast"
 _NESTED = ("prompt", "input", "text", "content", "caption")
 _NAMED = 8
 _ADVISED = frozenset(("prompt", "negative_prompt", "name", "id", "image_url", "last_image_url"))
@@ -32,11 +31,15 @@ _ADVISED = frozenset(("prompt", "negative_prompt", "name", "id", "image_url", "l
 class KeyMapper:
     """Turns the objects of one file into entries as ``options`` say.
 
+    ``is_parameter``: whether a key is a parameter in an entry with these fields, which depends on the entry's model.
     ``as_written`` is for YAML, whose keys are a person's own: nothing is renamed, and a key without a value stays,
     for it is more often the rest of a text that a comma cut.
     """
 
-    def __init__(self, options: ReadOptions, *, any_model: bool, as_written: bool = False) -> None:
+    def __init__(
+        self, options: ReadOptions, is_parameter: IsParameter, *, any_model: bool, as_written: bool = False
+    ) -> None:
+        self._is_parameter = is_parameter
         self._renames = {} if as_written else options.renames
         self._extra = options.extra
         self._keeps_unknown = any_model and options.extra is Extra.ERROR
@@ -65,20 +68,28 @@ class KeyMapper:
                 meta[field.removeprefix(META)] = value
             else:
                 fields[field] = _read_name(value) if field == "name" else value
+        whole = {**rest, **fields}
         try:
             for key, value in rest.items():
-                self._place_value(key, value, entry, fields, meta)
+                is_field = key in FIXED or self._keeps_unknown or self._is_parameter(key, whole)
+                self._place_value(key, value, entry, fields, meta, is_field=is_field)
             return entry._replace(fields=_join_meta(fields, meta), lines=lines)
         except Fault as fault:
             fault.line = entry.lines.get(str(fault.field), entry.line)
             return fault
 
     def _place_value(
-        self, key: str, value: object, entry: Entry, fields: dict[str, object], meta: dict[str, object]
+        self,
+        key: str,
+        value: object,
+        entry: Entry,
+        fields: dict[str, object],
+        meta: dict[str, object],
+        *,
+        is_field: bool,
     ) -> None:
         """Put the value of a key into the fields, into ``meta``, or nowhere."""
         whole = entry.fields.get(key) == value
-        is_field = key in _KNOWN or self._keeps_unknown
         if (whole and key not in self._renames and is_field) or (value is None and self._as_written):
             fields[key] = value
         elif self._extra is Extra.META:
@@ -223,7 +234,7 @@ def check_first_entry(entries: Iterator[Item | Fault], given: Collection[str]) -
 
 def _advice_for(entry: Entry, given: Collection[str]) -> Fault | None:
     fields = entry.fields
-    unknown = [key for key in fields if key not in _KNOWN]
+    unknown = [key for key in fields if key not in FIXED]
     if not unknown or "model" in fields or _PROMPTS & {*fields, *given}:  # a model makes it a job, with mistakes
         return None
     if any(key_hint(key, ("prompt",)) and meant_by(key) is None for key in unknown):
@@ -249,7 +260,7 @@ def _find_maps(fields: Mapping[str, object]) -> tuple[str, str]:
     if "name" not in fields and "name" not in found and found.get("id") is not None:
         found["name"] = found.pop("id")
     taken = {path.split(".")[0] for path in found.values()}
-    extra = any(key not in _KNOWN and key not in taken for key in fields) or any("." in path for path in found.values())
+    extra = any(key not in FIXED and key not in taken for key in fields) or any("." in path for path in found.values())
     maps = " ".join(f"--map {name}={shlex.quote(path)}" for name, path in sorted(found.items()))
     return maps, " --extra meta" if extra else ""
 

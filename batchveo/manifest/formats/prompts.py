@@ -10,8 +10,8 @@ from typing import BinaryIO, NamedTuple
 
 from batchveo.manifest.formats import text
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.rules import JOB_KEYS, PARAMETERS
 from batchveo.manifest.synonyms import fold_key, means_any
+from batchveo.manifest.vocabulary import FIXED
 
 _TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"))
 _MANIFESTS = frozenset((".yaml", ".yml"))
@@ -20,7 +20,7 @@ _OTHERS = re.compile(
     r"|tex|png|jpe?g|webp|gif|mp4|zip|gz)"
 )
 """Files that no editor of plain lists writes."""
-_FIELDS = frozenset(fold_key(name) for name in (*PARAMETERS, *JOB_KEYS))
+_FIELDS = frozenset(fold_key(name) for name in FIXED)
 
 _JSON = re.compile(r"^\s*(?:[\[{]\s*$|\{\s*\"|\[\s*[\[{\"])")
 _FILES = (

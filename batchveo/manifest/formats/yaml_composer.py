@@ -12,7 +12,7 @@ from batchveo.manifest.entries import DEPTH_LIMIT, Table
 from batchveo.manifest.formats.text import Comment, Comments
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
 from batchveo.manifest.scalars import resolve_scalar
-from batchveo.provider.catalog import MODELS
+from batchveo.manifest.vocabulary import CLOSED, TEXTS
 
 NODE_LIMIT = 100_000
 """How many values one job may hold after its aliases are expanded."""
@@ -30,8 +30,7 @@ _SCALAR_TAGS = {f"{_CORE}{name}" for name in ("int", "float", "bool", "null")}
 _DELIBERATE_GAP = 2
 """Blanks before a comment that is meant as one, by the habit of those who write YAML."""
 
-_TEXTS = frozenset(("prompt", "negative_prompt"))
-_CLOSED = MODELS.list_closed_parameters() | {"model", "repeat", "budget"}
+_CLOSED = CLOSED | {"model", "repeat", "budget"}
 """Keys whose values no comment can cut short unnoticed."""
 
 _BLANK_COMMENT = re.compile(r"#(?:[\s#!]|$)")
@@ -260,8 +259,8 @@ def _refuse_cut(value: str, key: str, column: int, comment: Comment) -> Fault | 
 def _may_go_on(key: str, column: int, comment: Comment) -> bool:
     spaced = _BLANK_COMMENT.match(comment.text) is not None
     if comment.lines:  # a line of its own: only what looks like the text's next line is doubtful
-        return comment.lines == 1 and comment.column > column and (key in _TEXTS or not spaced)
-    return key in _TEXTS or not spaced or (key == "name" and comment.gap < _DELIBERATE_GAP)
+        return comment.lines == 1 and comment.column > column and (key in TEXTS or not spaced)
+    return key in TEXTS or not spaced or (key == "name" and comment.gap < _DELIBERATE_GAP)
 
 
 def line_of(event: yaml.Event) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from itertools import islice
 from typing import Any, BinaryIO, TypeVar, cast
 
 import yaml
 
-from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table
+from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table, WhereTaken
 from batchveo.manifest.formats.text import YamlText
 from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, refuse_twice
 from batchveo.manifest.problems import Fault, shown
@@ -30,20 +31,19 @@ def read_yaml(stream: BinaryIO, *, json: bool = False) -> Iterator[Item | Fault]
     A ``Fault`` comes in place of what cannot be read. What follows a fault of one job is still read; after
     a fault of the syntax there is nothing more.
     """
-    defaults = _find_defaults(stream, json=json)
-    if defaults is not None:
-        yield defaults
+    yield from _find_defaults(stream, json=json)
     for item in read_document(stream, _read_items, json=json):
-        if not isinstance(item, Defaults):
+        if not isinstance(item, Defaults | WhereTaken):
             yield item
 
 
-def _find_defaults(stream: BinaryIO, *, json: bool) -> Defaults | None:
-    """The defaults; a reading of its own looks for them only if the file holds the word at all."""
-    found = None
+def _find_defaults(stream: BinaryIO, *, json: bool) -> list[Defaults | WhereTaken]:
+    """The defaults of both kinds; a reading of its own looks for them only if the file holds the word at all."""
+    found: list[Defaults | WhereTaken] = []
     if _mentions_word(stream, b"defaults"):
+        kinds = 2 if _mentions_word(stream, b"defaults_where_taken") else 1
         with closing(read_document(stream, _read_items, json=json)) as items:
-            found = next((item for item in items if isinstance(item, Defaults)), None)
+            found += islice((item for item in items if isinstance(item, Defaults | WhereTaken)), kinds)
     stream.seek(0)
     return found
 
@@ -130,6 +130,8 @@ class _Document:
             yield Budget(line, value)
         elif key == "defaults" and isinstance(value, Table):
             yield Defaults(line, value, value.lines)
+        elif key == "defaults_where_taken" and isinstance(value, Table):
+            yield WhereTaken(line, value, value.lines)
         elif value is not None:
             noun = "list" if key == "jobs" else "mapping"
             yield Fault(f"must be a {noun}, not {shown(value)}", line=line, field=key)

@@ -1,0 +1,99 @@
+"""Which combinations a matrix makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from batchveo.manifest.combinations import Combinations, make_combinations
+
+AXES: Mapping[str, list[object]] = {"model": ["a", "b"], "size": [1, 2]}
+
+
+def written(found: Combinations) -> list[dict[str, object]]:
+    """The combinations with their values."""
+    return [{name: found.values[name][at] for name, at in each.items()} for each in found.list_positions()]
+
+
+def make(
+    exclude: list[Mapping[str, object]] | None = None,
+    include: list[Mapping[str, object]] | None = None,
+    axes: Mapping[str, list[object]] = AXES,
+) -> Combinations:
+    """Combinations in which nothing is wrong."""
+    found, faults = make_combinations(axes, exclude or [], include or [])
+    assert not faults
+    return found
+
+
+def test_an_entry_without_a_matrix_is_one_combination() -> None:
+    """Of nothing."""
+    assert written(Combinations()) == [{}]
+
+
+def test_the_first_axis_is_the_slowest() -> None:
+    """In the order of the values."""
+    assert [tuple(each.values()) for each in written(make())] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+
+
+def test_exclude_leaves_out_what_has_all_its_values() -> None:
+    """One axis or several."""
+    assert [tuple(each.values()) for each in written(make([{"model": "b", "size": 2}]))] == [
+        ("a", 1), ("a", 2), ("b", 1),
+    ]  # fmt: skip
+    assert [tuple(each.values()) for each in written(make([{"size": 1}, {"model": "a", "size": 2}]))] == [("b", 2)]
+
+
+def test_include_adds_values_or_a_combination() -> None:
+    """It never overwrites a value of an axis."""
+    found = written(make(include=[{"model": "b", "fps": 24}, {"model": "c", "size": 1}, {"style": "x"}]))
+    assert found == [
+        {"model": "a", "size": 1, "style": "x"},
+        {"model": "a", "size": 2, "style": "x"},
+        {"model": "b", "size": 1, "fps": 24, "style": "x"},
+        {"model": "b", "size": 2, "fps": 24, "style": "x"},
+        {"model": "c", "size": 1},
+    ]
+
+
+def test_includes_alone() -> None:
+    """Each is a combination."""
+    assert written(make(include=[{"model": "a"}, {"model": "b", "size": 1}], axes={})) == [
+        {"model": "a"},
+        {"model": "b", "size": 1},
+    ]
+
+
+def test_a_combination_that_is_excluded_may_be_included() -> None:
+    """Includes come after excludes."""
+    assert {"model": "a", "size": 1, "fps": 8} in written(make([{"model": "a"}], [{"model": "a", "size": 1, "fps": 8}]))
+
+
+def test_values_of_one_model() -> None:
+    """Only those that it is combined with."""
+    found = make([{"model": "b", "size": 2}], [{"model": "b", "fps": 24}])
+    assert {name: sorted(at) for name, at in found.list_used("a").items()} == {"model": [0], "size": [0, 1]}
+    assert {name: sorted(at) for name, at in found.list_used("b").items()} == {"model": [1], "size": [0], "fps": [0]}
+    assert found.list_models("z") == ["a", "b"]
+    assert make(include=[{"model": "b"}], axes={"size": [1]}).list_models("z") == ["b"]
+    assert make(include=[{"model": "b", "size": 2}], axes={"size": [1]}).list_models("z") == ["z", "b"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "include", "field", "message"),
+    [
+        ([{"sise": 1}], [], "exclude[0]", "no axis"),
+        ([{"size": 3}], [], "exclude[0]", "no value of size"),
+        ([{"size": True}], [], "exclude[0]", "no value of size"),
+        ([{"size": 1}, {"size": 2}], [], "exclude", "leaves no combination"),
+        ([], [{"size": 1}], "include[0]", "adds nothing"),
+    ],
+)
+def test_what_changes_nothing_is_reported(
+    exclude: list[Mapping[str, object]], include: list[Mapping[str, object]], field: str, message: str
+) -> None:
+    """It is most likely mistyped."""
+    _, [(found, fault)] = make_combinations(AXES, exclude, include)
+    assert found == field
+    assert message in fault.message

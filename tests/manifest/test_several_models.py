@@ -1,0 +1,197 @@
+"""One manifest for several models: blocks for one model, defaults for those that take them, unchecked parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.manifest import ReadOptions
+from tests.helpers.manifests import T2V, jobs, read, told
+
+PIXVERSE = "pixverse/v5/text-to-video"
+LUMA = "luma/ray-2"
+SHORT = f"{{model: [{T2V}, {PIXVERSE}]}}"
+
+
+def requests(folder: Path, content: str, name: str = "a.yaml") -> list[dict[str, object]]:
+    """The requests of a manifest without their prompts."""
+    found = [dict(job.request) for job in jobs(folder, content, name)]
+    for request in found:
+        request.pop("prompt", None)
+    return found
+
+
+def test_a_block_for_one_model(tmp_path: Path) -> None:
+    """Its values win over those of the job, and null leaves one out."""
+    text = (
+        f"- prompt: A\n  matrix: {SHORT}\n  resolution: 720p\n  duration: 8\n"
+        f"  per_model:\n    {T2V}: {{resolution: 1080p, duration: null, seed: 3}}\n    {PIXVERSE}: {{style: clay}}\n"
+    )
+    assert requests(tmp_path, text) == [
+        {"model": T2V, "resolution": "1080p", "seed": 3},
+        {"model": PIXVERSE, "resolution": "720p", "duration": 8, "style": "clay"},
+    ]
+
+
+def test_a_block_in_the_defaults(tmp_path: Path) -> None:
+    """It wins over the defaults for all, and the job's own keys win over it."""
+    text = (
+        f"defaults: {{duration: 8, per_model: {{{T2V}: {{duration: 4, seed: 1}}}}}}\n"
+        f"jobs:\n- {{model: {T2V}, prompt: A}}\n- {{model: {T2V}, prompt: B, duration: 6}}\n"
+        f"- {{model: {T2V}, prompt: C, seed: null}}\n- {{model: {PIXVERSE}, prompt: D}}\n"
+        f"- {{model: {T2V}, prompt: E, per_model: {{{T2V}: {{duration: 6, seed: 9}}}}}}\n"
+    )
+    assert requests(tmp_path, text) == [
+        {"model": T2V, "duration": 4, "seed": 1},
+        {"model": T2V, "duration": 6, "seed": 1},
+        {"model": T2V, "duration": 4},
+        {"model": PIXVERSE, "duration": 8},
+        {"model": T2V, "duration": 6, "seed": 9},
+    ]
+
+
+def test_a_block_takes_the_place_of_an_axis(tmp_path: Path) -> None:
+    """One job in place of one for each value; the placeholder has the block's value."""
+    text = (
+        f"- prompt: '{{duration}} seconds'\n  name: '{{model}} {{duration}} {{seed}}'\n"
+        f"  matrix: {{model: [{T2V}, {PIXVERSE}], duration: [5, 8], seed: [1, 2]}}\n"
+        f"  per_model: {{{T2V}: {{duration: 4}}}}\n"
+    )
+    found = jobs(tmp_path, text)
+    assert [(job.request["duration"], job.request["seed"], job.request["prompt"]) for job in found] == [
+        (4, 1, "4 seconds"),
+        (4, 2, "4 seconds"),
+        (5, 1, "5 seconds"),
+        (5, 2, "5 seconds"),
+        (8, 1, "8 seconds"),
+        (8, 2, "8 seconds"),
+    ]
+
+
+def test_include_and_exclude_by_model(tmp_path: Path) -> None:
+    """A value is only judged for the models that it is combined with."""
+    text = (
+        f"- prompt: A\n  matrix:\n    model: [{T2V}, {PIXVERSE}]\n    duration: [4, 5]\n"
+        f"    exclude: [{{model: {T2V}, duration: 5}}, {{model: {PIXVERSE}, duration: 4}}]\n"
+        f"    include: [{{model: {PIXVERSE}, style: clay}}, {{model: {LUMA}, loop: true}}]\n"
+    )
+    assert requests(tmp_path, text) == [
+        {"model": T2V, "duration": 4},
+        {"model": PIXVERSE, "duration": 5, "style": "clay"},
+        {"model": LUMA, "loop": True},
+    ]
+
+
+def test_defaults_where_taken(tmp_path: Path) -> None:
+    """For the models that have the parameter; what a job or the defaults give wins."""
+    text = (
+        "defaults: {negative_prompt: blur}\ndefaults_where_taken: {style: clay, seed: 3, negative_prompt: fog}\n"
+        f"jobs:\n- {{model: {T2V}, prompt: A}}\n- {{model: {PIXVERSE}, prompt: B, seed: null}}\n"
+        f"- {{model: {LUMA}, prompt: C, negative_prompt: null}}\n"
+    )
+    assert requests(tmp_path, text) == [
+        {"model": T2V, "negative_prompt": "blur", "seed": 3},
+        {"model": PIXVERSE, "negative_prompt": "blur", "style": "clay"},
+        {"model": LUMA},
+    ]
+
+
+def test_unchecked_parameters_are_sent_as_they_are(tmp_path: Path) -> None:
+    """A value that the catalogue refuses, a parameter that it does not know, and one that it demands."""
+    text = (
+        f"- {{model: {T2V}, prompt: A, resolution: 4k, fps: 60, unchecked: [resolution, fps]}}\n"
+        f"- {{model: {T2V}, unchecked: [prompt]}}\n"
+    )
+    assert requests(tmp_path, text) == [{"model": T2V, "resolution": "4k", "fps": 60}, {"model": T2V}]
+    path = tmp_path / "a.csv"
+    path.write_text(f"model,prompt,resolution\n{T2V},A,4k\n{T2V},B,8k\n")
+    found = read(path, ReadOptions(sets={"unchecked": "resolution|seed"}))
+    assert [job.request["resolution"] for job in found] == ["4k", "8k"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "message"),
+    [
+        (f"- prompt: A\n  matrix: {SHORT}\n  per_model:\n    {T2V}:\n      duration: 5\n", 5,
+         f"per_model.{T2V}.duration", "not among"),
+        (f"- prompt: A\n  model: {T2V}\n  per_model:\n    {PIXVERSE}: {{style: clay}}\n", 4,
+         f"per_model.{PIXVERSE}", "this entry does not have"),
+        (f"- prompt: A\n  model: {T2V}\n  per_model: {{veo4: {{seed: 1}}}}\n", 3, "per_model.veo4", "not a known"),
+        (f"- prompt: A\n  model: {T2V}\n  per_model: {{{T2V}: {{name: x}}}}\n", 3, f"per_model.{T2V}", "no parameter"),
+        (f"- prompt: A\n  model: {T2V}\n  per_model: [x]\n", 3, "per_model", "must map models"),
+        ("- prompt: A\n  model: veo2\n  per_model: {veo2: {seed: 1}, google/veo-2.0-generate-001: {seed: 2}}\n",
+         3, "per_model.google/veo-2.0-generate-001", "veo2 names, too"),
+        (f"- prompt: A\n  model: {T2V}\n  unchecked: [name]\n", 3, "unchecked", "not sent"),
+        (f"- prompt: A\n  model: {T2V}\n  unchecked: [keyframes.frame0]\n", 3, "unchecked", "a part of"),
+        (f"- prompt: A\n  model: {T2V}\n  unchecked: resolution\n", 3, "unchecked", "must be a list"),
+        (f"- prompt: A\n  matrix:\n    model: [{T2V}]\n    exclude: [{{modle: {T2V}}}]\n", 4,
+         "matrix.exclude[0]", "no axis"),
+        (f"- prompt: A\n  matrix:\n    model: [{T2V}]\n    include: [{{name: x}}]\n", 4,
+         "matrix.include[0].name", "cannot be the name"),
+        (f"- prompt: A\n  matrix:\n    model: [{T2V}]\n    include: [{{model: {PIXVERSE}, style: [clay]}}]\n", 4,
+         "matrix.include[0].style", "cannot be a value"),
+        (f"defaults_where_taken:\n  sed: 1\njobs: [{{model: {T2V}, prompt: A}}]\n", 2,
+         "defaults_where_taken.sed", "no model takes"),
+        (f"defaults_where_taken:\n  name: x\njobs: [{{model: {T2V}, prompt: A}}]\n", 2,
+         "defaults_where_taken.name", "no parameter"),
+        (f"jobs: [{{model: {T2V}, prompt: A}}]\ndefaults_where_taken:\n  style: clay\n  seed: x\n", 4,
+         "defaults_where_taken.seed", "whole number"),
+        (f"defaults:\n  per_model:\n    {T2V}:\n      duration: 5\njobs: [{{model: {T2V}, prompt: A}}]\n", 4,
+         f"defaults.per_model.{T2V}.duration", "not among"),
+    ],
+)  # fmt: skip
+def test_problems_name_the_place(text: str, line: int, field: str, message: str, tmp_path: Path) -> None:
+    """The line and the path of what is wrong."""
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    [problem] = told(path)
+    assert (problem.line, problem.field) == (line, field)
+    assert message in problem.message
+
+
+KEYFRAMES = "keyframes:\n    frame0: {type: image, url: https://a.example/1.png}\n    frame1:\n      type: image\n"
+
+
+def test_nested_values(tmp_path: Path) -> None:
+    """In YAML, in JSON Lines, in a cell; filled by placeholders; a local file anywhere in them."""
+    whole = {"frame0": {"type": "image", "url": "https://a.example/1.png"}}
+    assert requests(tmp_path, f"- model: {LUMA}\n  prompt: A\n  keyframes:\n    frame0: {whole['frame0']}\n") == [
+        {"model": LUMA, "keyframes": whole}
+    ]
+    cell = '"{""frame0"": {""type"": ""image"", ""url"": ""https://a.example/1.png""}}"'
+    assert requests(tmp_path, f"model,prompt,keyframes\n{LUMA},A,{cell}\n", "a.csv") == [
+        {"model": LUMA, "keyframes": whole}
+    ]
+    found = requests(
+        tmp_path,
+        f"- model: {LUMA}\n  prompt: A\n  matrix: {{n: [1, 2]}}\n"
+        "  keyframes: {frame0: {type: image, url: 'https://a.example/{n}.png'}}\n",
+    )
+    assert [request["keyframes"]["frame0"]["url"] for request in found] == [  # type: ignore[index]
+        "https://a.example/1.png",
+        "https://a.example/2.png",
+    ]
+
+
+def test_a_nested_problem_has_its_path_and_line(tmp_path: Path) -> None:
+    """Of the part that is wrong."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"- model: {LUMA}\n  prompt: A\n  {KEYFRAMES}      url: http://a.example/2.png\n")
+    [problem] = told(path)
+    assert (problem.line, problem.field) == (7, "keyframes.frame1.url")
+    path.write_text(f"- model: {LUMA}\n  prompt: A\n  {KEYFRAMES}")
+    [problem] = told(path)
+    assert (problem.line, problem.field) == (5, "keyframes.frame1.url")
+    assert "missing" in problem.message
+
+
+def test_a_text_that_is_too_long_in_a_later_row(tmp_path: Path) -> None:
+    """The rows of one shape are read in a shorter way, by the same bounds."""
+    model = "gen3a_turbo"
+    url = "https://a.example/1.png"
+    path = tmp_path / "a.csv"
+    path.write_text(f"model,prompt,image_url\n{model},A,{url}\n{model},{'x' * 1001},{url}\n{model},B,{url}\n")
+    [problem] = told(path)
+    assert (problem.line, problem.field) == (3, "prompt")
+    assert "1,001 characters" in problem.message
