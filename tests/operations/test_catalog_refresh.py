@@ -14,7 +14,10 @@ from batchveo.operations import catalog_refresh
 from batchveo.operations.catalog_refresh import CatalogRefused, RefreshResult, refresh_catalog_file
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog, load_catalog
+from batchveo.provider.user_catalog import read_endings
+from batchveo.sandbox.settings import Retirement, RetirementStatus
 from tests.helpers.model_service import BASE, ModelService
+from tests.helpers.sandbox_client import SandboxClient
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +116,25 @@ async def test_the_file_keeps_what_the_next_refresh_needs(tmp_path: Path) -> Non
     assert data["service"] == BASE
     assert [source["model"] for source in data["sources"]] == NAMES
     assert all(source["etag"] for source in data["sources"])
+
+
+async def test_what_the_sandbox_serves_is_the_catalogue_that_it_has(tmp_path: Path) -> None:
+    """Every model goes from the catalogue through its document and back; one that it retires is kept, and marked."""
+    client = SandboxClient(retired={"google/veo3": Retirement(status=RetirementStatus.WITHDRAWN)})
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        query = request.url.params.multi_items()
+        got = client.get(request.url.path, *query, headers=dict(request.headers))
+        body = got.body.replace(b"http://sandbox.invalid", b"http://localhost")
+        headers = {name: value for name, value in got.headers.items() if name.lower() != "content-length"}
+        return httpx.Response(got.status, headers=headers, content=body)
+
+    path = tmp_path / "models.json"
+    async with ApiClient(None, base_url="http://localhost", transport=httpx.MockTransport(answer)) as api:
+        first = await refresh_catalog_file(api, path, MODELS)
+        second = await refresh_catalog_file(api, path, load_catalog(path))
+    assert not first.refresh.troubles
+    assert not first.changes
+    assert set(first.catalog) == set(MODELS)
+    assert [row.id for row in read_endings(second.catalog)] == ["google/veo3"]
+    assert (second.refresh.documents, second.refresh.unchanged) == (0, first.refresh.documents)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from batchveo.cli import status_of
+from batchveo.provider.user_catalog import find_user_file
 from batchveo.sandbox import Service, Settings
 
 MANIFEST = """
@@ -234,3 +235,28 @@ def test_models_that_end_are_told_before_anything_is_bought(
     assert status_of(["run", "m.yaml", "--confirm-above", "1"]) != 0
     assert f"{model} was withdrawn on 2026-06-30" in screen.getvalue()
     assert not Path("state").exists()
+
+
+def test_the_catalogue_in_use_decides_what_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A named one, the refreshed one, or that of this version."""
+    monkeypatch.chdir(tmp_path)
+    params = {"prompt": {"type": "string"}, "speed": {"type": "integer", "maximum": 3}}
+    content = json.dumps({"format": 1, "made": "2099-01-01", "models": {"maker/new": {"params": params}}})
+    Path("mine.json").write_text(content, "utf-8")
+    Path("m.yaml").write_text("[{model: maker/new, prompt: a fox, speed: 2}]", "utf-8")
+    plan = ["plan", "m.yaml", "--sandbox"]
+    assert status_of(plan) == 2
+    assert "'maker/new' is not a known model" in capsys.readouterr().err
+    assert status_of([*plan, "--catalogue", "mine.json"]) == 0
+    user_file = find_user_file()
+    assert user_file is not None
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text(content, "utf-8")
+    assert status_of(plan) == 0
+    assert status_of([*plan, "--catalogue", "builtin"]) == 2
+    Path("m.yaml").write_text("[{model: maker/new, prompt: a fox, speed: 9}]", "utf-8")
+    capsys.readouterr()
+    assert status_of(plan) == 2
+    assert "speed: must be an integer at most 3, not 9" in capsys.readouterr().err
