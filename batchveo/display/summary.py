@@ -14,6 +14,8 @@ from batchveo.store import Store
 
 REASONS_SHOWN = 5
 CAUSES_SHOWN = 10
+CAUSE_SHOWN = 500
+"""Characters of a cause: one may end with a command, which must stay whole."""
 HELD_SHOWN = 5
 LEAST_USD = 0.005
 
@@ -51,7 +53,7 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
 def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
     """Jobs that the next run tries again, a line for each cause."""
     for words, jobs in list(result.put_aside.items())[:CAUSES_SHOWN]:
-        yield f"{format_count(jobs, 'job')} put aside: {shorten_text(words, 300)}"
+        yield f"{format_count(jobs, 'job')} put aside: {shorten_text(words, CAUSE_SHOWN)}"
     if len(result.put_aside) > CAUSES_SHOWN:
         yield f"others were put aside for other reasons; `{format_command('jobs', state=store.path)}` lists them"
 

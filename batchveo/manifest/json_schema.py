@@ -249,7 +249,7 @@ def _list_choices(param: Param) -> list[object]:
 def _list_bounds(param: Param) -> dict[str, object]:
     suffix = "Items" if param.type is ParamType.ARRAY else "Length"
     needs_one = param.required and param.type in {ParamType.STRING, ParamType.ARRAY}
-    least = max(param.min_length or 0, int(needs_one or param.is_address_list))
+    least = max(param.min_length or 0, int(needs_one or param.address is not None))
     bounds = {
         "minimum": param.minimum,
         "maximum": param.maximum,

@@ -108,7 +108,7 @@ async def plan(
     )
     with open_if_exists(state) as store, sources.stage() as staged:
         summary = staged.summary
-        known = await find_prices(api, staged.models, store)
+        known = await find_prices(api, staged.models, store, catalog=catalog)
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         prices = PriceBook(known.prices, store, settings.assume_price)

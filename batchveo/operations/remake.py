@@ -90,7 +90,7 @@ def plan_remake(
         meant = suggest_closest(new, catalog)
         raise UsageError(f"{new!r} is not a known model; {meant or '`batchveo models` lists them'}")
     if new == old:
-        raise UsageError(f"--to {new}: that is the model of these jobs; `batchveo retry` makes them pending again")
+        raise UsageError(f"--to {new}: that is the model of these jobs already")
     of_model = list(store.queries.list_jobs(models=[old]))
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
     _check_dropped(chosen, drop)
@@ -229,7 +229,7 @@ def _fit_request(
 
 
 class _InputAddresses:
-    """Stands data URIs in for the references to input files: a file is sent as one, so it is judged as one."""
+    """Data URIs in place of the references to input files: a file is sent as one, so it is checked as one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -33,6 +33,24 @@ CASES = [
         "the last run had a budget of $5.00; this one has none: use --budget to limit it",
     ),
     (
+        notices.SeenPriceReserved(model="kling/v9", usd=0.8, assumed_usd=None),
+        "no price is listed for kling/v9: $0.80 is reserved for a video, by the most seen so far",
+    ),
+    (
+        notices.SeenPriceReserved(model="kling/v9", usd=0.8, assumed_usd=0.5),
+        (
+            "no price is listed for kling/v9: $0.80, more than the assumed $0.50, is reserved for a video, by the most "
+            "seen so far"
+        ),
+    ),
+    (
+        notices.BudgetExceeded(committed_usd=6.0, budget_usd=5.0),
+        (
+            "videos cost more than was reserved for them: $6.00 are spent or reserved, and the budget is $5.00; "
+            "nothing more is bought until it suffices again"
+        ),
+    ),
+    (
         notices.JobsImported(named=2, new=1, done=1, cancelled=0, choice=None, state=DATABASE),
         "2 jobs named: 1 new, 1 done already",
     ),

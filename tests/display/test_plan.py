@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from batchveo.core.models import JobState
-from batchveo.display.plan import print_plan, print_quote
+from batchveo.display.plan import make_plan_row, print_plan, print_quote
 from batchveo.operations.image_check import ImageCheck, ImageProblem
 from batchveo.operations.plan import Collision, Plan
 from batchveo.operations.quote import ModelPlan
@@ -90,6 +90,33 @@ def test_a_pipe_gets_whole_values_without_colours() -> None:
     assert f"note     {NOTE.strip()}" in lines
     assert lines[-2].endswith(PROMPT)
     assert not any("\x1b" in line or "…" in line for line in lines)
+
+
+def test_the_table_shows_each_price_and_where_it_comes_from() -> None:
+    """The range of one model's prices; nothing for a model without any."""
+    models = [
+        ModelPlan(model="a", jobs=4, new=3, usd=3.0, lowest_usd=0.5, highest_usd=1.5, seen=1, bound=1),
+        ModelPlan(model="b", jobs=1, new=1, usd=2.0, lowest_usd=2.0, highest_usd=2.0, assumed=1),
+        ModelPlan(model="c", jobs=1, new=1, unpriced=1),
+    ]
+    lines = shown(replace(PLAN, models=models), io.StringIO())
+    rows = [line.split() for line in lines[1:4]]
+    assert rows[0] == [
+        "a",
+        "4",
+        "3",
+        "$0.50",
+        "to",
+        "$1.50",
+        *["price", "list,", "price", "list,", "at", "most,", "most", "seen"],
+        "$3.00",
+    ]
+    assert rows[1] == ["b", "1", "1", "$2.00", "assumed", "$2.00"]
+    assert rows[2] == ["c", "1", "1", "not", "known"]
+    for words in ("the most that the price list allows", "the most that was seen so far", "the assumed price"):
+        assert f"; 1 job at {words}" in " ".join(lines)
+    row = make_plan_row(replace(PLAN, models=models))
+    assert (row["seen"], row["bound"], row["assumed"], row["unpriced"]) == (1, 1, 1, 1)
 
 
 def test_problems_of_images_are_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_a_drop_that_no_job_gives_and_an_unknown_model_are_slips(store: Store) -
         plan_remake(store, old=OLD, new=f"{NEW}r")
     with pytest.raises(UsageError, match="has no job of the model"):
         plan_remake(store, old="veo2", new=NEW)
-    with pytest.raises(UsageError, match="that is the model of these jobs"):
+    with pytest.raises(UsageError, match="that is the model of these jobs already"):
         plan_remake(store, old=OLD, new=OLD)
 
 

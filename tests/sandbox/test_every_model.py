@@ -1,26 +1,21 @@
-"""Every model of the catalogue: its requests, its price, its answers and its document."""
+"""Every model of the catalogue: its requests, what they cost, and how wrong ones are refused."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from batchveo.core.outcomes import Accepted, Completed, Refused
 from batchveo.provider import ApiClient, ApiKey, VideoClient
-from batchveo.provider.catalog import MODELS, Catalog, Model
-from batchveo.provider.catalog_file import write_param
-from batchveo.provider.openapi import Document, read_document
-from batchveo.provider.parameters import Param
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.sandbox.answer_shapes import AnswerShape, find_shape
-from batchveo.sandbox.documents import write_document
 from batchveo.sandbox.prices import to_usd
 from tests.helpers.requests import make_request, spoil_request
-from tests.helpers.sandbox_client import OPENED, PATH, SandboxClient, read_json
+from tests.helpers.sandbox_client import OPENED, PATH, SandboxClient
 
 each_model = pytest.mark.parametrize("name", list(MODELS))
 URL = "http://127.0.0.1:8642"
@@ -87,92 +82,6 @@ def test_a_refusal_names_the_part_that_is_wrong() -> None:
     assert "keyframes.frame0.url: Invalid url" in answer.body.decode()
     answer = sandbox.post({**make_request(MODELS["alibaba/wan-2-6-r2v"]), "video_urls": ["https://a.example/", 7]})
     assert "video_urls[1]: Expected string, received number" in answer.body.decode()
-
-
-def test_all_shapes_of_answers_occur() -> None:
-    """A client that can buy of every model has met them all."""
-    shapes = [find_shape(model) for model in MODELS.values()]
-    assert {shape.video for shape in shapes} == {"object", "objects", "addresses"}
-    assert {shape.id_name for shape in shapes} == {"id", "generation_id"}
-    assert {shape.usage for shape in shapes} == {
-        ("credits_used", "usd_spent"),
-        ("credits_used",),
-        ("usd_spent",),
-        ("tokens_used",),
-    }
-    assert {shape.usage_on_submit for shape in shapes} == {shape.lists_details for shape in shapes} == {True, False}
-
-
-def find_model(**wanted: object) -> Model:
-    """The first model whose answers have this shape."""
-    return next(
-        model
-        for model in MODELS.values()
-        if all(getattr(find_shape(model), name) == value for name, value in wanted.items())
-    )
-
-
-def test_an_early_price() -> None:
-    """Where only the answer to a submit tells the price, it is exact."""
-    sandbox = SandboxClient()
-    model = find_model(id_name="generation_id", usage=("credits_used", "usd_spent"), usage_on_submit=True)
-    answer = read_json(sandbox.post(make_request(model)))
-    (generation,) = sandbox.service.generations
-    usage = {"credits_used": generation.credits, "usd_spent": to_usd(generation.credits)}
-    assert answer == {
-        "generation_id": generation.id,
-        "status": "queued",
-        "model": model.id,
-        "meta": {"usage": usage},
-    }
-
-
-@pytest.mark.parametrize("shape", ["objects", "addresses"])
-def test_lists_of_videos(shape: str) -> None:
-    """A list of objects, or of addresses."""
-    sandbox = SandboxClient()
-    answer = read_json(sandbox.post(make_request(find_model(video=shape))))
-    sandbox.now += 10
-    (video,) = sandbox.poll(answer.get("id") or answer["generation_id"])["video"]
-    assert str(video["url"] if shape == "objects" else video).startswith("http://sandbox.invalid/files/")
-
-
-def bare(param: Param) -> Param:
-    """``param`` without what no document can say."""
-    return replace(
-        param,
-        description="",
-        is_assumed=False,
-        any_case=False,
-        items=None if param.items is None else bare(param.items),
-        fields={name: bare(part) for name, part in param.fields.items()},
-        alternatives=tuple(map(bare, param.alternatives)),
-    )
-
-
-@each_model
-def test_a_document_says_what_the_catalogue_says(name: str) -> None:
-    """Read back, it has the same parameters in the same order, and nothing strange."""
-    model = MODELS[name]
-    document = read_document(write_document(model))
-    params = {key: bare(param) for key, param in model.params.items()}
-    assert document == Document(model=name, params=params)
-    assert list(document.params) == list(model.params)
-
-
-def test_a_catalogue_of_the_documents_is_the_same(sandbox: SandboxClient) -> None:
-    """Who asks the sandbox for all its models, as the list says, learns nothing new."""
-    models = {}
-    for entry in sandbox.list_models():
-        address, _, query = entry["info"]["docsJson"].removeprefix("http://sandbox.invalid").partition("?")
-        values = [tuple(part.split("=")) for part in query.replace("%2F", "/").split("&")]
-        document = read_document(read_json(sandbox.get(address, *values, headers={})))
-        params = {key: write_param(param) for key, param in document.params.items()}
-        names = {entry["id"], *entry["aliases"]} - {document.model}
-        assert names == set(MODELS[document.model].aliases)
-        models[document.model] = {"params": params}
-    content = json.dumps({"format": 1, "made": "2026-08-31", "models": models}).encode()
-    assert dict(Catalog(lambda: content)) == dict(MODELS)
 
 
 def test_another_catalogue() -> None:

@@ -45,6 +45,12 @@ def find_retirement(state: ServiceState, model: Model) -> Retirement | None:
     return found or (_WITHDRAWN if state.faults.has_fault("404-withdrawn", model.id) else None)
 
 
+def is_withdrawn(state: ServiceState, model: Model) -> bool:
+    """Whether requests for a model get 404."""
+    retired = find_retirement(state, model)
+    return retired is not None and retired.status is RetirementStatus.WITHDRAWN
+
+
 def is_listed(state: ServiceState, model: Model) -> bool:
     """Whether the list of models has it: not if it is withdrawn, or deprecated with a day."""
     retired = find_retirement(state, model)

@@ -14,7 +14,7 @@ from batchveo.sandbox.calls import (
     read_single,
     refuse_query,
 )
-from batchveo.sandbox.endpoints.deprecations import find_retirement
+from batchveo.sandbox.endpoints.deprecations import is_withdrawn
 from batchveo.sandbox.endpoints.videos import make_url, name_file, read_size
 from batchveo.sandbox.generations import (
     Generation,
@@ -25,7 +25,7 @@ from batchveo.sandbox.generations import (
 )
 from batchveo.sandbox.http_messages import Delivery, Ending, Response, leave_unanswered, page_response
 from batchveo.sandbox.service_state import ServiceState
-from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, POLL, RetirementStatus
+from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, POLL
 
 PATH = "/v2/video/generations"
 LEGACY_PATH = "/v2/generate/video/google/generation"
@@ -91,8 +91,7 @@ def _accept(state: ServiceState, call: Call, fault: str | None) -> Generation:
 
 def _check_model(state: ServiceState, request: GenerationRequest) -> None:
     # drawn for the model and not for the call: a model has one of these faults always, or never
-    retired = find_retirement(state, request.model)
-    if retired is not None and retired.status is RetirementStatus.WITHDRAWN:
+    if is_withdrawn(state, request.model):
         raise Refused(404, "This model has been withdrawn")
     if state.faults.has_fault("403-plan", request.model_name):
         raise Refused(403, "Your plan does not include this model")

@@ -10,11 +10,10 @@ from urllib.parse import quote
 from batchveo.provider.catalog import Catalog, Model
 from batchveo.sandbox.calls import Call, Refused, check_parameters, format_moment, read_single, refuse_query
 from batchveo.sandbox.documents import write_document
-from batchveo.sandbox.endpoints.deprecations import find_retirement, is_listed
+from batchveo.sandbox.endpoints.deprecations import is_listed, is_withdrawn
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.sandbox.prices import find_price
 from batchveo.sandbox.service_state import ServiceState
-from batchveo.sandbox.settings import RetirementStatus
 
 DOCUMENT_PATH = "/docs-json"
 MODEL_PREFIX = "/model/"
@@ -78,7 +77,7 @@ def _describe_model(model: Model, origin: str, *, priced: bool) -> dict[str, obj
 def read_model(state: ServiceState, call: Call) -> Response:
     """One model with its price, also a deprecated one that the list no longer has; 404 for any other."""
     model = state.catalog.get(call.request.path.removeprefix(MODEL_PREFIX))
-    if model is None or _is_withdrawn(state, model):
+    if model is None or is_withdrawn(state, model):
         raise Refused(404, "Model not found")
     card = _describe_model(model, call.request.origin, priced=True)
     return call.reply_cached(card, tagged=card)
@@ -88,15 +87,10 @@ def read_document(state: ServiceState, call: Call) -> Response:
     """The OpenAPI document of a model, or 304 if the client has it."""
     check_parameters(call.request, ("model", "endpoint"))
     model = state.catalog.get(read_single(call.request, "model") or "")
-    if model is None or _is_withdrawn(state, model) or read_single(call.request, "endpoint") != _TYPE:
+    if model is None or is_withdrawn(state, model) or read_single(call.request, "endpoint") != _TYPE:
         raise Refused(404, "There is no such document")
     document = write_document(model)
     return call.reply_cached(document, tagged=document)
-
-
-def _is_withdrawn(state: ServiceState, model: Model) -> bool:
-    retired = find_retirement(state, model)
-    return retired is not None and retired.status is RetirementStatus.WITHDRAWN
 
 
 def list_metrics(state: ServiceState, call: Call) -> Response:
