@@ -20,6 +20,7 @@ from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, 
 from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
+from batchveo.operations.model_requests import ModelRequests, write_value
 from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
 from batchveo.operations.retired_models import RetiredModel, find_today
@@ -65,6 +66,7 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
             *_list_retired(made, state),
         ],
     )
+    _print_rows(console, [*_list_requests(made)])
     if made.images is not None:
         _print_images(console, made.images)
     _print_rows(console, [("note", note) for note in made.notes])
@@ -208,6 +210,25 @@ def _list_retired(quote: PurchaseQuote, state: Path | None) -> Iterator[Row]:
         yield "", f"name {new} in the manifest; for jobs of the database: `{retired.format_retry(state)}`"
 
 
+def _list_requests(made: Plan) -> Iterator[Row]:
+    """What each model gets, and what it lacks of that which the others get."""
+    for number, requests in enumerate(made.requests):
+        yield ("" if number else "sends"), f"{requests.model}: {', '.join(map(_write_field, requests.sent.items()))}"
+        if requests.refused:
+            yield "", f"  takes no {', '.join(requests.refused)}"
+        if requests.absent:
+            assumed = (
+                name if default is None else f"{name} (the service assumes {write_value(default)})"
+                for name, default in requests.absent.items()
+            )
+            yield "", f"  gets no {', '.join(assumed)}"
+
+
+def _write_field(field: tuple[str, Sequence[str]]) -> str:
+    name, values = field
+    return f"{name} {' | '.join(values)}" if values else name
+
+
 def _print_images(console: Console, check: ImageCheck) -> None:
     verdict = "all good" if check.sizes else "all can be read"
     if check.problems:
@@ -248,6 +269,7 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "unpriced": made.unpriced,
         "balance_usd": made.balance_usd,
         "models": [_make_model_row(model) for model in made.models],
+        "requests": [_make_requests_row(requests) for requests in made.requests],
         "repeated": made.repeated,
         "sample": [{"name": s.name, "model": s.model, "prompt": s.request.get("prompt")} for s in made.sample],
         "notes": list(made.notes),
@@ -281,6 +303,16 @@ def _make_model_row(model: ModelPlan) -> dict[str, object]:
         "bound": model.bound,
         "lowest_usd": None if model.lowest_usd is None else round(model.lowest_usd, 6),
         "highest_usd": None if model.highest_usd is None else round(model.highest_usd, 6),
+    }
+
+
+def _make_requests_row(requests: ModelRequests) -> dict[str, object]:
+    """What one model gets; a field without values varies."""
+    return {
+        "model": requests.model,
+        "sent": {name: list(values) for name, values in requests.sent.items()},
+        "refused": list(requests.refused),
+        "absent": dict(requests.absent),
     }
 
 

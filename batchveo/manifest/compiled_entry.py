@@ -42,6 +42,7 @@ class _Shape(NamedTuple):
     model: str
     request: str
     varying: tuple[tuple[str, Callable[[object], str]], ...]
+    unchecked: tuple[str, ...]
 
 
 class CompiledEntries:
@@ -56,7 +57,7 @@ class CompiledEntries:
         """The one job of an entry whose shape is compiled; ``None`` if the entry has to be merged by itself."""
         fields = entry.fields
         try:
-            model, template, varying = self._known[fields.get("model"), *fields]
+            model, template, varying, unchecked = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
             meta = self._write_meta(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
@@ -65,7 +66,7 @@ class CompiledEntries:
         if name is not None and not is_plain(name):
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-        return JobParts(model, template % tuple(values), prompt, name, meta)
+        return JobParts(model, template % tuple(values), prompt, name, meta, unchecked=unchecked)
 
     def _write_meta(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""
@@ -102,7 +103,9 @@ class CompiledEntries:
             if rule is not None:  # what comes from the defaults does not vary
                 varying.append((key, _make_encoder(rule, cells=self._merger.cells)))
             members.append(f"{_write_literal(key)}:{'%s' if rule else _write_literal(value)}")
-        return _Shape(template.rules.name, f"{{{','.join(members)}}}", tuple(varying))
+        return _Shape(
+            template.rules.name, f"{{{','.join(members)}}}", tuple(varying), tuple(sorted(template.rules.unchecked))
+        )
 
 
 class _Remembered(dict[object, str]):

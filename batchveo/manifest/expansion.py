@@ -233,6 +233,7 @@ class Expander:
                 inputs=inputs_json(inputs),
                 tries=merged.tries,
                 own_id=case.own_id,
+                unchecked=tuple(sorted(template.rules.unchecked)),
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import Row, normal_request
+from batchveo.core.job_row import Row, fields_json, normal_request
 from batchveo.manifest.problems import Problems, shown
 
 ID_BYTES = 10
@@ -42,7 +42,8 @@ class Place(NamedTuple):
 class JobParts(NamedTuple):
     """What one job is made of: ``request`` is canonical JSON, ``meta`` and ``inputs`` are JSON as in a ``JobRow``.
 
-    ``name`` and ``own_id`` are ``None`` if the manifest gives none. A tuple because a million of them pass.
+    ``name`` and ``own_id`` are ``None`` if the manifest gives none. ``unchecked``: the fields of the request that the
+    manifest leaves unchecked. A tuple because a million of them pass.
     """
 
     model: str
@@ -54,6 +55,7 @@ class JobParts(NamedTuple):
     inputs: str | None = None
     tries: int | None = None
     own_id: str | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 class FirstPlaces:
@@ -114,7 +116,7 @@ class _Counted(NamedTuple):
 class JobRegister:
     """The jobs of one reading of all manifests: makes each with its id and name, reports clashes, counts.
 
-    ``by_model`` counts the jobs of each model, ``repeated`` those whose request an earlier job has too. With
+    ``by_model`` counts the jobs of each model, ``unchecked`` those that leave a field unchecked, ``repeated`` those whose request an earlier job has too. With
     ``several`` manifests, a request that two of them have by one name is one job (``shared`` counts those), and by
     two names two jobs. ``first_repeated`` and ``first_shared`` name both places of the first of them.
     """
@@ -122,6 +124,7 @@ class JobRegister:
     def __init__(self, problems: Problems, *, several: bool = False) -> None:
         self.several = several
         self.by_model: dict[str, int] = {}
+        self.unchecked: dict[str, int] = {}
         self.repeated = 0
         self.first_repeated: str | None = None
         self.shared = 0
@@ -139,7 +142,7 @@ class JobRegister:
 
         ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
         """
-        model, request, prompt, name, meta, index, inputs, tries, own_id = parts
+        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked = parts
         if self.several and self._is_shared(parts, manifest, place):
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
@@ -153,7 +156,10 @@ class JobRegister:
             self.take_name(name, place, suggest_name)
             stem = safe_stem(name)
         self.by_model[model] = self.by_model.get(model, 0) + 1
-        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, None)
+        for field in unchecked:
+            self.unchecked[field] = self.unchecked.get(field, 0) + 1
+        left = fields_json(unchecked)
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, left)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

@@ -6,12 +6,13 @@ import os
 import shlex
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self, assert_never
 
+from batchveo.core.formatting import format_count
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, WhereTaken
@@ -189,6 +190,7 @@ class Summary:
     ``repeated`` counts the jobs whose request an earlier job has word for word (each is a job of its own);
     ``first_repeated`` names the first of them and what it repeats. ``shared`` counts the jobs that an earlier
     manifest has too, by the same name, and that are made once; ``first_shared`` names the first of those, both places.
+    ``unchecked`` counts the jobs that leave a field unchecked, by field.
     ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` if nobody
     chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all manifests that
     set one.
@@ -203,11 +205,20 @@ class Summary:
     choice_note: str | None = None
     shared: int = 0
     first_shared: str | None = None
+    unchecked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def jobs(self) -> int:
         """All jobs, chosen or not."""
         return sum(self.by_model.values())
+
+    @property
+    def unchecked_note(self) -> str | None:
+        """A notice about the fields that are sent unchecked; ``None`` if there are none."""
+        if not self.unchecked:
+            return None
+        counted = ", ".join(f"{name} in {format_count(jobs, 'job')}" for name, jobs in sorted(self.unchecked.items()))
+        return f"not checked, but sent as written: {counted} (unchecked)"
 
     @property
     def shared_note(self) -> str | None:
@@ -295,6 +306,7 @@ class Manifests:
             choice_note=selection.note,
             shared=reader.register.shared,
             first_shared=reader.register.first_shared,
+            unchecked=reader.register.unchecked,
         )
 
     def check(self) -> Summary:

@@ -16,6 +16,7 @@ from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
 from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
+from batchveo.operations.model_requests import ModelRequests, RequestCounter
 from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
 from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
@@ -56,7 +57,7 @@ class Plan(PurchaseQuote):
     ``repeated`` jobs are equal to an earlier one. ``named`` counts the jobs of the manifests; ``choice_note`` shows
     how many of them are chosen, and all other figures are of the chosen jobs. ``by_state`` counts those that the
     database has already. ``colliding`` counts name collisions, ``collisions`` has the first of them. ``images`` is
-    ``None`` if they are not checked.
+    ``None`` if they are not checked. ``requests`` shows what each model gets.
     """
 
     repeated: int
@@ -68,6 +69,7 @@ class Plan(PurchaseQuote):
     collisions: Sequence[Collision] = field(default=())
     night: RunEstimate | None = None
     images: ImageCheck | None = None
+    requests: Sequence[ModelRequests] = field(default=())
 
 
 async def plan(
@@ -125,7 +127,7 @@ async def plan(
             committed_usd=store.queries.read_committed() if store else 0.0,
             prices_since=known.since,
             notes=[
-                *([summary.shared_note] if summary.shared_note else []),
+                *(note for note in (summary.shared_note, summary.unchecked_note) if note),
                 *known.notes,
                 *balance.notes,
                 *([] if known.trouble else retired.notes),
@@ -141,6 +143,7 @@ async def plan(
             colliding=survey.colliding,
             collisions=survey.collisions,
             night=await estimate_duration(api, left, store, places=settings.concurrency, per_minute=settings.rate),
+            requests=survey.requests.list_models(catalog),
             images=await check_images(survey.images, loopback=loopback, progress=progress) if with_images else None,
         )
 
@@ -177,6 +180,7 @@ class Survey:
     ) -> None:
         self.tally = tally
         self.images = NamedImages(catalog)
+        self.requests = RequestCounter()
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()
@@ -207,6 +211,7 @@ class Survey:
             is_due = job.is_due and not is_there
             self.taken_in += is_there
             self.tally.add_job(job.model, job.request, due=is_due)
+            self.requests.add_request(job.model, job.request)
             if job.state is not None:
                 self._states[job.state] += 1
             if is_due:
