@@ -102,7 +102,7 @@ def find_service(options: dict[str, Any], *, required: bool = True) -> Service:
         sandbox=options["sandbox"],
         required=required,
     )
-    return replace(found, catalog=read_catalogue(options.get("catalogue"))) if found.sandbox else found
+    return replace(found, catalog=read_catalogue(options.get("catalogue")))
 
 
 def read_messengers(options: dict[str, Any]) -> Messengers:

@@ -56,11 +56,21 @@ def complete_models(context: click.Context, parameter: click.Parameter, word: st
 
 
 def read_catalogue(named: Path | None, *, offline: bool = False) -> Catalog:
-    """The catalogue in use; a refreshed one that cannot be read is said on standard error. Raises ``UsageError``."""
+    """The catalogue in use, read once a command; raises ``UsageError``.
+
+    A refreshed one that cannot be read is reported on standard error.
+    """
     from batchveo.core.formatting import blank_unprintable
     from batchveo.provider.user_catalog import find_catalog
 
-    return find_catalog(named, offline=offline, warn=lambda text: click.echo(blank_unprintable(text), err=True))
+    context = click.get_current_context(silent=True)
+    known = {} if context is None else context.meta.setdefault("batchveo.catalogues", {})
+    if (named, offline) not in known:
+        known[named, offline] = find_catalog(
+            named, offline=offline, warn=lambda text: click.echo(blank_unprintable(text), err=True)
+        )
+    found: Catalog = known[named, offline]
+    return found
 
 
 def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001

@@ -116,9 +116,10 @@ class _Counted(NamedTuple):
 class JobRegister:
     """The jobs of one reading of all manifests: makes each with its id and name, reports clashes, counts.
 
-    ``by_model`` counts the jobs of each model, ``unchecked`` those that leave a field unchecked, ``repeated`` those whose request an earlier job has too. With
-    ``several`` manifests, a request that two of them have by one name is one job (``shared`` counts those), and by
-    two names two jobs. ``first_repeated`` and ``first_shared`` name both places of the first of them.
+    ``by_model`` counts the jobs of each model, ``unchecked`` those that leave a field unchecked, by field, and
+    ``repeated`` those whose request an earlier job has too. With ``several`` manifests, a request that two of them have
+    by one name is one job (``shared`` counts those), and by two names two jobs. ``first_repeated`` and ``first_shared``
+    name both places of the first of them.
     """
 
     def __init__(self, problems: Problems, *, several: bool = False) -> None:

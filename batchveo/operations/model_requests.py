@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchveo.manifest.vocabulary import TEXTS
 from batchveo.provider.catalog import Catalog
 
 _Values = dict[tuple[type, object], None]
@@ -42,6 +43,9 @@ class RequestCounter:
         for name, value in request.items():
             values = fields.setdefault(name, {})
             if values is None or name == "model":
+                continue
+            if name in TEXTS:
+                fields[name] = None
                 continue
             is_short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= LONGEST_VALUE)
             if not is_short or (len(values) >= MOST_VALUES and (type(value), value) not in values):

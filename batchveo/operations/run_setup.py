@@ -156,7 +156,9 @@ class RunSetup:
     async def find_prices(self, models: Sequence[str], store: Store | None) -> KnownPrices:
         """The prices of ``models``; fetched again only if they were not live, or not of all these models."""
         if self._prices is None or self._prices.trouble or not self._priced.issuperset(models):
-            self._prices = await find_prices(pick_client(await self.open_clients()), models, store)
+            self._prices = await find_prices(
+                pick_client(await self.open_clients()), models, store, catalog=self.service.catalog
+            )
             self._priced = frozenset(models)
         return self._prices
 

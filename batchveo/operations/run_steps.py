@@ -52,7 +52,6 @@ from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, requ
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.provider.catalog import MODELS
 from batchveo.provider.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
@@ -140,7 +139,7 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
         tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
     counted = tally.list_models()
     new = [model.model for model in counted if model.new]
-    retired = await find_retired(pick_client(apis), new, catalog=staged.catalog if staged else MODELS)
+    retired = await find_retired(pick_client(apis), new, catalog=setup.service.catalog)
     return PurchaseQuote(
         models=counted,
         balance_usd=balance.usd,

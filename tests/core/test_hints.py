@@ -66,7 +66,14 @@ def _takes_service(call: ast.Call) -> bool:
     return any(keyword.arg == "service" for keyword in call.keywords)
 
 
-STATELESS = {"batchveo models", "batchveo resolve --help", "batchveo ui", "batchveo", "batchveo "}
+STATELESS = {
+    "batchveo models",
+    "batchveo models --refresh",
+    "batchveo resolve --help",
+    "batchveo ui",
+    "batchveo",
+    "batchveo ",
+}
 
 
 def test_no_hint_is_written_by_hand() -> None:

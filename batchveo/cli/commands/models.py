@@ -27,6 +27,7 @@ from batchveo.provider.catalog import Catalog, Model
 from batchveo.provider.catalog_file import write_param
 from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
 from batchveo.provider.model_search import Input, list_inputs, takes_parameter
+from batchveo.provider.parameters import Param
 from batchveo.provider.price_list import PriceList, describe_price
 from batchveo.provider.retirement import Retirements
 from batchveo.provider.user_catalog import BUILTIN, find_user_file, read_catalog, read_endings
@@ -163,16 +164,20 @@ class _Shown:
             "id": model.id,
             "kind": model.kind.value,
             "required": list(model.required),
-            "parameters": {
-                name: {"type": p.type.value, "choices": list(p.choices), "default": p.default} | write_param(p)
-                for name, p in model.params.items()
-            },
+            "parameters": {name: _make_parameter_row(param) for name, param in model.params.items()},
             "aliases": list(model.aliases),
             "inputs": list(list_inputs(model)),
             "rules": [describe_rule(rule) for rule in model.rules],
             "ends": ending.write() if ending else None,
         }
         return row if self._prices is None else {**row, "price": self._describe_price(model)}
+
+
+def _make_parameter_row(param: Param) -> dict[str, object]:
+    """A parameter as JSON data; ``type`` has a word for addresses, which scripts know, ``json_type`` has none."""
+    words = "url" if param.media else "list of urls" if param.is_address_list else param.type.value
+    given = {"choices": list(param.choices), "default": param.default} | write_param(param)
+    return {**given, "type": words, "json_type": param.type.value}
 
 
 def _fetch_prices(url: str, models: Sequence[Model]) -> PriceList:

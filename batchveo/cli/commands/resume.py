@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import run_options
+from batchveo.cli.options import catalogue_option, run_options
 from batchveo.cli.run_command import execute_run
 from batchveo.operations.run import resume_database
 
 
 @click.command("resume")
 @run_options
+@catalogue_option
 def command(**options: Any) -> int:
     """Resume all unfinished jobs of the database, from any manifest."""
     return execute_run(options, resume_database)
