@@ -9,7 +9,7 @@ from typing import TypeGuard, TypeVar
 
 from batchveo.core.hints import suggest_closest
 from batchveo.manifest.accepted_values import text
-from batchveo.manifest.combinations import EXCLUDE, INCLUDE, Combinations, Values, make_combinations
+from batchveo.manifest.combinations import EXCLUDE, FAMILY_LIMIT, INCLUDE, Combinations, Values, make_combinations
 from batchveo.manifest.entries import Cell, Defaults, Entry, Table, WhereTaken, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
 from batchveo.manifest.merged_entry import (
@@ -45,9 +45,6 @@ from batchveo.manifest.templates import (
 )
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
 from batchveo.provider.parameters import format_below
-
-FAMILY_LIMIT = 1_000_000
-"""The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOT_TAKEN = WhereTaken(0, {})
