@@ -11,13 +11,11 @@ from pathlib import Path
 from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.formatting import format_count
 from batchveo.provider import ApiClient
-from batchveo.provider.catalog import Catalog
+from batchveo.provider.catalog import LARGEST_FILE, Catalog
 from batchveo.provider.catalog_changes import Change, diff_catalogs
 from batchveo.provider.model_refresh import Refresh, Watch, find_losses, refresh_catalog
 from batchveo.storage.file_system import rename_file, sync_path
 
-LARGEST_FILE = 16 * 1024 * 1024
-"""Bytes of a catalogue; the service's takes 120 kB."""
 SHOWN_LOSSES = 5
 
 
