@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import ManifestError
-from batchveo.manifest import Manifests, ReadOptions
+from batchveo.manifest import Manifests
 from batchveo.manifest.read_options import Extra, ReadOptions
 from tests.helpers.manifests import T2V, jobs, problems, read, told
 
