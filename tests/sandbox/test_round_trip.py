@@ -64,7 +64,9 @@ def test_each_model_comes_back_the_same(catalog: Catalog) -> None:
     """The document that the sandbox serves for it says what the service's said."""
     client = SandboxClient()
     client.service = Service(catalog=catalog)
-    served = {found.model: found.params for found in map(read_document, map(client.fetch_document, client.list_models()))}
+    served = {
+        found.model: found.params for found in map(read_document, map(client.fetch_document, client.list_models()))
+    }
     assert served == {
         name: {key: bare(param) for key, param in model.params.items()} for name, model in catalog.items()
     }
