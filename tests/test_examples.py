@@ -26,6 +26,7 @@ WALKED = (
     "docs/guides/images.md",
     "docs/guides/prompt-list.md",
     "docs/guides/python.md",
+    "docs/guides/several-models.md",
     "docs/guides/spreadsheet.md",
 )
 """Pages whose blocks are run: files are written, commands run, and what they print is compared."""
@@ -79,7 +80,8 @@ def shown(expected: list[str], output: str) -> bool:
 def environment(home: Path) -> dict[str, str]:
     bin_folder = Path(sys.executable).parent
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "HOME": str(home), "COLUMNS": "100", "PYTHONPATH": str(home / "first")}
+    modules = f"{home / 'first'}{os.pathsep}{ROOT}"  # this checkout, also if another one is installed
+    return {"PATH": path, "HOME": str(home), "COLUMNS": "100", "PYTHONPATH": modules}
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from batchveo.manifest.merged_entry import (
     uses_variable,
     whole_number,
 )
-from batchveo.manifest.problems import Fault, Problems, shown
+from batchveo.manifest.problems import Fault, Problems, shown, split_fault
 from batchveo.manifest.read_options import META
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
@@ -86,6 +86,10 @@ class EntryMerger:
 
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
+        for each in split_fault(fault):
+            self._report_one(entry, field, each)
+
+    def _report_one(self, entry: Entry, field: str, fault: Fault) -> None:
         written: Entry | Defaults | WhereTaken = entry
         once = "matrix" in entry.fields  # several models of a matrix may have the same to say
         path = field
