@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from batchveo.core.formatting import format_count
 from batchveo.provider.catalog import Catalog, Model, Rule
-from batchveo.provider.catalog_changes import Change, ChangeKind, walk_parts
-from batchveo.provider.parameters import Param, Value, describe_param
+from batchveo.provider.catalog.changes import Change, ChangeKind, walk_parts
+from batchveo.provider.catalog.parameters import Param, Value, describe_param
 from batchveo.provider.retirement import Retirement
 
 

@@ -15,7 +15,7 @@ from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown, shown_bare
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.parameters import Param, ParamType, describe_param
+from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,100}(?:\.[0-9]{1,20})?")

@@ -44,7 +44,7 @@ from batchveo.manifest.templates import (
     parse_template,
 )
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
-from batchveo.provider.parameters import format_below
+from batchveo.provider.catalog.parameters import format_below
 
 FAMILY_LIMIT = 1_000_000
 """The most jobs that one entry may make by its matrix and repeat."""

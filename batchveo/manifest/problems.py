@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from batchveo.core.errors import ManifestError, Problem
-from batchveo.provider.parameters import format_below
+from batchveo.provider.catalog.parameters import format_below
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""

@@ -21,7 +21,7 @@ from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Param, ParamType
 
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")

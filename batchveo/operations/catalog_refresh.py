@@ -12,7 +12,7 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.formatting import format_count
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_changes import Change, diff_catalogs
+from batchveo.provider.catalog.changes import Change, diff_catalogs
 from batchveo.provider.model_refresh import Refresh, Watch, find_losses, refresh_catalog
 from batchveo.storage.file_system import rename_file, sync_path
 

@@ -13,8 +13,7 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.hints import format_remake
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.retirement import Retirement, Retirements, fetch_retirements
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import Retirement, Retirements, fetch_retirements, read_endings
 
 FEED_SECONDS = 10.0
 """Time limit for the feed: nothing depends on it."""

@@ -15,9 +15,9 @@ import anyio
 
 from batchveo.core.version import __version__
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_file import FORMAT, CatalogError, write_param
+from batchveo.provider.catalog.file_format import FORMAT, CatalogError, write_param
+from batchveo.provider.catalog.openapi import MOST_NAME, DocumentError, read_document
 from batchveo.provider.client import ApiClient, ProviderError
-from batchveo.provider.openapi import MOST_NAME, DocumentError, read_document
 from batchveo.provider.public_calls import PublicCalls
 from batchveo.provider.responses import LONGEST_URL, to_one_line
 from batchveo.provider.retirement import DEPRECATIONS, read_retirements

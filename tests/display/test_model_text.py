@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.display.model_text import describe_ending, describe_rule, list_parameter_rows, write_value
 from batchveo.provider.catalog import MODELS, Model, Rule
-from batchveo.provider.parameters import Media, Param, ParamType
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
 from batchveo.provider.retirement import Retirement
 
 

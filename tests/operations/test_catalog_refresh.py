@@ -14,7 +14,7 @@ from batchveo.operations import catalog_refresh
 from batchveo.operations.catalog_refresh import CatalogRefused, RefreshResult, refresh_catalog_file
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog, load_catalog
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import read_endings
 from batchveo.sandbox.settings import Retirement, RetirementStatus
 from tests.helpers.model_service import BASE, ModelService
 from tests.helpers.sandbox_client import SandboxClient

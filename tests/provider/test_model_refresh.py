@@ -11,7 +11,7 @@ import pytest
 
 from batchveo.provider import ApiClient, ApiKey, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.catalog_file import FORMAT
+from batchveo.provider.catalog.file_format import FORMAT
 from batchveo.provider.model_refresh import (
     LARGEST_DOCUMENT,
     WHOLE_SECONDS,
@@ -20,7 +20,7 @@ from batchveo.provider.model_refresh import (
     refresh_catalog,
 )
 from batchveo.provider.public_calls import CALLS, TRIES
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import read_endings
 from tests.helpers.model_service import BASE, PROMPT, ModelService, list_asked_again, make_row
 from tests.helpers.openapi_documents import make_document
 

@@ -24,13 +24,13 @@ from batchveo.display.model_text import (
 )
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.catalog_file import write_param
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.model_search import Input, list_inputs, takes_parameter
+from batchveo.provider.catalog.parameters import Param
+from batchveo.provider.catalog.price_list import PriceList, describe_price
+from batchveo.provider.catalog.user_catalog import BUILTIN, find_user_file, read_catalog
 from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
-from batchveo.provider.model_search import Input, list_inputs, takes_parameter
-from batchveo.provider.parameters import Param
-from batchveo.provider.price_list import PriceList, describe_price
-from batchveo.provider.retirement import Retirements
-from batchveo.provider.user_catalog import BUILTIN, find_user_file, read_catalog, read_endings
+from batchveo.provider.retirement import Retirements, read_endings
 
 if TYPE_CHECKING:
     from batchveo.operations.catalog_refresh import RefreshResult

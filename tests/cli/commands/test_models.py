@@ -15,7 +15,7 @@ from batchveo.cli import status_of
 from batchveo.cli.commands import models
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.user_catalog import find_user_file
+from batchveo.provider.catalog.user_catalog import find_user_file
 from tests.helpers.model_service import BASE, ModelService, make_row
 from tests.helpers.openapi_documents import make_document
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from batchveo.provider.catalog import Model
-from batchveo.provider.parameters import Media, Param, Value
+from batchveo.provider.catalog.model import Model
+from batchveo.provider.catalog.parameters import Media, Param, Value
 
 LENGTHS = ("duration", "duration_seconds", "seconds")
 """The parameters that name the length of the video in seconds."""

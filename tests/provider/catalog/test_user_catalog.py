@@ -9,7 +9,8 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.user_catalog import BUILTIN, find_catalog, find_user_file, read_endings
+from batchveo.provider.catalog.user_catalog import BUILTIN, find_catalog, find_user_file
+from batchveo.provider.retirement import read_endings
 
 
 def write_catalog(path: Path | None, **changes: object) -> Path:
