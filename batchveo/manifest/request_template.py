@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -110,7 +111,7 @@ class RequestTemplates:
             rules = Rules(known, catalog, folder, self._inputs, unchecked=merged.unchecked)
             self._rules[known, merged.unchecked] = rules
             if self._strict:
-                rules.tighten(make_strict)
+                rules.tighten(partial(make_strict, rules.model))
         return self._make_template(merged, name, rules)
 
     def _check_keys(self, merged: MergedEntry) -> None:

@@ -26,12 +26,13 @@ from batchveo.provider.catalog.parameters import Param, ParamType
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_FLOATING: Mapping[str, tuple[object, str, str]] = {
-    "auto_fix": (True, "lets the service rewrite the prompt", "write auto_fix: false"),
-    "enhance_prompt": (True, "lets the service rewrite the prompt", "write enhance_prompt: false"),
-    "provider": ("auto", "leaves open who makes the video", "write provider: google, or provider: fal"),
+_FLOATING: Mapping[str, tuple[object, str]] = {
+    "auto_fix": (True, "lets the service rewrite the prompt"),
+    "enhance_prompt": (True, "lets the service rewrite the prompt"),
+    "enable_prompt_expansion": (True, "lets the service rewrite the prompt"),
+    "provider": ("auto", "leaves open who makes the video"),
 }
-"""For each parameter: the value that leaves something open, what that does, and what to write instead."""
+"""For each parameter: the value that leaves something open, and what that does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,9 +244,11 @@ def _read_list(cell: str) -> list[str]:
     return [part.strip() for part in cell.split("|") if part.strip()]
 
 
-def make_strict(name: str, rule: Rule) -> Rule:
+def make_strict(model: Model | None, name: str, rule: Rule) -> Rule:
     """The rule, but refusing a value that leaves open what makes the video."""
-    return replace(rule, accept=_refuse_floating(name, rule.accept)) if name in _FLOATING else rule
+    if name not in _FLOATING or model is None or name not in model.params:
+        return rule
+    return replace(rule, accept=_refuse_floating(name, model.params[name], rule.accept))
 
 
 def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
@@ -259,18 +262,29 @@ def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
             ),
         )
         return
-    for name, (value, harm, instead) in _FLOATING.items():
-        if name in model.params and model.params[name].default == value:
-            yield name, Fault(f"is absent, and its default {_write_value(value)} {harm}", instead)
+    for name, (value, harm) in _FLOATING.items():
+        param = model.params.get(name)
+        if param is None or param.default not in (value, None):
+            continue
+        known = "its default" if param.default == value else "no document states its default:"
+        assumed = f"{known} {_write_value(value)} {harm}"
+        yield name, Fault(f"is absent, and {assumed}", _suggest_fixed(name, param))
 
 
-def _refuse_floating(name: str, accept: Callable[[object], object]) -> Callable[[object], object]:
-    value, harm, instead = _FLOATING[name]
+def _suggest_fixed(name: str, param: Param) -> str:
+    """The values that leave nothing open."""
+    value, _ = _FLOATING[name]
+    fixed = [choice for choice in param.choices or (False,) if choice != value]
+    return "write " + ", or ".join(f"{name}: {_write_value(choice)}" for choice in fixed)
+
+
+def _refuse_floating(name: str, param: Param, accept: Callable[[object], object]) -> Callable[[object], object]:
+    value, harm = _FLOATING[name]
 
     def accept_fixed(written: object) -> object:
         accepted = accept(written)
         if accepted == value:
-            raise Fault(f"{_write_value(value)} {harm}", instead)
+            raise Fault(f"{_write_value(value)} {harm}", _suggest_fixed(name, param))
         return accepted
 
     return accept_fixed

@@ -137,8 +137,22 @@ def test_without_the_wish_nothing_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_of_the_catalogue_is_judged_by_its_parameters(model: str) -> None:
-    """What has such a parameter on by default leaves it open."""
+    """What has such a parameter on by default, or has no documented default, leaves it open."""
     params = MODELS[model].params
-    risky = {"auto_fix": True, "enhance_prompt": True, "provider": "auto"}
-    expected = [name for name, value in risky.items() if name in params and params[name].default == value]
+    risky = {"auto_fix": True, "enhance_prompt": True, "enable_prompt_expansion": True, "provider": "auto"}
+    expected = [name for name, value in risky.items() if name in params and params[name].default in (value, None)]
     assert [name for name, _ in find_floating(MODELS[model])] == expected
+
+
+def test_strict_provenance_of_other_makers(tmp_path: Path) -> None:
+    """What fixes it is named by the model's own values; an undocumented default counts as open."""
+    found = strict_problems(tmp_path / "m.yaml", "- {model: kling-video/v1.6/standard/text-to-video, prompt: a}\n")
+    assert found == [(1, "provider", "write provider: kling, or provider: klingai, or provider: fal")]
+    model = next(
+        model
+        for model in MODELS.values()
+        if "enable_prompt_expansion" in model.params and model.params["enable_prompt_expansion"].default is None
+    )
+    url = "https://a.example/1.mp4"
+    found = strict_problems(tmp_path / "m.yaml", f"- {{model: {model.id}, prompt: a, video_url: {url}}}\n")
+    assert (1, "enable_prompt_expansion", "write enable_prompt_expansion: false") in found

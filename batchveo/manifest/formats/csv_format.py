@@ -67,6 +67,11 @@ class ColumnMapper:
         right = suggest_key(column, [*COMMON, *JOB_KEYS], column=True)
         return self._place_extra(column, Fault("no model takes such a parameter", right, field=column))
 
+    def is_needed(self, name: str, model: str | None) -> bool:
+        """Whether a row for ``model`` needs this field; without a model, ``--set`` may give one."""
+        found = self._vocabulary.find_model(self._options.sets.get("model") if model is None else model)
+        return name in JOB_KEYS or found is None or name in found.required
+
     def depends_on_row(self, name: str) -> bool:
         """Whether a column for this field is one only in the rows of some models, and carried along in the others."""
         is_own = name in FIXED or name.startswith(META) or name in self._options.renames
@@ -172,6 +177,11 @@ class Header:
         self._counted = int(cell) + 1
         return True
 
+    def find_cell(self, name: str, row: tuple[int, list[str]] | None) -> str | None:
+        """The cell of a numbered row that fills this field, if there is one."""
+        column = next((column for column, sent in self.sent if sent == name), None)
+        return row[1][column] if row is not None and column is not None and column < len(row[1]) else None
+
     def find_absent(self, required: Sequence[Sequence[str]]) -> list[Sequence[str]]:
         """The groups of which there is no column."""
         known = {name for _, name in self.sent}
@@ -233,6 +243,10 @@ def read_csv(
         header = read_header(names, columns.fields_of, line, is_open=columns.depends_on_row)
         header.faults += columns.find_absent(header.names, line) if names else ()
         yield from header.faults
+        first = next(rows, None)
+        rows = chain([first], rows) if first else iter(())
+        # a table for models that need no prompt has no column for it: the first row shows what it is for
+        required = [group for group in required if columns.is_needed(group[0], header.find_cell("model", first))]
         if names:
             yield from header.report_missing(required)
         absent = [group[0] for group in header.find_absent(required)]

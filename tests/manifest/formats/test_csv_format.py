@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.read_options import Extra, ReadOptions
-from tests.helpers.manifests import T2V, jobs, problems
+from tests.helpers.manifests import T2V, jobs, problems, read, told
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,21 @@ def test_csv_lines_are_counted_over_quoted_breaks(tmp_path: Path) -> None:
     """A row stands on the line it begins on."""
     found = jobs(tmp_path, f'\nmodel,prompt\n{T2V},"a\nb\n\nc"\n\n{T2V},d\n', "a.csv")
     assert [(job.line, job.request["prompt"]) for job in found] == [(3, "a\nb\n\nc"), (8, "d")]
+
+
+def test_a_table_for_a_model_that_needs_no_prompt(tmp_path: Path) -> None:
+    """The first row shows it, or the command; a row of another model that needs one is a problem of its own."""
+    url = "https://a.example/1.png"
+    model = "kling-video/v1/pro/image-to-video"
+    [job] = jobs(tmp_path, f"model,image_url\n{model},{url}\n", "a.csv")
+    assert job.request == {"model": model, "image_url": url}
+    path = tmp_path / "a.csv"
+    path.write_text(f"image_url\n{url}\n")
+    [job] = read(path, ReadOptions(sets={"model": model}))
+    assert job.request == {"model": model, "image_url": url}
+    path.write_text(f"model,image_url\n{model},{url}\ngoogle/veo-3.1-i2v,{url}\n")
+    [problem] = told(path)
+    assert (problem.line, problem.field) == (3, "prompt")
+    path.write_text(f"model,image_url\ngoogle/veo-3.1-i2v,{url}\n")
+    [problem] = told(path)
+    assert (problem.line, problem.message) == (1, "the header has no column prompt or prompts_file")
