@@ -98,7 +98,7 @@ def _accept_alternative(param: Param, value: object, files: FileReader) -> objec
 
 def _has_form(param: Param, value: object) -> bool:
     if param.type is ParamType.OBJECT and isinstance(value, Mapping):
-        kind = param.fields.get("type")  # {type: image, url: ...} is told from {type: generation, id: ...} by it
+        kind = param.fields.get("type")  # {type: image, url: ...} differs from {type: generation, id: ...} in it
         return kind is None or not kind.choices or value.get("type") in kind.choices
     return isinstance(value, {ParamType.ARRAY: list, ParamType.STRING: str}.get(param.type, ()))
 

@@ -183,6 +183,6 @@ def _count_days(today: date, day: date) -> str:
     return "today" if days == 0 else f"in {format_count(days, 'day')}"
 
 
-def read_endings(catalog: Catalog) -> Retirements:
-    """The models that end, by the service's answer at the last refresh."""
+def read_kept_retirements(catalog: Catalog) -> Retirements:
+    """The rows of the feed that a refresh kept in the file of the catalogue; none in that of the package."""
     return read_retirements(catalog.extra.get("retired"))

@@ -20,7 +20,7 @@ from batchveo.provider.model_refresh import (
     refresh_catalog,
 )
 from batchveo.provider.public_calls import CALLS, TRIES
-from batchveo.provider.retirement import read_endings
+from batchveo.provider.retirement import read_kept_retirements
 from tests.helpers.model_service import BASE, PROMPT, ModelService, list_asked_again, make_row
 from tests.helpers.openapi_documents import make_document
 
@@ -93,7 +93,7 @@ async def test_a_second_refresh_sends_etags_and_keeps_what_has_not_changed() -> 
     assert (found.documents, found.unchanged) == (1, 1)
     assert second["maker/one"] == first["maker/one"]
     assert "seed" in second["maker/two"].params
-    assert [row.id for row in read_endings(second)] == ["old"]
+    assert [row.id for row in read_kept_retirements(second)] == ["old"]
 
 
 async def test_a_third_refresh_after_answers_of_304_knows_all_again() -> None:
@@ -246,7 +246,7 @@ async def test_the_feed_of_models_that_end_may_fail() -> None:
     _, first = await refresh(service)
     service.replace("/v1/models/deprecations", httpx.Response(500))
     found, second = await refresh(service, first)
-    assert [row.id for row in read_endings(second)] == ["old"]
+    assert [row.id for row in read_kept_retirements(second)] == ["old"]
     assert list_reasons(found).keys() == {"models that end"}
 
 

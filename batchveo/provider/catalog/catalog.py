@@ -211,7 +211,11 @@ def _has_params(model: object) -> bool:
 
 def load_catalog(path: Path) -> Catalog:
     """The catalogue in a file; raises ``CatalogError`` with all that is wrong in it, ``OSError`` if it is not read."""
-    content = path.read_bytes()
+    return parse_catalog(path.read_bytes(), path)
+
+
+def parse_catalog(content: bytes, path: Path) -> Catalog:
+    """The catalogue with the content of the file at ``path``; raises ``CatalogError`` with all that is wrong in it."""
     catalog = Catalog(lambda: content, source=str(path.absolute()))
     catalog.check()
     return catalog

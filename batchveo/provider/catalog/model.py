@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from batchveo.core.formatting import write_value
 from batchveo.provider.catalog.parameters import Media, Param, Value
 
 
@@ -93,7 +94,8 @@ class Model:
         given = " and ".join(rule.given)
         for name, values in rule.only.items():
             if self.find_value(request, name) not in values:
-                return f"{self.find_value(request, name)} does not go with {given}", f"{name}: {values[0]}"
+                found = write_value(self.find_value(request, name))
+                return f"{found} does not go with {given}", f"{name}: {write_value(values[0])}"
         if any(name in request for name in rule.excludes):
             return f"{given} does not go with {' and '.join(rule.excludes)}", "leave one of them out"
         needed = " or ".join(rule.any_of)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from batchveo.core.formatting import add_article
 from batchveo.provider.catalog.model import Model
 from batchveo.provider.catalog.parameters import Media, Param, Value
 
@@ -38,7 +39,7 @@ class Measure(StrEnum):
     @property
     def words(self) -> str:
         """``a second``, ``an input image``."""
-        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.value}"
+        return add_article(self.value)
 
 
 _MEASURES: Mapping[str, Measure] = {
