@@ -14,7 +14,8 @@ from batchveo.provider import ApiClient
 from batchveo.provider.catalog import Catalog
 from batchveo.provider.catalog.catalog import parse_catalog
 from batchveo.provider.catalog.changes import Change, diff_catalogs
-from batchveo.provider.model_refresh import Refresh, Watch, find_losses, refresh_catalog
+from batchveo.provider.catalog_assembly import find_losses
+from batchveo.provider.model_refresh import Refresh, Watch, refresh_catalog
 from batchveo.storage.file_system import rename_file, sync_path
 
 LARGEST_FILE = 16 * 1024 * 1024

@@ -12,13 +12,8 @@ import pytest
 from batchveo.provider import ApiClient, ApiKey, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.catalog.file_format import FORMAT
-from batchveo.provider.model_refresh import (
-    LARGEST_DOCUMENT,
-    WHOLE_SECONDS,
-    Refresh,
-    find_losses,
-    refresh_catalog,
-)
+from batchveo.provider.catalog_assembly import find_losses
+from batchveo.provider.model_refresh import LARGEST_DOCUMENT, WHOLE_SECONDS, Refresh, refresh_catalog
 from batchveo.provider.public_calls import CALLS, TRIES
 from batchveo.provider.retirement import read_kept_retirements
 from tests.helpers.model_service import BASE, PROMPT, ModelService, list_asked_again, make_row
