@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from batchveo.sandbox import Request, Response, Service, Settings
 
@@ -83,6 +85,11 @@ class SandboxClient:
         answer = self.get("/v2/billing/transactions", *query)
         assert answer.status == 200, answer
         return read_json(answer)
+
+    def fetch_document(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The OpenAPI document that a row of the list of models names."""
+        address = urlsplit(row["info"]["docsJson"])
+        return read_json(self.get(address.path, *parse_qsl(address.query), headers={}))
 
     def list_models(self, *query: tuple[str, object]) -> list[dict[str, Any]]:
         models: list[dict[str, Any]] = read_json(self.get("/v1/models", *query, headers={}))["data"]

@@ -13,7 +13,7 @@ from batchveo.provider.catalog.openapi import Document, read_document
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
 from batchveo.sandbox.documents import write_document
 from tests.helpers.openapi_documents import OWN
-from tests.helpers.sandbox_client import SandboxClient, read_json
+from tests.helpers.sandbox_client import SandboxClient
 
 
 def bare(param: Param) -> Param:
@@ -43,9 +43,7 @@ def test_a_catalogue_of_the_documents_is_the_same(sandbox: SandboxClient) -> Non
     """Who asks the sandbox for all its models, as the list says, learns nothing new."""
     models = {}
     for entry in sandbox.list_models():
-        address, _, query = entry["info"]["docsJson"].removeprefix("http://sandbox.invalid").partition("?")
-        values = [tuple(part.split("=")) for part in query.replace("%2F", "/").split("&")]
-        document = read_document(read_json(sandbox.get(address, *values, headers={})))
+        document = read_document(sandbox.fetch_document(entry))
         params = {key: write_param(param) for key, param in document.params.items()}
         names = {entry["id"], *entry["aliases"]} - {document.model}
         assert names == set(MODELS[document.model].aliases)

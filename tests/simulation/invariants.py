@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -13,6 +17,7 @@ from batchveo.storage.file_system import measure_file
 from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
+from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import Night
 from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, ending_of
 
@@ -67,6 +72,27 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
         if job.state is S.IN_DOUBT:
             assert job.held
     assert not list((night.folder / "videos").glob("*.json.part"))
+
+
+@contextmanager
+def watch_committed() -> Iterator[list[float]]:
+    """Collect what is committed after each claim and each answer, in US dollars."""
+    seen: list[float] = []
+
+    def watch(name: str) -> Any:
+        method = getattr(Transitions, name)
+
+        def watched(self: Transitions, *arguments: Any, **options: Any) -> Any:
+            result = method(self, *arguments, **options)
+            seen.append(self._queries.read_committed())
+            return result
+
+        return mock.patch.object(Transitions, name, watched)
+
+    with ExitStack() as stack:
+        for name in ("claim_job", "apply_move", "record_stray"):
+            stack.enter_context(watch(name))
+        yield seen
 
 
 def _check_places(plan: Plan, night: Night) -> None:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import trio
@@ -18,9 +17,9 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
-from batchveo.store.transitions import Transitions
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night
+from tests.simulation.invariants import watch_committed
 from tests.simulation.night import FAST as FAST_DISK
 
 LISTED, BY_VARIANT, BY_FORMULA, UNKNOWN = "veo2", "google/veo-3.1-t2v", "google/veo-3.1-t2v-fast", "google/veo3"
@@ -103,17 +102,6 @@ def spent(night: Night) -> float:
 def live_through(seed: int, *, assumed: float | None = None) -> tuple[Night, float, int, float, list[Job]]:
     """A night, its budget, its slots, the most that was ever committed, and the jobs in the end."""
     folder = Path(tempfile.mkdtemp(prefix="budget-", dir=FAST_DISK if FAST_DISK.is_dir() else None))
-    peaks: list[float] = []
-
-    def watch(name: str) -> Any:
-        method = getattr(Transitions, name)
-
-        def watched(self: Transitions, *arguments: Any, **options: Any) -> Any:
-            result = method(self, *arguments, **options)
-            peaks.append(self._queries.read_committed())
-            return result
-
-        return mock.patch.object(Transitions, name, watched)
 
     async def whole() -> tuple[Night, float, int, float, list[Job]]:
         night, budget, slots = await live_night(seed, folder, peaks, assumed=assumed)
@@ -121,7 +109,7 @@ def live_through(seed: int, *, assumed: float | None = None) -> tuple[Night, flo
 
     random.seed(seed)
     try:
-        with watch("claim_job"), watch("apply_move"), watch("record_stray"):
+        with watch_committed() as peaks:
             return trio.run(whole, clock=MockClock(autojump_threshold=0))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
