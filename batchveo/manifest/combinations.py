@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -17,40 +17,65 @@ from batchveo.core.hints import suggest_closest
 from batchveo.manifest.problems import Fault, shown
 
 EXCLUDE, INCLUDE = "exclude", "include"
+FAMILY_LIMIT = 1_000_000
+"""The most jobs that one entry may make by its matrix and repeat."""
 Values = Mapping[str, object]
 Positions = dict[str, int]
 """For each variable the position of its value in ``Combinations.values``."""
+_ANYWHERE: Positions = {}
+
+
+class _Items:
+    """Finds the items whose values a combination has, as far as they are of ``axes``.
+
+    Those of the same axes are looked up at once: a matrix may have a million combinations, and thousands of items.
+    """
+
+    def __init__(self, items: Sequence[Positions], axes: Collection[str]) -> None:
+        self._by_axes: dict[tuple[str, ...], dict[tuple[int, ...], list[int]]] = {}
+        for number, item in enumerate(items):
+            names = tuple(sorted(item.keys() & axes))
+            place = tuple(item[name] for name in names)
+            self._by_axes.setdefault(names, {}).setdefault(place, []).append(number)
+
+    def find(self, at: Positions) -> list[int]:
+        """The numbers of those items, in their order."""
+        found = (known.get(tuple(at[name] for name in names), ()) for names, known in self._by_axes.items())
+        return sorted(number for numbers in found for number in numbers)
 
 
 @dataclass(slots=True)
 class Combinations:
-    """``values`` of each variable: those of its axis first (``sizes`` of them), then those that includes add."""
+    """``values`` of each variable: those of its axis first (``sizes`` of them), then those that includes add.
+
+    ``include`` has the items that are combinations of their own, ``joined`` those that add to others.
+    """
 
     values: dict[str, list[object]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     exclude: tuple[Positions, ...] = ()
     include: tuple[Positions, ...] = ()
+    joined: tuple[Positions, ...] = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether every combination of the axes counts, and no other."""
-        return not self.exclude and not self.include
+        return not self.exclude and not self.include and not self.joined
 
     @property
     def most(self) -> int:
         """How many combinations there are at most."""
-        return math.prod(self.sizes.values()) + len(self.include)
+        return math.prod(self.sizes.values()) + len(self.include) + len(self.joined)
 
     def list_positions(self) -> Iterator[Positions]:
         """Every combination, the first axis slowest; then those that includes add."""
-        joined = [item for item in self.include if self.has_combination(item)]  # the others are combinations
-        if self.sizes or not self.include:
-            for at in self._list_axes():
-                for item in joined:
-                    if _holds(at, item, self.sizes):
-                        at.update(item)
+        joined = _Items(self.joined, self.sizes)
+        if self.sizes or self.is_plain:
+            for at in self._list_axes(_Items(self.exclude, self.sizes)):
+                for number in joined.find(at):
+                    at.update(self.joined[number])
                 yield at
-        yield from (dict(item) for item in self.include if item not in joined)
+        yield from map(dict, self.include)
 
     def list_used(self, model: object) -> Mapping[str, Collection[int]]:
         """The positions of each variable in the combinations of one model."""
@@ -74,21 +99,19 @@ class Combinations:
         found = [models[at["model"]] if "model" in at else otherwise for at in self.list_positions()]
         return list(dict.fromkeys(found))
 
-    def _list_axes(self) -> Iterator[Positions]:
+    def _list_axes(self, excluded: _Items, fixed: Positions = _ANYWHERE) -> Iterator[Positions]:
+        """The combinations of the axes, only those with the positions of ``fixed``."""
         names = list(self.sizes)
-        for positions in product(*map(range, self.sizes.values())):
+        # a value that only an include has is at a position beyond the axis
+        ranges = [range(size)[fixed[name] :][:1] if name in fixed else range(size) for name, size in self.sizes.items()]
+        for positions in product(*ranges):
             at = dict(zip(names, positions, strict=True))
-            if not any(_holds(at, item, item) for item in self.exclude):
+            if not excluded.find(at):
                 yield at
 
-    def has_combination(self, item: Positions) -> bool:
+    def has_combination(self, item: Positions, excluded: _Items) -> bool:
         """Whether the axes make a combination with these values, as far as they are of axes."""
-        return bool(self.sizes) and any(_holds(at, item, self.sizes) for at in self._list_axes())
-
-
-def _holds(at: Positions, item: Positions, names: Collection[str]) -> bool:
-    """Whether a combination has the values of ``item``, as far as they are of ``names``."""
-    return all(at.get(name) == position for name, position in item.items() if name in names)
+        return bool(self.sizes) and any(True for _ in self._list_axes(excluded, item))
 
 
 def make_combinations(
@@ -104,12 +127,18 @@ def make_combinations(
             excluded.append(_find_positions(found, item))
         except Fault as fault:
             faults.append((f"{EXCLUDE}[{index}]", fault))
-    found.exclude = tuple(excluded)
-    if excluded and not found.has_combination({}):
+    included = [_add_item(found, item) for item in include]
+    if math.prod(found.sizes.values()) > FAMILY_LIMIT:  # too many to look at, which is reported elsewhere
+        return found, faults
+    found.exclude, items = tuple(excluded), _Items(excluded, found.sizes)
+    is_left = found.has_combination(_ANYWHERE, items)
+    if excluded and not is_left:
         faults.append((EXCLUDE, Fault("leaves no combination", "take one of them out")))
-    found.include = tuple(_add_item(found, item) for item in include)
-    for index, item in enumerate(include):
-        if item.keys() <= found.sizes.keys() and found.has_combination(found.include[index]):
+    joins = [is_left and found.has_combination(at, items) for at in included]
+    found.joined = tuple(at for at, has_one in zip(included, joins, strict=True) if has_one)
+    found.include = tuple(at for at, has_one in zip(included, joins, strict=True) if not has_one)
+    for index, (item, has_one) in enumerate(zip(include, joins, strict=True)):
+        if item.keys() <= found.sizes.keys() and has_one:
             faults.append((f"{INCLUDE}[{index}]", Fault("adds nothing: the axes make this combination", "take it out")))
     return found, faults
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from batchveo.manifest.accepted_values import text
+from batchveo.manifest.combinations import FAMILY_LIMIT
 from batchveo.manifest.entries import Cell, Defaults, Entry, WhereTaken, find_line, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
 from batchveo.manifest.matrix import read_matrix
@@ -39,9 +40,6 @@ from batchveo.manifest.templates import (
 )
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
 from batchveo.provider.catalog.parameters import format_below
-
-FAMILY_LIMIT = 1_000_000
-"""The most jobs that one entry may make by its matrix and repeat."""
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOT_TAKEN = WhereTaken(0, {})

@@ -47,7 +47,7 @@ class ChangedDefault:
 class Remake:
     """New jobs for old ones. ``successors``: by their old jobs, in manifest order.
 
-    ``known``: how many of the old jobs have a successor that is in the database already, so that none is added.
+    ``known``: how many of the old jobs have a successor that is in the database already, and is not cancelled.
     ``left``: how many jobs of the old model are left alone, by state; ``charged``: failed ones of them that may have
     been charged. Succeeded ones do not count.
     """
@@ -61,8 +61,8 @@ class Remake:
 
     @property
     def added(self) -> int:
-        """How many jobs are added."""
-        return sum(not successor.is_known for _, successor in self.successors)
+        """How many jobs are added, or were cancelled and become pending again."""
+        return sum(not each.is_known or each.cancelled is not None for _, each in self.successors)
 
     @property
     def known(self) -> int:
@@ -116,7 +116,8 @@ def remake_jobs(store: Store, remake: Remake, *, now: float, catalog: Catalog = 
     try:
         store.manual.replace_jobs(remake.successors, catalog=catalog.info, now=now)
     except MoveLost:
-        moved = next(job for job, _ in remake.successors if store.queries.read_job(job.seq).state != job.state)
+        planned = (job for old, new in remake.successors for job in (old, new.cancelled) if job is not None)
+        moved = next(job for job in planned if store.queries.read_job(job.seq).state != job.state)
         raise UsageError(explain_move(store, moved)) from None
     finally:
         store.runs.release_lock()
@@ -292,6 +293,8 @@ def _make_successors(
                     model=new,
                     request=request,
                     is_known=known is not None,
+                    # without this, jobs that are moved to a model and back would be made by nobody
+                    cancelled=known if known is not None and known.state is JobState.CANCELLED else None,
                     is_recognised_by_request=occurrence is None,
                 ),
             )

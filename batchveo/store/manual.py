@@ -54,14 +54,15 @@ class FinishedVideo:
 class Successor:
     """The job that replaces another one, under the model ``model``; ``request`` is canonical JSON.
 
-    ``is_known``: it is in the database already. ``is_recognised_by_request``: no manifest gives its id, so that it is
-    found by the normal form of its request.
+    ``is_known``: it is in the database already; ``cancelled``: as this job, which becomes pending again.
+    ``is_recognised_by_request``: no manifest gives its id, so that it is found by the normal form of its request.
     """
 
     id: str
     model: str
     request: str
     is_known: bool = False
+    cancelled: Job | None = None
     is_recognised_by_request: bool = False
 
 
@@ -144,7 +145,7 @@ class Manual(Part):
     def replace_jobs(
         self, pairs: Iterable[tuple[Job, Successor]], *, now: float, catalog: CatalogInfo | None = None
     ) -> None:
-        """Cancel each job, and add its successor, which gets its name and its file name. One transaction.
+        """Cancel each job, and add its successor, which gets its name and its file name, or retry it. One transaction.
 
         ``catalog`` is what the requests of the successors were validated against.
         Raises ``MoveLost`` or ``ValueError``; then nothing is written.
@@ -155,7 +156,9 @@ class Manual(Part):
                 detail = f"{MADE_AGAIN} {successor.id} under {successor.model}"
                 replaced = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
                 self._transitions.apply_move(job, replaced, run=None, now=now)
-                if not successor.is_known:
+                if successor.cancelled is not None:
+                    self.retry_job(successor.cancelled, now=now)
+                elif not successor.is_known:
                     self._add_successor(job, successor, number, now)
 
     def _add_successor(self, job: Job, successor: Successor, catalog: int | None, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import process_time
 
 import pytest
 
@@ -97,3 +98,23 @@ def test_what_changes_nothing_is_reported(
     _, [(found, fault)] = make_combinations(AXES, exclude, include)
     assert found == field
     assert message in fault.message
+
+
+def test_a_matrix_that_makes_too_many_jobs_is_not_walked() -> None:
+    """It would take years; how many jobs it makes is said elsewhere."""
+    axes = {f"v{number}": list(range(1_000)) for number in range(6)}
+    every = [{"v0": number} for number in range(1_000)]
+    found, faults = make_combinations(axes, every, [{"v5": 3, "more": 1}, {"v4": 3}])
+    assert (found.most, faults) == (1_000**6, [])
+    assert found.values["more"] == [1]  # its placeholder is not wrong as well
+
+
+def test_thousands_of_items_are_looked_up_and_not_compared() -> None:
+    """Each combination compared with each item takes a minute here."""
+    axes: dict[str, list[object]] = {name: list(range(100)) for name in ("a", "b")}
+    items: list[Mapping[str, object]] = [{"a": number % 100, "b": number // 100} for number in range(8_000)]
+    began = process_time()
+    found = make(exclude=items[:4_000], include=[{**item, "c": 1} for item in items], axes=axes)
+    combinations = list(found.list_positions())
+    assert (len(combinations), sum("c" in at for at in combinations)) == (10_000, 8_000)
+    assert process_time() - began < 10

@@ -115,6 +115,37 @@ def test_a_job_that_the_new_model_has_already_is_not_made_twice(store: Store) ->
     assert store.counts().by_state == {S.PENDING: 1, S.CANCELLED: 1}
 
 
+def test_there_and_back_again_loses_no_job_and_makes_none_twice(store: Store) -> None:
+    """The jobs of the first model are cancelled by then: they become pending, as often as it is done."""
+    add(store, FOXES, OLD)
+    replace(store)
+    for old, new in ((NEW, OLD), (OLD, NEW), (NEW, OLD)):
+        back = replace(store, old=old, new=new)
+        assert (back.added, back.known) == (6, 0)
+        assert store.counts().by_state[S.PENDING] == 6
+        assert {job.model for job in store.jobs() if job.state is S.PENDING} == {new}
+    assert add(store, FOXES, OLD).new == add(store, FOXES, NEW).new == 0
+
+
+def test_a_successor_that_a_person_cancelled_is_made_after_all(store: Store) -> None:
+    add(store, f"jobs:\n  - {{prompt: A fox, name: '{{model}}', matrix: {{model: [{OLD}, {NEW}]}}}}\n")
+    (cancelled,) = of_model(store, NEW)
+    store.manual.cancel_job(cancelled, now=3.0)
+    assert replace(store).added == 1
+    assert [job.state for job in of_model(store, NEW)] == [S.PENDING]
+
+
+def test_a_cancelled_successor_that_moves_meanwhile_stops_it_all(store: Store) -> None:
+    add(store, f"jobs:\n  - {{prompt: A fox, name: '{{model}}', matrix: {{model: [{OLD}, {NEW}]}}}}\n")
+    (cancelled,) = of_model(store, NEW)
+    store.manual.cancel_job(cancelled, now=3.0)
+    made = plan_remake(store, old=OLD, new=NEW)
+    store.manual.retry_job(store.queries.read_job(cancelled.seq), now=4.0)
+    with pytest.raises(UsageError, match="has just changed its state"):
+        remake_jobs(store, made, now=9.0)
+    assert {job.state for job in store.jobs()} == {S.PENDING}
+
+
 def test_jobs_that_differ_only_in_what_is_dropped_become_repeats(store: Store) -> None:
     text = "jobs:\n  - {model: MODEL, prompt: A fox, name: 'f{n}', seed: '{n}', matrix: {n: [1, 2, 3]}}\n"
     add(store, text, OLD)
