@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
 from batchveo.manifest.media import LocalFiles, list_models
-from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
 from batchveo.provider.catalog import Catalog
 from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
@@ -93,7 +94,17 @@ def _accept_alternative(param: Param, value: object, files: FileReader) -> objec
             faults.append((alternative, fault))
     # the alternative that was meant is one of the value's own form
     meant = [fault for alternative, fault in faults if _has_form(alternative, value)]
-    raise meant[0] if len(meant) == 1 else Fault(f"must be {describe_param(param)}, not {shown(value)}")
+    if len(meant) == 1:
+        raise meant[0]
+    if not meant and isinstance(value, Mapping) and "type" in value and (kinds := _list_kinds(param)):
+        raise Fault(f"{shown(value['type'])} is not among {', '.join(kinds)}", path=("type",))
+    raise Fault(f"must be {describe_param(param)}, not {shown(value)}")
+
+
+def _list_kinds(param: Param) -> list[str]:
+    """The values of ``type`` by which alternatives are told from each other."""
+    kinds = (each.fields["type"].choices for each in param.alternatives if "type" in each.fields)
+    return [str(choice) for choices in kinds for choice in choices]
 
 
 def _has_form(param: Param, value: object) -> bool:
@@ -105,30 +116,40 @@ def _has_form(param: Param, value: object) -> bool:
 
 def _accept_object(param: Param, value: object, files: FileReader) -> object:
     if not isinstance(value, Mapping):
-        raise Fault(f"must be {describe_param(param)}, not {shown(value)}", "in CSV, write JSON in the cell")
+        fields = ", ".join(f"{name}: …" for name in param.fields)
+        right = f"write {{{fields}}}; in CSV, JSON in the cell" if fields else "in CSV, JSON in the cell"
+        raise Fault(f"must be {describe_param(param)}, not {shown(value)}", right)
     if not param.fields:
         check_exact(value)
         return value
-    for name, part in param.fields.items():
-        if part.required and name not in value:
-            raise Fault(f"is missing; it is {describe_param(part)}", path=(name,))
-    return {str(name): _accept_field(param, str(name), each, files) for name, each in value.items()}
+    missing = [
+        Fault(f"is missing; it is {describe_param(part)}", path=(name,))
+        for name, part in param.fields.items()
+        if part.required and name not in value
+    ]
+    names = [str(name) for name in value]
+    parts = [(name, param.fields.get(name), each) for name, each in zip(names, value.values(), strict=True)]
+    return dict(zip(names, _accept_parts(parts, param, files, missing), strict=True))
 
 
-def _accept_field(param: Param, name: str, value: object, files: FileReader) -> object:
-    part = param.fields.get(name)
-    if part is None:
-        right = suggest_closest(name, param.fields) or f"the fields are {', '.join(param.fields)}"
-        raise Fault("is no field here", right, path=(name,))
-    return _accept_within(name, part, value, files)
-
-
-def _accept_within(place: str | int, part: Param, value: object, files: FileReader) -> object:
-    try:
-        return accept_part(part, value, files)
-    except Fault as fault:
-        fault.path = (place, *fault.path)
-        raise
+def _accept_parts(
+    parts: Iterable[tuple[str | int, Param | None, object]], param: Param, files: FileReader, faults: list[Fault]
+) -> list[object]:
+    """The values of the parts of ``param``, each given with its place. Raises all faults as one, with ``faults``."""
+    accepted = []
+    for place, part, value in parts:
+        try:
+            if part is None:
+                right = suggest_closest(str(place), param.fields) or f"the fields are {', '.join(param.fields)}"
+                raise Fault("is no field here", right)  # noqa: TRY301
+            accepted.append(accept_part(part, value, files))
+        except Fault as fault:
+            for each in split_fault(fault):
+                each.path = (place, *each.path)
+                faults.append(each)
+    if faults:
+        raise join_faults(faults)
+    return accepted
 
 
 def _accept_list(param: Param, value: object, files: FileReader) -> object:
@@ -137,21 +158,21 @@ def _accept_list(param: Param, value: object, files: FileReader) -> object:
         raise Fault(f"must be {describe_param(param)}, not {shown(value)}", right)
     if not value and (param.is_address_list or param.required):
         raise Fault("is an empty list", "name at least one URL" if param.is_address_list else None)
-    _check_length(param, len(value), "items")
+    _check_length(param, len(value), "item")
     if param.items is None:
         return value
-    return [_accept_within(index, param.items, item, files) for index, item in enumerate(value)]
+    return _accept_parts([(index, param.items, item) for index, item in enumerate(value)], param, files, [])
 
 
 def _check_length(param: Param, length: int, what: str) -> None:
     low, high = param.min_length, param.max_length
     if (low is not None and length < low) or (high is not None and length > high):
-        raise Fault(f"must be {describe_param(param)}; it has {length:,} {what}")
+        raise Fault(f"must be {describe_param(param)}; it has {format_count(length, what)}")
 
 
 def _accept_text(param: Param, value: object) -> str:
     said = accept_words(value, may_be_empty=not (param.required or param.min_length))
-    _check_length(param, len(said), "characters")
+    _check_length(param, len(said), "character")
     return said
 
 

@@ -25,7 +25,7 @@ from batchveo.manifest.merged_entry import (
     whole_number,
 )
 from batchveo.manifest.model_blocks import NO_BLOCKS, ModelBlock, read_blocks
-from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.problems import Fault, Problems, split_fault
 from batchveo.manifest.read_options import META
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
@@ -80,6 +80,10 @@ class EntryMerger:
 
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
+        for each in split_fault(fault):
+            self._report_one(entry, field, each)
+
+    def _report_one(self, entry: Entry, field: str, fault: Fault) -> None:
         written: Entry | Defaults | WhereTaken = entry
         once = "matrix" in entry.fields  # several models of a matrix may have the same to say
         path = field

@@ -13,7 +13,7 @@ from batchveo.manifest.combinations import Positions
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
-from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.entry_merger import EntryMerger, fault_without_field
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault
@@ -219,7 +219,6 @@ class Expander:
                 meta = _fill_meta(merged, values)
                 values = {**values, **merged.constants(meta)}
             request, inputs = self._fill_request(case, template, settings, values)
-            field, setting = "duration", template.blanks.get("duration")
             # only now: values may come from templates and variables
             template.rules.check_together(request)
             field, setting = "name", merged.name
@@ -237,7 +236,9 @@ class Expander:
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:
-            self._report_filled(case, field, setting, fault, template)
+            if fault.field is not None:
+                field, setting = fault.field, template.blanks.get(fault.field)
+            self._report_filled(case, field, setting, fault_without_field(fault), template)
         except _Problem:
             pass
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from batchveo.core.errors import ManifestError, Problem
@@ -19,6 +19,7 @@ _REMEMBERED = 10_000
 _FIELD_LIMIT = 80
 _TEXT_LIMIT = 400
 _LINES_NAMED = 5
+_INDEX = re.compile(r"\[[0-9]+\]")
 # what differs between two problems of one kind: quoted values, placeholders and numbers
 _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{[^{}]*\}|[0-9]+")
 
@@ -27,7 +28,8 @@ class Fault(Exception):
     """One thing wrong with one value, raised by code that does not know the place in the file.
 
     ``line`` and ``field`` are set if the raiser knows them better than the catcher; ``path`` leads to the part of the
-    value that is wrong.
+    value that is wrong. ``also`` has the other faults of the same value. ``model`` is set if the place leaves open
+    for which model the value is wrong.
     """
 
     def __init__(
@@ -44,7 +46,22 @@ class Fault(Exception):
         self.line = line
         self.field = field
         self.path = path
+        self.also: tuple[Fault, ...] = ()
+        self.model: str | None = None
         super().__init__(message)
+
+
+def join_faults(faults: Sequence[Fault]) -> Fault:
+    """The faults of one value as one, which is the first of them."""
+    first, *others = (each for fault in faults for each in split_fault(fault))
+    first.also = tuple(others)
+    return first
+
+
+def split_fault(fault: Fault) -> list[Fault]:
+    """The faults of one value, each by itself."""
+    also, fault.also = fault.also, ()
+    return [fault, *also]
 
 
 class FatalFault(Fault):
@@ -96,8 +113,9 @@ class Problems:
         *,
         once: bool = False,
         kind: str | None = None,
+        model: str | None = None,
     ) -> None:
-        """Report one problem. With ``once`` it is dropped if the same was reported so before.
+        """Report one problem. With ``once`` it is dropped if the same was reported so before, for whichever model.
 
         Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
         """
@@ -111,8 +129,11 @@ class Problems:
                 self._said.add(said)
         self.total += 1
         self._files.setdefault(file, len(self._files))
-        key = (file, field, kind or _VALUES.sub("…", message))
+        place = field and _INDEX.sub("[]", field)  # the items of a list have one kind of problem
+        key = (file, place, kind or _VALUES.sub("…", message))
         like_it = self._kinds.get(key)
+        if model is not None:
+            message += f" (for {model})"
         if like_it is not None and (len(like_it.listed) >= FEW or self._kept >= KEPT):
             like_it.count(line)
         elif self._kept < KEPT:
@@ -121,11 +142,11 @@ class Problems:
             self._kept += 1
 
     def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
-        """Report a fault at this place, or at the line and field it knows itself."""
-        line, field = fault.line or line, fault.field or field
-        if field is not None:
-            field += format_below(fault.path)
-        self.add(file, line, field, fault.message, fault.suggestion, once=once)
+        """Report a fault at this place, or at the line and field it knows itself, and those with it."""
+        for each in split_fault(fault):
+            place = each.field or field
+            below = None if place is None else place + format_below(each.path)
+            self.add(file, each.line or line, below, each.message, each.suggestion, once=once, model=each.model)
 
     def raise_if_any(self) -> None:
         """Raise ``ManifestError`` with those that are kept, if there is one."""

@@ -11,7 +11,7 @@ from batchveo.core.hints import suggest_closest
 from batchveo.core.models import InputFile
 from batchveo.manifest.accepted_values import text
 from batchveo.manifest.entries import Cell
-from batchveo.manifest.entry_merger import EntryMerger
+from batchveo.manifest.entry_merger import WHERE_TAKEN, EntryMerger
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
@@ -157,8 +157,17 @@ class RequestTemplates:
             in_cell = self._merger.cells or isinstance(value, Cell)
             return rule.read_written(value, in_cell=in_cell, columns=merged.columns)
         except Fault as fault:
+            if rules.takes_choice(key) and self._leaves_model_open(merged, field):
+                fault.model = rules.name
             self._report(merged.entry, field, fault)
             return None
+
+    def _leaves_model_open(self, merged: MergedEntry, field: str) -> bool:
+        """Whether the place of a field does not say for which model its value is wrong."""
+        if len(merged.models) > 1:
+            return not field.startswith("per_model.")
+        shared = field.startswith(WHERE_TAKEN) or self._merger.is_default(merged.entry, field)
+        return shared and "model" in merged.entry.fields
 
     def _refuse_key(self, merged: MergedEntry, rules: Rules, key: str) -> Fault:
         if rules.model is None:
@@ -167,8 +176,15 @@ class RequestTemplates:
         if key in merged.matrix:
             fault.suggestion = f"per_model: {{{rules.name}: {{{key}: null}}}} makes one job of all its values"
         elif self._merger.is_default(merged.entry, key):
-            fault.suggestion = f"write {key}: null in the jobs of this model, or move it to those that take it"
+            fault.suggestion = f"write {key}: null in the jobs of this model, or move it to defaults_where_taken"
+        elif takers := self._list_takers(merged, key):
+            fault.suggestion = f"write it in per_model: {{{takers[0]}: {{{key}: …}}}}, or in defaults_where_taken"
         return fault
+
+    def _list_takers(self, merged: MergedEntry, key: str) -> list[str]:
+        """The models of an entry that take a parameter, by their own names."""
+        models = filter(None, map(self._vocabulary.find_model, merged.models))
+        return [model.id for model in models if key in model.params]
 
     def _add_axes(self, merged: MergedEntry, model: object, template: RequestTemplate) -> None:
         filling = {name for blank in template.blanks.values() for name in blank.names}

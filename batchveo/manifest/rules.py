@@ -22,10 +22,11 @@ from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.catalog.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
 
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
+_LIKE_JSON = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _FLOATING: Mapping[str, tuple[object, str]] = {
     "auto_fix": (True, "lets the service rewrite the prompt"),
@@ -132,6 +133,11 @@ class Rules:
             rule = self._by_name[name] = _make_free_rule(name)
         return rule
 
+    def takes_choice(self, name: str) -> bool:
+        """Whether the model takes other values of a parameter than other models may: anything but free text."""
+        param = self.model.params.get(name) if self.model else None
+        return param is not None and not param.is_free_text
+
     def tighten(self, tightened: Callable[[str, Rule], Rule]) -> None:
         """Put what ``tightened`` makes of each rule in its place."""
         self._by_name = {name: tightened(name, rule) for name, rule in self._by_name.items()}
@@ -151,12 +157,13 @@ class Rules:
         return Fault(message, f"{right}; taken by {list_models(others, self.name)}" if others else right)
 
     def check_together(self, request: dict[str, object]) -> None:
-        """Raise ``Fault`` for values that are right alone and wrong together."""
+        """Raise ``Fault``, with its field, for values that are right alone and wrong together."""
         if self.model is None or not self.model.rules:
             return
         for broken in self.model.find_broken_rules(request):
             if self.unchecked.isdisjoint(broken.names):
-                raise Fault(*self.model.describe_broken(broken, request))
+                message, right = self.model.describe_broken(broken, request)
+                raise Fault(message, right, field=broken.find_field(request))
 
     def depends_on_values(self, request: Mapping[str, object]) -> bool:
         """Whether a condition between fields looks at the values of this request, not only at which it has."""
@@ -233,10 +240,16 @@ def _read_boolean(cell: str) -> bool:
 
 
 def _read_nested(param: Param, cell: str) -> object:
-    """A nested value in a cell: JSON; a list of texts may have ``|`` between them. Anything else is judged as it is."""
+    """A nested value in a cell: JSON; a list of texts may have ``|`` between them. Anything else is judged as it is.
+
+    Raises ``Fault`` for what begins like JSON and is none.
+    """
     try:
         return json.loads(cell)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if _LIKE_JSON.match(cell):
+            where = f": {error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+            raise Fault(f"is no valid JSON{where}", f"the value is {describe_param(param)}") from None
         is_list = param.type is ParamType.ARRAY and param.items is not None and param.items.type is ParamType.STRING
         return _read_list(cell) if is_list else cell.strip()
 

@@ -225,7 +225,7 @@ def _fit_request(
         try:
             rules.check_together(request)
         except Fault as fault:
-            report("model", fault)
+            report(fault.field or "model", fault)
     return request
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.errors import Problem
 from batchveo.manifest import ReadOptions
 from tests.helpers.manifests import T2V, jobs, read, told
 
@@ -20,6 +21,13 @@ def requests(folder: Path, content: str, name: str = "a.yaml") -> list[dict[str,
     for request in found:
         request.pop("prompt", None)
     return found
+
+
+def faults(folder: Path, content: str, name: str = "a.yaml") -> list[Problem]:
+    """What is wrong in a manifest."""
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return told(path)
 
 
 def test_a_block_for_one_model(tmp_path: Path) -> None:
@@ -195,3 +203,54 @@ def test_a_text_that_is_too_long_in_a_later_row(tmp_path: Path) -> None:
     [problem] = told(path)
     assert (problem.line, problem.field) == (3, "prompt")
     assert "1,001 characters" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        (
+            f"defaults: {{duration: 5}}\njobs:\n- {{model: {PIXVERSE}, prompt: A}}\n- {{model: {T2V}, prompt: A}}\n",
+            "defaults.duration",
+            f"5 is not among 4, 6, 8 (for {T2V})",
+        ),
+        (f"- {{prompt: A, matrix: {SHORT}, duration: 5}}\n", "duration", f"5 is not among 4, 6, 8 (for {T2V})"),
+        (f"- {{model: {T2V}, prompt: A, duration: 5}}\n", "duration", "5 is not among 4, 6, 8"),
+    ],
+)
+def test_a_problem_of_one_of_several_models_names_it(tmp_path: Path, text: str, field: str, said: str) -> None:
+    """If the line has no model, or several."""
+    (problem,) = faults(tmp_path, text)
+    assert (problem.field, problem.message) == (field, said)
+
+
+def test_what_one_of_several_models_lacks_says_where_to_write_it(tmp_path: Path) -> None:
+    """In a block for the model that takes it."""
+    (problem,) = faults(tmp_path, f"- prompt: A\n  matrix: {SHORT}\n  style: clay\n")
+    assert problem.suggestion == f"write it in per_model: {{{PIXVERSE}: {{style: …}}}}, or in defaults_where_taken"
+
+
+def test_all_faults_of_a_nested_value_are_reported(tmp_path: Path) -> None:
+    """Each with its path, and those of unknown and missing fields too."""
+    frames = "{frame0: {type: image, ur: x}, frame1: {type: img, url: x}, frame2: {}}"
+    found = faults(tmp_path, f"- model: {LUMA}\n  prompt: A\n  keyframes: {frames}\n")
+    assert [(problem.field, problem.message) for problem in found] == [
+        ("keyframes.frame0.url", "is missing; it is an image URL"),
+        ("keyframes.frame0.ur", "is no field here"),
+        ("keyframes.frame1.type", "'img' is not among image, generation"),
+        ("keyframes.frame2", "is no field here"),
+    ]
+
+
+def test_broken_json_in_a_cell_is_called_so(tmp_path: Path) -> None:
+    """With the character at which reading ends."""
+    text = f'model,prompt,keyframes\n{LUMA},A,"{{""frame0"": {{""type"": ""image""}}"\n'
+    (problem,) = faults(tmp_path, text, "a.csv")
+    assert (problem.field, problem.line) == ("keyframes", 2)
+    assert problem.message == "is no valid JSON: Expecting ',' delimiter at character 29"
+
+
+def test_fields_that_exclude_each_other_are_named(tmp_path: Path) -> None:
+    """The problem is at one of the two."""
+    text = "- {model: klingai/video-v3-pro-text-to-video, prompt: A, duration: 5, multi_prompt: [B, C]}\n"
+    (problem,) = faults(tmp_path, text)
+    assert (problem.field, problem.message) == ("multi_prompt", "prompt does not go with multi_prompt")

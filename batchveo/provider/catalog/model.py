@@ -41,6 +41,11 @@ class Rule:
         """The fields that it is about."""
         return {*self.given, *self.any_of, *self.excludes, *self.only}
 
+    def find_field(self, request: Mapping[str, Value]) -> str:
+        """The field of a request that breaks the rule, at which people look for what is wrong."""
+        present = (name for name in self.excludes if name in request)
+        return (*self.only, *present, *self.given, *self.any_of)[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
