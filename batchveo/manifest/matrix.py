@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeGuard
 
 from batchveo.manifest.combinations import EXCLUDE, INCLUDE, Combinations, Values, make_combinations
-from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.problems import Fault, fault_without_field, shown, shown_bare
 from batchveo.manifest.vocabulary import JOB_KEYS
 
 _VARIABLE = re.compile(r"[^\W\d]\w*")
@@ -37,8 +37,7 @@ def read_matrix(value: object, report: Callable[[str, Fault], None], *, in_cell:
             else:
                 axes[name] = _read_axis(name, values)
         except Fault as fault:
-            part, fault.field = fault.field or name, None
-            report(part, fault)
+            report(fault.field or name, fault_without_field(fault))
             axes[name] = []
             is_good = False
     found, faults = make_combinations(axes, items[EXCLUDE], items[INCLUDE])

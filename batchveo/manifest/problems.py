@@ -51,6 +51,12 @@ class Fault(Exception):
         super().__init__(message)
 
 
+def fault_without_field(fault: Fault) -> Fault:
+    """The fault, to be reported at the field that its catcher names."""
+    fault.field = None
+    return fault
+
+
 def join_faults(faults: Sequence[Fault]) -> Fault:
     """The faults of one value as one, which is the first of them."""
     first, *others = (each for fault in faults for each in split_fault(fault))
