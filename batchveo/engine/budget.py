@@ -45,6 +45,7 @@ class Budget:
         settings: RunSettings,
         *,
         key_prints: Mapping[Label, str],
+        endings: Mapping[str, str],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -53,6 +54,7 @@ class Budget:
         self._prices = PriceBook(prices, context.store, settings.assume_price)
         self._budget = settings.budget
         self._key_prints = key_prints
+        self._endings = endings
         self._without_price: set[str] = set()
         """The models whose jobs are skipped, since nothing is known of their prices."""
         self._reported: set[str] = set()
@@ -96,7 +98,7 @@ class Budget:
         if job.model in self._without_price and self.find_price(job) is not None:
             self._without_price.discard(job.model)
             self._context.store.skipped.release_model(
-                job.model, run=self._context.run, words=_explain_without_price(job.model)
+                job.model, run=self._context.run, words=self._explain_without_price(job.model)
             )
             self._bus.notify()
         self._report_exceeded()
@@ -114,7 +116,7 @@ class Budget:
 
         A job that needs a price must not keep others, whose prices are known, from being made.
         """
-        reason = _explain_without_price(job.model)
+        reason = self._explain_without_price(job.model)
         jobs = self._context.store.skipped.skip_model(job.model, reason, run=self._context.run)
         if jobs and job.model not in self._without_price:
             self._without_price.add(job.model)
@@ -124,11 +126,16 @@ class Budget:
     def find_end(self, short: BudgetShort) -> BudgetReached | None:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
-            return BudgetReached(_explain_without_price(short.job.model))
+            return BudgetReached(self._explain_without_price(short.job.model))
         if self._in_flight.count_unsettled():
             return None  # a failed or refused one gives its reserved price back
         committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
         return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}")
+
+    def _explain_without_price(self, model: str) -> str:
+        """Why jobs of ``model`` wait. The service lists no price for a model that ends, and that is the true reason."""
+        unknown = f"no price is known for {model}; give --assume-price USD"
+        return f"{self._endings[model]}; {unknown}" if model in self._endings else unknown
 
     async def await_credits(self, throttle: KeyThrottle) -> None:
         """Read the balance of a key every minute until it has grown; then its submits resume."""
@@ -159,7 +166,3 @@ class Budget:
             return await self._apis[throttle.name].fetch_balance()
         except (ProviderError, KeyRejected):
             return None
-
-
-def _explain_without_price(model: str) -> str:
-    return f"no price is known for {model}; give --assume-price USD"

@@ -66,7 +66,7 @@ class Coordinator:
         )
         self._assignments = assignments = Assignments(expected=workers)
         prints = spec.service.key_prints(store.keys.read_secret())
-        budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints)
+        budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
         refused_jobs = RefusedJobs(context, bus, recorder, throttles, budget, apis)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(context, bus, in_flight, throttles, budget, assignments, backlog=backlog)

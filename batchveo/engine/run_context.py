@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -40,6 +40,7 @@ class RunSpec:
 
     It holds API keys: it travels to other processes as an argument or an answer of a call, which Ray forgets, never
     to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
+    ``endings``: sentences about models that end and have no listed price, by the jobs' names of them.
     """
 
     run: int
@@ -48,6 +49,7 @@ class RunSpec:
     service: Service = field(default_factory=Service)
     prices: PriceList = field(default_factory=lambda: PriceList({}))
     durations: Durations = field(default_factory=Durations)
+    endings: Mapping[str, str] = field(default_factory=dict)
 
 
 class EventBus:

@@ -47,7 +47,7 @@ from batchveo.operations.preflight import (
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
 from batchveo.operations.recovery import find_recoverable, recover_videos
-from batchveo.operations.retired_models import find_retired
+from batchveo.operations.retired_models import find_retired, find_today
 from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, require_yes
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
@@ -294,14 +294,30 @@ async def estimate_run(setup: RunSetup, store: Store, run: int) -> RunSpec:
     apis = await setup.open_clients()  # the sandbox has its address from here on
     settings = setup.options.settings
     models = store.queries.list_pending_models(run)
+    prices = await _require_prices(setup, store, models)
     return RunSpec(
         run=run,
         begun=setup.clock.now(),
         settings=settings,
         service=setup.service,
-        prices=await _require_prices(setup, store, models),
+        prices=prices,
+        endings=await _describe_endings(setup, [model for model in models if prices.find_pricing(model) is None]),
         durations=await _expect_durations(pick_client(apis), store, models, settings),
     )
+
+
+async def _describe_endings(setup: RunSetup, unpriced: Sequence[str]) -> dict[str, str]:
+    """What becomes of models without a listed price, for their jobs that a budget puts aside; nothing without one."""
+    options = setup.options
+    if options.settings.budget is None or options.settings.assume_price is not None:
+        return {}
+    api = pick_client(await setup.open_clients())
+    retired = await find_retired(api, unpriced, catalog=setup.service.catalog)
+    return {
+        each.model: f"{each.describe(find_today())}: `{each.format_retry(options.state)}` makes its jobs under another"
+        " model"
+        for each in retired.models
+    }
 
 
 async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str], settings: RunSettings) -> Durations:

@@ -98,7 +98,7 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         bus = EventBus(night.events.append, night.clock)
         throttles = KeyThrottles(context, bus, (), settings)
         in_flight = InFlightTable(begun=0.0, patience=60.0)
-        budget = Budget(context, bus, in_flight, {}, PriceList({}), settings, key_prints={})
+        budget = Budget(context, bus, in_flight, {}, PriceList({}), settings, key_prints={}, endings={})
         admission = Admission(context, bus, in_flight, throttles, budget, Assignments(), backlog=9)
         now = night.clock.now()
         assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)

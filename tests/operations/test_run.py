@@ -12,6 +12,7 @@ import batchveo
 from batchveo.core.errors import KnownElsewhere
 from batchveo.operations.run_setup import Consent
 from batchveo.sandbox import Service, Settings, running
+from batchveo.sandbox.settings import Retirement, RetirementStatus
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: 'fox-{index}', repeat: 2}\n"
 
@@ -123,3 +124,23 @@ def test_a_manifest_with_problems_raises_them_all(tmp_path: Path) -> None:
         batchveo.run([manifest], state=tmp_path / "s.db")
     assert [problem.line for problem in caught.value.problems] == [2, 3]
     assert not (tmp_path / "s.db").exists()
+
+
+def test_a_model_that_ended_is_named_as_such_though_it_has_no_price(tmp_path: Path) -> None:
+    """The service lists no price for it, so a budget puts its jobs aside before the service could refuse them."""
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(f"{MANIFEST}  - {{model: google/veo3, prompt: A hen, name: hen}}\n")
+    retired = {"google/veo3": Retirement(status=RetirementStatus.WITHDRAWN, replaced_by="google/veo-3.1-t2v")}
+    settings = batchveo.RunSettings(output=tmp_path / "videos", poll_interval=0.05, budget=50.0)
+    service = Service(Settings(generation_median=0.1, retired=retired))
+    with running(service) as url:
+        using = batchveo.service(base_url=url, key="key")
+        result = batchveo.run([manifest], state=tmp_path / "s.db", settings=settings, using=using)
+    assert result.exit_status == 3
+    assert len(service.generations) == 2
+    with batchveo.Store(tmp_path / "s.db", writing=False) as store:
+        [hen] = [job for job in store.jobs() if job.name == "hen"]
+        assert hen.state is batchveo.JobState.PENDING
+        [reason] = store.skipped.count_by_reason()
+    assert "google/veo3 was withdrawn" in reason
+    assert "retry --model google/veo3 --to google/veo-3.1-t2v" in reason
