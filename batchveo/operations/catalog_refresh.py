@@ -12,14 +12,12 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.formatting import format_count
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog.catalog import parse_catalog
+from batchveo.provider.catalog.catalog import LARGEST_FILE, parse_catalog
 from batchveo.provider.catalog.changes import Change, diff_catalogs
 from batchveo.provider.catalog_assembly import find_losses
 from batchveo.provider.model_refresh import Refresh, Watch, refresh_catalog
 from batchveo.storage.file_system import rename_file, sync_path
 
-LARGEST_FILE = 16 * 1024 * 1024
-"""Bytes of a catalogue; the service's takes 120 kB."""
 SHOWN_LOSSES = 5
 
 

@@ -202,7 +202,7 @@ def interpret_poll(response: Response, *, generation_id: str) -> PollOutcome:
         words = _find_failure_words(fields)
         reason = f"the answer to a poll names no status{f': {words}' if words else ''}"
         return PollError(reason=reason, final=bool(words))
-    if not _is_about(fields.get("id"), generation_id):
+    if not _is_about(fields, generation_id):
         return PollError(reason="the answer speaks of another generation")
     return _interpret_status(response, fields)
 
@@ -216,10 +216,13 @@ def interpret_poll_error(error: Exception, *, address: str = "") -> PollError | 
     return PollError(reason=describe_exception(error))
 
 
-def _is_about(named: object, generation_id: str) -> bool:
+def _is_about(fields: Mapping[str, Any], generation_id: str) -> bool:
     """Whether a response is about this generation; some leave out the ``:model`` of an id."""
-    found = read_id(named)
-    return named is None or (found is not None and found.partition(":")[0] == generation_id.partition(":")[0])
+    if fields.get("id") is None:
+        return True
+    # some name the generation in generation_id, beside an id of their own: its video is paid for
+    named = filter(None, (read_id(fields.get(name)) for name in ("id", "generation_id")))
+    return any(found.partition(":")[0] == generation_id.partition(":")[0] for found in named)
 
 
 def _interpret_status(response: Response, fields: Mapping[str, Any]) -> PollOutcome:

@@ -85,9 +85,12 @@ class Response:
 
 def read_accepted_id(response: Response) -> str | None:
     """The id of the generation that an accepted submit bought; ``None`` if the response names none."""
-    fields = response.fields
-    named = [fields.get("id"), fields.get("generation_id"), response.headers.get("x-inference-id")]
-    return next(filter(None, map(read_id, named)), None)
+    named = [read_id(response.fields.get(name)) for name in ("id", "generation_id")]
+    header = read_id(response.headers.get("x-inference-id"))
+    # documented as the generation's own id, it decides between two that differ; alone it may be that of a gateway
+    if header is not None and header in named:
+        return header
+    return next(filter(None, [*named, header]), None)
 
 
 def read_id(value: object) -> str | None:

@@ -102,8 +102,8 @@ def test_what_changes_nothing_is_reported(
 
 def test_a_matrix_that_makes_too_many_jobs_is_not_walked() -> None:
     """It would take years; how many jobs it makes is said elsewhere."""
-    axes = {f"v{number}": list(range(1_000)) for number in range(6)}
-    every = [{"v0": number} for number in range(1_000)]
+    axes: dict[str, list[object]] = {f"v{number}": list(range(1_000)) for number in range(6)}
+    every: list[Mapping[str, object]] = [{"v0": number} for number in range(1_000)]
     found, faults = make_combinations(axes, every, [{"v5": 3, "more": 1}, {"v4": 3}])
     assert (found.most, faults) == (1_000**6, [])
     assert found.values["more"] == [1]  # its placeholder is not wrong as well

@@ -278,6 +278,21 @@ def test_a_senseless_url_is_asked_for_again(url: Any) -> None:
     assert isinstance(interpret_poll(body("completed", video={"url": url}), generation_id="g"), PollError)
 
 
+def test_of_two_ids_the_header_names_the_generation() -> None:
+    """A poll of the other one finds nothing, and the video is paid for."""
+    both = {"id": "task", "generation_id": "g"}
+    assert interpret_submit(answer(200, both, **{"x-inference-id": "g"})) == Accepted(generation_id="g")
+    for header in ("task", "gateway"):
+        outcome = interpret_submit(answer(200, both, **{"x-inference-id": header}))
+        assert outcome == Accepted(generation_id="task")
+
+
+def test_a_poll_may_name_the_generation_beside_an_id_of_its_own() -> None:
+    done = {"id": "task", "generation_id": "g", "status": "completed", "video": [{"url": "u"}]}
+    assert interpret_poll(answer(200, done), generation_id="g") == Completed(url="u", cost_usd=None)
+    assert isinstance(interpret_poll(answer(200, done | {"generation_id": "h"}), generation_id="g"), PollError)
+
+
 def test_an_id_without_its_model_is_the_same_id() -> None:
     """Some answers leave the `:model` away."""
     done = answer(200, {"id": "5246", "status": "queued"})

@@ -24,6 +24,9 @@ from batchveo.provider.catalog.file_format import FORMAT, CatalogError, read_par
 from batchveo.provider.catalog.model import Model, Rule
 from batchveo.provider.catalog.parameters import Media, Param, ParamType, Value, find_addresses
 
+LARGEST_FILE = 16 * 1024 * 1024
+"""Bytes of a catalogue; the service's takes 120 kB."""
+
 
 class Catalog(Mapping[str, Model]):
     """Models by their names. Iterates over the models' own names; ``[]``, ``get`` and ``in`` take other names too.
@@ -151,7 +154,8 @@ class Catalog(Mapping[str, Model]):
         params: dict[str, Any] = dict(self._data[name]["params"])
         for fact in facts:
             for param in fact.get("params", {}).keys() & params.keys():
-                params[param] = {**params[param], **fact["params"][param]}
+                if isinstance(params[param], dict):  # anything else is reported as it is
+                    params[param] = {**params[param], **fact["params"][param]}
         rules = [_read_rule(rule) for fact in facts for rule in fact.get("rules", ())]
         return Model(
             id=name,
@@ -193,8 +197,8 @@ def _read_content(content: bytes) -> _Content:
     except (ValueError, RecursionError) as error:
         raise CatalogError([f"this is not JSON: {error}"]) from None
     models = data.get("models") if isinstance(data, dict) else None
-    if not isinstance(models, dict) or not all(map(_has_params, models.values())):
-        raise CatalogError(["expected {'format': 1, 'made': DATE, 'models': {NAME: {'params': {…}}}}"])
+    if not isinstance(models, dict) or not all(map(_is_entry, models.values())):
+        raise CatalogError(["expected {'format': 1, 'made': DATE, 'models': {NAME: {'params': {…}, 'aliases': […]}}}"])
     if data.get("format") != FORMAT:
         raise CatalogError([f"its format is {data.get('format')!r}; this version reads {FORMAT}"])
     return _Content(
@@ -205,13 +209,20 @@ def _read_content(content: bytes) -> _Content:
     )
 
 
-def _has_params(model: object) -> bool:
-    return isinstance(model, dict) and isinstance(model.get("params"), dict)
+def _is_entry(model: object) -> bool:
+    if not isinstance(model, dict) or not isinstance(model.get("params"), dict):
+        return False
+    aliases = model.get("aliases", [])
+    return isinstance(aliases, list) and all(isinstance(alias, str) for alias in aliases)
 
 
 def load_catalog(path: Path) -> Catalog:
     """The catalogue in a file; raises ``CatalogError`` with all that is wrong in it, ``OSError`` if it is not read."""
-    return parse_catalog(path.read_bytes(), path)
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise CatalogError([f"it has more than {LARGEST_FILE:,} bytes"])
+    return parse_catalog(content, path)
 
 
 def parse_catalog(content: bytes, path: Path) -> Catalog:

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from batchveo.provider.catalog.parameters import Media, Param, ParamType, Value, find_violations
+from batchveo.provider.catalog.parameters import LARGEST_NUMBER, Media, Param, ParamType, Value, find_violations
 
 FORMAT = 1
 """The form of the file; another one is not read."""
 
-_TEXT, _FLAG, _NUMBER, _COUNT = (Param(type=kind) for kind in (
-    ParamType.STRING, ParamType.BOOLEAN, ParamType.NUMBER, ParamType.INTEGER
-))  # fmt: skip
+_TEXT, _FLAG = Param(type=ParamType.STRING), Param(type=ParamType.BOOLEAN)
+# a number of hundreds of digits cannot be written in words
+_NUMBER = Param(type=ParamType.NUMBER, minimum=-LARGEST_NUMBER, maximum=LARGEST_NUMBER)
+_COUNT = Param(type=ParamType.INTEGER, minimum=0, maximum=LARGEST_NUMBER)
 _SHAPES: Mapping[str, Param] = {
     "type": Param(type=ParamType.STRING, choices=tuple(ParamType)),
     "media": Param(type=ParamType.STRING, choices=tuple(Media)),

@@ -11,14 +11,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchveo.provider.catalog.parameters import Media, Param, ParamType, Value, find_violations, has_type
+from batchveo.provider.catalog.parameters import (
+    LARGEST_NUMBER,
+    Media,
+    Param,
+    ParamType,
+    Value,
+    find_violations,
+    has_type,
+)
 
 PATH = "/v2/video/generations"
 """The path whose ``post`` describes a submit."""
 MOST_PARAMS, MOST_DEPTH, MOST_CHOICES, MOST_NAME = 200, 8, 1_000, 200
 """Bounds against documents that would fill the memory: a document of the service stays far below them."""
-LARGEST_NUMBER = 1e18
-"""No bound or choice is larger; an integer of hundreds of digits cannot even be compared with a number."""
 LONGEST_DEFAULT = 2_000
 """Characters of a list or object as JSON."""
 

@@ -17,6 +17,9 @@ from batchveo.core.formatting import add_article, write_value
 Value = object
 """A JSON value: ``None``, a boolean, a number, a text, a list, or a mapping of texts."""
 
+LARGEST_NUMBER = 1e18
+"""No bound or choice is larger; an integer of hundreds of digits cannot even be compared with a number."""
+
 _NOTHING: Mapping[str, Param] = MappingProxyType({})
 
 

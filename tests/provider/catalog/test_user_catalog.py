@@ -9,6 +9,7 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.provider.catalog import MODELS
+from batchveo.provider.catalog.catalog import LARGEST_FILE
 from batchveo.provider.catalog.user_catalog import BUILTIN, find_catalog, find_user_file
 from batchveo.provider.retirement import read_kept_retirements
 
@@ -59,6 +60,14 @@ def test_one_that_is_older_than_the_packages_is_not_used() -> None:
         b"\xff\xfe",
         b'{"format": 9, "models": {}}',
         b'{"format": 1, "models": {"a": {"params": {"b": {}}}}}',
+        b'{"format": 1, "models": {"a": {"params": {}, "aliases": 5}}}',
+        b'{"format": 1, "models": {"a": {"params": {}, "aliases": [["b"]]}}}',
+        b'{"format": 1, "models": {"a": {"params": {}, "aliases": null}}}',
+        b'{"format": 1, "models": {"veo2": {"params": {"duration": "text"}}}}',
+        b'{"format": 1, "models": {"veo2": {"params": {"duration": []}}}}',
+        b'{"format": 1, "models": {"a": {"params": {"b": {"type": "integer", "minimum": 1' + b"0" * 400 + b"}}}}}",
+        b'{"format": 1, "models": {"a": {"params": {"b": {"type": "string", "max_length": 1' + b"0" * 400 + b"}}}}}",
+        b'{"format": 1, "models": {}, "x": "' + b" " * LARGEST_FILE + b'"}',
     ],
 )
 def test_a_broken_one_is_said_and_not_used(content: bytes) -> None:
