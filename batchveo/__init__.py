@@ -1,4 +1,4 @@
-"""Turns manifests of prompts and images into Veo videos, in bulk, without ever paying twice.
+"""Turns manifests of prompts and images into videos, in bulk, without ever paying twice.
 
 The command line's work, from Python::
 

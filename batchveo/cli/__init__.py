@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
     help="TOML file with defaults for options (default: batchveo.toml in the current folder).",
 )
 def batchveo(config: Path | None) -> None:
-    """Turn manifests of prompts and images into Veo videos, in bulk.
+    """Turn manifests of prompts and images into videos, in bulk.
 
     Safe to interrupt: run the same command again and it resumes. It never buys the same video twice and never loses
     one you paid for.

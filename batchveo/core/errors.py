@@ -14,7 +14,7 @@
     │   ├── ServiceMisplaced          a submit is answered by another server's page
     │   ├── NoVideos                  many generations in a row end without a video
     │   ├── BudgetReached             the next video would cost more than is left
-    │   ├── PricesUnknown             a budget is set, and the service sends no prices
+    │   ├── PricesUnknown             a budget is set, and no prices are known
     │   ├── DiskTrouble               the output folder or the database cannot be written
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person declined to buy
@@ -126,7 +126,7 @@ class BudgetReached(StoppedEarly):
 
 
 class PricesUnknown(StoppedEarly):
-    """A budget is set, and the service sends no prices."""
+    """A budget is set, and no prices are known: the service sends none, or none for the models that are left."""
 
 
 class DiskTrouble(StoppedEarly):

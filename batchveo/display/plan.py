@@ -44,7 +44,7 @@ SOURCE_WORDS = {
     PriceSource.SEEN: "most seen",
     PriceSource.ASSUMED: "assumed",
 }
-ROW_COLUMNS = (Column("", width=7, whole=True, style="dim"), Column(""))
+ROW_COLUMNS = (Column("", width=7, whole=True, style="dim"), Column("", indented=True))
 
 Row = tuple[str, str]
 """A label and a text; an empty label continues the row above."""

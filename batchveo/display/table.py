@@ -23,6 +23,7 @@ class Column(NamedTuple):
 
     ``width``: cells; ``None`` fits the values, 0 takes the rest of the row. ``from_width``: narrower terminals do
     not show the column. ``whole``: the other columns wrap first. In a pipe every column is written.
+    ``indented``: blanks before a text are kept.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Column(NamedTuple):
     from_width: int = 0
     whole: bool = False
     style: str = ""
+    indented: bool = False
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], out: TextIO) -> None:
@@ -88,8 +90,17 @@ def make_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, head
             style=column.style,
         )
     for row in rows:
-        table.add_row(*(Text(flatten_text(value)) for value in row))
+        cells = zip(columns, row, strict=True)
+        table.add_row(*(_make_cell(value) if column.indented else Text(flatten_text(value)) for column, value in cells))
     return table
+
+
+def _make_cell(value: str) -> RenderableType:
+    """A cell that keeps the blanks before its text, on each of its lines."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(flatten_text(value)), (0, 0, 0, len(value) - len(value.lstrip(" "))))
 
 
 def print_lines(console: Console, content: RenderableType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchveo.core.errors import BudgetReached, KeyRejected
+from batchveo.core.errors import BudgetReached, KeyRejected, PricesUnknown
 from batchveo.core.formatting import format_usd, round_to_cents
 from batchveo.core.models import Job
 from batchveo.core.notices import (
@@ -123,10 +123,10 @@ class Budget:
             self._bus.emit(ModelPutAside(model=job.model, jobs=jobs, reason=reason))
         return jobs > 0
 
-    def find_end(self, short: BudgetShort) -> BudgetReached | None:
+    def find_end(self, short: BudgetShort) -> BudgetReached | PricesUnknown | None:
         """Why the run buys no more; ``None`` while something in flight may turn out cheaper than reserved."""
         if short.usd is None:
-            return BudgetReached(self._explain_without_price(short.job.model))
+            return PricesUnknown(self._explain_without_price(short.job.model))
         if self._in_flight.count_unsettled():
             return None  # a failed or refused one gives its reserved price back
         committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)

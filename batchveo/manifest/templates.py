@@ -215,7 +215,8 @@ def _check_format(spec: str, inside: str) -> str:
 
 def _format_value(hole: _Hole, value: object) -> str:
     if value is None:
-        raise Fault(f"nothing fills {hole.written} here: the cell is empty", "fill it, or write no such placeholder")
+        message = f"nothing fills {hole.written} here: its cell is empty, or the combination has none"
+        raise Fault(message, "fill it, or write no such placeholder")
     if isinstance(value, bool) or not hole.spec:
         text = to_text(value)
         if not hole.spec:

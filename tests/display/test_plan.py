@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from batchveo.core.models import JobState
 from batchveo.display.plan import make_plan_row, print_plan, print_quote
 from batchveo.operations.image_check import ImageCheck, ImageProblem
+from batchveo.operations.model_requests import ModelRequests
 from batchveo.operations.plan import Collision, Plan
 from batchveo.operations.quote import ModelPlan
 from tests.helpers.factories import make_spec
@@ -117,6 +118,16 @@ def test_the_table_shows_each_price_and_where_it_comes_from() -> None:
         assert f"; 1 job at {words}" in " ".join(lines)
     row = make_plan_row(replace(PLAN, models=models))
     assert (row["seen"], row["bound"], row["assumed"], row["unpriced"]) == (1, 1, 1, 1)
+
+
+def test_what_a_model_does_not_take_is_below_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indented, on each line that the terminal needs."""
+    monkeypatch.setenv("COLUMNS", "40")
+    refused = ["keyframes", "loop", "resolution", "style"]
+    requests = [ModelRequests(model="veo2", sent={"prompt": []}, refused=refused)]
+    lines = shown(replace(PLAN, requests=requests), Screen())
+    at = lines.index("sends    veo2: prompt")
+    assert lines[at + 1 : at + 3] == ["           takes no keyframes, loop,", "           resolution, style"]
 
 
 def test_problems_of_images_are_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batchveo.core.errors import BudgetReached
+from batchveo.core.errors import BudgetReached, PricesUnknown
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded, ModelPutAside, Notice, SeenPriceReserved
 from batchveo.provider.catalog.price_list import PriceList
@@ -143,6 +143,16 @@ async def test_a_model_without_a_price_does_not_stop_the_others(tmp_path: Path, 
     assert result.put_aside == {f"no price is known for {FAST}; give --assume-price USD": 3}
     assert (await n.run(jobs, budget=100.0, assume_price=2.0)).exit_status == 0
     assert not n.jobs(S.PENDING)
+
+
+async def test_no_budget_is_reached_if_no_price_is_known(tmp_path: Path) -> None:
+    """If only such jobs are left: a larger budget would not help."""
+    n = night(tmp_path)
+    n.prices = FORMULA
+    result = await n.run(fast(2), budget=100.0)
+    assert isinstance(result.stopped, PricesUnknown)
+    assert result.exit_status == 3
+    assert not n.service.generations
 
 
 async def test_what_a_model_has_cost_is_reserved(tmp_path: Path) -> None:

@@ -254,3 +254,10 @@ def test_fields_that_exclude_each_other_are_named(tmp_path: Path) -> None:
     text = "- {model: klingai/video-v3-pro-text-to-video, prompt: A, duration: 5, multi_prompt: [B, C]}\n"
     (problem,) = faults(tmp_path, text)
     assert (problem.field, problem.message) == ("multi_prompt", "prompt does not go with multi_prompt")
+
+
+def test_a_placeholder_that_some_combinations_leave_open(tmp_path: Path) -> None:
+    """An included value is not there in the other combinations."""
+    text = "- {model: veo2, prompt: 'A {a}, {b}', matrix: {a: [1, 2], include: [{a: 2, b: x}]}}\n"
+    (problem,) = faults(tmp_path, text)
+    assert problem.message.startswith("nothing fills {b} here: its cell is empty, or the combination has none")

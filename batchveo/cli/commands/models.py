@@ -65,11 +65,13 @@ def command(
         return 0
     catalog = read_catalogue(catalogue, offline=options["offline"])
     chosen = [model for model in catalog.values() if _is_asked_for(model, names, options["kind"], options["takes"])]
+    for name in names if chosen else ():
+        if not any(_is_asked_for(model, (name,), None, ()) for model in catalog.values()):
+            warn(_explain_unknown(catalog, name))
     if not chosen:
-        click.echo(_explain_none(catalog, options["takes"]), err=True)
-    shown = _Shown(
-        chosen, read_kept_retirements(catalog), _fetch_prices(url, chosen) if options["prices"] and chosen else None
-    )
+        click.echo(_explain_none(catalog, names, options["takes"]), err=True)
+    prices = _fetch_prices(url, chosen) if options["prices"] and chosen else None
+    shown = _Shown(chosen, read_kept_retirements(catalog), prices)
     if as_json:
         click.echo(json.dumps([shown.make_row(model) for model in chosen], indent=2))
         return 0 if chosen else 1
@@ -90,11 +92,19 @@ def _is_asked_for(model: Model, names: Sequence[str], kind: str | None, takes: S
     )
 
 
-def _explain_none(catalog: Catalog, takes: Sequence[str]) -> str:
+def _explain_unknown(catalog: Catalog, name: str) -> str:
+    guess = suggest_closest(name, catalog)
+    return f"no model is called {name}" + (f" ({guess})" if guess else "")
+
+
+def _explain_none(catalog: Catalog, names: Sequence[str], takes: Sequence[str]) -> str:
     for path in takes:
         if not any(takes_parameter(model, path) for model in catalog.values()):
             guess = suggest_closest(path, catalog.list_parameters())
             return f"no model takes {blank_unprintable(path)}" + (f" ({guess})" if guess else "")
+    for name in names:
+        if guess := suggest_closest(name, catalog):
+            return f"no model is called {blank_unprintable(name)} ({guess}); `batchveo models` lists all"
     return "no model is like that; `batchveo models` lists all"
 
 

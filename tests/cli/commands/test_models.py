@@ -50,6 +50,16 @@ def test_models_by_any_part_of_their_names(capsys: Captured) -> None:
     assert status_of(["models", "nothing"]) == 1
 
 
+def test_names_that_no_model_has(capsys: Captured) -> None:
+    """Each is named, with what is like it, also if others are found."""
+    assert status_of(["models", "veo2", "luma/ray2"]) == 0
+    found = capsys.readouterr()
+    assert "veo2\tprompt" in found.out
+    assert "no model is called luma/ray2 (did you mean luma/ray-2" in found.err
+    assert status_of(["models", "luma/ray2"]) == 1
+    assert "no model is called luma/ray2 (did you mean luma/ray-2" in capsys.readouterr().err
+
+
 def test_models_by_what_they_make_videos_from(capsys: Captured) -> None:
     from_image = list_models(capsys, "--kind", "image")
     assert "google/veo-3.1-i2v" in from_image
