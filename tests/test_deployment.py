@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import click
@@ -111,3 +112,13 @@ def test_the_crontab() -> None:
     assert {setting.split("=")[0] for setting in settings} <= variables()
     assert re.match(r"(\S+ ){5}cd ", job)
     assert re.search(r"bin/batchveo (\w+)", job)[1] in COMMANDS  # type: ignore[index]
+
+
+def test_a_wheel_has_every_file_of_the_package() -> None:
+    """Setuptools leaves out, without a word, a data file that is not named."""
+    root = ROOT / "batchveo"
+    globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["batchveo"]
+    listed = {path for glob in globs for path in root.glob(glob)}
+    data = {path for path in root.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert data
+    assert data <= listed

@@ -45,7 +45,7 @@ def complete_models(context: click.Context, parameter: click.Parameter, word: st
 
     from batchveo.core.errors import UsageError
     from batchveo.provider.catalog import MODELS
-    from batchveo.provider.user_catalog import find_catalog
+    from batchveo.provider.catalog.user_catalog import find_catalog
 
     try:
         # a warning would tear the line that is being typed
@@ -61,7 +61,7 @@ def read_catalogue(named: Path | None, *, offline: bool = False) -> Catalog:
     A refreshed one that cannot be read is reported on standard error.
     """
     from batchveo.core.formatting import blank_unprintable
-    from batchveo.provider.user_catalog import find_catalog
+    from batchveo.provider.catalog.user_catalog import find_catalog
 
     context = click.get_current_context(silent=True)
     known = {} if context is None else context.meta.setdefault("batchveo.catalogues", {})

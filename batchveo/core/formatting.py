@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from math import floor
 
@@ -22,6 +23,16 @@ def shorten_text(text: str, width: int = 60, *, squeeze: bool = True) -> str:
 def blank_unprintable(text: str) -> str:
     """``text`` with a space for every character that moves a cursor, changes a colour or reverses a line."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def write_value(value: object) -> str:
+    """A JSON value as a manifest has it: a text as it is, ``true`` for ``True``."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def add_article(noun: str) -> str:
+    """``an image``, ``a video``."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def state_words(state: JobState) -> str:

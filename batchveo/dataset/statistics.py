@@ -10,7 +10,7 @@ from batchveo.dataset.columns import Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.parameters import Media
+from batchveo.provider.catalog.parameters import Media
 
 EXAMPLES = 3
 _REWRITES = ("auto_fix", "enhance_prompt", "enable_prompt_expansion")

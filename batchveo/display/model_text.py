@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
-from batchveo.core.formatting import format_count
+from batchveo.core.formatting import format_count, write_value
 from batchveo.provider.catalog import Catalog, Model, Rule
-from batchveo.provider.catalog_changes import Change, ChangeKind, walk_parts
-from batchveo.provider.parameters import Param, Value, describe_param
+from batchveo.provider.catalog.changes import Change, ChangeKind, walk_parts
+from batchveo.provider.catalog.parameters import Param, Value, describe_param
 from batchveo.provider.retirement import Retirement
 
 
@@ -68,11 +67,6 @@ def _write_values(param: Param) -> str:
     return ", ".join(map(write_value, param.choices)) or describe_param(param)
 
 
-def write_value(value: Value) -> str:
-    """A value as it is written in a manifest."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def describe_rule(rule: Rule) -> str:
     """What a rule demands: ``last_image_url needs image_url``, ``with last_image_url, duration must be 8``."""
     given = " and ".join(rule.given)
@@ -88,7 +82,7 @@ def describe_rule(rule: Rule) -> str:
     return "; ".join(parts)
 
 
-def describe_ending(retirement: Retirement) -> str:
+def describe_in_short(retirement: Retirement) -> str:
     """``withdrawn 2026-06-30, use google/veo-3.1-t2v``: short, for a column."""
     day: date | None = retirement.shutdown_at or retirement.deprecated_at
     instead = f", use {' or '.join(retirement.replaced_by)}" if retirement.replaced_by else ""

@@ -13,6 +13,7 @@ from batchveo.core.formatting import (
     format_usd,
     round_to_cents,
     shorten_text,
+    write_value,
 )
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
@@ -20,7 +21,7 @@ from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, 
 from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
-from batchveo.operations.model_requests import ModelRequests, write_value
+from batchveo.operations.model_requests import ModelRequests
 from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
 from batchveo.operations.retired_models import RetiredModel, find_today

@@ -20,7 +20,7 @@ from batchveo.engine.key_limits import KeyThrottle, Label
 from batchveo.engine.price_book import PriceBook, PriceSource
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.store import BudgetShort
 
 BALANCE_GAP_SECONDS = 60.0

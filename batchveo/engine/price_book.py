@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from batchveo.core.models import Job
-from batchveo.provider.price_list import PriceList
-from batchveo.provider.request_size import Measure, RequestSize
+from batchveo.provider.catalog.price_list import PriceList
+from batchveo.provider.catalog.request_size import Measure, RequestSize
 from batchveo.store import Store
 
 

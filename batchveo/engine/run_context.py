@@ -15,7 +15,7 @@ from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import Event, Reporter
 from batchveo.core.notices import SubmitsEnded
 from batchveo.core.settings import RunSettings
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.provider.service import Service
 from batchveo.store import Store
 

@@ -16,7 +16,7 @@ from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.parameters import Param, ParamType, describe_param
+from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,100}(?:\.[0-9]{1,20})?")
@@ -109,7 +109,7 @@ def _list_kinds(param: Param) -> list[str]:
 
 def _has_form(param: Param, value: object) -> bool:
     if param.type is ParamType.OBJECT and isinstance(value, Mapping):
-        kind = param.fields.get("type")  # {type: image, url: ...} is told from {type: generation, id: ...} by it
+        kind = param.fields.get("type")  # {type: image, url: ...} differs from {type: generation, id: ...} in it
         return kind is None or not kind.choices or value.get("type") in kind.choices
     return isinstance(value, {ParamType.ARRAY: list, ParamType.STRING: str}.get(param.type, ()))
 

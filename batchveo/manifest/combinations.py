@@ -115,7 +115,7 @@ class Combinations:
 
 
 def make_combinations(
-    axes: Mapping[str, list[object]], exclude: list[Values], include: list[Values]
+    axes: Mapping[str, Sequence[object]], exclude: Sequence[Values], include: Sequence[Values]
 ) -> tuple[Combinations, list[tuple[str, Fault]]]:
     """The combinations of ``axes``, and what is wrong with the others, each with its field."""
     faults: list[tuple[str, Fault]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from batchveo.manifest.problems import Fault
 DEPTH_LIMIT = 64
 """How deeply lists and mappings may be nested in one job."""
 
+_INDEX = re.compile(r"\[(\d+)\]")
 _NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -77,3 +79,25 @@ def plain(value: object, depth: int = 0) -> object:
     if isinstance(value, list):
         return [plain(item, depth + 1) for item in value]
     return value
+
+
+def find_line(entry: Entry | Defaults | WhereTaken, field: str) -> int:
+    """The line of a field, or of the nearest part around it that has one."""
+    part: object = entry.fields
+    lines = entry.lines
+    line = entry.line
+    while field:
+        if isinstance(part, dict):
+            # a key may hold dots itself, as the names of models do
+            keys = (key for key in part if field == key or field.startswith((f"{key}.", f"{key}[")))
+            key = max(keys, key=len, default=None)
+            if key is None:
+                break
+            line = lines.get(key, line)
+            part, field = part[key], field[len(key) :].removeprefix(".")
+        elif isinstance(part, list) and (item := _INDEX.match(field)) and int(item[1]) < len(part):
+            part, field = part[int(item[1])], field[item.end() :].removeprefix(".")
+        else:
+            break
+        lines = part.lines if isinstance(part, Table) else {}
+    return line

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import TypeGuard, TypeVar
+from typing import TypeVar
 
-from batchveo.core.hints import suggest_closest
 from batchveo.manifest.accepted_values import text
-from batchveo.manifest.combinations import EXCLUDE, FAMILY_LIMIT, INCLUDE, Combinations, Values, make_combinations
-from batchveo.manifest.entries import Cell, Defaults, Entry, Table, WhereTaken, plain
+from batchveo.manifest.combinations import FAMILY_LIMIT
+from batchveo.manifest.entries import Cell, Defaults, Entry, WhereTaken, find_line, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
+from batchveo.manifest.matrix import read_matrix
 from batchveo.manifest.merged_entry import (
-    NO_BLOCKS,
     NOT_IN_DEFAULTS,
     REPEAT_LIMIT,
     TRIES_LIMIT,
     MergedEntry,
-    ModelBlock,
-    check_choice,
-    check_variable,
     is_raw,
-    read_choices,
     read_id,
     read_mapping,
     read_name,
@@ -30,7 +24,8 @@ from batchveo.manifest.merged_entry import (
     uses_variable,
     whole_number,
 )
-from batchveo.manifest.problems import Fault, Problems, shown, split_fault
+from batchveo.manifest.model_blocks import NO_BLOCKS, ModelBlock, read_blocks
+from batchveo.manifest.problems import Fault, Problems, split_fault
 from batchveo.manifest.read_options import META
 from batchveo.manifest.sources import Source
 from batchveo.manifest.synonyms import suggest_key
@@ -44,14 +39,13 @@ from batchveo.manifest.templates import (
     parse_template,
 )
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
-from batchveo.provider.parameters import format_below
+from batchveo.provider.catalog.parameters import format_below
 
 _NO_DEFAULTS = Defaults(0, {})
 _NOT_TAKEN = WhereTaken(0, {})
 _NOWHERE = Entry(0, {})
 _PROMPT_FILES = ("names_file", "prompts_format")
 DEFAULTS, WHERE_TAKEN, PER_MODEL = "defaults.", "defaults_where_taken.", "per_model."
-_ITEM = re.compile(r"\[(\d+)\]")
 SET = "--set "
 """The prefix, in problems, of a field that ``--set`` gives."""
 
@@ -103,7 +97,7 @@ class EntryMerger:
             written, path, once = self.defaults, field.removeprefix(DEFAULTS), True
         elif self.is_default(entry, field):
             written, field, once = self.defaults, f"{DEFAULTS}{field}", True
-        line = _find_line(written, path + format_below(fault.path))
+        line = find_line(written, path + format_below(fault.path))
         self.problems.add_fault(self.source.label, line, field, fault, once=once)
 
     def is_default(self, entry: Entry, field: str) -> bool:
@@ -163,7 +157,7 @@ class EntryMerger:
                 self.report(_NOWHERE, key, Fault("has no value", f"write one, or take {key} out"))
             else:
                 good[key] = value
-        self._default_blocks = self._read_blocks(_NOWHERE, good.get("per_model"), f"{DEFAULTS}{PER_MODEL}")
+        self._default_blocks = self._read_blocks(_NOWHERE, good.get("per_model"), DEFAULTS)
         self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
     def merge(self, entry: Entry) -> MergedEntry:
@@ -174,7 +168,8 @@ class EntryMerger:
         # first, because its columns decide what is a placeholder in all other keys
         rows = self._take_key(entry, params, "rows_file", self._open_rows, None)
         columns: frozenset[str] = frozenset(rows.columns) if rows else ANY_NAME if names_rows else NO_NAMES
-        combinations = self._read_matrix(entry, params.pop("matrix", None))
+        matrix = params.pop("matrix", None)
+        combinations = read_matrix(matrix, self._report_part(entry, "matrix"), in_cell=self.cells)
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
         params.pop("meta", None)
         params.pop("per_model", None)
@@ -198,7 +193,7 @@ class EntryMerger:
             meta=meta,
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
             unchecked=self._take_key(entry, params, "unchecked", self._read_unchecked, frozenset[str]()),
-            per_model=self._read_blocks(entry, entry.fields.get("per_model"), PER_MODEL),
+            per_model=self._read_blocks(entry, entry.fields.get("per_model")),
         )
         self._check_together(merged)
         return merged._replace(params=self._without_unset(merged)) if None in params.values() else merged
@@ -227,36 +222,12 @@ class EntryMerger:
     def _read_unchecked(self, value: object) -> frozenset[str]:
         return read_unchecked(value, in_cell=self.cells or isinstance(value, Cell))
 
-    def _read_blocks(self, entry: Entry, value: object, field: str) -> Mapping[str, ModelBlock]:
-        """What ``per_model`` gives to each model, by the model's own name; what is wrong is reported and left out."""
-        if value is None:
-            return NO_BLOCKS
-        if not isinstance(value, dict):
-            message = f"must map models to parameters, not {shown(value)}"
-            self.report(entry, field.removesuffix("."), Fault(message, "per_model: {MODEL: {resolution: 720p}}"))
-            return NO_BLOCKS
-        blocks: dict[str, ModelBlock] = {}
-        for name, params in value.items():
-            try:
-                blocks[self._check_block(name, params, blocks)] = ModelBlock(name, params)
-            except Fault as fault:
-                self.report(entry, f"{field}{name}{fault.field or ''}", fault_without_field(fault))
-        return blocks
+    def _read_blocks(self, entry: Entry, value: object, prefix: str = "") -> Mapping[str, ModelBlock]:
+        return read_blocks(value, self.vocabulary, self._report_part(entry, f"{prefix}per_model"))
 
-    def _check_block(self, name: str, params: object, others: Mapping[str, ModelBlock]) -> str:
-        """The own name of the model of a block. Raises ``Fault``."""
-        model = self.vocabulary.find_model(name)
-        if model is None and not self.vocabulary.any_model:
-            raise Fault("is not a known model", suggest_closest(name, self.vocabulary.catalog))
-        own = model.id if model else name
-        if own in others:
-            raise Fault(f"is the model that {others[own].name} names, too", "keep one of the two")
-        if not isinstance(params, dict) or not params:
-            raise Fault(f"must be a mapping of parameters, not {shown(params)}", "{resolution: 720p}")
-        for key in params:
-            if key in JOB_KEYS:
-                raise Fault(f"{key} is no parameter, and the same for every model", "write it beside per_model")
-        return own
+    def _report_part(self, entry: Entry, field: str) -> Callable[[str, Fault], None]:
+        """What reports a fault in a part of a field; the part's name may be empty."""
+        return lambda part, fault: self.report(entry, f"{field}.{part}" if part else field, fault)
 
     def _read_model(self, entry: Entry, model: object, columns: frozenset[str]) -> object:
         try:
@@ -270,9 +241,8 @@ class EntryMerger:
         models = () if isinstance(merged.model, Template) else merged.models
 
         def is_known(key: str) -> bool:
-            return (
-                key in self.defaults.fields or key in self.where_taken.fields or self.vocabulary.is_taken(key, models)
-            )
+            is_default = key in self.defaults.fields or key in self.where_taken.fields
+            return is_default or self.vocabulary.is_taken(key, models)
 
         return {key: value for key, value in merged.params.items() if value is not None or not is_known(key)}
 
@@ -346,31 +316,6 @@ class EntryMerger:
         merged = {key: value for table in tables for key, value in table.items()}
         return {key: plain(value, 1) for key, value in merged.items() if value is not None}
 
-    def _read_matrix(self, entry: Entry, value: object) -> Combinations:
-        if value is None:
-            return Combinations()
-        if not isinstance(value, dict) or not value:
-            suggest_key = "rows cannot hold one; write the jobs out, or use YAML" if self.cells else "{style: [a, b]}"
-            self.report(entry, "matrix", Fault(f"must map names to lists, not {shown(value)}", suggest_key))
-            return Combinations()
-        matrix = {}
-        items: dict[str, list[Values]] = {EXCLUDE: [], INCLUDE: []}
-        is_good = True
-        for name, values in value.items():
-            try:
-                if name in items and _are_mappings(values):
-                    items[name] = _read_items(name, values)
-                else:
-                    matrix[name] = read_choices(name, values)
-            except Fault as fault:
-                self.report(entry, f"matrix.{fault.field or name}", fault_without_field(fault))
-                matrix[name] = []  # known by its name: its placeholders are not wrong as well
-                is_good = False
-        found, faults = make_combinations(matrix, items[EXCLUDE], items[INCLUDE])
-        for field, wrong in faults if is_good else ():
-            self.report(entry, f"matrix.{field}", wrong)
-        return found
-
     def _check_matrix(self, merged: MergedEntry) -> None:
         for name in merged.combinations.sizes.keys() & merged.entry.fields.keys():
             fault = Fault("is set by the matrix as well", "keep one of the two")
@@ -383,53 +328,6 @@ class EntryMerger:
         if size > FAMILY_LIMIT:
             fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
             self.report(merged.entry, "matrix", fault)
-
-
-def fault_without_field(fault: Fault) -> Fault:
-    """The fault, to be reported at the field that its catcher names."""
-    fault.field = None
-    return fault
-
-
-def _are_mappings(values: object) -> TypeGuard[list[dict[str, object]]]:
-    return isinstance(values, list) and bool(values) and all(isinstance(value, dict) for value in values)
-
-
-def _read_items(name: str, items: list[dict[str, object]]) -> list[Values]:
-    """The items of ``exclude`` or ``include``. Raises ``Fault``."""
-    for index, item in enumerate(items):
-        if not item:
-            raise Fault("is empty", "name at least one variable", field=f"{name}[{index}]")
-        for variable, value in item.items():
-            try:
-                check_variable(variable)
-                check_choice(value)
-            except Fault as fault:
-                fault.field = f"{name}[{index}].{variable}"
-                raise
-    return [*items]
-
-
-def _find_line(entry: Entry | Defaults | WhereTaken, field: str) -> int:
-    """The line of a field, or of the nearest part around it that has one."""
-    part: object = entry.fields
-    lines = entry.lines
-    line = entry.line
-    while field:
-        if isinstance(part, dict):
-            # a key may hold dots itself, as the names of models do
-            keys = (key for key in part if field == key or field.startswith((f"{key}.", f"{key}[")))
-            key = max(keys, key=len, default=None)
-            if key is None:
-                break
-            line = lines.get(key, line)
-            part, field = part[key], field[len(key) :].removeprefix(".")
-        elif isinstance(part, list) and (item := _ITEM.match(field)) and int(item[1]) < len(part):
-            part, field = part[int(item[1])], field[item.end() :].removeprefix(".")
-        else:
-            break
-        lines = part.lines if isinstance(part, Table) else {}
-    return line
 
 
 def _fields_of_sets(sets: Mapping[str, str]) -> dict[str, object]:

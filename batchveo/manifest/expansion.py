@@ -13,10 +13,10 @@ from batchveo.manifest.combinations import Positions
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
-from batchveo.manifest.entry_merger import EntryMerger, fault_without_field
+from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
-from batchveo.manifest.problems import Fault
+from batchveo.manifest.problems import Fault, fault_without_field
 from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attach_files, names_in, used_by
 from batchveo.manifest.templates import Template, to_text
 

@@ -11,7 +11,7 @@ from itertools import chain
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
 from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
-from batchveo.provider.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}

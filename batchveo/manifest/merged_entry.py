@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from batchveo.manifest.accepted_values import accept_words, text
 from batchveo.manifest.combinations import Combinations
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats.row_files import NUMBER, RowFile
-from batchveo.manifest.problems import Fault, shown, shown_bare
+from batchveo.manifest.model_blocks import NO_BLOCKS, ModelBlock
+from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import resolve_scalar, whole_of
 from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
 from batchveo.manifest.vocabulary import JOB_KEYS
@@ -25,8 +24,6 @@ TRIES_LIMIT = 100
 NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
 """Keys that differ from job to job."""
 
-_VARIABLE = re.compile(r"[^\W\d]\w*")
-_NOT_VARIABLES = frozenset(JOB_KEYS) - {"model"} | {"index", "line"}
 _RAW = {"lines": False, "raw": True}
 
 
@@ -74,35 +71,6 @@ def read_mapping(value: object) -> dict[str, object]:
     return value
 
 
-def check_variable(name: str) -> None:
-    """Raise ``Fault`` for a name that no variable of a matrix can have."""
-    if name in _NOT_VARIABLES or not _VARIABLE.fullmatch(name):
-        raise Fault("cannot be the name of a variable", "letters, digits and _, and not a key of a job")
-
-
-def check_choice(value: object) -> None:
-    """Raise ``Fault`` for what cannot be a value of a matrix variable."""
-    if not isinstance(value, str | int | float):
-        raise Fault(f"{shown(value)} cannot be a value here", "text, numbers, true or false")
-
-
-def read_choices(name: str, values: object) -> list[object]:
-    """The values of a matrix variable. Raises ``Fault``."""
-    check_variable(name)
-    if not isinstance(values, list):
-        raise Fault(f"must be a list, not {shown(values)}", f"write [{shown_bare(str(values))}]")
-    if not values:
-        raise Fault("is an empty list", "name at least one value, or take it out")
-    for value in values:
-        check_choice(value)
-    seen = set()
-    for value in values:
-        if (type(value), value) in seen:
-            raise Fault(f"holds {shown(value)} twice", "repeat: 2 makes the same job twice")
-        seen.add((type(value), value))
-    return values
-
-
 def read_unchecked(value: object, *, in_cell: bool = False) -> frozenset[str]:
     """The parameters that are sent as they are written. Raises ``Fault``."""
     names = [part.strip() for part in value.split("|")] if in_cell and isinstance(value, str) else value
@@ -114,16 +82,6 @@ def read_unchecked(value: object, *, in_cell: bool = False) -> frozenset[str]:
         if "." in name or "[" in name:
             raise Fault(f"{shown(name)} is a part of a parameter", f"name all of it: {name.partition('.')[0]}")
     return frozenset(names)
-
-
-class ModelBlock(NamedTuple):
-    """The parameters that ``per_model`` gives to one model; ``name`` is how the model is written there."""
-
-    name: str
-    params: Mapping[str, object]
-
-
-NO_BLOCKS: Mapping[str, ModelBlock] = MappingProxyType({})
 
 
 class MergedEntry(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from batchveo.core.errors import ManifestError, Problem
-from batchveo.provider.parameters import format_below
+from batchveo.provider.catalog.parameters import format_below
 
 KEPT = 100
 """How many problems are kept to be shown; the others are counted."""
@@ -49,6 +49,12 @@ class Fault(Exception):
         self.also: tuple[Fault, ...] = ()
         self.model: str | None = None
         super().__init__(message)
+
+
+def fault_without_field(fault: Fault) -> Fault:
+    """The fault, to be reported at the field that its catcher names."""
+    fault.field = None
+    return fault
 
 
 def join_faults(faults: Sequence[Fault]) -> Fault:

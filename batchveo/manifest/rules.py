@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
+from batchveo.core.formatting import write_value
 from batchveo.manifest import media
 from batchveo.manifest.accepted_values import FileReader, accept_part, accept_words
 from batchveo.manifest.entries import plain
@@ -21,7 +22,7 @@ from batchveo.manifest.synonyms import suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.parameters import Param, ParamType, describe_param
+from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
 
 _VARIED = frozenset(("prompt", "negative_prompt", "seed"))
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{])")
@@ -280,7 +281,7 @@ def find_floating(model: Model | None) -> Iterator[tuple[str, Fault]]:
         if param is None or param.default not in (value, None):
             continue
         known = "its default" if param.default == value else "no document states its default:"
-        assumed = f"{known} {_write_value(value)} {harm}"
+        assumed = f"{known} {write_value(value)} {harm}"
         yield name, Fault(f"is absent, and {assumed}", _suggest_fixed(name, param))
 
 
@@ -288,7 +289,7 @@ def _suggest_fixed(name: str, param: Param) -> str:
     """The values that leave nothing open."""
     value, _ = _FLOATING[name]
     fixed = [choice for choice in param.choices or (False,) if choice != value]
-    return "write " + ", or ".join(f"{name}: {_write_value(choice)}" for choice in fixed)
+    return "write " + ", or ".join(f"{name}: {write_value(choice)}" for choice in fixed)
 
 
 def _refuse_floating(name: str, param: Param, accept: Callable[[object], object]) -> Callable[[object], object]:
@@ -297,11 +298,7 @@ def _refuse_floating(name: str, param: Param, accept: Callable[[object], object]
     def accept_fixed(written: object) -> object:
         accepted = accept(written)
         if accepted == value:
-            raise Fault(f"{_write_value(value)} {harm}", _suggest_fixed(name, param))
+            raise Fault(f"{write_value(value)} {harm}", _suggest_fixed(name, param))
         return accepted
 
     return accept_fixed
-
-
-def _write_value(value: object) -> str:
-    return str(value).lower()

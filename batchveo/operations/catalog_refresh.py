@@ -11,9 +11,11 @@ from pathlib import Path
 from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.formatting import format_count
 from batchveo.provider import ApiClient
-from batchveo.provider.catalog import LARGEST_FILE, Catalog
-from batchveo.provider.catalog_changes import Change, diff_catalogs
-from batchveo.provider.model_refresh import Refresh, Watch, find_losses, refresh_catalog
+from batchveo.provider.catalog import Catalog
+from batchveo.provider.catalog.catalog import LARGEST_FILE, parse_catalog
+from batchveo.provider.catalog.changes import Change, diff_catalogs
+from batchveo.provider.catalog_assembly import find_losses
+from batchveo.provider.model_refresh import Refresh, Watch, refresh_catalog
 from batchveo.storage.file_system import rename_file, sync_path
 
 SHOWN_LOSSES = 5
@@ -45,7 +47,7 @@ async def refresh_catalog_file(
     content = json.dumps(refresh.content, separators=(",", ":"), allow_nan=False).encode()
     if len(content) > LARGEST_FILE:
         raise CatalogRefused(f"the service's models would take {len(content):,} bytes; the catalogue is kept")
-    new = _make_catalog(path, content)
+    new = parse_catalog(content, path)
     losses = find_losses(old, new)
     if len(losses) * 2 > len(old) and not force:
         shown = ", ".join(losses[:SHOWN_LOSSES]) + (", …" if len(losses) > SHOWN_LOSSES else "")
@@ -55,12 +57,6 @@ async def refresh_catalog_file(
         )
     _write_file(path, content)
     return RefreshResult(path=path, catalog=new, changes=tuple(diff_catalogs(old, new)), refresh=refresh)
-
-
-def _make_catalog(path: Path, content: bytes) -> Catalog:
-    catalog = Catalog(lambda: content, source=str(path.absolute()))
-    catalog.check()
-    return catalog
 
 
 def _write_file(path: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ import anyio
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.provider import VideoClient
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.parameters import Media
+from batchveo.provider.catalog.parameters import Media
 from batchveo.provider.video_client import MOST_IMAGE_BYTES, ImageUnavailable, read_image_start
 from batchveo.store import PreviewedJob
 

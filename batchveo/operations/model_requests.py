@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchveo.core.formatting import write_value
 from batchveo.manifest.vocabulary import TEXTS
 from batchveo.provider.catalog import Catalog
 
@@ -77,8 +78,3 @@ def _describe_model(
 
 def _write_values(values: _Values | None) -> tuple[str, ...]:
     return () if values is None else tuple(write_value(value) for _, value in values)
-
-
-def write_value(value: object) -> str:
-    """A value as a manifest has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ import anyio
 from batchveo.core.errors import KeyRejected
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.provider.service_lists import read_charges
 from batchveo.store import Store
 

@@ -13,8 +13,7 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.hints import format_remake
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.retirement import Retirement, Retirements, fetch_retirements
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import Retirement, Retirements, fetch_retirements, read_kept_retirements
 
 FEED_SECONDS = 10.0
 """Time limit for the feed: nothing depends on it."""
@@ -58,7 +57,7 @@ async def find_retired(api: ApiClient, models: Collection[str], *, catalog: Cata
         with anyio.fail_after(FEED_SECONDS):
             rows = await fetch_retirements(api)
     except (ProviderError, KeyRejected, TimeoutError) as error:
-        rows = read_endings(catalog)
+        rows = read_kept_retirements(catalog)
         trouble = None if rows else str(error) or "no answer in time"
     return RetirementFindings(models=list(choose_retired(rows, models, catalog=catalog)), trouble=trouble)
 

@@ -52,7 +52,7 @@ from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, requ
 from batchveo.operations.saved_settings import SavedSettings, absolute_text, serialize_settings
 from batchveo.operations.verify import MISSING_ADVICE, find_missing_videos
 from batchveo.provider import ApiClient, VideoClient
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
 from batchveo.store import Added, Store, preview_jobs

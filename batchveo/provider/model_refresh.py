@@ -6,18 +6,18 @@ refresh leaves in the file for the next one: ``service``, ``version``, ``etags``
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeGuard
 
 import anyio
 
 from batchveo.core.version import __version__
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_file import FORMAT, CatalogError, write_param
+from batchveo.provider.catalog.file_format import FORMAT, write_param
+from batchveo.provider.catalog.openapi import MOST_NAME, DocumentError, read_document
+from batchveo.provider.catalog_assembly import Assembly, Found, Source, Trouble
 from batchveo.provider.client import ApiClient, ProviderError
-from batchveo.provider.openapi import MOST_NAME, DocumentError, read_document
 from batchveo.provider.public_calls import PublicCalls
 from batchveo.provider.responses import LONGEST_URL, to_one_line
 from batchveo.provider.retirement import DEPRECATIONS, read_retirements
@@ -37,26 +37,6 @@ ENDING = "models that end"
 
 Watch = Callable[[int, int], None]
 """Gets the documents that are done, and all of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a model is from: a row of the service's list, and its document. ``model``: the name that this states."""
-
-    id: str
-    url: str
-    aliases: tuple[str, ...] = ()
-    etag: str = ""
-    model: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Something that could not be read. ``model``: what it is about; ``kept``: what was known of it remains."""
-
-    model: str
-    reason: str
-    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +75,8 @@ def _ignore_progress(done: int, total: int) -> None:
     """Nobody watches."""
 
 
-@dataclass(slots=True)
-class _Found:
-    """What came of one row: an entry of the catalogue by the model's name, or why there is none."""
-
-    source: Source
-    name: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    is_new: bool = False
-    reason: str = f"its document was not read within {WHOLE_SECONDS / 60:.0f} minutes"
-
-
 class _Reading:
-    """One refresh: reads, and puts the new catalogue together."""
+    """One refresh: what was asked for and what came of it."""
 
     def __init__(self, api: ApiClient, old: Catalog) -> None:
         self._calls = PublicCalls(api)
@@ -120,10 +89,9 @@ class _Reading:
         self._sources = {source.url: source for source in _read_sources(extra.get("sources") if fits else None)}
         etags = extra.get("etags") if fits else None
         self._etags: Mapping[str, object] = etags if isinstance(etags, dict) else {}
-        self._found: list[_Found] = []
-        self._troubles: list[Trouble] = []
+        self._found: list[Found] = []
+        self._assembly = Assembly(old)
         self._notes: list[Trouble] = []
-        self._failed: list[Source] = []
         self.list_etag: str | None = None
         self._retired = read_retirements(extra.get("retired"))
         self._retired_etag = ""
@@ -132,11 +100,12 @@ class _Reading:
         """Ask for everything."""
         sources = await self._read_list()
         await self._read_retired()
-        self._found = [_Found(source) for source in sources]
+        late = f"its document was not read within {WHOLE_SECONDS / 60:.0f} minutes"
+        self._found = [Found(source, late) for source in sources]
         done = 0
         watch(done, len(sources))
 
-        async def read(found: _Found) -> None:
+        async def read(found: Found) -> None:
             nonlocal done
             await self._read_one(found)
             done += 1
@@ -171,26 +140,17 @@ class _Reading:
             name, info = row.get("id"), row.get("info")
             url = info.get("docsJson") if isinstance(info, dict) else None
             if not _is_name(name):
-                self._troubles.append(
-                    Trouble(model=_show_name(name), reason="its name in the list is not a short text")
-                )
+                self._assembly.add_trouble(_show_name(name), "its name in the list is not a short text")
             elif not isinstance(url, str) or not 0 < len(url) <= LONGEST_URL:
-                self._add_failure(Source(id=name, url=""), "the list names no document of it")
+                self._assembly.add_failure(Source(id=name, url=""), "the list names no document of it")
             elif len(chosen) >= MOST_MODELS:
-                self._troubles.append(Trouble(model=name, reason=f"the list has more than {MOST_MODELS:,} models"))
+                self._assembly.add_trouble(name, f"the list has more than {MOST_MODELS:,} models")
                 break
             else:
-                first = chosen.get(url)
-                names = (*((first.id, *first.aliases) if first else (name,)), name, *_read_names(row.get("aliases")))
-                own, *aliases = dict.fromkeys(names)
-                known = self._sources.get(url)
-                chosen[url] = Source(
-                    id=own,
-                    url=url,
-                    aliases=tuple(aliases),
-                    etag=known.etag if known else "",
-                    model=known.model if known else "",
-                )
+                others = chosen[url].names if url in chosen else ()
+                own, *aliases = dict.fromkeys((*others, name, *_read_names(row.get("aliases"))))
+                known = self._sources.get(url, Source(id=own, url=url))
+                chosen[url] = replace(known, id=own, aliases=tuple(aliases))
         return list(chosen.values())
 
     async def _read_retired(self) -> None:
@@ -199,7 +159,7 @@ class _Reading:
         try:
             answer = await self._calls.ask(DEPRECATIONS, etag=etag)
         except ProviderError as error:
-            self._troubles.append(Trouble(model=ENDING, reason=str(error), kept=True))
+            self._assembly.add_trouble(ENDING, str(error), kept=True)
             return
         rows = answer.fields.get("data")
         if answer.status == 304:
@@ -208,11 +168,9 @@ class _Reading:
             self._retired = read_retirements(rows)
             self._retired_etag = _check_etag(answer.headers.get("etag"))
         else:
-            self._troubles.append(
-                Trouble(model=ENDING, reason=f"GET {DEPRECATIONS}: the answer has no rows", kept=True)
-            )
+            self._assembly.add_trouble(ENDING, f"GET {DEPRECATIONS}: the answer has no rows", kept=True)
 
-    async def _read_one(self, found: _Found) -> None:
+    async def _read_one(self, found: Found) -> None:
         source = found.source
         is_kept = source.model in self._own_names
         try:
@@ -242,29 +200,14 @@ class _Reading:
             self._notes += [Trouble(model=document.model, reason=note) for note in document.notes]
 
     def finish(self, today: str) -> Refresh:
-        """Put the new catalogue together."""
-        entries: dict[str, dict[str, Any]] = {}
+        """The new catalogue of what was read; raises ``RefreshError`` if no document was."""
         good = [found for found in self._found if found.name]
         if self._found and not good:
-            raise RefreshError(
-                f"no document of {len(self._found):,} models can be read; the first: {self._found[0].reason}"
-            )
-        for found in self._found:
-            if not found.name:
-                self._add_failure(found.source, found.reason)
-            elif found.name not in entries:
-                entries[found.name] = {"params": found.params, "names": [found.source.id, *found.source.aliases]}
-            elif entries[found.name]["params"] == found.params:
-                entries[found.name]["names"] += [found.source.id, *found.source.aliases]
-            else:
-                self._troubles.append(
-                    Trouble(
-                        model=found.name,
-                        reason=f"{found.source.id} has another document of the same name; the first counts",
-                    )
-                )
-        self._replace_misfits(entries)
-        self._add_kept(entries)
+            count, reason = len(self._found), self._found[0].reason
+            raise RefreshError(f"no document of {count:,} models can be read; the first: {reason}")
+        ending = [name for name in self._old if self._retired.find(name, *self._old[name].aliases) is not None]
+        # first, because it takes ETags away from sources
+        models = self._assembly.assemble(self._found, ending)
         content = {
             "format": FORMAT,
             "made": today,
@@ -273,51 +216,16 @@ class _Reading:
             "etags": {"models": self.list_etag, "deprecations": self._retired_etag},
             "sources": [asdict(found.source) for found in self._found],
             "retired": self._retired.write(),
-            "models": _name_aliases(entries),
+            "models": models,
         }
+        documents = sum(found.is_new for found in self._found)
         return Refresh(
             content=content,
-            documents=sum(found.is_new for found in self._found),
-            unchanged=len(good) - sum(found.is_new for found in self._found),
-            troubles=tuple(self._troubles),
+            documents=documents,
+            unchanged=len(good) - documents,
+            troubles=tuple(self._assembly.troubles),
             notes=tuple(self._notes),
         )
-
-    def _replace_misfits(self, entries: dict[str, dict[str, Any]]) -> None:
-        """Take out the entries that do not go with what this version knows of their models."""
-        models = {name: {"params": entry["params"]} for name, entry in entries.items()}
-        catalog = Catalog(lambda: json.dumps({"format": FORMAT, "models": models}).encode())
-        for name in models:
-            try:
-                catalog[name]
-            except CatalogError as error:
-                names = entries.pop(name)["names"]
-                for found in self._found:
-                    if found.name == name:  # to be read, and said, again
-                        found.source = replace(found.source, etag="")
-                self._add_failure(
-                    Source(id=name, url="", aliases=tuple(names)),
-                    f"its document does not fit: {'; '.join(error.problems[:3])}",
-                )
-
-    def _add_failure(self, source: Source, reason: str) -> None:
-        kept = bool(self._list_known(source))
-        self._troubles.append(Trouble(model=source.id, reason=to_one_line(reason), kept=kept))
-        self._failed.append(source)
-
-    def _list_known(self, source: Source) -> list[str]:
-        """The names in the old catalogue of what a row is about; several, if rows name the same document."""
-        named = (name for name in (source.model, source.id, *source.aliases) if name in self._old)
-        return list(dict.fromkeys(self._old[name].id for name in named))
-
-    def _add_kept(self, entries: dict[str, dict[str, Any]]) -> None:
-        """What was known of models that could not be read, and of those that the list leaves out since they end."""
-        ending = (name for name in self._old if self._retired.find(name, *self._old[name].aliases) is not None)
-        failed = (name for source in self._failed for name in self._list_known(source))
-        for name in [*failed, *ending]:
-            if name not in entries:
-                entry = self._old.read_entry(name)
-                entries[name] = {"params": entry["params"], "names": list(entry.get("aliases", ()))}
 
 
 def _read_sources(rows: object) -> Iterator[Source]:
@@ -330,17 +238,6 @@ def _read_sources(rows: object) -> Iterator[Source]:
                 etag=_check_etag(row.get("etag")),
                 model=row["model"] if _is_name(row.get("model")) else "",
             )
-
-
-def _name_aliases(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The entries as the file has them: by name, each with the aliases that no other one has."""
-    taken = set(entries)
-    models: dict[str, Any] = {}
-    for name in sorted(entries):
-        aliases = [alias for alias in dict.fromkeys(entries[name]["names"]) if alias not in taken]
-        taken.update(aliases)
-        models[name] = ({"aliases": aliases} if aliases else {}) | {"params": entries[name]["params"]}
-    return models
 
 
 def _as_list(value: object) -> list[Any]:
@@ -364,16 +261,3 @@ def _check_etag(etag: object) -> str:
     """An ETag that may be sent back in a header; empty if it is none."""
     fits = isinstance(etag, str) and len(etag) <= LONGEST_ETAG and etag.isascii() and etag.isprintable()
     return etag if isinstance(etag, str) and fits else ""
-
-
-def find_losses(old: Catalog, new: Catalog) -> list[str]:
-    """The models of ``old`` that ``new`` lacks, or of which it lacks most of the parameters.
-
-    One that is only another name of a model now counts as lost: a service could so make one of many.
-    """
-    names = set(new)
-    return [name for name in old if name not in names or _is_gutted(old.read_entry(name), new.read_entry(name))]
-
-
-def _is_gutted(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return len(new["params"].keys() & old["params"].keys()) * 2 < len(old["params"])

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from batchveo.core.formatting import format_count
+from batchveo.provider.catalog import Catalog
 from batchveo.provider.client import ApiClient
 from batchveo.provider.responses import to_one_line
 from batchveo.provider.service_lists import read_rows
@@ -180,3 +181,8 @@ def _count_days(today: date, day: date) -> str:
     if days < 0:
         return f"{format_count(-days, 'day')} ago"
     return "today" if days == 0 else f"in {format_count(days, 'day')}"
+
+
+def read_kept_retirements(catalog: Catalog) -> Retirements:
+    """The rows of the feed that a refresh kept in the file of the catalogue; none in that of the package."""
+    return read_retirements(catalog.extra.get("retired"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchveo.provider.catalog import Model
-from batchveo.provider.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Param, ParamType
 
 _BOUNDS = {"minimum": "minimum", "maximum": "maximum"}
 _LENGTHS = {"min_length": "minLength", "max_length": "maxLength"}

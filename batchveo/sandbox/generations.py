@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.parameters import Param, ParamType, find_violations, has_type
+from batchveo.provider.catalog.parameters import Param, ParamType, find_violations, has_type
 from batchveo.sandbox.answer_shapes import find_shape
 from batchveo.sandbox.calls import Refused
 from batchveo.sandbox.prices import count_credits

@@ -9,7 +9,7 @@ from math import prod
 from typing import Literal
 
 from batchveo.provider.catalog import Model
-from batchveo.provider.parameters import Param, ParamType, Value
+from batchveo.provider.catalog.parameters import Param, ParamType, Value
 from batchveo.sandbox.seeded_random import SeededRandom
 
 CREDITS_PER_USD = 2_000_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.formatting import format_count, format_span, format_usd, round_to_cents
+from batchveo.core.formatting import format_count, format_span, format_usd, round_to_cents, write_value
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,14 @@ def test_whole_millionths_round_as_decimals_do(micros: int) -> None:
     """Prices and charges are kept in them."""
     exact = (Decimal(micros) / 10_000).quantize(Decimal(1), rounding=ROUND_HALF_UP)
     assert round_to_cents(micros / 1_000_000) == int(exact)
+
+
+def test_values_as_in_a_manifest() -> None:
+    assert [write_value(value) for value in ("16:9", True, 8, 0.5, None, [1])] == [
+        "16:9",
+        "true",
+        "8",
+        "0.5",
+        "null",
+        "[1]",
+    ]

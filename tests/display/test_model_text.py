@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from batchveo.display.model_text import describe_ending, describe_rule, list_parameter_rows, write_value
+from batchveo.display.model_text import describe_in_short, describe_rule, list_parameter_rows
 from batchveo.provider.catalog import MODELS, Model, Rule
-from batchveo.provider.parameters import Media, Param, ParamType
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
 from batchveo.provider.retirement import Retirement
 
 
@@ -32,8 +32,8 @@ def test_every_rule_of_the_catalogue_has_words() -> None:
 
 def test_an_ending_is_short() -> None:
     row = Retirement(id="a", status="withdrawn", shutdown_at=date(2026, 6, 30), replaced_by=("b", "c"))
-    assert describe_ending(row) == "withdrawn 2026-06-30, use b or c"
-    assert describe_ending(Retirement(id="a", status="deprecated")) == "deprecated"
+    assert describe_in_short(row) == "withdrawn 2026-06-30, use b or c"
+    assert describe_in_short(Retirement(id="a", status="deprecated")) == "deprecated"
 
 
 def test_rows_of_nested_parts_choices_bounds_and_defaults() -> None:
@@ -60,15 +60,4 @@ def test_rows_of_nested_parts_choices_bounds_and_defaults() -> None:
         ("styles", "a list of at most 2 texts", "", ""),
         ("styles[]", "a, b", "", ""),
         ("tags", "a list of texts", "", ""),
-    ]
-
-
-def test_values_as_in_a_manifest() -> None:
-    assert [write_value(value) for value in ("16:9", True, 8, 0.5, None, [1])] == [
-        "16:9",
-        "true",
-        "8",
-        "0.5",
-        "null",
-        "[1]",
     ]

@@ -16,7 +16,7 @@ from batchveo.engine.budget import Budget
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottles
 from batchveo.engine.run_context import EventBus, RunContext
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.virtual_run import Night, specs
 

@@ -11,7 +11,7 @@ import pytest
 from batchveo.core.errors import BudgetReached, PricesUnknown
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded, ModelPutAside, Notice, SeenPriceReserved
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs

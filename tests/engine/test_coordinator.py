@@ -11,7 +11,7 @@ from batchveo.core.errors import BudgetReached, KeyRejected, OutOfCredits
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Completed, Refused, Stop, SubmitUncertain, Throttled
 from batchveo.engine.broker import ClaimLost, Fenced
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.coordinator_at_work import FETCHED, URL, CoordinatorOpener, all_of, bought, finished, is_fenced, key
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from batchveo.core.events import Message, SubmitsPaused
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from tests.helpers import virtual_run
 from tests.helpers.virtual_run import Night, specs

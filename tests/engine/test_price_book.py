@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
 from batchveo.engine.price_book import JobPrice, PriceBook, PriceSource
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.store import Store
 from tests.helpers.factories import make_job, make_spec
 

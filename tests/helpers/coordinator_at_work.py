@@ -25,7 +25,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.provider import ApiClient, ApiKey, NamedKey
 from batchveo.provider import service as services
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.store import Store
 from tests.helpers.faulty_wire import MANY_FAULTS, NO_FAULTS, Life, Wire, WireFaults

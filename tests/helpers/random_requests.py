@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batchveo.provider.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Param, ParamType
 
 
 def as_json_schema(schema: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from batchveo.provider.catalog import Model, Rule
-from batchveo.provider.parameters import Media, Param, ParamType
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 ADDRESSES = {
     Media.IMAGE: "https://example.org/a.png",

@@ -23,7 +23,7 @@ from batchveo.operations.prices import fetch_prices
 from batchveo.operations.recovery import recover_videos
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.storage.base import at_once
 from batchveo.store import Store

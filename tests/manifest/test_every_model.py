@@ -15,8 +15,8 @@ from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from batchveo.manifest.json_schema import job_schema
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_file import write_param
-from batchveo.provider.openapi import read_document
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.openapi import read_document
 from tests.helpers.openapi_documents import list_documents, schema_of
 from tests.helpers.random_requests import as_json_schema, requests_for
 

@@ -14,7 +14,7 @@ from batchveo.operations import catalog_refresh
 from batchveo.operations.catalog_refresh import CatalogRefused, RefreshResult, refresh_catalog_file
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog, load_catalog
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import read_kept_retirements
 from batchveo.sandbox.settings import Retirement, RetirementStatus
 from tests.helpers.model_service import BASE, ModelService
 from tests.helpers.sandbox_client import SandboxClient
@@ -136,5 +136,5 @@ async def test_what_the_sandbox_serves_is_the_catalogue_that_it_has(tmp_path: Pa
     assert not first.refresh.troubles
     assert not first.changes
     assert set(first.catalog) == set(MODELS)
-    assert [row.id for row in read_endings(second.catalog)] == ["google/veo3"]
+    assert [row.id for row in read_kept_retirements(second.catalog)] == ["google/veo3"]
     assert (second.refresh.documents, second.refresh.unchanged) == (0, first.refresh.documents)

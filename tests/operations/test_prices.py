@@ -14,8 +14,8 @@ from batchveo.core.outcomes import Completed
 from batchveo.core.state_machine import next_state
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.parameters import Param, ParamType
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.parameters import Param, ParamType
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox.prices import to_usd
 from batchveo.store import Store
 from tests.helpers.requests import make_request

@@ -14,7 +14,7 @@ import pytest
 from batchveo.operations.retired_models import FEED_SECONDS, RetirementFindings, choose_retired, find_retired
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.catalog_file import FORMAT
+from batchveo.provider.catalog.file_format import FORMAT
 from batchveo.provider.retirement import read_retirements
 from tests.helpers.virtual_run import BASE_URL
 

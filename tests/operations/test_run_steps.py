@@ -238,7 +238,7 @@ def _interrupt(*_: object, **__: object) -> None:
 def test_a_run_records_the_catalogue_that_it_validates_against(using: batchveo.Service, tmp_path: Path) -> None:
     """In the database, beside the video and in a dataset; a later run with another one changes only what it adds."""
     manifest, state, own = tmp_path / "m.yaml", tmp_path / "s.db", tmp_path / "own.json"
-    content = json.loads((resources.files("batchveo.provider") / "models.json").read_bytes())
+    content = json.loads((resources.files("batchveo.provider.catalog") / "models.json").read_bytes())
     del content["models"]["luma/ray-2"]
     own.write_text(json.dumps(content))
     catalog = load_catalog(own)

@@ -11,16 +11,11 @@ import pytest
 
 from batchveo.provider import ApiClient, ApiKey, ProviderError
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.catalog_file import FORMAT
-from batchveo.provider.model_refresh import (
-    LARGEST_DOCUMENT,
-    WHOLE_SECONDS,
-    Refresh,
-    find_losses,
-    refresh_catalog,
-)
+from batchveo.provider.catalog.file_format import FORMAT
+from batchveo.provider.catalog_assembly import find_losses
+from batchveo.provider.model_refresh import LARGEST_DOCUMENT, WHOLE_SECONDS, Refresh, refresh_catalog
 from batchveo.provider.public_calls import CALLS, TRIES
-from batchveo.provider.user_catalog import read_endings
+from batchveo.provider.retirement import read_kept_retirements
 from tests.helpers.model_service import BASE, PROMPT, ModelService, list_asked_again, make_row
 from tests.helpers.openapi_documents import make_document
 
@@ -93,7 +88,7 @@ async def test_a_second_refresh_sends_etags_and_keeps_what_has_not_changed() -> 
     assert (found.documents, found.unchanged) == (1, 1)
     assert second["maker/one"] == first["maker/one"]
     assert "seed" in second["maker/two"].params
-    assert [row.id for row in read_endings(second)] == ["old"]
+    assert [row.id for row in read_kept_retirements(second)] == ["old"]
 
 
 async def test_a_third_refresh_after_answers_of_304_knows_all_again() -> None:
@@ -246,7 +241,7 @@ async def test_the_feed_of_models_that_end_may_fail() -> None:
     _, first = await refresh(service)
     service.replace("/v1/models/deprecations", httpx.Response(500))
     found, second = await refresh(service, first)
-    assert [row.id for row in read_endings(second)] == ["old"]
+    assert [row.id for row in read_kept_retirements(second)] == ["old"]
     assert list_reasons(found).keys() == {"models that end"}
 
 

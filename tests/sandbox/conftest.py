@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from tests.helpers.sandbox_client import SandboxClient, read_json
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from batchveo.provider.catalog import MODELS, Catalog, Model
-from batchveo.provider.catalog_file import write_param
-from batchveo.provider.openapi import Document, read_document
-from batchveo.provider.parameters import Media, Param, ParamType
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.openapi import Document, read_document
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
 from batchveo.sandbox.documents import write_document
 from tests.helpers.openapi_documents import OWN
 from tests.helpers.sandbox_client import SandboxClient

@@ -10,7 +10,7 @@ import pytest
 from batchveo.core.outcomes import Accepted, Completed, Refused
 from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Service, Settings, transport
 from batchveo.sandbox.answer_shapes import AnswerShape, find_shape
 from batchveo.sandbox.prices import to_usd

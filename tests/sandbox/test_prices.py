@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox.prices import find_price, to_usd
 from tests.helpers.requests import make_request
 from tests.helpers.sandbox_client import SandboxClient

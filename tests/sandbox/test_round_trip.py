@@ -12,8 +12,8 @@ from batchveo.core.outcomes import Accepted, Completed
 from batchveo.manifest import Manifests
 from batchveo.provider import ApiClient, ApiKey, VideoClient
 from batchveo.provider.catalog import Catalog, load_catalog
-from batchveo.provider.catalog_file import FORMAT, write_param
-from batchveo.provider.openapi import read_document
+from batchveo.provider.catalog.file_format import FORMAT, write_param
+from batchveo.provider.catalog.openapi import read_document
 from batchveo.sandbox import Service, Settings, transport
 from tests.helpers.openapi_documents import list_documents
 from tests.helpers.requests import make_request

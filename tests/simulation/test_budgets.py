@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded
-from batchveo.provider.price_list import PriceList
+from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night

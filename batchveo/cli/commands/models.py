@@ -4,40 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from batchveo.cli.catalog_refresh import describe_catalog, print_refresh, run_refresh, warn
 from batchveo.cli.options import base_url_option, catalogue_option, complete_models, json_option, option, read_catalogue
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import blank_unprintable, format_count
+from batchveo.core.formatting import blank_unprintable
 from batchveo.core.hints import suggest_closest
 from batchveo.display.model_text import (
-    describe_changes,
-    describe_ending,
+    describe_in_short,
     describe_rule,
     list_parameter_rows,
 )
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import Catalog, Model
-from batchveo.provider.catalog_file import write_param
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.model_search import Input, list_inputs, takes_parameter
+from batchveo.provider.catalog.parameters import Param
+from batchveo.provider.catalog.price_list import PriceList, describe_price
 from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
-from batchveo.provider.model_search import Input, list_inputs, takes_parameter
-from batchveo.provider.parameters import Param
-from batchveo.provider.price_list import PriceList, describe_price
-from batchveo.provider.retirement import Retirements
-from batchveo.provider.user_catalog import BUILTIN, find_user_file, read_catalog, read_endings
-
-if TYPE_CHECKING:
-    from batchveo.operations.catalog_refresh import RefreshResult
+from batchveo.provider.retirement import Retirements, read_kept_retirements
 
 PARAMETERS = (Column("parameter", whole=True), *map(Column, ("values", "default", "required", "description")))
 KINDS = "\b\nKinds:\n" + "\n".join(f"  {each.value:10} {each.sentence}" for each in Input)
-SHOWN_TROUBLES = 20
 
 
 @click.command("models", epilog=KINDS)
@@ -66,17 +60,18 @@ def command(
     if options["offline"] and (options["refresh"] or options["prices"]):
         raise UsageError("--offline asks the service nothing: leave it out, or --refresh and --prices")
     if options["refresh"]:
-        result = _refresh(url, catalogue, force=options["force"])
-        _print_refresh(result, as_json=as_json)
+        result = run_refresh(url, catalogue, force=options["force"])
+        print_refresh(result, as_json=as_json)
         return 0
     catalog = read_catalogue(catalogue, offline=options["offline"])
     chosen = [model for model in catalog.values() if _is_asked_for(model, names, options["kind"], options["takes"])]
     for name in names if chosen else ():
         if not any(_is_asked_for(model, (name,), None, ()) for model in catalog.values()):
-            _warn(_explain_unknown(catalog, name))
+            warn(_explain_unknown(catalog, name))
     if not chosen:
         click.echo(_explain_none(catalog, names, options["takes"]), err=True)
-    shown = _Shown(chosen, read_endings(catalog), _fetch_prices(url, chosen) if options["prices"] and chosen else None)
+    prices = _fetch_prices(url, chosen) if options["prices"] and chosen else None
+    shown = _Shown(chosen, read_kept_retirements(catalog), prices)
     if as_json:
         click.echo(json.dumps([shown.make_row(model) for model in chosen], indent=2))
         return 0 if chosen else 1
@@ -84,7 +79,7 @@ def command(
         shown.print_parameters()
     else:
         shown.print_list()
-    _warn(_describe_catalog(catalog))
+    warn(describe_catalog(catalog))
     return 0 if chosen else 1
 
 
@@ -113,15 +108,6 @@ def _explain_none(catalog: Catalog, names: Sequence[str], takes: Sequence[str]) 
     return "no model is like that; `batchveo models` lists all"
 
 
-def _warn(text: str) -> None:
-    click.echo(blank_unprintable(text), err=True)
-
-
-def _describe_catalog(catalog: Catalog) -> str:
-    info = catalog.info
-    return f"catalogue of {info.made}, {format_count(len(catalog), 'model')}, digest {info.digest} ({info.source})"
-
-
 class _Shown:
     """The chosen models with what else is known of them."""
 
@@ -141,7 +127,7 @@ class _Shown:
         row = [model.id, ", ".join(list_inputs(model)), needs]
         row += [] if self._prices is None else [self._describe_price(model)]
         ending = self._endings.get(model.id)
-        return (*row, *([describe_ending(ending) if ending else ""] if self._endings else []))
+        return (*row, *([describe_in_short(ending) if ending else ""] if self._endings else []))
 
     def _describe_price(self, model: Model) -> str:
         known = self._prices.pricing if self._prices is not None else {}
@@ -201,99 +187,3 @@ def _fetch_prices(url: str, models: Sequence[Model]) -> PriceList:
             return await fetch_prices(api, [model.id for model in models])
 
     return anyio.run(ask)
-
-
-# -- a new catalogue
-
-
-def _refresh(url: str, catalogue: Path | None, *, force: bool) -> RefreshResult:
-    import anyio
-
-    from batchveo.operations.catalog_refresh import refresh_catalog_file
-
-    path, old = _find_target(url, catalogue)
-    progress = _Progress()
-
-    async def ask() -> RefreshResult:
-        async with ApiClient(None, base_url=url) as api:
-            return await refresh_catalog_file(api, path, old, force=force, watch=progress.show)
-
-    try:
-        return anyio.run(ask)
-    finally:
-        progress.end()
-
-
-def _find_target(url: str, catalogue: Path | None) -> tuple[Path, Catalog]:
-    """The file to write, and what is known so far."""
-    if catalogue == BUILTIN:
-        raise UsageError("--refresh cannot change the catalogue of this version; leave --catalogue out, or name a file")
-    if catalogue is not None:
-        # a file that is no catalogue is an error here, and is not overwritten
-        return catalogue, read_catalog(catalogue) if catalogue.exists() else read_catalogue(None)
-    if url != BASE_URL:
-        raise UsageError(
-            f"the models of {url} are not what runs elsewhere are validated against: name a file with --catalogue FILE"
-        )
-    user_file = find_user_file()
-    if user_file is None:
-        raise UsageError("this user has no home folder for the catalogue: name a file with --catalogue FILE")
-    return user_file, read_catalogue(None)
-
-
-class _Progress:
-    """On standard error: a line that is rewritten at a terminal, a few lines in a pipe."""
-
-    STEPS = 4
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._step = -1
-        self._write: Callable[[str], object] = sys.stderr.write
-
-    def show(self, done: int, total: int) -> None:
-        """``done`` of ``total`` documents are read."""
-        text = f"reading the documents of the models: {done:,} of {total:,}"
-        if self._is_terminal:
-            self._write(f"\r{text}\x1b[K")
-            sys.stderr.flush()
-        elif (step := done * self.STEPS // max(total, 1)) > self._step:
-            self._step = step
-            self._write(f"{text}\n")
-
-    def end(self) -> None:
-        """Clear the line."""
-        if self._is_terminal:
-            self._write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def _print_refresh(result: RefreshResult, *, as_json: bool) -> None:
-    refresh, info = result.refresh, result.catalog.info
-    if as_json:
-        data: Mapping[str, object] = {
-            "path": info.source,
-            "made": info.made,
-            "digest": info.digest,
-            "models": len(result.catalog),
-            "documents": refresh.documents,
-            "unchanged": refresh.unchanged,
-            "changes": [asdict(change) for change in result.changes],
-            "troubles": [asdict(trouble) for trouble in refresh.troubles],
-            "notes": [asdict(note) for note in refresh.notes],
-        }
-        click.echo(json.dumps(data, indent=2))
-        return
-    for line in describe_changes(result.changes, result.catalog):
-        click.echo(blank_unprintable(line))
-    if not result.changes:
-        click.echo("no model and no parameter has changed")
-    for trouble in refresh.troubles[:SHOWN_TROUBLES]:
-        kept = "; what was known of it is kept" if trouble.kept else ""
-        _warn(f"{trouble.model}: {trouble.reason}{kept}")
-    if len(refresh.troubles) > SHOWN_TROUBLES:
-        _warn(f"and {len(refresh.troubles) - SHOWN_TROUBLES:,} more; --json lists all")
-    if refresh.notes:
-        _warn(f"{format_count(len(refresh.notes), 'part')} of documents cannot be checked; --json lists them")
-    _warn(f"{refresh.documents:,} documents read, {refresh.unchanged:,} unchanged")
-    _warn(_describe_catalog(result.catalog))

@@ -18,7 +18,7 @@ from batchveo.cli.options import (
     state_option,
 )
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_count
+from batchveo.core.formatting import format_count, write_value
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.operations import manage, remake
@@ -120,7 +120,7 @@ def _describe(made: remake.Remake, *, dry: bool) -> Iterator[str]:
 
 
 def _write_default(value: object) -> str:
-    return "not known" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "not known" if value is None else write_value(value)
 
 
 def _list_left(made: remake.Remake) -> Iterator[str]:

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from batchveo.cli import status_of
+from batchveo.cli import catalog_refresh, status_of
 from batchveo.cli.commands import models
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.user_catalog import find_user_file
+from batchveo.provider.catalog.user_catalog import find_user_file
 from tests.helpers.model_service import BASE, ModelService, make_row
 from tests.helpers.openapi_documents import make_document
 
@@ -26,8 +26,9 @@ Captured = pytest.CaptureFixture[str]
 def service(monkeypatch: pytest.MonkeyPatch) -> ModelService:
     """The service that the command asks; it has the models of the package."""
     found = ModelService(*MODELS)
-    monkeypatch.setattr(models, "ApiClient", partial(ApiClient, transport=found.transport))
-    monkeypatch.setattr(models, "BASE_URL", BASE)
+    for module in (models, catalog_refresh):
+        monkeypatch.setattr(module, "ApiClient", partial(ApiClient, transport=found.transport))
+        monkeypatch.setattr(module, "BASE_URL", BASE)
     return found
 
 
@@ -233,7 +234,7 @@ def test_a_service_that_is_away(monkeypatch: pytest.MonkeyPatch, capsys: Capture
     def refuse(_: Any) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    monkeypatch.setattr(models, "ApiClient", partial(ApiClient, transport=httpx.MockTransport(refuse)))
+    monkeypatch.setattr(catalog_refresh, "ApiClient", partial(ApiClient, transport=httpx.MockTransport(refuse)))
     monkeypatch.setattr("batchveo.provider.public_calls.TRIES", 1)
     assert status_of(["models", "--refresh"]) == 1
     assert "cannot reach https://api.aimlapi.com" in capsys.readouterr().err

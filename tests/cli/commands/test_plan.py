@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from batchveo.cli import status_of
-from batchveo.provider.user_catalog import find_user_file
+from batchveo.provider.catalog.user_catalog import find_user_file
 from batchveo.sandbox import Service, Settings
 
 MANIFEST = """

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchveo.core.formatting import format_rate
-from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.request_size import RequestSize, find_measure, to_word
+from batchveo.provider.catalog.catalog import MODELS, Catalog
+from batchveo.provider.catalog.request_size import RequestSize, find_measure, to_word
 
 LARGEST = 1e6
 """No number of a price list is larger."""

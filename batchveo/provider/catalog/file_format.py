@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from batchveo.provider.parameters import LARGEST_NUMBER, Media, Param, ParamType, Value, find_violations
+from batchveo.provider.catalog.parameters import LARGEST_NUMBER, Media, Param, ParamType, Value, find_violations
 
 FORMAT = 1
 """The form of the file; another one is not read."""

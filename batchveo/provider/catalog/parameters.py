@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from batchveo.core.formatting import add_article, write_value
+
 Value = object
 """A JSON value: ``None``, a boolean, a number, a text, a list, or a mapping of texts."""
 
@@ -92,11 +94,6 @@ class Param:
     def is_free_text(self) -> bool:
         """Whether it takes any text."""
         return self.type is ParamType.STRING and not self.choices and self.media is None
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the values are few or of one simple form: choices, numbers, booleans."""
-        return bool(self.choices) or self.type in {ParamType.INTEGER, ParamType.NUMBER, ParamType.BOOLEAN}
 
     def find_media(self) -> Iterator[tuple[tuple[str, ...], Param]]:
         """Yield the parts that take an address of a file, each with its path; ``"*"`` is any item of a list."""
@@ -214,7 +211,7 @@ def describe_param(param: Param) -> str:
     if param.alternatives:
         return _join([describe_param(each) for each in param.alternatives])
     if param.choices:
-        return _join([_write_choice(choice) for choice in param.choices])
+        return _join([write_value(choice) for choice in param.choices])
     words = _describe_type(param)
     return f"{words} or null" if param.nullable else words
 
@@ -234,8 +231,7 @@ def _describe_type(param: Param) -> str:
     if param.type is ParamType.ARRAY:
         return _describe_list(param)
     if param.media is not None:
-        article = "an" if param.media.value[0] in "aeiou" else "a"
-        return f"{article} {param.media} URL" + (" or data URI" if param.takes_data else "")
+        return f"{add_article(param.media)} URL" + (" or data URI" if param.takes_data else "")
     words = _ARTICLES[param.type]
     if param.type is ParamType.OBJECT and param.fields:
         return f"{words} with {_join(list(param.fields), 'and')}"
@@ -270,10 +266,6 @@ def _describe_range(low: float | None, high: float | None, *, between: tuple[str
 
 def _join(words: Sequence[str], last: str = "or") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
-
-
-def _write_choice(choice: str | float) -> str:
-    return str(choice).lower() if isinstance(choice, bool) else str(choice)
 
 
 def _is_choice(param: Param, value: Value) -> bool:

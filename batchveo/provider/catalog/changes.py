@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_file import write_param
-from batchveo.provider.parameters import Param, Value
+from batchveo.provider.catalog.catalog import Catalog
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.parameters import Param, Value
 
 
 class ChangeKind(StrEnum):

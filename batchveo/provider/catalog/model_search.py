@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from batchveo.provider.catalog import Model
-from batchveo.provider.parameters import Media, Param
+from batchveo.provider.catalog.model import Model
+from batchveo.provider.catalog.parameters import Media, Param
 
 
 class Input(StrEnum):

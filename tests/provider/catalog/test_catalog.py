@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from batchveo.provider.catalog import MODELS, Catalog, Kind
-from batchveo.provider.catalog_file import CatalogError
-from batchveo.provider.parameters import Param, ParamType, find_violations
+from batchveo.provider.catalog.file_format import CatalogError
+from batchveo.provider.catalog.parameters import Param, ParamType, find_violations
 
 
 def walk_params(param: Param) -> Iterator[Param]:

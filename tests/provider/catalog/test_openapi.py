@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from batchveo.provider.catalog import Catalog
-from batchveo.provider.catalog_file import read_param, write_param
-from batchveo.provider.openapi import DocumentError, read_document
-from batchveo.provider.parameters import Media, Param, ParamType, find_violations
+from batchveo.provider.catalog.file_format import read_param, write_param
+from batchveo.provider.catalog.openapi import DocumentError, read_document
+from batchveo.provider.catalog.parameters import Media, Param, ParamType, find_violations
 from tests.helpers.openapi_documents import OWN, list_documents, make_document, schema_of
 from tests.helpers.random_requests import as_json_schema, requests_for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.model_search import Input, list_inputs, takes_parameter
+from batchveo.provider.catalog.model_search import Input, list_inputs, takes_parameter
 
 
 @pytest.mark.parametrize(

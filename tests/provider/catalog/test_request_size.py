@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.request_size import Amount, Measure, RequestSize, find_measure, to_word
+from batchveo.provider.catalog.request_size import Amount, Measure, RequestSize, find_measure, to_word
 
 VACE = "alibaba/wan2.2-vace-fun-a14b-depth"  # 81 frames at 16 a second, unless they follow the input
 KREA = "krea/krea-wan-14b/text-to-video"  # 78 frames, at a rate that is not known

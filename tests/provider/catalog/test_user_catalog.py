@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.provider.catalog import LARGEST_FILE, MODELS
-from batchveo.provider.user_catalog import BUILTIN, find_catalog, find_user_file, read_endings
+from batchveo.provider.catalog import MODELS
+from batchveo.provider.catalog.catalog import LARGEST_FILE
+from batchveo.provider.catalog.user_catalog import BUILTIN, find_catalog, find_user_file
+from batchveo.provider.retirement import read_kept_retirements
 
 
 def write_catalog(path: Path | None, **changes: object) -> Path:
@@ -111,8 +113,8 @@ def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_models_that_end_are_those_of_the_last_refresh() -> None:
     write_catalog(find_user_file(), retired=[{"id": "old", "status": "withdrawn"}])
-    assert [row.id for row in read_endings(find_catalog())] == ["old"]
-    assert not read_endings(MODELS)
+    assert [row.id for row in read_kept_retirements(find_catalog())] == ["old"]
+    assert not read_kept_retirements(MODELS)
 
 
 def test_the_digest_is_of_the_data_alone(tmp_path: Path) -> None:

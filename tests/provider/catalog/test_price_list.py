@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.price_list import ListedPrice, PriceList, describe_price
+from batchveo.provider.catalog.price_list import ListedPrice, PriceList, describe_price
 
 VEO = "google/veo-3.1-t2v"  # 4, 6 or 8 s (8), 720p or 1080p (1080p), with sound
 KLING = "klingai/v2-master-text-to-video"  # 5 or 10 s, no default

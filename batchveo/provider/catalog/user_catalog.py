@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
-from batchveo.provider.catalog import MODELS, Catalog, load_catalog
-from batchveo.provider.catalog_file import CatalogError
-from batchveo.provider.retirement import Retirements, read_retirements
+from batchveo.provider.catalog.catalog import MODELS, Catalog, load_catalog
+from batchveo.provider.catalog.file_format import CatalogError
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +62,6 @@ def read_catalog(path: Path) -> Catalog:
         raise UsageError(f"cannot read the catalogue {path}: {error.strerror}") from None
     except CatalogError as error:
         raise UsageError(f"{path} is not a catalogue of models: {_list_few(error)}") from None
-
-
-def read_endings(catalog: Catalog) -> Retirements:
-    """The models that end, by the service's answer at the last refresh."""
-    return read_retirements(catalog.extra.get("retired"))
 
 
 def _list_few(error: Exception) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from batchveo.provider.catalog import Model
-from batchveo.provider.parameters import Media, Param, Value
+from batchveo.core.formatting import add_article
+from batchveo.provider.catalog.model import Model
+from batchveo.provider.catalog.parameters import Media, Param, Value
 
 LENGTHS = ("duration", "duration_seconds", "seconds")
 """The parameters that name the length of the video in seconds."""
@@ -38,7 +39,7 @@ class Measure(StrEnum):
     @property
     def words(self) -> str:
         """``a second``, ``an input image``."""
-        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.value}"
+        return add_article(self.value)
 
 
 _MEASURES: Mapping[str, Measure] = {

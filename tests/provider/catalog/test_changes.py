@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from batchveo.provider.catalog import MODELS, Catalog
-from batchveo.provider.catalog_changes import Change, ChangeKind, diff_catalogs
+from batchveo.provider.catalog.changes import Change, ChangeKind, diff_catalogs
 
 
 def make_catalog(**models: Any) -> Catalog:

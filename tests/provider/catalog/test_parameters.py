@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchveo.provider.catalog import MODELS
-from batchveo.provider.parameters import Media
+from batchveo.provider.catalog.parameters import Media
 
 A, B, C = (f"https://files.example/{name}" for name in "abc")
 

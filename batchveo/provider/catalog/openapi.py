@@ -11,7 +11,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchveo.provider.parameters import LARGEST_NUMBER, Media, Param, ParamType, Value, find_violations, has_type
+from batchveo.provider.catalog.parameters import (
+    LARGEST_NUMBER,
+    Media,
+    Param,
+    ParamType,
+    Value,
+    find_violations,
+    has_type,
+)
 
 PATH = "/v2/video/generations"
 """The path whose ``post`` describes a submit."""
