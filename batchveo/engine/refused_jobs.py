@@ -15,6 +15,7 @@ from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.provider import ApiClient, ProviderError
+from batchveo.provider.catalog import MODELS
 from batchveo.provider.retirement import fetch_retirements
 
 
@@ -69,7 +70,7 @@ class RefusedJobs:
 
     async def _add_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
         try:
-            retired = (await fetch_retirements(self._apis[throttle.name])).find(model)
+            retired = (await fetch_retirements(self._apis[throttle.name])).find(model, *_list_own_names(model))
         except (ProviderError, KeyRejected):
             retired = None
         today = datetime.fromtimestamp(self._context.now(), UTC).date()
@@ -107,3 +108,8 @@ class RefusedJobs:
         if once not in self._warned:
             self._warned.add(once)
             self._bus.emit(notice)
+
+
+def _list_own_names(model: str) -> list[str]:
+    """The name that the catalogue has for a model that a job names by another one."""
+    return [MODELS[model].id] if model in MODELS else []

@@ -202,7 +202,7 @@ class EntryMerger:
         """The parameters of an entry for one model, and where those are written that are not in the entry's own keys.
 
         ``model``: the model's own name. A parameter that ``per_model`` unsets is ``None``. What the entry gives itself
-        wins over all defaults, and a block for the model over what is for all models.
+        wins over all defaults, and a block for the model over what is for all models; ``--set`` wins over both.
         """
         given = {*merged.entry.fields, *self.defaults.fields, *merged.combinations.sizes}
         found: dict[str, object] = {}
@@ -212,7 +212,8 @@ class EntryMerger:
                 found[name], origins[name] = value, f"{WHERE_TAKEN}{name}"
         found |= merged.params
         if block := self._default_blocks.get(model):
-            for name in block.params.keys() - merged.entry.fields.keys() - merged.combinations.sizes.keys():
+            stronger = {*merged.entry.fields, *merged.combinations.sizes, *self._sets}
+            for name in block.params.keys() - stronger:
                 found[name], origins[name] = block.params[name], f"{DEFAULTS}{PER_MODEL}{block.name}.{name}"
         if block := merged.per_model.get(model):
             for name, value in block.params.items():

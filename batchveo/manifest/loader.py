@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -190,10 +190,10 @@ class Summary:
     ``repeated`` counts the jobs whose request an earlier job has word for word (each is a job of its own);
     ``first_repeated`` names the first of them and what it repeats. ``shared`` counts the jobs that an earlier
     manifest has too, by the same name, and that are made once; ``first_shared`` names the first of those, both places.
-    ``unchecked`` counts the jobs that leave a field unchecked, by field.
-    ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about, ``None`` if nobody
-    chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all manifests that
-    set one.
+    ``unchecked`` counts the jobs that leave a field unchecked, by field. ``spellings``: names of one model that jobs
+    use beside each other. ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about,
+    ``None`` if nobody chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all
+    manifests that set one.
     """
 
     by_model: Mapping[str, int]
@@ -206,11 +206,18 @@ class Summary:
     shared: int = 0
     first_shared: str | None = None
     unchecked: Mapping[str, int] = field(default_factory=dict)
+    spellings: tuple[tuple[str, ...], ...] = ()
 
     @property
     def jobs(self) -> int:
         """All jobs, chosen or not."""
         return sum(self.by_model.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before the jobs are bought."""
+        notes = [self.shared_note, self.unchecked_note, *map(_describe_spellings, self.spellings)]
+        return [note for note in notes if note]
 
     @property
     def unchecked_note(self) -> str | None:
@@ -230,6 +237,10 @@ class Summary:
             f"{stand} in more than one manifest by one name ({self.first_shared}): made once, with the meta of "
             "the first; a name of its own makes it a job of its own"
         )
+
+
+def _describe_spellings(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} are one model: equal requests under both names are two jobs, and are bought twice"
 
 
 class Manifests:
@@ -252,6 +263,7 @@ class Manifests:
         options: ReadOptions | None = None,
     ) -> None:
         self._options = options or ReadOptions()
+        self._catalog = catalog
         vocabulary = Vocabulary(catalog, any_model=allow_unknown_model)
         self._options.check(any_parameter=allow_unknown_model, catalog=catalog)
         named: dict[str, Source] = {}
@@ -307,7 +319,16 @@ class Manifests:
             shared=reader.register.shared,
             first_shared=reader.register.first_shared,
             unchecked=reader.register.unchecked,
+            spellings=self._find_spellings(reader.register.by_model),
         )
+
+    def _find_spellings(self, models: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The names of one model that jobs use beside each other."""
+        found: dict[str, list[str]] = {}
+        for name in models:
+            if name in self._catalog:
+                found.setdefault(self._catalog[name].id, []).append(name)
+        return tuple(tuple(names) for names in found.values() if len(names) > 1)
 
     def check(self) -> Summary:
         """Read everything, for its problems alone. Raises ``ManifestError``."""

@@ -90,7 +90,19 @@ class RequestTemplates:
             self._check_keys(merged)
         else:
             self._check_blocks(merged, templates.values())
+            self._check_unchecked(merged, templates.values())
         return templates
+
+    def _check_unchecked(self, merged: MergedEntry, templates: Collection[RequestTemplate]) -> None:
+        """Report names in the entry's own ``unchecked`` that nothing has: they are most likely mistyped."""
+        if self._merger.is_default(merged.entry, "unchecked"):
+            return  # for other entries, perhaps
+        known = {*merged.params, *merged.matrix}.union(*(template.rules.takes for template in templates))
+        for template in templates:
+            known |= {*template.fixed, *template.blanks}
+        for name in sorted(merged.unchecked - known):
+            guess = suggest_closest(name, known)
+            self._report(merged.entry, "unchecked", Fault(f"{name} is in no request of this entry", guess))
 
     def _check_blocks(self, merged: MergedEntry, templates: Collection[RequestTemplate]) -> None:
         """Report the blocks of ``per_model`` for models that the entry does not have."""

@@ -18,7 +18,7 @@ from batchveo.manifest.entries import plain
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
-from batchveo.manifest.synonyms import suggest_key
+from batchveo.manifest.synonyms import carry_along, meant_by, suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.provider.catalog import Catalog, Model
@@ -153,7 +153,10 @@ class Rules:
         others = self._catalog.list_takers(name)
         if name in COMMON:
             return Fault(message, f"taken by {list_models(others, self.name)}" if others else None)
-        right = suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable, column=column)
+        if not others or meant_by(name) in self._by_name:
+            right = suggest_key(name, (*self._by_name, *JOB_KEYS), renamable=renamable, column=column)
+        else:  # it is somebody's parameter, so it is not mistyped
+            right = carry_along(name, renamable=renamable, column=column)
         return Fault(message, f"{right}; taken by {list_models(others, self.name)}" if others else right)
 
     def check_together(self, request: dict[str, object]) -> None:
@@ -239,13 +242,23 @@ def _read_boolean(cell: str) -> bool:
         raise Fault(f"{shown(cell)} is neither true nor false", "true, false, yes, no, 1 or 0") from None
 
 
+def _refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON; raises ``Fault`` for a key that it has twice."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in table if names.count(name) > 1)
+        raise Fault(f"has the key {shown(twice)} twice", "keep one of the two")
+    return table
+
+
 def _read_nested(param: Param, cell: str) -> object:
     """A nested value in a cell: JSON; a list of texts may have ``|`` between them. Anything else is judged as it is.
 
     Raises ``Fault`` for what begins like JSON and is none.
     """
     try:
-        return json.loads(cell)
+        return json.loads(cell, object_pairs_hook=_refuse_twice)
     except (ValueError, RecursionError) as error:
         if _LIKE_JSON.match(cell):
             where = f": {error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""

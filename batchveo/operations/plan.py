@@ -127,7 +127,7 @@ async def plan(
             committed_usd=store.queries.read_committed() if store else 0.0,
             prices_since=known.since,
             notes=[
-                *(note for note in (summary.shared_note, summary.unchecked_note) if note),
+                *summary.notes,
                 *known.notes,
                 *balance.notes,
                 *([] if known.trouble else retired.notes),

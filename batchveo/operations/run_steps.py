@@ -235,10 +235,8 @@ def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterat
     )
     if summary.repeated:
         yield JobsRepeated(jobs=summary.repeated, first=summary.first_repeated)
-    if summary.shared_note:
-        yield Message(text=summary.shared_note, warning=True)
-    if summary.unchecked_note:
-        yield Message(text=summary.unchecked_note, warning=True)
+    for note in summary.notes:
+        yield Message(text=note, warning=True)
     if added.renamed:
         yield JobsRenamed(jobs=added.renamed)
     if added.no_longer_named:

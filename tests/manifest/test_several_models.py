@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import Problem
-from batchveo.manifest import ReadOptions
+from batchveo.manifest import Manifests, ReadOptions
 from tests.helpers.manifests import T2V, jobs, read, told
 
 PIXVERSE = "pixverse/v5/text-to-video"
@@ -261,3 +261,42 @@ def test_a_placeholder_that_some_combinations_leave_open(tmp_path: Path) -> None
     text = "- {model: veo2, prompt: 'A {a}, {b}', matrix: {a: [1, 2], include: [{a: 2, b: x}]}}\n"
     (problem,) = faults(tmp_path, text)
     assert problem.message.startswith("nothing fills {b} here: its cell is empty, or the combination has none")
+
+
+def test_two_names_of_one_model_are_named(tmp_path: Path) -> None:
+    """Their jobs are different ones, so that each would be bought."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "- {prompt: A, matrix: {model: [veo2, google/veo-2.0-generate-001]}}\n- {prompt: B, model: google/veo3}\n"
+    )
+    with Manifests([path]) as manifests:
+        summary = manifests.check()
+    assert summary.spellings == (("veo2", "google/veo-2.0-generate-001"),)
+    [note] = summary.notes
+    assert "bought twice" in note
+
+
+def test_the_command_wins_over_a_block_in_the_defaults(tmp_path: Path) -> None:
+    """As it does over all defaults."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"defaults: {{per_model: {{{T2V}: {{duration: 4}}}}}}\njobs: [{{model: {T2V}, prompt: A}}]\n")
+    [job] = read(path, ReadOptions(sets={"duration": "6"}))
+    assert job.request["duration"] == 6
+
+
+def test_a_name_that_nothing_has_is_not_left_unchecked(tmp_path: Path) -> None:
+    """It is mistyped; in the defaults it may be meant for others."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"- {{model: {T2V}, prompt: A, unchecked: [durations]}}\n")
+    [problem] = told(path)
+    assert "durations is in no request" in problem.message
+    path.write_text(f"defaults: {{unchecked: [style]}}\njobs: [{{model: {T2V}, prompt: A}}]\n")
+    assert len(read(path, ReadOptions())) == 1
+
+
+def test_a_key_that_a_cell_has_twice(tmp_path: Path) -> None:
+    """The last one would win without a word."""
+    path = tmp_path / "a.csv"
+    path.write_text(f'model,prompt,keyframes\n{LUMA},A,"{{""frame0"": null, ""frame0"": null}}"\n')
+    [problem] = told(path)
+    assert problem.message == "has the key 'frame0' twice"
