@@ -4,6 +4,7 @@ The errors of a call (httpx's own errors become these here)::
 
     BatchveoError
     ├── ProviderError        no usable response; the same call may work later
+    │   ├── AnswerTooLong    a longer answer than the caller takes; it is not asked for again
     │   └── ForeignUrl       the service named a URL on another origin; no call is made
     └── KeyRejected          401; a ``StoppedEarly`` of core/errors.py
 
@@ -73,6 +74,10 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 class ProviderError(BatchveoError):
     """A call got no usable answer; the same call may work later."""
+
+
+class AnswerTooLong(ProviderError):
+    """An answer is longer than the caller takes; the same call would bring it again."""
 
 
 class ForeignUrl(ProviderError):
@@ -224,6 +229,8 @@ class ApiClient:
         headers = HEADERS | ({"If-None-Match": etag} if etag else {})
         try:
             return await self._get(url, params, headers=headers, most=most)
+        except TooLong as error:
+            raise AnswerTooLong(describe_exception(error)) from None
         except CALL_ERRORS as error:
             if isinstance(error, UNREACHED) and not explain_distrust(error):
                 raise ProviderError(describe_unreached(error, self.base_url)) from None

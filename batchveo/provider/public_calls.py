@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import anyio
 
 from batchveo.core.rate_limit import compute_backoff
-from batchveo.provider.client import LARGEST_ANSWER, ApiClient, ForeignUrl, ProviderError
+from batchveo.provider.client import LARGEST_ANSWER, AnswerTooLong, ApiClient, ForeignUrl, ProviderError
 from batchveo.provider.responses import Response, describe_error, read_retry_after
 
 CALLS = 8
@@ -58,7 +58,7 @@ class PublicCalls:
         try:
             with anyio.fail_after(CALL_SECONDS):
                 answer = await self._api.fetch_public(url, params, etag=etag, most=most)
-        except ForeignUrl:
+        except (ForeignUrl, AnswerTooLong):
             raise
         except TimeoutError:
             return None, f"no answer within {CALL_SECONDS:.0f} s"

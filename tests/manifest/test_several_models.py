@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from batchveo.core.errors import Problem
 from batchveo.manifest import Manifests, ReadOptions
-from tests.helpers.manifests import T2V, jobs, read, told
+from batchveo.provider.catalog import Catalog
+from batchveo.provider.catalog.file_format import write_param
+from batchveo.provider.catalog.openapi import read_document
+from tests.helpers.manifests import PNG, T2V, jobs, read, told
+from tests.helpers.openapi_documents import make_document
 
 PIXVERSE = "pixverse/v5/text-to-video"
 LUMA = "luma/ray-2"
@@ -300,3 +305,19 @@ def test_a_key_that_a_cell_has_twice(tmp_path: Path) -> None:
     path.write_text(f'model,prompt,keyframes\n{LUMA},A,"{{""frame0"": null, ""frame0"": null}}"\n')
     [problem] = told(path)
     assert problem.message == "has the key 'frame0' twice"
+
+
+def test_a_local_file_anywhere_in_a_request(tmp_path: Path) -> None:
+    """In an object of a list, if the model takes data there; its content becomes an input of the job."""
+    address = {"type": "string", "format": "uri", "description": "A URL or a Base64 data URI."}
+    shot = {"type": "object", "properties": {"image_url": address}, "required": ["image_url"]}
+    document = read_document(make_document("maker/shots", {"shots": {"type": "array", "items": shot}}, ()))
+    params = {name: write_param(param) for name, param in document.params.items()}
+    content = json.dumps({"format": 1, "made": "2026-11-01", "models": {document.model: {"params": params}}})
+    (tmp_path / "a.png").write_bytes(PNG)
+    path = tmp_path / "a.yaml"
+    path.write_text("- model: maker/shots\n  shots: [{image_url: a.png}, {image_url: https://a.example/b.png}]\n")
+    with Manifests([path], catalog=Catalog(content.encode)) as manifests:
+        [job] = manifests.specs()
+    [file] = job.inputs
+    assert job.request["shots"] == [{"image_url": file.reference}, {"image_url": "https://a.example/b.png"}]

@@ -423,3 +423,13 @@ async def test_a_file_with_strange_keys_of_an_earlier_refresh_is_no_obstacle() -
     ):
         _, catalog = await refresh(service, make_catalog({**found.content, **extra}))
         assert list(catalog) == ["one"]
+
+
+async def test_a_document_that_is_too_long_is_asked_for_once() -> None:
+    """The same call would bring the same megabytes."""
+    service = ModelService("maker/one", "maker/two")
+    service.replace("maker/one", httpx.Response(200, content=b"{" + b" " * LARGEST_DOCUMENT))
+    found, catalog = await refresh(service)
+    assert list(catalog) == ["maker/two"]
+    assert "TooLong" in list_reasons(found)["maker/one"]
+    assert service.statuses["maker/one"] == 1
