@@ -43,11 +43,13 @@ def run_refresh(url: str, catalogue: Path | None, *, force: bool) -> RefreshResu
     from batchveo.operations.catalog_refresh import refresh_catalog_file
 
     path, old = _find_target(url, catalogue)
+    # what another service lacks of ours is no loss
+    is_first = url != BASE_URL and not path.exists()
     progress = _Progress()
 
     async def ask() -> RefreshResult:
         async with ApiClient(None, base_url=url) as api:
-            return await refresh_catalog_file(api, path, old, force=force, watch=progress.show)
+            return await refresh_catalog_file(api, path, old, force=force or is_first, watch=progress.show)
 
     try:
         return anyio.run(ask)
@@ -62,11 +64,7 @@ def _find_target(url: str, catalogue: Path | None) -> tuple[Path, Catalog]:
     if catalogue is not None:
         # a file that is no catalogue is an error here, and is not overwritten
         return catalogue, read_catalog(catalogue) if catalogue.exists() else read_catalogue(None)
-    if url != BASE_URL:
-        raise UsageError(
-            f"the models of {url} are not what runs elsewhere are validated against: name a file with --catalogue FILE"
-        )
-    user_file = find_user_file()
+    user_file = find_user_file(None if url == BASE_URL else url)
     if user_file is None:
         raise UsageError("this user has no home folder for the catalogue: name a file with --catalogue FILE")
     return user_file, read_catalogue(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,7 +50,8 @@ def complete_models(context: click.Context, parameter: click.Parameter, word: st
 
     try:
         # a warning would tear the line that is being typed
-        models = find_catalog(context.params.get("catalogue"), warn=lambda text: None)  # noqa: ARG005
+        service = find_other_service(context)
+        models = find_catalog(context.params.get("catalogue"), service=service, warn=lambda text: None)  # noqa: ARG005
     except UsageError:
         models = MODELS
     return [CompletionItem(name) for name in models if word in name]
@@ -67,10 +69,26 @@ def read_catalogue(named: Path | None, *, offline: bool = False) -> Catalog:
     known = {} if context is None else context.meta.setdefault("batchveo.catalogues", {})
     if (named, offline) not in known:
         known[named, offline] = find_catalog(
-            named, offline=offline, warn=lambda text: click.echo(blank_unprintable(text), err=True)
+            named,
+            service=find_other_service(context),
+            offline=offline,
+            warn=lambda text: click.echo(blank_unprintable(text), err=True),
         )
     found: Catalog = known[named, offline]
     return found
+
+
+def find_other_service(context: click.Context | None) -> str | None:
+    """The address of the service of a command if it is not the real one."""
+    params = {} if context is None else context.params
+    # commands that ask no service validate for the one that the environment names
+    url = params["base_url"] if "base_url" in params else os.environ.get("BATCHVEO_BASE_URL")
+    if not url or params.get("sandbox"):
+        return None
+    from batchveo.provider.client import BASE_URL, check_base_url  # completion is quicker without HTTP
+
+    address = check_base_url(url)
+    return None if address == BASE_URL else address
 
 
 def complete_files(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001

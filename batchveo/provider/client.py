@@ -221,9 +221,11 @@ class ApiClient:
         """The answer to a GET without the key, whatever its status; raises ``ProviderError`` if none comes.
 
         ``url``: a path, or a URL that the service named: one on another origin is refused, since a server must not
-        choose what this machine connects to. ``etag``: of what the caller has, so that the answer may be a 304.
+        choose what this machine connects to. A proxy or a look-alike may hand on the real service's URLs; these are
+        asked for at its own address. ``etag``: of what the caller has, so that the answer may be a 304.
         ``most``: bytes; a longer answer is none.
         """
+        url = url.removeprefix(BASE_URL) if url.startswith(f"{BASE_URL}/") else url
         if not url.startswith("/") and not is_same_origin(url, self.base_url):
             raise ForeignUrl(f"{to_one_line(url)} is not on the service's own address, {self.base_url}")
         headers = HEADERS | ({"If-None-Match": etag} if etag else {})

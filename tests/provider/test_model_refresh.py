@@ -291,11 +291,20 @@ async def test_a_document_on_another_address_is_refused(url: str) -> None:
     assert service.statuses["a"] == 0
 
 
-@pytest.mark.parametrize("url", ["https://SERVICE.test:443/docs-json?model=a", "/docs-json?model=a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://SERVICE.test:443/docs-json?model=a",
+        "/docs-json?model=a",
+        "https://api.aimlapi.com/docs-json?model=a",
+    ],
+)
 async def test_other_spellings_of_its_own_address_are_taken(url: str) -> None:
+    """And the real service's, as a proxy hands them on: they are asked for at the proxy."""
     service = ModelService("a")
     service.rows[0]["info"]["docsJson"] = url
     assert list((await refresh(service))[1]) == ["a"]
+    assert {request.url.host for request in service.asked} == {"service.test"}
 
 
 NESTED: Any = {"type": "object"}

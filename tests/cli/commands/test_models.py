@@ -14,8 +14,9 @@ import pytest
 from batchveo.cli import catalog_refresh, status_of
 from batchveo.cli.commands import models
 from batchveo.provider import ApiClient
-from batchveo.provider.catalog import MODELS
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.catalog.user_catalog import find_user_file
+from batchveo.sandbox import Service, Settings, running
 from tests.helpers.model_service import BASE, ModelService, make_row
 from tests.helpers.openapi_documents import make_document
 
@@ -199,17 +200,6 @@ def test_documents_that_cannot_be_read_are_said(service: ModelService, capsys: C
     assert "and 11 more; --json lists all" in err
 
 
-def test_a_refresh_of_another_service_needs_a_file(service: ModelService, tmp_path: Path, capsys: Captured) -> None:
-    """A look-alike must not change what real runs are validated against."""
-    other = ["--base-url", "http://127.0.0.1:1"]
-    assert status_of(["models", "--refresh", *other]) == 2
-    assert "--catalogue FILE" in capsys.readouterr().err
-    path = tmp_path / "theirs.json"
-    assert status_of(["models", "--refresh", "--force", "--catalogue", str(path)]) == 0
-    assert status_of(["models", "--refresh", "--catalogue", str(path)]) == 0
-    assert path.exists()
-
-
 def test_a_file_that_is_no_catalogue_is_not_overwritten(
     service: ModelService, tmp_path: Path, capsys: Captured
 ) -> None:
@@ -238,3 +228,28 @@ def test_a_service_that_is_away(monkeypatch: pytest.MonkeyPatch, capsys: Capture
     monkeypatch.setattr("batchveo.provider.public_calls.TRIES", 1)
     assert status_of(["models", "--refresh"]) == 1
     assert "cannot reach https://api.aimlapi.com" in capsys.readouterr().err
+
+
+def test_another_service_has_a_catalogue_of_its_own(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few models it has; the real service's requests are validated as before."""
+    content = {"prompt": {"type": "string", "required": True}, "mood": {"type": "string"}}
+    catalog = {"format": 1, "made": "2026-11-01", "models": {"maker/other": {"params": content}}}
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text("- {model: maker/other, prompt: A, mood: calm}\n")
+    with running(Service(Settings(), catalog=Catalog(json.dumps(catalog).encode))) as url:
+        assert status_of(["models", "--refresh", "--base-url", url]) == 0
+        assert status_of(["models", "--base-url", url]) == 0
+        assert "maker/other" in capsys.readouterr().out
+        assert status_of(["plan", str(manifest), "--base-url", url]) == 0
+        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
+        capsys.readouterr()
+        assert status_of(["schema", "--line"]) == 0
+        assert "mood" in json.loads(capsys.readouterr().out)["properties"]
+        monkeypatch.delenv("BATCHVEO_BASE_URL")
+    assert status_of(["plan", str(manifest)]) == 2
+    assert "maker/other" not in list_models(capsys)
+    path = find_user_file()
+    assert path is not None
+    assert not path.exists()
