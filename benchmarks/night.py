@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ FIXED_GAP = 10.0
 """The peers' gap between polls: what the service's documentation shows."""
 FACTOR = 30.0
 MOST_RATIO = 1.02
+GRID_MEDIANS = (35.0, 90.0)
+GRID_JOBS = {10: 200, 100: 2000, 1000: 5000}
+"""The jobs of a night by the number in flight: fewer rounds of a thousand, to bound the time."""
+GRID_JOBS_QUICK = {10: 60, 100: 400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +46,10 @@ class Contestant:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """In virtual time exactly; then sped up, as processes, beside the peers."""
+    """In virtual time exactly, also by default settings; then sped up, as processes, beside the peers."""
     if quick:
-        return [*_virtual(jobs=60, seeds=1), *_sped_up(jobs=30, at_once=True)]
-    return [*_virtual(jobs=JOBS, seeds=5), *_sped_up(jobs=JOBS, at_once=False)]
+        return [*_virtual(jobs=60, seeds=1), *_by_default(GRID_JOBS_QUICK), *_sped_up(jobs=30, at_once=True)]
+    return [*_virtual(jobs=JOBS, seeds=5), *_by_default(GRID_JOBS), *_sped_up(jobs=JOBS, at_once=False)]
 
 
 def _virtual(*, jobs: int, seeds: int) -> list[Row]:
@@ -68,8 +73,28 @@ def _virtual(*, jobs: int, seeds: int) -> list[Row]:
     ]
 
 
-def _lived(jobs: int, seed: int, *polling: str) -> dict[str, Any]:
-    size = ["--jobs", str(jobs), "--in-flight", str(IN_FLIGHT), "--median", str(MEDIAN), "--sigma", str(SIGMA)]
+def _by_default(jobs_in_flight: Mapping[int, int]) -> list[Row]:
+    """Nights by default settings: some, many and very many in flight, clips that are made soon or late."""
+    cells = [(middle, in_flight) for middle in GRID_MEDIANS for in_flight in jobs_in_flight]
+    # each is a process of its own, and no time of this machine is measured
+    with ThreadPoolExecutor(os.cpu_count()) as beside:
+        return list(beside.map(lambda cell: _cell(*cell, jobs=jobs_in_flight[cell[1]]), cells))
+
+
+def _cell(middle: float, in_flight: int, *, jobs: int) -> Row:
+    night = _lived(jobs, 0, in_flight=in_flight, middle=middle)
+    return Row(
+        name=f"a night by default, {in_flight} in flight, {middle:g} s a clip",
+        figure=night["makespan"] / night["ideal"],
+        unit="x ideal",
+        target=at_most(MOST_RATIO),
+        details=f"{jobs} jobs, virtual time; {night['polls'] / jobs:.1f} polls a job, mean delay"
+        f" {night['mean_delay']:.2f} s, {night['busiest']:.1f} polls/s in the busiest ten seconds",
+    )
+
+
+def _lived(jobs: int, seed: int, *polling: str, in_flight: int = IN_FLIGHT, middle: float = MEDIAN) -> dict[str, Any]:
+    size = ["--jobs", str(jobs), "--in-flight", str(in_flight), "--median", str(middle), "--sigma", str(SIGMA)]
     schedule: dict[str, Any] = json.loads(run(program("virtual", *size, "--seed", str(seed), *polling)).out)
     return schedule
 
