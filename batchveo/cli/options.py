@@ -285,7 +285,7 @@ run_options = join_decorators(
         "--poll-rate",
         type=float,
         metavar="N/s",
-        help="Most polls per second in total (default: concurrency / 10, at least 4).",
+        help="Most polls per second in total (default: 0.6 * concurrency, from 5 to 500).",
     ),
     option(
         "--when-in-doubt",

@@ -31,6 +31,11 @@ class Expectation(NamedTuple):
     median: float
     sigma: float
 
+    @property
+    def mean(self) -> float:
+        """Seconds that a generation takes on average."""
+        return self.median * exp(self.sigma * self.sigma / 2)
+
 
 class Belief(NamedTuple):
     """Mean and variance of the logarithm of the seconds, learned from about ``weight`` generations."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from math import exp2, log2
+
 DECREASE = 0.7
 """The part of the in-flight limit that a 429 leaves (multiplicative decrease)."""
+RATE_DECREASE = 0.5
+"""The part of the rate of polls that a 429 leaves."""
+LEAST_RATE_SHARE = 1 / 32
+"""The least part that is left: polls planned at a lower rate would still be far off when the service has recovered."""
+RATE_DOUBLES_SECONDS = 30.0
+"""Seconds in which a lowered rate of polls doubles."""
 ANSWERED_SECONDS = 1.0
 """The longest rest of a pause once the service answers, if no answer asked for the pause."""
 BASE = 1.0
@@ -43,6 +51,30 @@ class AdaptiveLimit:
         return True
 
 
+class AdaptiveRate:
+    """The part of the usual rate of calls that the service bears: a 429 halves it, and with time it grows again.
+
+    It grows by a factor, not by steps, so that 429s come about twice a minute whatever the service's limit is.
+    """
+
+    def __init__(self) -> None:
+        self._lowered_to = 1.0
+        self._lowered_at = float("-inf")
+
+    def find_share(self, now: float) -> float:
+        """The part now, above 0 and at most 1."""
+        doublings = (now - self._lowered_at) / RATE_DOUBLES_SECONDS
+        # compared first: the power of a long time would overflow
+        return 1.0 if doublings >= -log2(self._lowered_to) else self._lowered_to * exp2(doublings)
+
+    def decrease(self, *, sent_at: float, now: float) -> None:
+        """Lower the rate: a call that left at ``sent_at`` got 429."""
+        # one that left before the rate was lowered proves nothing about the new rate
+        if sent_at > self._lowered_at:
+            self._lowered_to = max(self.find_share(now) * RATE_DECREASE, LEAST_RATE_SHARE)
+            self._lowered_at = now
+
+
 class RateLimit:
     """Spaces calls evenly: at most ``per_minute`` of them, none saved up. ``None``: no limit."""
 
@@ -54,10 +86,10 @@ class RateLimit:
         """When the next call may leave."""
         return max(now, self._next)
 
-    def reserve(self, now: float) -> float:
-        """Reserve the next call; returns when it may leave."""
+    def reserve(self, now: float, *, share: float = 1.0) -> float:
+        """Reserve the next call; returns when it may leave. ``share``: the part of the rate that may be used."""
         when = self.free_at(now)
-        self._next = when + self._gap
+        self._next = when + self._gap / share
         return when
 
 

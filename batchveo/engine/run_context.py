@@ -41,6 +41,7 @@ class RunSpec:
     It holds API keys: it travels to other processes as an argument or an answer of a call, which Ray forgets, never
     to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
     ``endings``: sentences about models that end and have no listed price, by the jobs' names of them.
+    ``poll_share``: the part of the rate of polls that one worker may use.
     """
 
     run: int
@@ -50,6 +51,7 @@ class RunSpec:
     prices: PriceList = field(default_factory=lambda: PriceList({}))
     durations: Durations = field(default_factory=Durations)
     endings: Mapping[str, str] = field(default_factory=dict)
+    poll_share: float = 1.0
 
 
 class EventBus:

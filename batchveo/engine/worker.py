@@ -23,8 +23,8 @@ from batchveo.storage.base import Disk, in_thread
 class Worker:
     """Works for ``broker`` until its run is over. Call ``run`` once.
 
-    ``apis``: the clients of the provider, by the labels of the keys. ``settings``: this worker's own, with its share
-    of the poll rate. ``writer``: a name that keeps its unfinished files apart from those of other workers.
+    ``apis``: the clients of the provider, by the labels of the keys. ``writer``: a name that keeps its unfinished files
+    apart from those of other workers. ``poll_share``: the part of the rate of polls that it may use.
     """
 
     def __init__(
@@ -37,10 +37,11 @@ class Worker:
         durations: Durations,
         disk: Disk = in_thread,
         writer: str = "",
+        poll_share: float = 1.0,
     ) -> None:
         self._broker = broker
         by_key = PerKey(apis)
-        self._polls = Poller(broker, by_key, settings, durations, place=self._queue_job)
+        self._polls = Poller(broker, by_key, settings, durations, place=self._queue_job, share=poll_share)
         fetcher = VideoFetcher(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
         self._fetches = Downloader(broker, fetcher, settings, place=self._queue_job)
         self._submits = Submitter(broker, by_key, place=self._queue_accepted)

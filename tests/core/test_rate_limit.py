@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.rate_limit import ANSWERED_SECONDS, CAP, AdaptiveLimit, Pause, RateLimit, compute_backoff
+from batchveo.core.rate_limit import (
+    ANSWERED_SECONDS,
+    CAP,
+    LEAST_RATE_SHARE,
+    RATE_DOUBLES_SECONDS,
+    AdaptiveLimit,
+    AdaptiveRate,
+    Pause,
+    RateLimit,
+    compute_backoff,
+)
 
 
 def test_a_429_lowers_the_limit_by_a_factor() -> None:
@@ -62,6 +73,34 @@ def test_pace_spaces_calls_evenly_and_saves_none_up() -> None:
     pace = RateLimit(60)
     assert [pace.reserve(0.0) for _ in range(3)] == [0, 1, 2]
     assert [pace.reserve(3600.0) for _ in range(2)] == [3600, 3601]
+
+
+def test_pace_takes_a_part_of_the_rate() -> None:
+    """With a quarter of 60 a minute, the gap is four seconds."""
+    pace = RateLimit(60)
+    assert [pace.reserve(0.0, share=0.25) for _ in range(3)] == [0, 4, 8]
+
+
+def test_a_429_halves_the_rate_and_it_doubles_with_time_up_to_the_usual() -> None:
+    """Calls that were sent before it was lowered are of one episode."""
+    rate = AdaptiveRate()
+    assert rate.find_share(0.0) == 1.0
+    rate.decrease(sent_at=9.0, now=10.0)
+    rate.decrease(sent_at=9.5, now=10.0)
+    assert rate.find_share(10.0) == 0.5
+    rate.decrease(sent_at=10.1, now=10.1)
+    assert rate.find_share(10.1) == pytest.approx(0.25, rel=0.01)
+    assert rate.find_share(10.1 + RATE_DOUBLES_SECONDS) == pytest.approx(0.5, rel=0.01)
+    assert rate.find_share(10.1 + 2 * RATE_DOUBLES_SECONDS) == 1.0
+    assert rate.find_share(1e9) == 1.0
+
+
+def test_some_of_the_rate_is_left_whatever_comes() -> None:
+    """So that a service that recovers is noticed soon."""
+    rate = AdaptiveRate()
+    for second in range(100):
+        rate.decrease(sent_at=second, now=second)
+    assert rate.find_share(99.0) == LEAST_RATE_SHARE
 
 
 def test_no_rate_no_waiting() -> None:

@@ -64,7 +64,11 @@ class ClusterRun:
         self._process_spec = ProcessSpec(
             state=store.path.absolute(),
             spec=spec,
-            worker_spec=replace(spec, settings=_make_worker_settings(spec.settings, self._workers)),
+            worker_spec=replace(
+                spec,
+                settings=replace(spec.settings, output=_find_folder(spec.settings) or spec.settings.output),
+                poll_share=1 / self._workers,
+            ),
             workers=self._workers,
             hold=min(LONG_POLL_SECONDS, cluster.silence / 3),
         )
@@ -229,12 +233,6 @@ class ClusterRun:
             self._reporter(event)
         if isinstance(event, RunFinished):
             self._ended.set()
-
-
-def _make_worker_settings(settings: RunSettings, workers: int) -> RunSettings:
-    """The settings of one of ``workers`` workers: its share of the poll rate, and an absolute folder."""
-    share = None if settings.poll_interval else settings.polls_per_second / workers
-    return replace(settings, output=_find_folder(settings) or settings.output, poll_rate=share)
 
 
 def _find_folder(settings: RunSettings) -> Path | None:

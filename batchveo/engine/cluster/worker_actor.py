@@ -65,7 +65,14 @@ class WorkerActor:
             with suppress(Fenced):
                 await broker.join_run()
                 worker = Worker(
-                    broker, apis, videos, spec.settings, durations=spec.durations, disk=self._disk, writer=name
+                    broker,
+                    apis,
+                    videos,
+                    spec.settings,
+                    durations=spec.durations,
+                    disk=self._disk,
+                    writer=name,
+                    poll_share=spec.poll_share,
                 )
                 await worker.run()
             tasks.cancel_scope.cancel()

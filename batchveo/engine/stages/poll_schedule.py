@@ -18,12 +18,17 @@ from typing import NamedTuple
 
 from batchveo.core.durations import Durations, Expectation
 from batchveo.core.models import Job
-from batchveo.core.settings import RunSettings
+from batchveo.core.rate_limit import AdaptiveRate
+from batchveo.core.settings import LEAST_POLL_RATE, RunSettings
 
 STRAYS = 0.01
 """The share of generations that follow no expectation: a wrong one is noticed, and a stuck one polled seldom."""
 MOST_POLLS = 40.0
 """Polls of one generation at most, whatever the rate allows: its end is seen within a hundredth of its time."""
+USUAL_POLLS = 16.0
+"""Polls of one generation on average, if the user names no rate: its end is seen within a fiftieth of its time."""
+USUAL_GAP_UNKNOWN = 2.5
+"""Seconds between polls on average, if the user names no rate and the duration of a model is not known."""
 SHORTEST_GAP, LONGEST_GAP = 0.2, 30.0
 LONGEST_EARLY_GAP = 120.0
 """Seconds, before the typical time."""
@@ -43,6 +48,10 @@ class Share(NamedTuple):
 
     fair_gap: float
     step: float
+
+    def divide(self, part: float) -> Share:
+        """The share if only ``part`` of the rate may be used."""
+        return Share(fair_gap=self.fair_gap / part, step=self.step / part)
 
 
 class Curve(NamedTuple):
@@ -70,31 +79,35 @@ class PollSchedule:
     A generation counts from ``add_accepted`` or its first poll until ``remove_job``. Times are seconds since the epoch.
     """
 
-    def __init__(self, settings: RunSettings, durations: Durations) -> None:
+    def __init__(self, settings: RunSettings, durations: Durations, *, share: float = 1.0) -> None:
         self._fixed = settings.poll_interval
-        self._rate = settings.polls_per_second
+        self._most = share * settings.polls_per_second
+        self._least = share * LEAST_POLL_RATE if settings.poll_rate is None else self._most
+        """Polls a second: no more than ``_most``, and up to ``_least`` even if that is more than each needs."""
         self._durations = durations
         self._seen: dict[int, float] = {}
         """The age at which each generation was last seen unfinished."""
         self._in_flight: Counter[str] = Counter()
+        self.allowed = AdaptiveRate()
+        """The part of the rate that 429s leave."""
         self._share: Share | None = None
         """Of those in flight, and of what is known of them; ``None`` since either has changed."""
 
     def add_accepted(self, job: Job, now: float) -> float:
         """When to poll a generation that was accepted this moment."""
         self._see_unfinished(job, 0.0)
-        return now + self._find_gap(job, 0.0)
+        return now + self._find_gap(job, 0.0, now)
 
     def plan_after_answer(self, job: Job, now: float) -> float:
         """When to poll again, after an answer that it is unfinished."""
         age = _find_age(job, now)
         self._see_unfinished(job, age)
-        return now + self._find_gap(job, age)
+        return now + self._find_gap(job, age, now)
 
     def plan_after_error(self, job: Job, now: float) -> float:
         """When to poll again, after no answer."""
         self._see_unfinished(job, self._seen.get(job.seq, 0.0))
-        return now + self._find_gap(job, _find_age(job, now))
+        return now + self._find_gap(job, _find_age(job, now), now)
 
     def learn_duration(self, job: Job, now: float) -> None:
         """Learn from a generation that a poll found finished."""
@@ -113,17 +126,26 @@ class PollSchedule:
             self._share = None
         self._seen[job.seq] = age
 
-    def _find_gap(self, job: Job, age: float) -> float:
+    def _find_gap(self, job: Job, age: float, now: float) -> float:
         if self._fixed is not None:
             return self._fixed
         if self._share is None:
-            kinds = ((self._durations.find_expected(model), count) for model, count in self._in_flight.items())
-            self._share = share_rate(kinds, self._rate)
-        return find_gap(age, self._durations.find_expected(job.model), self._share)
+            kinds = [(self._durations.find_expected(model), count) for model, count in self._in_flight.items()]
+            self._share = share_rate(kinds, min(max(self._least, find_usual_rate(kinds)), self._most))
+        share = self._share.divide(self.allowed.find_share(now))
+        return find_gap(age, self._durations.find_expected(job.model), share)
 
 
 def _find_age(job: Job, now: float) -> float:
     return 0.0 if job.submitted_at is None else max(0.0, now - job.submitted_at)
+
+
+def find_usual_rate(in_flight: Iterable[tuple[Expectation | None, int]]) -> float:
+    """Polls a second that so many generations of each kind need: the shorter they take, the more."""
+    return sum(
+        count * (1 / USUAL_GAP_UNKNOWN if expected is None else USUAL_POLLS / expected.mean)
+        for expected, count in in_flight
+    )
 
 
 def share_rate(in_flight: Iterable[tuple[Expectation | None, int]], rate: float) -> Share:

@@ -35,7 +35,10 @@ FAILURES_TO_WARN = 5
 
 
 class Poller:
-    """Polls generations. ``place`` gets each job that a poll has moved to another state."""
+    """Polls generations. ``place`` gets each job that a poll has moved to another state.
+
+    ``share``: the part of the settings' rate of polls that this poller may use.
+    """
 
     def __init__(
         self,
@@ -45,12 +48,13 @@ class Poller:
         durations: Durations,
         *,
         place: Callable[[Job], None],
+        share: float = 1.0,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._broker = broker
         self._apis = apis
-        self._pace = RateLimit(None if settings.poll_interval else settings.polls_per_second * 60.0)
-        self._schedule = PollSchedule(settings, durations)
+        self._pace = RateLimit(None if settings.poll_interval else share * settings.polls_per_second * 60.0)
+        self._schedule = PollSchedule(settings, durations, share=share)
         self._place = place
         self._slots = anyio.Semaphore(AT_ONCE)
         self._streaks = FailureStreaks(jitter)
@@ -65,7 +69,9 @@ class Poller:
         while True:
             await self._slots.acquire()
             job = await self.queue.take(self._broker.clock)
-            await self._broker.clock.sleep_until(self._pace.reserve(self._broker.clock.now()))
+            now = self._broker.clock.now()
+            turn = self._pace.reserve(now, share=self._schedule.allowed.find_share(now))
+            await self._broker.clock.sleep_until(turn)
             calls.start_soon(self._run_poll, job)
 
     async def handle(self, job: Job) -> PollOutcome:
@@ -86,10 +92,13 @@ class Poller:
             self._slots.release()
 
     async def _poll_job(self, job: Job) -> None:
+        sent_at = self._broker.clock.now()
         outcome = self._confirm_refusal(job, await self._find_outcome(job))
         if (notice := self._outage.follow_outcome(outcome)) is not None:
             self._broker.send_event(notice)
         now = self._broker.clock.now()
+        if isinstance(outcome, PollError) and outcome.throttled:
+            self._schedule.allowed.decrease(sent_at=sent_at, now=now)
         match outcome:
             case StillGenerating(known=False):
                 self._report_unknown_status(job, outcome)

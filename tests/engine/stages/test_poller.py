@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,7 +17,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.settings import RunSettings
 from batchveo.engine.stages.poll_schedule import PollSchedule
 from batchveo.sandbox import Settings
-from batchveo.sandbox.http_messages import Request, Response
+from batchveo.sandbox.http_messages import Request, Response, json_response
 from tests.helpers.factories import make_job
 from tests.helpers.virtual_run import Night, specs
 
@@ -90,10 +91,90 @@ async def watched(folder: Path, jobs: int = 60, *, median: float = 90.0, **setti
 
 async def test_a_run_takes_little_longer_than_its_generations(tmp_path: Path) -> None:
     """At most 3 % longer, at four polls a second, although nothing is known at first."""
-    seen = await watched(tmp_path, concurrency=10)
+    seen = await watched(tmp_path, concurrency=10, poll_rate=4.0)
     assert seen.against_ideal(10) < 1.03
     assert seen.delay < 1.5
     assert seen.most_a_second <= 4
+
+
+@pytest.mark.parametrize(("jobs", "in_flight", "median"), [(200, 10, 35.0), (100, 10, 90.0), (500, 100, 35.0)])
+async def test_by_default_a_night_takes_a_fiftieth_longer_at_most(
+    tmp_path: Path, jobs: int, in_flight: int, median: float
+) -> None:
+    """Also if its clips are made soon, or many are in flight, and for no more polls than that is worth."""
+    seen = await watched(tmp_path, jobs, median=median, concurrency=in_flight)
+    assert seen.against_ideal(in_flight) <= 1.02
+    assert seen.polls_a_job < (45 if in_flight == 10 else 20)
+
+
+@dataclass(kw_only=True)
+class StrictService:
+    """Answers 429 to polls beyond ``bears`` in a second, from ``begins`` to ``ends`` (seconds of the night)."""
+
+    night: Night
+    bears: float
+    begins: float = 0.0
+    ends: float = inf
+    refused: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        service, begun = self.night.service, self.night.clock.now()
+        handle = service.handle
+
+        def limited(request: Request) -> Response:
+            if request.method != "GET" or "generation_id" not in dict(request.query):
+                return handle(request)
+            at = self.night.clock.now() - begun
+            if self.begins <= at < self.ends and self.count_answered(at - 1, at + 1e-6) >= self.bears:
+                self.refused.append(at)
+                return json_response({"message": "too many"}, status=429)
+            self.answered.append(at)
+            return handle(request)
+
+        service.handle = limited  # type: ignore[method-assign]
+
+    def count_answered(self, after: float, before: float) -> int:
+        """Polls answered in this time."""
+        return bisect_left(self.answered, before) - bisect_right(self.answered, after)
+
+
+async def test_a_run_feels_its_way_to_the_rate_of_polls_that_the_service_bears(tmp_path: Path) -> None:
+    """Thirty in flight poll up to 18 times a second; of a service that bears six, they soon ask little more."""
+    night = Night(tmp_path, Settings(generation_median=35.0, generation_sigma=0.3, balance=1e6))
+    service = StrictService(night=night, bears=6)
+    result = await night.run(specs(200), concurrency=30)
+    assert result.exit_status == 0
+    assert 0 < len(service.refused) < 0.1 * len(service.answered)
+    assert len(service.answered) > 2.0 * result.seconds
+
+
+async def test_after_429s_the_rate_of_polls_recovers(tmp_path: Path) -> None:
+    """A minute in which the service bears no poll slows them down, and some minutes later they are as dense again."""
+    night = Night(tmp_path, Settings(generation_median=35.0, generation_sigma=0.3, balance=1e6))
+    service = StrictService(night=night, bears=0, begins=120.0, ends=180.0)
+    result = await night.run(specs(300), concurrency=15)
+    assert result.exit_status == 0
+    before, after = service.count_answered(60.0, 120.0), service.count_answered(480.0, 540.0)
+    assert result.seconds > 540.0
+    assert len(service.refused) < before / 5
+    assert after == pytest.approx(before, rel=0.25)
+
+
+def test_429s_do_not_change_a_fixed_interval() -> None:
+    """If polling is adaptive, gaps double."""
+    durations = Durations()
+    durations.set_guess("veo2", Expectation(median=90.0, sigma=0.3))
+    fixed = PollSchedule(RunSettings(poll_interval=7.0), durations)
+    adaptive = PollSchedule(RunSettings(concurrency=100), durations)
+    jobs = [make_job(seq=n, model="veo2", submitted_at=100.0) for n in range(100)]
+    for job in jobs:
+        adaptive.add_accepted(job, 100.0)
+    usual = adaptive.plan_after_answer(jobs[0], 190.0) - 190.0
+    for schedule in (fixed, adaptive):
+        schedule.allowed.decrease(sent_at=189.0, now=190.0)
+    assert fixed.plan_after_answer(jobs[0], 190.0) == 197.0
+    assert adaptive.plan_after_answer(jobs[0], 190.0) - 190.0 == pytest.approx(2 * usual, rel=0.2)
 
 
 async def test_for_no_more_polls_than_a_fixed_interval_makes_the_finished_wait_less(tmp_path: Path) -> None:
@@ -123,9 +204,10 @@ async def test_what_earlier_runs_learned_is_used(tmp_path: Path) -> None:
 
 
 def test_the_rate_follows_from_the_concurrency() -> None:
-    """As many polls as one of each every ten seconds, at least four a second; a number given is kept."""
-    assert RunSettings(concurrency=10).polls_per_second == 4.0
-    assert RunSettings(concurrency=1000).polls_per_second == 100.0
+    """Some for each in flight, within bounds; a number given is kept."""
+    assert RunSettings(concurrency=1).polls_per_second == 5.0
+    assert RunSettings(concurrency=100).polls_per_second == 60.0
+    assert RunSettings(concurrency=10_000).polls_per_second == 500.0
     assert RunSettings(concurrency=1000, poll_rate=0.5).polls_per_second == 0.5
     with pytest.raises(UsageError):
         RunSettings(poll_rate=0.0)
