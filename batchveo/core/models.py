@@ -98,6 +98,16 @@ class CatalogInfo:
     source: str = ""
 
 
+def find_prompt(request: Mapping[str, object]) -> str:
+    """The prompt of a request; without one, those of its shots, a line each (``multi_prompt: [{prompt: ...}]``)."""
+    prompt = request.get("prompt")
+    if prompt is not None:
+        return str(prompt)
+    parts = (part for value in request.values() if isinstance(value, list) for part in value)
+    shots = (part.get("prompt") for part in parts if isinstance(part, Mapping))
+    return "\n".join(shot for shot in shots if isinstance(shot, str))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """One video that a manifest asks for, expanded and validated.
@@ -181,6 +191,5 @@ class Job:
 
     @property
     def prompt(self) -> str:
-        """The prompt as it is sent; empty if an unvalidated model has none."""
-        prompt = self.request.get("prompt", "")
-        return prompt if isinstance(prompt, str) else str(prompt)
+        """The prompt as it is sent, or those of its shots; empty if the request has none."""
+        return find_prompt(self.request)

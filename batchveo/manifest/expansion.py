@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
-from batchveo.core.models import InputFile
+from batchveo.core.models import InputFile, find_prompt
 from batchveo.manifest.accepted_values import accept_words, text
 from batchveo.manifest.combinations import Positions
 from batchveo.manifest.compiled_entry import CompiledEntries
@@ -225,7 +225,7 @@ class Expander:
             parts = JobParts(
                 model=template.rules.name,
                 request=canonical_json(request),
-                prompt=str(request.get("prompt", "")),
+                prompt=find_prompt(request),
                 name=_fill_name(case, {**values, "prompt": "", **request}),
                 meta=meta_json(meta),
                 repetition=index,

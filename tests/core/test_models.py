@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchveo.core.models import JobState
+from batchveo.core.models import JobState, find_prompt
 from batchveo.core.state_machine import MOVES
 
 S = JobState
@@ -27,3 +27,11 @@ def test_sets_of_states(name: str) -> None:
 def test_a_job_that_costs_money_cannot_be_withdrawn() -> None:
     """From an unsettled state no move leads to cancelled: what may be charged is followed to its end."""
     assert all(S.CANCELLED not in MOVES[state] for state in S if state.is_unsettled)
+
+
+def test_the_prompt_of_several_shots() -> None:
+    """It is the caption of a clip whose model takes no single prompt."""
+    assert find_prompt({"prompt": "A cat", "multi_prompt": [{"prompt": "A dog"}]}) == "A cat"
+    shots = [{"prompt": "A cat wakes", "duration": 3}, {"duration": 2}, {"prompt": "It leaves"}]
+    assert find_prompt({"multi_prompt": shots, "image_urls": ["https://a.example/1.png"]}) == "A cat wakes\nIt leaves"
+    assert find_prompt({"model": "m"}) == ""
