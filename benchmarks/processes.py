@@ -20,6 +20,7 @@ from benchmarks.machine import ROOT
 LONGEST_SECONDS = 900.0
 """No program is waited for longer than this."""
 GRACE_SECONDS = 10.0
+LAUNCHER = ROOT / "benchmarks" / "launcher.py"
 _KIB = 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -85,11 +86,10 @@ def run(
     command: Command, *, expect: Sequence[int] = (0,), timeout: float = LONGEST_SECONDS, cwd: Path | None = None
 ) -> Finished:
     """Run ``command`` to its end; raises ``ProgramFailed`` on a status not in ``expect`` or after ``timeout``."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.time()
-        with started(command, stdout=out, stderr=err, cwd=cwd) as child, _deadline(child, timeout):
-            bare = _reap(child, began)
-        finished = replace(bare, out=_text(out), err=_text(err)[-2000:])
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as report:
+        with started(_launched(command, report), stdout=out, stderr=err, cwd=cwd) as child, _deadline(child, timeout):
+            child.wait()
+        finished = replace(_read_report(report, command), out=_text(out), err=_text(err)[-2000:])
     if finished.status not in expect:
         raise ProgramFailed(f"{' '.join(command)} ended with status {finished.status}: {finished.err}")
     return finished
@@ -97,17 +97,32 @@ def run(
 
 def run_reading(command: Command, *, timeout: float = LONGEST_SECONDS) -> Finished:
     """Run ``command`` and read its standard output away as it comes; notes when its first line came."""
-    began = time.time()
-    with started(command, stdout=subprocess.PIPE) as child, _deadline(child, timeout):
-        assert child.stdout is not None
-        child.stdout.readline()
-        first_line = time.time()
-        while child.stdout.read(1 << 20):
-            pass
-        finished = replace(_reap(child, began), first_line=first_line)
+    with tempfile.NamedTemporaryFile() as report:
+        with started(_launched(command, report), stdout=subprocess.PIPE) as child, _deadline(child, timeout):
+            assert child.stdout is not None
+            with child.stdout as out:
+                out.readline()
+                first_line = time.time()
+                while out.read(1 << 20):
+                    pass
+            child.wait()
+        finished = replace(_read_report(report, command), first_line=first_line)
     if finished.status != 0:
         raise ProgramFailed(f"{' '.join(command)} ended with status {finished.status}")
     return finished
+
+
+def _launched(command: Command, report: IO[bytes]) -> list[str]:
+    return [sys.executable, "-I", "-S", str(LAUNCHER), report.name, *command]
+
+
+def _read_report(report: IO[bytes], command: Command) -> Finished:
+    """What the launcher wrote of the program that it started; raises ``ProgramFailed`` if both were killed."""
+    said = _text(report).split()
+    if not said:
+        raise ProgramFailed(f"{' '.join(command)} did not start, or was killed")
+    status, began, ended, cpu, rss = said
+    return Finished(status=int(status), began=float(began), ended=float(ended), cpu=float(cpu), rss=int(rss) * _KIB)
 
 
 @contextmanager
@@ -119,19 +134,6 @@ def _deadline(child: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
         yield
     finally:
         overdue.cancel()
-
-
-def _reap(child: subprocess.Popen[bytes], began: float) -> Finished:
-    """Wait for the end of ``child``, and ask the kernel what it took."""
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return Finished(
-        status=child.returncode,
-        began=began,
-        ended=time.time(),
-        cpu=usage.ru_utime + usage.ru_stime,
-        rss=usage.ru_maxrss * _KIB,
-    )
 
 
 @contextmanager
@@ -163,7 +165,7 @@ def started(
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
+    os.killpg(child.pid, signal.SIGTERM)
     try:
         child.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:

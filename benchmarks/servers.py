@@ -19,10 +19,11 @@ _ADDRESS = re.compile(rb"(http://127\.0\.0\.1:\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running service."""
+    """A running service; ``notes_requests``: it has a page of what it has seen, as the loopback server has."""
 
     url: str
     pid: int
+    notes_requests: bool
 
     def glance(self) -> Glance:
         """What it has used so far."""
@@ -39,23 +40,23 @@ class Server:
 def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000) -> Iterator[Server]:
     """``benchmarks.loopback``; times are seconds."""
     options = ["--generation-time", str(generation_time), "--video-bytes", str(video_bytes)]
-    with _serving(program("loopback", *options)) as server:
+    with _serving(program("loopback", *options), notes_requests=True) as server:
         yield server
 
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[Server]:
     """``batchveo sandbox`` with these options."""
-    with _serving(batchveo("sandbox", "--port", "0", *options)) as server:
+    with _serving(batchveo("sandbox", "--port", "0", *options), notes_requests=False) as server:
         yield server
 
 
 @contextmanager
-def _serving(command: Command) -> Iterator[Server]:
+def _serving(command: Command, *, notes_requests: bool) -> Iterator[Server]:
     with started(command, stderr=subprocess.PIPE) as child:
         assert child.stderr is not None
         said = child.stderr.readline()
         address = _ADDRESS.search(said)
         if address is None:
             raise RuntimeError(f"the server did not start: {(said + child.stderr.read()).decode()}")
-        yield Server(url=address[1].decode(), pid=child.pid)
+        yield Server(url=address[1].decode(), pid=child.pid, notes_requests=notes_requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks.brokers import worked
 from benchmarks.instant_workers import Tally
 from benchmarks.loopback import SENDFILE_BYTES, Loopback, Videos
 from benchmarks.machine import facts
+from benchmarks.processes import ProgramFailed, run, run_reading
 from benchmarks.rows import Row, at_least, at_most
 from benchmarks.schedule import busiest_rate, ideal_makespan, packed_makespan
 from benchmarks.sessions import Session
@@ -114,6 +116,31 @@ def test_processor_time_is_told_by_kind() -> None:
         kinds={1: "program", 2: "coordinator", 3: "ray"},
     )
     assert session.between(10.1, 11.9) == {"program": 1.5, "coordinator": 3.0, "ray": 0.25}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's units of resource usage")
+def test_a_program_does_not_start_with_the_memory_of_the_benchmarks() -> None:
+    """Its largest resident set is its own, however large the process was that measures it."""
+    held = b"x" * 100_000_000
+    command = [sys.executable, "-c", "print('first'); print('last')"]
+    for measured in (run(command), run_reading(command)):
+        assert len(held) > 4 * measured.rss > 0
+        assert 0 < measured.cpu < measured.wall + 1
+
+
+def test_the_status_and_the_last_words_of_a_program_are_kept() -> None:
+    """Those of the program, not of what starts it."""
+    command = [sys.executable, "-c", "import sys; print('out'); print('why', file=sys.stderr); sys.exit(3)"]
+    done = run(command, expect=(3,))
+    assert (done.status, done.out, done.err) == (3, "out\n", "why\n")
+    with pytest.raises(ProgramFailed, match="status 3: why"):
+        run(command)
+
+
+def test_a_program_that_takes_too_long_is_ended() -> None:
+    """With all that it started."""
+    with pytest.raises(ProgramFailed, match="killed"):
+        run([sys.executable, "-c", "import signal; signal.pause()"], timeout=0.2)
 
 
 def test_unknown_generations_go_on_for_ever() -> None:

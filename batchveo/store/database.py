@@ -6,11 +6,12 @@ The file is checked, private to its owner, durable, and at the newest schema.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -36,7 +37,7 @@ STEPS = (
     "run_options_and_key_prints",
     "catalogs",
 )
-"""The migrations, in their order; a test compares them with ``migrations.migrations``."""
+"""The migrations, in their order; a test compares them with the migrations."""
 
 # the table of sqlite-utils, read without sqlite-utils, which takes long to import
 HAS_STEPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
@@ -48,6 +49,8 @@ BUSY_SECONDS = 30.0
 """The longest wait of a statement for another process's write."""
 LOOK_SECONDS = 2.0
 """The same for a reading that a run can do without."""
+JOBS_AT_ONCE = 10_000
+"""Jobs that one statement changes at most during a run."""
 
 
 class Connection:
@@ -71,14 +74,19 @@ class Connection:
         """Let writes share transactions, and so fsyncs: each is on disk for good only after the next ``flush``.
 
         Each is still whole or absent, and visible at once to this connection. After a loss every ``flush`` raises until
-        the end: nothing may be built on a write that is gone. The end flushes.
+        the end: nothing may be built on a write that is gone. The end flushes. Writes must be small meanwhile: what is
+        needed to undo one is kept in memory.
         """
+        # else SQLite writes that into a temporary file, thirteen times as often as into the database itself; of no
+        # effect if the connection has shared before, since such a statement from Python's cache does nothing
+        self.db.execute("PRAGMA temp_store = MEMORY")
         self._sharing = True
         try:
             yield
         finally:
             self._sharing = False
             self.flush()
+            self.db.execute("PRAGMA temp_store = DEFAULT")  # what follows may sort many rows
 
     @property
     def unflushed(self) -> bool:
@@ -151,6 +159,23 @@ class Part:
     def __init__(self, connection: Connection) -> None:
         self._db = connection.db
         self._transaction = connection.transaction
+
+    def _update_jobs(self, values: str, condition: str, columns: Mapping[str, object], *, index: str = "") -> int:
+        """Set ``values`` in all jobs of ``condition``, both SQL, some thousand at a time; returns how many they were.
+
+        ``index``: which one finds them, as ``INDEXED BY``.
+        """
+        # as one statement, a million jobs would need 500 MB to be able to undo it (see ``Connection.sharing``)
+        found = [row[0] for row in self._db.execute(f"SELECT seq FROM jobs {index} WHERE {condition}", columns)]
+        update = (
+            f"UPDATE jobs NOT INDEXED SET {values} WHERE seq IN (SELECT value FROM json_each(:seqs)) AND {condition}"
+        )
+        changed = 0
+        for first in range(0, len(found), JOBS_AT_ONCE):
+            with self._transaction():
+                seqs = json.dumps(found[first : first + JOBS_AT_ONCE])
+                changed += self._db.execute(update, {**columns, "seqs": seqs}).rowcount
+        return changed
 
 
 @contextmanager
@@ -282,8 +307,7 @@ def _connect_unchanging(path: Path) -> sqlite3.Connection:
 def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
     """Raise ``StateUnusable`` for another program's file, or a newer batchveo's, before anything is written to it."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    if application != APPLICATION_ID and not (application == 0 and empty):
+    if application != APPLICATION_ID and not (application == 0 and _is_empty(connection)):
         raise StateUnusable(f"{path} is a database of another program; --state names another file")
     newer = read_steps(connection).difference(STEPS)
     if newer:
@@ -296,14 +320,19 @@ def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection) -> None:
     if read_steps(connection).issuperset(STEPS):
         return
-    # only now: with pandas installed, sqlite-utils takes half a second to import
-    from sqlite_utils import Database
+    from batchveo.store.migrations import list_migrations, make_schema
 
-    from batchveo.store.migrations import migrations
+    if _is_empty(connection):
+        make_schema(connection)
+    if not read_steps(connection).issuperset(STEPS):
+        # only now: where pandas is installed, sqlite-utils imports it, which takes 0.3 s and 80 MB
+        from sqlite_utils import Database
 
-    # first: if the process dies between the two, the file must not look like another program's
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    migrations.apply(Database(connection))
+        list_migrations().apply(Database(connection))
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def read_steps(db: sqlite3.Connection) -> set[str]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from sqlite_utils import Database, Migrations
 
 from batchveo.core.job_row import normal_key, normal_request
+from batchveo.store.database import APPLICATION_ID, read_steps, transaction
 
-migrations = Migrations("batchveo")
+if TYPE_CHECKING:
+    from sqlite_utils import Migrations
+
+# the record of migrations, as sqlite-utils makes it
+_RECORD = """
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+"""
+_ADD_STEP = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('batchveo', ?, ?)"
 
 _TABLES = """
 CREATE TABLE runs (
@@ -135,8 +153,7 @@ CREATE VIEW history AS
 """
 
 
-@migrations()
-def first_schema(db: Database) -> None:
+def first_schema(db: sqlite3.Connection) -> None:
     """Jobs, their attempts and their history; the runs; the input files; views for a person."""
     _run_script(db, _TABLES + _VIEWS)
 
@@ -178,8 +195,7 @@ CREATE INDEX jobs_unpriced ON jobs (seq) WHERE completed_at IS NOT NULL AND cost
 """
 
 
-@migrations()
-def totals(db: Database) -> None:
+def totals(db: sqlite3.Connection) -> None:
     """Counts and sums that are kept up to date, and indices for a run: the same speed at a million jobs."""
     _run_script(db, _TOTALS)
 
@@ -193,8 +209,7 @@ CREATE TABLE quotes (
 """
 
 
-@migrations()
-def quotes(db: Database) -> None:
+def quotes(db: sqlite3.Connection) -> None:
     """The latest prices of the service: a plan can be made while it does not answer."""
     _run_script(db, _QUOTES)
 
@@ -205,8 +220,7 @@ ALTER TABLE attempts ADD COLUMN key_name TEXT;
 """
 
 
-@migrations()
-def keys(db: Database) -> None:
+def keys(db: sqlite3.Connection) -> None:
     """The label of the API key of a job's last submit, and of each attempt; an only key has none."""
     _run_script(db, _KEYS)
 
@@ -221,8 +235,7 @@ CREATE INDEX jobs_aside ON jobs (aside, model) WHERE aside != 0;
 """
 
 
-@migrations()
-def aside_and_tries(db: Database) -> None:
+def aside_and_tries(db: sqlite3.Connection) -> None:
     """The run that skips a pending job (0: none); how often a failed generation may be made, and was made."""
     _run_script(db, _ASIDE)
 
@@ -233,23 +246,21 @@ UPDATE jobs SET fold = stem WHERE fold != stem;
 """
 
 
-@migrations()
-def url_expiry(db: Database) -> None:
+def url_expiry(db: sqlite3.Connection) -> None:
     """When the URL of a video expires; names that differ in case alone are two on file systems that keep them apart."""
     _run_script(db, _EXPIRY)
 
 
-@migrations()
-def normal_keys(db: Database) -> None:
+def normal_keys(db: sqlite3.Connection) -> None:
     """The normal form of jobs whose id was made from their texts as they were written.
 
     Only the few jobs whose texts are not in normal form have such a key; ids made later need none.
     """
-    db.conn.execute("ALTER TABLE jobs ADD COLUMN normal_key TEXT")
-    db.conn.execute("CREATE INDEX jobs_by_normal_key ON jobs (normal_key) WHERE normal_key IS NOT NULL")
-    rows = db.conn.execute("SELECT seq, request, repeat_index FROM jobs").fetchall()
+    db.execute("ALTER TABLE jobs ADD COLUMN normal_key TEXT")
+    db.execute("CREATE INDEX jobs_by_normal_key ON jobs (normal_key) WHERE normal_key IS NOT NULL")
+    rows = db.execute("SELECT seq, request, repeat_index FROM jobs").fetchall()
     keys = [(normal_key(text, index), seq) for seq, text, index in rows if normal_request(text) != text]
-    db.conn.executemany("UPDATE jobs SET normal_key = ? WHERE seq = ?", keys)
+    db.executemany("UPDATE jobs SET normal_key = ? WHERE seq = ?", keys)
 
 
 _MEMORY = """
@@ -263,8 +274,7 @@ INSERT INTO key_secret VALUES (1, randomblob(32));
 """
 
 
-@migrations()
-def run_options_and_key_prints(db: Database) -> None:
+def run_options_and_key_prints(db: sqlite3.Connection) -> None:
     """The options of a run, for ``resume``; the API key of an attempt, as a keyed hash, never the key."""
     _run_script(db, _MEMORY)
 
@@ -282,13 +292,54 @@ ALTER TABLE jobs ADD COLUMN unchecked TEXT CHECK (unchecked IS NULL OR json_vali
 """
 
 
-@migrations()
-def catalogs(db: Database) -> None:
+def catalogs(db: sqlite3.Connection) -> None:
     """The catalogue of models that a job was validated against when it was added, and the fields left out of that."""
     _run_script(db, _CATALOGS)
 
 
-def _run_script(db: Database, script: str) -> None:
+_STEPS = (
+    first_schema,
+    totals,
+    quotes,
+    keys,
+    aside_and_tries,
+    url_expiry,
+    normal_keys,
+    run_options_and_key_prints,
+    catalogs,
+)
+
+
+def make_schema(db: sqlite3.Connection) -> None:
+    """Make the newest schema in an empty database, as sqlite-utils would, in one transaction.
+
+    Does nothing if another process has made it meanwhile.
+    """
+    with transaction(db):
+        if read_steps(db):
+            return
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        _run_script(db, _RECORD)
+        for step in _STEPS:
+            step(db)
+            db.execute(_ADD_STEP, (step.__name__, str(datetime.now(UTC))))
+
+
+def list_migrations() -> Migrations:
+    """The migrations of sqlite-utils, which bring an older database up to date."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations("batchveo")
+    for step in _STEPS:
+
+        def migrate(db: Database, step: Callable[[sqlite3.Connection], None] = step) -> None:
+            step(db.conn)
+
+        migrations(name=step.__name__)(migrate)
+    return migrations
+
+
+def _run_script(db: sqlite3.Connection, script: str) -> None:
     """Run each statement of ``script`` in the migration's transaction."""
     # executescript would commit that transaction half-way
     open_trigger = ""
@@ -297,7 +348,7 @@ def _run_script(db: Database, script: str) -> None:
         unfinished = "CREATE TRIGGER" in text and not text.rstrip().endswith("END;")
         open_trigger = text if unfinished else ""
         if not unfinished and piece.strip():
-            db.conn.execute(text)
+            db.execute(text)
 
 
 def make_datasette_metadata(state: Path) -> dict[str, object]:

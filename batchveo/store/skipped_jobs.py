@@ -13,15 +13,15 @@ from batchveo.store.queries import Queries
 # pending -> pending: the run skips what the service refuses for now
 SKIP_JOB = "UPDATE jobs SET aside = :run, error = :words WHERE seq = :seq AND state = 'pending'"
 # pending -> pending: the same for all jobs of a model
-SKIP_MODEL = f"""UPDATE jobs SET aside = :run, error = :words WHERE state = 'pending' AND aside = 0
-    AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"""
+SKIP = "aside = :run, error = :words"
+OF_MODEL = f"state = 'pending' AND aside = 0 AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"
 # pending -> pending: the run may submit one of them again
 RELEASE_ONE = """UPDATE jobs SET aside = 0 WHERE seq = (SELECT seq FROM jobs
     WHERE aside = :run AND model = :model AND state = 'pending'
     ORDER BY attempts, seq * 2654435761 % 4294967296 LIMIT 1)"""  # from all over the manifest
 # pending -> pending: the run may submit all of them again
-RELEASE_MODEL = """UPDATE jobs SET aside = 0, error = NULL
-    WHERE aside = :run AND model = :model AND state = 'pending'
+RELEASE = "aside = 0, error = NULL"
+SKIPPED_OF_MODEL = """aside = :run AND model = :model AND state = 'pending'
     AND seq NOT IN (SELECT value FROM json_each(:but)) AND (:words IS NULL OR error = :words)"""
 # jobs that wait for another run or a person
 COUNT_BY_REASON = f"""SELECT error, count(*) AS jobs FROM (
@@ -45,9 +45,7 @@ class SkippedJobs(Part):
 
     def skip_model(self, model: str, words: str, *, run: int) -> int:
         """Skip all pending jobs of ``model`` that ``run`` may submit; returns how many."""
-        with self._transaction():
-            columns = {"model": model, "run": run, "words": words}
-            return self._db.execute(SKIP_MODEL, columns).rowcount
+        return self._update_jobs(SKIP, OF_MODEL, {"model": model, "run": run, "words": words})
 
     def release_one(self, model: str, *, run: int) -> None:
         """Release one skipped job of ``model``, first one that has no attempt."""
@@ -59,8 +57,8 @@ class SkippedJobs(Part):
 
         ``words``: only those that were skipped for this reason.
         """
-        with self._transaction():
-            self._db.execute(RELEASE_MODEL, {"model": model, "run": run, "but": json.dumps(but), "words": words})
+        columns = {"model": model, "run": run, "but": json.dumps(but), "words": words}
+        self._update_jobs(RELEASE, SKIPPED_OF_MODEL, columns)
 
     def count_by_reason(self, *, most: int = 20) -> dict[str, int]:
         """How many unfinished jobs wait for another run or a person, by their ``error``."""

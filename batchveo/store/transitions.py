@@ -85,14 +85,14 @@ SET_KEY = "UPDATE jobs SET key_name = :key WHERE seq = :seq AND state = :from_st
 
 LEFT_SUBMITTING = f"SELECT {COLUMNS} FROM jobs WHERE state = 'submitting' ORDER BY seq"
 WAS_SENT = "SELECT sent_at IS NOT NULL FROM attempts WHERE client_request_id = :client_request_id"
-# pending -> pending: skipped jobs are no longer skipped
-RELEASE_ALL = "UPDATE jobs SET aside = 0 WHERE aside != 0"
-# pending -> pending; the clocks of runs differ: no back-off may reach further than a run's own longest one
-CLAMP_PENDING = """UPDATE jobs INDEXED BY jobs_put_off SET not_before = :now
-    WHERE state = 'pending' AND not_before > 0 AND not_before > :latest"""
-# any unsettled state -> the same, for the same reason
-CLAMP_UNSETTLED = f"""UPDATE jobs SET not_before = :now
-    WHERE state IN ({UNSETTLED}) AND not_before > :latest"""
+# pending -> pending
+RELEASE = "aside = 0"
+SKIPPED = "aside != 0"
+# pending or any unsettled state -> the same; the clocks of runs differ: no back-off may reach further than a run's own
+# longest one
+CLAMP = "not_before = :now"
+PENDING_TOO_LATE = "state = 'pending' AND not_before > 0 AND not_before > :latest"
+UNSETTLED_TOO_LATE = f"state IN ({UNSETTLED}) AND not_before > :latest"
 
 LONGEST_BACK_OFF = 3600.0
 """Seconds."""
@@ -207,11 +207,10 @@ class Transitions(Part):
 
     def recover_jobs(self, *, run: int, now: float) -> list[Job]:
         """Recover every job that a dead run left in ``submitting``, and release all skipped jobs."""
-        with self._transaction():
-            for statement in (CLAMP_PENDING, CLAMP_UNSETTLED):
-                self._db.execute(statement, {"now": now, "latest": now + LONGEST_BACK_OFF})
-        with self._transaction():
-            self._db.execute(RELEASE_ALL)
+        times = {"now": now, "latest": now + LONGEST_BACK_OFF}
+        self._update_jobs(CLAMP, PENDING_TOO_LATE, times, index="INDEXED BY jobs_put_off")
+        self._update_jobs(CLAMP, UNSETTLED_TOO_LATE, times)
+        self._update_jobs(RELEASE, SKIPPED, {})
         left = [job_of(row) for row in self._db.execute(LEFT_SUBMITTING)]
         return [self.recover_job(job, run=run, now=now) for job in left]
 

@@ -15,7 +15,7 @@ from batchveo.operations.preflight import LEVELS, OtherDatabase, find_other_data
 from batchveo.provider.service import SANDBOX
 from batchveo.store import StagingTable, Store
 from batchveo.store.database import APPLICATION_ID
-from batchveo.store.migrations import migrations
+from batchveo.store.migrations import list_migrations
 from tests.helpers.virtual_run import specs
 
 NOW = 1_800_000_000.0
@@ -131,7 +131,7 @@ def test_one_of_an_earlier_version_is_left_as_it_is(tmp_path: Path, named: Stagi
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        migrations.apply(Database(db), stop_before="totals")
+        list_migrations().apply(Database(db), stop_before="totals")
         with db:
             db.execute("INSERT INTO runs VALUES (1, 'run', 's', '0', 'h', 1, 1.0, 2.0, 0, NULL)")
             db.execute(

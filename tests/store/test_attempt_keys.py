@@ -18,7 +18,7 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.provider.service import Service
 from batchveo.store import Store
 from batchveo.store.database import APPLICATION_ID
-from batchveo.store.migrations import migrations
+from batchveo.store.migrations import list_migrations
 from tests.helpers.virtual_run import specs
 
 NOW = 1_800_000_000.0
@@ -115,7 +115,7 @@ def test_attempts_of_before_have_no_fingerprint(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        migrations.apply(Database(db), stop_before="run_options_and_key_prints")
+        list_migrations().apply(Database(db), stop_before="run_options_and_key_prints")
         with db:
             db.execute("INSERT INTO runs VALUES (1, 'run', 's', '0', 'h', 1, 1.0, 2.0, 0, NULL, NULL)")
             db.execute(

@@ -16,7 +16,7 @@ from batchveo.core.state_machine import next_state
 from batchveo.operations.status import make_job_row
 from batchveo.store import MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
-from batchveo.store.migrations import migrations
+from batchveo.store.migrations import list_migrations
 from tests.helpers.factories import make_spec
 
 NOW = 5.0
@@ -121,7 +121,7 @@ def test_a_state_of_before_has_one_key_without_a_label(tmp_path: Path, writing: 
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        migrations.apply(Database(db), stop_before="keys")
+        list_migrations().apply(Database(db), stop_before="keys")
         with db:
             db.execute("INSERT INTO runs VALUES (1, 'run', 's', '0', 'h', 1, 1.0, 2.0, 0, NULL, NULL)")
             db.execute(

@@ -31,7 +31,7 @@ from batchveo.core.outcomes import (
 )
 from batchveo.store import GenerationTaken, MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
-from batchveo.store.migrations import migrations
+from batchveo.store.migrations import list_migrations
 from tests.helpers.factories import make_spec
 from tests.store.steps import assert_agrees, begun, moved, names_claimed
 
@@ -147,7 +147,7 @@ def test_an_expansion_that_fails_leaves_the_totals(store: Store) -> None:
 def first_state(path: Path) -> None:
     """A state that only the first migration has made, with a job in most states."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrations.apply(Database(db), stop_before="totals")
+        list_migrations().apply(Database(db), stop_before="totals")
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("INSERT INTO runs VALUES (1, 'run', 's', '0', 'h', 1, 1.0, 2.0, 0, NULL)")
         rows = [
@@ -220,7 +220,7 @@ def test_an_older_database_takes_names_in_another_case(tmp_path: Path) -> None:
     """Its own jobs keep their files; a new one is no longer a namesake."""
     path = tmp_path / "b.db"
     with sqlite3.connect(path) as db:
-        migrations.apply(Database(db), stop_before="url_expiry")
+        list_migrations().apply(Database(db), stop_before="url_expiry")
         db.execute(RUN)
         for stem, fold in (("A Cat", "a cat"), ("a cat~01234567", "a cat~01234567"), ("Ärger", "ärger")):
             db.execute(JOB, (stem, stem, stem, fold))

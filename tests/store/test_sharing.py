@@ -141,8 +141,8 @@ def test_what_sqlite_takes_back_by_itself_is_lost_for_the_whole_group(store: Sto
 def test_what_comes_after_a_loss_does_not_hide_it(store: Store, after: str) -> None:
     """It is told to those who wrote before it, not only to whoever comes next."""
     heard: list[bool] = []
-    strike(store, "NEW.at > 5.0")
     with lossy(store):
+        strike(store, "NEW.at > 5.0")
         a = claimed(store)
         with pytest.raises(sqlite3.IntegrityError):
             accept(store, a, "g")
@@ -278,3 +278,48 @@ def test_a_kill_takes_what_was_not_flushed_and_nothing_else(store: Store) -> Non
     assert died.returncode == 9
     assert store.counts()[S.SUBMITTING] == 1
     assert others_may_write(store)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
+def test_a_run_writes_no_temporary_files(tmp_path: Path) -> None:
+    """What undoes a move is kept in memory: prompts are in it, and it is more than the move itself."""
+
+    def count_temporary_files() -> int:
+        # each is deleted as soon as it is open, and stays open until the transaction ends
+        return sum("etilqs" in _read_link(file) for file in Path("/proc/self/fd").iterdir())
+
+    with Store(tmp_path / "many.db") as store:
+        store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(f"job {number}") for number in range(500)], run=RUN, now=1.0)
+        with store.connection.sharing():
+            for _ in range(100):
+                job = claimed(store)
+                accept(store, job, f"g{job.seq}")
+            assert count_temporary_files() == 0
+        with store.connection.transaction():
+            for _ in range(100):
+                job = claimed(store)
+                accept(store, job, f"g{job.seq}")
+            assert count_temporary_files()  # else this test would find none
+
+
+def _read_link(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except OSError:
+        return ""
+
+
+def test_many_jobs_are_changed_some_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, and no others; what undoes them would else be in memory for a million jobs."""
+    monkeypatch.setattr("batchveo.store.database.JOBS_AT_ONCE", 2)
+    store.imports.add_jobs([make_spec("other", model="veo3")], run=RUN, now=1.0)
+    model = next(store.jobs()).model
+    with store.connection.sharing():
+        accept(store, claimed(store), "g")
+        assert store.skipped.skip_model(model, "no access", run=RUN) == 3
+        assert [job.error for job in store.jobs()] == [None, *["no access"] * 3, None]
+        store.skipped.release_model(model, run=RUN, but=[2])
+        assert [job.error for job in store.jobs()] == [None, "no access", None, None, None]
+        store.transitions.recover_jobs(run=RUN, now=1.0)
+    assert store.connection.db.execute("SELECT max(aside) FROM jobs").fetchone()[0] == 0

@@ -9,14 +9,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
 from batchveo.store import StagingTable, Store, preview_jobs
-from batchveo.store.database import APPLICATION_ID, STEPS
-from batchveo.store.migrations import migrations
+from batchveo.store.database import APPLICATION_ID
+from batchveo.store.migrations import list_migrations
 
 MODEL = "google/veo-3.1-t2v"
 NFD = unicodedata.normalize("NFD", "A café")
@@ -34,10 +34,7 @@ def old_state(path: Path, *jobs: tuple[str, str]) -> None:
     """A state as the earlier version left it, with these ids and prompts bought."""
     db = Database(path)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    earlier = Migrations("batchveo")
-    for step in STEPS[: STEPS.index("normal_keys")]:
-        earlier()(next(each.fn for each in migrations.pending(Database(memory=True)) if each.name == step))
-    earlier.apply(db)
+    list_migrations().apply(db, stop_before="normal_keys")
     with db.conn:
         db.execute(
             "INSERT INTO runs (id, command, service, version, host, pid, started_at)"
