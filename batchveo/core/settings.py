@@ -18,7 +18,6 @@ POLL_RATE_EACH = 0.6
 HIGHEST_POLL_RATE = 500.0
 """Polls a second at most by default. What a service bears is not documented: this is what 1,000 clips of half a minute
 need, and what the polls that are in progress at the same time carry if an answer takes half a second."""
-"""Seconds between two polls of a generation in the service's own examples."""
 
 
 class Doubt(StrEnum):
