@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from batchveo.cli import batchveo
+from batchveo.core.settings import HIGHEST_POLL_RATE
+from batchveo.engine.stages.poll_schedule import USUAL_POLLS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/cluster"
@@ -94,8 +96,9 @@ def test_the_estimate_follows_from_its_formulas() -> None:
     assert row("clips a second") == pytest.approx(rates, rel=0.01)
     assert row("in flight") == pytest.approx(flying, rel=0.01)
     assert row("keys at 20 in flight each") == pytest.approx([-(-one // 20) for one in flying], rel=0.01)
-    assert row("polls a second") == pytest.approx([one / 10 for one in flying], rel=0.02)
-    calls = [rate + one / 10 for rate, one in zip(rates, flying, strict=True)]
+    polls = [min(one * USUAL_POLLS / 120, HIGHEST_POLL_RATE) for one in flying]
+    assert row("polls a second") == pytest.approx(polls, rel=0.02)
+    calls = [rate + each for rate, each in zip(rates, polls, strict=True)]
     assert row("calls to the service a second") == pytest.approx(calls, rel=0.03)
     assert row("videos, MB/s") == pytest.approx([10 * rate for rate in rates], rel=0.03)
     assert row("videos, Gbit/s") == pytest.approx([0.08 * rate for rate in rates], rel=0.03)
