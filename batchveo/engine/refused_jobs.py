@@ -70,7 +70,7 @@ class RefusedJobs:
 
     async def _add_replacement(self, throttle: KeyThrottle, model: str, reason: str) -> str:
         try:
-            retired = (await fetch_retirements(self._apis[throttle.name])).find(model, *_list_own_names(model))
+            retired = (await fetch_retirements(self._apis[throttle.name])).find(model, MODELS.find_own_name(model))
         except (ProviderError, KeyRejected):
             retired = None
         today = datetime.fromtimestamp(self._context.now(), UTC).date()
@@ -108,8 +108,3 @@ class RefusedJobs:
         if once not in self._warned:
             self._warned.add(once)
             self._bus.emit(notice)
-
-
-def _list_own_names(model: str) -> list[str]:
-    """The name that the catalogue has for a model that a job names by another one."""
-    return [MODELS[model].id] if model in MODELS else []

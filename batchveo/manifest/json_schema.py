@@ -152,7 +152,7 @@ def _list_properties(catalog: Catalog) -> dict[str, dict[str, object]]:
     for model in catalog.values():
         for name, param in model.params.items():
             found.setdefault(name, []).append(param)
-    names = [name for model in catalog.values() for name in (model.id, *model.aliases)]
+    names = [name for model in catalog.values() for name in model.names]
     model_key: dict[str, object] = {
         "anyOf": [{"enum": names}, _TEMPLATE],
         "description": "The model that makes the video.",
@@ -173,7 +173,7 @@ def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     conditions = [condition for condition in conditions if condition]
     if conditions:
         then["allOf"] = conditions
-    names: object = {"const": model.id} if not model.aliases else {"enum": [model.id, *model.aliases]}
+    names: object = {"const": model.id} if not model.aliases else {"enum": [*model.names]}
     return {"if": {"properties": {"model": names}, "required": ["model"], "allOf": [_ALL_CHECKED]}, "then": then}
 
 

@@ -326,8 +326,7 @@ class Manifests:
         """The names of one model that jobs use beside each other."""
         found: dict[str, list[str]] = {}
         for name in models:
-            if name in self._catalog:
-                found.setdefault(self._catalog[name].id, []).append(name)
+            found.setdefault(self._catalog.find_own_name(name), []).append(name)
         return tuple(tuple(names) for names in found.values() if len(names) > 1)
 
     def check(self) -> Summary:

@@ -65,8 +65,7 @@ async def find_retired(api: ApiClient, models: Collection[str], *, catalog: Cata
 def choose_retired(rows: Retirements, models: Collection[str], *, catalog: Catalog = MODELS) -> Iterator[RetiredModel]:
     """Those of ``models`` that are in the feed, unless another model answers under their name for good."""
     for model in models:
-        own = [catalog[model].id] if model in catalog else []
-        found = rows.find(model, *own)
+        found = rows.find(model, catalog.find_own_name(model))
         if found is not None and found.needs_action:
             yield RetiredModel(model=model, retirement=found)
 

@@ -84,9 +84,8 @@ def command(
 
 
 def _is_asked_for(model: Model, names: Sequence[str], kind: str | None, takes: Sequence[str]) -> bool:
-    own = (model.id, *model.aliases)
     return (
-        (not names or any(name in each for name in names for each in own))
+        (not names or any(name in each for name in names for each in model.names))
         and (kind is None or kind in list_inputs(model))
         and all(takes_parameter(model, path) for path in takes)
     )
@@ -113,7 +112,7 @@ class _Shown:
 
     def __init__(self, models: Sequence[Model], endings: Retirements, prices: PriceList | None) -> None:
         self._models = models
-        self._endings = {model.id: found for model in models if (found := endings.find(model.id, *model.aliases))}
+        self._endings = {model.id: found for model in models if (found := endings.find(*model.names))}
         self._prices = prices
 
     def print_list(self) -> None:
@@ -131,7 +130,7 @@ class _Shown:
 
     def _describe_price(self, model: Model) -> str:
         known = self._prices.pricing if self._prices is not None else {}
-        return describe_price(next((known[name] for name in (model.id, *model.aliases) if name in known), None))
+        return describe_price(next((known[name] for name in model.names if name in known), None))
 
     def print_parameters(self) -> None:
         """Under a heading at a terminal; in a pipe each line begins with the model."""

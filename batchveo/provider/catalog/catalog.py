@@ -67,6 +67,10 @@ class Catalog(Mapping[str, Model]):
         entry: Mapping[str, Any] = self._data[self._names[name]]
         return entry
 
+    def find_own_name(self, name: str) -> str:
+        """The model's own name, whatever a request calls it; a name that is not in the catalogue as it is."""
+        return self._names.get(name, name)
+
     def list_parameters(self) -> frozenset[str]:
         """The names of all models' parameters."""
         return frozenset(name for data in self._data.values() for name in data["params"])

@@ -62,6 +62,11 @@ class Model:
     least_image_side: int = 0
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that a request may have for it, its own first."""
+        return (self.id, *self.aliases)
+
+    @property
     def required(self) -> tuple[str, ...]:
         """The parameters that must be given."""
         return tuple(name for name, param in self.params.items() if param.required)

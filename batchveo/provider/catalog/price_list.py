@@ -55,7 +55,7 @@ class PriceList:
     def find_pricing(self, model: str) -> Mapping[str, Any] | None:
         """The ``pricing`` of ``model``, listed under this name or another name of the same model."""
         known = self.catalog.get(model)
-        names = (model, *((known.id, *known.aliases) if known else ()))
+        names = (model, *(known.names if known else ()))
         return next((self.pricing[name] for name in names if name in self.pricing), None)
 
     def find_price(self, model: str, request: Mapping[str, object]) -> ListedPrice | None:

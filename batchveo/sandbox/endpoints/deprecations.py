@@ -39,7 +39,7 @@ def list_deprecations(state: ServiceState, call: Call) -> Response:
 
 def find_retirement(state: ServiceState, model: Model) -> Retirement | None:
     """What becomes of a model, by the settings or by the fault; ``None`` for one that stays."""
-    retired = (state.settings.retired.get(name) for name in (model.id, *model.aliases))
+    retired = (state.settings.retired.get(name) for name in model.names)
     found = next(filter(None, retired), None)
     # drawn for the model and not for the call: a model is withdrawn always, or never
     return found or (_WITHDRAWN if state.faults.has_fault("404-withdrawn", model.id) else None)
