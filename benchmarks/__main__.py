@@ -21,6 +21,7 @@ BENCHMARKS = {
     "polling": "how soon a finished generation is noticed, and by how many polls",
     "throughput": "jobs a second where the service takes no time",
     "in-flight": "processor and memory with thousands of generations under way",
+    "capacity": "what an ordinary run takes of the machine, clips of 8 MB, default settings",
     "manifests": "a million rows of CSV, a hundred thousand jobs of YAML",
     "resume": "a state of a million jobs: first request, status, jobs",
     "downloads": "megabytes a second, verified and synced, against curl",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import socket
 import sys
 import tempfile
@@ -63,8 +64,10 @@ class Videos:
 class Loopback:
     """The answers. Ids are numbers; one that this process never gave out is generating for ever."""
 
-    def __init__(self, *, generation_time: float, video_bytes: int) -> None:
+    def __init__(self, *, generation_time: float, video_bytes: int, sigma: float = 0.0) -> None:
         self._takes = generation_time
+        self._sigma = sigma
+        self._random = random.Random(0)  # the same times in each run
         self._ready: list[float] = []
         self.videos = Videos(video_bytes)
         self.seen = Seen()
@@ -83,7 +86,7 @@ class Loopback:
 
     def _submit(self) -> bytes:
         number = len(self._ready)
-        self._ready.append(time.monotonic() + self._takes)
+        self._ready.append(time.monotonic() + self._takes * self._random.lognormvariate(0.0, self._sigma))
         self.seen.submits += 1
         return response(b'{"id":"g-%d","status":"queued"}' % number, status=b"201 Created")
 
@@ -204,9 +207,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--generation-time", type=float, default=0.0, metavar="S")
+    parser.add_argument("--sigma", type=float, default=0.0, metavar="N", help="of log-normal generation times")
     parser.add_argument("--video-bytes", type=int, default=50_000, metavar="N")
     options = parser.parse_args()
-    service = Loopback(generation_time=options.generation_time, video_bytes=options.video_bytes)
+    service = Loopback(generation_time=options.generation_time, video_bytes=options.video_bytes, sigma=options.sigma)
     asyncio.run(serve(service, options.port))
 
 

@@ -37,9 +37,9 @@ class Server:
 
 
 @contextmanager
-def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000) -> Iterator[Server]:
-    """``benchmarks.loopback``; times are seconds."""
-    options = ["--generation-time", str(generation_time), "--video-bytes", str(video_bytes)]
+def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000, sigma: float = 0.0) -> Iterator[Server]:
+    """``benchmarks.loopback``; times are seconds, log-normal with this median and ``sigma``."""
+    options = ["--generation-time", str(generation_time), "--sigma", str(sigma), "--video-bytes", str(video_bytes)]
     with _serving(program("loopback", *options), notes_requests=True) as server:
         yield server
 
