@@ -20,6 +20,7 @@ BENCHMARKS = {
     "night": "a night's length against the ideal, and against what people hand-roll",
     "polling": "how soon a finished generation is noticed, and by how many polls",
     "throughput": "jobs a second where the service takes no time",
+    "submit": "how long a submit takes to a service 150 ms away",
     "in-flight": "processor and memory with thousands of generations under way",
     "manifests": "a million rows of CSV, a hundred thousand jobs of YAML",
     "resume": "a state of a million jobs: first request, status, jobs",

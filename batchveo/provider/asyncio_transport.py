@@ -17,6 +17,7 @@ from aiohappyeyeballs import start_connection
 
 from batchveo.provider.http_connection import Connection
 from batchveo.provider.http_messages import SEND_STARTED
+from batchveo.provider.spare_connections import SpareConnections
 
 KEEP_SECONDS = 15.0
 """How long a connection is kept for the next request."""
@@ -39,7 +40,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     """Asyncio only; make and close it inside the event loop.
 
     ``keep`` keeps connections for the next request. Without it each request has a connection of its own, on which
-    nothing was sent before.
+    nothing was sent before; if requests are expected, it is made ahead.
 
     The callers bound how many requests are in flight. Of httpcore's ``trace`` extension it knows one step:
     ``SEND_STARTED``, when the connection is made and no byte of the request has left.
@@ -51,6 +52,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         self._loop = asyncio.get_running_loop()
         self._names = _Names()
         self._open: set[Connection] = set()
+        self._spares: dict[Origin, SpareConnections] = {}
         self._idle: dict[Origin, deque[Connection]] = {}
         """The connections that wait for their next request, the one that was used last at the end."""
 
@@ -68,8 +70,11 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
                 if request.method != "GET" or kept.has_answered:
                     raise
         connect_seconds: float = request.extensions["timeout"]["connect"]
-        connection = await self._connect(origin, connect_seconds)
+        spare = None if self._keep else self._find_spares(origin, connect_seconds).take()
+        connection = spare or await self._connect(origin, connect_seconds)
         await _call_trace(request, connection)
+        if connection is spare and not spare.is_open:  # it ended meanwhile, and not a byte has left
+            connection = await self._connect(origin, connect_seconds)
         return await self._exchange(request, message, origin, connection)
 
     async def _exchange(
@@ -87,11 +92,18 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         # everything is ended before anything is awaited: this may be cancelled
+        making = [task for spares in self._spares.values() for task in spares.close()]
         for connection in self._open:
             connection.abort()
+        await asyncio.gather(*making, return_exceptions=True)
         for connection in list(self._open):
             connection.abort()
             await connection.lost.wait()
+
+    def _find_spares(self, origin: Origin, seconds: float) -> SpareConnections:
+        if origin not in self._spares:
+            self._spares[origin] = SpareConnections(lambda: self._connect(origin, seconds))
+        return self._spares[origin]
 
     def _take_idle(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)
