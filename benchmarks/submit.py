@@ -45,10 +45,14 @@ def _rows(trips: dict[str, float], spare: Sequence[float]) -> list[Row]:
             figure=trips["spare"],
             unit="round trips",
             target=at_most(MOST_ROUND_TRIPS),
-            details=f"median of {len(spare)}, with a spare connection; from the free slot to the answer; without the"
-            " round trip of TCP",
+            details=f"median of {len(spare)}, with a spare connection; from the client's call to the answer",
         ),
-        Row(name="submit over TLS: without a spare", figure=trips["fresh"], unit="round trips"),
+        Row(
+            name="submit over TLS: without a spare",
+            figure=trips["fresh"],
+            unit="round trips",
+            details="a real one takes one more, for TCP",
+        ),
         Row(
             name="submit over TLS: peer (c)",
             figure=trips["peer"],
