@@ -20,6 +20,7 @@ BENCHMARKS = {
     "night": "a night's length against the ideal, and against what people hand-roll",
     "polling": "how soon a finished generation is noticed, and by how many polls",
     "throughput": "jobs a second where the service takes no time",
+    "submit": "how long a submit takes to a service 150 ms away",
     "in-flight": "processor and memory with thousands of generations under way",
     "capacity": "what an ordinary run takes of the machine, clips of 8 MB, default settings",
     "manifests": "a million rows of CSV, a hundred thousand jobs of YAML",

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.loopback import Seen
 from benchmarks.processes import Command, Glance, batchveo, glance, program, started
 
-_ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+")
+_ADDRESS = re.compile(rb"https?://127\.0\.0\.1:\d+")
 _SECURE_ADDRESS = re.compile(rb"https://127\.0\.0\.1:\d+")
 
 
@@ -52,19 +52,20 @@ def loopback(
     """
     options = ["--generation-time", str(generation_time), "--sigma", str(sigma), "--video-bytes", str(video_bytes)]
     options += ["--tls", str(certificate)] if certificate else []
-    with _serving(program("loopback", *options), notes_requests=True) as server:
+    with serving(program("loopback", *options), notes_requests=True) as server:
         yield server
 
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[Server]:
     """``batchveo sandbox`` with these options."""
-    with _serving(batchveo("sandbox", "--port", "0", *options), notes_requests=False) as server:
+    with serving(batchveo("sandbox", "--port", "0", *options), notes_requests=False) as server:
         yield server
 
 
 @contextmanager
-def _serving(command: Command, *, notes_requests: bool) -> Iterator[Server]:
+def serving(command: Command, *, notes_requests: bool) -> Iterator[Server]:
+    """A server of ``command``, which says its address first."""
     with started(command, stderr=subprocess.PIPE) as child:
         assert child.stderr is not None
         with child.stderr:
