@@ -23,6 +23,7 @@ BENCHMARKS = {
     "in-flight": "processor and memory with thousands of generations under way",
     "manifests": "a million rows of CSV, a hundred thousand jobs of YAML",
     "resume": "a state of a million jobs: first request, status, jobs",
+    "page": "the answers of the page with a million jobs, while a run writes",
     "downloads": "megabytes a second, verified and synced, against curl",
     "start": "how long the command line takes to say something",
     "growth": "time and memory from a thousand jobs to a million",
