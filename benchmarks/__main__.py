@@ -25,6 +25,7 @@ BENCHMARKS = {
     "resume": "a state of a million jobs: first request, status, jobs",
     "page": "the answers of the page with a million jobs, while a run writes",
     "downloads": "megabytes a second, verified and synced, against curl",
+    "exports": "a dataset of a hundred thousand clips: again, with new ones, in shards",
     "start": "how long the command line takes to say something",
     "growth": "time and memory from a thousand jobs to a million",
     "cluster": "workers on Ray, the pace of the state they share, what the engine takes",
