@@ -48,8 +48,20 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     return cores + (cores + 1) // 2
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exhaustive", action="store_true", help="run the cases that are marked so, too")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """If several workers share the tests, the slow ones begin first: else all wait for the one begun last."""
+    """Leave out what only ``make exhaustive`` runs; if several workers share the tests, the slow ones begin first.
+
+    Else all would wait for the one begun last. A test that is asked for by its name runs.
+    """
+    if not config.option.exhaustive and not any("::" in name for name in config.args):
+        left = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -38,7 +38,8 @@ IMPORTED = (
 class ServedProcess:
     """``python -m MODULE ARGUMENTS`` in ``folder``, with the methods of ``subprocess.Popen``.
 
-    It is killed after ``seconds``. What it prints is text. Variables that the interpreter itself reads (``PYTHON…``) have no effect.
+    It is killed after ``seconds``. What it prints is text. Variables that the interpreter itself reads (``PYTHON…``)
+    have no effect.
     """
 
     def __init__(
