@@ -25,6 +25,7 @@ BENCHMARKS = {
     "resume": "a state of a million jobs: first request, status, jobs",
     "downloads": "megabytes a second, verified and synced, against curl",
     "start": "how long the command line takes to say something",
+    "audit": "an audit of half a million requests, also killed half-way",
     "growth": "time and memory from a thousand jobs to a million",
     "cluster": "workers on Ray, the pace of the state they share, what the engine takes",
 }

@@ -37,9 +37,10 @@ class Server:
 
 
 @contextmanager
-def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000) -> Iterator[Server]:
-    """``benchmarks.loopback``; times are seconds."""
+def loopback(*, generation_time: float = 0.0, video_bytes: int = 50_000, requests: int = 0) -> Iterator[Server]:
+    """``benchmarks.loopback``; times are seconds, ``requests`` the rows of its usage log."""
     options = ["--generation-time", str(generation_time), "--video-bytes", str(video_bytes)]
+    options += ["--requests", str(requests)]
     with _serving(program("loopback", *options), notes_requests=True) as server:
         yield server
 
