@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from batchveo.cli import main
 from batchveo.provider import client
 
 if __name__ == "__main__":
     client.LOG_CALLS_PER_MINUTE = 10**9
-    sys.exit(main())
+    main()
