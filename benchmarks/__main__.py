@@ -29,6 +29,7 @@ BENCHMARKS = {
     "downloads": "megabytes a second, verified and synced, against curl",
     "exports": "a dataset of a hundred thousand clips: again, with new ones, in shards",
     "start": "how long the command line takes to say something",
+    "audit": "an audit of half a million requests, also killed half-way",
     "growth": "time and memory from a thousand jobs to a million",
     "cluster": "workers on Ray, the pace of the state they share, what the engine takes",
 }

@@ -5,6 +5,7 @@ it. This server answers from prepared bytes, equally to batchveo and to its peer
 what happened so far.
 
     python -m benchmarks.loopback --generation-time 0.05 --video-bytes 8000000
+    python -m benchmarks.loopback --requests 500000
 
 With ``--tls FILE`` the videos come over TLS, from another port of the same process: the kernel's ``sendfile`` knows
 no TLS, so they are sent from memory.
@@ -15,18 +16,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import socket
 import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from typing import BinaryIO
+from urllib.parse import parse_qsl
 
 from batchveo.sandbox.sample_clips import sample_video
 
+BEGAN = 1_790_000_000.0
+"""When the nights of ``states`` and of ``Records`` began, seconds since the epoch."""
+HASH = 2_654_435_761
+"""The id of a job is its number times this."""
 TAIL_BYTES = 24
 """The last box of a video: it holds the generation's number, so that no two videos are the same."""
 SENDFILE_BYTES = 256 * 1024
@@ -41,6 +50,7 @@ class Seen:
 
     submits: int = 0
     polls: int = 0
+    log_calls: int = 0
     videos: int = 0
     first_submit_or_poll: float = 0.0
     first_video: float = 0.0
@@ -68,10 +78,82 @@ class Videos:
         return TAIL_BYTES.to_bytes(4, "big") + b"free" + b"%016d" % number
 
 
+class Records:
+    """The usage log and the ledger of a night of so many requests, a second apart, as ``states`` has them.
+
+    Of a thousand, ten failed and cost nothing, and one has a generation that its job knows nothing of.
+    """
+
+    def __init__(self, requests: int) -> None:
+        self._requests = requests
+
+    def log_page(self, query: Mapping[str, str]) -> bytes:
+        """A page of the usage log."""
+        newest, oldest = self._numbers(query, "start", "end")
+        total, offset = newest - oldest + 1, int(query["offset"])
+        numbers = range(newest - offset, max(newest - offset - int(query["limit"]), oldest - 1), -1)
+        rows = ",".join(
+            f'{{"created":"{_moment(number)}","status":"{"failed" if is_failed(number) else "succeeded"}",'
+            f'"client_request_id":"{request_id(number)}","inference_id":"{generation_id(number)}"}}'
+            for number in numbers
+        )
+        more = json.dumps(offset + len(numbers) < total)
+        return b'{"data":[%s],"pagination":{"total":%d,"has_more":%s}}' % (rows.encode(), total, more.encode())
+
+    def ledger_page(self, query: Mapping[str, str]) -> bytes:
+        """A page of the ledger; the cursor is the number of its first request."""
+        newest, oldest = self._numbers(query, "from", "to")
+        charged = (
+            number for number in range(int(query.get("cursor", newest)), oldest - 1, -1) if not is_failed(number)
+        )
+        numbers = list(islice(charged, int(query["limit"]) + 1))
+        more = len(numbers) > int(query["limit"])
+        following = f'"{numbers.pop()}"' if more else "null"
+        rows = ",".join(
+            f'{{"created_at":"{_moment(number)}","amount":{{"usd":1.56}},"reference_id":"{generation_id(number)}"}}'
+            for number in numbers
+        )
+        pagination = f'{{"has_more":{json.dumps(more)},"next_cursor":{following}}}'
+        return f'{{"data":[{rows}],"pagination":{pagination}}}'.encode()
+
+    def _numbers(self, query: Mapping[str, str], start: str, end: str) -> tuple[int, int]:
+        """The newest and the oldest request in the time that is asked for."""
+        first, last = (datetime.fromisoformat(query[name]).timestamp() - BEGAN for name in (start, end))
+        return min(math.floor(last), self._requests), max(math.ceil(first), 1)
+
+
+def is_failed(number: int) -> bool:
+    """Whether the generation of a request failed."""
+    return number % 100 == 7
+
+
+def request_id(number: int) -> str:
+    """The client request id of a request."""
+    return f"bv.{number * HASH:020x}.1.abcdef"
+
+
+def generation_id(number: int) -> str:
+    """The generation of a request; that of each thousandth is another than its job has."""
+    return f"{'other' if number % 1000 == 1 else 'gen'}-{number * HASH:020x}"
+
+
+def _moment(number: int) -> str:
+    return datetime.fromtimestamp(BEGAN + number, UTC).isoformat()
+
+
 class Loopback:
     """The answers. Ids are numbers; one that this process never gave out is generating for ever."""
 
-    def __init__(self, *, generation_time: float, video_bytes: int, sigma: float = 0.0, secure: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        generation_time: float,
+        video_bytes: int,
+        sigma: float = 0.0,
+        secure: bool = False,
+        requests: int = 0,
+    ) -> None:
+        self._records = Records(requests)
         self._takes = generation_time
         self._sigma = sigma
         self._random = random.Random(0)  # the same times in each run
@@ -91,7 +173,15 @@ class Loopback:
             return self._poll(query.partition(b"generation_id=")[2], host)
         if path.startswith(b"/files/g-"):
             return int(path[len(b"/files/g-") : -len(b".mp4")])
+        if path in (b"/v2/logs", b"/v2/billing/transactions"):
+            return self._list(path, dict(parse_qsl(query.decode())))
         return self._aside(path)
+
+    def _list(self, path: bytes, query: Mapping[str, str]) -> bytes:
+        if path != b"/v2/logs":
+            return response(self._records.ledger_page(query))
+        self.seen.log_calls += 1
+        return response(self._records.log_page(query))
 
     def _submit(self) -> bytes:
         number = len(self._ready)
@@ -249,6 +339,7 @@ def main() -> None:
     parser.add_argument("--generation-time", type=float, default=0.0, metavar="S")
     parser.add_argument("--sigma", type=float, default=0.0, metavar="N", help="of log-normal generation times")
     parser.add_argument("--video-bytes", type=int, default=50_000, metavar="N")
+    parser.add_argument("--requests", type=int, default=0, metavar="N", help="rows of the usage log")
     parser.add_argument("--tls", metavar="FILE", help="key and certificate for the videos, as PEM")
     options = parser.parse_args()
     tls = None
@@ -260,6 +351,7 @@ def main() -> None:
         video_bytes=options.video_bytes,
         sigma=options.sigma,
         secure=tls is not None,
+        requests=options.requests,
     )
     asyncio.run(serve(service, options.port, tls))
 

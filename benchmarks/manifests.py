@@ -16,8 +16,9 @@ from benchmarks.workloads import csv_manifest, yaml_manifest
 STOPPED_EARLY = 3
 BUY_NOTHING = ("--budget", "0", "--assume-price", "1")
 """A run that expands everything and then stops, with status 3, before its first submit."""
-MOST_SECONDS, MOST_SECONDS_AGAIN, MOST_SECONDS_YAML = 25.0, 20.0, 20.0
-MOST_MEGABYTES = 250.0
+MOST_SECONDS, MOST_SECONDS_YAML = 20.0, 20.0
+"""Of CSV, the first time and again; of YAML."""
+MOST_MEGABYTES = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ def measure(*, quick: bool) -> list[Row]:
     return [
         _seconds(f"{rows:,} rows of CSV", table.first, MOST_SECONDS, f"state {table.state_bytes / 1e6:.0f} MB"),
         _memory(f"{rows:,} rows of CSV", table.first),
-        _seconds(f"{rows:,} rows of CSV, again", table.again, MOST_SECONDS_AGAIN, "nothing new in them"),
+        _seconds(f"{rows:,} rows of CSV, again", table.again, MOST_SECONDS, "nothing new in them"),
         _memory(f"{rows:,} rows of CSV, again", table.again),
         _seconds(f"{entries:,} jobs of YAML", tree.first, MOST_SECONDS_YAML, f"{tree.first.rss / 1e6:.0f} MB"),
     ]

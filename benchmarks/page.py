@@ -16,10 +16,11 @@ from urllib.parse import urlencode
 from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.core.state_machine import next_state
 from batchveo.store import Store
+from benchmarks.loopback import BEGAN
 from benchmarks.processes import ProgramFailed, batchveo, glance, started
 from benchmarks.rows import Row, at_most
 from benchmarks.spaces import workspace
-from benchmarks.states import BEGAN, state_of
+from benchmarks.states import state_of
 from benchmarks.workloads import MODEL
 
 MOST_SECONDS = 0.5

@@ -44,13 +44,19 @@ class Server:
 
 @contextmanager
 def loopback(
-    *, generation_time: float = 0.0, video_bytes: int = 50_000, sigma: float = 0.0, certificate: Path | None = None
+    *,
+    generation_time: float = 0.0,
+    video_bytes: int = 50_000,
+    sigma: float = 0.0,
+    certificate: Path | None = None,
+    requests: int = 0,
 ) -> Iterator[Server]:
     """``benchmarks.loopback``; times are seconds, log-normal with this median and ``sigma``.
 
-    ``certificate``, with its key, lets the videos come over TLS.
+    ``requests`` are the rows of its usage log. ``certificate``, with its key, lets the videos come over TLS.
     """
     options = ["--generation-time", str(generation_time), "--sigma", str(sigma), "--video-bytes", str(video_bytes)]
+    options += ["--requests", str(requests)]
     options += ["--tls", str(certificate)] if certificate else []
     with serving(program("loopback", *options), notes_requests=True) as server:
         yield server

@@ -10,19 +10,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from batchveo import Store
+from benchmarks.loopback import BEGAN, HASH
 from benchmarks.processes import ProgramFailed, batchveo, run
 from benchmarks.spaces import CACHE
 from benchmarks.workloads import MODEL
-
-BEGAN = 1_790_000_000.0
-"""When the nights of these states began, seconds since the epoch."""
 
 # of a thousand jobs: 989 succeeded, 10 failed, 1 unfinished; the unfinished come last, half of them generating
 _NUMBERS = "WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < :jobs)"
 _ENDED = ":jobs - :jobs / 1000"
 _STATE = f"""CASE WHEN n.seq > {_ENDED} THEN iif(n.seq % 2, 'pending', 'generating')
     WHEN n.seq % 100 = 7 THEN 'failed' ELSE 'succeeded' END"""
-_JOBS = f"""{_NUMBERS}, s AS (SELECT n.seq, {_STATE} AS state, printf('%020x', n.seq * 2654435761) AS id FROM n)
+_JOBS = f"""{_NUMBERS}, s AS (SELECT n.seq, {_STATE} AS state, printf('%020x', n.seq * {HASH}) AS id FROM n)
     INSERT INTO jobs (seq, id, name, stem, fold, state, model, request, meta, manifest, source, line, run,
         attempts, client_request_id, generation_id, error, cost_usd, folder, file, bytes, sha256, created_at,
         submitted_at, completed_at, finished_at)

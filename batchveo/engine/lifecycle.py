@@ -9,7 +9,7 @@ from signal import Signals
 
 import anyio
 
-from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked, StoppedEarly
+from batchveo.core.errors import BatchveoError, ClusterTrouble, DiskTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
@@ -158,8 +158,8 @@ def single_error() -> Iterator[None]:
     except BaseExceptionGroup as group:
         errors = list(_flatten_group(group))
         stops = [error for error in errors if isinstance(error, StoppedEarly)]
-        # one write that fails, fails for every call that shared it
-        if stops or len(errors) == 1 or all(isinstance(error, sqlite3.Error) for error in errors):
+        # one write that fails, fails for every call that shared it, and a service for all calls of that moment
+        if stops or len(errors) == 1 or all(isinstance(error, sqlite3.Error | BatchveoError) for error in errors):
             raise [*stops, *errors][0] from None
         raise
 

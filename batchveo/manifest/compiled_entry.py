@@ -21,6 +21,8 @@ from batchveo.manifest.rules import Rule, is_plain
 
 _SHAPES = 1024
 _VALUES = 1024
+_DIGITS = 16
+"""The most digits of a number that every service reads exactly."""
 _NEVER_PLAIN = frozenset(
     ["id", "matrix", "repeat", "tries", "prompts_file", "prompts_format", "names_file", "rows_file"]
 )
@@ -139,8 +141,16 @@ def _make_encoder(rule: Rule, *, cells: bool) -> Callable[[object], str]:
     def encode_text(value: object) -> str:
         return _quoted(value) if is_plain(value) and shortest <= len(value) <= longest else encode(value)
 
+    def encode_whole(value: object) -> str:
+        # digits of such a number are its JSON already, but for zeros before it and digits of other scripts
+        if type(value) is str and value.isdigit() and value.isascii() and value[0] != "0" and len(value) <= _DIGITS:
+            return value if int(value) in rule.whole else encode(value)
+        return encode(value)
+
     if rule.is_text:
         return encode_text
+    if cells and rule.varied and rule.whole:
+        return encode_whole
     # not if 1, 1.0 and true are possible, which are one key of a dict
     return _Remembered(encode).__getitem__ if cells and not rule.varied else encode
 

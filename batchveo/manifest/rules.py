@@ -17,7 +17,7 @@ from batchveo.manifest.accepted_values import FileReader, accept_part, accept_wo
 from batchveo.manifest.entries import plain
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.scalars import LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
+from batchveo.manifest.scalars import EXACT, LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
 from batchveo.manifest.synonyms import carry_along, meant_by, suggest_key
 from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
@@ -44,7 +44,7 @@ class Rule:
     ``accept`` turns a written value into the one sent (or an ``InputFile``), ``read`` turns text (a cell, a
     filled template) into a value to accept; both raise ``Fault``. ``varied`` values are seldom the same in two
     jobs. ``takes_json`` takes text that is JSON as it is, braces and all. ``is_nested``: the texts inside a list or a
-    mapping may hold placeholders. ``lengths`` bound a text, in characters.
+    mapping may hold placeholders. ``lengths`` bound a text, in characters. ``whole`` numbers are sent as they are.
     """
 
     accept: Callable[[object], object]
@@ -55,6 +55,7 @@ class Rule:
     is_nested: bool = False
     is_text: bool = False
     lengths: tuple[int, float] = (0, math.inf)
+    whole: range = range(0)
 
     def read_written(self, value: object, *, in_cell: bool, columns: frozenset[str] = frozenset()) -> object:
         """What a value as written comes to: an accepted one, or a ``Blank`` to be filled. Raises ``Fault``."""
@@ -197,7 +198,7 @@ def _make_rule(name: str, param: Param, files: FileReader) -> Rule:
             lengths = (param.min_length or 0, math.inf if param.max_length is None else param.max_length)
             return Rule(accept=accept, varied=varied, is_text=not param.choices, lengths=lengths)
         case ParamType.INTEGER:
-            return Rule(accept=accept, read=read_whole, varied=varied)
+            return Rule(accept=accept, read=read_whole, varied=varied, whole=_list_whole(param))
         case ParamType.NUMBER:
             return Rule(accept=accept, read=_read_free, varied=varied)
         case ParamType.BOOLEAN:
@@ -206,6 +207,17 @@ def _make_rule(name: str, param: Param, files: FileReader) -> Rule:
             return Rule(accept=accept, read=_read_list, varied=True, is_list=True)
         case _:
             return Rule(accept=accept, read=partial(_read_nested, param), varied=True, takes_json=True, is_nested=True)
+
+
+def _list_whole(param: Param) -> range:
+    """The whole numbers that a parameter takes; none if it has choices."""
+    if param.choices:
+        return range(0)
+    lowest, highest = param.minimum, param.maximum
+    return range(
+        -EXACT if lowest is None else max(-EXACT, math.ceil(lowest)),
+        (EXACT if highest is None else min(EXACT, math.floor(highest))) + 1,
+    )
 
 
 def _make_free_rule(name: str) -> Rule:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
+from batchveo.core.clock import Clock
 from batchveo.core.models import Job, JobState
+from batchveo.operations.record_reader import ONE_HOUR, Progress, Watch, read_records
 from batchveo.provider import ApiClient
-from batchveo.provider.service import label_errors
-from batchveo.provider.service_lists import Row, hours_since, read_charges, read_log, read_success
 from batchveo.storage.stored_video import size_of, video_at
 from batchveo.store import Store
+from batchveo.store.provider_records import RESUME_SECONDS, ProviderRecords
 
 SAME_USD = 0.005
 """Prices that differ by less are the same."""
-ONE_HOUR = 3600.0
+JOBS_AT_ONCE = 1_000
+"""Jobs that are compared together."""
 
 
 class Kind(StrEnum):
@@ -41,21 +44,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderRecords:
-    """The provider's records: charges by generation id, generation ids by client request id.
-
-    ``keys``: the label of the first key whose ledger lists a generation. ``whole``: every log was read to its end.
-    """
-
-    charges: Mapping[str, float]
-    requests: Mapping[str, str]
-    keys: Mapping[str, str] = field(default_factory=dict)
-    whole: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """All differences; if it is not ``whole``, without double purchases that are older than what was read."""
+    """All differences; if it is not ``whole``, without those in what could not be read."""
 
     findings: Sequence[Finding]
     whole: bool
@@ -66,64 +56,73 @@ class Audit:
         return self.whole and not self.findings
 
 
-async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float) -> Audit:
+def ignore_progress(progress: Progress) -> None:
+    """Show nothing."""
+
+
+async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float, watch: Watch = ignore_progress) -> Audit:
     """Every difference between database and provider; raises ``ProviderError`` or ``KeyRejected``.
 
-    ``apis`` are the clients of all keys, by their labels.
+    ``apis`` are the clients of all keys, by their labels. What was read is kept beside the database, so that an audit
+    that ended early resumes.
     """
-    first = next(store.queries.list_attempts(), None)
-    records = await read_records(apis, since=float(first["started_at"]) if first else now, now=now)
-    return Audit(findings=list(compare_records(store, records)), whole=records.whole)
-
-
-async def read_records(apis: Mapping[str, ApiClient], *, since: float, now: float) -> ProviderRecords:
-    """The ledgers and logs of all keys, back to ``since``; what several keys of one account list counts once."""
-    charges: dict[str, float] = {}
-    requests: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    whole = True
-
-    def keep_successes(rows: Sequence[Row]) -> bool:
-        requests.update(filter(None, map(read_success, rows)))
-        return False
-
-    for label, api in apis.items():
-        with label_errors(label):
-            whole &= await read_log(api, hours=hours_since(since, now), take=keep_successes)
-            charged = await read_charges(api, since=since - ONE_HOUR)
-        charges = {**charged, **charges}
-        keys = {**dict.fromkeys(charged, label), **keys}
-    return ProviderRecords(charges=charges, requests=requests, keys=keys, whole=whole)
+    first = store.queries.find_first_attempt()
+    secret = store.keys.read_secret()
+    with ProviderRecords(store.path) as records:
+        records.drop_changing(read_before=now - RESUME_SECONDS)
+        whole = await read_records(
+            records,
+            apis,
+            secret=secret,
+            since=(now if first is None else first) - ONE_HOUR,
+            clock=Clock(wall=lambda: now),
+            watch=watch,
+        )
+        records.match_keys({api.fingerprint(secret): label for label, api in apis.items()})
+        findings = list(compare_records(store, records))
+        if whole:
+            records.drop_changing()
+    return Audit(findings=findings, whole=whole)
 
 
 def compare_records(store: Store, records: ProviderRecords) -> Iterator[Finding]:
-    """The differences, job by job, then the charges that are no job's."""
-    charges = records.charges
-    keys: dict[str, str | None] = dict(records.keys)
+    """The differences, job by job, then the charges that are no job's. ``records`` have their keys matched."""
+    jobs = (job for job in store.jobs() if job.attempts)
+    while some := list(islice(jobs, JOBS_AT_ONCE)):
+        yield from _compare_jobs(store, records, some)
+    for charge in records.list_strangers():
+        yield Finding(kind=Kind.UNKNOWN, generation_id=charge.generation, usd=charge.usd, key=charge.label or None)
 
-    def make_finding(kind: Kind, generation: str, job: Job | None = None, detail: str = "") -> Finding:
-        key = keys.get(generation) or None
-        return Finding(
-            kind=kind, generation_id=generation, usd=charges.get(generation), job=job, detail=detail, key=key
-        )
 
-    jobs = {job.seq: job for job in store.jobs() if job.attempts}
+def _compare_jobs(store: Store, records: ProviderRecords, jobs: Sequence[Job]) -> Iterator[Finding]:
+    attempts = store.queries.list_attempts_of_jobs(jobs)
+    logged: dict[str, list[str]] = {}
+    for request, generation in records.find_generations([attempt["client_request_id"] for attempt in attempts]):
+        logged.setdefault(request, []).append(generation)
+    bought: dict[int, dict[str, str | None]] = {job.seq: {} for job in jobs}
     prices: dict[int, float] = {}
-    bought: dict[int, set[str]] = {seq: set() for seq in jobs}
-    for attempt in store.queries.list_attempts():
-        for generation in (attempt["generation_id"], records.requests.get(attempt["client_request_id"])):
-            if generation:
-                bought[attempt["job"]].add(generation)
-                keys[generation] = attempt["key"]
+    for attempt in attempts:
+        own = [attempt["generation_id"]] if attempt["generation_id"] else []
+        bought[attempt["job"]] |= dict.fromkeys([*own, *logged.get(attempt["client_request_id"], ())], attempt["key"])
         if attempt["price_usd"] is not None:
             prices[attempt["job"]] = attempt["price_usd"]
-    for seq, job in jobs.items():
-        for kind, generation, detail in _compare_job(job, bought[seq], prices.get(seq), charges):
-            yield make_finding(kind, generation, job, detail)
-    ours = set().union(*bought.values(), *({job.generation_id} for job in jobs.values()))
-    for generation in charges:
-        if generation not in ours:
-            yield make_finding(Kind.UNKNOWN, generation)
+    ours = {generation for generations in bought.values() for generation in generations}
+    charges = records.find_charges([*ours.union(job.generation_id for job in jobs if job.generation_id)])
+    usd = {generation: charge.usd for generation, charge in charges.items()}
+    for job in jobs:
+        keys = bought[job.seq]
+        for kind, generation, detail in _compare_job(job, set(keys), prices.get(job.seq), usd):
+            label = keys.get(generation)
+            if generation not in keys and generation in charges:
+                label = charges[generation].label
+            yield Finding(
+                kind=kind,
+                generation_id=generation,
+                usd=usd.get(generation),
+                job=job,
+                detail=detail,
+                key=label or None,
+            )
 
 
 def _compare_job(

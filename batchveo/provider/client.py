@@ -4,6 +4,7 @@ The errors of a call (httpx's own errors become these here)::
 
     BatchveoError
     ├── ProviderError        no usable response; the same call may work later
+    │   ├── PassingFault     the network or the service failed; it may be over at the next try
     │   ├── AnswerTooLong    a longer answer than the caller takes; it is not asked for again
     │   └── ForeignUrl       the service named a URL on another origin; no call is made
     └── KeyRejected          401; a ``StoppedEarly`` of core/errors.py
@@ -53,7 +54,7 @@ from batchveo.provider.http_messages import (
     read_body,
     send_request,
 )
-from batchveo.provider.responses import Response, describe_error, to_one_line
+from batchveo.provider.responses import Response, describe_error, read_retry_after, to_one_line
 from batchveo.provider.transport import LOOPBACK, find_proxy, open_transport
 
 logger = logging.getLogger(__name__)
@@ -68,12 +69,26 @@ LONGEST_CALL_SECONDS = 180.0
 """The longest time of a whole call, however slowly its answer comes."""
 LOG_CALLS_PER_MINUTE = 150
 """Calls of the usage log by all readers of this process together; the service answers 200 to an account."""
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses of faults that may be over at the next try."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a longer JSON answer is not read to its end."""
 
 
 class ProviderError(BatchveoError):
     """A call got no usable answer; the same call may work later."""
+
+
+class PassingFault(ProviderError):
+    """The network failed, or the service answered with one of ``PASSING``.
+
+    ``status``: that of the answer, if one came. ``retry_after``: seconds that the service asked for.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class AnswerTooLong(ProviderError):
@@ -142,6 +157,10 @@ class ApiClient:
         self._headers = HEADERS | ({"Authorization": key.header} if key else {})
         self._open = AsyncExitStack()
 
+    def fingerprint(self, secret: bytes) -> str:
+        """``ApiKey.fingerprint`` of its key; empty without one."""
+        return self._key.fingerprint(secret) if self._key else ""
+
     async def __aenter__(self) -> ApiClient:
         if self._transport is None and self.base_url.startswith("https:"):
             check_authorities()
@@ -207,7 +226,7 @@ class ApiClient:
                 words = describe_unreached(error, self.base_url)
             else:
                 words = f"GET {path}: {describe_exception(error)}"
-            raise ProviderError(self._scrub(words)) from None
+            raise PassingFault(self._scrub(words)) from None
         if answer.status != 200:
             self._raise_refusal(path, answer)
         body = answer.json
@@ -240,6 +259,8 @@ class ApiClient:
 
     def _raise_refusal(self, path: str, answer: Response) -> NoReturn:
         reason = f"GET {path}: {describe_error(answer)}"
+        if answer.status in PASSING:
+            raise PassingFault(reason, status=answer.status, retry_after=read_retry_after(answer))
         raise KeyRejected(reason) if answer.status == 401 else ProviderError(reason)
 
     async def fetch_balance(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import anyio
 
 from batchveo.core.rate_limit import compute_backoff
-from batchveo.provider.client import LARGEST_ANSWER, AnswerTooLong, ApiClient, ForeignUrl, ProviderError
+from batchveo.provider.client import LARGEST_ANSWER, PASSING, AnswerTooLong, ApiClient, ForeignUrl, ProviderError
 from batchveo.provider.responses import Response, describe_error, read_retry_after
 
 CALLS = 8
@@ -17,8 +17,6 @@ CALLS = 8
 TRIES = 4
 CALL_SECONDS = 30.0
 """The longest time of one try."""
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses of faults that may be over at the next try."""
 
 
 class PublicCalls:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,24 @@ NOT_WHOLE = "the usage log was not read to its end"
 LONGEST_HOURS = 92 * 24
 """The longest window of the usage log."""
 
+FIRST = ""
+"""The position of the first page of a list."""
+
 Row = Mapping[str, Any]
+Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some rows of a list, newest first. ``following``: the position of the next page, ``None`` after the last.
+
+    If the list promises more and gives nothing, ``following`` is the position of this page. ``left``: the number of
+    rows on later pages, if the list has it.
+    """
+
+    rows: Sequence[Row]
+    following: str | None
+    left: int | None = None
 
 
 # -- the usage log: one row a request, of this key alone
@@ -47,20 +65,38 @@ async def read_log(api: ApiClient, *, hours: int, take: Callable[[Sequence[Row]]
 
     ``hours`` counts back from the service's own clock. Raises ``ProviderError`` or ``KeyRejected``.
     """
-    # rows that arrive at the head push the others down: one may come twice, but none is missed
-    offset = 0
+    position = FIRST
     for _ in range(MOST_PAGES):
-        await api.log_calls.wait_for_call()
-        params = [("period", f"{hours}h"), ("limit", str(PAGE)), ("offset", str(offset))]
-        body, rows = await read_rows(api, USAGE_LOG, params)
-        if take(rows):
+        page = await read_log_page(api, [("period", f"{hours}h")], position)
+        if take(page.rows):
             return False
-        if not _has_more(body.get("pagination"), offset, len(rows)):
+        if page.following is None:
             return True
-        if not rows:  # more is promised and nothing comes: this is not the end
+        if page.following == position:
             return False
-        offset += len(rows)
+        position = page.following
     return False
+
+
+async def read_log_page(api: ApiClient, span: Params, position: str) -> Page:
+    """One page of the log of this time, newest first. Raises ``ProviderError`` or ``KeyRejected``."""
+    # rows that arrive at the head push the others down: one may come twice, but none is missed
+    await api.log_calls.wait_for_call()
+    offset = int(position or "0")
+    params = [*span, ("limit", str(PAGE)), ("offset", str(offset))]
+    body, rows = await read_rows(api, USAGE_LOG, params)
+    pagination = body.get("pagination")
+    following = None
+    if _has_more(pagination, offset, len(rows)):
+        following = str(offset + len(rows)) if rows else position
+    total = pagination.get("total") if isinstance(pagination, dict) else None
+    left = total - offset - len(rows) if isinstance(total, int) else None
+    return Page(rows=rows, following=following, left=left)
+
+
+def log_span(start: float, end: float) -> Params:
+    """The parameters of the log for a time: seconds since the epoch, at most ``LONGEST_HOURS``."""
+    return [("start", _format_moment(start)), ("end", _format_moment(end))]
 
 
 def _has_more(pagination: object, offset: int, rows: int) -> bool:
@@ -79,19 +115,30 @@ async def read_charges(api: ApiClient, *, since: float) -> dict[str, float]:
 
     Raises ``ProviderError`` or ``KeyRejected``.
     """
-    start = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
-    params = [("from", start), ("direction", "CHARGE"), ("type", "MODEL_USAGE"), ("limit", str(PAGE))]
     charges: dict[str, float] = {}
-    cursor: list[tuple[str, str]] = []
+    position = FIRST
     for _ in range(MOST_LEDGER_PAGES):
-        body, rows = await read_rows(api, LEDGER, [*params, *cursor])
-        for row in rows:
-            _add_charge(charges, row)
-        following = _find_next_cursor(body.get("pagination"))
-        if following is None:
+        page = await read_ledger_page(api, ledger_span(since), position)
+        for generation, usd in filter(None, map(read_charge, page.rows)):
+            charges[generation] = charges.get(generation, 0.0) + usd
+        if page.following is None:
             return charges
-        cursor = [("cursor", following)]
+        position = page.following
     raise ProviderError(f"GET {LEDGER}: the ledger has no end")
+
+
+async def read_ledger_page(api: ApiClient, span: Params, position: str) -> Page:
+    """One page of the charges of this time, newest first. Raises ``ProviderError`` or ``KeyRejected``."""
+    cursor = [("cursor", position)] if position else []
+    params = [*span, ("direction", "CHARGE"), ("type", "MODEL_USAGE"), ("limit", str(PAGE)), *cursor]
+    body, rows = await read_rows(api, LEDGER, params)
+    return Page(rows=rows, following=_find_next_cursor(body.get("pagination")))
+
+
+def ledger_span(start: float, end: float | None = None) -> Params:
+    """The parameters of the ledger for a time, which may be open at its end: seconds since the epoch."""
+    until = [] if end is None else [("to", _format_moment(end))]
+    return [("from", _format_moment(start)), *until]
 
 
 def _find_next_cursor(pagination: object) -> str | None:
@@ -101,11 +148,13 @@ def _find_next_cursor(pagination: object) -> str | None:
     return cursor if isinstance(cursor, str) and cursor else None
 
 
-def _add_charge(charges: dict[str, float], row: Row) -> None:
+def read_charge(row: Row) -> tuple[str, float] | None:
+    """Generation id and US dollars of a charge that has both."""
     amount, reference = row.get("amount"), row.get("reference_id")
     usd = amount.get("usd") if isinstance(amount, dict) else None
     if isinstance(reference, str) and isinstance(usd, int | float):
-        charges[reference] = charges.get(reference, 0.0) + float(usd)
+        return reference, float(usd)
+    return None
 
 
 # -- one page of any list
@@ -121,3 +170,17 @@ async def read_rows(
         raise ProviderError(f"GET {path}: the answer has no rows")
     # a row that is no object still counts as one, so that the offset stays right
     return body, [row if isinstance(row, dict) else {} for row in rows]
+
+
+def read_moment(row: Row) -> float | None:
+    """When a row of either list was made, in seconds since the epoch; ``None`` if that cannot be read."""
+    text = row.get("created") or row.get("created_at")
+    try:
+        moment = datetime.fromisoformat(str(text))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _format_moment(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

@@ -16,6 +16,9 @@ from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 MICROS = "SELECT micros FROM money"
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
     FROM attempts ORDER BY id"""
+FIRST_ATTEMPT = "SELECT min(started_at) FROM attempts"
+ATTEMPTS_OF_JOBS = """SELECT job, client_request_id, generation_id, price_usd, key_name AS key FROM attempts
+    WHERE job IN (SELECT value FROM json_each(?)) ORDER BY id"""
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
@@ -170,6 +173,15 @@ class Queries(Part):
         ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
         """
         yield from self._db.execute(ATTEMPTS)
+
+    def find_first_attempt(self) -> float | None:
+        """When the first POST was prepared."""
+        moment: float | None = self._db.execute(FIRST_ATTEMPT).fetchone()[0]
+        return moment
+
+    def list_attempts_of_jobs(self, jobs: Sequence[Job]) -> list[sqlite3.Row]:
+        """Every POST of some jobs, oldest first: ``job, client_request_id, generation_id, price_usd, key``."""
+        return self._db.execute(ATTEMPTS_OF_JOBS, (json.dumps([job.seq for job in jobs]),)).fetchall()
 
     def sum_reserved(self, jobs: Collection[Job]) -> tuple[float, int]:
         """The price of the latest attempts of ``jobs`` in US dollars, and how many have no known price."""

@@ -46,7 +46,7 @@ UNKNOWN_JOBS = """SELECT position, request, normal_key(request, repeat_index) AS
     ORDER BY position"""
 SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
 
-CACHE_KIB = 160 * 1024
+CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
 
 

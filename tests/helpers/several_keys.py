@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import next_state
 from batchveo.provider import ApiClient, ApiKey
 from batchveo.sandbox import Service, Settings, transport
+from batchveo.sandbox.account import LoggedRequest, UsageLog
 from batchveo.store import Store
 from tests.helpers.virtual_run import BASE_URL, specs
 
@@ -49,3 +53,14 @@ class AccountsByKey:
         assert step is not None
         self.now += 1.0
         return self.store.transitions.apply_move(job, step, run=1, now=self.now), outcome.generation_id
+
+
+def break_off_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every usage log promise more rows than it gives."""
+    read_page = UsageLog.read_page
+
+    def promise_more(self: UsageLog, *args: Any, **kwargs: Any) -> tuple[list[LoggedRequest], int]:
+        rows, total = read_page(self, *args, **kwargs)
+        return rows, total + 1
+
+    monkeypatch.setattr(UsageLog, "read_page", promise_more)

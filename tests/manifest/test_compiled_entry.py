@@ -25,7 +25,7 @@ CELLS = {
     "model": st.sampled_from([T2V, "google/veo3", "nope"]),
     "prompt": TEXTS,
     "negative_prompt": TEXTS | st.just(""),
-    "seed": st.sampled_from(["1", "01", "+1", "x", "{index}", " 7 ", ""]),
+    "seed": st.sampled_from(["1", "0", "01", "+1", "x", "{index}", " 7 ", "٣", str(2**32), str(2**53), "9" * 40, ""]),
     "duration": st.sampled_from(["4", "8", "5", "four", ""]),
     "resolution": st.sampled_from(["720p", "720P", "1080P", "8k", ""]),
     "generate_audio": st.sampled_from(["yes", "true", "0", "maybe", ""]),

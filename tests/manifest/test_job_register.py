@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchveo.core.job_row import canonical_json
 from batchveo.manifest import Manifests
-from batchveo.manifest.job_register import JobIds, Place
+from batchveo.manifest.job_register import FirstPlaces, JobIds, Place
 from tests.helpers.manifests import T2V, jobs, problems
 
 
@@ -81,3 +81,16 @@ def test_ids_of_whole_jobs_are_pinned(tmp_path: Path) -> None:
         "7df1a3368ba09d86f9f9",
         "72814ebacea714ffcf94",
     ]
+
+
+def test_the_first_place_of_each_of_many_keys() -> None:
+    """Also of keys that meet in one slot, and at both ends of the table; files take turns."""
+    places = FirstPlaces()
+    keys = [
+        *range(1, 4000),
+        *(number << 20 for number in range(1, 4000)),
+        *(2**60 - number for number in range(1, 4000)),
+    ]
+    first = [Place("ab"[number // 100 % 2], number + 1) for number in range(len(keys))]
+    assert [places.take_key(key, place) for key, place in zip(keys, first, strict=True)] == [None] * len(keys)
+    assert [places.take_key(key, Place("c", 1)) for key in keys] == first

@@ -13,13 +13,14 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
-from batchveo.operations.audit import Finding, Kind, ProviderRecords, audit, compare_records
+from batchveo.operations.audit import Finding, Kind, audit, compare_records
 from batchveo.provider import ApiClient, ApiKey, ProviderError, service_lists
 from batchveo.provider.service_lists import read_charges
 from batchveo.sandbox import Settings, transport
 from batchveo.store import Store
+from batchveo.store.provider_records import Listing, ProviderRecords
 from tests.helpers.factories import make_spec
-from tests.helpers.several_keys import AccountsByKey
+from tests.helpers.several_keys import AccountsByKey, break_off_log
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
 S = JobState
@@ -50,10 +51,18 @@ def bought(store: Store, folder: Path, name: str = "a", *, fetched: bool = True,
     return move(store, job, Downloaded(folder=str(folder), file=f"{name}.mp4", bytes=3, sha256="00"))
 
 
+def compare(store: Store, charges: dict[str, float], requests: dict[str, str] | None = None) -> list[Finding]:
+    with ProviderRecords(store.path) as records:
+        records.add_window("k", Listing.LEDGER, (0.0, 1.0), charges.items(), read_at=1.0)
+        records.add_window("k", Listing.LOG, (0.0, 1.0), (requests or {}).items(), read_at=1.0)
+        records.match_keys({"k": ""})
+        findings = list(compare_records(store, records))
+        records.drop_changing()
+    return findings
+
+
 def found(store: Store, charges: dict[str, float], requests: dict[str, str] | None = None) -> list[Kind]:
-    return [
-        finding.kind for finding in compare_records(store, ProviderRecords(charges=charges, requests=requests or {}))
-    ]
+    return [finding.kind for finding in compare(store, charges, requests)]
 
 
 def test_books_that_agree(store: Store, tmp_path: Path) -> None:
@@ -78,7 +87,7 @@ def test_bought_but_not_on_disk(store: Store, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_bytes(b"ab")
     assert found(store, {"g-b": 1.0}) == [Kind.NOT_ON_DISK]
     (tmp_path / "b.mp4").unlink()
-    (finding,) = compare_records(store, ProviderRecords(charges={"g-b": 1.0}, requests={}))
+    (finding,) = compare(store, {"g-b": 1.0})
     assert finding.job == job
     assert "No such file" in finding.detail
 
@@ -127,11 +136,10 @@ async def test_a_whole_night_agrees_with_the_sandboxs_books(tmp_path: Path) -> N
 
 
 @pytest.mark.anyio
-async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of any key; nothing else is off, and yet it is not well."""
+async def test_a_log_of_any_length_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that other readers give up at; but if the service breaks off, of any key, that is told."""
     monkeypatch.setattr(service_lists, "PAGE", 2)
+    monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
     accounts = AccountsByKey(tmp_path)
     with accounts.store as store:
         async with accounts.apis("a", "b") as opened:
@@ -139,7 +147,7 @@ async def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
                 await accounts.buy(opened, "b")
             accounts.now += 5.0  # nothing is charged yet, and the log tells of all
             assert (await audit(store, opened, now=accounts.now)).ok
-            monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
+            break_off_log(monkeypatch)
             audited = await audit(store, opened, now=accounts.now)
             assert (list(audited.findings), audited.whole, audited.ok) == ([], False, False)
 

@@ -16,10 +16,15 @@ from batchveo.cli.options import json_option, service_options, state_option
 from batchveo.core.formatting import format_count
 from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
+from batchveo.operations.record_reader import Progress
 from batchveo.operations.run_setup import open_service
 from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import Store
+from batchveo.store.provider_records import Listing
 
+TERMINAL_SECONDS = 0.5
+PIPE_SECONDS = 60.0
+LISTS = {Listing.LOG: "usage log", Listing.LEDGER: "ledger"}
 COLUMNS = (
     *map(Column, ("finding", "job")),
     Column("generation id", whole=True),
@@ -36,16 +41,18 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     """Compare the database with the provider's billing records; changes nothing.
 
     Finds videos that were bought twice, bought but not on disk, on disk but never charged or charged at another
-    price, and generations that this database did not request. Exit status 1 if there are findings, or if the usage
-    log is too long to be read whole.
+    price, and generations that this database did not request. What it reads is kept in a file beside the database
+    (its name and .audit): after an interruption the same command resumes, and the next audit reads only what is new or
+    younger than a day. Exit status 1 if there are findings, or if a list of the service could not be read to its end.
     """
     using = find_service(options)
+    progress = _Progress()
 
     async def call() -> Audit:
         async with open_service(using, state) as (_, clients):
-            return await audit(store, clients, now=time.time())
+            return await audit(store, clients, now=time.time(), watch=progress.show)
 
-    with Store(state, writing=False) as store:
+    with Store(state, writing=False) as store, progress:
         audited = anyio.run(call)
     if as_json:
         rows = [_make_row(finding) for finding in audited.findings]
@@ -55,12 +62,41 @@ def command(state: Path, *, as_json: bool, **options: Any) -> int:
     return 0 if audited.ok else 1
 
 
+class _Progress:
+    """On standard error: a line that is rewritten at a terminal, a line a minute in a pipe."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._seconds = TERMINAL_SECONDS if self._is_terminal else PIPE_SECONDS
+        self._shown_at = time.monotonic()
+        self._lists: dict[Listing, str] = {}
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if self._is_terminal and self._lists:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        if kind is not None and self._lists:
+            click.echo("the audit has not ended, and what it has read is kept: the same command resumes it", err=True)
+
+    def show(self, read: Progress) -> None:
+        """So much of one list is read."""
+        left = "" if read.left is None else f", {read.left:,} to go"
+        self._lists[read.listing] = f"{LISTS[read.listing]}: {format_count(read.rows, 'row')}{left}"
+        now = time.monotonic()
+        if now - self._shown_at >= self._seconds:
+            self._shown_at = now
+            text = "; ".join(self._lists[listing] for listing in sorted(self._lists))
+            click.echo(f"\r{text}\x1b[K" if self._is_terminal else text, nl=not self._is_terminal, err=True)
+
+
 def _print_findings(audited: Audit) -> None:
     print_table(COLUMNS, map(_make_table_row, audited.findings), sys.stdout)
     off = len(audited.findings)
     click.echo(format_count(off, "finding") if off else "no findings", err=True)
     if not audited.whole:
-        click.echo(f"warning: {NOT_WHOLE}: older double purchases are not found", err=True)
+        click.echo(f"warning: {NOT_WHOLE}: what was bought earlier is not compared", err=True)
 
 
 def _make_row(finding: Finding) -> dict[str, object]:

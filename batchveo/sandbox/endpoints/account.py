@@ -6,9 +6,11 @@ import json
 import math
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 
 from batchveo.sandbox.account import Charge, LogQuery
 from batchveo.sandbox.calls import (
@@ -35,6 +37,7 @@ _LOG_PARAMETERS = ("period", "start", "end", "model", "status", "limit", "offset
 _STATUSES = ("succeeded", "failed")
 _MOST_MODELS = 50
 _LONGEST_WINDOW = 92 * DAY
+_AT: Callable[[Charge], float] = attrgetter("at")
 
 
 def read_balance(state: ServiceState, call: Call) -> Response:
@@ -49,7 +52,8 @@ def list_transactions(state: ServiceState, call: Call) -> Response:
     check_parameters(request, _LEDGER_PARAMETERS)
     limit = read_integer(request, "limit", default=50, low=1, high=100)
     query = _LedgerQuery.read(request)
-    newest = _read_position(request, len(state.open_account(call.owner).list_charges(call.now)))
+    charges = state.open_account(call.owner).list_charges(call.now)
+    newest = min(_read_position(request, len(charges)), bisect_left(charges, query.until, key=_AT))
     found = list(islice(_iter_entries(state, call, query, newest), limit + 1))
     more = len(found) > limit
     pagination = {"next_cursor": _make_cursor(found[limit][0]) if more else None, "has_more": more}
@@ -125,11 +129,7 @@ class _LedgerQuery:
         )
 
     def admits(self, entry: _LedgerEntry) -> bool:
-        return (
-            self.since <= entry.at < self.until
-            and self.direction in (None, entry.direction)
-            and self.type in (None, entry.type)
-        )
+        return entry.at < self.until and self.direction in (None, entry.direction) and self.type in (None, entry.type)
 
 
 def _iter_entries(
@@ -142,6 +142,8 @@ def _iter_entries(
     opening = _LedgerEntry(at=state.opened_at, direction="TOPUP", type="INIT", credits=account.opening)
     for position in range(newest, -1, -1):
         entry = _LedgerEntry.from_charge(charges[position - 1]) if position else opening
+        if entry.at < query.since:
+            return
         if query.admits(entry):
             yield position, entry
 

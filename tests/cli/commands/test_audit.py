@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import stat
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.provider import service_lists
+from tests.helpers.several_keys import break_off_log
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
 
@@ -20,8 +23,7 @@ def test_an_audit_that_did_not_see_the_whole_log(
     capsys.readouterr()
     assert status_of(["audit", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ok": True, "findings": [], "whole": True}
-    monkeypatch.setattr(service_lists, "PAGE", 1)
-    monkeypatch.setattr(service_lists, "MOST_PAGES", 1)
+    break_off_log(monkeypatch)
     assert status_of(["audit", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"ok": False, "findings": [], "whole": False}
     assert status_of(["audit"]) == 1
@@ -38,3 +40,24 @@ def test_the_sandboxs_books_are_its_own(capsys: pytest.CaptureFixture[str]) -> N
     assert "no findings" in capsys.readouterr().err
     assert status_of(["adopt", "--from-log", "1h", "--sandbox"]) == 0
     assert "0 generations imported" in capsys.readouterr().err
+
+
+def test_an_audit_that_is_interrupted_says_that_it_resumes(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has read is beside the database, where only its owner can read it."""
+
+    def interrupt(*args: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    assert status_of(["run", "m.yaml"]) == 0
+    with monkeypatch.context() as changed:
+        changed.setattr("batchveo.cli.commands.audit.PIPE_SECONDS", 0.0)
+        changed.setattr("batchveo.operations.audit.compare_records", interrupt)
+        assert status_of(["audit"]) == 130
+    said = capsys.readouterr().err
+    assert "usage log: 3 rows" in said
+    assert "the same command resumes it" in said
+    (kept,) = Path().rglob("batchveo.db.audit")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert status_of(["audit"]) == 0

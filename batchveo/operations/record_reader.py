@@ -1,0 +1,189 @@
+"""Reads the provider's usage log and ledger window by window, and keeps what it has read."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import anyio
+
+from batchveo.core.clock import Clock
+from batchveo.core.rate_limit import compute_backoff
+from batchveo.engine.lifecycle import single_error
+from batchveo.provider import ApiClient
+from batchveo.provider.client import PassingFault
+from batchveo.provider.service import label_errors
+from batchveo.provider.service_lists import (
+    FIRST,
+    LONGEST_HOURS,
+    Page,
+    Params,
+    Row,
+    ledger_span,
+    log_span,
+    read_charge,
+    read_ledger_page,
+    read_log_page,
+    read_moment,
+    read_success,
+)
+from batchveo.store.provider_records import SETTLED_SECONDS, TOO_RECENT_SECONDS, Listing, ProviderRecords
+
+ONE_HOUR = 3600.0
+"""How far the clocks of this machine and of the service may differ."""
+WINDOW_PAGES = 20
+"""Pages in a window: what is read again after an interruption. The usage log gives so many in eight seconds."""
+EDGE_SECONDS = 1.0
+"""More than a window's time is asked for at both ends, since the service may round its moments."""
+LONGEST_SECONDS = LONGEST_HOURS * ONE_HOUR - 2 * EDGE_SECONDS
+TRIES = 6
+"""Tries of a page, if the fault may pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What was read by this audit: ``rows`` of one list, back to the moment ``reached``.
+
+    ``left``: the rows that this list still has before that moment, if the service says so.
+    """
+
+    listing: Listing
+    rows: int
+    reached: float
+    left: int | None
+
+
+Watch = Callable[[Progress], object]
+
+
+class _Window(NamedTuple):
+    start: float
+    rows: Sequence[Row]
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """How one list is read: its pages, the span that its parameters name, and what is kept of a row."""
+
+    listing: Listing
+    read_page: Callable[[ApiClient, Params, str], Awaitable[Page]]
+    name_span: Callable[[float, float], Params]
+    read_row: Callable[[Row], tuple[str, object] | None]
+
+
+_LISTS = (
+    _List(Listing.LOG, read_log_page, log_span, read_success),
+    _List(Listing.LEDGER, read_ledger_page, ledger_span, read_charge),
+)
+
+
+async def read_records(
+    records: ProviderRecords, apis: Mapping[str, ApiClient], *, secret: bytes, since: float, clock: Clock, watch: Watch
+) -> bool:
+    """Read the logs and ledgers of all keys from ``since`` on, but for the windows that ``records`` has.
+
+    Returns whether all were read to their ends. ``secret`` is that of the keys' fingerprints. Raises
+    ``ProviderError``, ``KeyRejected`` or ``DiskTrouble``.
+    """
+    readers: list[_Reader] = []
+    for label, api in apis.items():
+        with label_errors(label), single_error():
+            # the service limits the calls of the log, and the ledger is read meanwhile
+            async with anyio.create_task_group() as group:
+                for listed in _LISTS:
+                    reader = _Reader(records, api, listed, key=api.fingerprint(secret), clock=clock, watch=watch)
+                    readers.append(reader)
+                    group.start_soon(reader.read_since, since)
+    return all(reader.is_whole for reader in readers)
+
+
+class _Reader:
+    """Reads one list with one key. ``is_whole``: the list kept what it promised."""
+
+    def __init__(
+        self, records: ProviderRecords, api: ApiClient, listed: _List, *, key: str, clock: Clock, watch: Watch
+    ) -> None:
+        self.is_whole = True
+        self._records = records
+        self._api = api
+        self._list = listed
+        self._key = key
+        self._clock = clock
+        self._watch = watch
+        self._rows = 0
+        self._is_reached = False
+
+    async def read_since(self, since: float) -> None:
+        """Read all time from ``since`` on that no window covers."""
+        now = self._clock.now()
+        # windows end where they begin to be kept for longer; the last hour comes last: rows of it may still arrive
+        start = since
+        for end in (now - SETTLED_SECONDS, now - TOO_RECENT_SECONDS):
+            await self._read_gaps(start, end)
+            start = max(since, end)
+        await self._read_gaps(start, self._clock.now() + ONE_HOUR)
+
+    async def _read_gaps(self, start: float, end: float) -> None:
+        for gap_start, gap_end in self._records.list_gaps(self._key, self._list.listing, start, end):
+            until = gap_end
+            while until > gap_start:
+                read_at = self._clock.now()
+                window = await self._read_window(max(gap_start, until - LONGEST_SECONDS), until)
+                if window is None:
+                    self.is_whole = False
+                    return
+                kept = filter(None, map(self._list.read_row, window.rows))
+                span = window.start, until
+                self._records.add_window(self._key, self._list.listing, span, kept, read_at=read_at)
+                until = window.start
+                self._rows += len(window.rows)
+                progress = Progress(listing=self._list.listing, rows=self._rows, reached=until, left=window.left)
+                self._watch(progress)
+
+    async def _read_window(self, start: float, end: float) -> _Window | None:
+        """The newest rows from ``start`` up to ``end``, some pages; ``None`` if more are promised and none come.
+
+        The window begins after the oldest moment that was read, for more rows of that moment may follow.
+        """
+        span = self._list.name_span(start - EDGE_SECONDS, end + EDGE_SECONDS)
+        rows: list[tuple[float, Row]] = []
+        position, pages, oldest = FIRST, 0, math.nextafter(end, -math.inf)
+        while True:
+            page = await self._read_page(span, position)
+            pages += 1
+            for row in page.rows:
+                # a row without a readable moment belongs to the one before it
+                moment = read_moment(row)
+                oldest = oldest if moment is None else moment
+                if start <= oldest < end:
+                    rows.append((oldest, row))
+            if page.following is None:
+                return _Window(start, [row for _, row in rows], None)
+            cut = max(start, math.nextafter(oldest, math.inf))
+            is_broken = page.following == position
+            if cut < end and (is_broken or pages >= WINDOW_PAGES):
+                return _Window(cut, [row for moment, row in rows if moment >= cut], page.left)
+            if is_broken:
+                return None
+            position = page.following
+
+    async def _read_page(self, span: Params, position: str) -> Page:
+        """A page; a passing fault is waited out, unless the service was never reached."""
+        attempt = 1
+        while True:
+            try:
+                page = await self._list.read_page(self._api, span, position)
+            except PassingFault as fault:
+                self._is_reached = self._is_reached or fault.status is not None
+                if attempt == TRIES or not self._is_reached:
+                    raise
+                backoff = compute_backoff(attempt, random.random())  # noqa: S311 - it spreads calls, and hides nothing
+                await anyio.sleep(max(fault.retry_after or 0.0, backoff))
+                attempt += 1
+            else:
+                self._is_reached = True
+                return page
