@@ -42,7 +42,7 @@ def test_every_benchmark_can_be_started(name: str) -> None:
     """It has ``measure(quick=...)``, and the docs tell of it."""
     module = import_module(f"benchmarks.{name.replace('-', '_')}")
     assert list(inspect.signature(module.measure).parameters) == ["quick"]
-    assert f"`{name}`" in (ROOT / "docs/explanation/performance.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in (ROOT / "docs/explanation/benchmarks.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/peers").glob("*.py")), ids=lambda path: path.stem)

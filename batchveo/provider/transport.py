@@ -32,7 +32,7 @@ class ConnectionPerRequestTransport(httpx.AsyncBaseTransport):
     """A stock transport with one connection for each request that is in flight.
 
     A shared pool searches all its connections at the beginning and the end of every request; with hundreds of them
-    the search costs more than the requests (docs/explanation/performance.md). The callers bound how many requests
+    the search costs more than the requests (docs/explanation/benchmarks.md). The callers bound how many requests
     are in flight. ``keep`` keeps connections open for the next request.
     """
 
