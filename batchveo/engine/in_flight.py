@@ -66,6 +66,8 @@ class InFlightTable:
     def _put_job(self, job: Job, now: float) -> None:
         match job.state:
             case JobState.SUBMITTING:
+                # a new attempt: what was put aside is the generation before, which was free
+                self.mark_awaited(job)
                 self._set_position(job, late=False)
             case JobState.GENERATING:
                 self._wait_for(job, job.submitted_at, now)
