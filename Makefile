@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint lint-page docs simulate coverage lowest measure bench bench-quick constraints clean
+.PHONY: help demo test exhaustive lint lint-page docs simulate coverage lowest measure bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,13 +37,19 @@ demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; cost
 	@echo
 	@ls -l demo/videos/*.mp4
 
-test: $(VENV)/dev browser ## Run the tests, on all cores
+test: $(VENV)/dev $(VENV)/browser ## Run the tests, on all cores; some with a sample of their cases
 	$(BIN)/python -m pytest -n auto
 
-browser: # the tests look at the page with Chromium, where there is one or apt brings it; else they skip that
-	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
-		&& { echo "installing chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
+exhaustive: $(VENV)/dev ## Run the cases of the tests of which `make test` runs a sample
+	$(BIN)/python -m pytest -n auto --exhaustive -m exhaustive
+
+# the tests look at the page with Chromium, where there is one or apt brings it; else they skip that
+$(VENV)/browser: $(VENV)/run
+	@command -v chromium-headless-shell >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+		&& { echo "installing chromium"; apt-get update -qq; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get install -y -qq --no-install-recommends chromium-headless-shell || command -v chromium \
+		|| apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
+	@touch $@
 
 lint: $(VENV)/dev ## Check style, types and the layers of imports; with npm, the page's JavaScript too
 	$(BIN)/ruff check .

@@ -6,16 +6,9 @@ import click
 
 from batchveo import cli
 
-PROGRAM = ("-m", "batchveo")
-"""The command line, as Python's arguments."""
-
-_QUICK_PROGRESS = """
-from batchveo.display import line_views
-line_views.JSON_PROGRESS_SECONDS = 0.05
-from batchveo.cli import main
-main()
-"""
-PROGRAM_WITH_QUICK_PROGRESS = ("-c", _QUICK_PROGRESS)
+PROGRAM = "batchveo"
+"""The command line, as a module."""
+PROGRAM_WITH_QUICK_PROGRESS = "tests.contract.quick_progress"
 """The same with a ``progress`` event twenty times a second instead of once a minute."""
 
 

@@ -7,9 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from tests.contract.inside import PROGRAM, find_root_command
+from tests.helpers.process_server import ServedProcess
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0
@@ -49,12 +47,11 @@ class Finished:
 class Watched:
     """A command that runs with ``--log-json``; ``events`` are those read so far."""
 
-    process: subprocess.Popen[str]
+    process: ServedProcess
     events: list[Event] = field(default_factory=list)
 
     def wait_for(self, *conditions: Callable[[Event], bool]) -> None:
         """Read events until each condition has accepted one; fail if the command ends before."""
-        assert self.process.stderr is not None
         left = list(conditions)
         for line in self.process.stderr:
             event = json.loads(line)
@@ -69,7 +66,7 @@ class Watched:
         self.process.send_signal(number)
         _, rest = self.process.communicate()
         self.events += map(json.loads, rest.splitlines())
-        return self.process.returncode
+        return self.process.wait()
 
 
 class Shell:
@@ -93,10 +90,10 @@ class Shell:
         """Run a command of batchveo to its end, in a process of its own as a shell does."""
         with self._started(arguments) as process:
             out, err = process.communicate()
-        return Finished(status=process.returncode, out=out, err=err)
+            return Finished(status=process.wait(), out=out, err=err)
 
     @contextlib.contextmanager
-    def watch(self, *arguments: str, program: Sequence[str] = PROGRAM) -> Iterator[Watched]:
+    def watch(self, *arguments: str, program: str = PROGRAM) -> Iterator[Watched]:
         """Start a command that writes events; it is killed at the end if it runs still."""
         with self._started((*arguments, "--log-json"), program) as process:
             yield Watched(process)
@@ -105,29 +102,18 @@ class Shell:
     def sandbox(self, *options: str) -> Iterator[tuple[str, ...]]:
         """Serve the look-alike; yields the options that lead a command there."""
         with self._started(("sandbox", "--port", "0", *options)) as process:
-            assert process.stderr is not None
             address = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
             assert address is not None
             yield "--base-url", address[0]
 
     @contextlib.contextmanager
-    def _started(self, arguments: Sequence[str], program: Sequence[str] = PROGRAM) -> Iterator[subprocess.Popen[str]]:
-        with subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        ) as process:
-            deadline = threading.Timer(SECONDS, process.kill)
-            deadline.start()
-            try:
-                yield process
-            finally:
-                deadline.cancel()
-                process.kill()
+    def _started(self, arguments: Sequence[str], program: str = PROGRAM) -> Iterator[ServedProcess]:
+        process = ServedProcess(program, *arguments, folder=self.folder, environment=self._environment, seconds=SECONDS)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def _is_ours(name: str) -> bool:

@@ -41,7 +41,8 @@ def hinted(text: str) -> list[str]:
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Each place of the code that makes a command to paste."""
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "format_command" in text else ():
             if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "format_command":
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 

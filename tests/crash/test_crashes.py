@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,28 +16,27 @@ from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.crash.child import CONCURRENCY, POINTS
+from tests.helpers.process_server import ServedProcess
 
 pytestmark = pytest.mark.slow
 MANIFEST = """
 jobs:
   - {model: veo2, prompt: "A fox, {index}", name: "fox-{index}", repeat: 8}
 """
-ROOT = Path(__file__).parents[2]
 
 
-def child(folder: Path, point: str, nth: int, url: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.crash.child", point, str(nth), "m.yaml", url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
+def child(folder: Path, point: str, nth: int, url: str) -> ServedProcess:
+    arguments = ["tests.crash.child", point, str(nth), "m.yaml", url]
+    return ServedProcess(*arguments, folder=folder, environment=os.environ, seconds=120)
 
 
-def finished(process: subprocess.Popen[bytes]) -> int:
-    _, errors = process.communicate(timeout=120)
-    assert b"Traceback" not in errors, errors.decode()
-    return process.returncode
+def finished(process: ServedProcess) -> int:
+    _, errors = process.communicate()
+    assert "Traceback" not in errors, errors
+    return process.wait()
 
 
-def wait_for(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+def wait_for(process: ServedProcess, condition: Callable[[], bool]) -> None:
     """Poll for what another process does, as long as it lives, and two minutes at the longest."""
     deadline = time.monotonic() + 120
     while not condition() and process.poll() is None:
@@ -103,17 +100,12 @@ def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:
     with running(service) as url:
         first = child(tmp_path, "none", 0, url)
         wait_for(first, lambda: service.calls["poll"] > 0)
-        second = subprocess.run(
-            [sys.executable, "-m", "batchveo", "run", "m.yaml", "--base-url", url],
-            cwd=tmp_path,
-            env={**os.environ, "AIMLAPI_API_KEY": "key"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert second.returncode == 4
-        assert f"pid {first.pid}" in second.stderr
+        environment = {**os.environ, "AIMLAPI_API_KEY": "key"}
+        arguments = ["batchveo", "run", "m.yaml", "--base-url", url]
+        second = ServedProcess(*arguments, folder=tmp_path, environment=environment, seconds=120)
+        _, errors = second.communicate()
+        assert second.wait() == 4, errors
+        assert f"pid {first.pid}" in errors
         first.kill()
         first.communicate()
         polls = service.calls["poll"]

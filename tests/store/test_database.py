@@ -21,6 +21,11 @@ from batchveo.store.migrations import list_migrations
 from tests.helpers.factories import make_spec
 
 
+@pytest.fixture(autouse=True)
+def _ready_schema() -> None:
+    """Here the program makes each database itself."""
+
+
 def schema_of(path: Path) -> set[str]:
     with closing(sqlite3.connect(path)) as db:
         return {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}

@@ -21,7 +21,6 @@ from tests.web.conftest import HOSTILE, Night, shows_cards
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 Open = Callable[..., "Page"]
 SCROLLED_TO = """async (wanted) => {

@@ -19,7 +19,6 @@ from tests.helpers.job_histories import DAY, EVENING, Night
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 PLACE = "http://charts.example/"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"

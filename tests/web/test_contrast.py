@@ -14,7 +14,6 @@ from tests.web.conftest import Night
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 GROUNDS = ("paper", "surface", "sunken")
 TEXTS = ("ink", "muted", "accent", "succeeded", "failed", "doubt", "active", "waiting", "gone")
 COLOURS = """names => Object.fromEntries(names.map(

@@ -98,6 +98,7 @@ def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machin
     assert "is silent" in said
 
 
+@pytest.mark.exhaustive
 def test_a_node_is_lost(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """With the worker on it; another comes on what is left."""
     far = next(node for node in machines.cluster.list_all_nodes() if not node.head)
@@ -108,6 +109,7 @@ def test_a_node_is_lost(tmp_path: Path, machines: Machines, ledger: Ledger) -> N
         machines.add()
 
 
+@pytest.mark.exhaustive
 def test_the_coordinator_and_then_the_driver_are_killed(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """The coordinator comes again by itself, the driver by the same command; a second one is refused meanwhile."""
     (tmp_path / "m.yaml").write_text(MANIFEST.format(JOBS))

@@ -19,6 +19,7 @@ from batchveo.engine.stages.poll_schedule import PollSchedule
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response, json_response
 from tests.helpers.factories import make_job
+from tests.helpers.samples import sample_cases
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +98,9 @@ async def test_a_run_takes_little_longer_than_its_generations(tmp_path: Path) ->
     assert seen.most_a_second <= 4
 
 
-@pytest.mark.parametrize(("jobs", "in_flight", "median"), [(200, 10, 35.0), (100, 10, 90.0), (500, 100, 35.0)])
+@pytest.mark.parametrize(
+    ("jobs", "in_flight", "median"), sample_cases([(200, 10, 35.0), (100, 10, 90.0), (500, 100, 35.0)], size=1)
+)
 async def test_by_default_a_night_takes_a_fiftieth_longer_at_most(
     tmp_path: Path, jobs: int, in_flight: int, median: float
 ) -> None:

@@ -1,0 +1,172 @@
+"""Processes that start within milliseconds: forks of a server that has imported batchveo.
+
+A new interpreter imports for half a second before it does anything. A fork is a process like any other: it has a
+folder, an environment, outputs and signals of its own, and it ends as an interpreter does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from threading import Timer
+
+ROOT = Path(__file__).parents[2]
+MOST_BYTES = 1 << 20
+"""Of a request, which has the environment."""
+IMPORTED = (
+    "batchveo.cli",
+    "batchveo.cli.run_command",
+    "batchveo.cli.commands.sandbox",
+    "batchveo.operations.run",
+    "batchveo.provider.aiohttp_transport",
+    "batchveo.sandbox.asgi_server",
+)
+"""By the server: what most commands need."""
+
+
+class ServedProcess:
+    """``python -m MODULE ARGUMENTS`` in ``folder``, with the methods of ``subprocess.Popen``.
+
+    It is killed after ``seconds``. What it prints is text. Variables that the interpreter itself reads (``PYTHON…``)
+    have no effect.
+    """
+
+    def __init__(
+        self, module: str, *arguments: str, folder: Path, environment: Mapping[str, str], seconds: float
+    ) -> None:
+        request = {"arguments": [module, *arguments], "folder": str(folder), "environment": dict(environment)}
+        out, err = os.pipe(), os.pipe()
+        self._keeper, its_end = socket.socketpair()
+        given = [out[1], err[1], its_end.fileno()]
+        with its_end:
+            socket.send_fds(_start_server(), [json.dumps(request).encode()], given)
+        os.close(out[1])
+        os.close(err[1])
+        self.stdout = os.fdopen(out[0], encoding="utf-8")
+        self.stderr = os.fdopen(err[0], encoding="utf-8")
+        self.pid = int(self._keeper.recv(20))
+        self.returncode: int | None = None
+        self._deadline = Timer(seconds, self.kill)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def poll(self) -> int | None:
+        """The exit status, or minus the signal; ``None`` as long as it runs."""
+        return self._read_status(socket.MSG_DONTWAIT)
+
+    def wait(self) -> int:
+        """Wait for its end."""
+        status = self._read_status(0)
+        assert status is not None
+        return status
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for its end; what it prints from now on, and nothing when asked again."""
+        if self.stdout.closed:
+            return "", ""
+        with ThreadPoolExecutor(1) as other, self.stdout, self.stderr:
+            out = other.submit(self.stdout.read)
+            printed = self.stderr.read()
+            self.wait()
+            return out.result(), printed
+
+    def send_signal(self, number: int) -> None:
+        """Unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """By a signal that it cannot catch."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read_status(self, flags: int) -> int | None:
+        if self.returncode is None:
+            try:
+                self.returncode = os.waitstatus_to_exitcode(int(self._keeper.recv(20, flags)))
+            except BlockingIOError:
+                return None
+            self._keeper.close()
+            self._deadline.cancel()
+        return self.returncode
+
+
+@cache
+def _start_server() -> socket.socket:
+    """One for this process; it ends when this process does."""
+    ours, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
+    with its_end:
+        command = [sys.executable, "-m", __name__, str(its_end.fileno())]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        server = subprocess.Popen(command, env=environment, pass_fds=[its_end.fileno()], stdin=subprocess.DEVNULL)
+    atexit.register(_end_server, ours, server)
+    return ours
+
+
+def _end_server(ours: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    ours.close()
+    server.wait()
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork for each request, until there is nobody to send one."""
+    for name in IMPORTED:
+        import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
+    while True:
+        request, given, *_ = socket.recv_fds(requests, MOST_BYTES, 3)
+        if not request:
+            return
+        if os.fork() == 0:
+            requests.close()
+            _keep(request, given)
+            return
+        for each in given:
+            os.close(each)
+
+
+def _keep(request: bytes, given: list[int]) -> None:
+    """Start the process, say its number, and how it ends; returns in the process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    out, err, asker = given
+    pid = os.fork()
+    if pid == 0:
+        os.close(asker)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.close(out)
+        os.close(err)
+        # those of the server may be files, which can seek
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        _become(**json.loads(request))
+        return
+    os.close(out)
+    os.close(err)
+    os.write(asker, b"%d" % pid)
+    _, status = os.waitpid(pid, 0)
+    os.write(asker, b"%d" % status)
+    os._exit(0)
+
+
+def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    module, *sys.argv[1:] = arguments
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
