@@ -17,6 +17,7 @@ FOR_EVER = 1e9
 FILLING_SECONDS = 180.0
 MOST_SHARE = 15.0
 MOST_MEGABYTES = 200.0
+MOST_MILLISECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,11 @@ class Window:
     rss: int
     polls: int
     filled_in: float
+
+    @property
+    def milliseconds(self) -> float:
+        """Processor for a poll."""
+        return 1e3 * self.cpu / max(1, self.polls)
 
     @property
     def percent(self) -> float:
@@ -85,6 +91,13 @@ def _rows(ours: Window, theirs: Window, what: str) -> list[Row]:
             details=f"{_polls(ours)}; all submitted {ours.filled_in:.1f} s after the start",
         ),
         Row(
+            name="processor for a poll",
+            figure=ours.milliseconds,
+            unit="ms",
+            target=at_most(MOST_MILLISECONDS),
+            details=f"{ours.milliseconds / theirs.milliseconds:.2f} of peer (c), {theirs.milliseconds:.2f} ms",
+        ),
+        Row(
             name=f"{what}: memory",
             figure=ours.rss / 1e6,
             unit="MB",
@@ -102,4 +115,4 @@ def _rows(ours: Window, theirs: Window, what: str) -> list[Row]:
 
 def _polls(window: Window) -> str:
     rate = window.polls / window.seconds
-    return f"{rate:.0f} polls/s over {window.seconds:.0f} s, {1e3 * window.cpu / max(1, window.polls):.2f} ms each"
+    return f"{rate:.0f} polls/s over {window.seconds:.0f} s, {window.milliseconds:.2f} ms each"

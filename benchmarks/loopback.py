@@ -5,6 +5,9 @@ it. This server answers from prepared bytes, equally to batchveo and to its peer
 what happened so far.
 
     python -m benchmarks.loopback --generation-time 0.05 --video-bytes 8000000
+
+With ``--tls FILE`` the videos come over TLS, from another port of the same process: the kernel's ``sendfile`` knows
+no TLS, so they are sent from memory.
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import socket
+import ssl
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
@@ -24,6 +30,8 @@ from batchveo.sandbox.sample_clips import sample_video
 TAIL_BYTES = 24
 """The last box of a video: it holds the generation's number, so that no two videos are the same."""
 SENDFILE_BYTES = 256 * 1024
+PIECE_BYTES = 256 * 1024
+"""Of a large video over TLS, encrypted at a time."""
 _CREDITS = 1_560_000
 
 
@@ -43,12 +51,12 @@ class Seen:
 class Videos:
     """One video in memory and, for large ones, in a file that the kernel sends from."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, in_memory: bool = False) -> None:
         whole = sample_video("sea", label="", seconds=4, portrait=False, size=size - TAIL_BYTES)
         self.size = len(whole) + TAIL_BYTES
         self.head = whole
         self.file: BinaryIO | None = None
-        if self.size >= SENDFILE_BYTES:
+        if self.size >= SENDFILE_BYTES and not in_memory:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server runs
             self.file.write(whole)
             self.file.flush()
@@ -63,10 +71,14 @@ class Videos:
 class Loopback:
     """The answers. Ids are numbers; one that this process never gave out is generating for ever."""
 
-    def __init__(self, *, generation_time: float, video_bytes: int) -> None:
+    def __init__(self, *, generation_time: float, video_bytes: int, sigma: float = 0.0, secure: bool = False) -> None:
         self._takes = generation_time
+        self._sigma = sigma
+        self._random = random.Random(0)  # the same times in each run
         self._ready: list[float] = []
-        self.videos = Videos(video_bytes)
+        self.videos = Videos(video_bytes, in_memory=secure)
+        self.files = b""
+        """Where the videos are, such as ``https://127.0.0.1:8643``; empty: at the service's own address."""
         self.seen = Seen()
 
     def answer(self, method: bytes, target: bytes, host: bytes) -> bytes | int:
@@ -83,7 +95,7 @@ class Loopback:
 
     def _submit(self) -> bytes:
         number = len(self._ready)
-        self._ready.append(time.monotonic() + self._takes)
+        self._ready.append(time.monotonic() + self._takes * self._random.lognormvariate(0.0, self._sigma))
         self.seen.submits += 1
         return response(b'{"id":"g-%d","status":"queued"}' % number, status=b"201 Created")
 
@@ -94,8 +106,9 @@ class Loopback:
         if not known or time.monotonic() < self._ready[number]:
             return response(b'{"id":"%s","status":"generating","video":null,"error":null}' % generation)
         return response(
-            b'{"id":"%s","status":"completed","video":{"url":"http://%s/files/%s.mp4","file_size":%d},"error":null,'
-            b'"meta":{"usage":{"credits_used":%d}}}' % (generation, host, generation, self.videos.size, _CREDITS)
+            b'{"id":"%s","status":"completed","video":{"url":"%s/files/%s.mp4","file_size":%d},"error":null,'
+            b'"meta":{"usage":{"credits_used":%d}}}'
+            % (generation, self.files or b"http://" + host, generation, self.videos.size, _CREDITS)
         )
 
     def _aside(self, path: bytes) -> bytes:
@@ -126,6 +139,14 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._transport: asyncio.Transport
         self._sending: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -164,16 +185,25 @@ class Connection(asyncio.Protocol):
         seen.last_video = time.time()
         seen.first_video = seen.first_video or seen.last_video
         head = b"HTTP/1.1 200 OK\r\ncontent-type: video/mp4\r\ncontent-length: %d\r\n\r\n" % videos.size
-        if videos.file is None:
+        if videos.size < SENDFILE_BYTES:
             self._transport.write(head + videos.head + videos.tail(number))
             return
         self._transport.write(head)
-        self._sending = asyncio.ensure_future(self._send_file(videos.file, videos.tail(number)))
+        sending = self._send_pieces(videos.head) if videos.file is None else self._send_file(videos.file)
+        self._sending = asyncio.ensure_future(self._send_all(sending, videos.tail(number)))
 
-    async def _send_file(self, file: BinaryIO, tail: bytes) -> None:
+    async def _send_file(self, file: BinaryIO) -> None:
+        # each with its own place in the file: os.sendfile is told the offset
+        await asyncio.get_running_loop().sendfile(self._transport, file, 0, fallback=False)
+
+    async def _send_pieces(self, content: bytes) -> None:
+        for first in range(0, len(content), PIECE_BYTES):
+            await self._room.wait()
+            self._transport.write(content[first : first + PIECE_BYTES])
+
+    async def _send_all(self, sending: Coroutine[None, None, None], tail: bytes) -> None:
         try:
-            # each with its own place in the file: os.sendfile is told the offset
-            await asyncio.get_running_loop().sendfile(self._transport, file, 0, fallback=False)
+            await sending
         except (ConnectionError, OSError):
             self._transport.abort()
             return
@@ -190,13 +220,26 @@ def _number_after(fields: bytes, name: bytes) -> int:
     return int(_value_after(fields, name) or b"0")
 
 
-async def serve(service: Loopback, port: int) -> None:
+async def serve(service: Loopback, port: int, tls: ssl.SSLContext | None) -> None:
     """Serve until the process is ended; says its address on standard error."""
+    server, address = await _listen(service, port, None)
+    said = f"loopback server at http://{address}"
+    async with server:
+        if tls is not None:
+            secure, files = await _listen(service, 0, tls)
+            await secure.start_serving()
+            service.files = f"https://{files}".encode()
+            said += f", videos at https://{files}"
+        print(said, file=sys.stderr, flush=True)
+        await server.serve_forever()
+
+
+async def _listen(service: Loopback, port: int, tls: ssl.SSLContext | None) -> tuple[asyncio.Server, str]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", port))
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(service), sock=listener, backlog=4096)
-    print(f"loopback server at http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
-    await server.serve_forever()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(service), sock=listener, backlog=4096, ssl=tls)
+    return server, f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def main() -> None:
@@ -204,10 +247,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--generation-time", type=float, default=0.0, metavar="S")
+    parser.add_argument("--sigma", type=float, default=0.0, metavar="N", help="of log-normal generation times")
     parser.add_argument("--video-bytes", type=int, default=50_000, metavar="N")
+    parser.add_argument("--tls", metavar="FILE", help="key and certificate for the videos, as PEM")
     options = parser.parse_args()
-    service = Loopback(generation_time=options.generation_time, video_bytes=options.video_bytes)
-    asyncio.run(serve(service, options.port))
+    tls = None
+    if options.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.tls)
+    service = Loopback(
+        generation_time=options.generation_time,
+        video_bytes=options.video_bytes,
+        sigma=options.sigma,
+        secure=tls is not None,
+    )
+    asyncio.run(serve(service, options.port, tls))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ GAP = 0.05
 """Seconds between polls, for every contestant: so that the gap is never what they wait for."""
 LEAST_RATE = 250.0
 LEAST_SHARE = 0.5
+LEAST_BARE_SHARE = 0.3
+"""The same on a RAM disk, where only the processor counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def _undurable(ours: Sequence[Rate], theirs: Sequence[Rate]) -> Row:
         name="throughput without durability, against peer (c)",
         figure=rate / peer,
         unit="",
-        target=at_least(LEAST_SHARE),
+        target=at_least(LEAST_BARE_SHARE),
         details=f"both on a RAM disk, where syncs cost nothing: {rate:.0f} and {peer:.0f} jobs/s; "
         f"by processor time {cpu / peer_cpu:.2f} ({cpu:.0f} jobs/CPU s)",
     )

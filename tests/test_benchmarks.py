@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import ssl
 import sys
+import urllib.request
 from importlib import import_module
 from pathlib import Path
 
@@ -22,8 +24,10 @@ from benchmarks.machine import facts
 from benchmarks.processes import ProgramFailed, run, run_reading
 from benchmarks.rows import Row, at_least, at_most
 from benchmarks.schedule import busiest_rate, ideal_makespan, packed_makespan
+from benchmarks.servers import loopback
 from benchmarks.sessions import Session
 from benchmarks.table import short, text_table, write
+from tests.helpers.certificate_authority import Authority
 
 ROOT = Path(__file__).parents[1]
 ROWS = [
@@ -94,6 +98,22 @@ def test_the_loopback_server_sells_each_its_own_video(tmp_path: Path) -> None:
     check_mp4(tmp_path / "v.mp4")
     assert len(whole) == service.videos.size == 50_000
     assert Videos.tail(0) != Videos.tail(1)
+
+
+def test_the_loopback_server_sends_large_videos_over_tls(tmp_path: Path) -> None:
+    """To who trusts its certificate, whole, from the address that its polls name."""
+    authority = Authority(tmp_path)
+    with loopback(video_bytes=2 * SENDFILE_BYTES, certificate=authority.write_certificate()) as server:
+        trust = ssl.create_default_context(cafile=str(authority.file))
+        with urllib.request.urlopen(f"{server.files_url}/files/g-7.mp4", context=trust, timeout=10) as answer:
+            (tmp_path / "v.mp4").write_bytes(answer.read())
+        urllib.request.urlopen(f"{server.url}/v2/video/generations", data=b"{}", timeout=10).close()
+        polled = urllib.request.urlopen(f"{server.url}/v2/video/generations?generation_id=g-0", timeout=10)
+        with polled:
+            assert json.load(polled)["video"]["url"] == f"{server.files_url}/files/g-0.mp4"
+    assert server.files_url.startswith("https://")
+    assert (tmp_path / "v.mp4").read_bytes().endswith(Videos.tail(7))
+    check_mp4(tmp_path / "v.mp4")
 
 
 @pytest.mark.parametrize("broker", ["local", "remote"])

@@ -199,6 +199,7 @@ def test_two_at_once_whose_names_are_one_file_take_two(tmp_path: Path, monkeypat
 
 
 def _put(folder: Path, job: Job) -> str:
+    folder.mkdir(exist_ok=True)
     file = VideoFile.choose(folder, job)
     file.part.write_bytes(b"video")
     file.publish_part(job, size=5, sha256=hashlib.sha256(b"video").hexdigest())

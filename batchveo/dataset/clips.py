@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.models import Job
@@ -17,11 +19,14 @@ from batchveo.dataset.index import ExportIndex, IndexedClip
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
 from batchveo.storage.file_system import measure_file, rename_file, sync_path
-from batchveo.storage.probe import UnreadableVideo, can_probe, probe_video
+from batchveo.storage.probe import MediaInfo, UnreadableVideo, can_probe, probe_video
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 
 DOWNLOADS = ".fetching"
 """The folder in the dataset for a video that is copied from a bucket; removed at the end."""
+LOOK_AHEAD = 32
+"""New clips that are read before their turn."""
+READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 1 << 30
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 
@@ -36,6 +41,14 @@ class How(StrEnum):
 
 class _Unfit(Exception):
     """A video cannot be exported; ``str()`` is the reason."""
+
+
+class _Read(NamedTuple):
+    """What reading a video found: its size in bytes, its SHA-256, and its headers or why they cannot be read."""
+
+    size: int
+    digest: str
+    info: MediaInfo | UnreadableVideo | None
 
 
 class ClipExporter:
@@ -63,19 +76,38 @@ class ClipExporter:
         self._shards = shards
         self._places_files = places_files
         self._downloads = folder / DOWNLOADS
-        self.close()  # left by a death
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
+        self._read_ahead: dict[str, Future[_Read]] = {}
+        self._remove_downloads()  # left by a death
 
     def close(self) -> None:
-        """Remove the copies of videos in buckets."""
+        """Remove the copies of videos in buckets, and end the threads."""
+        self._readers.shutdown(cancel_futures=True)
+        self._remove_downloads()
+
+    def _remove_downloads(self) -> None:
         shutil.rmtree(self._downloads, ignore_errors=True)
+
+    def read_ahead(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The same jobs, while threads read the new clips of the next ones: their hashes and headers."""
+        waiting: deque[Job] = deque()
+        for job in jobs:
+            if job.id not in self._index.clips and not isinstance(video := video_at(job), BucketVideo):
+                self._read_ahead[job.id] = self._readers.submit(_read_video, video.absolute())
+            waiting.append(job)
+            if len(waiting) > LOOK_AHEAD:
+                yield waiting.popleft()
+        yield from waiting
 
     def export_job(self, job: Job) -> None:
         """Export one job, if that is not done; a problem is added to ``troubles``."""
         clip = self._index.clips.get(job.id)
+        ahead = self._read_ahead.pop(job.id, None)
         try:
             if clip is not None and clip.sha256 != job.sha256:
                 raise _Unfit("it was fetched anew since it was exported; export into a new folder")  # noqa: TRY301
-            self._export_video(job, clip, self._index.read_row(clip) if clip else None)
+            known = self._index.read_row(clip) if clip else None
+            self._export_video(job, clip, known, None if ahead is None else ahead.result())
         except FileNotFoundError:
             self._add_trouble(job, "missing")
         except (PermissionError, IsADirectoryError) as error:
@@ -88,14 +120,15 @@ class ClipExporter:
         if not self._places_files:
             return True
         try:
-            return (self._folder / clip.file_name).stat().st_size == clip.bytes
+            # a text, not a path: twice for each clip
+            return os.stat(f"{self._folder}/{clip.file_name}").st_size == clip.bytes  # noqa: PTH116
         except OSError:
             return False
 
     def _add_trouble(self, job: Job, problem: str) -> None:
         self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
 
-    def _export_video(self, job: Job, clip: IndexedClip | None, known: Row | None) -> None:
+    def _export_video(self, job: Job, clip: IndexedClip | None, known: Row | None, read: _Read | None) -> None:
         video = video_at(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
@@ -103,8 +136,8 @@ class ClipExporter:
         needs_shard = self._shards is not None and job.id not in self._index.shard_of
         if needs_file or needs_shard or (in_bucket and self._needs_probe(clip, known)):
             self._download(video, source)
-            _check_source(source, job)
-        row = self._build_row(job, source, clip, known)
+            _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
+        row = self._build_row(job, source, clip, known, read)
         target = self._folder / str(row["file_name"])
         if clip is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
@@ -142,7 +175,9 @@ class ClipExporter:
             return False
         return not self._settings.verify or measure_file(self._folder / clip.file_name)[1] == clip.sha256
 
-    def _build_row(self, job: Job, source: Path, clip: IndexedClip | None, known: Row | None) -> Row:
+    def _build_row(
+        self, job: Job, source: Path, clip: IndexedClip | None, known: Row | None, read: _Read | None
+    ) -> Row:
         split = self._settings.splitting.part_of(job)
         if clip is not None and clip.split != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
@@ -150,7 +185,10 @@ class ClipExporter:
         measured: Mapping[str, object] = known or {}
         if can_probe() and measured.get(MEASURED[0]) is None:
             readable = self._folder / clip.file_name if clip and not source.exists() else source
-            measured = measured_columns(probe_video(readable))
+            info = probe_video(readable) if read is None or read.info is None else read.info
+            if isinstance(info, UnreadableVideo):
+                raise info
+            measured = measured_columns(info)
         name = clip.file_name if clip else f"{split}/{job.stem}{VIDEO_SUFFIX}"
         return build_row(job, split=split, file_name=name, measured=measured)
 
@@ -220,9 +258,18 @@ def _refuse_stranger(target: Path, job: Job) -> None:
         raise _Unfit(f"another file is at {target}; it was left alone")
 
 
-def _check_source(source: Path, job: Job) -> None:
-    """Raise ``_Unfit`` unless the video is as the database recorded it."""
-    size, digest = measure_file(source)
+def _read_video(path: Path) -> _Read:
+    """Raises ``OSError``."""
+    size, digest = measure_file(path)
+    try:
+        return _Read(size, digest, probe_video(path) if can_probe() else None)
+    except UnreadableVideo as error:  # a video that has changed is reported as that
+        return _Read(size, digest, error)
+
+
+def _check_source(job: Job, found: tuple[int, str]) -> None:
+    """Raise ``_Unfit`` unless the video has the size and SHA-256 that the database recorded."""
+    size, digest = found
     if size != job.bytes:
         raise _Unfit(f"{size} bytes, recorded were {job.bytes}")
     if digest != job.sha256:

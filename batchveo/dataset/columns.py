@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -97,6 +97,8 @@ COLUMNS: Mapping[str, Kind] = {
 """Every column in its order, with its usual type. Requested values come before measured ones: ``duration`` is the
 request's, ``seconds`` the file's."""
 
+_USUAL_TYPES = {name: kind.value for name, kind in COLUMNS.items()}
+
 MEASURED = tuple(COLUMNS)[tuple(COLUMNS).index("width") :]
 """The columns that ``probe_video`` fills."""
 
@@ -183,14 +185,15 @@ class ColumnTypes:
     """A type for each column, from all rows: loaders take one type per column for all splits.
 
     A column has its type in ``COLUMNS`` unless some value does not fit: whole numbers beside fractions become
-    numbers, any other mixture becomes text.
+    numbers, any other mixture becomes text. ``mixed``: the columns with values of another type than in ``COLUMNS``.
     """
 
     kinds: Mapping[str, Kind]
+    mixed: Collection[str]
 
     def fit_row(self, row: Row) -> Row:
         """The row with each value in the type of its column."""
-        return {name: _convert(self.kinds[name], value) for name, value in row.items()}
+        return {**row, **{name: _convert(self.kinds[name], row[name]) for name in self.mixed}} if self.mixed else row
 
 
 @dataclass(slots=True)
@@ -206,7 +209,8 @@ class TypeSurvey:
     def add_row(self, row: Row) -> None:
         """Read one row."""
         for name, value in row.items():
-            if value is not None:
+            # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
+            if value is not None and (type(value) is not _USUAL_TYPES[name] or type(value) is int):
                 self._add_value(name, value)
         shown = {name for name in self._unseen if row[name] is not None}
         # A row inside the sample is seen by the loader anyway; later ones must lead the table.
@@ -217,7 +221,8 @@ class TypeSurvey:
 
     def find_types(self) -> ColumnTypes:
         """The types that hold every value."""
-        return ColumnTypes({name: self._find_type(name, usual) for name, usual in COLUMNS.items()})
+        kinds = {name: self._find_type(name, usual) for name, usual in COLUMNS.items()}
+        return ColumnTypes(kinds, [name for name in COLUMNS if name in self._found or kinds[name] is not COLUMNS[name]])
 
     def find_leaders(self) -> frozenset[str]:
         """The ids of jobs whose rows show the type of a column first, but after the sample of a loader."""
@@ -226,8 +231,7 @@ class TypeSurvey:
     def _add_value(self, name: str, value: object) -> None:
         if type(value) is int:
             self._largest[name] = max(self._largest.get(name, 0), abs(value))
-        # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
-        if type(value) is not COLUMNS[name].value:
+        if type(value) is not _USUAL_TYPES[name]:
             self._found.setdefault(name, {COLUMNS[name]}).add(_kind_of(value))
 
     def _find_type(self, name: str, usual: Kind) -> Kind:

@@ -13,6 +13,7 @@ from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import Format, Metadata
 from batchveo.dataset.statistics import Tally
 from batchveo.dataset.tables import (
+    JsonSurvey,
     WrittenMetadata,
     find_metadata,
     has_arrow,
@@ -41,10 +42,12 @@ class DatasetFiles:
         self._index = index
         self._formats = [Format(name) for name in index.formats]
         self._present = present
+        self._json_survey = JsonSurvey()
         survey = TypeSurvey()
-        for row in self._iter_raw_rows():
+        for row in self._iter_raw_rows():  # once for all: to read the rows is the slow part of an export again
             self.tally.add_row(row)
             survey.add_row(row)
+            self._json_survey.add_row(row)
         self.types = survey.find_types()
         self._leaders = survey.find_leaders()
 
@@ -73,7 +76,7 @@ class DatasetFiles:
         if kind is None or self._has_other_metadata(splits):
             return None
         self._index.use_metadata()  # before the file: after a death the next export knows it as its own
-        metadata = write_metadata(self._folder, self.iter_rows, splits, kind, self.types)
+        metadata = write_metadata(self._folder, self.iter_rows, splits, kind, self.types, self._json_survey)
         if metadata.lost:
             text = f"metadata.jsonl has no {', '.join(metadata.lost)}: a split without such a value would not load"
             self.notes.append(f"{text}; --metadata parquet has every column")

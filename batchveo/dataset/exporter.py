@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from batchveo.core.errors import DiskTrouble, UsageError
-from batchveo.core.models import JobState
+from batchveo.core.models import Job, JobState
 from batchveo.dataset.clips import ClipExporter, How
 from batchveo.dataset.croissant import CROISSANT, Croissant
 from batchveo.dataset.dataset_card import CARD, Card, choose_loader
@@ -135,14 +135,18 @@ class _Export:
         return self._build_result(files.tally)
 
     def _export_clips(self, seen: Callable[[int], None]) -> None:
-        for number, job in enumerate(self._store.queries.iter_succeeded(), 1):
-            seen(number)
-            if self._settings.wants(job):
-                self._clips.export_job(job)
-            else:
-                self._left_out += 1
+        for number, job in enumerate(self._clips.read_ahead(self._iter_wanted()), 1):
+            seen(number + self._left_out)
+            self._clips.export_job(job)
         if self._shards is not None:
             self._shards.write_rest()
+
+    def _iter_wanted(self) -> Iterator[Job]:
+        for job in self._store.queries.iter_succeeded():
+            if self._settings.wants(job):
+                yield job
+            else:
+                self._left_out += 1
 
     def _sync_folders(self, splits: list[str]) -> None:
         for folder in (self._folder, *(self._folder / split for split in splits)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -123,7 +124,7 @@ class ExportIndex:
         """The row of one clip."""
         self._file.flush()
         self._file.seek(clip.offset)
-        row: Row = json.loads(self._file.readline())["clip"]
+        row: Row = json.loads(self._file.readline().decode("utf-8", "surrogatepass"))["clip"]
         return row
 
     def sync_file(self) -> None:
@@ -176,7 +177,8 @@ class ExportIndex:
         match line:
             case {"clip": {**row}}:
                 _check_path(str(row["split"]), str(row["file_name"]))
-                clip = (row["split"], row["file_name"], row["bytes"], row["sha256"])
+                split = sys.intern(str(row["split"]))  # a text for all of its clips
+                clip = (split, row["file_name"], row["bytes"], row["sha256"])
                 self.clips[str(row["job_id"])] = IndexedClip(offset, *clip)  # type: ignore[arg-type]
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")

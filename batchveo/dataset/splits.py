@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 from batchveo.core.errors import UsageError
@@ -41,17 +42,7 @@ class Splitting:
 
     def shares(self) -> tuple[float, ...] | None:
         """The shares of ``PARTS``, or ``None`` if ``how`` is no shares. Raises ``UsageError``."""
-        if self.how in ("auto", "none"):
-            return None
-        try:
-            shares = tuple(float(share) for share in self.how.split("/"))
-        except ValueError:
-            shares = ()
-        if not (1 <= len(shares) <= len(PARTS) and all(0 <= share <= 1 for share in shares)):
-            raise UsageError(f"--split {self.how!r}: write auto, none, or shares like 0.9/0.05/0.05")
-        if abs(sum(shares) - 1) > _WHOLE:
-            raise UsageError(f"--split {self.how!r}: the shares make {sum(shares):g}, not 1")
-        return shares
+        return _parse_shares(self.how)
 
     def part_of(self, job: Job) -> str:
         """The name of the split, safe as a folder. Raises ``UsageError`` if ``meta.split`` is no such name."""
@@ -77,6 +68,21 @@ class Splitting:
         if self.by == "prompt":
             return " ".join(job.prompt.casefold().split())
         return json.dumps(job.meta.get(self.by.removeprefix("meta.")), sort_keys=True)
+
+
+@lru_cache  # each clip asks for it
+def _parse_shares(how: str) -> tuple[float, ...] | None:
+    if how in ("auto", "none"):
+        return None
+    try:
+        shares = tuple(float(share) for share in how.split("/"))
+    except ValueError:
+        shares = ()
+    if not (1 <= len(shares) <= len(PARTS) and all(0 <= share <= 1 for share in shares)):
+        raise UsageError(f"--split {how!r}: write auto, none, or shares like 0.9/0.05/0.05")
+    if abs(sum(shares) - 1) > _WHOLE:
+        raise UsageError(f"--split {how!r}: the shares make {sum(shares):g}, not 1")
+    return shares
 
 
 def is_split_name(name: str) -> bool:

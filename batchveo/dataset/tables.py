@@ -105,27 +105,27 @@ class WrittenMetadata:
     lost: Sequence[str] = ()
 
 
-def write_metadata(folder: Path, rows: Rows, splits: list[str], kind: Metadata, types: ColumnTypes) -> WrittenMetadata:
-    """Write ``metadata.jsonl`` or ``.parquet`` into every split's folder.
+def write_metadata(
+    folder: Path, rows: Rows, splits: list[str], kind: Metadata, types: ColumnTypes, survey: JsonSurvey
+) -> WrittenMetadata:
+    """Write ``metadata.jsonl`` or ``.parquet`` into every split's folder; ``survey`` has read all rows.
 
     JSON has no types, and the loader refuses splits that differ in a type: a column of numbers needs a value in each
     split, a column of text one that is no date. Other columns are left out. Parquet has them all.
     """
-    survey = _JsonSurvey(splits, types)
-    if kind is Metadata.JSONL:
-        survey.read_rows(rows())
+    left_out = set(survey.list_left_out(types))
     for split in splits:
         path = folder / split / f"metadata.{kind.value}"
         if kind is Metadata.PARQUET:
             write_parquet(path, _name_inside(rows(split), split), types)
         else:
-            write_jsonl(path, survey.iter_rows(rows, split))
+            write_jsonl(path, _iter_json_rows(rows, split, types, survey.list_leaders(split, types), left_out))
         # After the new file is on the disk: a death between the two leaves both, and the next export removes one.
         _remove_other_metadata(folder / split, kind)
     if kind is Metadata.PARQUET:
         return WrittenMetadata(kind=kind, columns=tuple(COLUMNS))
-    columns = [name for name in COLUMNS if name not in survey.left_out]
-    return WrittenMetadata(kind=kind, columns=columns, lost=survey.lost)
+    columns = [name for name in COLUMNS if name not in left_out]
+    return WrittenMetadata(kind=kind, columns=columns, lost=survey.list_lost(types))
 
 
 def find_metadata(folder: Path) -> list[Path]:
@@ -146,47 +146,64 @@ def _name_inside(rows: Iterator[Row], split: str) -> Iterator[Row]:
         yield {**row, "file_name": str(row["file_name"]).removeprefix(f"{split}/")}
 
 
-class _JsonSurvey:
-    """Finds the columns that show their type in every split, and the clips that show it first."""
+def _iter_json_rows(
+    rows: Rows, split: str, types: ColumnTypes, leaders: Container[str], left_out: Container[str]
+) -> Iterator[Row]:
+    """The rows of a split without null texts; those that show the types of all columns come first."""
+    # The loader reads only some megabytes before it decides on types.
+    others = (row for row in rows(split) if row["job_id"] not in leaders)
+    texts = {name for name, kind in types.kinds.items() if kind is Kind.TEXT}
+    for row in _name_inside(chain(rows(split, only=leaders), others), split):
+        yield {
+            name: "" if value is None and name in texts else value
+            for name, value in row.items()
+            if name not in left_out
+        }
 
-    def __init__(self, splits: list[str], types: ColumnTypes) -> None:
-        self._kinds = types.kinds
-        self._firsts: dict[str, dict[str, object]] = {split: {} for split in splits}
-        self._unseen: dict[str, set[str]] = {split: set(COLUMNS) for split in splits}
 
-    def read_rows(self, rows: Iterator[Row]) -> None:
-        for row in rows:
-            unseen = self._unseen[str(row["split"])]
-            shown = {name for name in unseen if self._shows_type(name, row[name])}
-            self._firsts[str(row["split"])].update(dict.fromkeys(shown, row["job_id"]))
-            unseen -= shown
+class JsonSurvey:
+    """Reads rows one by one, for the columns that show their type in every split, and the clips that show it first."""
 
-    def _shows_type(self, name: str, value: object) -> bool:
-        if self._kinds[name] is not Kind.TEXT:
-            return value is not None
+    def __init__(self) -> None:
+        # by split and column, the id of the first clip: the types are known only after the last row
+        self._first_values: dict[str, dict[str, str]] = {}
+        self._first_texts: dict[str, dict[str, str]] = {}
+        self._unseen: dict[str, tuple[set[str], set[str]]] = {}
+
+    def add_row(self, row: Row) -> None:
+        """Read one row."""
+        split, job_id = str(row["split"]), str(row["job_id"])
+        if split not in self._first_values:
+            self._first_values[split], self._first_texts[split] = {}, {}
+            self._unseen[split] = set(COLUMNS), set(COLUMNS)
+        values, texts = self._unseen[split]
+        shown = {name for name in values if row[name] is not None}
+        if shown:
+            values -= shown
+            self._first_values[split].update(dict.fromkeys(shown, job_id))
         # None is written as an empty text, which shows that the column is text.
-        return value is None or not _DATE.fullmatch(str(value))
+        shown = {name for name in texts if row[name] is None or not _DATE.fullmatch(str(row[name]))}
+        if shown:
+            texts -= shown
+            self._first_texts[split].update(dict.fromkeys(shown, job_id))
 
-    @property
-    def left_out(self) -> list[str]:
-        return [name for name in COLUMNS if any(name in unseen for unseen in self._unseen.values())]
+    def list_leaders(self, split: str, types: ColumnTypes) -> set[str]:
+        """The ids of the jobs whose rows show the types of a split's columns."""
+        return set(self._find_firsts(split, types).values())
 
-    @property
-    def lost(self) -> list[str]:
+    def list_left_out(self, types: ColumnTypes) -> list[str]:
+        """The columns that do not show their type in every split."""
+        firsts = [self._find_firsts(split, types) for split in self._first_values]
+        return [name for name in COLUMNS if any(name not in first for first in firsts)]
+
+    def list_lost(self, types: ColumnTypes) -> list[str]:
         """Those left out that have a value: a number in another split, or only dates in this one."""
-        return [name for name in self.left_out if self._kinds[name] is Kind.TEXT or self._has_value(name)]
+        return [name for name in self.list_left_out(types) if types.kinds[name] is Kind.TEXT or self._has_value(name)]
+
+    def _find_firsts(self, split: str, types: ColumnTypes) -> dict[str, str]:
+        values, texts = self._first_values[split], self._first_texts[split]
+        found = {name: (texts if types.kinds[name] is Kind.TEXT else values).get(name) for name in COLUMNS}
+        return {name: job_id for name, job_id in found.items() if job_id is not None}
 
     def _has_value(self, name: str) -> bool:
-        return any(name in firsts for firsts in self._firsts.values())
-
-    def iter_rows(self, rows: Rows, split: str) -> Iterator[Row]:
-        """The rows of a split without null texts; those that show the types of all columns come first."""
-        # The loader reads only some megabytes before it decides on types.
-        first = {str(job_id) for job_id in self._firsts[split].values()}
-        left_out = set(self.left_out)
-        others = (row for row in rows(split) if row["job_id"] not in first)
-        for row in _name_inside(chain(rows(split, only=first), others), split):
-            yield {name: self._fill_text(name, value) for name, value in row.items() if name not in left_out}
-
-    def _fill_text(self, name: str, value: object) -> object:
-        return "" if value is None and self._kinds[name] is Kind.TEXT else value
+        return any(name in values for values in self._first_values.values())

@@ -35,13 +35,14 @@ _COMMENTS = ("#", "//", ";")
 class ApiKey:
     """A secret that does not show itself: ``repr`` and ``str`` are masked."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_anywhere", "_value")
 
     def __init__(self, value: str) -> None:
         value = value.strip()
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise UsageError("the API key is empty or has characters that no key has; check where it comes from")
         self._value = value
+        self._anywhere = re.compile(re.escape(value.encode()), re.IGNORECASE)
 
     def __repr__(self) -> str:
         return "ApiKey(***)"
@@ -63,7 +64,7 @@ class ApiKey:
 
     def scrub(self, text: bytes) -> bytes:
         """``text`` without the key, in upper or lower case, in case a server has put it there."""
-        return re.sub(re.escape(self._value.encode()), b"***", text, flags=re.IGNORECASE)
+        return self._anywhere.sub(b"***", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

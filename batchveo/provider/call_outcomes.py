@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -164,6 +165,7 @@ FAILURE = re.compile(
 BETWEEN = re.compile(r"[\s_\-./:]+")
 
 
+@lru_cache(maxsize=256)  # the same few words come again and again
 def read_status(word: str) -> StatusMeaning:
     """What the status ``word`` means, in any case and with any sign between its parts.
 
@@ -228,6 +230,8 @@ def _is_about(fields: Mapping[str, Any], generation_id: str) -> bool:
 def _interpret_status(response: Response, fields: Mapping[str, Any]) -> PollOutcome:
     word = to_one_line(fields["status"].strip().lower())
     meaning = read_status(word)
+    if meaning is StatusMeaning.WAITING:  # nearly every poll
+        return StillGenerating(word=word)
     words = _find_failure_words(fields)
     if meaning is StatusMeaning.DONE:
         urls = tuple(find_video_urls(fields.get("video")))
@@ -237,9 +241,9 @@ def _interpret_status(response: Response, fields: Mapping[str, Any]) -> PollOutc
     if meaning is StatusMeaning.FAILED:
         return GenerationFailed(reason=_explain_failure(word, words), cost_usd=read_usage_usd(fields))
     # an error beside an unknown word ends the generation, whatever the word means
-    if meaning is StatusMeaning.UNKNOWN and words:
+    if words:
         return PollError(reason=f"status {word!r}: {words}", final=True)
-    return StillGenerating(word=word, known=meaning is StatusMeaning.WAITING)
+    return StillGenerating(word=word, known=False)
 
 
 def _explain_failure(word: str, words: str) -> str:

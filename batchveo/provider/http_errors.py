@@ -53,11 +53,10 @@ def describe_unreached(error: Exception, address: str) -> str:
 def explain_distrust(error: BaseException) -> str | None:
     """Why the certificate of the other side was not trusted, and what to do; ``None`` for any other error."""
     links = list(_list_chain(error))
-    # the last: aiohttp's own, which wraps it, is of its class, and has no code
-    refused = next((link for link in reversed(links) if isinstance(link, ssl.SSLCertVerificationError)), None)
+    refused = next((link for link in links if isinstance(link, ssl.SSLCertVerificationError)), None)
     if refused is None:
         return None
-    host = next((f" of {host}" for link in links if isinstance(host := getattr(link, "host", None), str)), "")
+    host = next((f" of {host}" for host in getattr(refused, "__notes__", ())), "")
     said = (getattr(refused, "verify_message", None) or str(refused)).strip().rstrip(".")
     advice = _ADVICE.get(getattr(refused, "verify_code", 0), _ISSUER)
     named = _find_authorities()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from json import JSONEncoder
 
@@ -110,21 +111,27 @@ async def read_body(
     assert isinstance(body, httpx.AsyncByteStream)  # noqa: S101 - what an async transport makes
     size = 0
     failure: Exception | None = None
-    # An error ends the iteration by cancellation, not by an exception inside the loop: httpx nests generators, and
-    # one that is abandoned half-way keeps its connection until the garbage collector finds it.
-    with anyio.CancelScope() as scope:
-        try:
-            async for chunk in body:
-                size += len(chunk)
-                if failure is None:
-                    failure = await _call_take(take, chunk) if size <= most else TooLong(f"more than {most} bytes")
-                if failure is not None:
-                    scope.cancel()
-        except OSError as error:  # TLS errors come as OSError; only those of ``take`` are about the disk
-            raise httpx.ReadError(str(error)) from error
+    pieces = aiter(body)
+    try:
+        async for piece in pieces:
+            size += len(piece)
+            failure = await _call_take(take, piece) if size <= most else TooLong(f"more than {most} bytes")
+            if failure is not None:
+                break
+    except OSError as error:  # TLS errors come as OSError; only those of ``take`` are about the disk
+        raise httpx.ReadError(str(error)) from error
     if failure is not None:
+        await _cancel_iteration(pieces)
         raise failure
     return size
+
+
+async def _cancel_iteration(pieces: AsyncIterator[bytes]) -> None:
+    """End an iteration from within: httpx nests generators, and one that is left half-way keeps its connection."""
+    with anyio.CancelScope() as scope, suppress(httpx.HTTPError, OSError):
+        scope.cancel()
+        async for _ in pieces:
+            pass
 
 
 async def _call_take(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Exception | None:

@@ -2,7 +2,7 @@
 
 Requests, responses and errors are httpx's everywhere; a transport is one of two::
 
-    asyncio, no proxy (almost every run)    AiohttpTransport, for a fraction of the processor time
+    asyncio, no proxy (almost every run)    AsyncioTransport, for a fraction of the processor time
     a proxy of the environment, or trio     ConnectionPerRequestTransport, over httpcore: it knows SOCKS and trio
 
 Whichever it is serves all calls of its client: submits (``keep=False``: a fresh connection for each), the other
@@ -102,10 +102,9 @@ def open_transport(*, keep: bool = True, proxy: str | None = None) -> httpx.Asyn
     """The fastest transport for this event loop and ``proxy``; call it inside the event loop."""
     if proxy is not None or current_async_library() != "asyncio":
         return ConnectionPerRequestTransport(keep=keep, proxy=proxy)
-    # only now: aiohttp takes long to import, and many commands make no call
-    from batchveo.provider.aiohttp_transport import AiohttpTransport
+    from batchveo.provider.asyncio_transport import AsyncioTransport  # many commands make no call
 
-    return AiohttpTransport(_tls, keep=keep)
+    return AsyncioTransport(_tls, keep=keep)
 
 
 def find_proxy(url: str) -> str | None:

@@ -74,12 +74,12 @@ def longest_name(folder: Path) -> int:
         return LONGEST_NAME
 
 
-def is_possible_name(path: Path) -> bool:
-    """Whether the file system accepts the name."""
+def is_taken(path: Path) -> bool | None:
+    """Whether a file has the name; ``None`` if the file system refuses such a name."""
     try:
         path.lstat()
     except OSError as error:
-        return error.errno not in NAME_ERRORS
+        return None if error.errno in NAME_ERRORS else False
     return True
 
 
@@ -108,24 +108,40 @@ def sync_path(path: Path) -> str:
 
     Returns a note for a person if the file system cannot do that; else an empty text.
     """
-    folder = path.is_dir()
-    if WINDOWS and folder:  # Windows cannot sync folders
+    if path.is_dir():
+        return sync_folder(path)
+    # Windows syncs only what is open for writing
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+    try:
+        return sync_open_file(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> str:
+    """``sync_path`` for a folder."""
+    if WINDOWS:  # Windows cannot sync folders
         return ""
     try:
-        # Windows syncs only what is open for writing
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            refusal = _try_sync(descriptor, NO_FOLDER_SYNC if folder else NO_SYNC)
+            refusal = _try_sync(descriptor, NO_FOLDER_SYNC)
         finally:
             os.close(descriptor)
     except OSError as error:  # some file systems do not even open a folder
-        if not folder or error.errno not in NO_FOLDER_SYNC:
+        if error.errno not in NO_FOLDER_SYNC:
             raise
         refusal = error.strerror or ""
-    if not refusal:
-        return ""
-    what = f"the folder {path}" if folder else f"files in {path.parent}"
-    return f"{what} cannot be synced ({refusal}): a power cut may lose the newest videos"
+    return _describe_refusal(f"the folder {folder}", refusal)
+
+
+def sync_open_file(descriptor: int, path: Path) -> str:
+    """``sync_path`` for the file at ``path``, which is open for writing as ``descriptor``."""
+    return _describe_refusal(f"files in {path.parent}", _try_sync(descriptor, NO_SYNC))
+
+
+def _describe_refusal(what: str, refusal: str) -> str:
+    return refusal and f"{what} cannot be synced ({refusal}): a power cut may lose the newest videos"
 
 
 def _try_sync(descriptor: int, tolerated: Container[int]) -> str:

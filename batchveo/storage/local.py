@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
 from batchveo.core.destination import BESIDE, VIDEO_SUFFIX, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.storage.base import Disk, DownloadFailed
-from batchveo.storage.file_system import NAME_ERRORS, longest_name, measure_file, nearest_folder, scope_of
+from batchveo.storage.file_system import (
+    NAME_ERRORS,
+    longest_name,
+    measure_file,
+    nearest_folder,
+    scope_of,
+    sync_open_file,
+)
 from batchveo.storage.mp4 import PassingMp4, check_mp4
-from batchveo.storage.video_file import VideoFile, find_own_video, no_name_left, stems_of
+from batchveo.storage.video_file import VideoFile, find_own_video, no_name_left, stems_of, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +53,8 @@ class MountGuard:
         A network folder may come back under another device number: the newest video shows that it is the same.
         """
         try:
+            if self._is_there(folder):
+                return
             known = self._device in (None, nearest_folder(folder).stat().st_dev) or self._has_newest()
             if known:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +63,14 @@ class MountGuard:
             raise FolderGone(error.errno, error.strerror, str(folder)) from None
         if not known:
             raise FolderGone(errno.ENODEV, ANOTHER_DRIVE, str(folder))
+
+    def _is_there(self, folder: Path) -> bool:
+        """Whether ``folder`` is as it was: one call, since it nearly always is."""
+        try:
+            status = folder.stat()
+        except FileNotFoundError:
+            return False
+        return self._device == status.st_dev and stat.S_ISDIR(status.st_mode)
 
     def remember_newest(self, video: Path) -> None:
         """Remember the video that was written last."""
@@ -121,6 +140,8 @@ class FolderTarget:
 
     async def find_video(self) -> Downloaded | None:
         """The video, if a run left it whole just before it died."""
+        if not self.file.own:  # its sidecar would have been found
+            return None
         found = self.find_own()
         if found is not None:
             with suppress(OSError):
@@ -160,7 +181,7 @@ class FolderWriter:
         self._digest = digest
         # the rest of an earlier try is checked with the whole file, by check_mp4
         self._checker = None if size else PassingMp4()
-        self._out: BinaryIO | None = None
+        self._out: FileIO | None = None
         self._pieces: list[bytes] = []
         self._gathered = 0
 
@@ -197,16 +218,19 @@ class FolderWriter:
 
     def write_block(self) -> None:
         """Write and hash what is gathered; blocks. Raises ``NotAnMp4`` as soon as the body cannot be one."""
-        if self._out is None:
-            self._out = VideoFile.open_part(self._part, keep=self._kept)
+        out = self._open_part()
         for piece in self._pieces:
-            self._out.write(piece)
+            write_whole(out, piece)
             self._digest.update(piece)
             if self._checker is not None:
                 self._checker.add_piece(piece)
         self._pieces.clear()
         self._gathered = 0
-        self._out.flush()
+
+    def _open_part(self) -> FileIO:
+        if self._out is None:
+            self._out = VideoFile.open_part(self._part, keep=self._kept)
+        return self._out
 
     def _owns_part(self) -> bool:
         """Whether the part is still the file that was written to, and not one of another process."""
@@ -223,11 +247,22 @@ class FolderWriter:
             return self._drop_part(found)
         if not self._owns_part():
             raise DownloadFailed(DownloadError(reason="another process fetches this video too"))
-        check_mp4(self._part)
-        return self._publish(self.size, self._digest.hexdigest())
+        self._check_video()
+        out = self._open_part()
+        note = sync_open_file(out.fileno(), self._part)
+        done = self._publish(self.size, self._digest.hexdigest())
+        out.close()  # here, not in the event loop
+        return replace(done, notes=tuple(dict.fromkeys(filter(None, (note, *done.notes)))))
+
+    def _check_video(self) -> None:
+        """Raise ``NotAnMp4`` unless the part is a whole MP4."""
+        if self._checker is None:
+            check_mp4(self._part)
+        else:
+            self._checker.check_end()
 
     def _publish(self, size: int, sha256: str) -> Downloaded:
-        """Give the part its name; the next one if the file system refuses it or another file has it by now."""
+        """Give the part, which is synced, its name; the next if that is refused, or another file has it by now."""
         target = self._target
         same = self._find_without_sidecar(size, sha256)
         if same is not None:

@@ -9,26 +9,29 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
 from batchveo.core.filenames import SUFFIX_ROOM, distinct_stem
 from batchveo.core.models import Job
 from batchveo.storage.file_system import (
     LONGEST_NAME,
-    is_possible_name,
+    is_taken,
     list_names,
     longest_name,
     measure_file,
     rename_file,
     rename_to_new,
-    sync_path,
+    sync_folder,
+    sync_open_file,
 )
 from batchveo.storage.sidecar import is_sidecar_of, read_sidecar, sidecar_text
 
 ENDINGS_ROOM = 15
 """Bytes for what follows a stem: ``.mp4``, or ``.12345678.part``."""
+WRITING = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""How parts are opened: a link in their place is not followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +68,17 @@ class VideoFile:
         cls, folder: Path, job: Job, *, writer: str = "", sidecars: Sidecars = BESIDE, plain: bool = False
     ) -> Iterator[VideoFile]:
         """All choices of ``choose``, the best first."""
-        folder.mkdir(parents=True, exist_ok=True)
         token = _token_of(job)
         stems = stems_of(job, longest=longest_name(folder))
         for stem in stems[-1:] if plain else stems:
             path = folder / f"{stem}{VIDEO_SUFFIX}"
             sidecar = sidecars.of(path)
-            if not is_possible_name(path):
+            taken = is_taken(path)
+            if taken is None:
                 continue
-            own = sidecar is not None and _is_own(path, sidecar, job)
-            if own or not (os.path.lexists(path) or (sidecar is not None and os.path.lexists(sidecar))):
+            claimed = sidecar is not None and os.path.lexists(sidecar)
+            own = claimed and sidecar is not None and _is_own(path, sidecar, job)
+            if own or not (taken or claimed):
                 part = f".{token}.{writer}.part" if writer else _shared_part(stem, job)
                 yield cls(path=path, part=folder / part, sidecar=sidecar, own=own, writer=writer)
 
@@ -84,27 +88,29 @@ class VideoFile:
         return folder / f".{_token_of(job)}.trial.part"
 
     @staticmethod
-    def open_part(part: Path, *, keep: int = 0) -> BinaryIO:
+    def open_part(part: Path, *, keep: int = 0) -> FileIO:
         """Open the part for writing after its first ``keep`` bytes; a link in its place is not followed.
 
         A part from byte 0 is a new file: another process that still writes to the old one spoils nothing here.
         """
-        if not keep and not part.is_symlink():
-            with suppress(OSError):
-                part.unlink()
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(part, flags, 0o666), "wb")
+        if not keep:
+            with suppress(FileExistsError):
+                return _open_new(part)
+            if not part.is_symlink():
+                with suppress(OSError):
+                    part.unlink()
+        file = FileIO(os.open(part, WRITING, 0o666), "wb")
         file.truncate(keep)
         file.seek(keep)
         return file
 
     def publish_part(self, job: Job, *, size: int, sha256: str) -> tuple[str, ...]:
-        """Make the part the video: sync it, write its sidecar, then give it its name.
+        """Make the part, which is synced, the video: write its sidecar, then give the part its name.
 
         The sidecar comes first, so that a video with a name is never taken for a stranger's. Returns notes on the
         disk for a person. Raises ``FileExistsError`` if another file took the name meanwhile.
         """
-        notes = [sync_path(self.part)]
+        notes: list[str] = []
         own = self.own
         if self.sidecar is not None:
             # another worker may have put this very video there in the meantime
@@ -118,7 +124,7 @@ class VideoFile:
                 with suppress(OSError):
                     self.sidecar.unlink()
             raise
-        notes.append(sync_path(self.path.parent))
+        notes.append(sync_folder(self.path.parent))
         if self.writer:  # left by a run of one process
             with suppress(OSError):
                 self.path.with_name(_shared_part(self.path.name.removesuffix(VIDEO_SUFFIX), job)).unlink()
@@ -126,23 +132,31 @@ class VideoFile:
 
     def _write_sidecar(self, sidecar: Path, text: str, job: Job, *, own: bool) -> list[str]:
         """Write the sidecar, which claims the name; returns the notes of ``sync_path``."""
-        sidecar.parent.mkdir(parents=True, exist_ok=True)
         part = sidecar.with_name(f".{_token_of(job)}{self.writer and f'.{self.writer}'}{SIDECAR_SUFFIX}.part")
-        with suppress(FileNotFoundError):
-            part.unlink()  # it may be the sidecar's second name, left by a death
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(part, flags, 0o666), "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-        notes = [sync_path(part)]
+        out = self._open_sidecar_part(part)
         try:
+            with out:
+                write_whole(out, text.encode())
+                notes = [sync_open_file(out.fileno(), part)]
             self._rename(part, sidecar, own=own)
         except OSError:
             with suppress(OSError):
                 part.unlink()
             raise
         if sidecar.parent != self.path.parent:
-            notes.append(sync_path(sidecar.parent))
+            notes.append(sync_folder(sidecar.parent))
         return notes
+
+    @staticmethod
+    def _open_sidecar_part(part: Path) -> FileIO:
+        # to try first takes fewer calls than to look first, and nearly always succeeds
+        try:
+            return _open_new(part)
+        except FileNotFoundError:
+            part.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            part.unlink()  # it may be the sidecar's second name, left by a death
+        return _open_new(part)
 
     @staticmethod
     def _rename(part: Path, path: Path, *, own: bool, claimed: bool = False) -> None:
@@ -150,6 +164,13 @@ class VideoFile:
             rename_file(part, path)
         else:
             rename_to_new(part, path, claimed=claimed)
+
+
+def write_whole(file: FileIO, content: bytes) -> None:
+    """Write all of ``content``: the system may take a part of it at a time, as before it finds the disk full."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def no_name_left(folder: Path, job: Job) -> FileExistsError:
@@ -196,6 +217,11 @@ def stems_of(job: Job, *, longest: int = LONGEST_NAME) -> tuple[str, ...]:
         stem = distinct_stem(stem, whole, limit=longest - SUFFIX_ROOM)
     room = longest - ENDINGS_ROOM
     return stem, distinct_stem(stem, job.id, limit=room), distinct_stem(stem, token, limit=room), f"video-{token}"
+
+
+def _open_new(part: Path) -> FileIO:
+    """Make a new file; raises ``FileExistsError`` for any other in its place."""
+    return FileIO(os.open(part, WRITING | os.O_EXCL, 0o666), "wb")
 
 
 def _is_own(path: Path, sidecar: Path, job: Job) -> bool:

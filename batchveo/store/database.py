@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from batchveo.core.destination import expand_home
@@ -36,6 +37,7 @@ STEPS = (
     "normal_keys",
     "run_options_and_key_prints",
     "catalogs",
+    "rewrites",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 
@@ -216,13 +218,14 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; the file must exist."""
+def open_for_reading(path: Path, *, shared: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write; the file must exist. ``shared``: threads use it in turns."""
     if not path.is_file():
         make = format_command("run", "MANIFEST", state=path)
         raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
     try:
-        connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=BUSY_SECONDS)
+        connect = _connect_unchanging if _never_changes(path) else partial(_connect, seconds=BUSY_SECONDS)
+        connection = connect(path, shared=shared)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
         raise explain_unusable(path, error) from None
@@ -231,7 +234,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         if not read_steps(connection).issuperset(STEPS):
             connection.close()
             open_for_writing(path).close()
-            return open_for_reading(path)
+            return open_for_reading(path, shared=shared)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise explain_unusable(path, error) from None
@@ -282,8 +285,8 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _connect(path: Path, *, seconds: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
+def _connect(path: Path, *, seconds: float, shared: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None, check_same_thread=not shared)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -298,8 +301,9 @@ def _never_changes(path: Path) -> bool:
     return rest == 0 and hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
-def _connect_unchanging(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+def _connect_unchanging(path: Path, *, shared: bool = False) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?immutable=1"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=not shared)
     connection.row_factory = sqlite3.Row
     return connection
 

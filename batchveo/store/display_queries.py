@@ -103,18 +103,18 @@ EVENT_AT = "SELECT at FROM events WHERE id >= :id ORDER BY id LIMIT 1"
 ATTEMPT_AT = "SELECT started_at FROM attempts WHERE id >= :id ORDER BY id LIMIT 1"
 NEWEST_ATTEMPT = "SELECT coalesce(max(id), 0) FROM attempts"
 
-MOVES = """SELECT from_state, to_state, count(*) AS moves FROM events WHERE id > :after AND id <= :upto
-    GROUP BY from_state, to_state"""
 # how far above its level at the beginning the number of generations rose
 PEAK = """SELECT max(level) FROM (
     SELECT sum(iif(to_state = 'generating', 1, -1)) OVER (ORDER BY id) AS level FROM events
     WHERE id > :after AND id <= :upto AND (from_state = 'generating') != (to_state = 'generating'))"""
 COMMITTED = "SELECT coalesce(sum(micros), 0) FROM attempts WHERE id > :after AND id <= :upto"
 
-# every so-many-th job that moved, with all its moves
-MOVES_OF_JOBS = """WITH shown AS MATERIALIZED (
-        SELECT DISTINCT job FROM events WHERE id > :after AND id <= :upto AND job % :every = 0)
-    SELECT events.job, at, from_state, to_state FROM shown CROSS JOIN events ON events.job = shown.job
+# every so-many-th job that moved, with all its moves: found among the moves, or by its number
+MOVED_JOBS = """WITH shown AS MATERIALIZED (
+    SELECT DISTINCT job FROM events NOT INDEXED WHERE id > :after AND id <= :upto AND job % :every = 0)"""
+NUMBERED_JOBS = """WITH RECURSIVE shown (job) AS (SELECT :every UNION ALL
+    SELECT job + :every FROM shown WHERE job < (SELECT max(seq) FROM jobs))"""
+MOVES_OF_JOBS = """SELECT events.job, at, from_state, to_state FROM shown CROSS JOIN events ON events.job = shown.job
     WHERE events.id > :after AND events.id <= :upto ORDER BY events.job, events.id LIMIT :most"""
 NAMES = "SELECT seq, name, model FROM jobs WHERE seq IN (SELECT value FROM json_each(:jobs))"
 
@@ -130,6 +130,9 @@ COSTS = """SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS mi
     AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until"""
 COMPLETED = """SELECT count(*) FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until"""
+
+MOVES_PER_NUMBER = 8
+"""Moves that are read one after another in the time in which the moves of one job are looked up."""
 
 Moves = Mapping[tuple[str, str], int]
 """How often jobs moved from one state to another."""
@@ -191,11 +194,6 @@ class ChartQueries(Part):
     def _read_time(self, statement: str, number: int) -> float:
         return float(self._db.execute(statement, {"id": number}).fetchone()[0])
 
-    def count_moves(self, after: int, upto: int) -> Moves:
-        """How often each move was made, from the event after ``after`` to ``upto``."""
-        rows = self._db.execute(MOVES, {"after": after, "upto": upto})
-        return {(row["from_state"], row["to_state"]): row["moves"] for row in rows}
-
     def measure_rise(self, after: int, upto: int) -> int:
         """The peak of the generations in flight within these events, above their number at the beginning."""
         return max(0, self._db.execute(PEAK, {"after": after, "upto": upto}).fetchone()[0] or 0)
@@ -212,7 +210,9 @@ class ChartQueries(Part):
     def list_moves_of_jobs(self, after: int, upto: int, *, every: int, most: int) -> list[sqlite3.Row]:
         """``job, at, from_state, to_state`` of one job in ``every``, job by job, at most ``most`` of them."""
         bounds = {"after": after, "upto": upto, "every": every, "most": most}
-        return self._db.execute(MOVES_OF_JOBS, bounds).fetchall()
+        numbers = self._db.execute(LAST_SEQ).fetchone()[0] // every
+        jobs = NUMBERED_JOBS if numbers * MOVES_PER_NUMBER < upto - after else MOVED_JOBS
+        return self._db.execute(f"{jobs} {MOVES_OF_JOBS}", bounds).fetchall()
 
     def list_names(self, jobs: Sequence[int]) -> dict[int, tuple[str, str]]:
         """Name and model of the jobs with these numbers."""

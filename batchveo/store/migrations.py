@@ -297,6 +297,28 @@ def catalogs(db: sqlite3.Connection) -> None:
     _run_script(db, _CATALOGS)
 
 
+_REWRITES = """
+CREATE TABLE rewrites (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job INTEGER NOT NULL UNIQUE REFERENCES jobs (seq)
+);
+CREATE TRIGGER a_rewrite_is_noted AFTER UPDATE OF name, meta, aside ON jobs
+    WHEN NEW.name != OLD.name OR NEW.meta != OLD.meta OR NEW.error IS NOT OLD.error
+    BEGIN
+        DELETE FROM rewrites WHERE job = NEW.seq;
+        INSERT INTO rewrites (job) VALUES (NEW.seq);
+    END;
+DROP INDEX jobs_by_completion;
+CREATE INDEX jobs_by_completion ON jobs (model, completed_at, cost_usd) WHERE completed_at IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (error, model, state) WHERE state = 'failed';
+"""
+
+
+def rewrites(db: sqlite3.Connection) -> None:
+    """The jobs whose texts changed without a move, the latest change of each; indices for the page's sums."""
+    _run_script(db, _REWRITES)
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -307,6 +329,7 @@ _STEPS = (
     normal_keys,
     run_options_and_key_prints,
     catalogs,
+    rewrites,
 )
 
 

@@ -40,7 +40,7 @@ class Store:
         transitions = self.transitions = Transitions(connection, queries)
         self.skipped = SkippedJobs(connection, queries)
         self.manual = Manual(connection, queries=queries, transitions=transitions, imports=imports, runs=runs)
-        self.search = JobSearch(connection, queries)
+        self.search = JobSearch(connection)
         self.charts = ChartQueries(connection, runs)
         self.progress = ProgressQueries(connection, queries)
         self.prices = PriceCache(connection)

@@ -190,8 +190,8 @@ class Transitions(Part):
         """
         if move.to not in MOVES[job.state]:
             raise ValueError(f"{job.state} -> {move.to} is not in the table of moves")
-        moved = replace(job, state=move.to, **dict(move.set))  # type: ignore[arg-type]
-        moved = replace(moved, held=moved.held and moved.state is JobState.IN_DOUBT)  # only doubts can be held
+        held = move.to is JobState.IN_DOUBT and move.set.get("held", job.held)  # only doubts can be held
+        moved = replace(job, **{**move.set, "state": move.to, "held": held})  # type: ignore[arg-type]
         with self._transaction():
             self._write_move(job, moved, run)
             adopted = job.state is JobState.PENDING and move.to in (JobState.GENERATING, JobState.SUCCEEDED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -34,17 +33,25 @@ def list_jobs(request: Request) -> Response:
 
     With a search or a filter other than states, the first page has ``by_state``: the matches in each state.
     """
-    query = request.query_params
-    wanted, after = _read_filter(query), _read_number(query, "after")
+    query, index = request.query_params, request.app.state.index
+    wanted, after, newest = _read_filter(query), _read_number(query, "after"), query.get("order") == "newest"
     most = min(_read_number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
+    matching = by_state = None
     with open_store(request) as store:
-        found = store.search.read_page(wanted, after=after, newest=query.get("order") == "newest", most=most)
-        more = len(found) == most
-        matching = by_state = None
-        if after is None:
-            matching = store.search.count_matches(wanted) if more else len(found)
-            if replace(wanted, states=()) != Filter():
-                by_state = store.search.count_matches_by_state(wanted)
+        if wanted == Filter():
+            found = store.search.read_page(after=after, newest=newest, most=most)
+            more = len(found) == most
+            if after is None:
+                matching = store.counts().total if more else len(found)
+        else:
+            if after is None:
+                matches = index.find_jobs(wanted, newest=newest, most=most)
+                seqs, matching, by_state = matches.seqs, matches.total, matches.by_state
+            else:
+                seqs = index.find_more_jobs(wanted, after=after, newest=newest, most=most)
+            more = len(seqs) == most
+            # a run may have moved some of them since
+            found = [row for row in store.search.read_cards(seqs) if wanted.has_state(row["state"])]
     cards = serializers.make_cards(found, request.app.state.presence)
     return make_answer({"jobs": cards, "more": more, "matching": matching, "by_state": by_state})
 
@@ -62,6 +69,7 @@ def show_job(request: Request) -> Response:
 def show_progress(request: Request) -> Response:
     """Counts, money, speed and the cards that changed after the event ``since``."""
     since = _read_number(request.query_params, "since")
+    request.app.state.index.refresh_soon()  # while the page is open, so that a search need not wait
     with open_store(request) as store:
         presence = request.app.state.presence
         return make_answer(serializers.make_progress(store, since=since, now=time.time(), presence=presence))
@@ -74,19 +82,15 @@ def list_failures(request: Request) -> Response:
 
 
 def list_choices(request: Request) -> Response:
-    """The values to filter by. They are kept until jobs are added, since reading them reads every job."""
-    with open_store(request) as store:
-        total = store.counts().total
-        known = getattr(request.app.state, "choices", None)
-        if known is None or known[0] != total:
-            known = request.app.state.choices = (total, serializers.list_choices(store))
-    return make_answer(known[1])
+    """The values to filter by."""
+    return make_answer(serializers.list_choices(request.app.state.index))
 
 
 def show_charts(request: Request) -> Response:
     """The data of the charts of one night."""
+    index, night = request.app.state.index, request.query_params.get("night")
     with open_store(request) as store:
-        return make_answer(make_charts(store, now=time.time(), night=request.query_params.get("night")))
+        return make_answer(make_charts(store, index, now=time.time(), night=night))
 
 
 async def retry_jobs(request: Request) -> Response:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
+from batchveo.store.page_index import PageIndex
 from batchveo.web import api, media
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
@@ -28,6 +29,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
     """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved."""
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state
+    inner.state.index = PageIndex(state)
     inner.state.videos = videos
     inner.state.presence = VideoPresence(videos)
     inner.state.csrf = keys.csrf
@@ -38,6 +40,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
 
 def _send_page(request: Request) -> Response:
     state = request.app.state
+    state.index.refresh_soon()
     return HTMLResponse(make_live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
 
 

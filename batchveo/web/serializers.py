@@ -16,7 +16,8 @@ from batchveo.core.models import Job
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
-from batchveo.store.job_search import CLIP, Filter, text_of
+from batchveo.store.job_search import CLIP, text_of
+from batchveo.store.page_index import PageIndex
 from batchveo.web.file_presence import Problem, VideoPresence
 
 MOST_CHANGES = 200
@@ -62,7 +63,7 @@ def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
 
 def read_card(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
     """The card of one job, with a new check of its video."""
-    (card,) = make_cards(store.search.read_page(Filter(), after=job.seq - 1, most=1), presence, anew=True)
+    (card,) = make_cards(store.search.read_cards([job.seq]), presence, anew=True)
     return card
 
 
@@ -101,12 +102,10 @@ def _shorten_data(value: object) -> object:
     return value
 
 
-def list_choices(store: Store) -> dict[str, list[dict[str, object]]]:
+def list_choices(index: PageIndex) -> dict[str, list[dict[str, object]]]:
     """The values to filter by, with their numbers of jobs."""
-    return {
-        name: [{"value": text_of(row["value"]), "jobs": row["jobs"]} for row in rows]
-        for name, rows in store.search.list_choices().items()
-    }
+    choices = index.list_choices()
+    return {name: [{"value": value, "jobs": jobs} for value, jobs in found] for name, found in choices.items()}
 
 
 def make_progress(store: Store, *, since: int | None, now: float, presence: VideoPresence) -> dict[str, object]:

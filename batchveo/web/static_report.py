@@ -15,7 +15,7 @@ from batchveo.dataset.index import INDEX_FILE
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
-from batchveo.store.job_search import Filter
+from batchveo.store.page_index import PageIndex
 from batchveo.web import serializers
 from batchveo.web.charts.data import make_charts
 from batchveo.web.file_presence import VideoPresence, is_plain_file
@@ -60,7 +60,7 @@ def write_report(
 ) -> Report:
     """Write the page of ``store`` to ``output``; ``videos`` is where the videos are now, if they were moved."""
     presence = VideoPresence(videos, patience=PATIENCE)
-    found = store.search.read_page(Filter(), most=MOST_JOBS)
+    found = store.search.read_page(most=MOST_JOBS)
     folders = {row["folder"] for row in found if row["folder"]}
     folders |= {path.absolute() for path in (store.path.parent, output.parent, videos) if isinstance(path, Path)}
     redaction, labels = Redaction(folders), ManifestLabels()
@@ -72,12 +72,14 @@ def write_report(
         row = {**card, **serializers.make_detail(store, job, videos), "prompt": job.prompt[:LONGEST_TEXT]}
         jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output)})
         pictures.add(job, video)
+    with PageIndex(store.path) as index:
+        choices, charts = serializers.list_choices(index), _make_charts(store, index, now, redaction)
     data = {
         "jobs": jobs,
         "progress": redaction.clean_row(_make_progress(store, now, presence)),
-        "choices": _label_choices(serializers.list_choices(store), labels),
+        "choices": _label_choices(choices, labels),
         "failures": [redaction.clean_row(cause) for cause in serializers.list_failures(store)],
-        "charts": _make_charts(store, now, redaction),
+        "charts": charts,
         "posters": pictures.by_id,
         "made_at": now,
         "shown": len(jobs),
@@ -104,9 +106,9 @@ def _make_progress(store: Store, now: float, presence: VideoPresence) -> dict[st
     return {name: value for name, value in row.items() if name not in ("state", "in_doubt")} | {"running": False}
 
 
-def _make_charts(store: Store, now: float, redaction: Redaction) -> dict[str, object]:
+def _make_charts(store: Store, index: PageIndex, now: float, redaction: Redaction) -> dict[str, object]:
     """The data of the charts; the names of jobs are their only texts by a user."""
-    data = make_charts(store, now=now)
+    data = make_charts(store, index, now=now)
     timeline = data.get("timeline")
     if not isinstance(timeline, dict):
         return data

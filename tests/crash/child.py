@@ -17,7 +17,7 @@ from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
-from batchveo.storage import local
+from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
 from batchveo.store.transitions import Transitions
 
@@ -138,7 +138,7 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "during-poll":
             around_async(Poller, "handle", after=die)
         case "mid-download":
-            around(local, "check_mp4", before=die, after=None)
+            around(FolderWriter, "_check_video", before=die, after=None)
         case "before-rename":
             around(VideoFile, "publish_part", before=die, after=None)
         case "after-rename":

@@ -11,7 +11,7 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
-from batchveo.dataset import Files, Format
+from batchveo.dataset import ExportSettings, Files, Format, Splitting, clips, export
 from batchveo.dataset.index import INDEX_FILE
 from tests.dataset.test_exporter import contents
 from tests.helpers.finished_jobs import Morning
@@ -56,6 +56,26 @@ def test_a_video_that_is_not_as_recorded_stays_out(morning: Morning) -> None:
     assert [row["name"] for row in morning.metadata()] == ["d"]
     assert [path.name for path in (morning.dataset / "train").glob("*.mp4")] == ["d.mp4"]
     assert "content has changed" in (morning.dataset / "README.md").read_text()
+
+
+def test_many_videos_are_read_ahead_and_stay_in_order(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad one among them stays out alone; those of another model are counted; nothing is read twice."""
+    monkeypatch.setattr(clips, "LOOK_AHEAD", 2)
+    for name in "abcdefg":
+        morning.make(name, model="google/veo2" if name == "c" else "google/veo3")
+    (morning.videos / "b.mp4").unlink()
+    (morning.videos / "e.mp4").write_bytes(b"neither as recorded nor a video")
+    seen: list[int] = []
+    with morning.store() as store:
+        settings = ExportSettings(models=("google/veo3",), splitting=Splitting())
+        result = export(store, morning.dataset, settings, seen=seen.append)
+    assert [row["name"] for row in morning.metadata()] == ["a", "d", "f", "g"]
+    assert {trouble.job.name: trouble.problem for trouble in result.troubles} == {
+        "b": "missing",
+        "e": f"31 bytes, recorded were {morning.job('e').bytes}",
+    }
+    assert (result.added, result.left_out, seen[-1]) == (4, 1, 7)
+    assert all(row["width"] for row in morning.metadata())
 
 
 def test_a_clip_stays_in_its_split(morning: Morning) -> None:

@@ -34,6 +34,12 @@ class Authority:
 
     def context(self, *, host: str = "127.0.0.1", days: tuple[float, float] = (-1, 1)) -> ssl.SSLContext:
         """The context of a server called ``host``; valid from and until so many ``days`` from now."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.write_certificate(host=host, days=days))
+        return context
+
+    def write_certificate(self, *, host: str = "127.0.0.1", days: tuple[float, float] = (-1, 1)) -> Path:
+        """The file of a new certificate for a server called ``host``, with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         start, end = (datetime.now(UTC) + timedelta(days=day) for day in days)
         builder = _builder(_name(host), self._name, key, start, end)
@@ -44,9 +50,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         file.write_bytes(private + _pem(builder.sign(self._key, hashes.SHA256())))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from batchveo.core.models import Job, JobSpec
 from batchveo.core.outcomes import (
@@ -18,6 +19,8 @@ from batchveo.core.outcomes import (
 )
 from batchveo.core.state_machine import next_state
 from batchveo.store import Store
+from batchveo.store.page_index import PageIndex
+from batchveo.web.charts.data import make_charts
 
 DAY = 86_400.0
 EVENING = 20_000 * DAY + 22 * 3600.0
@@ -77,3 +80,9 @@ class Night:
 
     def end(self, at: float) -> None:
         self.store.runs.end_run(self.run, status=0, now=self.start + at)
+
+
+def charts_of(store: Store, **options: Any) -> dict[str, object]:
+    """The charts of a database, with an index of their own."""
+    with PageIndex(store.path) as index:
+        return make_charts(store, index, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -42,7 +43,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def serving(play: Script) -> AsyncIterator[Server]:
+async def serving(play: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A server on this machine that treats every connection to ``play``; gone with all of them at the end."""
     server = Server()
     tasks: set[asyncio.Task[None] | None] = set()
@@ -57,8 +58,8 @@ async def serving(play: Script) -> AsyncIterator[Server]:
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
     finally:

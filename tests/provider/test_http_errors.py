@@ -40,7 +40,7 @@ def _fresh_trust() -> Iterator[None]:
     transport._tls.cache_clear()
 
 
-@pytest.fixture(params=["aiohttp", "httpx"])
+@pytest.fixture(params=["asyncio", "httpx"])
 def _both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "httpx":
         monkeypatch.setattr(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.provider.aiohttp_transport import AiohttpTransport
+from batchveo.provider.asyncio_transport import AsyncioTransport
 from batchveo.provider.http_messages import make_timeouts, send_request
 from batchveo.provider.transport import ConnectionPerRequestTransport, find_proxy, open_transport
 
@@ -61,7 +61,7 @@ def test_the_environment_names_the_proxy(
 @pytest.mark.parametrize(
     ("backend", "proxy", "kind"),
     [
-        ("asyncio", None, AiohttpTransport),
+        ("asyncio", None, AsyncioTransport),
         ("asyncio", "http://p:1", ConnectionPerRequestTransport),
         ("trio", None, ConnectionPerRequestTransport),
         ("trio", "http://p:1", ConnectionPerRequestTransport),

@@ -140,6 +140,8 @@ def _explain_given_up(fault: str, state: str, crash: str) -> str | None:
         return "what a given-up worker does beyond the service's answers is refused"
     if fault in (*WIRE, *MISHAPS, "clock-back", "clock-ahead"):
         return "it was given up by this"
+    if fault in ("ignore-range", "changed-etag"):
+        return "its loop has ended, so it begins no second try of a download"
     if crash == NONE:
         return None if fault != NONE else "nothing happens"
     if state != "sent" or fault not in (NONE, *ACCEPTED):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import pytest
 
@@ -14,27 +13,15 @@ from tests.simulation.night import live_plan
 from tests.simulation.situations import FAULTS, GROUPS, HEAVY, POSSIBLE, WORKERS, select_group
 
 PARTS = [(group, worker) for group in GROUPS for worker in WORKERS if select_group(group, worker)]
-OPEN = {("downloads", "given-up")}
-"""Parts of which a situation may be left after the nights that are allowed. Broken invariants fail here too."""
-
-
-class NeverVisited(Exception):
-    """Situations are left that no night has visited."""
-
-
-def _list_parts() -> list[Any]:
-    left = pytest.mark.xfail(raises=NeverVisited, strict=False, reason="directed nights may not visit all of it yet")
-    return [pytest.param(*part, marks=left if part in OPEN else ()) for part in PARTS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("group", "worker"), _list_parts())
+@pytest.mark.parametrize(("group", "worker"), PARTS)
 def test_every_situation(group: str, worker: str) -> None:
     """All invariants hold after each run of nights that visit all of them."""
     visit = visit_group(group, worker, live_plan)
     assert not visit.surprises, "called impossible:\n" + "\n".join(sorted(map(str, visit.surprises)))
-    if visit.left:
-        raise NeverVisited("\n".join(sorted(map(str, visit.left))))
+    assert not visit.left, "never visited:\n" + "\n".join(sorted(map(str, visit.left)))
 
 
 def test_the_parts_have_each_situation_once() -> None:

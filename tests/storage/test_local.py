@@ -7,9 +7,10 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
+import anyio.from_thread
 import anyio.lowlevel
 import httpx
 import pytest
@@ -23,7 +24,6 @@ from batchveo.provider import VideoClient
 from batchveo.provider.http_messages import StallDetector, Stalled
 from batchveo.storage import local
 from batchveo.storage.base import at_once
-from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.storage.video_file import VideoFile
 from tests.engine.stages.test_video_fetcher import Cut, Handler, fetch, public, video
@@ -153,7 +153,7 @@ async def test_a_name_that_is_refused_when_its_part_is_made(
     """FAT does so: it looks for any name, but makes only some. The video is had at once."""
     open_part = VideoFile.open_part
 
-    def picky(part: Path, *, keep: int) -> BinaryIO:
+    def picky(part: Path, *, keep: int) -> FileIO:
         if "cat" in part.name:
             raise OSError(code, os.strerror(code))
         return open_part(part, keep=keep)
@@ -168,7 +168,7 @@ async def test_a_name_that_is_refused_when_its_part_is_made(
 async def test_a_folder_that_takes_no_name_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends: the job is put aside, with words."""
 
-    def refuse(part: Path, *, keep: int) -> BinaryIO:
+    def refuse(part: Path, *, keep: int) -> FileIO:
         raise OSError(errno.ENAMETOOLONG, "File name too long")
 
     monkeypatch.setattr(VideoFile, "open_part", staticmethod(refuse))
@@ -223,13 +223,12 @@ async def test_another_worker_that_was_quicker_by_a_moment(tmp_path: Path, monke
     """Whoever ends last, the sidecar explains the video that stands there, and there is one."""
     other = WHOLE + b"\x00\x00\x00\x09free!"
 
-    def quicker(part: Path) -> None:
-        monkeypatch.setattr(local, "check_mp4", check_mp4)
+    def quicker(writer: local.FolderWriter) -> None:
         theirs = VideoFile.choose(tmp_path, ONE, writer="2")
         theirs.part.write_bytes(other)
         theirs.publish_part(ONE, size=len(other), sha256=hashlib.sha256(other).hexdigest())
 
-    monkeypatch.setattr(local, "check_mp4", quicker)
+    monkeypatch.setattr(local.FolderWriter, "_check_video", quicker)
     async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
         outcome = await VideoFetcher(videos, tmp_path, disk=at_once, writer="1").fetch(ONE)
     assert isinstance(outcome, Downloaded)
@@ -283,6 +282,77 @@ async def test_a_full_disk_gets_its_room_back(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(local.FolderWriter, "write_block", full)
     assert isinstance(await fetch(video, tmp_path), DiskRefused)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+async def test_a_disk_that_is_full_in_the_middle_of_a_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write itself fails, in the thread that would have finished the video: nothing is published."""
+    open_part = VideoFile.open_part
+
+    def full(part: Path, *, keep: int) -> FileIO:
+        open_part(part, keep=keep).close()
+        return FileIO(os.open("/dev/full", os.O_WRONLY), "wb")
+
+    monkeypatch.setattr(VideoFile, "open_part", staticmethod(full))
+    outcome = await fetch(video, tmp_path)
+    assert isinstance(outcome, DiskRefused)
+    assert os.strerror(errno.ENOSPC) in outcome.reason
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+async def test_a_disk_that_is_full_before_the_sidecar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video never has its name before its sidecar is whole, and the room of both is given back."""
+    open_new = VideoFile._open_sidecar_part
+
+    def full(part: Path) -> FileIO:
+        open_new(part).close()
+        return FileIO(os.open("/dev/full", os.O_WRONLY), "wb")
+
+    monkeypatch.setattr(VideoFile, "_open_sidecar_part", staticmethod(full))
+    assert isinstance(await fetch(video, tmp_path), DiskRefused)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_every_name_is_given_to_what_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Video synced, sidecar synced, then the sidecar's name, the video's name, and the folder synced."""
+    steps: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def spy_sync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        paths = [path for path in (tmp_path, *tmp_path.iterdir()) if os.path.samestat(path.stat(), status)]
+        steps.append(f"sync {paths[0].suffixes[-2:] if paths[0] != tmp_path else 'folder'}")
+        fsync(descriptor)
+
+    def spy_link(part: Path, path: Path) -> None:
+        steps.append(f"name {path.suffix}")
+        link(part, path)
+
+    monkeypatch.setattr(os, "fsync", spy_sync)
+    monkeypatch.setattr(os, "link", spy_link)
+    assert isinstance(await fetch(video, tmp_path), Downloaded)
+    token = next(step for step in steps if step.startswith("sync ['."))
+    assert steps == [token, "sync ['.json', '.part']", "name .json", "name .mp4", "sync folder"]
+
+
+async def test_a_cancelled_run_finishes_the_video_that_is_being_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread is waited for: no other process may find a half-named video."""
+    check = local.FolderWriter._check_video
+    scope = anyio.CancelScope()
+
+    def cancel_and_check(writer: local.FolderWriter) -> None:
+        anyio.from_thread.run_sync(scope.cancel)
+        check(writer)
+
+    monkeypatch.setattr(local.FolderWriter, "_check_video", cancel_and_check)
+    async with VideoClient(transport=httpx.MockTransport(video), resolve=public) as videos:
+        with scope:
+            await VideoFetcher(videos, tmp_path).fetch(ONE)
+    assert scope.cancel_called
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat.json", "a cat.mp4"]
 
 
 JUNK: list[Handler] = [

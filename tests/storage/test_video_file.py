@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchveo.core.filenames import safe_stem
 from batchveo.core.models import JobState
 from batchveo.storage.sidecar import sidecar_path
-from batchveo.storage.video_file import VideoFile, find_own_video
+from batchveo.storage.video_file import VideoFile, _token_of, find_own_video, write_whole
 from tests.helpers.factories import make_job
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def finished(folder: Path, content: bytes = b"video", **changes: object) -> VideoFile:
@@ -34,6 +40,33 @@ def test_own_files_are_known_by_their_sidecar(tmp_path: Path) -> None:
     assert find_own_video(file.path, job) is None
     file.path.unlink()
     assert find_own_video(file.path, job) is None
+
+
+def test_a_write_of_which_the_system_takes_a_part_is_continued() -> None:
+    """As it does just before the disk is full, or at a limit."""
+
+    class Slow(FileIO):
+        def write(self, content: ReadableBuffer, /) -> int:
+            return super().write(bytes(content)[:2])
+
+    with TemporaryFile() as file:
+        with Slow(os.dup(file.fileno()), "wb") as out:
+            write_whole(out, b"video")
+        file.seek(0)
+        assert file.read() == b"video"
+
+
+def test_what_a_death_left_in_place_of_a_part_is_replaced(tmp_path: Path) -> None:
+    """The part and that of the sidecar, which may be the sidecar itself under its second name."""
+    job = make_job(JobState.DOWNLOADING)
+    file = VideoFile.choose(tmp_path, job)
+    file.part.write_bytes(b"a longer rest of a try")
+    left = tmp_path / f".{_token_of(job)}.json.part"
+    left.write_text("{}")
+    os.link(left, tmp_path / "another.json")
+    assert finished(tmp_path).path.read_bytes() == b"video"
+    assert (tmp_path / "another.json").read_text() == "{}"
+    assert not left.exists()
 
 
 def test_an_unreadable_sidecar_is_a_strangers(tmp_path: Path) -> None:

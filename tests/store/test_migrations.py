@@ -2,110 +2,27 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
 from batchveo.core.models import CatalogInfo, JobSpec, JobState
-from batchveo.core.outcomes import (
-    AbsentFromLog,
-    Accepted,
-    Charged,
-    Completed,
-    Denied,
-    Downloaded,
-    DownloadError,
-    FailedInLog,
-    FoundInLog,
-    GenerationFailed,
-    Outcome,
-    Refused,
-    Stuck,
-    SubmitUncertain,
-    Throttled,
-)
-from batchveo.store import GenerationTaken, MoveLost, Store
+from batchveo.store import Store
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import list_migrations
 from tests.helpers.factories import make_spec
 from tests.helpers.samples import sample_cases
-from tests.store.steps import assert_agrees, begun, moved, names_claimed
+from tests.store.steps import Walk, assert_agrees, begun, names_claimed
 
 S = JobState
 RUN = """INSERT INTO runs (id, command, service, version, host, pid, started_at)
     VALUES (1, 'run', 'x', '1', 'h', 1, 1)"""
 JOB = """INSERT INTO jobs (id, name, stem, fold, state, model, request, run, created_at)
     VALUES (?, ?, ?, ?, 'pending', 'veo2', '{}', 1, 1.0)"""
-
-
-class Walk:
-    """A state under random verbs, lawful and unlawful."""
-
-    def __init__(self, store: Store, seed: int) -> None:
-        self.store = store
-        self.dice = random.Random(seed)
-        self.generations = 0
-        self.run = begun(store, *self.specs())
-
-    def specs(self) -> list[JobSpec]:
-        """Some of twelve jobs; of two of them each, the files would have one name."""
-        chosen = self.dice.sample(range(12), self.dice.randint(1, 8))
-        return [make_spec(f"job {n}", stem=f"stem {n // 2}", meta={"k": self.dice.random()}) for n in chosen]
-
-    def outcome(self) -> Outcome:
-        self.generations += self.dice.random() < 0.9
-        generation = f"g{self.generations}"
-        cost = self.dice.choice([None, 0.1234565, 2.0, 0.0])
-        outcomes: list[Outcome] = [
-            Accepted(generation_id=generation),
-            FoundInLog(generation_id=generation),
-            Completed(url="https://cdn.example/v.mp4", cost_usd=cost),
-            Downloaded(folder="/v", file="f.mp4", bytes=1, sha256=f"{self.dice.random()}"),
-            DownloadError(reason="odd", stale_url=True),
-            GenerationFailed(reason="no"),
-            Refused(reason="no"),
-            SubmitUncertain(reason="late"),
-            Throttled(reason="slow"),
-            FailedInLog(reason="no"),
-            AbsentFromLog(settled=True),
-            AbsentFromLog(settled=True, resubmit=True),
-            Charged(usd=2.5),
-            Denied(reason="no"),
-            Stuck(reason="no"),
-        ]
-        return self.dice.choice(outcomes)
-
-    def step(self) -> None:
-        store, dice = self.store, self.dice
-        job = dice.choice(list(store.jobs()))
-        verbs: Sequence[Callable[[], object]] = [
-            *[lambda: moved(store, job, self.outcome(), self.run)] * 12,
-            *[lambda: store.transitions.claim_job(run=self.run, now=9.0, price=lambda _: dice.choice([None, 0.7]))] * 4,
-            lambda: store.manual.retry_job(job, now=1.0),
-            lambda: store.manual.cancel_job(job, now=1.0),
-            lambda: store.manual.resubmit_job(job, now=1.0),
-            lambda: store.manual.give_up_job(job, now=1.0),
-            lambda: store.manual.adopt_generation(job, f"a{dice.randint(0, 20)}", now=1.0),
-            lambda: store.manual.adopt_new_job(
-                make_spec(f"new {dice.random()}"), f"a{dice.randint(0, 20)}", run=1, now=1.0
-            ),
-            lambda: store.transitions.record_cost(job.seq, 0.5),
-            lambda: store.transitions.recover_jobs(run=self.run, now=9.0),
-            lambda: store.runs.take_on_all(self.run),
-            self.begin,
-            store.connection.flush,
-        ]
-        with suppress(ValueError, MoveLost, GenerationTaken, sqlite3.IntegrityError):
-            dice.choice(verbs)()
-
-    def begin(self) -> None:
-        # a scratch brings a connection of its own, and comes before a run shares transactions
-        self.run = begun(self.store, *self.specs(), scratch=not self.store.connection._sharing)
 
 
 @pytest.mark.parametrize("shares", [False, True])

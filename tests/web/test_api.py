@@ -219,6 +219,18 @@ def test_choices(client: Client) -> None:
     assert choices["splits"] == [{"value": "train", "jobs": 1}]
 
 
+def test_an_answer_has_what_was_written_since_the_last_one(client: Client, night: Night) -> None:
+    """By a run, or by a person."""
+    assert names(client, "?q=latest") == []
+    night.add(make_spec("the latest", meta={"split": "new"}))
+    assert names(client, "?q=latest") == ["the latest"]
+    assert {"value": "new", "jobs": 1} in client.get("/api/choices").json()["splits"]
+    with Store(night.path) as store:
+        store.manual.cancel_job(night.named("the latest"), now=2.0)
+    assert client.get("/api/jobs?q=latest").json()["by_state"] == {"cancelled": 1}
+    assert names(client, "?q=latest&state=pending") == []
+
+
 def test_half_characters_do_not_break_an_answer(client: Client, night: Night) -> None:
     """JSON can say what UTF-8 cannot."""
     broken = json.loads('"half \\ud83d of a face"')

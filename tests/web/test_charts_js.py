@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchveo.store import Store
-from batchveo.web.charts.data import make_charts
 from batchveo.web.page import STYLES, read_asset
 from tests.helpers.factories import make_spec
-from tests.helpers.job_histories import DAY, EVENING, Night
+from tests.helpers.job_histories import DAY, EVENING, Night, charts_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -92,7 +91,7 @@ def overflow(page: Page) -> int:
 def test_each_chart_says_what_it_shows(page: Page, store: Store) -> None:
     """In a title, a sentence and a table; at every width; a name is text."""
     lived(store, [HOSTILE, "b", "c", "d"], budget=10.0)
-    draw(page, make_charts(store, now=EVENING + 500))
+    draw(page, charts_of(store, now=EVENING + 500))
     page.wait_for_selector("canvas")
     assert page.locator("h3").all_inner_texts() == [
         "Timeline",
@@ -121,7 +120,7 @@ def test_each_chart_says_what_it_shows(page: Page, store: Store) -> None:
 def test_the_timeline_is_read_and_entered_by_keys(page: Page, store: Store) -> None:
     """Times are those of the browser's zone: ten in the evening is seven in the morning in Tokyo."""
     lived(store, [f"job {n}" for n in range(60)])
-    draw(page, make_charts(store, now=EVENING + 9000))
+    draw(page, charts_of(store, now=EVENING + 9000))
     page.wait_for_selector("canvas")
     readout = page.locator(".chart-readout").first
     window = page.locator(".chart-window")
@@ -142,7 +141,7 @@ def test_the_timeline_is_read_and_entered_by_keys(page: Page, store: Store) -> N
 def test_one_cursor_and_one_zoom_for_all_charts(page: Page, store: Store) -> None:
     """Values are told beside the pointer, in each chart; what is dragged over is shown, a double click ends it."""
     lived(store, [f"job {n}" for n in range(60)], budget=200.0)
-    draw(page, make_charts(store, now=EVENING + 9000))
+    draw(page, charts_of(store, now=EVENING + 9000))
     plots = page.locator(".u-over")
     plots.nth(2).scroll_into_view_if_needed()
     box = plots.nth(2).bounding_box()
@@ -173,7 +172,7 @@ def test_values_are_read_by_keys(page: Page, store: Store) -> None:
     from playwright.sync_api import expect
 
     lived(store, [f"job {n}" for n in range(60)], budget=200.0)
-    draw(page, make_charts(store, now=EVENING + 9000))
+    draw(page, charts_of(store, now=EVENING + 9000))
     plot = page.locator(".chart-plot").nth(1)
     readouts = page.locator(".chart-readout")
     plot.focus()
@@ -193,7 +192,7 @@ def test_values_are_read_by_keys(page: Page, store: Store) -> None:
 def test_plots_follow_the_colours_of_the_page(page: Page, store: Store) -> None:
     """When the system turns dark while they are looked at."""
     lived(store, ["a", "b"])
-    draw(page, make_charts(store, now=EVENING + 500))
+    draw(page, charts_of(store, now=EVENING + 500))
     drawn_again(page)
     look = "document.querySelectorAll('.uplot canvas')[1].toDataURL()"
     light = page.evaluate(look)
@@ -207,7 +206,7 @@ def test_times_below_the_timeline_do_not_overlap(page: Page, store: Store, width
     """At the edges a label begins or ends at its mark, in the middle it is centred."""
     page.set_viewport_size({"width": width, "height": 800})
     lived(store, ["a", "b", "c"], start=EVENING + 28)
-    draw(page, make_charts(store, now=EVENING + 500))
+    draw(page, charts_of(store, now=EVENING + 500))
     page.locator(".chart-axis text").first.wait_for()
     boxes = page.evaluate("""[...document.querySelectorAll(".chart-axis text:not(.chart-day)")].map((label) => {
         const { left, right } = label.getBoundingClientRect();
@@ -223,7 +222,7 @@ def test_another_night_is_loaded_when_it_is_chosen(page: Page, store: Store) -> 
     night = Night(store, [make_spec("c")], start=EVENING + DAY)
     night.video(0)
     night.end(70)
-    latest, first = (make_charts(store, now=EVENING + 2 * DAY, night=key) for key in ("2", "1"))
+    latest, first = (charts_of(store, now=EVENING + 2 * DAY, night=key) for key in ("2", "1"))
     draw(page, latest, first)
     assert page.locator("option").count() == 3
     page.locator("select").select_option("1")
@@ -234,7 +233,7 @@ def test_another_night_is_loaded_when_it_is_chosen(page: Page, store: Store) -> 
 
 def test_without_a_night_it_says_so(page: Page, store: Store) -> None:
     """Instead of empty axes."""
-    draw(page, make_charts(store, now=EVENING))
+    draw(page, charts_of(store, now=EVENING))
     assert page.locator("#charts").inner_text() == "Nothing has run yet: the charts come with the first run."
 
 
@@ -243,7 +242,7 @@ def test_a_night_in_which_nothing_was_finished_is_drawn(page: Page, store: Store
     night = Night(store, [make_spec("a")])
     night.lost(night.claim(0), 9)
     night.end(10)
-    draw(page, make_charts(store, now=EVENING + 60))
+    draw(page, charts_of(store, now=EVENING + 60))
     page.wait_for_selector("canvas")
     sentences = page.locator(".chart-summary").all_inner_texts()
     assert sentences[0] == "0 videos in 10 s, 0 an hour, at most 0 in flight, 1 in doubt at the end."

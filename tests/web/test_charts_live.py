@@ -12,10 +12,9 @@ import pytest
 from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
-from batchveo.web.charts.data import make_charts
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
-from tests.helpers.job_histories import Night
+from tests.helpers.job_histories import Night, charts_of
 from tests.web.conftest import look_again
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def test_a_night_that_was_chosen_stays_chosen(new_page: Open, url: str, live: Ni
     page.clock.install()
     page.goto(f"{url}/#/charts")
     at_charts(page)
-    key = [one["key"] for one in make_charts(live.store, now=time.time())["nights"]][-1]  # type: ignore[attr-defined]
+    key = [one["key"] for one in charts_of(live.store, now=time.time())["nights"]][-1]  # type: ignore[attr-defined]
     page.get_by_label("Night").select_option(key)
     page.get_by_text("1 video in ").wait_for()
     with page.expect_response(lambda answer: f"night={key}" in answer.url):

@@ -56,7 +56,7 @@ class Poller:
         self._pace = RateLimit(None if settings.poll_interval else share * settings.polls_per_second * 60.0)
         self._schedule = PollSchedule(settings, durations, share=share)
         self._place = place
-        self._slots = anyio.Semaphore(AT_ONCE)
+        self._slots = anyio.Semaphore(AT_ONCE, fast_acquire=True)
         self._streaks = FailureStreaks(jitter)
         self._odd_words: set[str] = set()
         self._last_words: set[str] = set()
@@ -71,7 +71,8 @@ class Poller:
             job = await self.queue.take(self._broker.clock)
             now = self._broker.clock.now()
             turn = self._pace.reserve(now, share=self._schedule.allowed.find_share(now))
-            await self._broker.clock.sleep_until(turn)
+            if turn > now:
+                await self._broker.clock.sleep_until(turn)
             calls.start_soon(self._run_poll, job)
 
     async def handle(self, job: Job) -> PollOutcome:

@@ -10,10 +10,11 @@ from statistics import quantiles
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
+from batchveo.store.page_index import PageIndex
 from batchveo.web.charts.nights import Night, Stretch, choose_step, cut_buckets, group_nights, join_nights
 from batchveo.web.charts.timeline import LONGEST_NAME, make_timeline, shorten_name
 
-MOST_MOVES = 48_000
+MOST_MOVES = 24_000
 """Moves whose bars are drawn; of a night with more, a share of the jobs is shown."""
 MOST_RUNS = 400
 MOST_NIGHTS = 30
@@ -35,7 +36,9 @@ FAR = 3.0
 """The axis ends at this multiple of ``p90``: a video fetched a day later would squeeze all others."""
 
 
-def make_charts(store: Store, *, now: float, night: str | None = None, most: int = MOST_MOVES) -> dict[str, object]:
+def make_charts(
+    store: Store, index: PageIndex, *, now: float, night: str | None = None, most: int = MOST_MOVES
+) -> dict[str, object]:
     """The charts of one night: ``night`` is its key or ``"all"``; any other value chooses the latest.
 
     Times are seconds since the epoch, money is US dollars. ``nights`` are the nights to choose from, newest first
@@ -53,7 +56,7 @@ def make_charts(store: Store, *, now: float, night: str | None = None, most: int
         return data
     cut = cut_buckets(chosen)
     edges = [store.charts.find_event_before(when, newest=newest) for when in _list_edges(cut)]
-    flow, moves = _make_flow(store, edges, newest, standing)
+    flow, moves = _make_flow(store, index, edges, newest, standing)
     return {
         **data,
         "night": {**_make_choice(chosen), "live": chosen.live, "stretches": _list_ends(chosen.stretches)},
@@ -94,12 +97,11 @@ def _list_edges(cut: Sequence[Stretch]) -> list[float]:
 
 
 def _make_flow(
-    store: Store, edges: Sequence[int], newest: int, standing: Mapping[JobState, int]
+    store: Store, index: PageIndex, edges: Sequence[int], newest: int, standing: Mapping[JobState, int]
 ) -> tuple[dict[str, object], int]:
     """For each interval: videos finished, jobs failed, submits rejected, jobs in progress at its end and their peak."""
-    counted = [store.charts.count_moves(after, upto) for after, upto in pairwise(edges)]
     # the database has only the numbers of now: the moves since then lead back to those of the night
-    later = store.charts.count_moves(edges[-1], newest)
+    *counted, later = index.count_moves([*edges, newest])
     levels = {
         state: _trace_levels(counted, standing.get(state, 0) - _count_net(later, state), state)
         for state in JobState

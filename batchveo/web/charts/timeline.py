@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
+from typing import NamedTuple
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
@@ -25,8 +25,7 @@ _DOWNLOADING = JobState.DOWNLOADING.value
 _ENDS = {JobState.FAILED.value: "failed", JobState.PENDING.value: "again"}
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One move of a job."""
 
     at: float
@@ -34,8 +33,7 @@ class Transition:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """A job was in ``phase`` from ``start`` to ``end`` (seconds since the epoch); ``mark`` is how the bar ended."""
 
     phase: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import anyio
 import pytest
@@ -102,7 +102,7 @@ async def test_one_file_that_is_refused_holds_up_no_other(tmp_path: Path, monkey
     """It is put aside with the reason, and the next run downloads it if the file system accepts it then."""
     open_part = VideoFile.open_part
 
-    def picky(part: Path, *, keep: int) -> BinaryIO:
+    def picky(part: Path, *, keep: int) -> FileIO:
         if part.name.startswith("job 1."):
             raise OSError(errno.EPERM, "Operation not permitted", str(part))
         return open_part(part, keep=keep)

@@ -9,8 +9,9 @@ import os
 import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import httpx
@@ -633,7 +634,7 @@ async def test_one_file_that_is_refused_is_one_jobs_trouble(tmp_path: Path, monk
 
     open_part = VideoFile.open_part
 
-    def refuse(part: Path, *, keep: int) -> BinaryIO:
+    def refuse(part: Path, *, keep: int) -> FileIO:
         if "cat" in part.name:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         return open_part(part, keep=keep)

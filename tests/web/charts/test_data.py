@@ -11,9 +11,9 @@ import pytest
 
 from batchveo.store import Store
 from batchveo.web.charts import data as charting
-from batchveo.web.charts.data import BINS, MOST_MODELS, make_charts, measure_durations
+from batchveo.web.charts.data import BINS, MOST_MODELS, measure_durations
 from tests.helpers.factories import make_spec
-from tests.helpers.job_histories import DAY, EVENING, Night
+from tests.helpers.job_histories import DAY, EVENING, Night, charts_of
 
 HOSTILE = "<script>alert(1)</script> \"'&\x1b[31m\u2028\n" + "龍" * 400
 
@@ -30,7 +30,7 @@ def specs(number: int, **changes: Any) -> list[Any]:
 
 def told(store: Store, *, at: float = 1e6, **options: Any) -> Any:
     """As a page receives it."""
-    return json.loads(json.dumps(make_charts(store, now=EVENING + at, **options)))
+    return json.loads(json.dumps(charts_of(store, now=EVENING + at, **options)))
 
 
 def test_an_empty_state_has_no_night(store: Store) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 from batchveo.core.models import JobState
@@ -19,8 +24,9 @@ from batchveo.core.outcomes import (
     SubmitUncertain,
 )
 from batchveo.engine.stages.video_fetcher import VideoFetcher
-from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, video_client
-from batchveo.provider.http_messages import make_timeouts
+from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, asyncio_transport, client, video_client
+from batchveo.provider.asyncio_transport import AsyncioTransport
+from batchveo.provider.http_messages import make_timeouts, send_request
 from batchveo.storage.base import at_once
 from tests.helpers.factories import make_job
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, say, serving
@@ -231,3 +237,69 @@ async def test_closing_under_cancellation_is_quick_and_clean() -> None:
                 await api.poll("g-1")
                 scope.cancel()
     gc.collect()
+
+
+@asynccontextmanager
+async def kept() -> AsyncIterator[AsyncioTransport]:
+    async with AsyncioTransport(ssl.create_default_context, keep=True) as transport:
+        yield transport
+
+
+async def ask(transport: AsyncioTransport, url: str, method: str = "GET", **headers: str) -> int:
+    extensions = {"timeout": make_timeouts(connect=60, other=60)}
+    response = await send_request(transport, httpx.Request(method, url, headers=headers, extensions=extensions))
+    await response.aread()
+    await response.aclose()
+    return response.status_code
+
+
+async def test_only_a_get_is_repeated_when_its_kept_connection_ends() -> None:
+    """What another method does, it would do twice."""
+    async with serving(lasting(ok())) as server, kept() as transport:
+        assert [await ask(transport, server.url), await ask(transport, server.url)] == [200, 200]
+        with pytest.raises(httpx.RemoteProtocolError):
+            await ask(transport, server.url, "POST")
+    assert server.connections == 2
+
+
+async def test_a_connection_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio_transport, "KEEP_SECONDS", 0.0)
+    async with serving(lasting(ok(), ok())) as server, kept() as transport:
+        for _ in range(2):
+            await ask(transport, server.url)
+    assert server.connections == 2
+
+
+async def test_a_name_is_looked_up_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver may ask the network each time."""
+    loop = asyncio.get_running_loop()
+    asked: list[str] = []
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> object:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    async with (
+        serving(lasting(ok())) as server,
+        AsyncioTransport(ssl.create_default_context, keep=False) as transport,
+    ):
+        for seconds in (0.0, 10.0):
+            monkeypatch.setattr(asyncio_transport, "NAME_SECONDS", seconds)
+            for _ in range(2):
+                await ask(transport, server.url.replace("127.0.0.1", "service.example"))
+    assert asked == ["service.example"] * 3  # each time, then once
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "//127.0.0.1/"])
+async def test_only_http_is_spoken(url: str) -> None:
+    async with kept() as transport:
+        with pytest.raises(httpx.UnsupportedProtocol):
+            await ask(transport, url)
+
+
+async def test_no_header_ends_its_own_line() -> None:
+    """It would be a request of somebody else's making."""
+    async with kept() as transport:
+        with pytest.raises(httpx.LocalProtocolError):
+            await ask(transport, "http://127.0.0.1:1/", x="a\r\nHost: b")
