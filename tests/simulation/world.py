@@ -212,7 +212,9 @@ async def _pursue(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], afte
         left = plan.aims - observer.visited
         night.clock = _choose_clock(left, true, rng)
         dies_waiting = any(aim.crash == BETWEEN or aim.fault.startswith("clock") for aim in left)
-        await _run_until_death(plan, night, jobs, rng.choice(KILLS) if dies_waiting else NEVER)
+        claimed = any(job.state is JobState.SUBMITTING for job in night.jobs())
+        kill = KILLS[0] if claimed and plan.remote is None and rng.random() < 0.5 else rng.choice(KILLS)
+        await _run_until_death(plan, night, jobs, kill if dies_waiting else NEVER)
         night.clock = true
         after_run(night)
         if observer.aims <= observer.visited:
