@@ -66,6 +66,8 @@ class InFlightTable:
     def _put_job(self, job: Job, now: float) -> None:
         match job.state:
             case JobState.SUBMITTING:
+                # a new attempt: what was put aside is the generation before, which was free
+                self.mark_awaited(job)
                 self._set_position(job, late=False)
             case JobState.GENERATING:
                 self._wait_for(job, job.submitted_at, now)
@@ -187,9 +189,13 @@ class InFlightTable:
             self.charge_unknown.pop(job.seq, None)
 
     def find_newest(self, job: Job) -> Job:
-        """``job`` with what the usage log has shown about this attempt since a worker got it."""
+        """``job`` with what the usage log has shown about this attempt since a worker got it.
+
+        Only if its state is the same: an outcome of a step that another state has ended comes too late.
+        """
         newer = self.charge_unknown.get(job.seq, job)
-        return newer if newer.client_request_id == job.client_request_id else job
+        same = (newer.client_request_id, newer.state) == (job.client_request_id, job.state)
+        return newer if same else job
 
     def list_retryable(self) -> list[Job]:
         """The failed generations that are made again as soon as it is known that they were not charged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import httpx
@@ -16,9 +16,14 @@ def transport(service: Service) -> httpx.MockTransport:
 
     Lost connections and the client's read timeout raise the same errors as over a real socket.
     """
+    return make_transport(service.handle)
+
+
+def make_transport(handle: Callable[[Request], Response]) -> httpx.MockTransport:
+    """The same for any function that answers as ``Service.handle`` does."""
 
     async def answer(request: httpx.Request) -> httpx.Response:
-        response = service.handle(_translate_request(request))
+        response = handle(_translate_request(request))
         await _wait(request, response.delivery.delay)
         if response.delivery.unanswered:
             raise _make_error(request, response)

@@ -51,6 +51,18 @@ def test_a_key_that_is_refused_is_waited_for_no_longer() -> None:
     assert (b.count_awaited(), b.count_late()) == (2, 1)
 
 
+def test_a_generation_is_waited_for_though_the_one_before_was_put_aside() -> None:
+    """A job that is made again holds a slot as any other."""
+    b = board()
+    b.mark_stuck(make_job(S.GENERATING))
+    b.place_job(make_job(S.GENERATING), now=100.0)
+    assert (b.count_slots("", 100.0), b.count_awaited(), b.count_late()) == (0, 0, 1)
+    for state in (S.FAILED, S.PENDING, S.SUBMITTING, S.GENERATING):
+        b.place_job(make_job(state), now=100.0)
+    assert (b.count_slots("", 100.0), b.count_awaited(), b.count_late()) == (1, 1, 0)
+    assert not b.charge_unknown
+
+
 def test_a_doubt_holds_its_slot_for_a_while() -> None:
     """It may be generating; but the silence of the log must not block the run."""
     b = board()

@@ -10,7 +10,7 @@ import pytest
 
 from batchveo.core.errors import DiskTrouble, NoVideos
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, DiskRefused, DownloadError, GenerationFailed
+from batchveo.core.outcomes import Accepted, DiskRefused, DownloadError, GenerationFailed, Outcome, Stuck
 from batchveo.core.state_machine import Move, next_state
 from batchveo.engine.broker import Fenced
 from batchveo.sandbox import Settings
@@ -44,6 +44,20 @@ async def test_what_a_person_did_in_the_meantime_stands(open_coordinator: Coordi
         with Store(at_work.setup.path) as other:
             other.transitions.apply_move(job, _failed(job), run=None, now=at_work.clock.now())
         assert (await broker.record_outcome(job, URL)).state is S.FAILED
+
+
+@pytest.mark.parametrize("late", [Stuck(reason="moderated"), URL])
+async def test_an_answer_about_a_generation_that_failed_meanwhile_changes_nothing(
+    open_coordinator: CoordinatorOpener, late: Outcome
+) -> None:
+    """Of a frozen worker, while it is still looked up what the failure was charged; it does not end the run."""
+    async with open_coordinator(tries=2) as at_work:
+        broker = await at_work.broker()
+        job = await bought(broker)
+        failed = await broker.record_outcome(job, GenerationFailed(reason="no"))
+        assert failed.state is S.FAILED
+        assert (await broker.record_outcome(job, late)).state is S.FAILED
+        assert at_work.job(job) == failed
 
 
 def _failed(job: Job) -> Move:

@@ -58,7 +58,8 @@ class Life:
         self.scope.cancel()
 
     def freeze(self) -> None:
-        self._thawed = anyio.Event()
+        if self._thawed.is_set():  # else those that wait would wait for ever
+            self._thawed = anyio.Event()
 
     def thaw(self) -> None:
         self._thawed.set()
@@ -99,6 +100,8 @@ class Wire:
         """All that arrived, in that order, repeated ones too."""
         self.watch: Callable[[Call], None] = lambda call: None
         """Gets each call that was carried out, before its answer is sent."""
+        self.struck: Callable[[str, Call], None] = lambda fault, call: None
+        """Gets what befalls a call: ``call-lost``, ``answer-lost`` or ``call-repeated``."""
 
     def end(self, life: Life) -> Transport:
         """The end of the connection for the worker of ``life``."""
@@ -108,7 +111,7 @@ class Wire:
             reply = _Reply()
             life.awaiting.add(reply)
             try:
-                await self._carry(pickle.dumps(call), reply)
+                await self._carry(call, reply)
             finally:
                 life.awaiting.discard(reply)
             await life.awake()
@@ -120,17 +123,20 @@ class Wire:
 
         return carry
 
-    async def _carry(self, packed: bytes, reply: _Reply) -> None:
-        wire_faults = self.wire_faults
+    async def _carry(self, call: Call, reply: _Reply) -> None:
+        wire_faults, packed = self.wire_faults, pickle.dumps(call)
         if self._strikes(wire_faults.repeat):
+            self.struck("call-repeated", call)
             self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, wire_faults.straggle), _Reply())
         if self._strikes(wire_faults.lose_call):
+            self.struck("call-lost", call)
             await self._lost(reply)
             return
         lost = self._strikes(wire_faults.lose_answer)
         heard = _Reply() if lost else reply
         self._tasks.start_soon(self._arrive, packed, self._rng.uniform(0.0, wire_faults.delay), heard)
         if lost:
+            self.struck("answer-lost", call)
             await self._lost(reply)
             return
         await reply.came.wait()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event
@@ -55,6 +56,10 @@ class Night:
         self.clock = Clock(wall=lambda: 1_800_000_000.0)
         self.service = Service(self.settings, clock=self.clock.now)
 
+    def open_transport(self, worker: str = "") -> httpx.AsyncBaseTransport:
+        """The way of ``worker`` to the service; without a name, that of the coordinator's process."""
+        return transport(self.service)
+
     def heal(self) -> None:
         """End all faults."""
         self.service._state.faults._chances.clear()
@@ -85,7 +90,7 @@ class Night:
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
             await recover_videos(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
-            wire = transport(self.service)
+            wire = self.open_transport()
             async with (
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 VideoClient(loopback=True, transport=wire) as videos,

@@ -96,8 +96,8 @@ def watch_committed() -> Iterator[list[float]]:
 
 
 def _check_places(plan: Plan, night: Night) -> None:
-    """Each key keeps to its limit."""
-    if plan.remote is not None:
+    """Each key keeps to its limit. By a clock that is wrong, a doubt may seem old enough to free its slot."""
+    if plan.remote is not None and not any(aim.fault.startswith("clock") for aim in plan.aims):
         for name, places in plan.remote.keys:
             peak = night.service.account(f"sk-{name}").peak_in_flight
             assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"

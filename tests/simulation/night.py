@@ -1,4 +1,4 @@
-"""Runs nights by seed; also as a program: ``python -m tests.simulation.night SEEDS [FIRST]``."""
+"""Runs nights by seed; also as a program: ``python -m tests.simulation.night SEEDS [FIRST] [--random] [--all]``."""
 
 from __future__ import annotations
 
@@ -8,59 +8,83 @@ import sys
 import tempfile
 import time
 import traceback
+from functools import partial
+from itertools import product
 from pathlib import Path
 from unittest import mock
 
 import trio
 from trio.testing import MockClock
 
+from tests.simulation.coverage_table import draw_table
+from tests.simulation.directed_nights import visit_group
 from tests.simulation.invariants import hold_always, hold_in_the_end
-from tests.simulation.world import live, plan_of
+from tests.simulation.observer import Observer
+from tests.simulation.situations import GROUPS, POSSIBLE, WORKERS, Situation, select_group
+from tests.simulation.world import Plan, live, make_observer, plan_of
 
 FAST = Path("/dev/shm")
+MOST_LISTED = 40
+"""Situations never visited that are listed without ``--all``."""
 
 
-def live_through(seed: int) -> None:
+def live_through(seed: int) -> Observer:
     """Live the night of ``seed``; raises ``AssertionError`` where an invariant breaks."""
-    plan = plan_of(seed)
+    return live_plan(plan_of(seed))
+
+
+def live_plan(plan: Plan) -> Observer:
+    """Live the night of ``plan``; returns what has seen it."""
+    observer = make_observer(plan)
     folder = Path(tempfile.mkdtemp(prefix="night-", dir=FAST if FAST.is_dir() else None))
 
     async def whole() -> None:
-        night = await live(plan, folder, after_run=lambda night: hold_always(plan, night))
+        night = await live(plan, folder, observer, after_run=lambda night: hold_always(plan, night))
         hold_in_the_end(plan, night)
 
-    random.seed(seed)
+    random.seed(plan.seed)
     try:
         with (
-            mock.patch.object(trio._core._run, "_r", random.Random(seed)),
+            mock.patch.object(trio._core._run, "_r", random.Random(plan.seed)),
             mock.patch.object(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         ):
             trio.run(whole, clock=MockClock(autojump_threshold=0))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return observer
 
 
 def main(arguments: list[str]) -> int:
-    """Live through many nights and say how it went."""
-    count = int(arguments[0]) if arguments else 1000
-    first = int(arguments[1]) if len(arguments) > 1 else 0
-    begun = time.perf_counter()
-    broken = [seed for seed in range(first, first + count) if not _survived(seed)]
+    """Live through many nights; say how it went, and which situations they visited.
+
+    Without ``--random`` the directed nights come first, which visit all situations.
+    """
+    numbers = [int(each) for each in arguments if each.isdigit()]
+    count, first = (*numbers, *(1000, 0)[len(numbers) :])[:2]
+    begun, visited, broken = time.perf_counter(), set[Situation](), list[str]()
+    if "--random" not in arguments:
+        for part in product(GROUPS, WORKERS):
+            visited |= select_group(*part) - visit_group(*part, partial(_survive, broken)).left
+    for seed in range(first, first + count):
+        visited |= _survive(
+            broken, plan_of(seed), f"replay: python -m tests.simulation.night 1 {seed} --random"
+        ).visited
     seconds = time.perf_counter() - begun
-    print(f"{count} nights in {seconds:.0f} s, {count / seconds:.1f} nights/s, {len(broken)} broken")
-    for seed in broken:
-        print(f"replay: python -m tests.simulation.night 1 {seed}")
+    print("\n".join(draw_table(visited, listed=len(POSSIBLE) if "--all" in arguments else MOST_LISTED)))
+    print(f"{count} random nights, {seconds:.0f} s in all, {len(broken)} broken")
+    print("\n".join(broken))
     return 1 if broken else 0
 
 
-def _survived(seed: int) -> bool:
+def _survive(broken: list[str], plan: Plan, replay: str = "a directed night") -> Observer:
+    """Live through a night; a broken one is added to ``broken``, and has visited nothing."""
     try:
-        live_through(seed)
+        return live_plan(plan)
     except Exception:
-        print(f"--- seed {seed}: {plan_of(seed)}")
+        print(f"--- {plan}")
         traceback.print_exc(limit=-3, file=sys.stdout)
-        return False
-    return True
+        broken.append(replay)
+        return make_observer(plan)
 
 
 if __name__ == "__main__":

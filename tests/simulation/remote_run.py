@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from batchveo.core.durations import Durations
-from batchveo.core.models import JobSpec
+from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Fenced
 from batchveo.engine.cluster.call_server import CallServer
@@ -26,19 +26,21 @@ from batchveo.engine.worker import Worker
 from batchveo.operations.prices import fetch_prices
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
-from batchveo.sandbox import transport
 from batchveo.storage.base import at_once
 from tests.helpers.faulty_wire import Died, Life, Wire, WireFaults
 from tests.helpers.restartable_coordinator import CoordinatorProcess, CoordinatorSetup
 from tests.helpers.virtual_run import BASE_URL, Night
+from tests.simulation.observer import ACTOR, Crash, Observer, name_state
 
 LONGEST_FREEZE = 200.0
 SILENT_SECONDS = 60.0
 """After which a worker of whom nothing is heard is taken for dead."""
-
-
-class Crash(BaseException):
-    """The process dies here: nothing after this point happens."""
+STATES_OF_STEPS = {
+    JobState.SUBMITTING: "sent",
+    JobState.GENERATING: "generating",
+    JobState.DOWNLOADING: "downloading",
+}
+"""The state of a job whose step a worker hands in."""
 
 
 class Mishap(Enum):
@@ -119,18 +121,18 @@ class RemoteRun:
     def __init__(
         self,
         night: Night,
+        observer: Observer,
         remote: RemotePlan,
         seed: int,
         settings: RunSettings,
         *,
-        reborn: Callable[[], None],
         calm: bool,
     ) -> None:
         self._night = night
+        self._observer = observer
         self._remote = remote
         self._settings = settings
         self._rng = random.Random(seed)
-        self._reborn = reborn
         self._calm = calm
         self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in remote.keys]
         self._lives: dict[int, tuple[str, Life]] = {}
@@ -141,17 +143,21 @@ class RemoteRun:
         self._all_ended = anyio.Event()
         self._carried_out: Counted[Method] = Counted()
 
-    async def live(self, jobs: Sequence[JobSpec], *, kill_after: float | None = None) -> None:
-        """Run to the end, or until everything dies at once."""
-        async with self._apis(transport(self._night.service)) as apis:
+    async def live(
+        self, jobs: Sequence[JobSpec], *, kill_after: float | None = None, dying: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run to the end, or until everything dies at once; ``dying`` is called just before."""
+        self._observer.is_given_up = self._is_given_up
+        async with self._apis(self._night.open_transport()) as apis:
             setup = await self._plans(jobs, apis)
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 self._wire = Wire(tasks, lambda: self._server, self._remote.wire_faults, seed=self._rng.random())
+                self._wire.struck = self._note_wire
                 for slot in range(self._remote.workers):
                     tasks.start_soon(self._slot, slot)
                 if kill_after is not None:
-                    tasks.start_soon(self._kill, kill_after)
+                    tasks.start_soon(self._kill, kill_after, dying)
                 if not self._calm:
                     self._wire.watch = self._watched
                     for fate in self._remote.fates:
@@ -193,7 +199,7 @@ class RemoteRun:
 
     async def _heads(self, setup: CoordinatorSetup) -> None:
         while True:
-            self._reborn()
+            self._observer.begin_process()
             process = self._process = CoordinatorProcess(setup)
             self._server = _Guarded(process)
             try:
@@ -208,9 +214,10 @@ class RemoteRun:
             if self._killed:
                 return
 
-    async def _kill(self, after: float) -> None:
+    async def _kill(self, after: float, dying: Callable[[], None]) -> None:
         """Everything dies at once."""
         await anyio.sleep(after)
+        dying()
         self._killed = True
         for _, life in self._lives.values():
             life.end()
@@ -233,7 +240,8 @@ class RemoteRun:
     async def _lived(self, name: str, life: Life) -> bool:
         """Live one worker's life; tells whether its work is done."""
         broker = RemoteBroker(name, self._wire.end(life), report_lost=lambda words: None)
-        kept = _Kept(life, transport(self._night.service))
+        kept = _Kept(life, self._night.open_transport(name))
+        acting = ACTOR.set(name)
         try:
             with life.scope:
                 await broker.join_run()
@@ -246,6 +254,8 @@ class RemoteRun:
         except BaseException as error:  # noqa: BLE001 - what is no crash goes on
             only_crashes(error)
             life.end()
+        finally:
+            ACTOR.reset(acting)
         return False
 
     async def _noticed(self, name: str) -> None:
@@ -253,8 +263,36 @@ class RemoteRun:
         self._give_up(name)
 
     def _give_up(self, name: str) -> None:
+        acting = ACTOR.set("")  # the coordinator acts, whoever the news came from
         if self._server is not None:
             self._server.give_up(name)
+        ACTOR.reset(acting)
+
+    def _is_given_up(self, name: str) -> bool:
+        """Whether the coordinator, if there is one, does not count on this worker."""
+        process = self._process
+        return process is None or process.dead or name not in process.coordinator._assignments
+
+    def _note_mishap(self, fault: str, name: str) -> None:
+        """``fault`` befalls a worker with all jobs in its hands."""
+        if not self._is_given_up(name) and self._process is not None:
+            store = self._process.store
+            for seq in self._process.coordinator._assignments._held[name]:
+                job = store.queries.read_job(seq)
+                self._observer.note_fault(fault, job.id, name_state(store.transitions, job))
+
+    def _note_wire(self, fault: str, call: Call) -> None:
+        """``fault`` befalls a call, and the job that it is about."""
+        if self._is_given_up(call.worker):
+            return
+        if call.method is Method.CLAIM and fault != "call-lost":
+            self._observer.note_fault(fault, "", "pending")
+        elif call.method in (Method.MARK_SENT, Method.RECORD):
+            job = call.arguments[0]
+            assert isinstance(job, Job)
+            state = "claimed" if call.method is Method.MARK_SENT else STATES_OF_STEPS.get(job.state)
+            if state is not None:
+                self._observer.note_fault(fault, job.id, state)
 
     async def _watch(self) -> None:
         """Take for dead whoever is silent."""
@@ -273,6 +311,8 @@ class RemoteRun:
     async def _befall(self, fate: Fate, slot: int) -> None:
         await anyio.sleep(fate.at)
         name, life = self._lives[slot]
+        if fate.what is not Mishap.RESTART and not life.dead:
+            self._note_mishap(fate.what.name.lower(), name)
         match fate.what:
             case Mishap.DEATH:
                 life.end()
@@ -294,6 +334,7 @@ class _Guarded(CallServer):
         self._process = process
 
     async def answer_call(self, call: Call) -> Answer:
+        ACTOR.set(call.worker)  # each call arrives in a task of its own
         try:
             return await self._process.server.answer_call(call)
         except BaseException as error:

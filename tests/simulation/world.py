@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import anyio
+import httpx
 
+from batchveo.core.clock import Clock
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
-from batchveo.core.state_machine import Move
+from batchveo.engine import recorder
 from batchveo.engine.cluster.remote_broker import PERMISSION_SECONDS
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
+from batchveo.sandbox.mock_transport import make_transport
 from batchveo.sandbox.settings import VIDEO
-from batchveo.storage.video_file import VideoFile
-from batchveo.store.database import Connection
-from batchveo.store.transitions import Transitions
 from tests.helpers.virtual_run import KEY, Night, specs
-from tests.simulation.remote_run import Crash, RemotePlan, RemoteRun, far_of, only_crashes
+from tests.simulation.observer import Observer, name_state
+from tests.simulation.remote_run import RemotePlan, RemoteRun, far_of, only_crashes
+from tests.simulation.situations import BETWEEN, HEAVY, LOCAL, REMOTE, REMOTES, Situation
 
 PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
 """Faults that stop a whole run; they are drawn apart, and seldom."""
-HEAVY = frozenset({"endless-body"})
-"""Faults that move so many bytes that a night would take minutes; ``test_downloader.py`` has them."""
 UNSEEN = frozenset(VIDEO)
 """Faults of a video that is whole all the same: no run looks into it."""
 WITHOUT_END = frozenset({"no-url", "poll-403"})
@@ -39,6 +39,14 @@ REFUSALS = CALM | {"402", "403-moderated", "403-plan", "404-withdrawn"}
 """Faults by which jobs may be pending in the end."""
 MOST_RUNS = 40
 URL_TTL_ELSEWHERE = 120.0
+MOST_PURSUITS = 80
+"""Runs in which processes die where the night wants it."""
+CLOCK_SECONDS = 3600.0
+"""How much the clock is wrong."""
+KILLS = (0.05, 0.3, 1.0, 2.5, 6.0, 20.0, 45.0)
+"""Seconds after which everything dies, if a death between two steps is wanted."""
+NEVER = 1e6
+"""Seconds."""
 MOST_MISHAPS = 3
 """Whole runs in which workers and coordinators still fail; the others show how the night ends."""
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
@@ -60,6 +68,17 @@ class Plan:
     """The key of each run, in turn: with another one, the log is silent about what the one before asked for."""
     loses_database: bool = False
     """When all is done the database is lost, and the same manifest is run again."""
+    group_turns: int = recorder.GROUP_TURNS
+    """Turns of the event loop for which writes gather before they go to the disk together."""
+    aims: frozenset[Situation] = frozenset()
+    """The situations that the night looks for."""
+
+    @property
+    def worker(self) -> str:
+        """The kind of its workers."""
+        if self.remote is None:
+            return LOCAL
+        return REMOTE if self.remote.workers == 1 else REMOTES
 
 
 def plan_of(seed: int) -> Plan:
@@ -127,24 +146,113 @@ def _with_remote(plan: Plan, remote: RemotePlan) -> Plan:
     return replace(plan, run={**plan.run, "settle": settle}, service=service, remote=remote)
 
 
-async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
-    """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
-    night = Night(folder, plan.service)
-    jobs = specs(plan.jobs)
+@dataclass
+class WatchedNight(Night):
+    """A night whose ``observer`` sees what the service does."""
+
+    observer: Observer = field(kw_only=True)
+    true_clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.true_clock = self.clock
+
+    def open_transport(self, worker: str = "") -> httpx.AsyncBaseTransport:
+        """See ``Night``."""
+        return make_transport(self.observer.watch_service(self.service, worker))
+
+
+def make_observer(plan: Plan) -> Observer:
+    """The one that sees the night of ``plan``, and lets it meet what the seed decided."""
     rng = random.Random(plan.seed + 1)
-    with _crash_points(rng, plan) as process:
+    return Observer(plan.worker, plan.aims, seed=plan.seed, dies_anywhere=lambda: rng.random() < plan.crash_chance)
+
+
+async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) -> Night:
+    """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
+    night = WatchedNight(folder, plan.service, observer=observer)
+    jobs = specs(plan.jobs)
+    observer.list_looked_up = lambda: _list_looked_up(plan, night)
+    observer.note_beginning = lambda: _note_clock(night)
+    with observer.watching(), mock.patch.object(recorder, "GROUP_TURNS", plan.group_turns):
         for number, kill in enumerate(plan.kills):
-            process.dead = False
             night.key = plan.keys[number % len(plan.keys)]
-            try:
-                await _killed(plan, night, jobs, kill, process)
-            except BaseException as error:  # noqa: BLE001 - what is no crash goes on
-                only_crashes(error)
+            await _run_until_death(plan, night, jobs, kill)
             after_run(night)
+        if plan.aims:
+            await _pursue(plan, night, jobs, after_run)
+        observer.works = False
+        await _come_to_an_end(plan, night, jobs, after_run)
+    return night
+
+
+async def _run_until_death(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], kill: float) -> None:
+    killed: list[None] = []
+
+    def die() -> None:
+        killed.append(None)
+        night.observer.deaths += 1
+        night.observer.dead = True
+
+    night.observer.begin_process()
+    try:
+        await _run_at_most(plan, night, jobs, kill, die)
+    except BaseException as error:  # noqa: BLE001 - what is no crash goes on
+        only_crashes(error)
+    if killed:
+        with night.store() as store:
+            night.observer.note_death_between(Counter(name_state(store.transitions, job) for job in store.jobs()))
+
+
+async def _pursue(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
+    """Runs that die in each situation that the night looks for, until it has met all of them or has no more jobs."""
+    observer, rng, true = night.observer, random.Random(plan.seed + 3), night.clock
+    for _ in range(MOST_PURSUITS):
+        deaths, seen = observer.deaths, len(observer.visited)
+        left = plan.aims - observer.visited
+        night.clock = _choose_clock(left, true, rng)
+        dies_waiting = any(aim.crash == BETWEEN or aim.fault.startswith("clock") for aim in left)
+        claimed = any(job.state is JobState.SUBMITTING for job in night.jobs())
+        kill = KILLS[0] if claimed and plan.remote is None and rng.random() < 0.5 else rng.choice(KILLS)
+        await _run_until_death(plan, night, jobs, kill if dies_waiting else NEVER)
+        night.clock = true
+        after_run(night)
+        if observer.aims <= observer.visited:
+            break
+        ended = all(job.state in (JobState.SUCCEEDED, JobState.FAILED) or job.held for job in night.jobs())
+        if ended or (observer.deaths, len(observer.visited)) == (deaths, seen):
+            break
+        await anyio.sleep(1)
+    night.heal()
+
+
+def _choose_clock(left: frozenset[Situation], true: Clock, rng: random.Random) -> Clock:
+    """A clock that is an hour wrong, if that is wanted."""
+    wrong = sorted({aim.fault for aim in left if aim.fault.startswith("clock")})
+    if not wrong:
+        return true
+    shift = CLOCK_SECONDS if rng.choice(wrong) == "clock-ahead" else -CLOCK_SECONDS
+    return Clock(wall=lambda: true.now() + shift)
+
+
+def _note_clock(night: WatchedNight) -> None:
+    """Note for which jobs the clock of the run that begins is wrong."""
+    wrong = night.clock.now() - night.true_clock.now()
+    if abs(wrong) > 1.0 and night.state.exists():
+        with night.store() as store:
+            for job in store.jobs():
+                state = name_state(store.transitions, job)
+                if state != JobState.SUCCEEDED:
+                    night.observer.note_fault("clock-ahead" if wrong > 0 else "clock-back", job.id, state)
+
+
+async def _come_to_an_end(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
+    """Whole runs until nothing more can happen."""
     unchanged = 0
     for number in range(MOST_RUNS):
         night.key = plan.keys[number % len(plan.keys)]
         before = [(job.state, job.held) for job in night.jobs()]
+        night.observer.begin_process()
         await _whole(plan, night, jobs, number)
         after_run(night)
         jobs_now = night.jobs()
@@ -153,9 +261,20 @@ async def live(plan: Plan, folder: Path, *, after_run: Any) -> Night:
         if unchanged >= _runs_to_be_sure(plan) and not any(_moves_still(night, job) for job in jobs_now):
             await _lose(plan, night, jobs)
             after_run(night)
-            return night
+            return
         await anyio.sleep(30 if len(plan.keys) == 1 else 30 + 12 * plan.service.log_lag)
     raise AssertionError("the night does not come to an end")
+
+
+def _list_looked_up(plan: Plan, night: Night) -> list[tuple[str, str, str | None]]:
+    """The jobs that the log is read for: doubts, generations that are put aside, and failures with tries left."""
+    jobs = night.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.FAILED)
+    return [
+        (job.id, job.state, job.client_request_id)
+        for job in jobs
+        if (job.error or job.state is JobState.IN_DOUBT)
+        and (job.state is not JobState.FAILED or job.tried < plan.run["tries"])
+    ]
 
 
 def _runs_to_be_sure(plan: Plan) -> int:
@@ -176,113 +295,38 @@ def ending_of(night: Night, job: Job) -> str:
     return next((each.ending for each in night.service.generations if each.id == job.generation_id), "")
 
 
-async def _lose(plan: Plan, night: Night, jobs: Sequence[JobSpec]) -> None:
+async def _lose(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec]) -> None:
     """Lose the database of a night that has made everything: what is on disk is enough, and nothing is bought."""
     if not plan.loses_database or any(job.state is not JobState.SUCCEEDED for job in night.jobs()):
         return
     for file in night.folder.glob("b.db*"):
         file.unlink()
+    for job in jobs:
+        night.observer.note_fault("database-lost", job.id, "succeeded")
     bought = len(night.service.generations)
     await night.run(jobs, **plan.run)
     assert [job.state for job in night.jobs()] == [JobState.SUCCEEDED] * len(jobs)
     assert len(night.service.generations) == bought, "a lost database was paid for again"
 
 
-async def _killed(plan: Plan, night: Night, jobs: Sequence[JobSpec], kill: float, process: Process) -> None:
+async def _run_at_most(
+    plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], kill: float, die: Callable[[], None]
+) -> None:
+    """A run in which everything dies after ``kill`` seconds, if it has not ended by then; calls ``die`` just before."""
     if plan.remote is None:
-        await night.killed(jobs, after=kill, dying=process.die, **plan.run)
+        await night.killed(jobs, after=kill, dying=die, **plan.run)
     else:
-        await _make_remote_run(plan, plan.remote, night, reborn=process.live, calm=False).live(jobs, kill_after=kill)
+        await _make_remote_run(plan, plan.remote, night, calm=False).live(jobs, kill_after=kill, dying=die)
 
 
-async def _whole(plan: Plan, night: Night, jobs: Sequence[JobSpec], number: int) -> None:
+async def _whole(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], number: int) -> None:
     if plan.remote is None:
         await night.run(jobs, **plan.run)
     else:
-        calm = number >= MOST_MISHAPS
-        await _make_remote_run(plan, plan.remote, night, reborn=lambda: None, calm=calm).live(jobs)
+        calm = number >= MOST_MISHAPS or bool(plan.aims)
+        await _make_remote_run(plan, plan.remote, night, calm=calm).live(jobs)
 
 
-def _make_remote_run(
-    plan: Plan, remote: RemotePlan, night: Night, *, reborn: Callable[[], None], calm: bool
-) -> RemoteRun:
+def _make_remote_run(plan: Plan, remote: RemotePlan, night: WatchedNight, *, calm: bool) -> RemoteRun:
     settings = RunSettings(output=night.folder / "videos", **plan.run)
-    return RemoteRun(night, remote, plan.seed, settings, reborn=reborn, calm=calm)
-
-
-class Process:
-    """The one that writes the state, and dies; a dead one puts nothing more on disk."""
-
-    dead = False
-
-    def die(self) -> None:
-        self.dead = True
-
-    def live(self) -> None:
-        """Another takes its place."""
-        self.dead = False
-
-
-@contextmanager
-def _crash_points(rng: random.Random, plan: Plan) -> Iterator[Process]:  # noqa: C901 - a function a point
-    """Let the process die before or after each write, each flush, and around the rename, now and then.
-
-    The rename is a worker's, which may be another process.
-    """
-    process = Process()
-
-    def maybe() -> None:
-        if process.dead or rng.random() < plan.crash_chance:
-            process.die()
-            raise Crash
-
-    def maybe_worker() -> None:
-        if plan.remote is None:
-            maybe()
-        elif rng.random() < plan.crash_chance:
-            raise Crash
-
-    claim, apply, mark_sent, flush, finish = (
-        Transitions.claim_job,
-        Transitions.apply_move,
-        Transitions.mark_sent,
-        Connection.flush,
-        VideoFile.publish_part,
-    )
-
-    def crashing_claim(self: Transitions, **options: Any) -> Job | None:
-        maybe()  # before the intent
-        job = claim(self, **options)
-        maybe()  # after the intent, before the POST
-        return job
-
-    def crashing_apply(self: Transitions, job: Job, move: Move, **options: Any) -> Job:
-        maybe()  # after the answer, before its commit
-        moved = apply(self, job, move, **options)
-        maybe()  # after the commit
-        return moved
-
-    def crashing_mark(self: Transitions, job: Job, **options: Any) -> None:
-        maybe()
-        mark_sent(self, job, **options)
-        maybe()  # the mark is written, the body has not left
-
-    def crashing_flush(self: Connection) -> None:
-        maybe()  # all that was written since the last flush is gone
-        flush(self)
-        maybe()  # it is safe, and nobody has acted on it
-
-    def crashing_finish(self: VideoFile, job: Job, **options: Any) -> tuple[str, ...]:
-        maybe_worker()  # after the download, before the rename
-        notes = finish(self, job, **options)
-        maybe_worker()  # after the rename, before the final commit
-        return notes
-
-    with (
-        mock.patch.object(Transitions, "claim_job", crashing_claim),
-        mock.patch.object(Transitions, "apply_move", crashing_apply),
-        mock.patch.object(Transitions, "mark_sent", crashing_mark),
-        mock.patch.object(Connection, "flush", crashing_flush),
-        mock.patch.object(VideoFile, "publish_part", crashing_finish),
-    ):
-        yield process
+    return RemoteRun(night, night.observer, remote, plan.seed, settings, calm=calm)

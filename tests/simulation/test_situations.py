@@ -1,0 +1,43 @@
+"""Every situation of a run is visited: each fault in each state of a job, each death, each kind of worker."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from batchveo.sandbox import FAULTS as OF_THE_SANDBOX
+from batchveo.sandbox.settings import VIDEO
+from tests.simulation.directed_nights import direct_night, visit_group
+from tests.simulation.night import live_plan
+from tests.simulation.situations import FAULTS, GROUPS, HEAVY, POSSIBLE, WORKERS, select_group
+
+PARTS = [(group, worker) for group in GROUPS for worker in WORKERS if select_group(group, worker)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "worker"), PARTS)
+def test_every_situation(group: str, worker: str) -> None:
+    """All invariants hold after each run of nights that visit all of them."""
+    visit = visit_group(group, worker, live_plan)
+    assert not visit.surprises, "called impossible:\n" + "\n".join(sorted(map(str, visit.surprises)))
+    assert not visit.left, "never visited:\n" + "\n".join(sorted(map(str, visit.left)))
+
+
+def test_the_parts_have_each_situation_once() -> None:
+    """So the test above visits all of them."""
+    parts = [select_group(group, worker) for group, worker in PARTS]
+    assert frozenset().union(*parts) == POSSIBLE
+    assert not any(one & other for one, other in combinations(parts, 2))
+
+
+def test_every_fault_of_the_sandbox_is_among_them() -> None:
+    """But those of videos that are whole all the same, into which no run looks, and those that take minutes."""
+    assert set(OF_THE_SANDBOX) - set(FAULTS) == {*VIDEO, *HEAVY}
+
+
+def test_a_seed_decides_a_directed_night() -> None:
+    """The same seed plans the same night, another one another."""
+    left = select_group("polls", "remote")
+    assert direct_night("polls", "remote", 7, left) == direct_night("polls", "remote", 7, left)
+    assert len({str(direct_night("polls", "remote", seed, left)) for seed in range(20)}) == 20
