@@ -29,7 +29,7 @@ IMPORTED = (
     "batchveo.cli.run_command",
     "batchveo.cli.commands.sandbox",
     "batchveo.operations.run",
-    "batchveo.provider.aiohttp_transport",
+    "batchveo.provider.asyncio_transport",
     "batchveo.sandbox.asgi_server",
 )
 """By the server: what most commands need."""

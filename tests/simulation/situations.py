@@ -13,7 +13,8 @@
   of several), ``given-up`` (in another process, and the coordinator counts it as dead).
 
 ``explain_impossible`` is the rule that says which of the combinations cannot occur, and why; all others are in
-``POSSIBLE``. The nights record which of them they visit; a visited one that the rule excludes fails a test.
+``POSSIBLE``, two of them also in ``BY_CHANCE``. The nights record which of them they visit; a visited one that the rule
+excludes fails a test.
 """
 
 from __future__ import annotations
@@ -140,8 +141,6 @@ def _explain_given_up(fault: str, state: str, crash: str) -> str | None:
         return "what a given-up worker does beyond the service's answers is refused"
     if fault in (*WIRE, *MISHAPS, "clock-back", "clock-ahead"):
         return "it was given up by this"
-    if fault in ("ignore-range", "changed-etag"):
-        return "its loop has ended, so it begins no second try of a download"
     if crash == NONE:
         return None if fault != NONE else "nothing happens"
     if state != "sent" or fault not in (NONE, *ACCEPTED):
@@ -154,9 +153,12 @@ POSSIBLE = frozenset(
     Situation(*cell) for cell in product(FAULTS, STATES, CRASHES, WORKERS) if explain_impossible(*cell) is None
 )
 """Every situation that can occur."""
+BY_CHANCE = frozenset(Situation(fault, "downloading", NONE, GIVEN_UP) for fault in ("ignore-range", "changed-etag"))
+"""Those that only a moment decides: a second try of a download, begun just before its worker is given up. Nights may
+visit them, and are not made to."""
 
 
 def select_group(group: str, worker: str) -> frozenset[Situation]:
-    """The possible situations of a group of faults and a kind of worker."""
-    struck = GROUPS[group]
-    return frozenset(each for each in POSSIBLE if each.worker == worker and each.state in struck.get(each.fault, ()))
+    """The possible situations of a group of faults and a kind of worker, without those of ``BY_CHANCE``."""
+    struck, aimed_at = GROUPS[group], POSSIBLE - BY_CHANCE
+    return frozenset(each for each in aimed_at if each.worker == worker and each.state in struck.get(each.fault, ()))
