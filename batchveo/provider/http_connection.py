@@ -13,6 +13,8 @@ READ_AHEAD = 256 * 1024
 """Bytes of a body that are read from the socket before anyone asks for them."""
 LARGEST_HEAD = 64 * 1024
 """Bytes before the end of a response's head; a longer one is not read."""
+LARGEST_GAP = 64 * 1024
+"""Bytes between two pieces of a body: lengths, extensions of chunks, headers after the body."""
 
 
 class ResponseParser:
@@ -29,7 +31,8 @@ class ResponseParser:
         self.is_complete = False
         self.is_reusable = False
         """Whether the connection may carry another request after this response."""
-        self._head_bytes = 0
+        self._gap = 0
+        """Bytes since the head ended or a piece of the body came."""
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -38,6 +41,7 @@ class ResponseParser:
         if self.is_complete:
             self.is_reusable = False  # whatever comes after a response was not asked for
             return
+        before = (self.has_head, self.unread)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -45,10 +49,12 @@ class ResponseParser:
             if not self.is_complete:
                 # without the parser's words: they may hold bytes of the server, and these the key
                 raise httpx.RemoteProtocolError("the answer is not HTTP/1.1") from error
-        if not self.has_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                raise httpx.RemoteProtocolError(f"the head of the answer is longer than {LARGEST_HEAD} bytes")
+        # the parser keeps a header until it ends, so that one without an end would fill the memory
+        self._gap = self._gap + len(data) if (self.has_head, self.unread) == before else 0
+        if not self.has_head and self._gap > LARGEST_HEAD:
+            raise httpx.RemoteProtocolError(f"the head of the answer is longer than {LARGEST_HEAD} bytes")
+        if self._gap > LARGEST_GAP:
+            raise httpx.RemoteProtocolError(f"{self._gap} bytes came of which none is of the body")
 
     def feed_end(self) -> None:
         """Complete a body that has no other end than that of its connection."""
@@ -82,7 +88,7 @@ class ResponseParser:
         if self.is_complete:
             return
         self.status = self._parser.get_status_code()
-        self.has_head = self.status >= 200
+        self.has_head = not 100 <= self.status < 200
         if not self.has_head:
             self.headers.clear()
 
@@ -142,17 +148,18 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         while not response.has_head:
             # as long as a large body leaves on a slow line, no answer can come
-            await self._wait(None if self._is_full else seconds)
+            await self._wait(None if self._is_full else self._loop.time() + seconds, seconds)
         return response.status, response.headers
 
     async def read(self, *, seconds: float) -> bytes:
-        """The next piece of the body; empty at its end."""
+        """The next piece of the body; empty at its end. ``seconds``: the longest wait for it."""
         response = self._response
         assert response is not None  # noqa: S101 - ``send`` came first
+        deadline = self._loop.time() + seconds  # bytes that are not of the body must not prolong it
         while not response.pieces:
             if response.is_complete:
                 return b""
-            await self._wait(seconds)
+            await self._wait(deadline, seconds)
         piece = response.take_piece()
         if response.unread < READ_AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -178,12 +185,12 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
 
-    async def _wait(self, seconds: float | None) -> None:
-        """Wait for something to happen; after ``seconds`` that is a ``ReadTimeout``. Raises the connection's error."""
+    async def _wait(self, deadline: float | None, seconds: float) -> None:
+        """Wait for something to happen, at ``deadline`` for a ``ReadTimeout``. Raises the connection's error."""
         self._raise_error()
         self._waiter = self._loop.create_future()
         # a timer, not a scope around the wait: nothing has to be cancelled, and it takes a tenth of the time
-        timer = None if seconds is None else self._loop.call_later(seconds, self._fail_late, seconds)
+        timer = None if deadline is None else self._loop.call_at(deadline, self._fail_late, seconds)
         try:
             await self._waiter
         finally:
@@ -234,10 +241,14 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         self._wake()
 
+    def eof_received(self) -> None:
+        """See ``asyncio.Protocol``."""
+        # not when the connection is lost: this side may have closed it in the middle of the body
+        if self._response is not None:
+            self._response.feed_end()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
-        if exc is None and self._error is None and self._response is not None:
-            self._response.feed_end()
         if self._error is None:
             lost = httpx.RemoteProtocolError("Server disconnected") if exc is None else httpx.ReadError(str(exc))
             lost.__cause__ = exc

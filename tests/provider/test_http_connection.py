@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from batchveo.provider.http_connection import LARGEST_HEAD, READ_AHEAD, Connection, ResponseParser
+from batchveo.provider.http_connection import LARGEST_GAP, LARGEST_HEAD, READ_AHEAD, Connection, ResponseParser
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, read_request, say, serving
 
 pytestmark = pytest.mark.anyio
@@ -38,10 +38,11 @@ def parse(*pieces: bytes) -> tuple[ResponseParser, bytes]:
         (CHUNKED, b"{}", True),
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(), JSON, True),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n", b"", True),
+        (ok(b"[]").replace(b"200", b"099") + ok(), b"[]", False),
         (ok() + ok(b"[]"), JSON, False),
         (ok() + b"NONSENSE", JSON, False),
     ],
-    ids=["plain", "close", "HTTP/1.0", "chunked", "after 103", "204 after 100", "twice", "nonsense after"],
+    ids=["plain", "close", "HTTP/1.0", "chunked", "after 103", "204 after 100", "099", "twice", "nonsense after"],
 )
 @pytest.mark.parametrize("cut", [1, 7, 10_000])
 def test_a_response_is_the_same_however_it_is_cut(answer: bytes, body: bytes, is_reusable: bool, cut: int) -> None:
@@ -74,6 +75,21 @@ def test_an_error_shows_no_byte_of_the_server() -> None:
 def test_a_head_without_end_is_not_kept() -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="longer than"):
         parse(HEAD, *[b"X: %s\r\n" % (b"a" * 1000)] * (LARGEST_HEAD // 1000 + 1))
+
+
+@pytest.mark.parametrize("begin", [b"2;", b"0" * 9, b"0\r\nX: ", b"0\r\nX: 1\r\n"])
+def test_what_is_no_body_is_bounded_too(begin: bytes) -> None:
+    """An extension of a chunk, its length, headers after the body: none needs an end, and some are kept."""
+    more = b"X: 1\r\n" if begin.endswith(b"\r\n") else b"0"
+    with pytest.raises(httpx.RemoteProtocolError, match="none is of the body"):
+        parse(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + begin, *[more * 1000] * (LARGEST_GAP // 1000 + 1))
+
+
+def test_a_body_may_be_longer_than_the_gaps_in_it() -> None:
+    pieces = [b"1;%s\r\na\r\n" % (b"x" * 1000)] * 100
+    response, body = parse(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *pieces, b"0\r\n\r\n")
+    assert response.is_complete
+    assert body == b"a" * 100
 
 
 @asynccontextmanager
@@ -154,3 +170,24 @@ async def test_a_request_on_a_lost_connection_says_so() -> None:
         await connection.lost.wait()
         with pytest.raises(httpx.RemoteProtocolError, match="disconnected"):
             await connection.send(REQUEST, seconds=60)
+
+
+async def test_bytes_that_are_no_body_do_not_prolong_the_wait_for_it() -> None:
+    """A server could keep a download waiting as long as it likes."""
+    begun = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1;" + b"x" * 6
+    async with connected(say(begun, every=0.01)) as (connection, _):
+        await connection.send(REQUEST, seconds=60)
+        assert await connection.read(seconds=60) == b"{}"
+        async with asyncio.timeout(5):
+            with pytest.raises(httpx.ReadTimeout, match="nothing came"):
+                await connection.read(seconds=0.05)
+
+
+async def test_only_the_server_ends_a_body_without_a_length() -> None:
+    """If this side closes the connection, half a video must not pass for a whole one."""
+    async with connected(say(HEAD + b"\r\n{", then="hold")) as (connection, _):
+        await connection.send(REQUEST, seconds=60)
+        assert await connection.read(seconds=60) == b"{"
+        connection.abort()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await connection.read(seconds=60)
