@@ -130,8 +130,9 @@ def interpret_submit_error(error: Exception, *, sent: bool = True, address: str 
 
     ``sent``: whether its first byte may have left. ``address``: the service's.
     """
-    # a certificate that is not trusted ends the connection before the request, and waiting does not change it
-    if (words := explain_distrust(error)) is not None:
+    # a certificate that is not trusted ends the connection before the request, and waiting does not change it;
+    # one that is shown later, on a connection that is in use, says nothing about the request
+    if (not sent or isinstance(error, UNREACHED)) and (words := explain_distrust(error)) is not None:
         return Blocked(stop=Stop.CERTIFICATE, reason=to_one_line(words))
     if isinstance(error, UNREACHED):
         return RejectedTemporarily(reason=describe_unreached(error, address), unreachable=True)

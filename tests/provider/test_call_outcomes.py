@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import ssl
 from typing import Any
 
 import httpx
@@ -400,6 +401,20 @@ def test_a_failed_submit_is_lost_unless_it_never_left(kind: type[Exception]) -> 
     """Every exception that httpx may raise."""
     outcome = interpret_submit_error(made(kind))
     assert isinstance(outcome, RejectedTemporarily if issubclass(kind, NEVER_SENT) else SubmitUncertain)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "expected"),
+    [
+        (httpx.ConnectError, True, Blocked),  # the spare was gone after the mark
+        (httpx.ReadError, False, Blocked),
+        (httpx.ReadError, True, SubmitUncertain),  # a server may show another certificate within a connection
+    ],
+)
+def test_a_certificate_blocks_a_submit_only_before_it_left(kind: type[Exception], sent: bool, expected: type) -> None:
+    error = made(kind)
+    error.__cause__ = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    assert isinstance(interpret_submit_error(error, sent=sent), expected)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
